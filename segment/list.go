@@ -1,0 +1,83 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package segment
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+)
+
+// File is one segment file of a log directory.
+type File struct {
+	// Name is the file's name, and Parsed what it says.
+	Name   string
+	Parsed Name
+	// Size is the number of bytes stored when the directory was listed.
+	Size int64
+	// Mode is the file's mode, of the file itself even if it is a symbolic
+	// link. Only a regular file can be a segment.
+	Mode fs.FileMode
+}
+
+// Listing is the content of a log directory, by class. Names are sorted.
+type Listing struct {
+	// Segments are the files that have a segment's name, by index; of files
+	// with the same index the plain one comes first.
+	Segments []File
+	// Torn are tails that a restart set aside.
+	Torn []string
+	// Temporary are unfinished files, which are no part of the log.
+	Temporary []string
+	// Unknown are files that this format does not know.
+	Unknown []string
+	// Checkpoint says that there is a checkpoint file.
+	Checkpoint bool
+}
+
+// List reads the directory at the root of fsys.
+func List(fsys fs.FS) (Listing, error) {
+	entries, err := fs.ReadDir(fsys, ".")
+	if err != nil {
+		return Listing{}, fmt.Errorf("list the log directory: %w", err)
+	}
+	var l Listing
+	for _, e := range entries {
+		name := e.Name()
+		parsed, err := ParseName(name)
+		switch {
+		case err == nil:
+			info, err := e.Info()
+			if errors.Is(err, fs.ErrNotExist) {
+				// Compressed or pruned since the directory was read.
+				continue
+			}
+			if err != nil {
+				return Listing{}, fmt.Errorf("list the log directory: %w", err)
+			}
+			l.Segments = append(l.Segments, File{Name: name, Parsed: parsed, Size: info.Size(), Mode: info.Mode()})
+		case name == CheckpointName:
+			l.Checkpoint = true
+		case name == LockName:
+		case IsTornName(name):
+			l.Torn = append(l.Torn, name)
+		case strings.HasSuffix(name, TempSuffix):
+			l.Temporary = append(l.Temporary, name)
+		default:
+			l.Unknown = append(l.Unknown, name)
+		}
+	}
+	slices.SortStableFunc(l.Segments, func(a, b File) int {
+		return cmp.Or(
+			cmp.Compare(a.Parsed.FirstIndex, b.Parsed.FirstIndex),
+			a.Parsed.Created.Compare(b.Parsed.Created),
+			cmp.Compare(len(a.Name), len(b.Name)),
+			cmp.Compare(a.Name, b.Name),
+		)
+	})
+	return l, nil
+}

@@ -1,0 +1,209 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package segment
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// What a Reader finds wrong with a segment's outer form. All are wrapped with
+// the file's name.
+var (
+	// ErrPartialLine: the last line has no LF. Next returns it together with
+	// the line's bytes.
+	ErrPartialLine = errors.New("the last line is cut off")
+	// ErrLineTooLong: a line is longer than MaxLineBytes. Reading cannot go on.
+	ErrLineTooLong = fmt.Errorf("a line is longer than %d bytes", MaxLineBytes)
+	// ErrNotRegular: the name belongs to a link, a pipe, a directory or a
+	// device.
+	ErrNotRegular = errors.New("not a regular file")
+	// ErrTrailingData: something follows the compressed content.
+	ErrTrailingData = errors.New("there are bytes behind the end of the compressed content")
+	// ErrBadCompression: the file is not a complete compressed segment of the
+	// form this format allows.
+	ErrBadCompression = errors.New("the compressed content is damaged or not of the form this format allows")
+)
+
+const readBufferBytes = 256 << 10
+
+// Reader reads a segment line by line, compressed or not, in memory that its
+// longest line bounds. It is for one goroutine at a time.
+type Reader struct {
+	name   string
+	file   fs.File
+	src    io.ReadCloser
+	buf    []byte
+	start  int // first byte of buf not yet returned
+	end    int // behind the last byte of buf read
+	line   int
+	offset int64 // of buf[start] in the content
+	last   int64
+	err    error
+}
+
+// Open opens the segment file called name at the root of fsys. Only regular
+// files are opened, and none is followed through a link. Of a plain segment
+// the first size bytes are read, so that one being written can be read up to
+// where it was when it was listed; size < 0 reads all.
+func Open(fsys fs.FS, name string, size int64) (*Reader, error) {
+	parsed, err := ParseName(name)
+	if err != nil {
+		return nil, err
+	}
+	file, err := OpenRegular(fsys, name)
+	if err != nil {
+		return nil, err
+	}
+	r := &Reader{name: name, file: file, buf: make([]byte, readBufferBytes)}
+	var plain io.Reader = file
+	if size >= 0 && parsed.Compression == None {
+		plain = io.LimitReader(file, size)
+	}
+	if r.src, err = NewDecompressor(plain, parsed.Compression); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	return r, nil
+}
+
+// NewReader reads the lines of a plain segment from src; name is for errors.
+// Closing the Reader does not close src.
+func NewReader(src io.Reader, name string) *Reader {
+	return &Reader{name: name, src: io.NopCloser(src), buf: make([]byte, readBufferBytes)}
+}
+
+// OpenRegular opens a file of a log directory, if it is a regular one, without
+// following a link and without blocking on a pipe.
+func OpenRegular(fsys fs.FS, name string) (fs.File, error) {
+	before, err := fs.Lstat(fsys, name)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", name, err)
+	}
+	if !before.Mode().IsRegular() {
+		return nil, fmt.Errorf("open %s: %w but %s", name, ErrNotRegular, before.Mode().Type())
+	}
+	file, err := fsys.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", name, err)
+	}
+	after, err := file.Stat()
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("open %s: %w", name, err)
+	}
+	// Whoever swaps the name for a link between the two calls does not get
+	// the link followed. Only the operating system's files can be compared.
+	if _, ok := file.(*os.File); !after.Mode().IsRegular() || ok && !os.SameFile(before, after) {
+		file.Close()
+		return nil, fmt.Errorf("open %s: %w: it was replaced while it was being opened", name, ErrNotRegular)
+	}
+	return file, nil
+}
+
+// Next returns the next line without its LF. The bytes are valid until the
+// next call. At the end the error is io.EOF, or ErrPartialLine, together with
+// the bytes, if the last line has no LF.
+func (r *Reader) Next() ([]byte, error) {
+	scanned := r.start
+	for {
+		if i := bytes.IndexByte(r.buf[scanned:r.end], '\n'); i >= 0 {
+			line := r.buf[r.start : scanned+i]
+			if len(line) > MaxLineBytes {
+				return nil, r.fail(ErrLineTooLong)
+			}
+			r.advance(len(line) + 1)
+			return line, nil
+		}
+		if r.end-r.start > MaxLineBytes {
+			return nil, r.fail(ErrLineTooLong)
+		}
+		if r.err != nil {
+			return r.rest()
+		}
+		scanned = r.end - r.start
+		r.fill()
+		scanned += r.start
+	}
+}
+
+// rest returns what is left when the source has ended.
+func (r *Reader) rest() ([]byte, error) {
+	if r.err != io.EOF {
+		return nil, fmt.Errorf("read %s: %w", r.name, r.err)
+	}
+	if r.start == r.end {
+		return nil, io.EOF
+	}
+	line := r.buf[r.start:r.end]
+	r.advance(len(line))
+	return line, fmt.Errorf("read %s: %w", r.name, ErrPartialLine)
+}
+
+func (r *Reader) fail(err error) error {
+	r.err = err
+	r.line++
+	r.last = r.offset
+	r.start = r.end
+	return fmt.Errorf("read %s: line %d: %w", r.name, r.line, err)
+}
+
+func (r *Reader) advance(n int) {
+	r.line++
+	r.last = r.offset
+	r.offset += int64(n)
+	r.start += n
+}
+
+// fill makes room and reads once.
+func (r *Reader) fill() {
+	if r.start > 0 {
+		copy(r.buf, r.buf[r.start:r.end])
+		r.end -= r.start
+		r.start = 0
+	}
+	if r.end == len(r.buf) {
+		r.buf = append(r.buf, make([]byte, len(r.buf))...)
+	}
+	// A source may return nothing without an error a few times, not for ever.
+	for range 100 {
+		n, err := r.src.Read(r.buf[r.end:])
+		r.end += n
+		if err != nil {
+			r.err = err
+			return
+		}
+		if n > 0 {
+			return
+		}
+	}
+	r.err = io.ErrNoProgress
+}
+
+// Line returns the number of the line that Next returned last, counted from 1.
+func (r *Reader) Line() int { return r.line }
+
+// Offset returns where, in the uncompressed content, the line starts that Next
+// returned last.
+func (r *Reader) Offset() int64 { return r.last }
+
+// End returns the offset, in the uncompressed content, behind the line that
+// Next returned last, its LF included.
+func (r *Reader) End() int64 { return r.offset }
+
+// Close closes the file.
+func (r *Reader) Close() error {
+	err := r.src.Close()
+	if r.file != nil {
+		err = errors.Join(err, r.file.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("close %s: %w", r.name, err)
+	}
+	return nil
+}

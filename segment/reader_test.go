@@ -1,0 +1,254 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package segment_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/fstest"
+
+	"go.uber.org/goleak"
+
+	"github.com/otel-auditlog/auditlogexporter/segment"
+)
+
+const plainName = "audit-00000000000000000000-20261123T101500Z.jsonl"
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func compressed(t testing.TB, content string, c segment.Compression) []byte {
+	t.Helper()
+	if c == segment.None {
+		return []byte(content)
+	}
+	var buf bytes.Buffer
+	w, err := segment.NewCompressor(&buf, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(w, content); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
+}
+
+// readAll returns the lines of a stored segment and the error that ended them.
+func readAll(stored []byte, c segment.Compression) (lines []string, err error) {
+	name := plainName + c.Suffix()
+	r, err := segment.Open(fstest.MapFS{name: {Data: stored}}, name, -1)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	for {
+		line, err := r.Next()
+		if err == io.EOF {
+			return lines, nil
+		}
+		if err != nil {
+			return lines, err
+		}
+		lines = append(lines, string(line))
+	}
+}
+
+var compressions = []segment.Compression{segment.None, segment.Zstd, segment.Gzip}
+
+func TestReaderReadsLines(t *testing.T) {
+	long := strings.Repeat("x", 3<<20)
+	for _, c := range compressions {
+		for _, want := range [][]string{{"a"}, {"", ""}, {"a", "bc", long, "d"}} {
+			got, err := readAll(compressed(t, strings.Join(want, "\n")+"\n", c), c)
+			if err != nil || len(got) != len(want) {
+				t.Fatalf("%s: %d lines, %v; want %d", c, len(got), err, len(want))
+			}
+			for i := range want {
+				if got[i] != want[i] {
+					t.Errorf("%s: line %d differs", c, i+1)
+				}
+			}
+		}
+	}
+}
+
+func TestReaderPositions(t *testing.T) {
+	r := segment.NewReader(strings.NewReader("ab\n\ncdef\n"), "x")
+	for i, want := range []struct{ offset, end int64 }{{0, 3}, {3, 4}, {4, 9}} {
+		if _, err := r.Next(); err != nil {
+			t.Fatal(err)
+		}
+		if r.Line() != i+1 || r.Offset() != want.offset || r.End() != want.end {
+			t.Errorf("line %d at %d to %d, want line %d at %d to %d", r.Line(), r.Offset(), r.End(), i+1, want.offset, want.end)
+		}
+	}
+}
+
+func TestReaderPartialLine(t *testing.T) {
+	for _, c := range compressions {
+		lines, err := readAll(compressed(t, "a\nb", c), c)
+		if !errors.Is(err, segment.ErrPartialLine) || len(lines) != 1 {
+			t.Errorf("%s: %q, %v", c, lines, err)
+		}
+	}
+}
+
+func TestReaderStopsAtListedSize(t *testing.T) {
+	r, err := segment.Open(fstest.MapFS{plainName: {Data: []byte("a\nb\nc\n")}}, plainName, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	n := 0
+	for ; ; n++ {
+		if _, err := r.Next(); err != nil {
+			break
+		}
+	}
+	if n != 2 {
+		t.Errorf("%d lines within the first 4 bytes, want 2", n)
+	}
+}
+
+func TestReaderLineTooLong(t *testing.T) {
+	for _, n := range []int{segment.MaxLineBytes, segment.MaxLineBytes + 1} {
+		lines, err := readAll(compressed(t, "a\n"+strings.Repeat("x", n)+"\nb\n", segment.Zstd), segment.Zstd)
+		if n == segment.MaxLineBytes {
+			if err != nil || len(lines) != 3 {
+				t.Errorf("the longest line allowed: %d lines, %v", len(lines), err)
+			}
+		} else if !errors.Is(err, segment.ErrLineTooLong) {
+			t.Errorf("one byte more: %d lines, %v", len(lines), err)
+		}
+	}
+}
+
+// Nothing may hide behind the content of a compressed file, nor in parts of it
+// that decoders pass over.
+func TestCompressedFormIsExact(t *testing.T) {
+	zst, gz := compressed(t, "a\nb\n", segment.Zstd), compressed(t, "a\nb\n", segment.Gzip)
+	skippable := []byte{0x50, 0x2a, 0x4d, 0x18, 1, 0, 0, 0, 'x'}
+	for name, tt := range map[string]struct {
+		stored []byte
+		c      segment.Compression
+		want   error
+	}{
+		"zstd: second frame":         {append(bytes.Clone(zst), zst...), segment.Zstd, segment.ErrTrailingData},
+		"zstd: skippable frame":      {append(bytes.Clone(zst), skippable...), segment.Zstd, segment.ErrTrailingData},
+		"zstd: skippable at front":   {append(bytes.Clone(skippable), zst...), segment.Zstd, segment.ErrBadCompression},
+		"zstd: trailing byte":        {append(bytes.Clone(zst), 0), segment.Zstd, segment.ErrTrailingData},
+		"zstd: cut":                  {zst[:len(zst)-1], segment.Zstd, segment.ErrBadCompression},
+		"zstd: empty":                {nil, segment.Zstd, segment.ErrBadCompression},
+		"zstd: plain":                {[]byte("a\nb\n"), segment.Zstd, segment.ErrBadCompression},
+		"zstd: checksum off":         {flip(zst, 4, 0b100), segment.Zstd, segment.ErrBadCompression},
+		"gzip: second member":        {append(bytes.Clone(gz), gz...), segment.Gzip, segment.ErrTrailingData},
+		"gzip: trailing byte":        {append(bytes.Clone(gz), 0), segment.Gzip, segment.ErrTrailingData},
+		"gzip: cut":                  {gz[:len(gz)-1], segment.Gzip, segment.ErrBadCompression},
+		"gzip: empty":                {nil, segment.Gzip, segment.ErrBadCompression},
+		"gzip: optional fields":      {flip(gz, 3, 8), segment.Gzip, segment.ErrBadCompression},
+		"gzip: wrong check sum":      {flip(gz, len(gz)-5, 1), segment.Gzip, segment.ErrBadCompression},
+		"zstd stored as a gzip file": {zst, segment.Gzip, segment.ErrBadCompression},
+	} {
+		if lines, err := readAll(tt.stored, tt.c); !errors.Is(err, tt.want) {
+			t.Errorf("%s: %q, %v; want %v", name, lines, err, tt.want)
+		}
+	}
+}
+
+func flip(b []byte, at int, bits byte) []byte {
+	b = bytes.Clone(b)
+	b[at] ^= bits
+	return b
+}
+
+// Changing any one byte of a compressed file is an error, or has no meaning.
+func TestCompressedByteMutations(t *testing.T) {
+	content := strings.Repeat(`{"event":{"a":1}}`+"\n", 50)
+	want := strings.Split(strings.TrimSuffix(content, "\n"), "\n")
+	for _, c := range []segment.Compression{segment.Zstd, segment.Gzip} {
+		stored := compressed(t, content, c)
+		for at := range stored {
+			for _, bits := range []byte{1, 0x80, 0xff} {
+				got, err := readAll(flip(stored, at, bits), c)
+				if err == nil && strings.Join(got, "\n") != strings.Join(want, "\n") {
+					t.Errorf("%s: byte %d xor %#x gives other content and no error", c, at, bits)
+				}
+			}
+		}
+	}
+}
+
+func TestOpenRefusesOtherThanRegularFiles(t *testing.T) {
+	dir := t.TempDir()
+	target := filepath.Join(dir, "target")
+	if err := os.WriteFile(target, []byte("a\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	at := filepath.Join(dir, plainName)
+	for name, make := range map[string]func() error{
+		"symbolic link": func() error { return os.Symlink(target, at) },
+		"pipe":          func() error { return syscall.Mkfifo(at, 0o600) },
+		"directory":     func() error { return os.Mkdir(at, 0o700) },
+	} {
+		if err := make(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := segment.Open(os.DirFS(dir), plainName, -1); !errors.Is(err, segment.ErrNotRegular) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := os.Remove(at); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestList(t *testing.T) {
+	fsys := fstest.MapFS{}
+	for _, name := range []string{
+		"audit-00000000000000000010-20261123T101500Z.jsonl.zst", "audit-00000000000000000010-20261123T101500Z.jsonl",
+		"audit-00000000000000000002-20271123T101500Z.jsonl", plainName, "checkpoint", ".lock",
+		segment.TornName(3, [32]byte{}), "checkpoint.tmp", "notes.txt",
+	} {
+		fsys[name] = &fstest.MapFile{Data: []byte("x")}
+	}
+	l, err := segment.List(fsys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, s := range l.Segments {
+		got = append(got, s.Name)
+	}
+	want := []string{plainName, "audit-00000000000000000002-20271123T101500Z.jsonl", "audit-00000000000000000010-20261123T101500Z.jsonl", "audit-00000000000000000010-20261123T101500Z.jsonl.zst"}
+	if strings.Join(got, " ") != strings.Join(want, " ") {
+		t.Errorf("segments %q, want %q", got, want)
+	}
+	if !l.Checkpoint || len(l.Torn) != 1 || len(l.Temporary) != 1 || len(l.Unknown) != 1 || l.Unknown[0] != "notes.txt" {
+		t.Errorf("%+v", l)
+	}
+}
+
+func FuzzReader(f *testing.F) {
+	for _, c := range compressions {
+		f.Add(compressed(f, "a\nb\n", c), string(c))
+	}
+	f.Fuzz(func(t *testing.T, stored []byte, compression string) {
+		c := segment.Compression(compression)
+		if !c.Valid() {
+			return
+		}
+		lines, err := readAll(stored, c)
+		if err == nil && c == segment.None && strings.Join(lines, "\n") != strings.TrimSuffix(string(stored), "\n") {
+			t.Errorf("%q reads as %q", stored, lines)
+		}
+	})
+}
