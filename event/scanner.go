@@ -1,0 +1,321 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package event
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"unicode/utf8"
+)
+
+// maxScanDepth bounds the nesting that the scanner follows. The encoder nests no
+// deeper than maxDepth within a value, and a value at most a few levels deep;
+// only what is carried as text ($json) may be deeper.
+const maxScanDepth = 10_000
+
+// scanner reads JSON and accepts only the canonical form (RFC 8785): no white
+// space, members in order and once each, one way to write each string and each
+// number.
+type scanner struct {
+	b     []byte
+	i     int
+	depth int
+	// keys holds the unescaped forms of keys that are compared.
+	keys [2][]byte
+}
+
+func (s *scanner) fail(what string) error {
+	return fmt.Errorf("byte %d: %s", s.i, what)
+}
+
+func (s *scanner) peek() byte {
+	if s.i < len(s.b) {
+		return s.b[s.i]
+	}
+	return 0
+}
+
+func (s *scanner) expect(c byte) error {
+	if s.peek() != c || s.i >= len(s.b) {
+		return s.fail(fmt.Sprintf("%q expected", c))
+	}
+	s.i++
+	return nil
+}
+
+func (s *scanner) literal(word string) error {
+	if len(s.b)-s.i < len(word) || string(s.b[s.i:s.i+len(word)]) != word {
+		return s.fail("not a JSON value")
+	}
+	s.i += len(word)
+	return nil
+}
+
+// value skips one value.
+func (s *scanner) value() error {
+	switch c := s.peek(); {
+	case c == '"':
+		_, _, err := s.text()
+		return err
+	case c == '{':
+		return s.object(func([]byte) error { return s.value() })
+	case c == '[':
+		return s.array(s.value)
+	case c == 't':
+		return s.literal("true")
+	case c == 'f':
+		return s.literal("false")
+	case c == 'n':
+		return s.literal("null")
+	default:
+		_, err := s.number()
+		return err
+	}
+}
+
+func (s *scanner) enter() error {
+	if s.depth++; s.depth > maxScanDepth {
+		return s.fail(fmt.Sprintf("nested deeper than %d levels", maxScanDepth))
+	}
+	return nil
+}
+
+// object reads an object and calls member with each key, unescaped and valid until
+// the next, to read the value.
+func (s *scanner) object(member func(key []byte) error) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	if err := s.expect('{'); err != nil {
+		return err
+	}
+	if s.peek() == '}' {
+		s.i++
+		s.depth--
+		return nil
+	}
+	var before []byte
+	escaped := false // whether before is in need of unescaping
+	for first := true; ; first = false {
+		raw, esc, err := s.text()
+		if err != nil {
+			return err
+		}
+		if !first {
+			if err := s.inOrder(before, escaped, raw, esc); err != nil {
+				return err
+			}
+		}
+		before, escaped = raw, esc
+		if err := s.expect(':'); err != nil {
+			return err
+		}
+		key := raw
+		if esc {
+			key = appendUnescaped(nil, raw)
+		}
+		if err := member(key); err != nil {
+			return err
+		}
+		switch s.peek() {
+		case ',':
+			s.i++
+		case '}':
+			s.i++
+			s.depth--
+			return nil
+		default:
+			return s.fail("',' or '}' expected")
+		}
+	}
+}
+
+// inOrder checks that key b may follow key a.
+func (s *scanner) inOrder(a []byte, aEscaped bool, b []byte, bEscaped bool) error {
+	if aEscaped {
+		s.keys[0] = appendUnescaped(s.keys[0][:0], a)
+		a = s.keys[0]
+	}
+	if bEscaped {
+		s.keys[1] = appendUnescaped(s.keys[1][:0], b)
+		b = s.keys[1]
+	}
+	switch c := compareKeys(a, b); {
+	case c == 0:
+		return s.fail(fmt.Sprintf("the member %q occurs twice", b))
+	case c > 0:
+		return s.fail(fmt.Sprintf("the member %q is out of order", b))
+	}
+	return nil
+}
+
+// array reads an array and calls element to read each value.
+func (s *scanner) array(element func() error) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	if err := s.expect('['); err != nil {
+		return err
+	}
+	if s.peek() == ']' {
+		s.i++
+		s.depth--
+		return nil
+	}
+	for {
+		if err := element(); err != nil {
+			return err
+		}
+		switch s.peek() {
+		case ',':
+			s.i++
+		case ']':
+			s.i++
+			s.depth--
+			return nil
+		default:
+			return s.fail("',' or ']' expected")
+		}
+	}
+}
+
+// text reads a string and returns what is between the quotes, and whether it holds
+// escapes.
+func (s *scanner) text() (raw []byte, escaped bool, err error) {
+	if err := s.expect('"'); err != nil {
+		return nil, false, err
+	}
+	start := s.i
+	ascii := true
+	for s.i < len(s.b) {
+		switch c := s.b[s.i]; {
+		case c == '"':
+			raw = s.b[start:s.i]
+			if !ascii && !utf8.Valid(raw) {
+				return nil, false, s.fail("a string is not UTF-8")
+			}
+			s.i++
+			return raw, escaped, nil
+		case c == '\\':
+			escaped = true
+			if err := s.escape(); err != nil {
+				return nil, false, err
+			}
+		case c < 0x20:
+			return nil, false, s.fail("a control character in a string")
+		default:
+			if c >= utf8.RuneSelf {
+				ascii = false
+			}
+			s.i++
+		}
+	}
+	return nil, false, s.fail("a string without an end")
+}
+
+// escape reads an escape sequence, which must be the one canonical form has.
+func (s *scanner) escape() error {
+	if s.i+1 >= len(s.b) {
+		return s.fail("a string without an end")
+	}
+	switch s.b[s.i+1] {
+	case '"', '\\', 'b', 't', 'n', 'f', 'r':
+		s.i += 2
+		return nil
+	case 'u':
+		if s.i+6 > len(s.b) {
+			return s.fail("an escape without an end")
+		}
+		hex := s.b[s.i+2 : s.i+6]
+		lower := hex[3] >= '0' && hex[3] <= '9' || hex[3] >= 'a' && hex[3] <= 'f'
+		if hex[0] != '0' || hex[1] != '0' || hex[2] != '0' && hex[2] != '1' || !lower {
+			return s.fail("an escape that canonical form does not have")
+		}
+		if hex[2] == '0' && (hex[3] == '8' || hex[3] == '9' || hex[3] == 'a' || hex[3] == 'c' || hex[3] == 'd') {
+			return s.fail("an escape for which canonical form has a shorter one")
+		}
+		s.i += 6
+		return nil
+	default:
+		return s.fail("an escape that canonical form does not have")
+	}
+}
+
+// appendUnescaped appends what a string stands for; raw has been checked.
+func appendUnescaped(dst, raw []byte) []byte {
+	for i := 0; i < len(raw); i++ {
+		if raw[i] != '\\' {
+			dst = append(dst, raw[i])
+			continue
+		}
+		i++
+		switch c := raw[i]; c {
+		case 'b':
+			dst = append(dst, '\b')
+		case 't':
+			dst = append(dst, '\t')
+		case 'n':
+			dst = append(dst, '\n')
+		case 'f':
+			dst = append(dst, '\f')
+		case 'r':
+			dst = append(dst, '\r')
+		case 'u':
+			low := raw[i+4]
+			if low >= 'a' {
+				low -= 'a' - 10
+			} else {
+				low -= '0'
+			}
+			dst = append(dst, (raw[i+3]-'0')<<4|low)
+			i += 4
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return dst
+}
+
+var errNumber = errors.New("not a number in canonical form")
+
+// number reads a number and returns its text.
+func (s *scanner) number() ([]byte, error) {
+	start := s.i
+	digits, plain := 0, true
+	for s.i < len(s.b) {
+		c := s.b[s.i]
+		if c >= '0' && c <= '9' {
+			digits++
+		} else if c == '.' || c == 'e' || c == '+' || c == '-' && s.i > start {
+			plain = false
+		} else if c != '-' {
+			break
+		}
+		s.i++
+	}
+	text := s.b[start:s.i]
+	if digits == 0 {
+		return nil, s.fail("not a JSON value")
+	}
+	if plain && digits <= 15 {
+		first := text[0]
+		if first == '-' {
+			first = text[1]
+		}
+		if first == '0' && len(text) > 1 {
+			return nil, s.fail(errNumber.Error())
+		}
+		return text, nil
+	}
+	v, err := strconv.ParseFloat(string(text), 64)
+	if err != nil {
+		return nil, s.fail(errNumber.Error())
+	}
+	var buf [32]byte
+	if string(appendNumber(buf[:0], v)) != string(text) {
+		return nil, s.fail(errNumber.Error())
+	}
+	return text, nil
+}

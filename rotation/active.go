@@ -1,0 +1,209 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rotation
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/otel-auditlog/auditlogexporter/segment"
+)
+
+// activeSegment is the segment that commits append to.
+type activeSegment struct {
+	name   segment.Name
+	file   File
+	size   int64 // bytes that are durable and end with a checkpoint
+	events int   // of others than the log itself
+	scope  segment.Scope
+	opened time.Time
+}
+
+// segmentInfo is what the writer knows of a segment without reading it.
+type segmentInfo struct {
+	name  segment.Name // as stored
+	bytes int64        // as stored; of the active segment, see activeSegment
+}
+
+// ready makes sure, before a commit writes, that the directory and the active
+// segment are what the log believes them to be, and that there is room.
+func (l *Log) ready(g *group) error {
+	if err := l.dir.Present(); err != nil {
+		return fail(ReasonInterference, err)
+	}
+	if l.debris != "" {
+		if err := l.dir.Remove(l.debris); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fail(ReasonIO, fmt.Errorf("remove the unfinished segment %s: %w", l.debris, err))
+		}
+		l.debris = ""
+	}
+	if l.doubt == nil && l.active != nil {
+		l.doubt = l.inspect()
+	}
+	if l.doubt != nil {
+		if err := l.repair(); err != nil {
+			return err
+		}
+	}
+	return l.room(g)
+}
+
+// errInterfered: somebody else has changed the active segment.
+var errInterfered = errors.New("it was changed from outside")
+
+// inspect compares the active segment's file with what the log has written.
+func (l *Log) inspect() error {
+	a := l.active
+	name := a.name.String()
+	at, err := l.dir.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the active segment %s is gone: %w", name, errInterfered)
+	}
+	if err != nil {
+		return fmt.Errorf("look at the active segment: %w", err)
+	}
+	open, err := a.file.Stat()
+	if err != nil {
+		return fmt.Errorf("look at the active segment: %w", err)
+	}
+	switch {
+	case !os.SameFile(at, open):
+		return fmt.Errorf("the active segment %s has been replaced: %w", name, errInterfered)
+	case at.Size() < a.size:
+		return fmt.Errorf("the active segment %s has %d bytes, but %d were written: %w", name, at.Size(), a.size, errInterfered)
+	case at.Size() > a.size:
+		return fmt.Errorf("the active segment %s has %d bytes, but only %d were written: %w", name, at.Size(), a.size, errInterfered)
+	}
+	return nil
+}
+
+// room refuses a commit that would leave less free space than it should.
+func (l *Log) room(g *group) error {
+	free, err := l.dir.Free()
+	if err != nil {
+		return fail(ReasonIO, err)
+	}
+	l.opts.Observer.FreeSpace(free)
+	need := uint64(l.opts.MinFreeBytes)
+	for _, c := range g.calls {
+		for _, b := range c.batches {
+			need += uint64(len(b.lines))
+		}
+	}
+	if free < need {
+		return &Error{Reason: ReasonDiskFull, Err: fmt.Errorf("the file system of the audit log has %d bytes left, and %d are needed with the configured reserve: make room, or lower min_free_space_mib", free, need)}
+	}
+	return nil
+}
+
+// write makes a change durable, and the active segment what it is then.
+func (l *Log) write(c *change) (syncTime time.Duration, err error) {
+	if c.begins {
+		return l.writeNew(c)
+	}
+	a := l.active
+	if _, err := a.file.WriteAt(c.buf, a.size); err != nil {
+		err = fail(ReasonIO, fmt.Errorf("append to %s: %w", a.name, err))
+		// What was written in part is cut off at once, so that even a reader
+		// sees nothing of it, and durably, so that a crash never leaves parts of
+		// two commits behind the last checkpoint. If the disk was merely full
+		// the file is then as good as before.
+		cut := a.file.Truncate(a.size)
+		if cut == nil {
+			_, cut = l.syncFile(a.file)
+		}
+		if cut != nil || reasonOf(err) != ReasonDiskFull {
+			l.doubt = errors.Join(err, cut)
+		}
+		return 0, err
+	}
+	if syncTime, err = l.syncFile(a.file); err != nil {
+		l.doubt = fail(ReasonSyncFailed, err)
+		return 0, l.doubt
+	}
+	a.size += int64(len(c.buf))
+	a.events += c.events
+	return syncTime, nil
+}
+
+func (l *Log) syncFile(f File) (time.Duration, error) {
+	if !l.opts.Sync {
+		return 0, nil
+	}
+	start := time.Now()
+	err := f.Sync()
+	return time.Since(start), err
+}
+
+// writeNew writes the first commit of a new segment, which seals the one
+// before.
+func (l *Log) writeNew(c *change) (syncTime time.Duration, err error) {
+	name := c.name.String()
+	f, err := l.dir.Create(name)
+	if err != nil {
+		return 0, fail(ReasonIO, fmt.Errorf("create segment %s: %w", name, err))
+	}
+	defer func() {
+		if err == nil {
+			return
+		}
+		if cerr := f.Close(); cerr != nil {
+			err = errors.Join(err, cerr)
+		}
+		if rerr := l.dir.Remove(name); rerr != nil {
+			l.debris = name
+		}
+	}()
+	if _, err := f.WriteAt(c.buf, 0); err != nil {
+		return 0, fail(ReasonIO, fmt.Errorf("write segment %s: %w", name, err))
+	}
+	if syncTime, err = l.syncFile(f); err != nil {
+		return 0, fail(ReasonSyncFailed, err)
+	}
+	if l.opts.Sync {
+		start := time.Now()
+		if err := l.dir.Sync(); err != nil {
+			return 0, fail(ReasonSyncFailed, err)
+		}
+		syncTime += time.Since(start)
+	}
+	l.sealActive()
+	l.active = &activeSegment{name: c.name, file: f, size: int64(len(c.buf)), events: c.events, scope: l.opts.Scope, opened: c.name.Created}
+	l.segments = append(l.segments, segmentInfo{name: c.name})
+	return syncTime, nil
+}
+
+// sealActive closes the active segment's file, whose content is durable.
+func (l *Log) sealActive() {
+	a := l.active
+	if a == nil {
+		return
+	}
+	var err error
+	if !l.opts.Sync {
+		err = a.file.Sync()
+	}
+	if err = errors.Join(err, a.file.Close()); err != nil {
+		l.opts.Logger.Warn("Sealing a segment of the audit log", zap.Stringer("segment", a.name), zap.Error(err))
+	}
+	l.segments[len(l.segments)-1].bytes = a.size
+	l.active = nil
+}
+
+// observeSegments reports the number of segments and their size.
+func (l *Log) observeSegments() {
+	total := int64(0)
+	for _, s := range l.segments {
+		total += s.bytes
+	}
+	if l.active != nil {
+		total += l.active.size
+	}
+	l.opts.Observer.SegmentsChanged(len(l.segments), total)
+}

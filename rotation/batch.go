@@ -1,0 +1,112 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rotation
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+)
+
+// Batch collects encoded events, with the hashes of their leaves, outside the
+// log's lock. It is for one goroutine at a time; while it is being appended it
+// belongs to the log.
+type Batch struct {
+	scope    segment.Scope
+	lines    []byte
+	leaves   []merkle.Hash
+	unsigned int
+}
+
+// SigningError says that an event was encoded but could not be signed. The
+// batch is as it was before the call.
+type SigningError struct{ Err error }
+
+func (e *SigningError) Error() string { return fmt.Sprintf("sign an event: %v", e.Err) }
+
+func (e *SigningError) Unwrap() error { return e.Err }
+
+// maxPooledBytes keeps one huge batch from holding its memory for ever.
+const maxPooledBytes = 4 << 20
+
+var batches = sync.Pool{New: func() any { return new(Batch) }}
+
+// NewBatch returns an empty batch for the log. Release gives it back.
+func (l *Log) NewBatch() *Batch {
+	b := batches.Get().(*Batch)
+	b.scope = l.opts.Scope
+	return b
+}
+
+// Release gives the batch's memory back; the batch must not be used again.
+func (b *Batch) Release() {
+	if cap(b.lines) > maxPooledBytes {
+		return
+	}
+	b.lines, b.leaves, b.unsigned = b.lines[:0], b.leaves[:0], 0
+	batches.Put(b)
+}
+
+// Len returns the number of events in the batch.
+func (b *Batch) Len() int { return len(b.leaves) }
+
+// Add appends one event. encode appends the event's canonical JSON to dst; sign,
+// nil in scope checkpoint, signs those bytes with the key called keyID. If it
+// fails the batch is left as it was: with what encode returned, a
+// *[SigningError], or an *[Error] of reason too_large.
+func (b *Batch) Add(encode func(dst []byte) ([]byte, error), sign func(msg []byte) ([]byte, error), keyID string) error {
+	if (sign != nil) != (b.scope == segment.ScopeEvent) {
+		return fmt.Errorf("add an event: scope %s asks for %s", b.scope, map[bool]string{true: "no signature", false: "a signature"}[sign != nil])
+	}
+	return b.add(encode, func(dst, canonical []byte) ([]byte, error) {
+		if sign == nil {
+			return segment.AppendNoSignature(dst), nil
+		}
+		signature, err := sign(canonical)
+		if err == nil && len(signature) == 0 {
+			err = errors.New("the signer returned an empty signature")
+		}
+		if err != nil {
+			return nil, &SigningError{err}
+		}
+		return segment.AppendSignature(dst, signature, keyID), nil
+	})
+}
+
+// AddUnsigned appends one event marked as unsigned: the degraded mode of scope
+// event.
+func (b *Batch) AddUnsigned(encode func(dst []byte) ([]byte, error)) error {
+	if b.scope != segment.ScopeEvent {
+		return fmt.Errorf("add an unsigned event: scope %s has no event signatures to leave out", b.scope)
+	}
+	err := b.add(encode, func(dst, _ []byte) ([]byte, error) {
+		return segment.AppendNullSignature(dst), nil
+	})
+	if err == nil {
+		b.unsigned++
+	}
+	return err
+}
+
+func (b *Batch) add(encode func(dst []byte) ([]byte, error), finish func(dst, canonical []byte) ([]byte, error)) error {
+	start := len(b.lines)
+	line := segment.AppendEventStart(b.lines)
+	eventStart := len(line)
+	line, err := encode(line)
+	if err != nil {
+		return err
+	}
+	if line, err = finish(line, line[eventStart:]); err != nil {
+		return err
+	}
+	if len(line)-start > segment.MaxLineBytes {
+		return &Error{Reason: ReasonTooLarge, Err: ErrTooLarge}
+	}
+	b.leaves = append(b.leaves, merkle.LeafHash(line[start:]))
+	b.lines = append(line, '\n')
+	return nil
+}

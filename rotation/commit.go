@@ -1,0 +1,234 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rotation
+
+import (
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+// commit makes a group of calls durable, together with the log's own pending
+// events; g may be nil. It runs with sem held. If it fails, the durable state
+// is what it was.
+func (l *Log) commit(g *group) error {
+	if g == nil {
+		g = &group{}
+	}
+	err := l.tryCommit(g)
+	if err != nil {
+		err = fail(ReasonIO, err)
+		if n := g.batches(); n > 0 {
+			l.opts.Observer.Refused(reasonOf(err), n, g.events())
+		}
+		if !l.faulty {
+			l.faulty = true
+			l.opts.Logger.Error("The audit log cannot be written; callers are told to try again", zap.Error(err))
+			l.opts.Observer.Fault(err)
+		}
+		return err
+	}
+	if l.faulty {
+		l.faulty = false
+		l.opts.Logger.Info("The audit log can be written again")
+		l.opts.Observer.Healthy()
+	}
+	return nil
+}
+
+// change is a commit that has been put together and not yet written.
+type change struct {
+	tree merkle.Frontier
+	note []byte
+	buf  []byte
+	// begins is set if the change starts a segment; header is then its name.
+	begins bool
+	name   segment.Name
+	// says is what the log has to say of itself, scratch its lines.
+	says    []own
+	scratch *Batch
+	// events counts those of others than the log itself.
+	events int
+	// unsigned counts events that lack the signature the scope asks for.
+	unsigned int
+	degraded bool
+}
+
+func (l *Log) tryCommit(g *group) error {
+	start := time.Now()
+	if err := l.ready(g); err != nil {
+		return err
+	}
+	// In a fault an empty commit is written all the same: nothing else shows that
+	// it has passed.
+	if len(g.calls) == 0 && len(l.pending) == 0 && !l.aged() && !l.faulty {
+		return nil
+	}
+	c, err := l.assemble(g)
+	if err != nil {
+		return err
+	}
+	defer c.scratch.Release()
+	syncTime, err := l.write(c)
+	if err != nil {
+		return err
+	}
+	l.tree, l.note, l.degraded, l.pending = c.tree, c.note, c.degraded, nil
+	for _, call := range g.calls {
+		call.receipt.TreeSize = l.tree.Size()
+		call.receipt.Segment = l.active.name.String()
+	}
+	l.maintenance.committed()
+	if c.begins {
+		l.observeSegments()
+	}
+	l.opts.Observer.Committed(Commit{
+		Calls:        len(g.calls),
+		Batches:      g.batches(),
+		Events:       c.events,
+		Unsigned:     c.unsigned,
+		Bytes:        int64(len(c.buf)),
+		Duration:     time.Since(start),
+		SyncDuration: syncTime,
+		TreeSize:     l.tree.Size(),
+	})
+	return nil
+}
+
+// assemble puts together the bytes that the commit appends, and the tree
+// behind them.
+func (l *Log) assemble(g *group) (c *change, err error) {
+	c = &change{tree: l.tree, buf: l.buf[:0], scratch: l.NewBatch()}
+	defer func() {
+		if err != nil {
+			c.scratch.Release()
+		}
+		l.keepBuffer(c.buf)
+	}()
+	size := int64(0)
+	for _, call := range g.calls {
+		for _, b := range call.batches {
+			c.unsigned += b.unsigned
+			size += int64(len(b.lines))
+		}
+	}
+	if reason := l.due(size); reason != "" {
+		c.begins = true
+		l.begin(c, reason)
+	}
+	if err := l.addOwnEvents(c, g); err != nil {
+		return c, err
+	}
+	c.take(c.scratch)
+	for _, call := range g.calls {
+		call.receipt.FirstIndex = c.tree.Size()
+		for _, b := range call.batches {
+			c.take(b)
+			c.events += b.Len()
+		}
+	}
+	if c.tree.Size() > segment.MaxIndex {
+		return c, fmt.Errorf("the log is full: it has %d leaves", l.tree.Size())
+	}
+	if c.note, err = signing.SignCheckpoint(l.opts.Origin, c.tree.Size(), c.tree.Root(), l.opts.Signer); err != nil {
+		return c, &Error{Reason: ReasonSigning, Err: fmt.Errorf("sign a checkpoint: %w", err)}
+	}
+	c.buf = append(segment.AppendCheckpoint(c.buf, c.note), '\n')
+	return c, nil
+}
+
+// take appends a batch's lines and leaves.
+func (c *change) take(b *Batch) {
+	c.buf = append(c.buf, b.lines...)
+	for _, leaf := range b.leaves {
+		c.tree.Append(leaf)
+	}
+}
+
+// begin appends the header of a new segment.
+func (l *Log) begin(c *change, reason string) {
+	now := l.opts.Now()
+	c.name = segment.Name{FirstIndex: l.tree.Size(), Created: now, Compression: segment.None}
+	c.buf = segment.AppendHeader(c.buf, segment.Header{
+		Origin:     l.opts.Origin,
+		FirstIndex: l.tree.Size(),
+		Frontier:   l.tree.Hashes(),
+		Created:    now,
+		Scope:      l.opts.Scope,
+		Keys:       []segment.Key{segment.KeyOf(l.opts.Signer.Public())},
+	})
+	c.tree.Append(merkle.LeafHash(c.buf))
+	c.buf = append(c.buf, '\n')
+	if n := len(l.segments); n > 0 {
+		last := l.segments[n-1]
+		root := l.tree.Root()
+		c.says = append(c.says, own{Action: actionRotated, Reason: reason, Previous: &ownSegment{
+			FirstIndex: last.name.FirstIndex, RootHash: hashBytes(root), Segment: last.name.Plain().String(), TreeSize: l.tree.Size(),
+		}})
+	}
+}
+
+// addOwnEvents puts into the change what the log has to say of itself.
+func (l *Log) addOwnEvents(c *change, g *group) error {
+	c.says = append(c.says, l.pending...)
+	c.degraded = l.degraded
+	if len(g.calls) > 0 && (c.unsigned > 0) != l.degraded {
+		c.degraded = c.unsigned > 0
+		action := actionSigningRestored
+		if c.degraded {
+			action = actionSigningDegraded
+		}
+		c.says = append(c.says, own{Action: action})
+	}
+	for _, o := range c.says {
+		if err := l.addOwn(c.scratch, o, c.degraded); err != nil {
+			return &Error{Reason: ReasonSigning, Err: fmt.Errorf("add the log's own event %s: %w", o.Action, err)}
+		}
+	}
+	c.unsigned += c.scratch.unsigned
+	return nil
+}
+
+// due says why the next commit of so many bytes must start a segment, or "".
+func (l *Log) due(size int64) string {
+	a := l.active
+	switch {
+	case a == nil:
+		return l.sealed
+	case a.scope != l.opts.Scope:
+		return "scope"
+	case l.opts.MaxSegmentBytes > 0 && a.size+size > l.opts.MaxSegmentBytes && a.events > 0:
+		return "size"
+	case l.aged():
+		return "age"
+	default:
+		return ""
+	}
+}
+
+// aged reports whether the active segment holds events and has reached its
+// age. A clock that was set back does not make it younger than it has been
+// open here: both times carry the monotonic clock.
+func (l *Log) aged() bool {
+	a := l.active
+	if l.opts.MaxSegmentAge <= 0 || a == nil || a.events == 0 {
+		return false
+	}
+	now := l.opts.Now()
+	return now.Sub(a.name.Created) >= l.opts.MaxSegmentAge || now.Sub(a.opened) >= l.opts.MaxSegmentAge
+}
+
+// keepBuffer keeps the commit's buffer for the next, unless it is huge.
+func (l *Log) keepBuffer(buf []byte) {
+	if cap(buf) <= maxPooledBytes {
+		l.buf = buf
+	} else {
+		l.buf = nil
+	}
+}

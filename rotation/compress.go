@@ -1,0 +1,163 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rotation
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/otel-auditlog/auditlogexporter/segment"
+)
+
+// compressSealed compresses the sealed segments that are still plain, one after
+// the other, and finishes what an earlier run began.
+func (l *Log) compressSealed(ctx context.Context) error {
+	if l.opts.Compression == segment.None {
+		return nil
+	}
+	var plain []segment.Name
+	l.hold(func() {
+		for i, s := range l.segments {
+			sealed := l.active == nil || i < len(l.segments)-1
+			if sealed && s.name.Compression == segment.None {
+				plain = append(plain, s.name)
+			}
+		}
+	})
+	for _, name := range plain {
+		if err := l.compressOne(ctx, name); err != nil {
+			return fmt.Errorf("compress %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// compressOne replaces a sealed segment by its compressed form. At every moment
+// one complete form is there: the compressed one takes its name only when it is
+// durable and has been read back, and the plain one goes only after that.
+func (l *Log) compressOne(ctx context.Context, plain segment.Name) error {
+	packed := plain
+	packed.Compression = l.opts.Compression
+	if _, err := l.dir.Lstat(packed.String()); !errors.Is(err, fs.ErrNotExist) {
+		return errors.Join(fmt.Errorf("%s is there already, and not the log's work", packed), err)
+	}
+	if err := l.pack(ctx, plain, packed); err != nil {
+		return err
+	}
+	if err := l.removePlain(plain); err != nil {
+		return err
+	}
+	info, err := l.dir.Lstat(packed.String())
+	if err != nil {
+		return err
+	}
+	l.hold(func() {
+		for i := range l.segments {
+			if l.segments[i].name == plain {
+				l.segments[i] = segmentInfo{name: packed, bytes: info.Size()}
+			}
+		}
+		l.observeSegments()
+	})
+	return nil
+}
+
+// pack writes the compressed form, durably, and checks it against the plain
+// one.
+func (l *Log) pack(ctx context.Context, plain, packed segment.Name) (err error) {
+	temporary := packed.String() + segment.TempSuffix
+	if err := l.dir.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := l.packInto(ctx, plain, temporary); err != nil {
+		return errors.Join(err, l.dir.Remove(temporary))
+	}
+	if err := l.sameContent(ctx, plain.String(), temporary, packed.Compression); err != nil {
+		return errors.Join(err, l.dir.Remove(temporary))
+	}
+	if err := l.dir.Rename(temporary, packed.String()); err != nil {
+		return err
+	}
+	return l.dir.Sync()
+}
+
+func (l *Log) packInto(ctx context.Context, plain segment.Name, temporary string) (err error) {
+	in, err := segment.OpenRegular(l.dir, plain.String())
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	f, err := l.dir.Create(temporary)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	out, err := segment.NewCompressor(io.NewOffsetWriter(f, 0), l.opts.Compression)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, interruptible{ctx, in})
+	if err = errors.Join(err, out.Close()); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+func (l *Log) removePlain(plain segment.Name) error {
+	if err := l.dir.Remove(plain.String()); err != nil {
+		return err
+	}
+	return l.dir.Sync()
+}
+
+// sameContent reads both forms of a segment and compares them.
+func (l *Log) sameContent(ctx context.Context, plain, packed string, c segment.Compression) error {
+	a, err := l.contentHash(ctx, plain, segment.None)
+	if err != nil {
+		return err
+	}
+	b, err := l.contentHash(ctx, packed, c)
+	if err != nil {
+		return err
+	}
+	if a != b {
+		return fmt.Errorf("%s does not hold what %s holds", packed, plain)
+	}
+	return nil
+}
+
+func (l *Log) contentHash(ctx context.Context, name string, c segment.Compression) (sum [sha256.Size]byte, err error) {
+	f, err := segment.OpenRegular(l.dir, name)
+	if err != nil {
+		return sum, err
+	}
+	defer f.Close()
+	content, err := segment.NewDecompressor(interruptible{ctx, f}, c)
+	if err != nil {
+		return sum, fmt.Errorf("read %s: %w", name, err)
+	}
+	defer content.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, content); err != nil {
+		return sum, fmt.Errorf("read %s: %w", name, err)
+	}
+	return [sha256.Size]byte(h.Sum(nil)), nil
+}
+
+// interruptible ends a copy when its context ends.
+type interruptible struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (i interruptible) Read(p []byte) (int, error) {
+	if err := i.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return i.r.Read(p)
+}

@@ -1,0 +1,63 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build unix
+
+package rotation
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/otel-auditlog/auditlogexporter/segment"
+)
+
+func parentOf(path string) string { return filepath.Dir(filepath.Clean(path)) }
+
+// checkDirectory refuses a directory in which others could change the log.
+func checkDirectory(path string, info fs.FileInfo) error {
+	if !info.IsDir() {
+		return fmt.Errorf("%s is not a directory", path)
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != uint32(os.Geteuid()) {
+		return fmt.Errorf("the log directory %s belongs to user %d, but the collector runs as %d: chown it, or choose another directory", path, st.Uid, os.Geteuid())
+	}
+	if perm := info.Mode().Perm(); perm&0o022 != 0 {
+		return fmt.Errorf("the log directory %s has mode %#o, others can write to it: chmod 700 %s", path, perm, path)
+	}
+	return nil
+}
+
+// takeLock locks the directory for this writer alone. The lock dies with the
+// process that holds it, so none is ever stale.
+func takeLock(root *os.Root, path string) (*os.File, error) {
+	if info, err := root.Lstat(segment.LockName); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("lock the log directory %s: %s is not a regular file", path, segment.LockName)
+	}
+	f, err := root.OpenFile(segment.LockName, os.O_RDWR|os.O_CREATE, fileMode)
+	if err != nil {
+		return nil, fmt.Errorf("lock the log directory %s: %w", path, err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("the log directory %s: %w: each log has one writer; give this one a directory of its own", path, ErrLocked)
+		}
+		return nil, fmt.Errorf("lock the log directory %s: %w", path, err)
+	}
+	return f, nil
+}
+
+func freeBytes(f *os.File) (uint64, error) {
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(int(f.Fd()), &st); err != nil {
+		return 0, fmt.Errorf("ask for the free space of %s: %w", f.Name(), err)
+	}
+	return uint64(st.Bavail) * uint64(st.Bsize), nil
+}

@@ -1,0 +1,26 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rotation
+
+import "runtime"
+
+// AwaitGroup waits until so many calls have joined the group that waits for the
+// commit under way.
+func AwaitGroup(l *Log, calls int) {
+	for {
+		l.mu.Lock()
+		n := 0
+		if l.next != nil {
+			n = len(l.next.calls)
+		}
+		l.mu.Unlock()
+		if n == calls {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
+// Lines returns the lines of a batch.
+func Lines(b *Batch) []byte { return b.lines }

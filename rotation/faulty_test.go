@@ -1,0 +1,338 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rotation_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+)
+
+// faultyFS is a directory of the operating system in which what is done to
+// segments can be made to fail.
+type faultyFS struct {
+	rotation.FS
+	mu     sync.Mutex
+	write  func(p []byte) (int, error)
+	sync   func() error
+	create func() error
+	free   func() (uint64, error)
+}
+
+// faulty opens a directory with which nothing is wrong yet.
+func faulty(t testing.TB, dir string) *faultyFS {
+	t.Helper()
+	d, err := rotation.OpenDirectory(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &faultyFS{FS: d}
+}
+
+func (f *faultyFS) onSync(do func() error) { f.set(func() { f.sync = do }) }
+
+func (f *faultyFS) onWrite(do func(p []byte) (int, error)) { f.set(func() { f.write = do }) }
+
+func (f *faultyFS) onCreate(do func() error) { f.set(func() { f.create = do }) }
+
+func (f *faultyFS) onFree(do func() (uint64, error)) { f.set(func() { f.free = do }) }
+
+func (f *faultyFS) set(do func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	do()
+}
+
+func (f *faultyFS) Create(name string) (rotation.File, error) {
+	if _, err := segment.ParseName(name); err != nil {
+		return f.FS.Create(name)
+	}
+	f.mu.Lock()
+	do := f.create
+	f.mu.Unlock()
+	if do != nil {
+		if err := do(); err != nil {
+			return nil, err
+		}
+	}
+	file, err := f.FS.Create(name)
+	if err != nil {
+		return nil, err
+	}
+	return faultyFile{file, f}, nil
+}
+
+func (f *faultyFS) Edit(name string) (rotation.File, error) {
+	file, err := f.FS.Edit(name)
+	if err != nil {
+		return nil, err
+	}
+	return faultyFile{file, f}, nil
+}
+
+func (f *faultyFS) Free() (uint64, error) {
+	f.mu.Lock()
+	do := f.free
+	f.mu.Unlock()
+	if do != nil {
+		return do()
+	}
+	return f.FS.Free()
+}
+
+type faultyFile struct {
+	rotation.File
+	fs *faultyFS
+}
+
+func (f faultyFile) WriteAt(p []byte, at int64) (int, error) {
+	f.fs.mu.Lock()
+	do := f.fs.write
+	f.fs.mu.Unlock()
+	if do == nil {
+		return f.File.WriteAt(p, at)
+	}
+	n, err := do(p)
+	if n > 0 {
+		if n, werr := f.File.WriteAt(p[:n], at); werr != nil {
+			return n, werr
+		}
+	}
+	return n, err
+}
+
+func (f faultyFile) Sync() error {
+	f.fs.mu.Lock()
+	do := f.fs.sync
+	f.fs.mu.Unlock()
+	if do != nil {
+		if err := do(); err != nil {
+			return err
+		}
+	}
+	return f.File.Sync()
+}
+
+// wantReason checks that an error is one of the log's with this reason.
+func wantReason(t testing.TB, err error, want rotation.Reason) {
+	t.Helper()
+	var e *rotation.Error
+	if !errors.As(err, &e) || e.Reason != want {
+		t.Errorf("got error %v, want one of reason %s", err, want)
+	}
+}
+
+func TestFullDisk(t *testing.T) {
+	for _, written := range []int{0, 1, 100, -1} {
+		t.Run(fmt.Sprintf("after %d bytes", written), func(t *testing.T) {
+			o := options(t)
+			fsys, w := faulty(t, o.Directory), newWatcher()
+			o.FS, o.Observer = fsys, w
+			l := open(t, o)
+			mustAppend(t, l, o, "a")
+			fsys.onWrite(func(p []byte) (int, error) {
+				n := written
+				if n < 0 {
+					n = len(p) - 1
+				}
+				return n, syscall.ENOSPC
+			})
+			for range 3 {
+				_, err := appendIDs(t, l, o, "lost")
+				wantReason(t, err, rotation.ReasonDiskFull)
+				if !errors.Is(err, syscall.ENOSPC) {
+					t.Errorf("the cause is gone from %v", err)
+				}
+			}
+			// A reader sees nothing of the attempts.
+			sameIDs(t, read(t, o.Directory).ids, []string{"a"})
+			fsys.onWrite(nil)
+			mustAppend(t, l, o, "b")
+			closeLog(t, l)
+			got := read(t, o.Directory)
+			sameIDs(t, got.ids, []string{"a", "b"})
+			sameIDs(t, w.health, []string{"fault", "healthy"})
+			checkGood(t, o.Directory, o.Signer)
+			if n := len(segmentNames(t, o.Directory)); n != 1 {
+				t.Errorf("%d segments, want 1: a full disk is no reason for a new one", n)
+			}
+		})
+	}
+}
+
+func TestMinimumFreeSpace(t *testing.T) {
+	o := options(t)
+	fsys := faulty(t, o.Directory)
+	o.FS, o.MinFreeBytes = fsys, 1_000_000
+	fsys.onFree(func() (uint64, error) { return 1_000_000, nil })
+	// The log opens all the same: room may be made before events come.
+	l := open(t, o)
+	_, err := appendIDs(t, l, o, "lost")
+	wantReason(t, err, rotation.ReasonDiskFull)
+	fsys.onFree(nil)
+	mustAppend(t, l, o, "a")
+	closeLog(t, l)
+	got := read(t, o.Directory)
+	sameIDs(t, got.ids, []string{"a"})
+	sameIDs(t, got.actions, []string{"opened"})
+	checkGood(t, o.Directory, o.Signer)
+}
+
+// After a failed fsync the file is never written again, and nothing that the
+// failed call brought is in the log.
+func TestFailedSync(t *testing.T) {
+	o := options(t)
+	fsys, w := faulty(t, o.Directory), newWatcher()
+	o.FS, o.Observer = fsys, w
+	l := open(t, o)
+	mustAppend(t, l, o, "a")
+	fsys.onSync(func() error { return syscall.EIO })
+	for range 2 {
+		_, err := appendIDs(t, l, o, "lost")
+		wantReason(t, err, rotation.ReasonSyncFailed)
+	}
+	fsys.onSync(nil)
+	mustAppend(t, l, o, "b")
+	closeLog(t, l)
+	got := read(t, o.Directory)
+	sameIDs(t, got.ids, []string{"a", "b"})
+	sameIDs(t, got.actions, []string{"opened", "rotated", "recovered"})
+	if n := len(segmentNames(t, o.Directory)); n != 2 {
+		t.Errorf("%d segments, want 2", n)
+	}
+	sameIDs(t, w.health, []string{"fault", "healthy"})
+	checkGood(t, o.Directory, o.Signer)
+}
+
+func TestFailureWhileRotating(t *testing.T) {
+	for name, fault := range map[string]func(f *faultyFS){
+		"create": func(f *faultyFS) { f.onCreate(func() error { return syscall.EMFILE }) },
+		"write":  func(f *faultyFS) { f.onWrite(func(p []byte) (int, error) { return len(p) / 2, syscall.EIO }) },
+		"sync":   func(f *faultyFS) { f.onSync(func() error { return syscall.EIO }) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := options(t)
+			o.MaxSegmentBytes = 1
+			fsys := faulty(t, o.Directory)
+			o.FS = fsys
+			l := open(t, o)
+			mustAppend(t, l, o, "a")
+			fault(fsys)
+			for range 2 {
+				if _, err := appendIDs(t, l, o, "lost"); err == nil {
+					t.Fatal("no error")
+				}
+			}
+			fsys.onCreate(nil)
+			fsys.onWrite(nil)
+			fsys.onSync(nil)
+			mustAppend(t, l, o, "b")
+			closeLog(t, l)
+			got := read(t, o.Directory)
+			sameIDs(t, got.ids, []string{"a", "b"})
+			sameIDs(t, got.actions, []string{"opened", "rotated"})
+			checkGood(t, o.Directory, o.Signer)
+		})
+	}
+}
+
+// What others do to the active segment is noticed before the next
+// acknowledgement, said in the log, and loses nothing that can be kept.
+func TestInterference(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		do   func(path string) error
+		lost bool
+	}{
+		{"removed", os.Remove, false},
+		{"appended to", func(path string) error { return appendTo(path, "intruder\n") }, false},
+		{"appended to without a line end", func(path string) error { return appendTo(path, "x") }, false},
+		{"replaced by a copy", func(path string) error {
+			b, err := os.ReadFile(path)
+			return errors.Join(err, os.Remove(path), os.WriteFile(path, b, 0o600))
+		}, false},
+		{"replaced by a link", func(path string) error {
+			return errors.Join(os.Remove(path), os.Symlink("/dev/null", path))
+		}, false},
+		{"renamed away", func(path string) error { return os.Rename(path, filepath.Join(filepath.Dir(path), "elsewhere")) }, false},
+		{"truncated", func(path string) error { return os.Truncate(path, 100) }, true},
+		{"emptied", func(path string) error { return os.Truncate(path, 0) }, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o := options(t)
+			l := open(t, o)
+			mustAppend(t, l, o, "a", "b")
+			if err := tt.do(filepath.Join(o.Directory, segmentNames(t, o.Directory)[0])); err != nil {
+				t.Fatal(err)
+			}
+			mustAppend(t, l, o, "c")
+			mustAppend(t, l, o, "d")
+			closeLog(t, l)
+			if tt.lost {
+				report := check(t, o.Directory, o.Signer)
+				if !report.TamperingDetected {
+					t.Error("the verifier found nothing")
+				}
+				return
+			}
+			got := read(t, o.Directory)
+			sameIDs(t, got.ids, []string{"a", "b", "c", "d"})
+			sameIDs(t, got.actions, []string{"opened", "rotated", "recovered"})
+			checkGood(t, o.Directory, o.Signer)
+			l = open(t, o)
+			mustAppend(t, l, o, "e")
+			closeLog(t, l)
+			checkGood(t, o.Directory, o.Signer)
+		})
+	}
+}
+
+func appendTo(path, s string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(s)
+	return errors.Join(err, f.Close())
+}
+
+func TestDirectoryGone(t *testing.T) {
+	o := options(t)
+	l := open(t, o)
+	mustAppend(t, l, o, "a")
+	away := o.Directory + "-away"
+	if err := os.Rename(o.Directory, away); err != nil {
+		t.Fatal(err)
+	}
+	_, err := appendIDs(t, l, o, "lost")
+	wantReason(t, err, rotation.ReasonInterference)
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+	if err := os.Mkdir(o.Directory, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	_, err = appendIDs(t, l, o, "lost")
+	wantReason(t, err, rotation.ReasonInterference)
+	if err := errors.Join(os.Remove(o.Directory), os.Rename(away, o.Directory)); err != nil {
+		t.Fatal(err)
+	}
+	mustAppend(t, l, o, "b")
+	closeLog(t, l)
+	sameIDs(t, read(t, o.Directory).ids, []string{"a", "b"})
+	checkGood(t, o.Directory, o.Signer)
+}

@@ -1,0 +1,61 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rotation
+
+// call is one Append.
+type call struct {
+	batches []*Batch
+	events  int
+	receipt Receipt
+}
+
+// group is the calls that share a commit.
+type group struct {
+	calls []*call
+	done  chan struct{} // closed once err and the receipts are set
+	err   error
+}
+
+func (g *group) batches() (n int) {
+	for _, c := range g.calls {
+		n += len(c.batches)
+	}
+	return n
+}
+
+func (g *group) events() (n int) {
+	for _, c := range g.calls {
+		n += c.events
+	}
+	return n
+}
+
+// join adds a call to the group that waits for the commit under way to end. The
+// first to join leads the group.
+func (l *Log) join(c *call) (_ *group, leader bool, _ error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		l.opts.Observer.Refused(ReasonClosed, len(c.batches), c.events)
+		return nil, false, &Error{Reason: ReasonClosed, Err: ErrClosed}
+	}
+	if l.next == nil {
+		l.next = &group{done: make(chan struct{})}
+		leader = true
+	}
+	l.next.calls = append(l.next.calls, c)
+	return l.next, leader, nil
+}
+
+// lead commits the group as soon as the commit before it has ended. Until then
+// others go on joining.
+func (l *Log) lead(g *group) {
+	l.sem <- struct{}{}
+	l.mu.Lock()
+	l.next = nil
+	l.mu.Unlock()
+	g.err = l.commit(g)
+	<-l.sem
+	close(g.done)
+}

@@ -1,0 +1,315 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rotation_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.uber.org/goleak"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/verify"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const origin = "test.example/auditlog"
+
+// signer makes a fresh key.
+func signer(t testing.TB, a signing.Algorithm) *signing.Signer {
+	t.Helper()
+	key, err := signing.GenerateKey(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := signing.NewSigner(key, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// options are those of a log with a fresh key in a fresh directory.
+func options(t testing.TB) rotation.Options {
+	t.Helper()
+	return rotation.Options{
+		Directory: filepath.Join(t.TempDir(), "log"),
+		Origin:    origin,
+		Signer:    signer(t, signing.ECDSAP256),
+		Scope:     segment.ScopeEvent,
+		Sync:      true,
+	}
+}
+
+func open(t testing.TB, o rotation.Options) *rotation.Log {
+	t.Helper()
+	l, err := rotation.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func closeLog(t testing.TB, l *rotation.Log) {
+	t.Helper()
+	if err := l.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// batch makes a batch of events with these ids.
+func batch(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) *rotation.Batch {
+	t.Helper()
+	enc, err := event.NewEncoder(event.DefaultMapping())
+	if err != nil {
+		t.Fatal(err)
+	}
+	enc.SetResource(pcommon.NewResource(), "")
+	enc.SetScope(pcommon.NewInstrumentationScope(), "")
+	b := l.NewBatch()
+	for _, id := range ids {
+		r := plog.NewLogRecord()
+		r.SetTimestamp(pcommon.Timestamp(1_800_000_000_000_000_000))
+		r.Attributes().PutStr("audit.record.id", id)
+		r.Body().SetStr("something happened")
+		encode := func(dst []byte) ([]byte, error) {
+			dst, _, err := enc.Append(dst, r)
+			return dst, err
+		}
+		if o.Scope == segment.ScopeCheckpoint {
+			err = b.Add(encode, nil, "")
+		} else {
+			err = b.Add(encode, o.Signer.Sign, o.Signer.Public().ID())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b
+}
+
+func appendIDs(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) (rotation.Receipt, error) {
+	t.Helper()
+	b := batch(t, l, o, ids...)
+	defer b.Release()
+	return l.Append(context.Background(), b)
+}
+
+func mustAppend(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) rotation.Receipt {
+	t.Helper()
+	receipt, err := appendIDs(t, l, o, ids...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return receipt
+}
+
+func numbered(prefix string, n int) (ids []string) {
+	for i := range n {
+		ids = append(ids, fmt.Sprintf("%s-%04d", prefix, i))
+	}
+	return ids
+}
+
+// logged is what a directory holds.
+type logged struct {
+	ids     []string // of the events of others
+	actions []string // of the log's own
+}
+
+// read lists a log's events in order, without any check.
+func read(t testing.TB, dir string) (got logged) {
+	t.Helper()
+	fsys := os.DirFS(dir)
+	listing, err := segment.List(fsys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range listing.Segments {
+		r, err := segment.Open(fsys, f.Name, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for {
+			line, err := r.Next()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if segment.KindOf(line) != segment.KindEvent {
+				continue
+			}
+			parsed, err := segment.ParseEvent(line)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e, err := event.Parse(parsed.Canonical)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if action, own := strings.CutPrefix(e.Operation, "auditlog."); own {
+				got.actions = append(got.actions, action)
+			} else {
+				got.ids = append(got.ids, e.EventID)
+			}
+		}
+		r.Close()
+	}
+	return got
+}
+
+func sameIDs(t testing.TB, got, want []string) {
+	t.Helper()
+	if strings.Join(got, " ") != strings.Join(want, " ") {
+		t.Errorf("the log holds %d events %q\nwant %d %q", len(got), got, len(want), want)
+	}
+}
+
+// check runs the verifier over a directory and returns its report.
+func check(t testing.TB, dir string, s *signing.Signer) *verify.Report {
+	t.Helper()
+	report, err := verify.Log(context.Background(), os.DirFS(dir), verify.Options{Keys: []*signing.PublicKey{s.Public()}})
+	if err != nil {
+		t.Fatalf("verify %s: %v", dir, err)
+	}
+	return report
+}
+
+// checkGood fails if the verifier finds tampering.
+func checkGood(t testing.TB, dir string, s *signing.Signer) *verify.Report {
+	t.Helper()
+	report := check(t, dir, s)
+	if report.TamperingDetected {
+		t.Fatalf("verify %s: %+v", dir, report.Findings)
+	}
+	return report
+}
+
+func segmentNames(t testing.TB, dir string) (names []string) {
+	t.Helper()
+	listing, err := segment.List(os.DirFS(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range listing.Segments {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+// copyDir copies a log directory.
+func copyDir(t testing.TB, dir string) string {
+	t.Helper()
+	to := filepath.Join(t.TempDir(), "copy")
+	if err := os.Mkdir(to, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(to, e.Name()), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return to
+}
+
+// clock is set by hand.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func newClock() *clock {
+	return &clock{now: time.Date(2026, 11, 23, 10, 15, 0, 0, time.UTC)}
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// watcher records what the log reports and wakes who waits for it.
+type watcher struct {
+	mu       sync.Mutex
+	changed  chan struct{} // closed and replaced at each report
+	commits  []rotation.Commit
+	refused  []rotation.Reason
+	segments int
+	bytes    int64
+	health   []string
+}
+
+func newWatcher() *watcher { return &watcher{changed: make(chan struct{})} }
+
+func (w *watcher) note(f func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f()
+	close(w.changed)
+	w.changed = make(chan struct{})
+}
+
+func (w *watcher) Committed(c rotation.Commit) { w.note(func() { w.commits = append(w.commits, c) }) }
+
+func (w *watcher) Refused(r rotation.Reason, _, _ int) {
+	w.note(func() { w.refused = append(w.refused, r) })
+}
+
+func (w *watcher) SegmentsChanged(n int, bytes int64) {
+	w.note(func() { w.segments, w.bytes = n, bytes })
+}
+
+func (w *watcher) FreeSpace(uint64) {}
+
+func (w *watcher) Fault(error) { w.note(func() { w.health = append(w.health, "fault") }) }
+
+func (w *watcher) Healthy() { w.note(func() { w.health = append(w.health, "healthy") }) }
+
+// await waits until the condition holds; it is looked at after each report.
+func (w *watcher) await(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	deadline := time.After(time.Minute)
+	for {
+		w.mu.Lock()
+		changed, ok := w.changed, condition()
+		w.mu.Unlock()
+		if ok {
+			return
+		}
+		select {
+		case <-changed:
+		case <-deadline:
+			t.Fatalf("waited a minute for %s", what)
+		}
+	}
+}

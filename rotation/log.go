@@ -1,0 +1,221 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+)
+
+// Log is an open log, the only writer of its directory. Its methods are safe
+// for concurrent use.
+type Log struct {
+	opts Options
+	dir  FS
+
+	// mu guards what callers share before a commit.
+	mu     sync.Mutex
+	next   *group // the group that takes new calls; nil if none waits
+	closed bool
+
+	// sem is held by whoever changes the log: a committer, maintenance, Close.
+	// It is a channel so that Close can wait for it no longer than its context
+	// allows. Everything below it is guarded by it.
+	sem      chan struct{}
+	tree     merkle.Frontier // the durable tree
+	note     []byte          // the signed checkpoint over it
+	active   *activeSegment  // nil: the next commit starts a segment
+	sealed   string          // why there is none
+	debris   string          // a new segment that could be neither finished nor removed
+	segments []segmentInfo   // all of them, by index; the active one last
+	pending  []own           // to be written with the next commit
+	doubt    error           // why the active segment must be re-checked first
+	faulty   bool            // the observer has been told of a fault
+	degraded bool            // the log has said that events are unsigned
+	buf      []byte          // the commit's bytes, reused
+
+	maintenance maintenance
+	filed       []byte // what the checkpoint file holds; maintenance has it
+}
+
+// Receipt says where a call's events stand in the log.
+type Receipt struct {
+	// FirstIndex is the leaf index of the call's first event; the others
+	// follow it.
+	FirstIndex uint64
+	// TreeSize is the size of the tree in the checkpoint that covers them.
+	TreeSize uint64
+	// Segment is the name of the file that holds them, before compression.
+	Segment string
+}
+
+// Exists reports whether the directory holds a log: any segment, or a
+// checkpoint of one.
+func Exists(directory string) (bool, error) {
+	_, err := os.Lstat(directory)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for an audit log: %w", err)
+	}
+	l, err := segment.List(os.DirFS(directory))
+	if err != nil {
+		return false, fmt.Errorf("look for an audit log in %s: %w", directory, err)
+	}
+	return len(l.Segments) > 0 || l.Checkpoint || len(l.Torn) > 0, nil
+}
+
+// Open opens the log in a directory, or starts one there, and takes the lock.
+// It reads the newest segment only, however large the log is. What a crash left
+// behind the last checkpoint is set aside in a file and said in the log; what a
+// crash cannot explain is an error that names the file, and nothing is changed.
+func Open(ctx context.Context, o Options) (_ *Log, err error) {
+	if err := o.complete(); err != nil {
+		return nil, err
+	}
+	l := &Log{opts: o, dir: o.FS, sem: make(chan struct{}, 1)}
+	if l.dir == nil {
+		if l.dir, err = OpenDirectory(o.Directory); err != nil {
+			return nil, err
+		}
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, l.release())
+		}
+	}()
+	if err := l.load(ctx); err != nil {
+		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
+	}
+	l.pending = append(l.pending, own{Action: actionOpened, Version: segment.Format})
+	l.observeSegments()
+	// The log says that it was opened before it takes any event, so that a
+	// directory that cannot be written is known at once. A full disk is no
+	// reason not to start: it may have room by the time events come.
+	if err := l.commit(nil); err != nil && reasonOf(err) != ReasonDiskFull {
+		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
+	}
+	l.startMaintenance()
+	return l, nil
+}
+
+// Append commits the batches as one unit. When it returns nil, their events
+// are signed, on stable storage (unless Options.Sync is off) and covered by a
+// signed checkpoint, in the order given; otherwise none of them counts, and
+// the error is an [*Error] that says why. The context is looked at before the
+// call joins a commit: from then on the outcome is waited for, because a
+// caller that left early could not know it.
+func (l *Log) Append(ctx context.Context, batches ...*Batch) (Receipt, error) {
+	c := &call{batches: batches}
+	for _, b := range batches {
+		if b.scope != l.opts.Scope {
+			return Receipt{}, fmt.Errorf("append to the audit log: a batch of scope %s in a log of scope %s", b.scope, l.opts.Scope)
+		}
+		c.events += b.Len()
+	}
+	if c.events == 0 {
+		return Receipt{}, errors.New("append to the audit log: no events")
+	}
+	if err := ctx.Err(); err != nil {
+		return Receipt{}, fmt.Errorf("append to the audit log: %w", err)
+	}
+	g, leader, err := l.join(c)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if leader {
+		l.lead(g)
+	} else {
+		<-g.done
+	}
+	if g.err != nil {
+		return Receipt{}, g.err
+	}
+	return c.receipt, nil
+}
+
+// Checkpoint returns the newest signed checkpoint, or nil if there is none yet.
+func (l *Log) Checkpoint() []byte {
+	l.sem <- struct{}{}
+	defer func() { <-l.sem }()
+	return append([]byte(nil), l.note...)
+}
+
+// Close waits for the calls in flight, brings the checkpoint file up to date
+// and gives the lock back. Compression that is under way is left for the next
+// start. If the context ends first, the error says so, and the files are left
+// as they are: durable up to the last checkpoint.
+func (l *Log) Close(ctx context.Context) error {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return nil
+	}
+	l.closed = true
+	l.mu.Unlock()
+
+	stopped := l.maintenance.stop(ctx)
+	// A group that was joined before closed was set still has its leader
+	// waiting for sem: passing behind it in turn is enough, because no group
+	// can start any more.
+	if err := l.drain(ctx); err != nil {
+		return errors.Join(fmt.Errorf("close the audit log in %s: %w", l.opts.Directory, err), stopped)
+	}
+	defer func() { <-l.sem }()
+	if stopped != nil {
+		return fmt.Errorf("close the audit log in %s: %w", l.opts.Directory, stopped)
+	}
+	var errs []error
+	if l.active != nil && !l.opts.Sync {
+		errs = append(errs, l.active.file.Sync())
+	}
+	errs = append(errs, l.writeCheckpointFile(l.note), l.release())
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close the audit log in %s: %w", l.opts.Directory, err)
+	}
+	return nil
+}
+
+// drain waits until no call is in flight, and holds sem from then on.
+func (l *Log) drain(ctx context.Context) error {
+	for {
+		select {
+		case l.sem <- struct{}{}:
+		case <-ctx.Done():
+			return fmt.Errorf("calls are still in flight: %w", ctx.Err())
+		}
+		l.mu.Lock()
+		waiting := l.next
+		l.mu.Unlock()
+		if waiting == nil {
+			return nil
+		}
+		<-l.sem
+		select {
+		case <-waiting.done:
+		case <-ctx.Done():
+			return fmt.Errorf("calls are still in flight: %w", ctx.Err())
+		}
+	}
+}
+
+// release closes what is open. The log is of no use afterwards.
+func (l *Log) release() error {
+	var errs []error
+	if l.active != nil {
+		errs = append(errs, l.active.file.Close())
+		l.active = nil
+	}
+	if l.opts.FS == nil {
+		errs = append(errs, l.dir.Close())
+	}
+	return errors.Join(errs...)
+}

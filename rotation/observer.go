@@ -1,0 +1,52 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rotation
+
+import "time"
+
+// Observer is told what a log does. Its methods are called from several
+// goroutines, Committed within the commit, and must be quick.
+type Observer interface {
+	// Committed: a group of batches has become durable.
+	Committed(Commit)
+	// Refused: a group of batches was not written.
+	Refused(reason Reason, batches, events int)
+	// SegmentsChanged: the number of segments, and the bytes they take.
+	SegmentsChanged(segments int, bytes int64)
+	// FreeSpace: bytes left on the file system, seen before a commit.
+	FreeSpace(bytes uint64)
+	// Fault: the log cannot be written at present. Called on change only.
+	Fault(err error)
+	// Healthy: the log can be written again. Called on change only.
+	Healthy()
+}
+
+// Commit describes one commit.
+type Commit struct {
+	// Calls is the number of Append calls that shared the commit.
+	Calls int
+	// Batches is how many batches those calls brought.
+	Batches int
+	// Events is the number of events written, the log's own excluded.
+	Events int
+	// Unsigned is how many of them carry no signature though the scope asks for
+	// one.
+	Unsigned int
+	// Bytes is the number of bytes written to the segment.
+	Bytes int64
+	// Duration is the time the commit took, SyncDuration the part spent in
+	// fsync.
+	Duration, SyncDuration time.Duration
+	// TreeSize is the number of leaves in the log.
+	TreeSize uint64
+}
+
+type unobserved struct{}
+
+func (unobserved) Committed(Commit)           {}
+func (unobserved) Refused(Reason, int, int)   {}
+func (unobserved) SegmentsChanged(int, int64) {}
+func (unobserved) FreeSpace(uint64)           {}
+func (unobserved) Fault(error)                {}
+func (unobserved) Healthy()                   {}

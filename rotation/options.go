@@ -1,0 +1,102 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rotation
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+// Options say where and how a log is written.
+type Options struct {
+	// Directory holds the log. It is created, with its parents, if it does not
+	// exist.
+	Directory string
+	// Origin names the log in its checkpoints, for the life of the directory.
+	Origin string
+	// Signer signs checkpoints, and the log's own events in scope event.
+	Signer *signing.Signer
+	Scope  segment.Scope
+	// Sync makes Append wait for stable storage. Without it, an
+	// acknowledgement only says that the operating system has the data.
+	Sync bool
+	// MaxSegmentBytes seals a segment before a commit that would make it
+	// larger; a single commit may be larger all the same. 0 means no limit.
+	MaxSegmentBytes int64
+	// MaxSegmentAge seals a segment that holds events once it is that old. 0
+	// means no limit.
+	MaxSegmentAge time.Duration
+	// Compression is applied to sealed segments, in the background.
+	Compression segment.Compression
+	Retention   Retention
+	// MinFreeBytes is what is left free on the file system: an append that
+	// would leave less is refused.
+	MinFreeBytes int64
+	// Observer is told what happens; it may be nil.
+	Observer Observer
+	// Logger receives what an operator should know; it may be nil.
+	Logger *zap.Logger
+	// Now is the clock; nil means time.Now. It orders nothing.
+	Now func() time.Time
+
+	// FS replaces the directory, for tests. Whoever gives it locks it.
+	FS FS
+}
+
+// Retention says which sealed segments may be deleted. A zero limit keeps
+// them for ever. The active segment is never deleted.
+type Retention struct {
+	// MaxSegments counts all segments, the active one included.
+	MaxSegments int
+	// MaxAge is the age of a segment's newest event.
+	MaxAge time.Duration
+	// MaxTotalBytes counts all segments as they are stored.
+	MaxTotalBytes int64
+}
+
+func (r Retention) enabled() bool {
+	return r.MaxSegments > 0 || r.MaxAge > 0 || r.MaxTotalBytes > 0
+}
+
+// complete checks the options and fills in what may be left out.
+func (o *Options) complete() error {
+	if o.Directory == "" && o.FS == nil {
+		return errors.New("open the audit log: no directory given")
+	}
+	if err := signing.ValidateOrigin(o.Origin); err != nil {
+		return fmt.Errorf("open the audit log: %w", err)
+	}
+	if o.Signer == nil {
+		return errors.New("open the audit log: no signer given")
+	}
+	if o.Scope != segment.ScopeEvent && o.Scope != segment.ScopeCheckpoint {
+		return fmt.Errorf("open the audit log: unknown scope %q", o.Scope)
+	}
+	if o.Compression == "" {
+		o.Compression = segment.None
+	}
+	if !o.Compression.Valid() {
+		return fmt.Errorf("open the audit log: unknown compression %q", o.Compression)
+	}
+	if o.MaxSegmentBytes < 0 || o.MaxSegmentAge < 0 || o.MinFreeBytes < 0 ||
+		o.Retention.MaxSegments < 0 || o.Retention.MaxAge < 0 || o.Retention.MaxTotalBytes < 0 {
+		return errors.New("open the audit log: a limit is negative")
+	}
+	if o.Observer == nil {
+		o.Observer = unobserved{}
+	}
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return nil
+}

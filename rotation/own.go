@@ -1,0 +1,112 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rotation
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+)
+
+// own is what the log has to say of itself in an event of its own. Its members
+// are in canonical order, which is how encoding/json writes them.
+type own struct {
+	Action   string       `json:"action"`
+	Before   uint64       `json:"before,omitempty"`
+	Detail   string       `json:"detail,omitempty"`
+	File     string       `json:"file,omitempty"`
+	Previous *ownSegment  `json:"previous,omitempty"`
+	Reason   string       `json:"reason,omitempty"`
+	RootHash []byte       `json:"root_hash,omitempty"`
+	Segment  string       `json:"segment,omitempty"`
+	Segments []ownSegment `json:"segments,omitempty"`
+	SHA256   string       `json:"sha256,omitempty"`
+	Size     int64        `json:"size,omitempty"`
+	Version  string       `json:"version,omitempty"`
+}
+
+// ownSegment names a segment, the tree behind its last line, and that tree's
+// root.
+type ownSegment struct {
+	FirstIndex uint64 `json:"first_index"`
+	RootHash   []byte `json:"root_hash"`
+	Segment    string `json:"segment"`
+	TreeSize   uint64 `json:"tree_size"`
+}
+
+// The actions.
+const (
+	actionOpened          = "opened"
+	actionRotated         = "rotated"
+	actionRecovered       = "recovered"
+	actionPruned          = "pruned"
+	actionDamaged         = "damaged"
+	actionSigningDegraded = "signing_degraded"
+	actionSigningRestored = "signing_restored"
+)
+
+func (o own) level() event.Level {
+	switch o.Action {
+	case actionRecovered, actionSigningDegraded:
+		return event.LevelWarning
+	case actionDamaged:
+		return event.LevelCritical
+	default:
+		return event.LevelInfo
+	}
+}
+
+// canonical returns the detail in RFC 8785 form.
+func (o own) canonical() ([]byte, error) {
+	// What encoding/json would write in another form than RFC 8785 demands:
+	// invalid UTF-8 and the two separators that JavaScript once choked on.
+	o.Detail = strings.NewReplacer("\u2028", " ", "\u2029", " ").Replace(strings.ToValidUTF8(o.Detail, "\uFFFD"))
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(o); err != nil {
+		return nil, fmt.Errorf("encode the log's own event %s: %w", o.Action, err)
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
+}
+
+// addOwn appends an event of the log's own to the batch. It is signed like any
+// other; unsignedAllowed lets it be marked as unsigned where signing fails.
+func (l *Log) addOwn(b *Batch, o own, unsignedAllowed bool) error {
+	detail, err := o.canonical()
+	if err != nil {
+		return err
+	}
+	id, err := uuid.NewRandom()
+	if err != nil {
+		return fmt.Errorf("make an event id: %w", err)
+	}
+	encode := func(dst []byte) ([]byte, error) {
+		return event.AppendOwn(dst, event.Own{
+			ID:     id.String(),
+			Time:   l.opts.Now(),
+			Origin: l.opts.Origin,
+			Level:  o.level(),
+			Action: o.Action,
+			Detail: detail,
+		}), nil
+	}
+	if l.opts.Scope != segment.ScopeEvent {
+		return b.Add(encode, nil, "")
+	}
+	err = b.Add(encode, l.opts.Signer.Sign, l.opts.Signer.Public().ID())
+	if err != nil && unsignedAllowed {
+		err = b.AddUnsigned(encode)
+	}
+	return err
+}
+
+func hashBytes(h merkle.Hash) []byte { return h[:] }

@@ -1,0 +1,326 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rotation
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+// load finds out where the log in the directory ends, and sets aside what a
+// crash left behind that.
+func (l *Log) load(ctx context.Context) error {
+	listing, err := segment.List(l.dir)
+	if err != nil {
+		return err
+	}
+	if err := l.removeTemporary(listing.Temporary); err != nil {
+		return err
+	}
+	for _, f := range listing.Segments {
+		if !f.Mode.IsRegular() {
+			return fmt.Errorf("%s is not a regular file but %s: remove it, the log never writes such", f.Name, f.Mode.Type())
+		}
+		if err := l.addListed(ctx, segmentInfo{name: f.Parsed, bytes: f.Size}); err != nil {
+			return err
+		}
+	}
+	l.sealed = "first"
+	if err := l.loadNewest(ctx); err != nil {
+		return err
+	}
+	return l.checkKept()
+}
+
+// addListed adds a segment to the list, which is in order. A plain segment and
+// its compressed form are both there if a crash came between the two; the plain
+// one then goes.
+func (l *Log) addListed(ctx context.Context, s segmentInfo) error {
+	if n := len(l.segments); n > 0 && l.segments[n-1].name.FirstIndex == s.name.FirstIndex {
+		plain := l.segments[n-1].name
+		if plain.Compression != segment.None || s.name.Plain() != plain {
+			return fmt.Errorf("%w: %s and %s start at the same leaf: one of them does not belong here", ErrDamaged, plain, s.name)
+		}
+		if err := l.sameContent(ctx, plain.String(), s.name.String(), s.name.Compression); err != nil {
+			return fmt.Errorf("%w: %w: one of them has been changed", ErrDamaged, err)
+		}
+		if err := l.removePlain(plain); err != nil {
+			return fmt.Errorf("finish the compression of %s: %w", plain, err)
+		}
+		l.segments = l.segments[:n-1]
+	}
+	l.segments = append(l.segments, s)
+	return nil
+}
+
+// removeTemporary removes what was being written when the writer ended.
+func (l *Log) removeTemporary(names []string) error {
+	for _, name := range names {
+		base := strings.TrimSuffix(name, segment.TempSuffix)
+		if _, err := segment.ParseName(base); err != nil && base != segment.CheckpointName && !segment.IsTornName(base) {
+			continue // not ours
+		}
+		if err := l.dir.Remove(name); err != nil {
+			return fmt.Errorf("remove the unfinished file: %w", err)
+		}
+	}
+	return nil
+}
+
+// loadNewest reads the newest segment, or, if a crash interrupted its very
+// first commit, the one before.
+func (l *Log) loadNewest(ctx context.Context) error {
+	for first := true; len(l.segments) > 0; first = false {
+		n := len(l.segments) - 1
+		newest := l.segments[n]
+		s, err := l.scanFile(ctx, newest.name)
+		if err != nil {
+			return err
+		}
+		if s.size > 0 {
+			return l.resume(newest, s)
+		}
+		// No checkpoint fits. Its first commit was never acknowledged, but
+		// only the newest segment can be in that state.
+		if !first || newest.name.Compression != segment.None {
+			return fmt.Errorf("%s: %w: no checkpoint in it fits", newest.name, ErrDamaged)
+		}
+		if err := l.setAsideSegment(newest.name); err != nil {
+			return err
+		}
+		l.segments = l.segments[:n]
+	}
+	return nil
+}
+
+func (l *Log) scanFile(ctx context.Context, name segment.Name) (scanned, error) {
+	r, err := segment.Open(l.dir, name.String(), -1)
+	if err != nil {
+		return scanned{}, err
+	}
+	defer r.Close()
+	s, err := scan(ctx, r, &l.opts, !l.opts.Sync)
+	if err != nil {
+		return scanned{}, fmt.Errorf("check %s: %w", name, err)
+	}
+	if s.size == 0 {
+		return s, nil
+	}
+	h := s.header
+	switch {
+	case h.FirstIndex != name.FirstIndex:
+		return s, fmt.Errorf("%s: %w: its header says that it starts at leaf %d", name, ErrDamaged, h.FirstIndex)
+	case h.Origin != l.opts.Origin:
+		return s, fmt.Errorf("%s belongs to the log %q, but the configured origin is %q: an origin is fixed for the life of a directory; set origin back, or choose another directory", name, h.Origin, l.opts.Origin)
+	}
+	return s, nil
+}
+
+// resume continues the log behind the last checkpoint of a segment.
+func (l *Log) resume(info segmentInfo, s scanned) error {
+	l.tree, l.note = s.tree, s.note
+	if info.name.Compression != segment.None {
+		if s.end != s.size {
+			return fmt.Errorf("%s: %w: bytes follow its last checkpoint", info.name, ErrDamaged)
+		}
+		l.sealed = "sealed"
+		return nil
+	}
+	f, err := l.dir.Edit(info.name.String())
+	if err != nil {
+		return fmt.Errorf("continue segment %s: %w", info.name, err)
+	}
+	l.active = &activeSegment{name: info.name, file: f, size: s.size, events: s.events, scope: s.header.Scope, opened: l.opts.Now()}
+	if s.end == s.size {
+		return nil
+	}
+	return l.setAsideTail(s.end - s.size)
+}
+
+// setAsideTail moves the bytes behind the active segment's last checkpoint into
+// a file of their own. It can be interrupted anywhere and done again: the
+// file's name says what it holds.
+func (l *Log) setAsideTail(size int64) error {
+	a := l.active
+	o, err := l.keep(a.file, a.size, size)
+	if err != nil {
+		return err
+	}
+	if err := a.file.Truncate(a.size); err != nil {
+		return fmt.Errorf("cut off the torn tail of %s: %w", a.name, err)
+	}
+	if err := a.file.Sync(); err != nil {
+		return fmt.Errorf("cut off the torn tail of %s: %w", a.name, err)
+	}
+	o.Segment = a.name.String()
+	l.recovered(o)
+	return nil
+}
+
+// setAsideSegment renames a segment whose first commit was torn.
+func (l *Log) setAsideSegment(name segment.Name) error {
+	f, err := l.dir.Edit(name.String())
+	if err != nil {
+		return fmt.Errorf("set aside the torn segment: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("set aside the torn segment: %w", err)
+	}
+	o, err := describe(f, 0, info.Size(), name.FirstIndex)
+	if err != nil {
+		return fmt.Errorf("set aside the torn segment %s: %w", name, err)
+	}
+	if err := l.dir.Rename(name.String(), o.File); err != nil {
+		return fmt.Errorf("set aside the torn segment: %w", err)
+	}
+	if err := l.dir.Sync(); err != nil {
+		return err
+	}
+	o.Segment = name.String()
+	l.recovered(o)
+	return nil
+}
+
+func (l *Log) recovered(o own) {
+	l.pending = append(l.pending, o)
+	l.opts.Logger.Warn("What followed the last checkpoint of the audit log was never acknowledged and has been set aside",
+		zap.String("segment", o.Segment), zap.String("kept_in", o.File), zap.Int64("bytes", o.Size), zap.String("sha256", o.SHA256))
+}
+
+// describe hashes bytes that are set aside, and names the file for them.
+func describe(r io.ReaderAt, at, size int64, index uint64) (own, error) {
+	h := sha256.New()
+	if n, err := io.Copy(h, io.NewSectionReader(r, at, size)); err != nil || n != size {
+		return own{}, errors.Join(err, fmt.Errorf("read %d of %d bytes", n, size))
+	}
+	sum := [32]byte(h.Sum(nil))
+	return own{
+		Action: actionRecovered,
+		Reason: "torn_tail",
+		File:   segment.TornName(index, sum),
+		SHA256: hex.EncodeToString(sum[:]),
+		Size:   size,
+	}, nil
+}
+
+// keep copies bytes into a torn file, durable when it returns.
+func (l *Log) keep(r io.ReaderAt, at, size int64) (own, error) {
+	o, err := describe(r, at, size, l.tree.Size())
+	if err == nil {
+		err = l.writeFile(o.File, io.NewSectionReader(r, at, size))
+	}
+	if err != nil {
+		return own{}, fmt.Errorf("set aside a torn tail: %w", err)
+	}
+	return o, nil
+}
+
+// writeFile writes a file, durably and all at once, in place of one that may
+// have the name.
+func (l *Log) writeFile(name string, content io.Reader) (err error) {
+	temporary := name + segment.TempSuffix
+	if err := l.dir.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	f, err := l.dir.Create(temporary)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	_, err = io.Copy(io.NewOffsetWriter(f, 0), content)
+	if err == nil {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = l.dir.Rename(temporary, name)
+	}
+	if err == nil {
+		err = l.dir.Sync()
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	return nil
+}
+
+// checkKept compares the log with what it has kept of itself: the key in its
+// newest header, and the checkpoint file.
+func (l *Log) checkKept() error {
+	if err := l.checkKey(); err != nil {
+		return err
+	}
+	note, err := fs.ReadFile(l.dir, segment.CheckpointName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the checkpoint file: %w", err)
+	}
+	kept, _, err := signing.OpenCheckpoint(note, l.opts.Origin, []*signing.PublicKey{l.opts.Signer.Public()})
+	if err != nil {
+		// It is a convenience copy, written anew before long, and no crash can
+		// be told from meddling here.
+		l.opts.Logger.Warn("The audit log's checkpoint file cannot be used and will be written anew", zap.Error(err))
+		return nil
+	}
+	switch {
+	case kept.Size < l.tree.Size() || kept.Size == l.tree.Size() && kept.Root == l.tree.Root():
+		return nil
+	case kept.Size == l.tree.Size():
+		return fmt.Errorf("%w: its checkpoint file has the same size but another root hash: the directory holds parts of two logs", ErrDamaged)
+	case l.opts.Sync:
+		return fmt.Errorf("%w: the file %s says %d leaves, the segments hold %d: restore the missing segments, or, once the loss is understood, move that file out of the directory", ErrRolledBack, segment.CheckpointName, kept.Size, l.tree.Size())
+	}
+	l.pending = append(l.pending, own{Action: actionDamaged, Detail: fmt.Sprintf("the log ends at leaf %d, though a checkpoint over %d was signed: sync is off, and the rest never reached the disk", l.tree.Size(), kept.Size)})
+	return nil
+}
+
+// checkKey refuses to continue a log with a key that did not sign it.
+func (l *Log) checkKey() error {
+	if len(l.segments) == 0 {
+		return nil
+	}
+	newest := l.segments[len(l.segments)-1].name
+	h, err := l.header(newest)
+	if err != nil {
+		return err
+	}
+	id := l.opts.Signer.Public().ID()
+	if slices.ContainsFunc(h.Keys, func(k segment.Key) bool { return k.ID == id }) {
+		return nil
+	}
+	return fmt.Errorf("%w: the signing key is %s, but %s is signed with %s: give the key file that belongs to the log, or choose another directory", ErrWrongKey, id, newest, h.Keys[0].ID)
+}
+
+// header reads a segment's header.
+func (l *Log) header(name segment.Name) (segment.Header, error) {
+	r, err := segment.Open(l.dir, name.String(), -1)
+	if err != nil {
+		return segment.Header{}, err
+	}
+	defer r.Close()
+	line, err := r.Next()
+	if err != nil {
+		return segment.Header{}, err
+	}
+	h, err := segment.ParseHeader(line)
+	if err != nil {
+		return segment.Header{}, fmt.Errorf("read the header of %s: %w", name, err)
+	}
+	return h, nil
+}

@@ -1,0 +1,131 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"go.uber.org/zap"
+
+	"github.com/otel-auditlog/auditlogexporter/segment"
+)
+
+// repair is called when a write or an fsync of the active segment failed, or
+// when somebody else changed it. It finds out what the disk holds of what has
+// been acknowledged, leaves the file ending in the last checkpoint, and has the
+// next commit start a segment. While it fails, nothing is acknowledged.
+func (l *Log) repair() error {
+	a := l.active
+	name := a.name.String()
+	reason := "write_failed"
+	switch {
+	case errors.Is(l.doubt, errInterfered):
+		reason = "interference"
+	case reasonOf(l.doubt) == ReasonSyncFailed:
+		reason = "sync_failed"
+	}
+	a.file.Forget()
+	intact, err := l.intact()
+	if err != nil {
+		return fail(ReasonIO, fmt.Errorf("check %s after %q: %w", name, l.doubt, err))
+	}
+	o := own{Action: actionRecovered, Reason: reason, Segment: name, Detail: l.doubt.Error()}
+	switch named, err := l.stillNamed(name); {
+	case err != nil:
+		return fail(ReasonIO, err)
+	case !intact:
+		// Neither cut nor written again: it is evidence.
+		o.Action = actionDamaged
+	case named:
+		err = l.cut(&o, reason)
+		if err != nil {
+			return fail(ReasonSyncFailed, err)
+		}
+	default:
+		if err := l.restore(name); err != nil {
+			return fail(ReasonIO, err)
+		}
+		o.Detail += "; its content has been written again from the open file"
+	}
+	l.opts.Logger.Error("The active segment of the audit log was in doubt; the log goes on in a new one",
+		zap.String("segment", name), zap.Bool("acknowledged_events_intact", intact), zap.Error(l.doubt))
+	l.pending = append(l.pending, o)
+	l.segments[len(l.segments)-1].bytes = a.size
+	_ = a.file.Close() // what it could still fail to write has been checked
+	l.active, l.sealed, l.doubt = nil, "fault", nil
+	return nil
+}
+
+// intact reports whether the open file still holds all that has been
+// acknowledged. The error says that it cannot be read.
+func (l *Log) intact() (bool, error) {
+	a := l.active
+	r := segment.NewReader(io.NewSectionReader(a.file, 0, a.size), a.name.String())
+	s, err := scan(context.Background(), r, &l.opts, true)
+	if errors.Is(err, ErrDamaged) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return s.size == a.size && s.tree.Size() == l.tree.Size() && s.tree.Root() == l.tree.Root(), nil
+}
+
+// stillNamed reports whether the open file is the one with the segment's name.
+func (l *Log) stillNamed(name string) (bool, error) {
+	at, err := l.dir.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	open, err := l.active.file.Stat()
+	if err != nil {
+		return false, err
+	}
+	return os.SameFile(at, open), nil
+}
+
+// cut cuts off what follows the last checkpoint. What others appended is kept;
+// what a commit of ours failed to write is not, because its callers were told.
+func (l *Log) cut(o *own, reason string) error {
+	a := l.active
+	info, err := a.file.Stat()
+	if err != nil {
+		return fmt.Errorf("look at %s: %w", a.name, err)
+	}
+	if size := info.Size() - a.size; size > 0 {
+		described, err := describe(a.file, a.size, size, l.tree.Size())
+		if err == nil && reason == "interference" {
+			described, err = l.keep(a.file, a.size, size)
+			o.File = described.File
+		}
+		if err != nil {
+			return err
+		}
+		o.SHA256, o.Size = described.SHA256, size
+	}
+	if err := a.file.Truncate(a.size); err != nil {
+		return fmt.Errorf("cut off what follows the last checkpoint: %w", err)
+	}
+	return a.file.Sync()
+}
+
+// restore writes the open file's content again under its name, which somebody
+// removed or gave to another file.
+func (l *Log) restore(name string) error {
+	if _, err := l.dir.Lstat(name); err == nil {
+		// Whatever took the name is kept beside: rename does not follow links.
+		if err := l.dir.Rename(name, "foreign-"+name); err != nil {
+			return fmt.Errorf("restore %s: %w", name, err)
+		}
+	}
+	return l.writeFile(name, io.NewSectionReader(l.active.file, 0, l.active.size))
+}

@@ -1,0 +1,115 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"go.uber.org/zap"
+
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+)
+
+// prune deletes the oldest segments that the retention limits no longer keep. An
+// event that names them, and the root of the tree up to their end, is durable
+// before the first of them is deleted: so a verifier can tell retention from
+// deletion, and check what is left without them.
+func (l *Log) prune(ctx context.Context) error {
+	if !l.opts.Retention.enabled() {
+		return nil
+	}
+	var err error
+	l.hold(func() {
+		n := l.expired()
+		if n == 0 {
+			return
+		}
+		err = l.pruneOldest(n)
+		l.observeSegments()
+	})
+	if err != nil {
+		return fmt.Errorf("apply the retention limits: %w", err)
+	}
+	return ctx.Err()
+}
+
+// expired returns how many of the oldest segments are beyond the limits. The
+// newest segment never is.
+func (l *Log) expired() int {
+	r := l.opts.Retention
+	total := int64(0)
+	for _, s := range l.segments {
+		total += s.bytes
+	}
+	if l.active != nil {
+		total += l.active.size
+	}
+	n := 0
+	for ; n < len(l.segments)-1; n++ {
+		// The next segment was created when this one's last event had been
+		// written.
+		old := r.MaxAge > 0 && l.opts.Now().Sub(l.segments[n+1].name.Created) >= r.MaxAge
+		many := r.MaxSegments > 0 && len(l.segments)-n > r.MaxSegments
+		large := r.MaxTotalBytes > 0 && total > r.MaxTotalBytes
+		if !old && !many && !large {
+			break
+		}
+		total -= l.segments[n].bytes
+	}
+	return n
+}
+
+// pruneOldest records and deletes the n oldest segments.
+func (l *Log) pruneOldest(n int) error {
+	o := own{Action: actionPruned}
+	for i, s := range l.segments[:n] {
+		end, err := l.treeBefore(l.segments[i+1].name)
+		if err != nil {
+			return err
+		}
+		root := end.Root()
+		o.Segments = append(o.Segments, ownSegment{
+			FirstIndex: s.name.FirstIndex, RootHash: hashBytes(root), Segment: s.name.Plain().String(), TreeSize: end.Size(),
+		})
+		o.Before, o.RootHash = end.Size(), hashBytes(root)
+	}
+	waiting := l.pending
+	l.pending = append(waiting[:len(waiting):len(waiting)], o)
+	if err := l.commit(nil); err != nil {
+		l.pending = waiting
+		return err
+	}
+	for range n {
+		s := l.segments[0]
+		if err := l.removeSegment(s.name); err != nil {
+			return err
+		}
+		l.segments = l.segments[1:]
+		l.opts.Logger.Info("A segment of the audit log has been pruned", zap.Stringer("segment", s.name))
+	}
+	return l.dir.Sync()
+}
+
+// removeSegment deletes one sealed segment's file. Removing a name removes a
+// link, never what it leads to.
+func (l *Log) removeSegment(name segment.Name) error {
+	err := l.dir.Remove(name.String())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// treeBefore returns the tree that precedes a segment, as its header has it.
+func (l *Log) treeBefore(name segment.Name) (merkle.Frontier, error) {
+	h, err := l.header(name)
+	if err != nil {
+		return merkle.Frontier{}, err
+	}
+	return merkle.NewFrontier(h.FirstIndex, h.Frontier)
+}

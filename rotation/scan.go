@@ -1,0 +1,132 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+// scanned is what reading a segment told of it.
+type scanned struct {
+	header segment.Header
+	// tree, note and size are those of the last checkpoint that fits; size is
+	// 0 if none does.
+	tree   merkle.Frontier
+	note   []byte
+	size   int64
+	events int // of others than the log itself, up to there
+	// end is where the content ends; what lies between size and end is the
+	// tail that no checkpoint covers.
+	end int64
+}
+
+// scan reads a segment that this log has written and finds the last checkpoint
+// that fits. Roots are computed for all checkpoints; the signature is checked
+// of the last one that fits, and of those that do not.
+//
+// A tail is what a crash can leave: at most one commit, any part of which may
+// be missing. Where more than that follows the last checkpoint that fits, the
+// error is ErrDamaged: no crash explains it. If loose is set the log did not
+// wait for the disk, and a crash explains any tail.
+func scan(ctx context.Context, r *segment.Reader, o *Options, loose bool) (s scanned, err error) {
+	keys := []*signing.PublicKey{o.Signer.Public()}
+	var tree merkle.Frontier
+	events := 0
+	broken := false // a line in the tail is malformed, so the tree is unknown
+	refuted := 0    // the line of a signed checkpoint that does not fit
+	var last []byte // the line of the checkpoint at s.size
+	var sum event.Summary
+	for {
+		if r.Line()%1024 == 0 {
+			if err := ctx.Err(); err != nil {
+				return s, err
+			}
+		}
+		line, err := r.Next()
+		if err == io.EOF {
+			s.end = r.End()
+			break
+		}
+		cut := errors.Is(err, segment.ErrPartialLine)
+		if err != nil && !cut {
+			return s, err
+		}
+		if refuted > 0 && !loose {
+			return s, fmt.Errorf("%w: line %d is a checkpoint with a valid signature that does not fit the lines above it, and more follows: restore the file from a copy, or keep this directory as evidence and start a new log elsewhere", ErrDamaged, refuted)
+		}
+		if cut {
+			s.end = r.End()
+			break
+		}
+		switch kind := segment.KindOf(line); {
+		case r.Line() == 1:
+			if kind != segment.KindHeader {
+				broken = true
+				continue
+			}
+			if s.header, err = segment.ParseHeader(line); err != nil {
+				broken = true
+				continue
+			}
+			if tree, err = merkle.NewFrontier(s.header.FirstIndex, s.header.Frontier); err != nil {
+				return s, err
+			}
+			tree.Append(merkle.LeafHash(line))
+		case kind == segment.KindEvent && !broken:
+			tree.Append(merkle.LeafHash(line))
+			parsed, err := segment.ParseEvent(line)
+			if err != nil || event.Scan(parsed.Canonical, &sum) != nil {
+				broken = true
+				continue
+			}
+			if sum.Log == nil {
+				events++
+			}
+		case kind == segment.KindCheckpoint:
+			note, fits := checkpointFits(line, o.Origin, &tree)
+			if fits && !broken {
+				s.tree, s.note, s.size, s.events = tree, note, r.End(), events
+				last = append(last[:0], line...)
+				continue
+			}
+			broken = true
+			if note == nil {
+				continue
+			}
+			if _, _, err := signing.OpenCheckpoint(note, o.Origin, keys); err == nil {
+				refuted = r.Line()
+			}
+		default:
+			broken = true
+		}
+	}
+	if s.size > 0 {
+		if _, _, err := signing.OpenCheckpoint(s.note, o.Origin, keys); err != nil {
+			return s, fmt.Errorf("%w: its last checkpoint: %w", ErrDamaged, err)
+		}
+	}
+	return s, nil
+}
+
+// checkpointFits returns the note in a checkpoint line, or nil, and whether it
+// is one over this tree. The signature is not checked.
+func checkpointFits(line []byte, origin string, tree *merkle.Frontier) (note []byte, fits bool) {
+	note, err := segment.ParseCheckpoint(line)
+	if err != nil {
+		return nil, false
+	}
+	c, err := signing.ParseCheckpoint(note)
+	if err != nil {
+		return nil, false
+	}
+	return note, c.Origin == origin && c.Size == tree.Size() && c.Root == tree.Root()
+}

@@ -1,0 +1,199 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package signing
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+const (
+	privateMode fs.FileMode = 0o600
+	publicMode  fs.FileMode = 0o644
+)
+
+// PublicKeyPath returns where the public key of a key file is kept:
+// audit-log-key.pem → audit-log-key.pub.pem.
+func PublicKeyPath(path string) string {
+	return strings.TrimSuffix(path, ".pem") + ".pub.pem"
+}
+
+// CreateKeyFile makes a key and writes it, as PKCS#8 in PEM, to a new file that
+// only its owner can read, and the public key to a file beside it. Both are
+// durable when it returns. It never replaces a file.
+func CreateKeyFile(path string, a Algorithm) (*Signer, error) {
+	key, err := GenerateKey(a)
+	if err != nil {
+		return nil, fmt.Errorf("make a key: %w", err)
+	}
+	s, err := NewSigner(key, nil)
+	if err != nil {
+		return nil, fmt.Errorf("make a key: %w", err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, fmt.Errorf("make a key: %w", err)
+	}
+	private := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	defer clear(private)
+	defer clear(der)
+	// The public key first: a key file without one would be used before anybody
+	// could have copied it.
+	public := PublicKeyPath(path)
+	if err := createFile(public, s.public.MarshalPEM(), publicMode); err != nil {
+		return nil, fmt.Errorf("write the public key: %w", err)
+	}
+	if err := createFile(path, private, privateMode); err != nil {
+		return nil, errors.Join(fmt.Errorf("write the private key: %w", err), os.Remove(public))
+	}
+	return s, nil
+}
+
+// createFile writes a new file and makes it and its name durable.
+func createFile(path string, content []byte, mode fs.FileMode) (err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, privateMode)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(path))
+		}
+	}()
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Chmod(mode) // whatever the umask is
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// LoadKeyFile reads a private key: PKCS#8 in PEM, P-256 or Ed25519, in a regular
+// file of this user's that nobody else can read. ECDSA nonces are derived from
+// key and message (RFC 6979).
+func LoadKeyFile(path string) (*Signer, error) {
+	b, err := readPrivate(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the signing key: %w", err)
+	}
+	defer clear(b)
+	key, err := parsePrivateKey(b)
+	if err != nil {
+		return nil, fmt.Errorf("read the signing key %s: %w", path, err)
+	}
+	s, err := NewSigner(key, nil)
+	if err != nil {
+		return nil, fmt.Errorf("read the signing key %s: %w", path, err)
+	}
+	return s, nil
+}
+
+// readPrivate reads a file after checking that it is nobody else's business.
+func readPrivate(path string) ([]byte, error) {
+	before, err := os.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPrivate(path, before); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	after, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !os.SameFile(before, after) {
+		return nil, fmt.Errorf("%s was replaced while it was being opened", path)
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(b) > maxKeyFile {
+		return nil, fmt.Errorf("%s is too large for a key", path)
+	}
+	return b, nil
+}
+
+func checkPrivate(path string, info fs.FileInfo) error {
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a regular file but %s: give the path of the key file itself", path, info.Mode().Type())
+	}
+	if perm := info.Mode().Perm(); perm&0o077 != 0 {
+		return fmt.Errorf("%s has mode %#o, so others can get at the private key: chmod 600 %s, and consider the key as known to whoever could read it", path, perm, path)
+	}
+	return checkOwner(path, info)
+}
+
+func parsePrivateKey(b []byte) (crypto.Signer, error) {
+	block, err := onlyBlock(b)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(block.Bytes)
+	switch block.Type {
+	case "PRIVATE KEY":
+	case "ENCRYPTED PRIVATE KEY":
+		return nil, errors.New("the key is encrypted, and nothing here could ask for its passphrase: decrypt it with openssl pkey -in KEY -out NEW, and protect it by its permissions")
+	case "EC PRIVATE KEY":
+		return nil, errors.New("the key is in SEC 1 form: convert it with openssl pkcs8 -topk8 -nocrypt -in KEY -out NEW")
+	case "PUBLIC KEY":
+		return nil, errors.New("this is the public key: give the private one")
+	default:
+		return nil, fmt.Errorf("a PEM block of type %q: the key must be PKCS#8, of type PRIVATE KEY", block.Type)
+	}
+	if _, encrypted := block.Headers["DEK-Info"]; encrypted {
+		return nil, errors.New("the key is encrypted in an obsolete way: decrypt it with openssl pkey -in KEY -out NEW")
+	}
+	// The parser's error is not passed on: no part of a key belongs in a log.
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, errors.New("the PEM block does not hold a PKCS#8 key, or is cut off")
+	}
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("a key of type %T cannot sign: only P-256 and Ed25519 keys are supported", key)
+	}
+	return signer, nil
+}
+
+// onlyBlock returns the one PEM block of a file, which holds nothing else.
+func onlyBlock(b []byte) (*pem.Block, error) {
+	if len(bytes.TrimSpace(b)) == 0 {
+		return nil, errors.New("the file is empty")
+	}
+	if !bytes.HasPrefix(bytes.TrimSpace(b), []byte("-----BEGIN ")) {
+		return nil, errors.New("the file does not begin with a PEM block (-----BEGIN …)")
+	}
+	block, rest := pem.Decode(b)
+	if block == nil {
+		return nil, errors.New("the PEM block is damaged or cut off")
+	}
+	if len(bytes.TrimSpace(rest)) != 0 {
+		return nil, errors.New("something follows the first PEM block: one key a file")
+	}
+	return block, nil
+}

@@ -1,0 +1,233 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package verify
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+// chunk is some lines of a segment, on which everything that does not depend on
+// the lines before is checked at once with other chunks.
+type chunk struct {
+	text  []byte
+	ends  []int // in text, behind each line
+	first int   // number of the first line
+	lines []checked
+	done  chan struct{}
+	// bytes taken from the budget
+	cost int
+	// err ended the reading behind these lines.
+	err error
+}
+
+const (
+	chunkBytes = 128 << 10
+	chunkLines = 512
+)
+
+// checked is what is known of a line by itself.
+type checked struct {
+	kind segment.Kind
+	leaf merkle.Hash
+	// bad says what is wrong with the line's form.
+	bad error
+	// Of an event: its summary, form, and whether its signature is valid.
+	sum    event.Summary
+	form   segment.Form
+	keyID  string
+	signed signature
+	// Of a checkpoint: what it says, and who signed it.
+	checkpoint signing.Checkpoint
+	signers    []*signing.PublicKey
+	sigErr     error
+}
+
+// signature is what became of checking a signature.
+type signature uint8
+
+const (
+	sigNone signature = iota
+	sigValid
+	sigInvalid
+	sigUnknownKey
+)
+
+// read cuts what the reader returns into chunks and has them checked.
+func (c *checker) read(ctx context.Context, r *segment.Reader, h *segment.Header, out chan<- *chunk) {
+	defer close(out)
+	for {
+		k := &chunk{first: r.Line() + 1, done: make(chan struct{})}
+		for len(k.ends) < chunkLines && len(k.text) < chunkBytes {
+			line, err := r.Next()
+			if err != nil && !errors.Is(err, segment.ErrPartialLine) {
+				k.err = err
+				break
+			}
+			k.text = append(k.text, line...)
+			k.ends = append(k.ends, len(k.text))
+			if err != nil {
+				k.err = err
+				break
+			}
+		}
+		k.cost = len(k.text)
+		c.budget.take(k.cost)
+		select {
+		case c.slots <- struct{}{}:
+		case <-ctx.Done():
+			c.budget.give(k.cost)
+			return
+		}
+		go func() {
+			defer func() { <-c.slots; close(k.done) }()
+			c.check(k, h)
+		}()
+		select {
+		case out <- k:
+		case <-ctx.Done():
+			<-k.done
+			c.budget.give(k.cost)
+			return
+		}
+		if k.err != nil {
+			return
+		}
+	}
+}
+
+// line returns the i-th line of the chunk.
+func (k *chunk) line(i int) []byte {
+	start := 0
+	if i > 0 {
+		start = k.ends[i-1]
+	}
+	return k.text[start:k.ends[i]]
+}
+
+func (c *checker) check(k *chunk, h *segment.Header) {
+	k.lines = make([]checked, len(k.ends))
+	var buf [128]byte
+	for i := range k.lines {
+		line, l := k.line(i), &k.lines[i]
+		l.kind = segment.KindOf(line)
+		switch l.kind {
+		case segment.KindEvent:
+			l.leaf = merkle.LeafHash(line)
+			c.checkEvent(line, l, h, buf[:0])
+		case segment.KindCheckpoint:
+			c.checkCheckpoint(line, l, h)
+		case segment.KindHeader:
+			l.leaf = merkle.LeafHash(line)
+			l.bad = errors.New("a header belongs at the start of a segment and nowhere else")
+		default:
+			l.bad = errors.New("the line is of no known kind")
+		}
+	}
+}
+
+func (c *checker) checkEvent(line []byte, l *checked, h *segment.Header, buf []byte) {
+	parsed, err := segment.ParseEventInto(buf, line)
+	if err != nil {
+		l.bad = err
+		return
+	}
+	l.form, l.keyID = parsed.Form, parsed.KeyID
+	l.bad = event.Scan(parsed.Canonical, &l.sum)
+	switch {
+	case parsed.Form != segment.FormSigned:
+		if parsed.Form == segment.FormUnsigned && h.Scope != segment.ScopeEvent && l.bad == nil {
+			l.bad = errors.New(`"signature":null in a segment whose events have no signatures`)
+		}
+		return
+	}
+	key := c.keyByID(parsed.KeyID)
+	switch {
+	case key == nil:
+		l.signed = sigUnknownKey
+	case key.Verify(parsed.Canonical, parsed.Signature):
+		l.signed = sigValid
+	default:
+		l.signed = sigInvalid
+	}
+}
+
+func (c *checker) keyByID(id string) *signing.PublicKey {
+	i := slices.IndexFunc(c.keys, func(k *signing.PublicKey) bool { return k.ID() == id })
+	if i < 0 {
+		return nil
+	}
+	return c.keys[i]
+}
+
+func (c *checker) checkCheckpoint(line []byte, l *checked, h *segment.Header) {
+	note, err := segment.ParseCheckpoint(line)
+	if err != nil {
+		l.bad = err
+		return
+	}
+	if l.checkpoint, l.bad = signing.ParseCheckpoint(note); l.bad != nil {
+		return
+	}
+	if l.checkpoint.Origin != h.Origin {
+		l.sigErr = fmt.Errorf("it is a checkpoint of the log %q, not of %q", l.checkpoint.Origin, h.Origin)
+		return
+	}
+	_, l.signers, l.sigErr = signing.OpenCheckpoint(note, h.Origin, c.keys)
+}
+
+// sameContent reports whether two files of a segment hold the same lines.
+func (c *checker) sameContent(ctx context.Context, a, b segment.File) (bool, error) {
+	ra, err := segment.Open(c.fsys, a.Name, -1)
+	if err != nil {
+		return false, err
+	}
+	defer ra.Close()
+	rb, err := segment.Open(c.fsys, b.Name, -1)
+	if err != nil {
+		return false, ignoreForm(err)
+	}
+	defer rb.Close()
+	for {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		la, errA := ra.Next()
+		lb, errB := rb.Next()
+		if errA == io.EOF && errB == io.EOF {
+			return true, nil
+		}
+		if errA != nil || errB != nil || !bytes.Equal(la, lb) {
+			return false, nil
+		}
+	}
+}
+
+// ignoreForm passes on an error unless it says that the file is damaged.
+func ignoreForm(err error) error {
+	if isForm(err) {
+		return nil
+	}
+	return err
+}
+
+// isForm reports whether an error is about what a file holds, not about reading
+// it.
+func isForm(err error) bool {
+	for _, form := range []error{segment.ErrBadCompression, segment.ErrTrailingData, segment.ErrLineTooLong, segment.ErrPartialLine, segment.ErrNotRegular} {
+		if errors.Is(err, form) {
+			return true
+		}
+	}
+	return false
+}

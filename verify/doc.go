@@ -1,0 +1,20 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package verify checks an audit log offline: that it is complete, unchanged and
+// written by who holds the key.
+//
+// [Log] reads every byte of every segment. Each is followed from the tree state in
+// its header, on its own and in parallel with others, and the segments are then
+// joined. A change to any byte is found, unless it has no meaning (a time stamp in
+// a gzip header, say), and named with file, line, leaf index and event.
+//
+// Trust comes from the caller: the public keys in [Options.Keys], and checkpoints
+// kept elsewhere in [Options.Checkpoints], which show that the log has not been cut
+// short. Without keys, those that the log itself names are used, and the report
+// says that it attests itself: it is then consistent, but anybody could have made
+// it.
+//
+// The package reads only, through an [io/fs.FS]; it follows no links and opens no
+// pipes. Memory is bounded whatever the input.
+package verify

@@ -1,0 +1,146 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package verify
+
+import (
+	"time"
+)
+
+// Severity says what a finding means for the log's integrity.
+type Severity string
+
+// The severities.
+const (
+	// Tampering: the log is not what its writer signed.
+	Tampering Severity = "tampering"
+	// Warning: no sign of tampering, but somebody should know.
+	Warning Severity = "warning"
+	// Info: as it should be, and worth a word.
+	Info Severity = "info"
+)
+
+// Kind says what was found.
+type Kind string
+
+// The kinds of findings.
+const (
+	// EventSignatureInvalid: the event's own signature does not fit it.
+	EventSignatureInvalid Kind = "event_signature_invalid"
+	// EventMalformed: a line is not of a known kind or not in the form it must
+	// have.
+	EventMalformed Kind = "event_malformed"
+	// UnsignedEvent: an event has no signature of its own though the scope asks
+	// for one: a warning if the line says that signing failed.
+	UnsignedEvent Kind = "unsigned_event"
+	// DuplicateEventID: two events have the same id.
+	DuplicateEventID Kind = "duplicate_event_id"
+	// DuplicatesUnchecked: there are too many events to compare all ids.
+	DuplicatesUnchecked Kind = "duplicates_unchecked"
+	// RootMismatch: a signed checkpoint does not fit the lines it covers.
+	RootMismatch Kind = "root_mismatch"
+	// LineRepeated: a signed checkpoint fits once this line is left out.
+	LineRepeated Kind = "line_inserted"
+	// LinesSwapped: a signed checkpoint fits once two lines are swapped.
+	LinesSwapped Kind = "lines_swapped"
+	// CheckpointMalformed: a checkpoint line is not in the form it must have.
+	CheckpointMalformed Kind = "checkpoint_malformed"
+	// CheckpointSignatureInvalid: a checkpoint has no valid signature.
+	CheckpointSignatureInvalid Kind = "checkpoint_signature_invalid"
+	// UnknownKey: a signature by a key that is not trusted.
+	UnknownKey Kind = "unknown_key"
+	// HeaderInvalid: a segment does not begin as its name and the log demand.
+	HeaderInvalid Kind = "header_invalid"
+	// SegmentMissing: leaves that the log had are in no segment.
+	SegmentMissing Kind = "segment_missing"
+	// SegmentOverlap: leaves are in more than one segment.
+	SegmentOverlap Kind = "segment_overlap"
+	// SegmentUnreadable: a file with a segment's name is not a regular file, or is
+	// damaged as a whole.
+	SegmentUnreadable Kind = "segment_unreadable"
+	// SegmentTruncated: a sealed segment does not end in a checkpoint.
+	SegmentTruncated Kind = "segment_truncated"
+	// TornTail: bytes follow the newest checkpoint: a write in progress, or what
+	// a crash left.
+	TornTail Kind = "torn_tail"
+	// Rollback: the log does not extend a checkpoint that was kept.
+	Rollback Kind = "rollback"
+	// CheckpointUnchecked: a kept checkpoint cannot be compared with the log.
+	CheckpointUnchecked Kind = "checkpoint_unchecked"
+	// Pruned: retention has deleted segments, as the log itself says.
+	Pruned Kind = "pruned"
+	// Recovered: the writer set aside or cut off what was never acknowledged.
+	Recovered Kind = "recovered"
+	// Damaged: the writer found that acknowledged lines were gone.
+	Damaged Kind = "damaged"
+	// UnknownFile: the directory holds a file that the format does not know.
+	UnknownFile Kind = "unknown_file"
+	// CompressionLeftover: a segment is there both plain and compressed.
+	CompressionLeftover Kind = "compression_leftover"
+)
+
+// Finding is one thing that was found.
+type Finding struct {
+	Kind     Kind     `json:"kind"`
+	Severity Severity `json:"severity"`
+	// Segment is the name of the file, "" if the finding is about the log.
+	Segment string `json:"segment,omitempty"`
+	// Line counts from 1 in the uncompressed file; 0 if the finding is about the
+	// whole file.
+	Line int `json:"line,omitempty"`
+	// LastLine is set if the finding is about the lines from Line to LastLine.
+	LastLine int `json:"last_line,omitempty"`
+	// Index is the leaf index of the line, as far as it is known.
+	Index *uint64 `json:"index,omitempty"`
+	// EventID is the id of the event on the line, as it is in the file: show it
+	// escaped.
+	EventID string `json:"event_id,omitempty"`
+	Message string `json:"message"`
+}
+
+// Segment is what the report says of one segment.
+type Segment struct {
+	Name       string `json:"name"`
+	FirstIndex uint64 `json:"first_index"`
+	// TreeSize and RootHash are of the segment's last checkpoint that counts.
+	TreeSize uint64 `json:"tree_size"`
+	RootHash []byte `json:"root_hash"`
+	Scope    string `json:"scope"`
+	// Events counts the segment's events within the time range.
+	Events uint64 `json:"events"`
+	Bytes  int64  `json:"bytes"`
+	// Active says that the writer may still append to it.
+	Active bool `json:"active"`
+}
+
+// Report is the result of checking a log. Events are counted if they are within
+// the time range asked for; findings are always about the whole log.
+type Report struct {
+	// TotalEvents counts event lines, the log's own included.
+	TotalEvents uint64 `json:"total_events"`
+	// VerifiedEvents are unchanged and covered by a signed checkpoint, or, where a
+	// change nearby keeps the checkpoint from fitting, by a signature of their own.
+	VerifiedEvents uint64 `json:"verified_events"`
+	FailedEvents   uint64 `json:"failed_events"`
+	UnsignedEvents uint64 `json:"unsigned_events"`
+	// OwnEvents counts those that the log wrote of itself.
+	OwnEvents         uint64 `json:"own_events"`
+	TamperingDetected bool   `json:"tampering_detected"`
+	// FailedEventIDs lists ids of failed events, up to Options.MaxFindings.
+	FailedEventIDs []string `json:"failed_event_ids"`
+	// SelfAttested says that no key was given, so that the log was checked with the
+	// keys it names itself.
+	SelfAttested bool   `json:"self_attested"`
+	Origin       string `json:"origin"`
+	TreeSize     uint64 `json:"tree_size"`
+	RootHash     []byte `json:"root_hash"`
+	// KeyIDs are the keys that signed the log's checkpoints.
+	KeyIDs []string `json:"key_ids"`
+	// FirstEvent and LastEvent are the earliest and the latest time of an event.
+	FirstEvent *time.Time `json:"first_event,omitempty"`
+	LastEvent  *time.Time `json:"last_event,omitempty"`
+	Segments   []Segment  `json:"segments"`
+	Findings   []Finding  `json:"findings"`
+	// FindingsOmitted counts findings beyond Options.MaxFindings in a segment.
+	FindingsOmitted int `json:"findings_omitted,omitempty"`
+}
