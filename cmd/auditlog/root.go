@@ -1,0 +1,62 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes.
+const (
+	exitGood      = 0
+	exitTampering = 1
+	exitUnchecked = 2 // usage, input or output, no such log, wrong key
+)
+
+// errTampering ends a command whose output says it all.
+var errTampering = errors.New("tampering detected")
+
+// run runs the command and returns its exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := &cobra.Command{
+		Use:   "auditlog",
+		Short: "Check and read signed audit logs",
+		Long: `auditlog checks and reads the logs that the auditlog exporter of the OpenTelemetry
+Collector writes. It needs no collector, no network and no access beyond reading
+the log directory.
+
+Exit codes: 0 all good; 1 tampering detected; 2 it could not be checked.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.AddCommand(keygenCommand(), verifyCommand(), showCommand(), checkpointCommand())
+	switch err := root.ExecuteContext(ctx); {
+	case err == nil:
+		return exitGood
+	case errors.Is(err, errTampering):
+		return exitTampering
+	default:
+		fmt.Fprintf(stderr, "auditlog: %s\n", plain(err.Error()))
+		return exitUnchecked
+	}
+}
+
+// openLog opens a log directory for reading. Nothing in it leads out of it.
+func openLog(dir string) (fs.FS, func() error, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open the log: %w", err)
+	}
+	return root.FS(), root.Close, nil
+}
