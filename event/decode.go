@@ -9,28 +9,24 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
-// decode reads a value and undoes its tags; depth counts the arrays and maps
-// around it. Tags are refused where the encoder would not have used them.
-func (d *decoder) decode(depth int) (any, error) {
+// maxTextDepth bounds the nesting of JSON that is carried as text ($json): a map
+// takes up to three levels, with the arrays of $more.
+const maxTextDepth = 3 * maxNesting
+
+// decode reads a value and undoes its tags.
+func (d *decoder) decode() (any, error) {
 	switch d.peek() {
 	case '"':
 		return d.plainText()
 	case '{':
-		return d.decodeObject(depth)
-	case '[':
-		if depth >= maxDepth {
-			return nil, d.fail("an array nested deeper than canonical form has it")
+		if tag := d.tag(); tag != "" {
+			return d.tagged(tag)
 		}
-		list := []any{}
-		err := d.array(func() error {
-			v, err := d.decode(depth + 1)
-			list = append(list, v)
-			return err
-		})
-		return list, err
+		return d.entries()
+	case '[':
+		return d.elements()
 	case 't':
 		return true, d.literal("true")
 	case 'f':
@@ -47,65 +43,66 @@ func (d *decoder) decodeNumber() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if bytes.ContainsAny(text, ".e") {
+	if isDouble(text) {
 		v, err := strconv.ParseFloat(string(text), 64)
-		if err != nil {
-			return nil, d.fail("a number out of range")
-		}
-		return v, nil
+		return v, err
 	}
 	n, err := strconv.ParseInt(string(text), 10, 64)
-	if err != nil || n < -maxSafeInteger || n > maxSafeInteger {
-		return nil, d.fail("an integer that is to be tagged")
+	if err != nil {
+		return nil, d.fail(errRange.Error())
 	}
 	return n, nil
 }
 
-// decodeObject reads a map, or a tag.
-func (d *decoder) decodeObject(depth int) (any, error) {
-	start := d.i
-	if tag := d.tag(); tag != "" {
-		v, err := d.decodeTag(tag, depth)
-		if err != nil {
-			return nil, err
-		}
-		// One value has one form: had the value been written again, these bytes
-		// would have come out.
-		if tag != "$json" && !bytes.Equal(appendAny(nil, v), d.b[start:d.i]) {
-			return nil, d.fail("a tag " + tag + " that canonical form does not have")
-		}
-		return v, nil
-	}
-	if depth >= maxDepth {
-		return nil, d.fail("a map nested deeper than canonical form has it")
-	}
+func (d *decoder) elements() ([]any, error) {
+	list := []any{}
+	err := d.array(func() error {
+		v, err := d.decode()
+		list = append(list, v)
+		return err
+	})
+	return list, err
+}
+
+// entries reads a map.
+func (d *decoder) entries() (Map, error) {
 	m, more := Map{}, Map(nil)
 	err := d.object(func(key []byte) error {
 		name := string(key)
 		if name == "$more" {
 			var err error
-			more, err = d.decodeMore(depth + 1)
+			more, err = d.more()
 			return err
 		}
 		if strings.HasPrefix(name, "$") {
 			if !strings.HasPrefix(name, "$$") {
-				return d.fail("unknown tag " + name)
+				return d.fail("unknown tag " + strconv.Quote(name))
 			}
 			name = name[1:]
 		}
-		v, err := d.decode(depth + 1)
+		v, err := d.decode()
 		m = append(m, KeyValue{name, v})
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	for _, kv := range more {
-		if _, again := m.Get(kv.Key); !again && utf8.ValidString(kv.Key) {
-			return nil, d.fail("an entry of $more that is to be a member")
+	return append(m, more...), err
+}
+
+// more reads the entries that a map's own members have no place for.
+func (d *decoder) more() (more Map, err error) {
+	err = d.array(func() error {
+		pair, err := d.elements()
+		if err != nil {
+			return err
 		}
-	}
-	return append(m, more...), nil
+		if len(pair) == 2 {
+			if key, ok := pair[0].(string); ok {
+				more = append(more, KeyValue{key, pair[1]})
+				return nil
+			}
+		}
+		return d.fail("an entry of $more is a key and a value")
+	})
+	return more, err
 }
 
 // tag returns the name of the tag that begins here, or "".
@@ -118,15 +115,16 @@ func (d *decoder) tag() string {
 	return ""
 }
 
-func (d *decoder) decodeTag(tag string, depth int) (any, error) {
+// tagged reads a value that is tagged.
+func (d *decoder) tagged(tag string) (any, error) {
 	var text string
 	isString := false
 	err := d.object(func(key []byte) (err error) {
-		switch string(key) {
-		case tag:
+		switch {
+		case string(key) == tag:
 			text, err = d.plainText()
-		case "$string":
-			isString = tag == "$bytes"
+		case string(key) == "$string" && tag == "$bytes":
+			isString = true
 			err = d.literal("true")
 		default:
 			err = d.fail("an unknown member beside " + tag)
@@ -140,7 +138,7 @@ func (d *decoder) decodeTag(tag string, depth int) (any, error) {
 	case "$int":
 		n, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
-			return nil, d.fail("bad $int")
+			return nil, d.fail(errRange.Error())
 		}
 		return n, nil
 	case "$double":
@@ -148,11 +146,11 @@ func (d *decoder) decodeTag(tag string, depth int) (any, error) {
 	}
 	raw, err := base64.StdEncoding.Strict().DecodeString(text)
 	if err != nil {
-		return nil, d.fail("bad base64")
+		return nil, d.fail("not base64")
 	}
 	switch {
 	case tag == "$json":
-		return d.decodeDeep(raw, depth)
+		return d.deep(raw)
 	case isString:
 		return string(raw), nil
 	default:
@@ -160,83 +158,34 @@ func (d *decoder) decodeTag(tag string, depth int) (any, error) {
 	}
 }
 
+// doubleText reads what stands within the tag $double.
 func (d *decoder) doubleText(text string) (any, error) {
-	switch {
-	case text == "NaN":
-		return math.NaN(), nil
-	case strings.HasPrefix(text, "NaN(0x") && strings.HasSuffix(text, ")"):
-		bits, err := strconv.ParseUint(text[len("NaN(0x"):len(text)-1], 16, 64)
+	if text == "NaN" {
+		return math.Float64frombits(goNaN), nil
+	}
+	if hex, ok := strings.CutPrefix(text, "NaN(0x"); ok {
+		bits, err := strconv.ParseUint(strings.TrimSuffix(hex, ")"), 16, 64)
 		if v := math.Float64frombits(bits); err == nil && math.IsNaN(v) {
 			return v, nil
 		}
-	default:
-		if v, err := strconv.ParseFloat(text, 64); err == nil && !math.IsNaN(v) {
-			return v, nil
-		}
+		return nil, d.fail("not a double")
 	}
-	return nil, d.fail("bad $double")
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return nil, d.fail("not a double")
+	}
+	return v, nil
 }
 
-// decodeDeep reads the text of a value that was too deep for plain JSON.
-func (d *decoder) decodeDeep(text []byte, depth int) (any, error) {
-	if depth != maxDepth || len(text) == 0 || text[0] != '{' && text[0] != '[' {
-		return nil, d.fail("a tag $json that canonical form does not have")
-	}
-	inner := decoder{scanner{b: text}}
-	inner.depth = unlimited
-	v, err := inner.decode(unlimited)
+// deep reads the text of a value that was too deep for plain JSON.
+func (d *decoder) deep(text []byte) (any, error) {
+	inner := decoder{scanner{b: text, room: maxTextDepth}}
+	v, err := inner.decode()
 	if err != nil {
-		return nil, err
+		return nil, d.fail("$json: " + err.Error())
 	}
 	if inner.i != len(text) {
-		return nil, d.fail("something follows the value in $json")
+		return nil, d.fail("$json: something follows the value")
 	}
-	switch v.(type) {
-	case Map, []any:
-		return v, nil
-	default:
-		return nil, d.fail("a tag $json that canonical form does not have")
-	}
-}
-
-// decodeMore reads the entries that a map's own members have no place for.
-func (d *decoder) decodeMore(depth int) (more Map, err error) {
-	err = d.array(func() error {
-		var pair []any
-		err := d.array(func() error {
-			v, err := d.decode(depth)
-			pair = append(pair, v)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if len(pair) == 2 {
-			if key, ok := pair[0].(string); ok {
-				more = append(more, KeyValue{key, pair[1]})
-				return nil
-			}
-		}
-		return d.fail("an entry of $more is a key and a value")
-	})
-	if err == nil && len(more) == 0 {
-		err = d.fail("an empty $more is left out")
-	}
-	return more, err
-}
-
-// appendAny appends a decoded scalar as the encoder would.
-func appendAny(dst []byte, v any) []byte {
-	switch v := v.(type) {
-	case int64:
-		return appendInt(dst, v)
-	case float64:
-		return appendDouble(dst, v)
-	case string:
-		return appendString(dst, v)
-	case []byte:
-		return appendBytes(dst, v)
-	default:
-		return dst
-	}
+	return v, nil
 }

@@ -3,6 +3,8 @@
 
 package event
 
+import "strings"
+
 // Level is how grave an event is.
 type Level string
 
@@ -31,6 +33,15 @@ var levelWords = map[string]Level{
 	"fatal": LevelCritical, "critical": LevelCritical, "emergency": LevelCritical, "alert": LevelCritical,
 }
 
+// levelOf returns the level that a word stands for, in any case.
+func levelOf(word string) (Level, bool) {
+	if level, ok := levelWords[word]; ok {
+		return level, true
+	}
+	level, ok := levelWords[strings.ToLower(word)]
+	return level, ok
+}
+
 // levelOfSeverity returns the level for an OTLP severity number, or "".
 func levelOfSeverity(n int32) Level {
 	switch {
@@ -48,6 +59,12 @@ func levelOfSeverity(n int32) Level {
 		return LevelCritical
 	}
 }
+
+// levels and categories are the lists that are searched; callers get copies.
+var (
+	levels     = Levels()
+	categories = Categories()
+)
 
 // Category is what part of a system's life an event belongs to.
 type Category string

@@ -3,7 +3,10 @@
 
 package event
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // ownPrefix begins the names of the log's own events.
 const ownPrefix = "auditlog."
@@ -27,28 +30,37 @@ type Own struct {
 }
 
 // AppendOwn appends an event of the log's own in canonical JSON. Only such events
-// have the member "log": mapping a record never makes one.
+// have the member "log": mapping a record never makes one. Times before 1970 and
+// after 2554 are written as the nearest that an event can hold.
 func AppendOwn(dst []byte, o Own) []byte {
-	category := o.Category
-	if category == "" {
-		category = CategorySystemHealth
+	e := Event{
+		EventID:      o.ID,
+		EventName:    ownPrefix + o.Action,
+		Timestamp:    nanoseconds(o.Time),
+		Level:        o.Level,
+		Category:     o.Category,
+		Operation:    ownPrefix + o.Action,
+		ResourceType: "audit_log",
+		ResourceID:   o.Origin,
+		Success:      OutcomeSuccess,
+		Log:          o.Detail,
 	}
-	name := ownPrefix + o.Action
-	dst = append(dst, `{"category":"`...)
-	dst = append(dst, category...)
-	dst = append(dst, `","event_id":`...)
-	dst = appendText(dst, o.ID)
-	dst = append(dst, `,"event_name":`...)
-	dst = appendText(dst, name)
-	dst = append(dst, `,"level":"`...)
-	dst = append(dst, o.Level...)
-	dst = append(dst, `","log":`...)
-	dst = append(dst, o.Detail...)
-	dst = append(dst, `,"metadata":{},"operation":`...)
-	dst = appendText(dst, name)
-	dst = append(dst, `,"resource_id":`...)
-	dst = appendText(dst, o.Origin)
-	dst = append(dst, `,"resource_type":"audit_log","success":true,"timestamp":`...)
-	dst = appendTime(dst, uint64(max(0, o.Time.UnixNano())))
-	return append(dst, '}')
+	if e.Category == "" {
+		e.Category = CategorySystemHealth
+	}
+	return e.Append(dst)
+}
+
+// nanoseconds returns the time as nanoseconds since the Unix epoch.
+func nanoseconds(t time.Time) uint64 {
+	const last = math.MaxUint64 / 1_000_000_000
+	second := t.Unix()
+	switch {
+	case second < 0:
+		return 0
+	case second >= last:
+		return last * 1e9
+	default:
+		return uint64(second)*1e9 + uint64(t.Nanosecond())
+	}
 }

@@ -12,104 +12,64 @@ import (
 	"strconv"
 )
 
-// Event is a decoded event. Times are nanoseconds since the Unix epoch, 0 if not
-// set; of other members the zero value means that they are not set.
-type Event struct {
-	EventID      string
-	Timestamp    uint64
-	Level        Level
-	Category     Category
-	Operation    string
-	ResourceType string
-	ResourceID   string
-	UserID       string
-	SessionID    string
-	AgentID      string
-	Success      Outcome
-	ErrorMessage string
-	Metadata     Map
-	SourceIP     string
-	UserAgent    string
-
-	ObservedTimestamp      uint64
-	EventName              string
-	SeverityNumber         int32
-	SeverityText           string
-	Body                   any
-	TraceID                [16]byte
-	SpanID                 [8]byte
-	Flags                  uint32
-	DroppedAttributesCount uint32
-	Resource               Resource
-	Scope                  Scope
-
-	// MappedFrom names, for members, the attributes they were taken from.
-	MappedFrom map[string]string
-	// Log is what the log says of itself, in canonical JSON, in events of its own.
-	Log []byte
-}
-
-// Resource is what a record came from.
-type Resource struct {
-	Attributes             Map
-	DroppedAttributesCount uint32
-	EntityRefs             []EntityRef
-	SchemaURL              string
-}
-
-// EntityRef says which attributes of a resource make up an entity.
-type EntityRef struct {
-	SchemaURL       string
-	Type            string
-	IDKeys          []string
-	DescriptionKeys []string
-}
-
-// Scope is the instrumentation scope a record came from.
-type Scope struct {
-	Name                   string
-	Version                string
-	Attributes             Map
-	DroppedAttributesCount uint32
-	SchemaURL              string
-}
-
-// Map is a map of OTLP: keys may occur more than once and need not be UTF-8. A
-// value is nil, bool, int64, float64, string, []byte, []any or Map.
-type Map []KeyValue
-
-// KeyValue is one entry of a Map.
-type KeyValue struct {
-	Key   string
-	Value any
-}
-
-// Get returns the first value of a key.
-func (m Map) Get(key string) (any, bool) {
-	for _, kv := range m {
-		if kv.Key == key {
-			return kv.Value, true
-		}
-	}
-	return nil, false
-}
-
-// Parse decodes an event. It accepts only what [Encoder.Append] and [AppendOwn]
-// write.
+// Parse decodes an event. It accepts only canonical form: the bytes that
+// [Event.Append] gives for the event it returns.
 func Parse(canonical []byte) (*Event, error) {
 	var s Summary
 	if err := Scan(canonical, &s); err != nil {
 		return nil, err
 	}
 	e := &Event{Level: s.Level, Category: s.Category, Success: s.Success, Log: bytes.Clone(s.Log)}
-	d := decoder{scanner{b: canonical}}
-	if err := d.object(func(key []byte) error { return d.member(e, string(key)) }); err != nil {
+	d := decoder{scanner{b: canonical, room: maxScanDepth}}
+	err := d.object(func(key []byte) error { return d.member(e, string(key)) })
+	if err == nil {
+		err = e.checkSources()
+	}
+	if err == nil {
+		err = sameBytes(canonical, e.Append(make([]byte, 0, len(canonical))))
+	}
+	if err != nil {
 		return nil, fmt.Errorf("malformed event: %w", err)
 	}
 	return e, nil
 }
 
-// decoder decodes what a scanner has found to be canonical JSON.
+// sameBytes is the whole of what canonical form means: a value has one form, so
+// written again it gives the same bytes.
+func sameBytes(b, again []byte) error {
+	if bytes.Equal(b, again) {
+		return nil
+	}
+	at := 0
+	for at < min(len(b), len(again)) && b[at] == again[at] {
+		at++
+	}
+	return fmt.Errorf("byte %d: not in the form that this value has: %q", at, again[at:min(at+40, len(again))])
+}
+
+var (
+	errMember = errors.New("unknown member")
+	errRange  = errors.New("an integer out of range")
+)
+
+// checkSources refuses a mapped_from of what is not there.
+func (e *Event) checkSources() error {
+	for name, from := range e.MappedFrom {
+		m := memberOf(name)
+		switch {
+		case name == "timestamp":
+			if from != fromClock && (from != fromObservedTime || e.ObservedTimestamp != e.Timestamp) {
+				return fmt.Errorf("mapped_from.timestamp: %q is not where the time is from", from)
+			}
+		case m == members || e.text(m) == "":
+			return fmt.Errorf("mapped_from: there is no member %q to be taken from an attribute", name)
+		}
+	}
+	return nil
+}
+
+// decoder decodes what [Scan] has found good. It takes what canonical form does
+// not have for what it would mean, for [Parse] to refuse.
 type decoder struct{ scanner }
 
 func (d *decoder) member(e *Event, key string) (err error) {
@@ -137,11 +97,11 @@ func (d *decoder) member(e *Event, key string) (err error) {
 	case "timestamp":
 		e.Timestamp, err = d.time()
 	case "observed_timestamp":
-		e.ObservedTimestamp, err = d.setTime()
+		e.ObservedTimestamp, err = d.time()
 	case "event_name":
-		e.EventName, err = d.setString()
+		e.EventName, err = d.string()
 	case "severity_text":
-		e.SeverityText, err = d.setString()
+		e.SeverityText, err = d.string()
 	case "severity_number":
 		var n int64
 		n, err = d.integer(math.MinInt32, math.MaxInt32)
@@ -155,25 +115,21 @@ func (d *decoder) member(e *Event, key string) (err error) {
 	case "span_id":
 		err = d.id(e.SpanID[:])
 	case "body":
-		e.Body, err = d.decode(0)
-		if err == nil && e.Body == nil {
-			err = d.fail("an empty body is left out")
-		}
+		e.Body, err = d.decode()
 	case "metadata":
-		e.Metadata, err = d.mapping()
+		e.Metadata, err = d.attributes()
 	case "resource":
 		err = d.resource(&e.Resource)
 	case "scope":
 		err = d.scope(&e.Scope)
 	case "mapped_from":
 		e.MappedFrom = make(map[string]string)
-		err = d.filled(func(key []byte) error {
+		err = d.object(func(key []byte) (err error) {
 			name := string(key)
-			var err error
 			e.MappedFrom[name], err = d.plainText()
 			return err
 		})
-	default:
+	default: // level, category, success and log, which Scan has read
 		err = d.value()
 	}
 	return err
@@ -203,17 +159,9 @@ func (d *decoder) time() (uint64, error) {
 	return ns, nil
 }
 
-func (d *decoder) setTime() (uint64, error) {
-	ns, err := d.time()
-	if err == nil && ns == 0 {
-		err = d.fail("a time that is not set is left out")
-	}
-	return ns, err
-}
-
-// stringValue reads a string, tagged or not.
-func (d *decoder) stringValue() (string, error) {
-	v, err := d.decode(0)
+// string reads a string, tagged or not.
+func (d *decoder) string() (string, error) {
+	v, err := d.decode()
 	if err != nil {
 		return "", err
 	}
@@ -224,14 +172,6 @@ func (d *decoder) stringValue() (string, error) {
 	return s, nil
 }
 
-func (d *decoder) setString() (string, error) {
-	s, err := d.stringValue()
-	if err == nil && s == "" {
-		err = d.fail("an empty string is left out")
-	}
-	return s, err
-}
-
 func (d *decoder) integer(low, high int64) (int64, error) {
 	text, err := d.number()
 	if err != nil {
@@ -239,16 +179,13 @@ func (d *decoder) integer(low, high int64) (int64, error) {
 	}
 	n, err := strconv.ParseInt(string(text), 10, 64)
 	if err != nil || n < low || n > high {
-		return 0, d.fail("an integer out of range")
-	}
-	if n == 0 {
-		return 0, d.fail("a zero is left out")
+		return 0, d.fail(errRange.Error())
 	}
 	return n, nil
 }
 
 func (d *decoder) count() (uint32, error) {
-	n, err := d.integer(1, math.MaxUint32)
+	n, err := d.integer(0, math.MaxUint32)
 	return uint32(n), err
 }
 
@@ -257,120 +194,11 @@ func (d *decoder) id(dst []byte) error {
 	if err != nil {
 		return err
 	}
-	if len(raw) != 2*len(dst) || bytes.ContainsAny(raw, "ABCDEF") {
-		return d.fail(fmt.Sprintf("an id of %d lower-case hex digits expected", 2*len(dst)))
+	if len(raw) != 2*len(dst) {
+		return d.fail(fmt.Sprintf("an id of %d hex digits expected", 2*len(dst)))
 	}
 	if _, err := hex.Decode(dst, raw); err != nil {
 		return d.fail("an id that is not hex")
 	}
-	if len(bytes.Trim(dst, "\x00")) == 0 {
-		return d.fail("an id of zeros is left out")
-	}
 	return nil
-}
-
-func (d *decoder) mapping() (Map, error) {
-	v, err := d.decode(0)
-	if err != nil {
-		return nil, err
-	}
-	m, ok := v.(Map)
-	if !ok {
-		return nil, d.fail("a map expected")
-	}
-	return m, nil
-}
-
-// filled reads an object that is left out if it is empty.
-func (d *decoder) filled(member func(key []byte) error) error {
-	n := 0
-	err := d.object(func(key []byte) error { n++; return member(key) })
-	if err == nil && n == 0 {
-		err = d.fail("an empty object is left out")
-	}
-	return err
-}
-
-func (d *decoder) setMapping() (Map, error) {
-	m, err := d.mapping()
-	if err == nil && len(m) == 0 {
-		err = d.fail("an empty map is left out")
-	}
-	return m, err
-}
-
-var errMember = errors.New("unknown member")
-
-func (d *decoder) resource(r *Resource) error {
-	return d.filled(func(key []byte) (err error) {
-		switch string(key) {
-		case "attributes":
-			r.Attributes, err = d.setMapping()
-		case "dropped_attributes_count":
-			r.DroppedAttributesCount, err = d.count()
-		case "entity_refs":
-			err = d.array(func() error { return d.entityRef(r) })
-			if err == nil && len(r.EntityRefs) == 0 {
-				err = d.fail("an empty array is left out")
-			}
-		case "schema_url":
-			r.SchemaURL, err = d.setString()
-		default:
-			err = d.fail(errMember.Error())
-		}
-		return err
-	})
-}
-
-func (d *decoder) entityRef(r *Resource) error {
-	var ref EntityRef
-	err := d.object(func(key []byte) (err error) {
-		switch string(key) {
-		case "description_keys":
-			ref.DescriptionKeys, err = d.strings()
-		case "id_keys":
-			ref.IDKeys, err = d.strings()
-		case "schema_url":
-			ref.SchemaURL, err = d.setString()
-		case "type":
-			ref.Type, err = d.setString()
-		default:
-			err = d.fail(errMember.Error())
-		}
-		return err
-	})
-	r.EntityRefs = append(r.EntityRefs, ref)
-	return err
-}
-
-func (d *decoder) strings() (all []string, err error) {
-	err = d.array(func() error {
-		s, err := d.stringValue()
-		all = append(all, s)
-		return err
-	})
-	if err == nil && len(all) == 0 {
-		err = d.fail("an empty array is left out")
-	}
-	return all, err
-}
-
-func (d *decoder) scope(s *Scope) error {
-	return d.filled(func(key []byte) (err error) {
-		switch string(key) {
-		case "attributes":
-			s.Attributes, err = d.setMapping()
-		case "dropped_attributes_count":
-			s.DroppedAttributesCount, err = d.count()
-		case "name":
-			s.Name, err = d.setString()
-		case "schema_url":
-			s.SchemaURL, err = d.setString()
-		case "version":
-			s.Version, err = d.setString()
-		default:
-			err = d.fail(errMember.Error())
-		}
-		return err
-	})
 }

@@ -8,106 +8,83 @@ import (
 	"go.opentelemetry.io/collector/pdata/xpdata/entity"
 )
 
-// object appends the members of an object, in the order they are given, and
-// leaves nothing behind if there are none.
-type object struct {
-	dst   []byte
-	start int
-	empty int
-}
-
-func newObject(dst []byte, name string) object {
-	o := object{start: len(dst)}
-	o.dst = append(append(dst, name...), '{')
-	o.empty = len(o.dst)
-	return o
-}
-
-func (o *object) name(name string) {
-	if len(o.dst) > o.empty {
-		o.dst = append(o.dst, ',')
-	}
-	o.dst = append(o.dst, name...)
-}
-
-func (o *object) text(name, s string) {
-	if s != "" {
-		o.name(name)
-		o.dst = appendString(o.dst, s)
-	}
-}
-
-func (o *object) count(name string, n uint32) {
-	if n != 0 {
-		o.name(name)
-		o.dst = appendInt(o.dst, int64(n))
-	}
-}
-
-// close returns what was appended, with a comma if there is anything.
-func (o *object) close() []byte {
-	if len(o.dst) == o.empty {
-		return o.dst[:o.start]
-	}
-	return append(o.dst, '}', ',')
-}
-
-func (e *Encoder) encodeResource(dst []byte, r pcommon.Resource, schemaURL string) []byte {
-	o := newObject(dst, `"resource":`)
-	if r.Attributes().Len() > 0 {
-		o.name(`"attributes":`)
-		o.dst = e.appendMap(o.dst, r.Attributes(), 0)
-	}
-	o.count(`"dropped_attributes_count":`, r.DroppedAttributesCount())
+// appendResource appends the member resource and a comma, or nothing if there is
+// nothing to say.
+func (e *Encoder) appendResource(dst []byte, r pcommon.Resource, schemaURL string) []byte {
+	dst = append(dst, `"resource":{`...)
+	start := len(dst)
+	dst = e.appendAttributes(dst, r.Attributes())
+	dst = appendCount(dst, `"dropped_attributes_count":`, r.DroppedAttributesCount())
 	if refs := entity.ResourceEntityRefs(r); refs.Len() > 0 {
-		o.name(`"entity_refs":`)
-		o.dst = appendEntityRefs(o.dst, refs)
+		dst = append(dst, `"entity_refs":`...)
+		dst = appendList(dst, refs.Len(), func(dst []byte, i int) []byte {
+			ref := refs.At(i)
+			return appendEntityRef(dst, ref.DescriptionKeys().AsRaw(), ref.IdKeys().AsRaw(), ref.SchemaUrl(), ref.Type())
+		})
+		dst = append(dst, ',')
 	}
-	o.text(`"schema_url":`, schemaURL)
-	return o.close()
+	dst = appendOptional(dst, `"schema_url":`, schemaURL)
+	return closeOptional(dst, start, `"resource":{`)
 }
 
-func appendEntityRefs(dst []byte, refs entity.EntityRefSlice) []byte {
+// appendScope appends the member scope and a comma, or nothing if there is nothing
+// to say.
+func (e *Encoder) appendScope(dst []byte, s pcommon.InstrumentationScope, schemaURL string) []byte {
+	dst = append(dst, `"scope":{`...)
+	start := len(dst)
+	dst = e.appendAttributes(dst, s.Attributes())
+	dst = appendCount(dst, `"dropped_attributes_count":`, s.DroppedAttributesCount())
+	dst = appendOptional(dst, `"name":`, s.Name())
+	dst = appendOptional(dst, `"schema_url":`, schemaURL)
+	dst = appendOptional(dst, `"version":`, s.Version())
+	return closeOptional(dst, start, `"scope":{`)
+}
+
+func (e *Encoder) appendAttributes(dst []byte, m pcommon.Map) []byte {
+	if m.Len() == 0 {
+		return dst
+	}
+	dst = append(dst, `"attributes":`...)
+	dst = e.appendMap(dst, m, 0)
+	return append(dst, ',')
+}
+
+func appendEntityRef(dst []byte, descriptionKeys, idKeys []string, schemaURL, kind string) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	dst = appendStrings(dst, `"description_keys":`, descriptionKeys)
+	dst = appendStrings(dst, `"id_keys":`, idKeys)
+	dst = appendOptional(dst, `"schema_url":`, schemaURL)
+	dst = appendOptional(dst, `"type":`, kind)
+	return closeObject(dst, start)
+}
+
+func appendStrings(dst []byte, name string, all []string) []byte {
+	if len(all) == 0 {
+		return dst
+	}
+	dst = append(dst, name...)
+	dst = appendList(dst, len(all), func(dst []byte, i int) []byte { return appendString(dst, all[i]) })
+	return append(dst, ',')
+}
+
+// appendList appends an array of n elements.
+func appendList(dst []byte, n int, element func(dst []byte, i int) []byte) []byte {
 	dst = append(dst, '[')
-	for i := range refs.Len() {
+	for i := range n {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		ref := refs.At(i)
-		o := newObject(dst, "")
-		o.strings(`"description_keys":`, ref.DescriptionKeys())
-		o.strings(`"id_keys":`, ref.IdKeys())
-		o.text(`"schema_url":`, ref.SchemaUrl())
-		o.text(`"type":`, ref.Type())
-		dst = append(o.dst, '}')
+		dst = element(dst, i)
 	}
 	return append(dst, ']')
 }
 
-func (o *object) strings(name string, s pcommon.StringSlice) {
-	if s.Len() == 0 {
-		return
+// closeOptional ends an object like closeObject, with a comma, or takes back its
+// opening if it has no members.
+func closeOptional(dst []byte, start int, opening string) []byte {
+	if len(dst) == start {
+		return dst[:start-len(opening)]
 	}
-	o.name(name)
-	o.dst = append(o.dst, '[')
-	for i := range s.Len() {
-		if i > 0 {
-			o.dst = append(o.dst, ',')
-		}
-		o.dst = appendString(o.dst, s.At(i))
-	}
-	o.dst = append(o.dst, ']')
-}
-
-func (e *Encoder) encodeScope(dst []byte, s pcommon.InstrumentationScope, schemaURL string) []byte {
-	o := newObject(dst, `"scope":`)
-	if s.Attributes().Len() > 0 {
-		o.name(`"attributes":`)
-		o.dst = e.appendMap(o.dst, s.Attributes(), 0)
-	}
-	o.count(`"dropped_attributes_count":`, s.DroppedAttributesCount())
-	o.text(`"name":`, s.Name())
-	o.text(`"schema_url":`, schemaURL)
-	o.text(`"version":`, s.Version())
-	return o.close()
+	return append(closeObject(dst, start), ',')
 }

@@ -46,7 +46,7 @@ const (
 // string in s holds escapes. It does not check the tags of values; [Parse] does.
 func Scan(b []byte, s *Summary) error {
 	*s = Summary{}
-	sc := scanner{b: b}
+	sc := scanner{b: b, room: maxScanDepth}
 	has := 0
 	err := sc.object(func(key []byte) error {
 		return sc.member(key, s, &has)
@@ -128,11 +128,6 @@ func (sc *scanner) member(key []byte, s *Summary, has *int) (err error) {
 	}
 	return err
 }
-
-var (
-	levels     = Levels()
-	categories = Categories()
-)
 
 // oneOf returns the word if it is one of the list, without allocating, or "".
 func oneOf[S ~string](list []S, word []byte) S {

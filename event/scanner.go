@@ -19,9 +19,10 @@ const maxScanDepth = 10_000
 // space, members in order and once each, one way to write each string and each
 // number.
 type scanner struct {
-	b     []byte
-	i     int
-	depth int
+	b []byte
+	i int
+	// room is how many more levels the nesting may have.
+	room int
 	// keys holds the unescaped forms of keys that are compared.
 	keys [2][]byte
 }
@@ -76,9 +77,10 @@ func (s *scanner) value() error {
 }
 
 func (s *scanner) enter() error {
-	if s.depth++; s.depth > maxScanDepth {
-		return s.fail(fmt.Sprintf("nested deeper than %d levels", maxScanDepth))
+	if s.room == 0 {
+		return s.fail("nested too deep")
 	}
+	s.room--
 	return nil
 }
 
@@ -93,7 +95,7 @@ func (s *scanner) object(member func(key []byte) error) error {
 	}
 	if s.peek() == '}' {
 		s.i++
-		s.depth--
+		s.room++
 		return nil
 	}
 	var before []byte
@@ -124,7 +126,7 @@ func (s *scanner) object(member func(key []byte) error) error {
 			s.i++
 		case '}':
 			s.i++
-			s.depth--
+			s.room++
 			return nil
 		default:
 			return s.fail("',' or '}' expected")
@@ -161,7 +163,7 @@ func (s *scanner) array(element func() error) error {
 	}
 	if s.peek() == ']' {
 		s.i++
-		s.depth--
+		s.room++
 		return nil
 	}
 	for {
@@ -173,7 +175,7 @@ func (s *scanner) array(element func() error) error {
 			s.i++
 		case ']':
 			s.i++
-			s.depth--
+			s.room++
 			return nil
 		default:
 			return s.fail("',' or ']' expected")

@@ -4,75 +4,91 @@
 package event
 
 import (
-	"unicode/utf8"
-
-	"go.opentelemetry.io/collector/pdata/pcommon"
+	"hash/maphash"
+	"slices"
+	"strings"
 )
 
 // shape is what can be known of a record's attributes from their keys alone. A
-// service sends records of a few shapes again and again, so that sorting keys and
-// looking them up is done once for each.
+// service sends records of a few shapes again and again, so that keys are sorted,
+// escaped and looked up once for each.
 type shape struct {
 	keys []string
+	// quoted are the keys as JSON strings, of those that are UTF-8.
+	quoted [][]byte
 	// order lists the first occurrence of each UTF-8 key by key, rest all others
 	// in the record's order.
 	order, rest []int
-	// names are the keys of order as they are written, with the colon.
+	// names are the keys of order as metadata has them, with the colon.
 	names [][]byte
 	// more is the place in order before which the member $more comes.
 	more int
 	// repeated says of each attribute that its key occurs more than once.
 	repeated []bool
-	// feeds lists, for each member and in the mapping's order, the attributes
-	// that may feed it, by their place in the record; -1 where there is none.
-	feeds [members][]int
+	// playing lists, for each role and in the mapping's order, the attributes
+	// that may play it, by their place in the record; where places matter, -1
+	// stands for one that the record lacks.
+	playing [roles][]int
+	// sources is the member mapped_from of the latest record of the shape: the
+	// next is likely to have the same.
+	sources struct {
+		origins origins
+		text    []byte
+	}
 }
 
-// maxShapes bounds how many shapes an encoder remembers.
-const maxShapes = 16
+// The bounds on what an encoder remembers: records of hostile clients have other
+// keys each time, and long ones.
+const (
+	maxShapes        = 64
+	maxShapeKeys     = 256
+	maxShapeKeyBytes = 16 << 10
+)
 
-// shapeOf returns the shape of the attributes whose keys are in e.keys.
-func (e *Encoder) shapeOf() *shape {
-	for i, s := range e.shapes {
-		if !sameKeys(s.keys, e.keys) {
-			continue
-		}
-		if i > 0 {
-			// The latest is tried first.
-			copy(e.shapes[1:i+1], e.shapes[:i])
-			e.shapes[0] = s
-		}
-		return s
+// shapes remembers shapes.
+type shapes struct {
+	latest *shape
+	byHash map[uint64]*shape
+	seed   maphash.Seed
+}
+
+// of returns the shape of attributes with the given keys.
+func (c *shapes) of(keys []string, p *Mapper) *shape {
+	if c.latest != nil && slices.Equal(c.latest.keys, keys) {
+		return c.latest
 	}
-	s := e.mapper.newShape(e.keys)
-	if len(e.shapes) < maxShapes {
-		e.shapes = append(e.shapes, nil)
+	if c.byHash == nil {
+		c.byHash = make(map[uint64]*shape)
+		c.seed = maphash.MakeSeed()
 	}
-	copy(e.shapes[1:], e.shapes)
-	e.shapes[0] = s
+	var hash uint64
+	size := 0
+	for _, k := range keys {
+		hash = hash*31 + maphash.String(c.seed, k)
+		size += len(k)
+	}
+	s := c.byHash[hash]
+	if s == nil || !slices.Equal(s.keys, keys) {
+		s = p.newShape(keys)
+		if len(keys) > maxShapeKeys || size > maxShapeKeyBytes {
+			return s
+		}
+		if len(c.byHash) >= maxShapes {
+			clear(c.byHash)
+		}
+		c.byHash[hash] = s
+	}
+	c.latest = s
 	return s
 }
 
-func sameKeys(a, b []string) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
-}
-
 func (p *Mapper) newShape(keys []string) *shape {
-	s := &shape{keys: make([]string, len(keys)), repeated: make([]bool, len(keys))}
-	entries := make([]entry, len(keys))
+	s := &shape{keys: make([]string, len(keys)), quoted: make([][]byte, len(keys)), repeated: make([]bool, len(keys))}
+	entries := make([]entry[struct{}], len(keys))
 	for i, k := range keys {
-		// The record's memory is reused once it has been written.
-		k = string([]byte(k))
-		s.keys[i] = k
-		entries[i] = entry{k, pcommon.Value{}, i}
+		// A record's memory may be used again for another.
+		s.keys[i] = strings.Clone(k)
+		entries[i] = entry[struct{}]{key: s.keys[i], at: i}
 	}
 	firsts := splitKeys(entries)
 	first := make(map[string]int, firsts)
@@ -82,40 +98,27 @@ func (p *Mapper) newShape(keys []string) *shape {
 		}
 		s.order = append(s.order, one.at)
 		s.names = append(s.names, append(appendKey(nil, one.key), ':'))
+		s.quoted[one.at] = appendText(nil, one.key)
 		first[one.key] = one.at
 	}
 	for _, one := range entries[firsts:] {
 		s.rest = append(s.rest, one.at)
 		if at, ok := first[one.key]; ok {
-			s.repeated[at], s.repeated[one.at] = true, true
+			s.repeated[at] = true
 		}
 	}
-	for m := range s.feeds {
-		s.feeds[m] = make([]int, p.ranks[m])
-		for i := range s.feeds[m] {
-			s.feeds[m][i] = -1
-		}
+	for r := range s.playing {
+		s.playing[r] = slices.Repeat([]int{-1}, p.ranks[r])
 	}
 	for _, at := range s.order {
 		for _, u := range p.uses[s.keys[at]] {
-			s.feeds[u.member][u.rank] = at
+			s.playing[u.role][u.rank] = at
 		}
 	}
-	// Lists whose order alone matters need no gaps; pairs and targets do.
-	for m := range s.feeds {
-		if m == int(mTarget) || m == int(mPairType) || m == int(mPairID) {
-			continue
+	for r := range s.playing {
+		if !role(r).paired() {
+			s.playing[r] = slices.DeleteFunc(s.playing[r], func(at int) bool { return at < 0 })
 		}
-		dense := s.feeds[m][:0]
-		for _, at := range s.feeds[m] {
-			if at >= 0 {
-				dense = append(dense, at)
-			}
-		}
-		s.feeds[m] = dense
 	}
 	return s
 }
-
-// valid reports whether the string can be a member's text as it is.
-func valid(s string) bool { return utf8.ValidString(s) }

@@ -5,9 +5,8 @@ package event
 
 import (
 	"encoding/base64"
-	"slices"
-	"strings"
-	"unicode/utf8"
+	"errors"
+	"strconv"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 )
@@ -17,15 +16,17 @@ import (
 // depth (jq 1.6 at 256).
 const maxDepth = 100
 
-// unlimited is a depth from which maxDepth is never reached.
+// unlimited is the depth that counting begins with within such a text, so that
+// maxDepth is never reached.
 const unlimited = -1 << 62
 
-// entry is a key and its value, in a map that is being put in order.
-type entry struct {
-	key   string
-	value pcommon.Value
-	at    int // place in the record
-}
+// maxNesting is how deeply arrays and maps of one value may be nested at all.
+// Following them takes stack, and running out of it cannot be recovered from.
+const maxNesting = 200_000
+
+// ErrTooDeep is that a record, its resource or its scope has a value with more
+// levels of arrays and maps than an event can hold: 200,000.
+var ErrTooDeep = errors.New("a value is nested too deeply: an event holds up to " + strconv.Itoa(maxNesting) + " levels of arrays and maps")
 
 // appendValue appends a value; depth counts the arrays and maps around it.
 func (e *Encoder) appendValue(dst []byte, v pcommon.Value, depth int) []byte {
@@ -37,23 +38,49 @@ func (e *Encoder) appendValue(dst []byte, v pcommon.Value, depth int) []byte {
 	case pcommon.ValueTypeDouble:
 		return appendDouble(dst, v.Double())
 	case pcommon.ValueTypeBool:
-		if v.Bool() {
-			return append(dst, "true"...)
-		}
-		return append(dst, "false"...)
+		return appendBool(dst, v.Bool())
 	case pcommon.ValueTypeBytes:
 		return appendBytes(dst, v.Bytes().AsRaw())
-	case pcommon.ValueTypeSlice, pcommon.ValueTypeMap:
+	case pcommon.ValueTypeMap:
 		if depth >= maxDepth {
-			return e.appendDeep(dst, v)
+			return appendDeep(dst, e.appendMap(nil, v.Map(), unlimited))
 		}
-		if v.Type() == pcommon.ValueTypeMap {
-			return e.appendMap(dst, v.Map(), depth+1)
+		if e.isTooDeep(depth) {
+			return dst
+		}
+		return e.appendMap(dst, v.Map(), depth+1)
+	case pcommon.ValueTypeSlice:
+		if depth >= maxDepth {
+			return appendDeep(dst, e.appendSlice(nil, v.Slice(), unlimited))
+		}
+		if e.isTooDeep(depth) {
+			return dst
 		}
 		return e.appendSlice(dst, v.Slice(), depth+1)
 	default:
 		return append(dst, "null"...)
 	}
+}
+
+// isTooDeep reports whether an event has no room for an array or map with that many
+// around it, and takes note of it.
+func (e *Encoder) isTooDeep(depth int) bool {
+	e.tooDeep = e.tooDeep || depth == unlimited+maxNesting-maxDepth-1
+	return e.tooDeep
+}
+
+func appendBool(dst []byte, v bool) []byte {
+	if v {
+		return append(dst, "true"...)
+	}
+	return append(dst, "false"...)
+}
+
+// appendDeep appends a value that is given in canonical JSON as text.
+func appendDeep(dst, text []byte) []byte {
+	dst = append(dst, `{"$json":"`...)
+	dst = base64.StdEncoding.AppendEncode(dst, text)
+	return append(dst, `"}`...)
 }
 
 func (e *Encoder) appendSlice(dst []byte, s pcommon.Slice, depth int) []byte {
@@ -67,122 +94,66 @@ func (e *Encoder) appendSlice(dst []byte, s pcommon.Slice, depth int) []byte {
 	return append(dst, ']')
 }
 
-// appendDeep appends a value as the text of its canonical JSON.
-func (e *Encoder) appendDeep(dst []byte, v pcommon.Value) []byte {
-	text := e.appendValue(nil, v, unlimited)
-	dst = append(dst, `{"$json":"`...)
-	dst = base64.StdEncoding.AppendEncode(dst, text)
-	return append(dst, `"}`...)
-}
-
 // appendMap appends a map with its keys in order. Nested maps share one stack of
 // entries, so that a steady stream of records needs no memory for it.
 func (e *Encoder) appendMap(dst []byte, m pcommon.Map, depth int) []byte {
-	base := len(e.entries)
+	base := len(e.stack)
 	m.Range(func(k string, v pcommon.Value) bool {
-		e.entries = append(e.entries, entry{k, v, len(e.entries)})
+		e.stack = append(e.stack, entry[pcommon.Value]{k, v, len(e.stack)})
 		return true
 	})
-	entries := e.entries[base:]
-	firsts := splitKeys(entries)
-	more := base+firsts < len(e.entries)
+	end := len(e.stack)
+	rest := base + splitKeys(e.stack[base:])
+	more := rest < end
 	dst = append(dst, '{')
-	comma := false
-	for i := range firsts {
+	start := len(dst)
+	for i := base; i < rest; i++ {
 		// Not a slice kept from above: a nested map may have moved the stack.
-		one := e.entries[base+i]
+		one := e.stack[i]
 		if more && afterMore(one.key) {
-			dst = e.appendMore(dst, base+firsts, comma, depth)
-			comma, more = true, false
+			dst = e.appendMore(dst, rest, end, depth)
+			more = false
 		}
-		if comma {
-			dst = append(dst, ',')
-		}
-		comma = true
 		dst = appendKey(dst, one.key)
 		dst = append(dst, ':')
 		dst = e.appendValue(dst, one.value, depth)
+		dst = append(dst, ',')
 	}
 	if more {
-		dst = e.appendMore(dst, base+firsts, comma, depth)
+		dst = e.appendMore(dst, rest, end, depth)
 	}
-	e.entries = e.entries[:base]
-	return append(dst, '}')
+	clear(e.stack[base:end]) // The record's memory is not the encoder's to keep.
+	e.stack = e.stack[:base]
+	return closeObject(dst, start)
 }
 
-// appendMore appends the entries from index from on as the member $more.
-func (e *Encoder) appendMore(dst []byte, from int, comma bool, depth int) []byte {
-	if comma {
-		dst = append(dst, ',')
-	}
-	dst = append(dst, `"$more":[`...)
-	end := len(e.entries)
-	for i := from; i < end; i++ {
-		if i > from {
-			dst = append(dst, ',')
-		}
-		dst = append(dst, '[')
-		dst = appendString(dst, e.entries[i].key)
-		dst = append(dst, ',')
-		dst = e.appendValue(dst, e.entries[i].value, depth)
+// appendMore appends entries of the stack as the member $more, and a comma.
+func (e *Encoder) appendMore(dst []byte, from, to, depth int) []byte {
+	dst = append(dst, `"$more":`...)
+	for i := from; i < to; i++ {
+		dst = appendPair(dst, e.stack[i].key, i == from)
+		dst = e.appendValue(dst, e.stack[i].value, depth)
 		dst = append(dst, ']')
 	}
-	return append(dst, ']')
+	return append(dst, "],"...)
 }
 
-// afterMore reports whether a key is written behind the member $more: keys that
-// begin with '$' are written with two, which sorts before.
-func afterMore(key string) bool { return key != "" && key[0] > '$' }
-
-// splitKeys puts the first entry of each UTF-8 key in front, in order of the keys
-// (which the '$' that escapes some does not change),
-// and the others behind, in the order they came. It returns how many are in front.
-func splitKeys(entries []entry) (firsts int) {
-	ordered := true
-	for i := range entries {
-		if !utf8.ValidString(entries[i].key) || i > 0 && compareKeys(entries[i-1].key, entries[i].key) >= 0 {
-			ordered = false
-			break
-		}
+// appendPair begins an element of $more: the key, for the value to follow.
+func appendPair(dst []byte, key string, first bool) []byte {
+	if first {
+		dst = append(dst, "[["...)
+	} else {
+		dst = append(dst, ",["...)
 	}
-	if ordered {
-		return len(entries)
-	}
-	slices.SortFunc(entries, func(a, b entry) int {
-		av, bv := utf8.ValidString(a.key), utf8.ValidString(b.key)
-		if av != bv {
-			if av {
-				return -1
-			}
-			return 1
-		}
-		if c := compareKeys(a.key, b.key); av && c != 0 {
-			return c
-		}
-		return a.at - b.at
-	})
-	for i := range entries {
-		if !utf8.ValidString(entries[i].key) {
-			break
-		}
-		if i == 0 || entries[i].key != entries[firsts-1].key {
-			// Moving a first occurrence to the front leaves the repeated ones
-			// behind, to be put in order below.
-			entries[firsts], entries[i] = entries[i], entries[firsts]
-			firsts++
-		}
-	}
-	slices.SortFunc(entries[firsts:], func(a, b entry) int { return a.at - b.at })
-	return firsts
+	dst = appendString(dst, key)
+	return append(dst, ',')
 }
 
-// appendKey appends a map's key, escaped if it begins with '$'.
-func appendKey(dst []byte, key string) []byte {
-	if strings.HasPrefix(key, "$") {
-		dst = append(dst, '"', '$')
-		at := len(dst)
-		dst = appendText(dst, key)
-		return append(dst[:at], dst[at+1:]...)
+// closeObject ends an object whose members begin at start, a comma behind each.
+func closeObject(dst []byte, start int) []byte {
+	if len(dst) == start {
+		return append(dst, '}')
 	}
-	return appendText(dst, key)
+	dst[len(dst)-1] = '}'
+	return dst
 }

@@ -1,0 +1,96 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package event
+
+import (
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+)
+
+// maxKeptAttributes bounds the room that an encoder keeps for a record's
+// attributes when it is done with the record.
+const maxKeptAttributes = 1024
+
+// load takes note of a record's attributes and returns their shape.
+func (e *Encoder) load(r plog.LogRecord) *shape {
+	r.Attributes().Range(func(k string, v pcommon.Value) bool {
+		e.keys = append(e.keys, k)
+		e.values = append(e.values, v)
+		e.used = append(e.used, false)
+		return true
+	})
+	return e.shapes.of(e.keys, e.mapper)
+}
+
+// unload forgets the record: its memory is not the encoder's to keep.
+func (e *Encoder) unload() {
+	if len(e.keys) > maxKeptAttributes {
+		e.keys, e.values, e.used = nil, nil, nil
+		return
+	}
+	clear(e.keys)
+	clear(e.values)
+	e.keys, e.values, e.used = e.keys[:0], e.values[:0], e.used[:0]
+}
+
+// appendMetadata appends the attributes that no member accounts for, and the
+// closing brace.
+func (e *Encoder) appendMetadata(dst []byte, s *shape) []byte {
+	start := len(dst)
+	for i, at := range s.order {
+		if i == s.more {
+			dst = e.appendRest(dst, s)
+		}
+		if e.used[at] {
+			continue
+		}
+		dst = append(dst, s.names[i]...)
+		dst = e.appendValue(dst, e.values[at], 0)
+		dst = append(dst, ',')
+	}
+	if s.more == len(s.order) {
+		dst = e.appendRest(dst, s)
+	}
+	return closeObject(dst, start)
+}
+
+// appendRest appends the attributes that have no member of their own in metadata
+// as the member $more, and a comma.
+func (e *Encoder) appendRest(dst []byte, s *shape) []byte {
+	if len(s.rest) == 0 {
+		return dst
+	}
+	dst = append(dst, `"$more":`...)
+	for i, at := range s.rest {
+		dst = appendPair(dst, e.keys[at], i == 0)
+		dst = e.appendValue(dst, e.values[at], 0)
+		dst = append(dst, ']')
+	}
+	return append(dst, "],"...)
+}
+
+// appendSources appends the member mapped_from and a comma, or nothing if no
+// member comes from an attribute.
+func (s *shape) appendSources(dst []byte, o *origins) []byte {
+	if s.sources.text == nil || s.sources.origins != *o {
+		s.sources.origins = *o
+		s.sources.text = s.encodeSources(s.sources.text[:0], o)
+	}
+	return append(dst, s.sources.text...)
+}
+
+func (s *shape) encodeSources(dst []byte, o *origins) []byte {
+	dst = append(dst, `"mapped_from":{`...)
+	start := len(dst)
+	for m, name := range memberNames {
+		if member(m) == mUserAgent && o.time != "" {
+			dst = append(append(append(dst, `"timestamp":"`...), o.time...), `",`...)
+		}
+		if at := o.attribute[m]; at > 0 {
+			dst = append(append(append(dst, '"'), name...), `":`...)
+			dst = append(append(dst, s.quoted[at-1]...), ',')
+		}
+	}
+	return closeOptional(dst, start, `"mapped_from":{`)
+}
