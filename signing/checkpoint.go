@@ -93,7 +93,26 @@ func ParseCheckpoint(msg []byte) (Checkpoint, error) {
 		return c, errors.New("checkpoint: bad root hash")
 	}
 	c.Root = [32]byte(root)
-	return c, nil
+	return c, checkSignatureLines(string(msg[split+2:]))
+}
+
+// checkSignatureLines checks the form of a note's signature lines more strictly
+// than opening the note does: each signature has one encoding, so that no byte can
+// be changed without a meaning.
+func checkSignatureLines(s string) error {
+	if !strings.HasSuffix(s, "\n") {
+		return errors.New("checkpoint: the last signature line is cut off")
+	}
+	for line := range strings.SplitSeq(strings.TrimSuffix(s, "\n"), "\n") {
+		name, signature, ok := strings.Cut(strings.TrimPrefix(line, "\u2014 "), " ")
+		if !ok || !strings.HasPrefix(line, "\u2014 ") || name == "" {
+			return errors.New("checkpoint: a line behind the blank one is not a signature line")
+		}
+		if b, err := base64.StdEncoding.Strict().DecodeString(signature); err != nil || len(b) <= 4 {
+			return errors.New("checkpoint: a signature is not in strict base64")
+		}
+	}
+	return nil
 }
 
 // ErrNoTrustedSignature: a checkpoint has no valid signature by any of the keys

@@ -1,0 +1,188 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package verify_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.uber.org/goleak"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/verify"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func newSigner(t testing.TB, a signing.Algorithm) *signing.Signer {
+	t.Helper()
+	key, err := signing.GenerateKey(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := signing.NewSigner(key, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// written is a log that the real writer wrote, in memory, to be changed.
+type written struct {
+	fsys   fstest.MapFS
+	signer *signing.Signer
+	names  []string // of segments
+}
+
+// write writes a log: commits says how many events each commit has.
+func write(t testing.TB, o rotation.Options, commits ...int) *written {
+	t.Helper()
+	o.Directory = filepath.Join(t.TempDir(), "log")
+	if o.Origin == "" {
+		o.Origin = "test.example/auditlog"
+	}
+	if o.Signer == nil {
+		o.Signer = newSigner(t, signing.ECDSAP256)
+	}
+	if o.Scope == "" {
+		o.Scope = segment.ScopeEvent
+	}
+	clock := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+	o.Now = func() time.Time { return clock }
+	l, err := rotation.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	enc, err := event.NewEncoder(event.DefaultMapping())
+	if err != nil {
+		t.Fatal(err)
+	}
+	enc.SetResource(pcommon.NewResource(), "")
+	enc.SetScope(pcommon.NewInstrumentationScope(), "")
+	n := 0
+	for _, events := range commits {
+		b := l.NewBatch()
+		for range events {
+			r := plog.NewLogRecord()
+			r.SetTimestamp(pcommon.NewTimestampFromTime(clock.Add(time.Duration(n) * time.Minute)))
+			r.Attributes().PutStr("audit.record.id", fmt.Sprintf("id-%03d", n))
+			r.Attributes().PutStr("user.id", fmt.Sprintf("user-%03d", n))
+			n++
+			encode := func(dst []byte) ([]byte, error) {
+				dst, _, err := enc.Append(dst, r)
+				return dst, err
+			}
+			if o.Scope == segment.ScopeCheckpoint {
+				err = b.Add(encode, nil, "")
+			} else {
+				err = b.Add(encode, o.Signer.Sign, o.Signer.Public().ID())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := l.Append(context.Background(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	return load(t, o.Directory, o.Signer)
+}
+
+// load reads a directory into memory.
+func load(t testing.TB, dir string, s *signing.Signer) *written {
+	t.Helper()
+	w := &written{fsys: fstest.MapFS{}, signer: s}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.fsys[e.Name()] = &fstest.MapFile{Data: b, Mode: 0o600}
+		if _, err := segment.ParseName(e.Name()); err == nil {
+			w.names = append(w.names, e.Name())
+		}
+	}
+	return w
+}
+
+func (w *written) clone() *written {
+	c := &written{fsys: fstest.MapFS{}, signer: w.signer, names: slices.Clone(w.names)}
+	for name, f := range w.fsys {
+		c.fsys[name] = &fstest.MapFile{Data: bytes.Clone(f.Data), Mode: f.Mode}
+	}
+	return c
+}
+
+// lines returns the lines of the i-th segment, each with its LF.
+func (w *written) lines(i int) [][]byte {
+	all := bytes.SplitAfter(w.fsys[w.names[i]].Data, []byte("\n"))
+	return all[:len(all)-1]
+}
+
+func (w *written) setLines(i int, lines [][]byte) {
+	w.fsys[w.names[i]].Data = bytes.Join(lines, nil)
+}
+
+// line returns the number of the line of the i-th segment that has this text.
+func (w *written) line(t testing.TB, i int, text string) int {
+	t.Helper()
+	for n, line := range w.lines(i) {
+		if bytes.Contains(line, []byte(text)) {
+			return n + 1
+		}
+	}
+	t.Fatalf("no line of %s contains %q", w.names[i], text)
+	return 0
+}
+
+func check(t testing.TB, fsys fs.FS, o verify.Options) *verify.Report {
+	t.Helper()
+	r, err := verify.Log(context.Background(), fsys, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func (w *written) check(t testing.TB) *verify.Report {
+	t.Helper()
+	return check(t, w.fsys, verify.Options{Keys: []*signing.PublicKey{w.signer.Public()}})
+}
+
+// bad returns the findings that mean tampering.
+func bad(r *verify.Report) (all []verify.Finding) {
+	for _, f := range r.Findings {
+		if f.Severity == verify.Tampering {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+func kinds(findings []verify.Finding) (all []verify.Kind) {
+	for _, f := range findings {
+		all = append(all, f.Kind)
+	}
+	return all
+}

@@ -1,0 +1,635 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package verify_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/verify"
+)
+
+// eachKind runs a test for both scopes and both key types.
+func eachKind(t *testing.T, f func(t *testing.T, o rotation.Options)) {
+	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+		for _, a := range []signing.Algorithm{signing.ECDSAP256, signing.Ed25519} {
+			t.Run(fmt.Sprintf("%s/%s", scope, a), func(t *testing.T) {
+				f(t, rotation.Options{Scope: scope, Signer: newSigner(t, a)})
+			})
+		}
+	}
+}
+
+func TestGoodLog(t *testing.T) {
+	eachKind(t, func(t *testing.T, o rotation.Options) {
+		o.MaxSegmentBytes = 3000
+		w := write(t, o, 1, 2, 3, 4, 5)
+		r := w.check(t)
+		if len(r.Findings) != 0 || r.TamperingDetected || r.SelfAttested {
+			t.Errorf("%+v", r.Findings)
+		}
+		own := uint64(len(w.names)) // opened, and a rotated for each segment but the first
+		if r.TotalEvents != 15+own || r.VerifiedEvents != 15+own || r.OwnEvents != own || r.FailedEvents != 0 {
+			t.Errorf("total %d, verified %d, own %d, failed %d; want 15 and %d of the log's own", r.TotalEvents, r.VerifiedEvents, r.OwnEvents, r.FailedEvents, own)
+		}
+		if len(w.names) < 2 || len(r.Segments) != len(w.names) || r.Origin != "test.example/auditlog" || r.TreeSize != 15+2*own {
+			t.Errorf("%d segments, origin %q, tree size %d", len(r.Segments), r.Origin, r.TreeSize)
+		}
+		if !slices.Equal(r.KeyIDs, []string{o.Signer.Public().ID()}) {
+			t.Errorf("keys %q", r.KeyIDs)
+		}
+		if self := check(t, w.fsys, verify.Options{}); !self.SelfAttested || self.TamperingDetected {
+			t.Errorf("without a key: %+v", self)
+		}
+	})
+}
+
+func TestTimeRange(t *testing.T) {
+	w := write(t, rotation.Options{}, 10)
+	at := func(minute int) time.Time { return time.Date(2026, 11, 23, 10, minute, 0, 0, time.UTC) }
+	for _, tt := range []struct {
+		since, until time.Time
+		want         uint64
+	}{{at(0), at(10), 11}, {at(1), at(10), 9}, {at(3), at(5), 2}, {at(9), time.Time{}, 1}, {time.Time{}, at(1), 2}, {at(20), time.Time{}, 0}} {
+		r := check(t, w.fsys, verify.Options{Keys: []*signing.PublicKey{w.signer.Public()}, Since: tt.since, Until: tt.until})
+		if r.TotalEvents != tt.want || r.VerifiedEvents != tt.want {
+			t.Errorf("%s to %s: %d of %d events, want %d", tt.since, tt.until, r.VerifiedEvents, r.TotalEvents, tt.want)
+		}
+	}
+	// Integrity is checked whole, whatever the range.
+	lines := w.lines(0)
+	lines[3] = bytes.Replace(lines[3], []byte("user-"), []byte("User-"), 1)
+	w.setLines(0, lines)
+	if r := check(t, w.fsys, verify.Options{Since: at(20)}); !r.TamperingDetected {
+		t.Error("a change outside the range was not found")
+	}
+}
+
+// Each way of tampering with the files is found, and named with the file and, as
+// far as what is left can tell, the line.
+func TestTampering(t *testing.T) {
+	type change struct {
+		name string
+		// do changes the log and returns the segment and the line that are to be
+		// named; 0 for any line.
+		do   func(t *testing.T, w *written) (name string, line int)
+		kind verify.Kind // in scope event
+		any  verify.Kind // in scope checkpoint
+	}
+	edit := func(text string, f func(lines [][]byte, i int) [][]byte) func(*testing.T, *written) (string, int) {
+		return func(t *testing.T, w *written) (string, int) {
+			n := w.line(t, 1, text)
+			w.setLines(1, f(w.lines(1), n-1))
+			return w.names[1], n
+		}
+	}
+	// The second segment has commits of one event, so that lines can be told.
+	for _, c := range []change{
+		{"byte of an event", edit("id-005", func(l [][]byte, i int) [][]byte {
+			l[i] = bytes.Replace(l[i], []byte("user-005"), []byte("user-500"), 1)
+			return l
+		}), verify.EventSignatureInvalid, verify.RootMismatch},
+		{"line deleted", edit("id-005", func(l [][]byte, i int) [][]byte { return slices.Delete(l, i, i+1) }), verify.RootMismatch, verify.RootMismatch},
+		{"line repeated", func(t *testing.T, w *written) (string, int) {
+			n := w.line(t, 1, "id-005")
+			w.setLines(1, slices.Insert(w.lines(1), n, w.lines(1)[n-1]))
+			return w.names[1], n + 1
+		}, verify.LineRepeated, verify.LineRepeated},
+		{"event replayed later", func(t *testing.T, w *written) (string, int) {
+			n := w.line(t, 1, "id-006")
+			w.setLines(1, slices.Insert(w.lines(1), n-1, w.lines(1)[w.line(t, 1, "id-005")-1]))
+			return w.names[1], n
+		}, verify.LineRepeated, verify.LineRepeated},
+		{"lines swapped within a commit", func(t *testing.T, w *written) (string, int) {
+			n := w.line(t, 0, "id-001")
+			l := w.lines(0)
+			l[n-1], l[n] = l[n], l[n-1]
+			w.setLines(0, l)
+			return w.names[0], n
+		}, verify.LinesSwapped, verify.LinesSwapped},
+		{"events of two commits swapped", edit("id-005", func(l [][]byte, i int) [][]byte {
+			l[i], l[i+2] = l[i+2], l[i]
+			return l
+		}), verify.RootMismatch, verify.RootMismatch},
+		{"a commit deleted", edit("id-005", func(l [][]byte, i int) [][]byte { return slices.Delete(l, i, i+2) }), verify.RootMismatch, verify.RootMismatch},
+		{"signature stripped", edit("id-005", func(l [][]byte, i int) [][]byte {
+			e, err := segment.ParseEvent(bytes.TrimSuffix(l[i], []byte("\n")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e.Form == segment.FormBare {
+				l[i] = append(segment.AppendNullSignature(append(segment.AppendEventStart(nil), e.Canonical...)), '\n')
+			} else {
+				l[i] = append(segment.AppendNoSignature(append(segment.AppendEventStart(nil), e.Canonical...)), '\n')
+			}
+			return l
+		}), verify.UnsignedEvent, verify.EventMalformed},
+		{"checkpoint deleted", func(t *testing.T, w *written) (string, int) {
+			// The last of a sealed segment.
+			l := w.lines(1)
+			w.setLines(1, l[:len(l)-1])
+			return w.names[1], 0
+		}, verify.SegmentTruncated, verify.SegmentTruncated},
+		{"byte of a checkpoint", edit("id-005", func(l [][]byte, i int) [][]byte {
+			at := bytes.LastIndex(l[i+1], []byte(`\n"`)) - 10
+			l[i+1][at] ^= 1
+			return l
+		}), "", ""},
+		{"junk line", edit("id-005", func(l [][]byte, i int) [][]byte { return slices.Insert(l, i, []byte("junk\n")) }), verify.EventMalformed, verify.EventMalformed},
+		{"empty line", edit("id-005", func(l [][]byte, i int) [][]byte { return slices.Insert(l, i, []byte("\n")) }), verify.EventMalformed, verify.EventMalformed},
+		{"header changed", func(t *testing.T, w *written) (string, int) {
+			l := w.lines(1)
+			l[0] = bytes.Replace(l[0], []byte(".000000000Z"), []byte(".000000001Z"), 1)
+			w.setLines(1, l)
+			return w.names[1], 1
+		}, verify.RootMismatch, verify.RootMismatch},
+		{"frontier changed", func(t *testing.T, w *written) (string, int) {
+			l := w.lines(1)
+			at := bytes.Index(l[0], []byte(`"frontier":["`)) + len(`"frontier":["`)
+			l[0][at] ^= 1
+			w.setLines(1, l)
+			return w.names[1], 1
+		}, verify.RootMismatch, verify.RootMismatch},
+		{"header removed", func(t *testing.T, w *written) (string, int) {
+			w.setLines(1, w.lines(1)[1:])
+			return w.names[1], 1
+		}, verify.HeaderInvalid, verify.HeaderInvalid},
+		{"middle segment removed", func(t *testing.T, w *written) (string, int) {
+			delete(w.fsys, w.names[1])
+			return w.names[2], 0
+		}, verify.SegmentMissing, verify.SegmentMissing},
+		{"first segment removed", func(t *testing.T, w *written) (string, int) {
+			delete(w.fsys, w.names[0])
+			return w.names[1], 0
+		}, verify.SegmentMissing, verify.SegmentMissing},
+		{"newest segment removed", func(t *testing.T, w *written) (string, int) {
+			delete(w.fsys, w.names[len(w.names)-1])
+			return "checkpoint", 0
+		}, verify.Rollback, verify.Rollback},
+		{"sealed segment truncated", func(t *testing.T, w *written) (string, int) {
+			f := w.fsys[w.names[1]]
+			f.Data = f.Data[:len(f.Data)*2/3]
+			return w.names[1], 0
+		}, verify.SegmentTruncated, verify.SegmentTruncated},
+		{"sealed segment emptied", func(t *testing.T, w *written) (string, int) {
+			w.fsys[w.names[1]].Data = nil
+			return w.names[1], 1
+		}, verify.SegmentTruncated, verify.SegmentTruncated},
+		{"segment renamed", func(t *testing.T, w *written) (string, int) {
+			n, err := segment.ParseName(w.names[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			n.FirstIndex++
+			w.fsys[n.String()] = w.fsys[w.names[1]]
+			delete(w.fsys, w.names[1])
+			return n.String(), 1
+		}, verify.HeaderInvalid, verify.HeaderInvalid},
+		{"segment copied under a second name", func(t *testing.T, w *written) (string, int) {
+			n, err := segment.ParseName(w.names[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			n.Created = n.Created.Add(time.Hour)
+			w.fsys[n.String()] = w.fsys[w.names[1]]
+			return n.String(), 0
+		}, verify.SegmentOverlap, verify.SegmentOverlap},
+		{"segments' contents swapped", func(t *testing.T, w *written) (string, int) {
+			a, b := w.fsys[w.names[1]], w.fsys[w.names[2]]
+			a.Data, b.Data = b.Data, a.Data
+			return w.names[1], 1
+		}, verify.HeaderInvalid, verify.HeaderInvalid},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			eachKind(t, func(t *testing.T, o rotation.Options) {
+				o.MaxSegmentBytes = 3500
+				if o.Scope == segment.ScopeCheckpoint {
+					o.MaxSegmentBytes = 2800
+				}
+				w := write(t, o, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)
+				if len(w.names) < 3 || !bytes.Contains(w.fsys[w.names[0]].Data, []byte("id-002")) {
+					t.Fatalf("the log is not as the test needs it: %q", w.names)
+				}
+				if !bytes.Contains(w.fsys[w.names[1]].Data, []byte("id-005")) || !bytes.Contains(w.fsys[w.names[1]].Data, []byte("id-006")) {
+					shift(t, w)
+				}
+				name, line := c.do(t, w)
+				r := w.check(t)
+				if !r.TamperingDetected {
+					t.Fatalf("not found; findings %+v", r.Findings)
+				}
+				want := c.kind
+				if o.Scope == segment.ScopeCheckpoint {
+					want = c.any
+				}
+				found := bad(r)
+				if want != "" && !slices.Contains(kinds(found), want) {
+					t.Errorf("kinds %q, want %q", kinds(found), want)
+				}
+				if !slices.ContainsFunc(found, func(f verify.Finding) bool {
+					return f.Segment == name && (line == 0 || f.Line == line || f.Line <= line && line <= f.LastLine || c.name == "byte of a checkpoint" && f.Line == line+1)
+				}) {
+					t.Errorf("no finding names %s line %d: %+v", name, line, found)
+				}
+			})
+		})
+	}
+}
+
+// shift renames the log's ids so that the second segment holds id-005 and id-006,
+// which tests look for; it does so by pointing names at the segment that does.
+func shift(t *testing.T, w *written) {
+	t.Helper()
+	for i := 1; i < len(w.names)-1; i++ {
+		if d := w.fsys[w.names[i]].Data; bytes.Contains(d, []byte("id-005")) && bytes.Contains(d, []byte("id-006")) {
+			w.names[1], w.names[2] = w.names[i], w.names[i+1]
+			return
+		}
+	}
+	t.Fatal("no segment holds both events")
+}
+
+// What is good behind a change is still counted.
+func TestLaterEventsAreStillCounted(t *testing.T) {
+	w := write(t, rotation.Options{MaxSegmentBytes: 4000}, slices.Repeat([]int{1}, 20)...)
+	n := w.line(t, 0, "id-001")
+	l := w.lines(0)
+	l[n-1] = bytes.Replace(l[n-1], []byte("user-001"), []byte("user-100"), 1)
+	w.setLines(0, l)
+	r := w.check(t)
+	if r.FailedEvents != 1 || r.VerifiedEvents != r.TotalEvents-1 || !slices.Equal(r.FailedEventIDs, []string{"id-001"}) {
+		t.Errorf("total %d, verified %d, failed %d %q", r.TotalEvents, r.VerifiedEvents, r.FailedEvents, r.FailedEventIDs)
+	}
+	if f := bad(r)[0]; f.Line != n || f.EventID != "id-001" || f.Index == nil || *f.Index != 3 {
+		t.Errorf("%+v", f)
+	}
+}
+
+// No change of any byte of a small log goes unseen.
+func TestEveryByteCounts(t *testing.T) {
+	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+		t.Run(string(scope), func(t *testing.T) {
+			w := write(t, rotation.Options{Scope: scope, Signer: newSigner(t, signing.Ed25519), MaxSegmentBytes: 1500}, 1, 2, 1)
+			want := w.check(t)
+			for _, name := range w.names {
+				f := w.fsys[name]
+				newest := name == w.names[len(w.names)-1]
+				for at := range f.Data {
+					for _, bits := range []byte{0x01, 0x20, 0x80} {
+						if testing.Short() && at%11 != 0 {
+							continue
+						}
+						f.Data[at] ^= bits
+						r := w.check(t)
+						f.Data[at] ^= bits
+						if r.TamperingDetected {
+							continue
+						}
+						// The last line's end may be cut off by a crash; its loss shows
+						// in the counts, and against any checkpoint that was kept.
+						if newest && at == len(f.Data)-1 && r.TreeSize < want.TreeSize {
+							continue
+						}
+						t.Errorf("%s byte %d (%q) xor %#x is not found: %+v", name, at, f.Data[at], bits, r.Findings)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestKeptCheckpoints(t *testing.T) {
+	signer := newSigner(t, signing.ECDSAP256)
+	w := write(t, rotation.Options{Signer: signer, MaxSegmentBytes: 3000}, 1, 1, 1, 1, 1, 1)
+	options := func(notes ...[]byte) verify.Options {
+		return verify.Options{Keys: []*signing.PublicKey{signer.Public()}, Checkpoints: notes}
+	}
+	var notes [][]byte
+	for i := range w.names {
+		for _, line := range w.lines(i) {
+			if segment.KindOf(line) == segment.KindCheckpoint {
+				note, err := segment.ParseCheckpoint(bytes.TrimSuffix(line, []byte("\n")))
+				if err != nil {
+					t.Fatal(err)
+				}
+				notes = append(notes, note)
+			}
+		}
+	}
+	if r := check(t, w.fsys, options(notes...)); len(r.Findings) != 0 {
+		t.Errorf("its own checkpoints: %+v", r.Findings)
+	}
+	sign := func(origin string, size uint64, s *signing.Signer) []byte {
+		note, err := signing.SignCheckpoint(origin, size, [32]byte{1}, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return note
+	}
+	for name, note := range map[string][]byte{
+		"larger than the log": sign("test.example/auditlog", 1000, signer),
+		"of another history":  sign("test.example/auditlog", 4, signer),
+		"of another log":      sign("other.example/auditlog", 4, signer),
+		"of another key":      sign("test.example/auditlog", 4, newSigner(t, signing.ECDSAP256)),
+		"junk":                []byte("junk"),
+	} {
+		if found := kinds(bad(check(t, w.fsys, options(note)))); !slices.Contains(found, verify.Rollback) {
+			t.Errorf("%s: %q", name, found)
+		}
+	}
+	// The newest commits cut off, and the checkpoint file with them.
+	cut := w.clone()
+	delete(cut.fsys, "checkpoint")
+	delete(cut.fsys, cut.names[len(cut.names)-1])
+	if r := check(t, cut.fsys, options()); r.TamperingDetected {
+		t.Errorf("without a kept checkpoint nothing can tell, but: %+v", r.Findings)
+	}
+	if found := kinds(bad(check(t, cut.fsys, options(notes[len(notes)-1])))); !slices.Contains(found, verify.Rollback) {
+		t.Errorf("cut short: %q", found)
+	}
+}
+
+func TestKeys(t *testing.T) {
+	w := write(t, rotation.Options{}, 2)
+	other := newSigner(t, signing.Ed25519).Public()
+	if _, err := verify.Log(t.Context(), w.fsys, verify.Options{Keys: []*signing.PublicKey{other}}); !errors.Is(err, verify.ErrWrongKey) {
+		t.Errorf("with another key: %v", err)
+	}
+	if r := check(t, w.fsys, verify.Options{Keys: []*signing.PublicKey{other, w.signer.Public()}}); r.TamperingDetected {
+		t.Errorf("with one more key: %+v", r.Findings)
+	}
+	// Somebody continues the log with a key of his own.
+	forged := write(t, rotation.Options{Signer: newSigner(t, signing.ECDSAP256), MaxSegmentBytes: 1}, 2, 1)
+	w.fsys[forged.names[1]] = forged.fsys[forged.names[1]]
+	if r := w.check(t); !r.TamperingDetected {
+		t.Error("a segment signed by a stranger was taken")
+	}
+}
+
+func TestSplices(t *testing.T) {
+	signer := newSigner(t, signing.ECDSAP256)
+	a := write(t, rotation.Options{Signer: signer, MaxSegmentBytes: 3000}, 1, 1, 1, 1, 1, 1)
+	b := write(t, rotation.Options{Signer: signer, MaxSegmentBytes: 3000, Origin: "other.example/log"}, 1, 1, 1, 1, 1, 1)
+	t.Run("segment of another log", func(t *testing.T) {
+		w := a.clone()
+		w.fsys[w.names[1]].Data = b.fsys[b.names[1]].Data
+		if r := w.check(t); !r.TamperingDetected {
+			t.Error("not found")
+		}
+	})
+	t.Run("event of another log", func(t *testing.T) {
+		w := a.clone()
+		l := w.lines(0)
+		l[w.line(t, 0, "id-000")-1] = b.lines(0)[b.line(t, 0, "id-000")-1]
+		w.setLines(0, l)
+		// Ids and signatures are alike in both, so that the lines are equal unless the
+		// signer is hedged: what was changed may be nothing.
+		if r := w.check(t); !r.TamperingDetected && !bytes.Equal(w.fsys[w.names[0]].Data, a.fsys[a.names[0]].Data) {
+			t.Error("not found")
+		}
+	})
+	t.Run("checkpoint of another log", func(t *testing.T) {
+		w := a.clone()
+		l := w.lines(0)
+		l[len(l)-1] = b.lines(0)[len(b.lines(0))-1]
+		w.setLines(0, l)
+		if r := w.check(t); !r.TamperingDetected {
+			t.Error("not found")
+		}
+	})
+}
+
+func TestTornTail(t *testing.T) {
+	w := write(t, rotation.Options{}, 1, 1)
+	last := w.names[len(w.names)-1]
+	for name, tail := range map[string]string{"partial line": `{"event":{"a"`, "whole line": string(w.lines(0)[3]), "zeros": strings.Repeat("\x00", 100)} {
+		c := w.clone()
+		c.fsys[last].Data = append(c.fsys[last].Data, tail...)
+		r := c.check(t)
+		if name == "whole line" || name == "partial line" {
+			if r.TamperingDetected || !slices.Contains(kinds(r.Findings), verify.TornTail) || r.TotalEvents != 3 {
+				t.Errorf("%s: %d events, %+v", name, r.TotalEvents, r.Findings)
+			}
+		} else if len(r.Findings) == 0 {
+			t.Errorf("%s: not found", name)
+		}
+	}
+}
+
+func TestPruned(t *testing.T) {
+	o := rotation.Options{MaxSegmentBytes: 3000, Retention: rotation.Retention{MaxSegments: 2}}
+	w := writePruned(t, o)
+	r := w.check(t)
+	if r.TamperingDetected || !slices.Contains(kinds(r.Findings), verify.Pruned) || r.Segments[0].FirstIndex == 0 {
+		t.Fatalf("%+v", r.Findings)
+	}
+	// One segment more than retention took.
+	delete(w.fsys, w.names[0])
+	if r := w.check(t); !slices.Contains(kinds(bad(r)), verify.SegmentMissing) {
+		t.Errorf("a deletion passed for retention: %+v", r.Findings)
+	}
+}
+
+// writePruned writes a log whose first segments have been pruned.
+func writePruned(t *testing.T, o rotation.Options) *written {
+	t.Helper()
+	deadline := time.Now().Add(time.Minute)
+	for time.Now().Before(deadline) {
+		// Retention runs beside the writer: try again if it came too late.
+		if w := write(t, o, slices.Repeat([]int{1}, 200)...); !strings.Contains(w.names[0], "00000000000000000000") {
+			return w
+		}
+	}
+	t.Fatal("retention never ran")
+	return nil
+}
+
+func TestDuplicateIDs(t *testing.T) {
+	signer := newSigner(t, signing.ECDSAP256)
+	dir := filepath.Join(t.TempDir(), "log")
+	o := rotation.Options{Directory: dir, Origin: "o", Signer: signer, Scope: segment.ScopeEvent}
+	l, err := rotation.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := write(t, rotation.Options{Signer: signer}, 1).lines(0)[3]
+	parsed, err := segment.ParseEvent(bytes.TrimSuffix(line, []byte("\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		b := l.NewBatch()
+		if err := b.Add(func(dst []byte) ([]byte, error) { return append(dst, parsed.Canonical...), nil }, signer.Sign, signer.Public().ID()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Append(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r := load(t, dir, signer).check(t)
+	if r.TamperingDetected || len(r.Findings) != 1 || r.Findings[0].Kind != verify.DuplicateEventID || r.Findings[0].Line != 6 || r.Findings[0].EventID != "id-000" {
+		t.Errorf("%+v", r.Findings)
+	}
+}
+
+func TestCompressedSegments(t *testing.T) {
+	w := write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 1, 1, 1, 1, 1)
+	for _, c := range []segment.Compression{segment.Zstd, segment.Gzip} {
+		p := w.clone()
+		var buf bytes.Buffer
+		z, err := segment.NewCompressor(&buf, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain := p.fsys[p.names[0]].Data
+		if _, err := z.Write(plain); err != nil {
+			t.Fatal(err)
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		packed := p.names[0] + c.Suffix()
+		p.fsys[packed] = &fstest.MapFile{Data: buf.Bytes(), Mode: 0o600}
+		if r := p.check(t); r.TamperingDetected || !slices.Contains(kinds(r.Findings), verify.CompressionLeftover) {
+			t.Errorf("%s beside plain: %+v", c, r.Findings)
+		}
+		p.fsys[p.names[0]].Data = bytes.Replace(plain, []byte("user-000"), []byte("user-999"), 1)
+		if r := p.check(t); !slices.Contains(kinds(bad(r)), verify.SegmentOverlap) {
+			t.Errorf("%s beside another plain: %+v", c, r.Findings)
+		}
+		delete(p.fsys, p.names[0])
+		if r := p.check(t); len(r.Findings) != 0 {
+			t.Errorf("%s: %+v", c, r.Findings)
+		}
+		want := p.check(t)
+		for at := range buf.Bytes() {
+			if at%7 != 0 {
+				continue
+			}
+			p.fsys[packed].Data = bytes.Clone(buf.Bytes())
+			p.fsys[packed].Data[at] ^= 0x10
+			if r := p.check(t); !r.TamperingDetected && r.VerifiedEvents != want.VerifiedEvents {
+				t.Errorf("%s byte %d: %+v", c, at, r.Findings)
+			}
+		}
+		p.fsys[packed].Data = append(bytes.Clone(buf.Bytes()), buf.Bytes()...)
+		if r := p.check(t); !slices.Contains(kinds(bad(r)), verify.SegmentUnreadable) {
+			t.Errorf("%s twice: %+v", c, r.Findings)
+		}
+	}
+}
+
+func TestHostileDirectories(t *testing.T) {
+	w := write(t, rotation.Options{}, 1)
+	dir := t.TempDir()
+	for name, f := range w.fsys {
+		if err := os.WriteFile(filepath.Join(dir, name), f.Data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	name := "audit-00000000000000000100-20261123T101500Z.jsonl"
+	at := filepath.Join(dir, name)
+	for what, make := range map[string]func() error{
+		"pipe":      func() error { return syscall.Mkfifo(at, 0o600) },
+		"link":      func() error { return os.Symlink("/dev/zero", at) },
+		"directory": func() error { return os.Mkdir(at, 0o700) },
+	} {
+		if err := make(); err != nil {
+			t.Fatal(err)
+		}
+		r := check(t, os.DirFS(dir), verify.Options{})
+		if found := bad(r); len(found) != 1 || found[0].Kind != verify.SegmentUnreadable || found[0].Segment != name {
+			t.Errorf("%s: %+v", what, r.Findings)
+		}
+		if err := os.Remove(at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	header := string(w.lines(0)[0])
+	for what, content := range map[string]string{
+		"one endless line":  header + strings.Repeat("x", segment.MaxLineBytes+10),
+		"deep nesting":      header + `{"event":` + strings.Repeat(`{"a":`, 1_000_000) + "\n",
+		"binary":            strings.Repeat("\x00\xff\n", 1000),
+		"gigantic index":    strings.Replace(header, `"first_index":0`, `"first_index":18446744073709551615`, 1),
+		"duplicate members": strings.Replace(header, `"segment":{`, `"segment":{"format":"auditlog/v1",`, 1),
+	} {
+		c := w.clone()
+		c.fsys[c.names[0]].Data = []byte(content)
+		r, err := verify.Log(t.Context(), c.fsys, verify.Options{})
+		if err == nil && len(r.Findings) == 0 {
+			t.Errorf("%s: nothing found", what)
+		}
+	}
+}
+
+func TestCannotBeChecked(t *testing.T) {
+	if _, err := verify.Log(t.Context(), fstest.MapFS{"x": {}}, verify.Options{}); !errors.Is(err, verify.ErrNoLog) {
+		t.Errorf("no log: %v", err)
+	}
+	if _, err := verify.Log(t.Context(), os.DirFS(filepath.Join(t.TempDir(), "missing")), verify.Options{}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no directory: %v", err)
+	}
+	w := write(t, rotation.Options{MaxSegmentBytes: 1}, slices.Repeat([]int{1}, 20)...)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := verify.Log(ctx, w.fsys, verify.Options{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	// Missing is not empty: a checkpoint without segments.
+	for _, name := range w.names {
+		delete(w.fsys, name)
+	}
+	if r := check(t, w.fsys, verify.Options{}); !r.TamperingDetected {
+		t.Error("all segments gone, and nothing found")
+	}
+}
+
+func TestReportIsDeterministic(t *testing.T) {
+	w := write(t, rotation.Options{MaxSegmentBytes: 2000}, slices.Repeat([]int{2}, 20)...)
+	for i := range w.names {
+		l := w.lines(i)
+		l[1] = bytes.Replace(l[1], []byte(`"level":"info"`), []byte(`"level":"debug"`), 1)
+		w.setLines(i, l)
+	}
+	want := fmt.Sprintf("%+v", w.check(t).Findings)
+	for range 5 {
+		r := check(t, w.fsys, verify.Options{Keys: []*signing.PublicKey{w.signer.Public()}, Jobs: 7})
+		for i := range r.Findings {
+			r.Findings[i].Index = nil
+		}
+		again := w.check(t)
+		for i := range again.Findings {
+			again.Findings[i].Index = nil
+		}
+		if fmt.Sprintf("%+v", r.Findings) != fmt.Sprintf("%+v", again.Findings) || want == "" {
+			t.Fatal("two runs differ")
+		}
+	}
+}
+
+func TestProgress(t *testing.T) {
+	w := write(t, rotation.Options{MaxSegmentBytes: 1}, 1, 1, 1)
+	var done, total int64
+	check(t, w.fsys, verify.Options{Jobs: 1, Progress: func(d, n int64) { done, total = d, n }})
+	if done != total || total == 0 {
+		t.Errorf("%d of %d bytes", done, total)
+	}
+}
