@@ -1,0 +1,118 @@
+# Copyright The auditlogexporter Authors
+# SPDX-License-Identifier: Apache-2.0
+
+# Go and make are all that has to be installed. Tools are built at fixed versions
+# into .tools/bin; what is built from this repository goes to build/.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+OCB_VERSION          := v0.159.0
+TELEMETRYGEN_VERSION := v0.161.0
+STATICCHECK_VERSION  := v0.7.0
+
+TOOLS        := $(CURDIR)/.tools/bin
+OCB          := $(TOOLS)/builder-$(OCB_VERSION)
+TELEMETRYGEN := $(TOOLS)/telemetrygen
+STATICCHECK  := $(TOOLS)/staticcheck-$(STATICCHECK_VERSION)
+COLLECTOR    := build/otelcol-auditlog/otelcol-auditlog
+AUDITLOG     := build/auditlog
+
+# Everything that ends up in the binaries.
+SOURCES := $(shell find . -name '*.go' -not -name '*_test.go' -not -path './build/*' -not -path './.tools/*' 2>/dev/null) go.mod go.sum
+
+FUZZTIME ?= 30s
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: $(COLLECTOR) $(AUDITLOG) ## Build the collector and run it on sample logs; audit-log/ fills within seconds
+	@printf '%s\n' '' \
+	  'The collector listens for OTLP on 127.0.0.1:4317 (gRPC) and :4318 (HTTP), and tails testdata/quickstart/*.log.' \
+	  'In another terminal:' \
+	  '  build/auditlog verify audit-log --key audit-log-key.pub.pem' \
+	  '  build/auditlog show audit-log' \
+	  'Then change a byte in a copy of audit-log/ and verify that. Stop with Ctrl-C.' ''
+	$(COLLECTOR) --config testdata/quickstart/config.yaml
+
+.PHONY: test
+test: check unit e2e ## Run every check and every test
+	@echo 'All checks and tests passed.'
+
+.PHONY: check
+check: format vet lint tidy generated ## Formatting, vet, linter, go.mod and generated files
+
+.PHONY: format
+format:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "not gofmt'ed: $$unformatted"; exit 1; fi
+
+.PHONY: vet
+vet:
+	go vet ./...
+	go vet -tags e2e ./...
+
+.PHONY: lint
+lint: $(STATICCHECK)
+	$(STATICCHECK) ./...
+
+.PHONY: tidy
+tidy:
+	go mod tidy -diff
+
+.PHONY: generated
+generated:
+	go generate ./...
+	git diff --exit-code -- documentation.md internal generated_component_test.go generated_package_test.go
+
+.PHONY: unit
+unit: ## Unit tests with the race detector, the fuzz targets' seeds among them
+	go test -race -timeout 15m ./...
+
+.PHONY: e2e
+e2e: $(COLLECTOR) $(AUDITLOG) $(TELEMETRYGEN) ## End-to-end tests with the real collector
+	go test -tags e2e -count 1 -timeout 15m ./e2e/...
+
+.PHONY: build
+build: $(COLLECTOR) $(AUDITLOG) ## Build the collector and the command
+
+.PHONY: auditlog
+auditlog: $(AUDITLOG) ## Build the command build/auditlog
+
+.PHONY: bench
+bench: ## Run the benchmarks of the packages
+	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: fuzz
+fuzz: ## Fuzz every target for FUZZTIME (30s)
+	@for pkg in $$(go list ./...); do \
+	  dir=$$(go list -f '{{.Dir}}' $$pkg); \
+	  for target in $$(cat $$dir/*_test.go 2>/dev/null | sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p'); do \
+	    echo "$$pkg $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; \
+	done
+
+.PHONY: clean
+clean: ## Remove what was built; logs and keys stay
+	rm -rf build .tools
+
+$(COLLECTOR): $(OCB) builder-config.yaml $(SOURCES)
+	mkdir -p build
+	$(OCB) --config builder-config.yaml
+
+$(AUDITLOG): $(SOURCES)
+	go build -trimpath -o $@ ./cmd/auditlog
+
+$(OCB):
+	GOBIN=$(TOOLS)/tmp go install go.opentelemetry.io/collector/cmd/builder@$(OCB_VERSION)
+	mv $(TOOLS)/tmp/builder $@
+
+$(TELEMETRYGEN):
+	GOBIN=$(TOOLS) go install github.com/open-telemetry/opentelemetry-collector-contrib/cmd/telemetrygen@$(TELEMETRYGEN_VERSION)
+
+$(STATICCHECK):
+	GOBIN=$(TOOLS)/tmp go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
+	mv $(TOOLS)/tmp/staticcheck $@
