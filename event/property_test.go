@@ -250,6 +250,9 @@ func TestRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatalf("Parse: %v\n%s", err, b)
 		}
+		if again := e.Append(nil); !bytes.Equal(again, b) {
+			t.Fatalf("Event.Append: %s\n%s", again, b)
+		}
 		again, err := e.Logs()
 		if err != nil {
 			t.Fatal(err)
@@ -259,6 +262,80 @@ func TestRoundTrip(t *testing.T) {
 		}
 		if e.EventID == "" || e.Operation == "" || e.ResourceType == "" || e.ResourceID == "" {
 			t.Fatalf("an empty member: %s", b)
+		}
+	})
+}
+
+// Whatever the mapping, attributes that feed several members among it.
+func TestRoundTripWithAnyMapping(t *testing.T) {
+	attributes := []string{"a", "b", "c", "$d", "event.name"}
+	names := rapid.SliceOfNDistinct(rapid.SampledFrom(attributes), 0, 3, rapid.ID[string])
+	words := rapid.SampledFrom([]string{
+		"", "success", "failure", "unknown", "ok", "error", "ERROR", "warn", "info", "security", "authentication", "Authentication", "user", "system", "192.0.2.1", "404", "x",
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		var m event.Mapping
+		for _, list := range []*[]string{
+			&m.EventID, &m.Level, &m.Category, &m.Operation, &m.ActorType, &m.ActorID, &m.UserID, &m.AgentID, &m.SessionID, &m.Success, &m.ErrorType, &m.HTTPStatusCode,
+			&m.ErrorMessage, &m.SourceIP, &m.UserAgent, &m.EventName,
+		} {
+			*list = names.Draw(t, "names")
+		}
+		for range rapid.IntRange(0, 2).Draw(t, "pairs") {
+			m.Resources = append(m.Resources, event.ResourcePair{Type: rapid.SampledFrom(attributes).Draw(t, "type"), ID: rapid.SampledFrom(attributes).Draw(t, "id")})
+		}
+		for range rapid.IntRange(0, 2).Draw(t, "targets") {
+			m.Targets = append(m.Targets, event.Target{Attribute: rapid.SampledFrom(attributes).Draw(t, "target"), Type: "thing"})
+		}
+		var record []byte
+		for range rapid.IntRange(0, 6).Draw(t, "attributes") {
+			value := textValue(words.Draw(t, "word"))
+			if rapid.IntRange(0, 5).Draw(t, "kind") == 0 {
+				value = drawValue(t, 3)
+			}
+			record = attribute(record, rapid.SampledFrom(attributes).Draw(t, "attribute"), value)
+		}
+		enc, err := event.NewEncoder(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		logs, err := (&plog.ProtoUnmarshaler{}).UnmarshalLogs(bytesField(nil, 1, bytesField(nil, 2, bytesField(nil, 2, record))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := encode(t, enc, logs)
+		e, err := event.Parse(b)
+		if err != nil {
+			t.Fatalf("Parse: %v\n%s", err, b)
+		}
+		again, err := e.Logs()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want, got := dump(logs), dump(again); got != want {
+			t.Fatalf("came in:\n%s\ncame out:\n%s\nevent:\n%s", want, got, b)
+		}
+	})
+}
+
+// What an encoder has written before makes no difference to what it writes.
+func TestEncoderRemembersNothing(t *testing.T) {
+	used := newEncoder(t)
+	rapid.Check(t, func(t *rapid.T) {
+		logs := drawLogs(t)
+		r := recordIn(logs)
+		// An id and a time of its own, so that two events of it are alike.
+		r.SetTimestamp(max(r.Timestamp(), 1))
+		r.Attributes().Remove("log.record.uid")
+		for r.Attributes().Remove("audit.record.id") {
+		}
+		r.Attributes().PutStr("audit.record.id", "id")
+		fresh, err := event.NewEncoder(event.DefaultMapping())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want, got := encode(t, fresh, logs), encode(t, used, logs); !bytes.Equal(got, want) {
+			t.Fatalf("fresh encoder: %s\nused encoder: %s", want, got)
 		}
 	})
 }
