@@ -144,26 +144,3 @@ func TestOwnEventsCannotBeForged(t *testing.T) {
 		t.Errorf("%v, %s", err, again)
 	}
 }
-
-func FuzzParse(f *testing.F) {
-	f.Add([]byte(minimal))
-	f.Add([]byte(strings.Replace(minimal, `{}`, `{"$$a":{"$int":"9223372036854775807"},"$more":[["z",null],[{"$bytes":"/w==","$string":true},[1.5]]],"z":{"$double":"-0"}}`, 1)))
-	f.Add(event.AppendOwn(nil, event.Own{ID: "i", Origin: "o", Level: event.LevelInfo, Action: "opened", Detail: []byte(`{"action":"opened"}`)}))
-	f.Fuzz(func(t *testing.T, in []byte) {
-		var s event.Summary
-		scanned := event.Scan(in, &s)
-		if canonical, err := jcs.Transform(in); scanned == nil && (err != nil || !bytes.Equal(canonical, in)) {
-			t.Errorf("%s is taken for canonical, which is %s (%v)", in, canonical, err)
-		}
-		e, err := event.Parse(in)
-		if err != nil {
-			return
-		}
-		if scanned != nil {
-			t.Errorf("%s parses, but does not scan: %v", in, scanned)
-		}
-		if _, err := e.Logs(); err != nil {
-			t.Errorf("%s has no log record: %v", in, err)
-		}
-	})
-}
