@@ -1,0 +1,197 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package interop_test holds what other implementations of the format are checked
+// with: the vectors in testdata/vectors, and a verifier in another language.
+package interop_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+var update = flag.Bool("update", false, "write the vectors anew")
+
+const vectors = "../testdata/vectors"
+
+// lineVector is a record, its event, and the lines and hashes that follow from it.
+type lineVector struct {
+	Name string `json:"name"`
+	// Record is the log record, its resource and its scope in OTLP's JSON form.
+	Record    json.RawMessage `json:"record"`
+	Canonical string          `json:"canonical"`
+	// ECDSA and Ed25519 are the event's signatures with the keys of this directory,
+	// in base64; the former with a nonce as RFC 6979 has it.
+	ECDSA   string `json:"ecdsa_p256_sha256"`
+	Ed25519 string `json:"ed25519"`
+	// Line is the event line with the ECDSA signature, LeafHash its leaf hash, in
+	// hex.
+	Line     string `json:"line"`
+	LeafHash string `json:"leaf_hash"`
+}
+
+// treeVector is the tree of the first Size of the leaf hashes in lines.json,
+// repeated as often as it takes.
+type treeVector struct {
+	Size     uint64   `json:"size"`
+	Root     string   `json:"root"`
+	Frontier []string `json:"frontier"`
+	// Checkpoint is the signed checkpoint with the Ed25519 key, CheckpointLine its
+	// line with both keys' signatures.
+	Checkpoint     string `json:"checkpoint_ed25519"`
+	CheckpointLine string `json:"checkpoint_line"`
+}
+
+const vectorOrigin = "vectors.example/auditlog"
+
+func key(t *testing.T, name string) *signing.Signer {
+	t.Helper()
+	// A repository keeps no file modes to rely on.
+	b, err := os.ReadFile(filepath.Join(vectors, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	private := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(private, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := signing.LoadKeyFile(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := signing.LoadPublicKey(filepath.Join(vectors, signing.PublicKeyPath(name)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !public.Equal(s.Public()) {
+		t.Fatalf("%s and its public key do not belong together", name)
+	}
+	return s
+}
+
+func sign(t *testing.T, s *signing.Signer, msg string) string {
+	t.Helper()
+	sig, err := s.Sign([]byte(msg))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base64.StdEncoding.EncodeToString(sig)
+}
+
+// golden compares what was made with what the file holds, or writes the file.
+func golden(t *testing.T, name string, made any) {
+	t.Helper()
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(made); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(vectors, name)
+	if *update {
+		if err := os.WriteFile(path, buf.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(buf.Bytes(), want) {
+		t.Errorf("%s is not what the code makes: if the format has not changed, the code is wrong", path)
+	}
+}
+
+func TestVectors(t *testing.T) {
+	if *update {
+		for name, a := range map[string]signing.Algorithm{"ecdsa-p256.pem": signing.ECDSAP256, "ed25519.pem": signing.Ed25519} {
+			if _, err := signing.CreateKeyFile(filepath.Join(vectors, name), a); err != nil && !errors.Is(err, os.ErrExist) {
+				t.Fatal(err)
+			}
+		}
+	}
+	p256, ed := key(t, "ecdsa-p256.pem"), key(t, "ed25519.pem")
+	records, err := os.ReadFile(filepath.Join(vectors, "records.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var inputs []struct {
+		Name   string          `json:"name"`
+		Record json.RawMessage `json:"record"`
+	}
+	if err := json.Unmarshal(records, &inputs); err != nil {
+		t.Fatal(err)
+	}
+	enc, err := event.NewEncoder(event.DefaultMapping())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []lineVector
+	var leaves []merkle.Hash
+	for _, in := range inputs {
+		logs, err := (&plog.JSONUnmarshaler{}).UnmarshalLogs(in.Record)
+		if err != nil {
+			t.Fatalf("%s: %v", in.Name, err)
+		}
+		rl := logs.ResourceLogs().At(0)
+		sl := rl.ScopeLogs().At(0)
+		enc.SetResource(rl.Resource(), rl.SchemaUrl())
+		enc.SetScope(sl.Scope(), sl.SchemaUrl())
+		canonical, _, err := enc.Append(nil, sl.LogRecords().At(0))
+		if err != nil {
+			t.Fatalf("%s: %v", in.Name, err)
+		}
+		v := lineVector{Name: in.Name, Record: in.Record, Canonical: string(canonical), ECDSA: sign(t, p256, string(canonical)), Ed25519: sign(t, ed, string(canonical))}
+		signature, err := base64.StdEncoding.DecodeString(v.ECDSA)
+		if err != nil {
+			t.Fatal(err)
+		}
+		line := segment.AppendSignature(append(segment.AppendEventStart(nil), canonical...), signature, p256.Public().ID())
+		leaf := merkle.LeafHash(line)
+		if want := sha256.Sum256(append([]byte{0}, line...)); leaf != want {
+			t.Errorf("%s: leaf hash %x, want %x", in.Name, leaf, want)
+		}
+		v.Line, v.LeafHash = string(line), hex.EncodeToString(leaf[:])
+		lines, leaves = append(lines, v), append(leaves, leaf)
+	}
+	golden(t, "lines.json", lines)
+
+	var trees []treeVector
+	var tree merkle.Frontier
+	for size := uint64(0); size <= 20; size++ {
+		root := tree.Root()
+		v := treeVector{Size: size, Root: base64.StdEncoding.EncodeToString(root[:]), Frontier: []string{}}
+		for _, h := range tree.Hashes() {
+			v.Frontier = append(v.Frontier, base64.StdEncoding.EncodeToString(h[:]))
+		}
+		one, err := signing.SignCheckpoint(vectorOrigin, size, root, ed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		both, err := signing.SignCheckpoint(vectorOrigin, size, root, p256, ed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.Checkpoint, v.CheckpointLine = string(one), string(segment.AppendCheckpoint(nil, both))
+		trees = append(trees, v)
+		tree.Append(leaves[size%uint64(len(leaves))])
+	}
+	golden(t, "trees.json", trees)
+}

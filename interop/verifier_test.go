@@ -1,0 +1,260 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package interop_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/verify"
+)
+
+// other runs the verifier in the other language and returns its exit status.
+func other(t *testing.T, dir, key string) (status int, output string) {
+	t.Helper()
+	node, err := exec.LookPath("node")
+	if err != nil {
+		t.Skip("SKIPPED: node is not installed, so the second verifier cannot run")
+	}
+	out, err := exec.Command(node, "verify_log.mjs", dir, key).CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	if exit != nil {
+		status = exit.ExitCode()
+	}
+	return status, string(out)
+}
+
+// ours runs our own verifier.
+func ours(t *testing.T, dir, key string) *verify.Report {
+	t.Helper()
+	public, err := signing.LoadPublicKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := verify.Log(t.Context(), os.DirFS(dir), verify.Options{Keys: []*signing.PublicKey{public}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// writeLog writes a log of several segments, sealed ones compressed with gzip, which
+// every version of Node can read.
+func writeLog(t *testing.T, dir string, scope segment.Scope, s *signing.Signer) {
+	t.Helper()
+	compressed := make(chan struct{}, 100)
+	l, err := rotation.Open(t.Context(), rotation.Options{
+		Directory: dir, Origin: vectorOrigin, Signer: s, Scope: scope, Sync: true, MaxSegmentBytes: 4000, Compression: segment.Gzip, Observer: watch{compressed},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	enc, err := event.NewEncoder(event.DefaultMapping())
+	if err != nil {
+		t.Fatal(err)
+	}
+	enc.SetResource(pcommon.NewResource(), "")
+	enc.SetScope(pcommon.NewInstrumentationScope(), "")
+	for i := range 12 {
+		b := l.NewBatch()
+		for j := range i%3 + 1 {
+			r := plog.NewLogRecord()
+			r.SetTimestamp(1_795_428_900_000_000_000)
+			r.SetEventName("file.read")
+			r.Attributes().PutStr("audit.record.id", fmt.Sprintf("event-%d-%d", i, j))
+			r.Attributes().PutStr("file.path", "/reports/q3.pdf")
+			r.Attributes().PutDouble("double", 5)
+			r.Attributes().PutInt("$int", 1<<60)
+			r.Body().SetStr("read \u20ac \U0001F600 \x1b[31m")
+			encode := func(dst []byte) ([]byte, error) {
+				dst, _, err := enc.Append(dst, r)
+				return dst, err
+			}
+			if scope == segment.ScopeEvent {
+				err = b.Add(encode, s.Sign, s.Public().ID())
+			} else {
+				err = b.Add(encode, nil, "")
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := l.Append(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for {
+		listing, err := segment.List(os.DirFS(dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain := slices.DeleteFunc(listing.Segments, func(f segment.File) bool { return f.Parsed.Compression != segment.None })
+		if len(plain) == 1 {
+			break
+		}
+		<-compressed
+	}
+	if err := l.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// watch tells when the segments have changed.
+type watch struct{ changed chan struct{} }
+
+func (w watch) Committed(rotation.Commit)         {}
+func (w watch) Refused(rotation.Reason, int, int) {}
+func (w watch) SegmentsChanged(int, int64)        { w.changed <- struct{}{} }
+func (w watch) FreeSpace(uint64)                  {}
+func (w watch) Fault(error)                       {}
+func (w watch) Healthy()                          {}
+
+// The logs among the vectors are good, and stay so.
+func TestVectorLogs(t *testing.T) {
+	for scope, name := range map[segment.Scope]string{segment.ScopeEvent: "ecdsa-p256.pem", segment.ScopeCheckpoint: "ed25519.pem"} {
+		dir := filepath.Join(vectors, "log-scope-"+string(scope))
+		if *update {
+			if err := os.RemoveAll(dir); err != nil {
+				t.Fatal(err)
+			}
+			writeLog(t, dir, scope, key(t, name))
+			if err := os.Remove(filepath.Join(dir, segment.LockName)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		public := filepath.Join(vectors, signing.PublicKeyPath(name))
+		r := ours(t, dir, public)
+		if len(r.Findings) != 0 || len(r.Segments) < 2 || r.VerifiedEvents != r.TotalEvents {
+			t.Errorf("%s: %+v", dir, r)
+		}
+		if status, out := other(t, dir, public); status != 0 {
+			t.Errorf("%s: the other verifier says %d: %s", dir, status, out)
+		}
+	}
+}
+
+// A verifier that somebody wrote from the specification alone accepts our logs, and
+// finds what ours finds.
+func TestSecondVerifier(t *testing.T) {
+	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+		for name, a := range map[string]signing.Algorithm{"p256.pem": signing.ECDSAP256, "ed.pem": signing.Ed25519} {
+			t.Run(string(scope)+"/"+name, func(t *testing.T) {
+				keyFile := filepath.Join(t.TempDir(), name)
+				s, err := signing.CreateKeyFile(keyFile, a)
+				if err != nil {
+					t.Fatal(err)
+				}
+				public := signing.PublicKeyPath(keyFile)
+				good := filepath.Join(t.TempDir(), "log")
+				writeLog(t, good, scope, s)
+				if r := ours(t, good, public); len(r.Findings) != 0 {
+					t.Fatalf("%+v", r.Findings)
+				}
+				if status, out := other(t, good, public); status != 0 {
+					t.Fatalf("a good log: %d %s", status, out)
+				}
+				for name, change := range tamperings {
+					dir := filepath.Join(t.TempDir(), "log")
+					if err := os.CopyFS(dir, os.DirFS(good)); err != nil {
+						t.Fatal(err)
+					}
+					newest := change(t, dir)
+					if r := ours(t, dir, public); !r.TamperingDetected {
+						t.Errorf("%s: ours finds nothing", name)
+					}
+					status, out := other(t, dir, public)
+					if status != 1 || !strings.Contains(out, filepath.Base(newest)) {
+						t.Errorf("%s: the other says %d: %s", name, status, out)
+					}
+				}
+				stranger := filepath.Join(t.TempDir(), "stranger.pem")
+				if _, err := signing.CreateKeyFile(stranger, a); err != nil {
+					t.Fatal(err)
+				}
+				if status, out := other(t, good, signing.PublicKeyPath(stranger)); status != 2 {
+					t.Errorf("with another key: %d %s", status, out)
+				}
+			})
+		}
+	}
+}
+
+// tamperings change a log and return the file that is to be named.
+var tamperings = map[string]func(t *testing.T, dir string) string{
+	"byte changed": editNewest(func(l [][]byte) [][]byte {
+		l[1] = bytes.Replace(l[1], []byte(`"level":"info"`), []byte(`"level":"debug"`), 1)
+		return l
+	}),
+	"line deleted":  editNewest(func(l [][]byte) [][]byte { return slices.Delete(l, 1, 2) }),
+	"lines swapped": editNewest(func(l [][]byte) [][]byte { l[1], l[2] = l[2], l[1]; return l }),
+	"line repeated": editNewest(func(l [][]byte) [][]byte { return slices.Insert(l, 2, l[1]) }),
+	"white space":   editNewest(func(l [][]byte) [][]byte { l[1] = bytes.Replace(l[1], []byte(`":`), []byte(`": `), 1); return l }),
+	"member twice": editNewest(func(l [][]byte) [][]byte {
+		l[1] = bytes.Replace(l[1], []byte(`"metadata"`), []byte(`"level":"info","metadata"`), 1)
+		return l
+	}),
+	"junk": editNewest(func(l [][]byte) [][]byte { return slices.Insert(l, 2, []byte("junk\n")) }),
+	"header changed": editNewest(func(l [][]byte) [][]byte {
+		l[0] = bytes.Replace(l[0], []byte(`"scope":"`), []byte(`"scope": "`), 1)
+		return l
+	}),
+	"checkpoint stripped": editNewest(func(l [][]byte) [][]byte {
+		l[len(l)-1] = bytes.Replace(l[len(l)-1], []byte(`\n"}`), []byte(`"}`), 1)
+		return l
+	}),
+	"middle segment removed": func(t *testing.T, dir string) string {
+		all := segmentsOf(t, dir)
+		if err := os.Remove(all[1]); err != nil {
+			t.Fatal(err)
+		}
+		return all[2]
+	},
+}
+
+func segmentsOf(t *testing.T, dir string) []string {
+	t.Helper()
+	all, err := filepath.Glob(filepath.Join(dir, "audit-*"))
+	if err != nil || len(all) < 3 {
+		t.Fatalf("%q, %v", all, err)
+	}
+	return all
+}
+
+func editNewest(f func(lines [][]byte) [][]byte) func(*testing.T, string) string {
+	return func(t *testing.T, dir string) string {
+		all := segmentsOf(t, dir)
+		newest := all[len(all)-1]
+		b, err := os.ReadFile(newest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := bytes.SplitAfter(b, []byte("\n"))
+		changed := bytes.Join(f(lines[:len(lines)-1]), nil)
+		if bytes.Equal(changed, b) {
+			t.Fatal("nothing was changed")
+		}
+		if err := os.WriteFile(newest, changed, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return newest
+	}
+}
