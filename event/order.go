@@ -20,33 +20,27 @@ type entry[V any] struct {
 // keys, and the others behind, in the order they came. It returns how many are in
 // front. (The '$' that escapes some keys does not change their order.)
 func splitKeys[V any](entries []entry[V]) (firsts int) {
-	ordered := true
+	ordered, valid := true, 0
 	for i := range entries {
-		if !utf8.ValidString(entries[i].key) || i > 0 && compareKeys(entries[i-1].key, entries[i].key) >= 0 {
+		if !utf8.ValidString(entries[i].key) {
 			ordered = false
-			break
+			continue
 		}
+		ordered = ordered && (i == 0 || compareKeys(entries[i-1].key, entries[i].key) < 0)
+		// Keys that are not UTF-8 end up behind the others.
+		entries[valid], entries[i] = entries[i], entries[valid]
+		valid++
 	}
 	if ordered {
 		return len(entries)
 	}
-	slices.SortFunc(entries, func(a, b entry[V]) int {
-		av, bv := utf8.ValidString(a.key), utf8.ValidString(b.key)
-		if av != bv {
-			if av {
-				return -1
-			}
-			return 1
-		}
-		if c := compareKeys(a.key, b.key); av && c != 0 {
+	slices.SortFunc(entries[:valid], func(a, b entry[V]) int {
+		if c := compareKeys(a.key, b.key); c != 0 {
 			return c
 		}
 		return a.at - b.at
 	})
-	for i := range entries {
-		if !utf8.ValidString(entries[i].key) {
-			break
-		}
+	for i := range entries[:valid] {
 		if i == 0 || entries[i].key != entries[firsts-1].key {
 			// What stood there is a repeated entry, to be put in order below.
 			entries[firsts], entries[i] = entries[i], entries[firsts]
