@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"unicode/utf8"
 )
 
 // maxScanDepth bounds the nesting that the scanner follows. The encoder nests no
@@ -39,12 +38,14 @@ func (s *scanner) peek() byte {
 }
 
 func (s *scanner) expect(c byte) error {
-	if s.peek() != c || s.i >= len(s.b) {
-		return s.fail(fmt.Sprintf("%q expected", c))
+	if s.i < len(s.b) && s.b[s.i] == c {
+		s.i++
+		return nil
 	}
-	s.i++
-	return nil
+	return s.missing(c)
 }
+
+func (s *scanner) missing(c byte) error { return s.fail(fmt.Sprintf("%q expected", c)) }
 
 func (s *scanner) literal(word string) error {
 	if len(s.b)-s.i < len(word) || string(s.b[s.i:s.i+len(word)]) != word {
@@ -181,103 +182,6 @@ func (s *scanner) array(element func() error) error {
 			return s.fail("',' or ']' expected")
 		}
 	}
-}
-
-// text reads a string and returns what is between the quotes, and whether it holds
-// escapes.
-func (s *scanner) text() (raw []byte, escaped bool, err error) {
-	if err := s.expect('"'); err != nil {
-		return nil, false, err
-	}
-	start := s.i
-	ascii := true
-	for s.i < len(s.b) {
-		switch c := s.b[s.i]; {
-		case c == '"':
-			raw = s.b[start:s.i]
-			if !ascii && !utf8.Valid(raw) {
-				return nil, false, s.fail("a string is not UTF-8")
-			}
-			s.i++
-			return raw, escaped, nil
-		case c == '\\':
-			escaped = true
-			if err := s.escape(); err != nil {
-				return nil, false, err
-			}
-		case c < 0x20:
-			return nil, false, s.fail("a control character in a string")
-		default:
-			if c >= utf8.RuneSelf {
-				ascii = false
-			}
-			s.i++
-		}
-	}
-	return nil, false, s.fail("a string without an end")
-}
-
-// escape reads an escape sequence, which must be the one canonical form has.
-func (s *scanner) escape() error {
-	if s.i+1 >= len(s.b) {
-		return s.fail("a string without an end")
-	}
-	switch s.b[s.i+1] {
-	case '"', '\\', 'b', 't', 'n', 'f', 'r':
-		s.i += 2
-		return nil
-	case 'u':
-		if s.i+6 > len(s.b) {
-			return s.fail("an escape without an end")
-		}
-		hex := s.b[s.i+2 : s.i+6]
-		lower := hex[3] >= '0' && hex[3] <= '9' || hex[3] >= 'a' && hex[3] <= 'f'
-		if hex[0] != '0' || hex[1] != '0' || hex[2] != '0' && hex[2] != '1' || !lower {
-			return s.fail("an escape that canonical form does not have")
-		}
-		if hex[2] == '0' && (hex[3] == '8' || hex[3] == '9' || hex[3] == 'a' || hex[3] == 'c' || hex[3] == 'd') {
-			return s.fail("an escape for which canonical form has a shorter one")
-		}
-		s.i += 6
-		return nil
-	default:
-		return s.fail("an escape that canonical form does not have")
-	}
-}
-
-// appendUnescaped appends what a string stands for; raw has been checked.
-func appendUnescaped(dst, raw []byte) []byte {
-	for i := 0; i < len(raw); i++ {
-		if raw[i] != '\\' {
-			dst = append(dst, raw[i])
-			continue
-		}
-		i++
-		switch c := raw[i]; c {
-		case 'b':
-			dst = append(dst, '\b')
-		case 't':
-			dst = append(dst, '\t')
-		case 'n':
-			dst = append(dst, '\n')
-		case 'f':
-			dst = append(dst, '\f')
-		case 'r':
-			dst = append(dst, '\r')
-		case 'u':
-			low := raw[i+4]
-			if low >= 'a' {
-				low -= 'a' - 10
-			} else {
-				low -= '0'
-			}
-			dst = append(dst, (raw[i+3]-'0')<<4|low)
-			i += 4
-		default:
-			dst = append(dst, c)
-		}
-	}
-	return dst
 }
 
 var errNumber = errors.New("not a number in canonical form")
