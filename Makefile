@@ -9,7 +9,7 @@ SHELL := /bin/bash
 
 OCB_VERSION          := v0.159.0
 TELEMETRYGEN_VERSION := v0.161.0
-STATICCHECK_VERSION  := v0.7.0
+STATICCHECK_VERSION  := v0.8.2
 
 TOOLS        := $(CURDIR)/.tools/bin
 OCB          := $(TOOLS)/builder-$(OCB_VERSION)

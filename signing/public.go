@@ -9,6 +9,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -70,6 +71,8 @@ func newPublicKey(key crypto.PublicKey) (*PublicKey, error) {
 			return nil, err
 		}
 		p.algorithm, p.ed25519 = Ed25519, key
+	case *rsa.PublicKey:
+		return nil, errors.New("an RSA key: only P-256 and Ed25519 keys are supported")
 	default:
 		return nil, fmt.Errorf("a key of type %T: only P-256 and Ed25519 keys are supported", key)
 	}

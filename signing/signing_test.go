@@ -1,0 +1,559 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package signing_test
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"io"
+	"math/big"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	fnote "github.com/transparency-dev/formats/note"
+	"golang.org/x/mod/sumdb/note"
+	"pgregory.net/rapid"
+
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+var both = []signing.Algorithm{signing.ECDSAP256, signing.Ed25519}
+
+func fresh(t testing.TB, a signing.Algorithm) *signing.Signer {
+	t.Helper()
+	key, err := signing.GenerateKey(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := signing.NewSigner(key, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestSignAndVerify(t *testing.T) {
+	for _, a := range both {
+		s, other := fresh(t, a), fresh(t, a)
+		rapid.Check(t, func(t *rapid.T) {
+			msg := rapid.SliceOf(rapid.Byte()).Draw(t, "msg")
+			sig, err := s.Sign(msg)
+			if err != nil || !s.Public().Verify(msg, sig) {
+				t.Fatalf("%s: %v", a, err)
+			}
+			if other.Public().Verify(msg, sig) || s.Public().Verify(append(msg, 0), sig) || s.Public().Verify(msg, nil) || s.Public().Verify(msg, append(sig, 0)) {
+				t.Fatalf("%s: a wrong signature is taken", a)
+			}
+		})
+	}
+}
+
+// RFC 6979, appendix A.2.5: P-256 with SHA-256.
+func TestDeterministicECDSA(t *testing.T) {
+	number := func(s string) *big.Int {
+		n, ok := new(big.Int).SetString(s, 16)
+		if !ok {
+			t.Fatal(s)
+		}
+		return n
+	}
+	d, err := hex.DecodeString("C9AFA9D845BA75166B5C215767B1D6934E50C3DB36E89B127B8A622B120F6721")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := signing.NewSigner(key, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for msg, want := range map[string][2]string{
+		"sample": {"EFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716", "F7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8"},
+		"test":   {"F1ABB023518351CD71D881567B1EA663ED3EFCF6C5132B354F28D3B0B7D38367", "019F4113742A2B14BD25926B49C649155F267E60D3814B4C0CC84250E46F0083"},
+	} {
+		sig, err := s.Sign([]byte(msg))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Contains(sig, number(want[0]).Bytes()) || !bytes.Contains(sig, number(want[1]).Bytes()) {
+			t.Errorf("%s: %x", msg, sig)
+		}
+	}
+	// Hedged signatures differ, and verify.
+	hedged, err := signing.NewSigner(key, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, errA := hedged.Sign([]byte("sample"))
+	b, errB := hedged.Sign([]byte("sample"))
+	if errA != nil || errB != nil || bytes.Equal(a, b) || !s.Public().Verify([]byte("sample"), a) {
+		t.Errorf("hedged: %x, %x, %v, %v", a, b, errA, errB)
+	}
+}
+
+func TestPublicKeyForms(t *testing.T) {
+	for _, a := range both {
+		p := fresh(t, a).Public()
+		vkey, err := p.VKey("log.example/a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for form, b := range map[string][]byte{"PEM": p.MarshalPEM(), "vkey": []byte(vkey), "vkey with LF": []byte(vkey + "\n")} {
+			got, err := signing.ParsePublicKey(b)
+			if err != nil || !got.Equal(p) || got.ID() != p.ID() || got.Algorithm() != a {
+				t.Errorf("%s %s: %v", a, form, err)
+			}
+		}
+		sum := sha256.Sum256(p.SPKI())
+		if want := hex.EncodeToString(sum[:8]); p.ID() != want {
+			t.Errorf("%s: id %s, want %s", a, p.ID(), want)
+		}
+	}
+}
+
+func pemOf(kind string, der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+}
+
+func pkcs8(t *testing.T, key any) []byte {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pemOf("PRIVATE KEY", der)
+}
+
+func spki(t *testing.T, key any) []byte {
+	t.Helper()
+	der, err := x509.MarshalPKIXPublicKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pemOf("PUBLIC KEY", der)
+}
+
+func p384(t *testing.T) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func rsaKey(t *testing.T) *rsa.PrivateKey {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func TestParsePublicKeyRefuses(t *testing.T) {
+	p256 := fresh(t, signing.ECDSAP256)
+	offCurve := bytes.Clone(p256.Public().SPKI())
+	offCurve[len(offCurve)-1] ^= 1
+	edSPKI := fresh(t, signing.Ed25519).Public().SPKI()
+	withPoint := func(point string) []byte {
+		raw, err := hex.DecodeString(point)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pemOf("PUBLIC KEY", append(bytes.Clone(edSPKI[:len(edSPKI)-32]), raw...))
+	}
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	vkey, err := p256.Public().VKey("log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		in   []byte
+		says string
+	}{
+		"empty":               {nil, "not a public key"},
+		"junk":                {[]byte("hello"), "not a public key"},
+		"private key":         {pkcs8(t, private), "private key"},
+		"P-384":               {spki(t, p384(t).Public()), "P-384"},
+		"RSA":                 {spki(t, rsaKey(t).Public()), "RSA"},
+		"off the curve":       {pemOf("PUBLIC KEY", offCurve), ""},
+		"cut off":             {p256.Public().MarshalPEM()[:60], "cut off"},
+		"trailing DER":        {pemOf("PUBLIC KEY", append(bytes.Clone(p256.Public().SPKI()), 0)), ""},
+		"two keys":            {append(p256.Public().MarshalPEM(), p256.Public().MarshalPEM()...), "one key"},
+		"certificate":         {pemOf("CERTIFICATE", []byte{1}), "CERTIFICATE"},
+		"Ed25519 identity":    {withPoint("0100000000000000000000000000000000000000000000000000000000000000"), "small order"},
+		"Ed25519 order 2":     {withPoint("ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"), "small order"},
+		"Ed25519 order 4":     {withPoint("0000000000000000000000000000000000000000000000000000000000000000"), "small order"},
+		"Ed25519 order 8":     {withPoint("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"), "small order"},
+		"Ed25519 not reduced": {withPoint("eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"), ""},
+		"vkey: wrong hash":    {[]byte("log+00000000+" + strings.SplitN(vkey, "+", 3)[2]), "hash"},
+		"vkey: unknown type":  {[]byte("log+00000000+" + base64.StdEncoding.EncodeToString([]byte{9, 9, 9})), "type"},
+		"vkey: bad base64":    {[]byte("log+00000000+!!"), "base64"},
+		"vkey: two parts":     {[]byte("log+00000000"), "not a public key"},
+	} {
+		_, err := signing.ParsePublicKey(tt.in)
+		if err == nil || !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestKeyFiles(t *testing.T) {
+	for _, a := range both {
+		path := filepath.Join(t.TempDir(), "key.pem")
+		made, err := signing.CreateKeyFile(path, a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		loaded, err := signing.LoadKeyFile(path)
+		if err != nil || !loaded.Public().Equal(made.Public()) {
+			t.Fatalf("%s: %v", a, err)
+		}
+		public, err := signing.LoadPublicKey(filepath.Join(filepath.Dir(path), "key.pub.pem"))
+		if err != nil || !public.Equal(made.Public()) {
+			t.Fatalf("%s: %v", a, err)
+		}
+		for name, want := range map[string]os.FileMode{path: 0o600, signing.PublicKeyPath(path): 0o644} {
+			if info, err := os.Stat(name); err != nil || info.Mode().Perm() != want {
+				t.Errorf("%s: mode %v, %v", name, info.Mode(), err)
+			}
+		}
+		before, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := signing.CreateKeyFile(path, a); !errors.Is(err, os.ErrExist) {
+			t.Errorf("%s: a key was made over another: %v", a, err)
+		}
+		if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
+			t.Errorf("%s: the key file has changed", a)
+		}
+	}
+}
+
+func TestLoadKeyFileRefuses(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := pkcs8(t, key)
+	sec1, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		content []byte
+		mode    os.FileMode
+		says    string
+	}{
+		"readable by the group": {good, 0o640, "chmod 600"},
+		"readable by all":       {good, 0o604, "chmod 600"},
+		"empty":                 {nil, 0o600, "empty"},
+		"junk":                  {[]byte("hello"), 0o600, "PEM"},
+		"cut off":               {good[:100], 0o600, "cut off"},
+		"damaged DER":           {pemOf("PRIVATE KEY", []byte{1, 2, 3}), 0o600, "PKCS#8"},
+		"public key":            {spki(t, key.Public()), 0o600, "public key"},
+		"SEC 1":                 {pemOf("EC PRIVATE KEY", sec1), 0o600, "openssl pkcs8"},
+		"encrypted":             {pemOf("ENCRYPTED PRIVATE KEY", []byte{1}), 0o600, "encrypted"},
+		"P-384":                 {pkcs8(t, p384(t)), 0o600, "P-384"},
+		"RSA":                   {pkcs8(t, rsaKey(t)), 0o600, "RSA"},
+		"two keys":              {append(bytes.Clone(good), good...), 0o600, "one key"},
+		"huge":                  {append(bytes.Clone(good), make([]byte, 1<<20)...), 0o600, "too large"},
+	} {
+		path := filepath.Join(t.TempDir(), "key.pem")
+		if err := errors.Join(os.WriteFile(path, tt.content, 0o600), os.Chmod(path, tt.mode)); err != nil {
+			t.Fatal(err)
+		}
+		_, err := signing.LoadKeyFile(path)
+		if err == nil || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err != nil && len(tt.content) > 40 && strings.Contains(err.Error(), string(tt.content[30:40])) {
+			t.Errorf("%s: the error shows the file's content: %v", name, err)
+		}
+	}
+	dir := t.TempDir()
+	link := filepath.Join(dir, "link.pem")
+	target := filepath.Join(dir, "target.pem")
+	if err := errors.Join(os.WriteFile(target, good, 0o600), os.Symlink(target, link)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := signing.LoadKeyFile(link); err == nil || !strings.Contains(err.Error(), "regular file") {
+		t.Errorf("link: %v", err)
+	}
+	if _, err := signing.LoadKeyFile(filepath.Join(dir, "missing.pem")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("missing: %v", err)
+	}
+}
+
+// broken is a signer whose token has been pulled out.
+type broken struct{ crypto.Signer }
+
+var errToken = errors.New("no token")
+
+func (broken) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) { return nil, errToken }
+
+func TestSigningFailure(t *testing.T) {
+	key, err := signing.GenerateKey(signing.ECDSAP256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := signing.NewSigner(broken{key}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Sign([]byte("x")); !errors.Is(err, errToken) {
+		t.Errorf("Sign: %v", err)
+	}
+	if _, err := signing.SignCheckpoint("o", 1, [32]byte{}, s); !errors.Is(err, errToken) {
+		t.Errorf("SignCheckpoint: %v", err)
+	}
+	if _, err := signing.NewSigner(p384(t), nil); err == nil {
+		t.Error("a P-384 key was taken")
+	}
+}
+
+// Notes signed here open with the libraries of others, and theirs here.
+func TestNotesInterop(t *testing.T) {
+	const origin = "log.example/audit"
+	for _, a := range both {
+		s := fresh(t, a)
+		signed, err := signing.SignCheckpoint(origin, 42, [32]byte{1, 2, 3}, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		vkey, err := s.Public().VKey(origin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := fnote.NewVerifier(vkey)
+		if err != nil {
+			t.Fatalf("%s: %v", a, err)
+		}
+		if _, err := note.Open(signed, note.VerifierList(v)); err != nil {
+			t.Errorf("%s: transparency-dev cannot open our note: %v", a, err)
+		}
+		c, by, err := signing.OpenCheckpoint(signed, origin, []*signing.PublicKey{fresh(t, a).Public(), s.Public()})
+		if err != nil || len(by) != 1 || !by[0].Equal(s.Public()) || c.Size != 42 || c.Root != [32]byte{1, 2, 3} || c.Origin != origin {
+			t.Errorf("%s: %+v, %d, %v", a, c, len(by), err)
+		}
+	}
+	skey, vkey, err := note.GenerateKey(rand.Reader, origin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := note.NewSigner(skey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := signing.ParsePublicKey([]byte(vkey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := note.Sign(&note.Note{Text: origin + "\n7\n" + base64.StdEncoding.EncodeToString(make([]byte, 32)) + "\n"}, theirs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, by, err := signing.OpenCheckpoint(n, origin, []*signing.PublicKey{public}); err != nil || len(by) != 1 {
+		t.Errorf("a note of the Go team's library: %v", err)
+	}
+}
+
+func TestCheckpointWithTwoSignatures(t *testing.T) {
+	a, b := fresh(t, signing.ECDSAP256), fresh(t, signing.Ed25519)
+	n, err := signing.SignCheckpoint("o", 1, [32]byte{}, a, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, keys := range [][]*signing.PublicKey{{a.Public()}, {b.Public()}, {a.Public(), b.Public()}} {
+		if _, by, err := signing.OpenCheckpoint(n, "o", keys); err != nil || len(by) != len(keys) {
+			t.Errorf("%d keys: %d, %v", len(keys), len(by), err)
+		}
+	}
+}
+
+func TestOpenCheckpointRefuses(t *testing.T) {
+	s := fresh(t, signing.Ed25519)
+	keys := []*signing.PublicKey{s.Public()}
+	good, err := signing.SignCheckpoint("log", 42, [32]byte{9}, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := signing.OpenCheckpoint(good, "log", keys); err != nil {
+		t.Fatal(err)
+	}
+	signed := func(text string) []byte {
+		ns, err := s.NoteSigner("log")
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := note.Sign(&note.Note{Text: text}, ns)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	root := base64.StdEncoding.EncodeToString(make([]byte, 32))
+	for name, in := range map[string][]byte{
+		"empty":              nil,
+		"no signature":       good[:bytes.Index(good, []byte("\n\n"))+1],
+		"of another key":     bytes.Replace(good, []byte("log "), []byte("lag "), 1),
+		"size changed":       bytes.Replace(good, []byte("42"), []byte("43"), 1),
+		"leading zero":       signed("log\n042\n" + root + "\n"),
+		"sign":               signed("log\n+42\n" + root + "\n"),
+		"huge size":          signed("log\n99999999999999999999\n" + root + "\n"),
+		"short root":         signed("log\n42\nAAAA\n"),
+		"stray bits in root": signed("log\n42\n" + root[:42] + "B=\n"),
+		"extension line":     signed("log\n42\n" + root + "\nmore\n"),
+		"two lines":          signed("log\n42\n"),
+		"CR":                 signed("log\r\n42\n" + root + "\n"),
+		"another origin":     signed("other\n42\n" + root + "\n"),
+		"an event":           signed("{\"event\":1}\n42\n" + root + "\n"),
+		"trailing byte":      append(bytes.Clone(good), 'x'),
+		"trailing line":      append(bytes.Clone(good), "junk\n"...),
+	} {
+		if c, _, err := signing.OpenCheckpoint(in, "log", keys); err == nil {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
+	if _, _, err := signing.OpenCheckpoint(good, "log", []*signing.PublicKey{fresh(t, signing.Ed25519).Public()}); !errors.Is(err, signing.ErrNoTrustedSignature) {
+		t.Errorf("with another key: %v", err)
+	}
+	// No byte of a checkpoint can be changed unseen.
+	for i := range good {
+		for _, bits := range []byte{1, 2, 0x20, 0x80} {
+			changed := bytes.Clone(good)
+			changed[i] ^= bits
+			if _, _, err := signing.OpenCheckpoint(changed, "log", keys); err == nil {
+				t.Errorf("byte %d xor %#x: %q is taken", i, bits, changed)
+			}
+		}
+	}
+}
+
+func TestValidateOrigin(t *testing.T) {
+	for _, good := range []string{"a", "host.example/auditlog", "hôte/журнал", strings.Repeat("x", 255)} {
+		if err := signing.ValidateOrigin(good); err != nil {
+			t.Errorf("%q: %v", good, err)
+		}
+	}
+	for _, bad := range []string{"", "{x", "a b", "a\nb", "a+b", "a\u2028b", "a\u00a0b", "a\x00", "\xff", strings.Repeat("x", 256)} {
+		if err := signing.ValidateOrigin(bad); err == nil {
+			t.Errorf("%q was taken", bad)
+		}
+	}
+}
+
+// What openssl makes of our keys and signatures.
+func TestOpenSSL(t *testing.T) {
+	openssl, err := exec.LookPath("openssl")
+	if err != nil {
+		t.Skip("SKIPPED: openssl is not installed")
+	}
+	dir := t.TempDir()
+	file := func(name string, b []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	s := fresh(t, signing.ECDSAP256)
+	sig, err := s.Sign([]byte("message"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(openssl, "dgst", "-sha256", "-verify", file("pub", s.Public().MarshalPEM()), "-signature", file("sig", sig), file("msg", []byte("message"))).CombinedOutput()
+	if err != nil {
+		t.Errorf("openssl does not verify our signature: %s", out)
+	}
+	for _, args := range [][]string{{"-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"}, {"-algorithm", "ED25519"}} {
+		path := filepath.Join(dir, args[1])
+		if out, err := exec.Command(openssl, append([]string{"genpkey", "-out", path}, args...)...).CombinedOutput(); err != nil {
+			t.Fatalf("%s", out)
+		}
+		if err := os.Chmod(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := signing.LoadKeyFile(path); err != nil {
+			t.Errorf("a key that openssl made: %v", err)
+		}
+	}
+}
+
+func FuzzParsePublicKey(f *testing.F) {
+	for _, a := range both {
+		p := fresh(f, a).Public()
+		f.Add(p.MarshalPEM())
+		vkey, err := p.VKey("log")
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add([]byte(vkey))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		p, err := signing.ParsePublicKey(in)
+		if err != nil {
+			return
+		}
+		again, err := signing.ParsePublicKey(p.MarshalPEM())
+		if err != nil || !again.Equal(p) {
+			t.Errorf("%q parses, but its own form does not: %v", in, err)
+		}
+	})
+}
+
+func FuzzOpenCheckpoint(f *testing.F) {
+	key := ed25519.NewKeyFromSeed(make([]byte, 32))
+	s, err := signing.NewSigner(key, nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	good, err := signing.SignCheckpoint("log", 42, [32]byte{9}, s)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Fuzz(func(t *testing.T, in []byte) {
+		c, by, err := signing.OpenCheckpoint(in, "log", []*signing.PublicKey{s.Public()})
+		if err == nil && (len(by) == 0 || c.Origin != "log") {
+			t.Errorf("%q opens as %+v", in, c)
+		}
+	})
+}
+
+func BenchmarkSign(b *testing.B) {
+	msg := make([]byte, 500)
+	for _, a := range both {
+		b.Run(string(a), func(b *testing.B) {
+			s := fresh(b, a)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := s.Sign(msg); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
