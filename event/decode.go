@@ -6,6 +6,7 @@ package event
 import (
 	"bytes"
 	"encoding/base64"
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -76,7 +77,7 @@ func (d *decoder) entries() (Map, error) {
 		}
 		if strings.HasPrefix(name, "$") {
 			if !strings.HasPrefix(name, "$$") {
-				return d.fail("unknown tag " + strconv.Quote(name))
+				return d.fail(fmt.Sprintf("unknown tag %.40q", name))
 			}
 			name = name[1:]
 		}
@@ -180,6 +181,10 @@ func (d *decoder) doubleText(text string) (any, error) {
 // deep reads the text of a value that was too deep for plain JSON.
 func (d *decoder) deep(text []byte) (any, error) {
 	inner := decoder{scanner{b: text, room: maxTextDepth}}
+	err := inner.checkUTF8()
+	if err != nil {
+		return nil, d.fail("$json: " + err.Error())
+	}
 	v, err := inner.decode()
 	if err != nil {
 		return nil, d.fail("$json: " + err.Error())

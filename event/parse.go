@@ -59,10 +59,10 @@ func (e *Event) checkSources() error {
 		switch {
 		case name == "timestamp":
 			if from != fromClock && (from != fromObservedTime || e.ObservedTimestamp != e.Timestamp) {
-				return fmt.Errorf("mapped_from.timestamp: %q is not where the time is from", from)
+				return fmt.Errorf("mapped_from.timestamp: %.40q is not where the time is from", from)
 			}
 		case m == members || e.text(m) == "":
-			return fmt.Errorf("mapped_from: there is no member %q to be taken from an attribute", name)
+			return fmt.Errorf("mapped_from: there is no member %.40q to be taken from an attribute", name)
 		}
 	}
 	return nil

@@ -30,7 +30,7 @@ func (e *Event) Logs() (plog.Logs, error) {
 	})
 	logs, err := (&plog.ProtoUnmarshaler{}).UnmarshalLogs(w.bytes())
 	if err != nil {
-		return plog.Logs{}, fmt.Errorf("decode the log record of event %q: %w", e.EventID, err)
+		return plog.Logs{}, fmt.Errorf("decode the log record of event %.80q: %w", e.EventID, err)
 	}
 	return logs, nil
 }

@@ -46,19 +46,26 @@ const (
 // string in s holds escapes. It does not check the tags of values; [Parse] does.
 func Scan(b []byte, s *Summary) error {
 	*s = Summary{}
-	sc := scanner{b: b, room: maxScanDepth}
-	has := 0
-	err := sc.object(func(key []byte) error {
-		return sc.member(key, s, &has)
-	})
-	if err == nil && sc.i != len(b) {
-		err = sc.fail("something follows the event")
-	}
-	if err == nil && has != hasAll {
-		err = errors.New("a member that every event has is missing")
-	}
-	if err != nil {
+	if err := scan(b, s); err != nil {
 		return fmt.Errorf("malformed event: %w", err)
+	}
+	return nil
+}
+
+func scan(b []byte, s *Summary) error {
+	sc := scanner{b: b, room: maxScanDepth}
+	if err := sc.checkUTF8(); err != nil {
+		return err
+	}
+	has := 0
+	if err := sc.object(func(key []byte) error { return sc.member(key, s, &has) }); err != nil {
+		return err
+	}
+	if sc.i != len(b) {
+		return sc.fail("something follows the event")
+	}
+	if has != hasAll {
+		return errors.New("a member that every event has is missing")
 	}
 	return nil
 }
@@ -92,7 +99,7 @@ func (sc *scanner) member(key []byte, s *Summary, has *int) (err error) {
 		word, err = sc.memberText(key)
 		s.Level = oneOf(levels, word)
 		if err == nil && s.Level == "" {
-			err = sc.fail(fmt.Sprintf("unknown level %q", word))
+			err = sc.fail(fmt.Sprintf("unknown level %.40q", word))
 		}
 	case "category":
 		*has |= hasCategory
@@ -100,7 +107,7 @@ func (sc *scanner) member(key []byte, s *Summary, has *int) (err error) {
 		word, err = sc.memberText(key)
 		s.Category = oneOf(categories, word)
 		if err == nil && s.Category == "" {
-			err = sc.fail(fmt.Sprintf("unknown category %q", word))
+			err = sc.fail(fmt.Sprintf("unknown category %.40q", word))
 		}
 	case "timestamp":
 		*has |= hasTime
@@ -124,7 +131,7 @@ func (sc *scanner) member(key []byte, s *Summary, has *int) (err error) {
 	case "severity_number", "flags", "dropped_attributes_count":
 		_, err = sc.number()
 	default:
-		err = sc.fail(fmt.Sprintf("events have no member %q", key))
+		err = sc.fail(fmt.Sprintf("events have no member %.40q", key))
 	}
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"unicode/utf8"
 )
 
 // maxScanDepth bounds the nesting that the scanner follows. The encoder nests no
@@ -16,7 +17,7 @@ const maxScanDepth = 10_000
 
 // scanner reads JSON and accepts only the canonical form (RFC 8785): no white
 // space, members in order and once each, one way to write each string and each
-// number.
+// number. What it reads is UTF-8: see checkUTF8.
 type scanner struct {
 	b []byte
 	i int
@@ -28,6 +29,21 @@ type scanner struct {
 
 func (s *scanner) fail(what string) error {
 	return fmt.Errorf("byte %d: %s", s.i, what)
+}
+
+// checkUTF8 checks all that is to be scanned at once, so that strings need not be
+// checked one by one.
+func (s *scanner) checkUTF8() error {
+	if utf8.Valid(s.b) {
+		return nil
+	}
+	for {
+		r, size := utf8.DecodeRune(s.b[s.i:])
+		if r == utf8.RuneError && size == 1 {
+			return s.fail("not UTF-8")
+		}
+		s.i += size
+	}
 }
 
 func (s *scanner) peek() byte {
@@ -147,9 +163,9 @@ func (s *scanner) inOrder(a []byte, aEscaped bool, b []byte, bEscaped bool) erro
 	}
 	switch c := compareKeys(a, b); {
 	case c == 0:
-		return s.fail(fmt.Sprintf("the member %q occurs twice", b))
+		return s.fail(fmt.Sprintf("the member %.40q occurs twice", b))
 	case c > 0:
-		return s.fail(fmt.Sprintf("the member %q is out of order", b))
+		return s.fail(fmt.Sprintf("the member %.40q is out of order", b))
 	}
 	return nil
 }

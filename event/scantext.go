@@ -3,8 +3,6 @@
 
 package event
 
-import "unicode/utf8"
-
 // text reads a string and returns what is between the quotes, and whether it holds
 // escapes.
 func (s *scanner) text() (raw []byte, escaped bool, err error) {
@@ -17,9 +15,6 @@ func (s *scanner) text() (raw []byte, escaped bool, err error) {
 		switch s.peek() {
 		case '"':
 			raw = s.b[start:s.i]
-			if !utf8.Valid(raw) {
-				return nil, false, s.fail("a string is not UTF-8")
-			}
 			s.i++
 			return raw, escaped, nil
 		case '\\':
