@@ -1,0 +1,161 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package auditlogexporter
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+)
+
+// A call is cut into parts of so many records. A part takes long enough to be worth
+// a goroutine, and is short enough that the last ones end together: a signature
+// costs as much as encoding twenty events.
+const (
+	partSigned   = 32
+	partUnsigned = 512
+)
+
+// call is the work of one consume call: its records become events, in parts, each
+// part a batch of its own. The goroutine of the call does parts until none is left;
+// others help as far as the exporter has places for them.
+type call struct {
+	exporter *auditExporter
+	spans    []span
+	records  int
+	part     int // records in a part
+	next     atomic.Int64
+	failed   atomic.Bool
+	unmapped atomic.Int64 // events in which defaults stand in
+	unsigned atomic.Bool  // whether any event went without its signature
+
+	// Each part writes its own elements, and nobody reads them until all are done.
+	batches []*rotation.Batch
+	errs    []error
+}
+
+// span is the records of one scope among all records of the call.
+type span struct {
+	first           int // the number of its first record
+	resource, scope int // where it stands in the request
+	resourceLogs    plog.ResourceLogs
+	scopeLogs       plog.ScopeLogs
+}
+
+func newCall(e *auditExporter, logs plog.Logs, records int) *call {
+	c := &call{exporter: e, records: records, part: partUnsigned}
+	if e.signsEvents() {
+		c.part = partSigned
+	}
+	first := 0
+	for r, resourceLogs := range logs.ResourceLogs().All() {
+		for s, scopeLogs := range resourceLogs.ScopeLogs().All() {
+			if n := scopeLogs.LogRecords().Len(); n > 0 {
+				c.spans = append(c.spans, span{first, r, s, resourceLogs, scopeLogs})
+				first += n
+			}
+		}
+	}
+	parts := (records + c.part - 1) / c.part
+	c.batches, c.errs = make([]*rotation.Batch, parts), make([]error, parts)
+	return c
+}
+
+// encode makes events of all records. If it fails, it is with the error of the first
+// record, in their order, that none could be made of.
+func (c *call) encode(ctx context.Context) error {
+	var helping sync.WaitGroup
+	for range len(c.batches) - 1 {
+		select {
+		case c.exporter.helpers <- struct{}{}:
+			helping.Go(func() {
+				defer func() { <-c.exporter.helpers }()
+				c.work(ctx)
+			})
+			continue
+		default:
+		}
+		break
+	}
+	c.work(ctx)
+	helping.Wait()
+	for _, err := range c.errs {
+		if err != nil {
+			return err
+		}
+	}
+	if c.exporter.signsEvents() && !c.unsigned.Load() {
+		c.exporter.health.signed(nil)
+	}
+	return nil
+}
+
+// work does parts until none is left, or one has failed. Parts are taken in order
+// and finished once taken, so those before a failed one are all known.
+func (c *call) work(ctx context.Context) {
+	w := c.exporter.workers.Get().(*worker)
+	defer func() {
+		w.record = plog.LogRecord{} // a pooled worker keeps no request alive
+		c.exporter.workers.Put(w)
+	}()
+	for !c.failed.Load() {
+		i := int(c.next.Add(1)) - 1
+		if i >= len(c.batches) {
+			return
+		}
+		c.batches[i] = c.exporter.log.NewBatch()
+		if c.errs[i] = c.do(ctx, w, c.batches[i], i*c.part); c.errs[i] != nil {
+			c.failed.Store(true)
+		}
+	}
+}
+
+// do makes the events of the part that begins with record number from.
+func (c *call) do(ctx context.Context, w *worker, b *rotation.Batch, from int) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("encode events: %w", err)
+	}
+	to := min(from+c.part, c.records)
+	at, found := slices.BinarySearchFunc(c.spans, from, func(s span, n int) int { return s.first - n })
+	if !found {
+		at--
+	}
+	resource := -1
+	for ; at < len(c.spans) && c.spans[at].first < to; at++ {
+		s := c.spans[at]
+		if s.resource != resource {
+			w.encoder.SetResource(s.resourceLogs.Resource(), s.resourceLogs.SchemaUrl())
+			resource = s.resource
+		}
+		w.encoder.SetScope(s.scopeLogs.Scope(), s.scopeLogs.SchemaUrl())
+		records := s.scopeLogs.LogRecords()
+		for i := max(0, from-s.first); i < min(records.Len(), to-s.first); i++ {
+			if err := w.add(b, records.At(i)); err != nil {
+				return fmt.Errorf("resource %d, scope %d, record %d: %w", s.resource, s.scope, i, err)
+			}
+			if w.info.Unmapped {
+				c.unmapped.Add(1)
+			}
+			if w.unsigned {
+				c.unsigned.Store(true)
+			}
+		}
+	}
+	return nil
+}
+
+// release gives the batches back. The log must be done with them.
+func (c *call) release() {
+	for _, b := range c.batches {
+		if b != nil {
+			b.Release()
+		}
+	}
+}

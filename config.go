@@ -1,0 +1,243 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package auditlogexporter
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/configoptional"
+	"go.opentelemetry.io/collector/config/configretry"
+	"go.opentelemetry.io/collector/exporter/exporterhelper"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+// Config is the configuration of the auditlog exporter. The defaults make an empty
+// one work.
+type Config struct {
+	// TimeoutConfig bounds the time until a call joins a commit. Zero, the default,
+	// sets no bound. A commit under way is waited for in any case: a caller that left
+	// could not know whether its events are in the log.
+	exporterhelper.TimeoutConfig `mapstructure:",squash"`
+	// RetryConfig repeats refused calls here instead of leaving that to the client.
+	// Off by default.
+	RetryConfig configretry.BackOffConfig `mapstructure:"retry_on_failure"`
+	// QueueConfig puts a queue before the log. Off by default: a queue acknowledges
+	// before the log is written, unless its wait_for_result is set.
+	QueueConfig configoptional.Optional[exporterhelper.QueueBatchConfig] `mapstructure:"sending_queue"`
+
+	// Directory holds the log, and nothing else. It is made if it does not exist.
+	Directory string `mapstructure:"directory"`
+	// Origin names the log in its checkpoints, for the life of the directory.
+	Origin string `mapstructure:"origin"`
+	// Signing says with what key and what is signed.
+	Signing SigningConfig `mapstructure:"signing"`
+	// Sync says whether an acknowledgement waits for stable storage.
+	Sync Sync `mapstructure:"sync"`
+	// Rotation says when a segment is sealed, and how it is stored from then on.
+	Rotation RotationConfig `mapstructure:"rotation"`
+	// Retention says when sealed segments are deleted. By default never.
+	Retention RetentionConfig `mapstructure:"retention"`
+	// MinFreeSpaceMiB is the space, in MiB, that is left free on the file system:
+	// calls that would leave less are refused until there is room. 0 does not look.
+	MinFreeSpaceMiB int64 `mapstructure:"min_free_space_mib"`
+	// Mapping says which attributes the members of an event are taken from.
+	Mapping event.Mapping `mapstructure:"mapping"`
+}
+
+// SigningConfig says with what key and what is signed.
+type SigningConfig struct {
+	// KeyFile is the private key: PKCS#8 in PEM, P-256 or Ed25519. On the first start
+	// of a new log, and only then, it is made, with the public key beside it.
+	KeyFile string `mapstructure:"key_file"`
+	// Scope is what is signed besides the checkpoints: each event, or nothing.
+	Scope segment.Scope `mapstructure:"scope"`
+	// OnFailure says what happens to events that cannot be signed. It means nothing
+	// in scope checkpoint: without a signed checkpoint nothing is ever written.
+	OnFailure OnFailure `mapstructure:"on_failure"`
+}
+
+// OnFailure says what happens to events that cannot be signed.
+type OnFailure string
+
+const (
+	// OnFailureRefuse refuses the call, to be repeated.
+	OnFailureRefuse OnFailure = "refuse"
+	// OnFailureWriteUnsigned writes such events marked as unsigned. Checkpoints cover
+	// them all the same.
+	OnFailureWriteUnsigned OnFailure = "write_unsigned"
+)
+
+// Sync says whether an acknowledgement waits for stable storage.
+type Sync string
+
+const (
+	// SyncAlways acknowledges what has been fsynced.
+	SyncAlways Sync = "always"
+	// SyncNever acknowledges what the operating system has got: a crash of the
+	// machine, though not of the collector, may take acknowledged events with it.
+	SyncNever Sync = "never"
+)
+
+// RotationConfig says when a segment is sealed, and how it is stored from then on.
+type RotationConfig struct {
+	// MaxSizeMiB is the size, in MiB, that a segment is kept to. 0 sets no limit.
+	MaxSizeMiB int64 `mapstructure:"max_size_mib"`
+	// MaxAge is the age at which a segment that holds events is sealed. 0 sets no
+	// limit.
+	MaxAge time.Duration `mapstructure:"max_age"`
+	// Compression is how sealed segments are stored.
+	Compression segment.Compression `mapstructure:"compression"`
+}
+
+// RetentionConfig says when sealed segments are deleted. A limit of 0 keeps them for
+// ever. The log records a deletion before it happens.
+type RetentionConfig struct {
+	// MaxSegments is how many segments are kept, the active one included.
+	MaxSegments int `mapstructure:"max_segments"`
+	// MaxAge is how long a segment is kept after its newest event.
+	MaxAge time.Duration `mapstructure:"max_age"`
+	// MaxTotalSizeMiB is the space, in MiB, that all segments may take.
+	MaxTotalSizeMiB int64 `mapstructure:"max_total_size_mib"`
+}
+
+const (
+	mebibyte = 1 << 20
+	// maxMiB is an exbibyte: more than a file system holds, and far from overflow.
+	maxMiB = 1 << 40
+)
+
+func createDefaultConfig() component.Config {
+	retry := configretry.NewDefaultBackOffConfig()
+	retry.Enabled = false
+	return &Config{
+		RetryConfig: retry,
+		QueueConfig: configoptional.Default(exporterhelper.NewDefaultQueueConfig()),
+		Directory:   "audit-log",
+		Origin:      defaultOrigin(os.Hostname()),
+		Signing: SigningConfig{
+			KeyFile:   "audit-log-key.pem",
+			Scope:     segment.ScopeEvent,
+			OnFailure: OnFailureRefuse,
+		},
+		Sync: SyncAlways,
+		Rotation: RotationConfig{
+			MaxSizeMiB:  50,
+			MaxAge:      24 * time.Hour,
+			Compression: segment.Zstd,
+		},
+		MinFreeSpaceMiB: 64,
+		Mapping:         event.DefaultMapping(),
+	}
+}
+
+// defaultOrigin makes an origin of the machine's name, whatever that consists of.
+func defaultOrigin(hostname string, err error) string {
+	if err != nil || hostname == "" {
+		return "localhost/auditlog"
+	}
+	origin := strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || r == '+' || r == '{' || unicode.IsSpace(r) || unicode.IsControl(r) {
+			return '-'
+		}
+		return r
+	}, hostname) + "/auditlog"
+	if signing.ValidateOrigin(origin) != nil {
+		return "localhost/auditlog"
+	}
+	return origin
+}
+
+// Validate reports everything that is wrong, with each key and what to write
+// instead. The collector validates the mapping by itself.
+func (c *Config) Validate() error {
+	var p problems
+	if c.Directory == "" {
+		p.add("directory", "it is empty: name the directory that is to hold the log, such as /var/lib/otelcol/audit-log")
+	}
+	if err := signing.ValidateOrigin(c.Origin); err != nil {
+		p.add("origin", "%w: write a name such as host.example.com/auditlog", err)
+	}
+	c.validateSigning(&p)
+	if c.Sync != SyncAlways && c.Sync != SyncNever {
+		p.add("sync", "unknown word %q: write %s or %s", c.Sync, SyncAlways, SyncNever)
+	}
+	c.validateSegments(&p)
+	p.mebibytes("min_free_space_mib", c.MinFreeSpaceMiB, "not to look")
+	return errors.Join(p...)
+}
+
+func (c *Config) validateSigning(p *problems) {
+	switch {
+	case c.Signing.KeyFile == "":
+		p.add("signing::key_file", "it is empty: name the file of the private key, such as /etc/otelcol/audit-log-key.pem")
+	case c.Directory != "" && within(c.Signing.KeyFile, c.Directory):
+		p.add("signing::key_file", "%s lies in the log's directory, %s: put the key elsewhere, or whoever gets a copy of the log gets the key that signs it", c.Signing.KeyFile, c.Directory)
+	}
+	if s := c.Signing.Scope; s != segment.ScopeEvent && s != segment.ScopeCheckpoint {
+		p.add("signing::scope", "unknown scope %q: write %s or %s", s, segment.ScopeEvent, segment.ScopeCheckpoint)
+	}
+	if f := c.Signing.OnFailure; f != OnFailureRefuse && f != OnFailureWriteUnsigned {
+		p.add("signing::on_failure", "unknown word %q: write %s or %s", f, OnFailureRefuse, OnFailureWriteUnsigned)
+	}
+}
+
+func (c *Config) validateSegments(p *problems) {
+	p.mebibytes("rotation::max_size_mib", c.Rotation.MaxSizeMiB, "for no limit")
+	p.duration("rotation::max_age", c.Rotation.MaxAge, "for no limit")
+	if !c.Rotation.Compression.Valid() {
+		p.add("rotation::compression", "unknown compression %q: write %s, %s or %s", c.Rotation.Compression, segment.Zstd, segment.Gzip, segment.None)
+	}
+	if n := c.Retention.MaxSegments; n < 0 {
+		p.add("retention::max_segments", "%d is negative: write a number of segments, or 0 to keep all", n)
+	}
+	p.duration("retention::max_age", c.Retention.MaxAge, "to keep all")
+	total := c.Retention.MaxTotalSizeMiB
+	p.mebibytes("retention::max_total_size_mib", total, "to keep all")
+	if total > 0 && total < c.Rotation.MaxSizeMiB {
+		p.add("retention::max_total_size_mib", "%d is less than a single segment may take (rotation::max_size_mib is %d): raise the one or lower the other", total, c.Rotation.MaxSizeMiB)
+	}
+	if (c.Retention != RetentionConfig{}) && c.Rotation.MaxSizeMiB == 0 && c.Rotation.MaxAge == 0 {
+		p.add("retention", "only sealed segments are ever deleted, and without a limit none is sealed: set rotation::max_size_mib or rotation::max_age")
+	}
+}
+
+// problems are what is wrong with a configuration.
+type problems []error
+
+func (p *problems) add(key, format string, args ...any) {
+	*p = append(*p, fmt.Errorf("%s: %w", key, fmt.Errorf(format, args...)))
+}
+
+func (p *problems) mebibytes(key string, n int64, zero string) {
+	switch {
+	case n < 0:
+		p.add(key, "%d is negative: write a number of MiB, or 0 %s", n, zero)
+	case n > maxMiB:
+		p.add(key, "%d MiB is more than any file system holds: write a smaller number, or 0 %s", n, zero)
+	}
+}
+
+func (p *problems) duration(key string, d time.Duration, zero string) {
+	if d < 0 {
+		p.add(key, "%s is negative: write a duration such as 24h, or 0 %s", d, zero)
+	}
+}
+
+// within reports whether a path is a directory or lies below it, going by the names
+// alone.
+func within(path, directory string) bool {
+	rel, err := filepath.Rel(absolute(directory), absolute(path))
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+}

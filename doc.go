@@ -1,0 +1,28 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package auditlogexporter is an OpenTelemetry Collector exporter that keeps log
+// records as an audit log: every record becomes an audit event, is signed, and
+// lands in a directory of append-only files that together form one transparency
+// log (see docs/format.md).
+//
+// The exporter promises one thing: when a consume call returns nil, all its
+// records are in the log, signed, covered by a signed checkpoint and, unless sync
+// is off, on stable storage. If it returns an error, none of them is. Nothing is
+// dropped in between: what cannot be written now comes back as a plain error, which
+// a client repeats; what never can be comes back as a permanent one that names the
+// record.
+//
+// What it does not promise: that records reach it at all, that what they say is
+// true, or that whoever holds the private key tells the truth. See
+// docs/threat-model.md.
+//
+// This package is the component alone. The substance is below it: event maps and
+// encodes, signing signs, rotation writes, and verify, which knows the files but not
+// their writer, checks.
+package auditlogexporter
+
+// mdatagen calls the package by the name of its directory, whatever the clone is
+// called: the link gives it the right one.
+//
+//go:generate sh -c "mkdir -p build && ln -sfn .. build/auditlogexporter && go tool mdatagen build/auditlogexporter/metadata.yaml"

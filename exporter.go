@@ -1,0 +1,192 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package auditlogexporter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/exporter"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+// auditExporter maps, signs and appends what it is given, in the goroutine that
+// gives it.
+type auditExporter struct {
+	config    *Config
+	logger    *zap.Logger
+	telemetry *telemetry
+	health    *health
+	intake    intake
+
+	mapper  *event.Mapper
+	workers sync.Pool     // of *worker
+	helpers chan struct{} // a place for each goroutine that may help a large call
+
+	// openKey returns the key to sign with; see the function of that name.
+	openKey func(*Config, *zap.Logger) (*signing.Signer, error)
+	// signer and log are set by start.
+	signer *signing.Signer
+	log    *rotation.Log
+}
+
+func newAuditExporter(set exporter.Settings, config *Config) (*auditExporter, error) {
+	mapper, err := event.NewMapper(config.Mapping)
+	if err != nil {
+		return nil, err
+	}
+	telemetry, err := newTelemetry(set)
+	if err != nil {
+		return nil, err
+	}
+	e := &auditExporter{
+		config:    config,
+		logger:    set.Logger,
+		telemetry: telemetry,
+		health:    new(health),
+		mapper:    mapper,
+		helpers:   make(chan struct{}, runtime.GOMAXPROCS(0)-1),
+		openKey:   openKey,
+	}
+	// What goes wrong with each event is worth a line a minute.
+	e.health.logger = set.Logger.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core {
+		return zapcore.NewSamplerWithOptions(core, time.Minute, 1, 0)
+	}))
+	e.workers.New = func() any { return newWorker(e) }
+	return e, nil
+}
+
+// start opens the log, or begins one.
+func (e *auditExporter) start(ctx context.Context, host component.Host) (err error) {
+	c := e.config
+	e.health.host = host
+	if e.signer, err = e.openKey(c, e.logger); err != nil {
+		return err
+	}
+	e.log, err = rotation.Open(ctx, rotation.Options{
+		Directory:       c.Directory,
+		Origin:          c.Origin,
+		Signer:          e.signer,
+		Scope:           c.Signing.Scope,
+		Sync:            c.Sync == SyncAlways,
+		MaxSegmentBytes: c.Rotation.MaxSizeMiB * mebibyte,
+		MaxSegmentAge:   c.Rotation.MaxAge,
+		Compression:     c.Rotation.Compression,
+		Retention: rotation.Retention{
+			MaxSegments:   c.Retention.MaxSegments,
+			MaxAge:        c.Retention.MaxAge,
+			MaxTotalBytes: c.Retention.MaxTotalSizeMiB * mebibyte,
+		},
+		MinFreeBytes: c.MinFreeSpaceMiB * mebibyte,
+		Observer:     observer{e.telemetry, e.health},
+		Logger:       e.logger,
+	})
+	if err != nil {
+		return err
+	}
+	e.intake.open()
+	e.logger.Info("The audit log is open",
+		zap.String("directory", absolute(c.Directory)),
+		zap.String("origin", c.Origin),
+		zap.String("scope", string(c.Signing.Scope)),
+		zap.String("key_id", e.signer.Public().ID()))
+	return nil
+}
+
+// shutdown refuses further calls, waits for those in flight as long as the context
+// allows, and closes the log.
+func (e *auditExporter) shutdown(ctx context.Context) error {
+	defer e.telemetry.builder.Shutdown()
+	if e.log == nil {
+		return nil
+	}
+	return errors.Join(e.intake.close(ctx), e.log.Close(ctx))
+}
+
+// consume returns nil when all records are in the log: signed, covered by a signed
+// checkpoint and on disk. Otherwise none of them is. A permanent error says that
+// they never will be, and which one is to blame; any other, that it is worth trying
+// again.
+func (e *auditExporter) consume(ctx context.Context, logs plog.Logs) error {
+	records := logs.LogRecordCount()
+	if records == 0 {
+		return nil
+	}
+	err := e.write(ctx, logs, records)
+	if err == nil {
+		return nil
+	}
+	reason, permanent := classify(err)
+	e.telemetry.refused(reason, records)
+	if permanent {
+		return consumererror.NewPermanent(fmt.Errorf("none of %d records is in the audit log: %w", records, err))
+	}
+	return fmt.Errorf("none of %d records is in the audit log: %w", records, err)
+}
+
+func (e *auditExporter) write(ctx context.Context, logs plog.Logs, records int) error {
+	if err := e.intake.enter(); err != nil {
+		return err
+	}
+	defer e.intake.leave()
+	call := newCall(e, logs, records)
+	defer call.release()
+	if err := call.encode(ctx); err != nil {
+		return err
+	}
+	if _, err := e.log.Append(ctx, call.batches...); err != nil {
+		return err
+	}
+	e.telemetry.unmapped(call.unmapped.Load())
+	return nil
+}
+
+// signsEvents reports whether each event is signed by itself.
+func (e *auditExporter) signsEvents() bool {
+	return e.config.Signing.Scope == segment.ScopeEvent
+}
+
+// classify gives the reason of a refusal, in a word fit for a metric, and whether
+// the same records would be refused again.
+func classify(err error) (reason string, permanent bool) {
+	var missing *event.MissingError
+	var unsigned *rotation.SigningError
+	var refused *rotation.Error
+	switch {
+	case errors.As(err, &missing):
+		return "strict", true
+	case errors.As(err, &unsigned):
+		return string(rotation.ReasonSigning), false
+	case errors.As(err, &refused):
+		return string(refused.Reason), refused.Reason == rotation.ReasonTooLarge
+	case errors.Is(err, errNotRunning):
+		return string(rotation.ReasonClosed), false
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return "canceled", false
+	default:
+		return "internal", false
+	}
+}
+
+// absolute makes a path good for a reader who does not know the working directory.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}

@@ -1,0 +1,88 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package auditlogexporter
+
+import (
+	"context"
+	"math"
+
+	"go.opentelemetry.io/collector/exporter"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/otel-auditlog/auditlogexporter/internal/metadata"
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+)
+
+// telemetry is the exporter's metrics. Each carries the exporter's id: one collector
+// may write several logs.
+type telemetry struct {
+	builder *metadata.TelemetryBuilder
+	id      attribute.KeyValue
+	all     metric.MeasurementOption
+}
+
+func newTelemetry(set exporter.Settings) (*telemetry, error) {
+	builder, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
+	if err != nil {
+		return nil, err
+	}
+	id := attribute.String("exporter", set.ID.String())
+	return &telemetry{builder: builder, id: id, all: metric.WithAttributeSet(attribute.NewSet(id))}, nil
+}
+
+func (t *telemetry) refused(reason string, events int) {
+	with := metric.WithAttributeSet(attribute.NewSet(t.id, attribute.String("reason", reason)))
+	t.builder.ExporterAuditlogRefusedBatches.Add(context.Background(), 1, with)
+	t.builder.ExporterAuditlogRefusedEvents.Add(context.Background(), int64(events), with)
+}
+
+func (t *telemetry) unmapped(events int64) {
+	if events > 0 {
+		t.builder.ExporterAuditlogUnmappedEvents.Add(context.Background(), events, t.all)
+	}
+}
+
+// observer turns what the log tells of itself into metrics and status.
+type observer struct {
+	telemetry *telemetry
+	health    *health
+}
+
+var _ rotation.Observer = observer{}
+
+func (o observer) Committed(c rotation.Commit) {
+	ctx, b, all := context.Background(), o.telemetry.builder, o.telemetry.all
+	b.ExporterAuditlogBatches.Add(ctx, int64(c.Calls), all)
+	b.ExporterAuditlogEvents.Add(ctx, int64(c.Events), all)
+	b.ExporterAuditlogWritten.Add(ctx, c.Bytes, all)
+	if c.Unsigned > 0 {
+		b.ExporterAuditlogUnsignedEvents.Add(ctx, int64(c.Unsigned), all)
+	}
+	if c.Calls > 0 {
+		b.ExporterAuditlogCommitCalls.Record(ctx, int64(c.Calls), all)
+	}
+	b.ExporterAuditlogCommitDuration.Record(ctx, c.Duration.Seconds(), all)
+	b.ExporterAuditlogFsyncDuration.Record(ctx, c.SyncDuration.Seconds(), all)
+	b.ExporterAuditlogTreeSize.Record(ctx, clamp(c.TreeSize), all)
+}
+
+// Refused is for those who append; what they refuse besides is counted with it, call
+// by call.
+func (o observer) Refused(rotation.Reason, int, int) {}
+
+func (o observer) SegmentsChanged(segments int, bytes int64) {
+	o.telemetry.builder.ExporterAuditlogSegments.Record(context.Background(), int64(segments), o.telemetry.all)
+	o.telemetry.builder.ExporterAuditlogSegmentsSize.Record(context.Background(), bytes, o.telemetry.all)
+}
+
+func (o observer) FreeSpace(bytes uint64) {
+	o.telemetry.builder.ExporterAuditlogFreeSpace.Record(context.Background(), clamp(bytes), o.telemetry.all)
+}
+
+func (o observer) Fault(err error) { o.health.written(err) }
+
+func (o observer) Healthy() { o.health.written(nil) }
+
+func clamp(n uint64) int64 { return int64(min(n, math.MaxInt64)) }

@@ -1,0 +1,63 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package auditlogexporter
+
+import (
+	"errors"
+
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+)
+
+// worker encodes and signs records, one at a time, for one goroutine at a time. Its
+// functions are made once: made for each record they would cost an allocation each.
+type worker struct {
+	exporter *auditExporter
+	encoder  *event.Encoder
+	record   plog.LogRecord // the one at hand
+	info     event.Info     // of the event made of it
+	unsigned bool           // whether it went without its signature
+	encode   func(dst []byte) ([]byte, error)
+	sign     func(msg []byte) ([]byte, error) // nil if events are not signed
+	keyID    string
+}
+
+// newWorker makes a worker. The exporter must have been started.
+func newWorker(e *auditExporter) *worker {
+	w := &worker{exporter: e, encoder: e.mapper.NewEncoder()}
+	w.encode = func(dst []byte) (_ []byte, err error) {
+		dst, w.info, err = w.encoder.Append(dst, w.record)
+		return dst, err
+	}
+	if e.signsEvents() {
+		w.sign, w.keyID = e.signer.Sign, e.signer.Public().ID()
+	}
+	return w
+}
+
+// add adds the record's event to the batch.
+func (w *worker) add(b *rotation.Batch, record plog.LogRecord) error {
+	w.record, w.unsigned = record, false
+	if err := b.Add(w.encode, w.sign, w.keyID); err != nil {
+		return w.addUnsigned(b, err)
+	}
+	return nil
+}
+
+// addUnsigned adds the event that Add failed on, if it was for want of a signature
+// and the configuration allows it.
+func (w *worker) addUnsigned(b *rotation.Batch, err error) error {
+	var failure *rotation.SigningError
+	if !errors.As(err, &failure) {
+		return err
+	}
+	w.exporter.health.signed(err)
+	if w.exporter.config.Signing.OnFailure != OnFailureWriteUnsigned {
+		return err
+	}
+	w.unsigned = true
+	return b.AddUnsigned(w.encode)
+}
