@@ -1,0 +1,203 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package auditlogexporter_test
+
+import (
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/confmap/confmaptest"
+
+	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/metadata"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+func defaultConfig() *auditlogexporter.Config {
+	return auditlogexporter.NewFactory().CreateDefaultConfig().(*auditlogexporter.Config)
+}
+
+// load reads a case of testdata/config.yaml the way the collector reads its
+// configuration.
+func load(t *testing.T, cases *confmap.Conf, name string) (*auditlogexporter.Config, error) {
+	t.Helper()
+	one, err := cases.Sub(name)
+	require.NoError(t, err)
+	c := defaultConfig()
+	if err := one.Unmarshal(c); err != nil {
+		return nil, err
+	}
+	return c, confmap.Validate(c)
+}
+
+func loadCases(t *testing.T) *confmap.Conf {
+	t.Helper()
+	cases, err := confmaptest.LoadConf(filepath.Join("testdata", "config.yaml"))
+	require.NoError(t, err)
+	return cases
+}
+
+// goodCases are the cases of testdata/config.yaml that are to be accepted, as changes
+// to the default configuration.
+var goodCases = map[string]func(*auditlogexporter.Config){
+	"auditlog": func(*auditlogexporter.Config) {},
+	"auditlog/full": func(c *auditlogexporter.Config) {
+		c.Directory = "/var/lib/otelcol/audit-log"
+		c.Origin = "host.example.com/auditlog"
+		c.Signing = auditlogexporter.SigningConfig{
+			KeyFile:   "/etc/otelcol/audit-log-key.pem",
+			Scope:     segment.ScopeCheckpoint,
+			OnFailure: auditlogexporter.OnFailureWriteUnsigned,
+		}
+		c.Sync = auditlogexporter.SyncNever
+		c.Rotation = auditlogexporter.RotationConfig{MaxSizeMiB: 200, MaxAge: 90 * time.Minute, Compression: segment.Gzip}
+		c.Retention = auditlogexporter.RetentionConfig{MaxSegments: 400, MaxAge: 400 * 24 * time.Hour, MaxTotalSizeMiB: 10240}
+		c.MinFreeSpaceMiB = 1024
+		c.Mapping.Strict = true
+		c.Mapping.UserID = []string{"enduser.id"}
+		c.Mapping.Resources = []event.ResourcePair{{Type: "asset.kind", ID: "asset.id"}}
+		c.Mapping.Targets = []event.Target{{Attribute: "order.id", Type: "order"}}
+		c.Mapping.Categories["order"] = event.CategoryFileSystem
+		c.Timeout = 5 * time.Second
+		c.RetryConfig.Enabled = true
+		c.RetryConfig.MaxElapsedTime = 0
+		queue := c.QueueConfig.GetOrInsertDefault()
+		queue.QueueSize = 10
+		queue.WaitForResult = true
+	},
+	"auditlog/no_limits": func(c *auditlogexporter.Config) {
+		c.Rotation = auditlogexporter.RotationConfig{Compression: segment.None}
+		c.MinFreeSpaceMiB = 0
+	},
+	"auditlog/default_queue":        func(c *auditlogexporter.Config) { c.QueueConfig.GetOrInsertDefault() },
+	"auditlog/key_beside_directory": func(*auditlogexporter.Config) {},
+	"auditlog/key_in_directory_of_like_name": func(c *auditlogexporter.Config) {
+		c.Signing.KeyFile = "audit-log-keys/key.pem"
+	},
+}
+
+// badCases are those to be refused, with words that the error must have.
+var badCases = map[string][]string{
+	"auditlog/empty_directory":              {"directory: "},
+	"auditlog/empty_origin":                 {"origin: ", "host.example.com/auditlog"},
+	"auditlog/origin_with_space":            {"origin: ", `"my host/auditlog"`},
+	"auditlog/origin_with_plus":             {"origin: ", `"host+auditlog"`},
+	"auditlog/origin_with_line_end":         {"origin: ", `"host\nauditlog"`},
+	"auditlog/origin_like_an_event":         {"origin: ", `"{host}/auditlog"`},
+	"auditlog/empty_key_file":               {"signing::key_file: "},
+	"auditlog/key_in_log_directory":         {"signing::key_file: ", "audit-log/key.pem"},
+	"auditlog/key_below_log_directory":      {"signing::key_file: "},
+	"auditlog/key_is_log_directory":         {"signing::key_file: "},
+	"auditlog/unknown_scope":                {"signing::scope: ", `"batch"`, "event", "checkpoint"},
+	"auditlog/unknown_on_failure":           {"signing::on_failure: ", `"drop"`, "refuse", "write_unsigned"},
+	"auditlog/unknown_sync":                 {"sync: ", `"sometimes"`, "always", "never"},
+	"auditlog/negative_max_size":            {"rotation::max_size_mib: ", "-1"},
+	"auditlog/huge_max_size":                {"rotation::max_size_mib: "},
+	"auditlog/negative_rotation_age":        {"rotation::max_age: ", "-1h0m0s"},
+	"auditlog/unknown_compression":          {"rotation::compression: ", `"lz4"`, "zstd", "gzip", "none"},
+	"auditlog/negative_max_segments":        {"retention::max_segments: ", "-3"},
+	"auditlog/negative_retention_age":       {"retention::max_age: ", "-24h0m0s"},
+	"auditlog/negative_total_size":          {"retention::max_total_size_mib: ", "-5"},
+	"auditlog/total_size_below_one_segment": {"retention::max_total_size_mib: ", "99", "100", "rotation::max_size_mib"},
+	"auditlog/retention_without_rotation":   {"retention: ", "rotation::max_size_mib", "rotation::max_age"},
+	"auditlog/negative_free_space":          {"min_free_space_mib: ", "-64"},
+	"auditlog/negative_timeout":             {"timeout"},
+	"auditlog/unknown_category":             {"mapping", "categories[order]: ", `"money"`, "system_health"},
+	"auditlog/bad_category_prefix":          {"mapping", "categories[order.]: "},
+	"auditlog/empty_attribute_name":         {"mapping", "user_id[0]: "},
+	"auditlog/half_a_resource":              {"mapping", "resources[0]: "},
+	"auditlog/queue_without_size":           {"sending_queue", "queue_size"},
+	"auditlog/several_wrong":                {"directory: ", "sync: ", "rotation::max_size_mib: ", "rotation::compression: "},
+	"auditlog/unknown_key":                  {"directry"},
+	"auditlog/unknown_nested_key":           {"rotation", "max_size"},
+	"auditlog/size_with_unit":               {"rotation.max_size_mib"},
+	"auditlog/age_without_unit":             {"rotation.max_age"},
+}
+
+func TestConfigurationIsRead(t *testing.T) {
+	cases := loadCases(t)
+	for name, change := range goodCases {
+		t.Run(name, func(t *testing.T) {
+			got, err := load(t, cases, name)
+			require.NoError(t, err)
+			want := defaultConfig()
+			change(want)
+			assert.Equal(t, want, got)
+		})
+	}
+}
+
+func TestWrongConfigurationIsRefusedByKey(t *testing.T) {
+	cases := loadCases(t)
+	for name, words := range badCases {
+		t.Run(name, func(t *testing.T) {
+			_, err := load(t, cases, name)
+			require.Error(t, err)
+			for _, word := range words {
+				assert.ErrorContains(t, err, word)
+			}
+		})
+	}
+}
+
+// Each problem is one line, and is there once: the collector, too, validates the
+// parts of a configuration that can be.
+func TestEachProblemIsReportedOnce(t *testing.T) {
+	cases := loadCases(t)
+	for name, lines := range map[string]int{
+		"auditlog/key_in_log_directory": 1,
+		"auditlog/unknown_category":     1,
+		"auditlog/half_a_resource":      1,
+		"auditlog/several_wrong":        4,
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := load(t, cases, name)
+			require.Error(t, err)
+			assert.Len(t, strings.Split(err.Error(), "\n"), lines, "%v", err)
+		})
+	}
+}
+
+func TestEveryCaseOfTheFileIsTested(t *testing.T) {
+	var tested []string
+	tested = slices.AppendSeq(tested, maps.Keys(goodCases))
+	tested = slices.AppendSeq(tested, maps.Keys(badCases))
+	assert.ElementsMatch(t, slices.Collect(maps.Keys(loadCases(t).ToStringMap())), tested)
+}
+
+func TestDefaultsAreTheSafeOnes(t *testing.T) {
+	c := defaultConfig()
+	assert.Equal(t, "audit-log", c.Directory)
+	assert.Equal(t, "audit-log-key.pem", c.Signing.KeyFile)
+	assert.Equal(t, segment.ScopeEvent, c.Signing.Scope)
+	assert.Equal(t, auditlogexporter.OnFailureRefuse, c.Signing.OnFailure)
+	assert.Equal(t, auditlogexporter.SyncAlways, c.Sync)
+	assert.Equal(t, auditlogexporter.RotationConfig{MaxSizeMiB: 50, MaxAge: 24 * time.Hour, Compression: segment.Zstd}, c.Rotation)
+	assert.Zero(t, c.Retention, "nothing is deleted unless asked for")
+	assert.EqualValues(t, 64, c.MinFreeSpaceMiB)
+	assert.False(t, c.Mapping.Strict)
+	assert.Zero(t, c.Timeout)
+	assert.False(t, c.RetryConfig.Enabled)
+	assert.False(t, c.QueueConfig.HasValue(), "a queue acknowledges before the log is written")
+	assert.NoError(t, signing.ValidateOrigin(c.Origin), c.Origin)
+	assert.True(t, strings.HasSuffix(c.Origin, "/auditlog"), c.Origin)
+}
+
+func TestFactory(t *testing.T) {
+	f := auditlogexporter.NewFactory()
+	assert.Equal(t, metadata.Type, f.Type())
+	assert.Equal(t, component.StabilityLevelAlpha, f.LogsStability())
+	assert.Equal(t, component.StabilityLevelUndefined, f.MetricsStability())
+	assert.Equal(t, component.StabilityLevelUndefined, f.TracesStability())
+}
