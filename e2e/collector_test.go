@@ -1,0 +1,267 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/plog"
+)
+
+const (
+	waitAtMost = time.Minute
+	pollEvery  = 20 * time.Millisecond
+)
+
+// site is where a collector runs: its files and ports, the same at every start.
+type site struct {
+	dir                string // holds everything
+	log                string // the audit log
+	key, public        string
+	tailed             string // a file whose lines the collector reads
+	grpc, http, health string // addresses
+	scope              string // what is signed
+	// exporter is more of the exporter's configuration, in YAML, one line.
+	exporter string
+}
+
+func newSite(t *testing.T, exporter string) *site {
+	t.Helper()
+	dir := t.TempDir()
+	s := &site{
+		dir:      dir,
+		log:      filepath.Join(dir, "audit-log"),
+		key:      filepath.Join(dir, "audit-log-key.pem"),
+		public:   filepath.Join(dir, "audit-log-key.pub.pem"),
+		tailed:   filepath.Join(dir, "app.log"),
+		scope:    "event",
+		exporter: exporter,
+	}
+	addresses := freeAddresses(t, 3)
+	s.grpc, s.http, s.health = addresses[0], addresses[1], addresses[2]
+	return s
+}
+
+// freeAddresses finds addresses that nothing listens on.
+func freeAddresses(t *testing.T, n int) []string {
+	t.Helper()
+	addresses := make([]string, n)
+	for i := range addresses {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		defer l.Close() // kept until all are found, so that they differ
+		addresses[i] = l.Addr().String()
+	}
+	return addresses
+}
+
+func (s *site) config() string {
+	return strings.NewReplacer(
+		"$DIR", s.dir, "$LOG", s.log, "$KEY", s.key, "$TAILED", s.tailed,
+		"$GRPC", s.grpc, "$HTTP", s.http, "$HEALTH", s.health, "$SCOPE", s.scope, "$EXPORTER", s.exporter,
+	).Replace(`
+extensions:
+  health_check: {endpoint: $HEALTH}
+  file_storage: {directory: $DIR/offsets, create_directory: true}
+receivers:
+  otlp:
+    protocols:
+      grpc: {endpoint: $GRPC}
+      http: {endpoint: $HTTP}
+  file_log:
+    include: [$TAILED]
+    start_at: beginning
+    storage: file_storage
+    poll_interval: 50ms
+    retry_on_failure: {enabled: true, max_elapsed_time: 0}
+exporters:
+  auditlog:
+    directory: $LOG
+    origin: e2e.example/auditlog
+    signing: {key_file: $KEY, scope: $SCOPE}
+    min_free_space_mib: 0
+    $EXPORTER
+service:
+  extensions: [health_check, file_storage]
+  telemetry: {metrics: {level: none}}
+  pipelines:
+    logs: {receivers: [otlp, file_log], exporters: [auditlog]}
+`)
+}
+
+// process is a collector that runs.
+type process struct {
+	cmd    *exec.Cmd
+	output *output
+	exited chan struct{} // closed once it has
+	err    error
+}
+
+// output collects what a process writes.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
+
+// start starts a collector and waits until it is ready.
+func (s *site) start(t *testing.T) *process {
+	t.Helper()
+	path := filepath.Join(s.dir, "config.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(s.config()), 0o600))
+	return startCollector(t, s.dir, s.health, "--config", path)
+}
+
+func startCollector(t *testing.T, dir, health string, args ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.Command(collector, args...), output: new(output), exited: make(chan struct{})}
+	p.cmd.Dir = dir
+	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
+	require.NoError(t, p.cmd.Start())
+	go func() {
+		p.err = p.cmd.Wait()
+		close(p.exited)
+	}()
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
+		<-p.exited
+		if t.Failed() {
+			t.Logf("the collector's output:\n%s", p.output)
+		}
+	})
+	eventually(t, "the collector is ready", func() bool {
+		select {
+		case <-p.exited:
+			require.FailNow(t, "the collector ended", "%v", p.err)
+		default:
+		}
+		response, err := http.Get("http://" + health)
+		if err != nil {
+			return false
+		}
+		_ = response.Body.Close()
+		return response.StatusCode == http.StatusOK
+	})
+	return p
+}
+
+// eventually waits for what must come true.
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(waitAtMost)
+	defer deadline.Stop()
+	poll := time.NewTicker(pollEvery)
+	defer poll.Stop()
+	for !done() {
+		select {
+		case <-poll.C:
+		case <-deadline.C:
+			require.FailNow(t, "waited in vain", "%s", what)
+		}
+	}
+}
+
+// stop ends the collector the way a service manager does.
+func (p *process) stop(t *testing.T) {
+	t.Helper()
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	eventually(t, "the collector ends", func() bool {
+		select {
+		case <-p.exited:
+			return true
+		default:
+			return false
+		}
+	})
+	require.NoError(t, p.err)
+}
+
+// kill ends the collector with no time for anything.
+func (p *process) kill(t *testing.T) {
+	t.Helper()
+	require.NoError(t, p.cmd.Process.Kill())
+	<-p.exited
+}
+
+// post sends a request by OTLP over HTTP. It returns nil if it was acknowledged.
+func (s *site) post(logs plog.Logs) error {
+	// An export request is encoded as the data themselves are.
+	body, err := new(plog.ProtoMarshaler).MarshalLogs(logs)
+	if err != nil {
+		return err
+	}
+	response, err := http.Post("http://"+s.http+"/v1/logs", "application/x-protobuf", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", response.Status, answer)
+	}
+	return nil
+}
+
+// request makes a request with one record for each id.
+func request(padding int, ids ...string) plog.Logs {
+	logs := plog.NewLogs()
+	resource := logs.ResourceLogs().AppendEmpty()
+	resource.Resource().Attributes().PutStr("service.name", "e2e")
+	records := resource.ScopeLogs().AppendEmpty().LogRecords()
+	for _, id := range ids {
+		r := records.AppendEmpty()
+		r.SetTimestamp(1_795_000_000_000_000_000)
+		r.SetEventName("user.login")
+		r.Body().SetStr(strings.Repeat("x", padding))
+		r.Attributes().PutStr("audit.record.id", id)
+	}
+	return logs
+}
+
+// numbered returns n ids.
+func numbered(prefix string, n int) []string {
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("%s-%05d", prefix, i)
+	}
+	return ids
+}
+
+// fill sends n records of about 1.2 KB on disk each.
+func (s *site) fill(t *testing.T, prefix string, n int) {
+	t.Helper()
+	ids := numbered(prefix, n)
+	for from := 0; from < n; from += 100 {
+		require.NoError(t, s.post(request(700, ids[from:min(from+100, n)]...)))
+	}
+}
