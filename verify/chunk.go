@@ -8,8 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"slices"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -40,8 +38,10 @@ const (
 type checked struct {
 	kind segment.Kind
 	leaf merkle.Hash
-	// bad says what is wrong with the line's form.
+	// bad says what is wrong with the line's form, nul that it holds a NUL, which
+	// no line that was written does.
 	bad error
+	nul bool
 	// Of an event: its summary, form, and whether its signature is valid.
 	sum    event.Summary
 	form   segment.Form
@@ -63,11 +63,17 @@ const (
 	sigUnknownKey
 )
 
-// read cuts what the reader returns into chunks and has them checked.
-func (c *checker) read(ctx context.Context, r *segment.Reader, h *segment.Header, out chan<- *chunk) {
+// read cuts what the reader returns, and a line that has been read already, into
+// chunks and has them checked.
+func (c *checker) read(ctx context.Context, r *segment.Reader, again []byte, h *segment.Header, out chan<- *chunk) {
 	defer close(out)
 	for {
 		k := &chunk{first: r.Line() + 1, done: make(chan struct{})}
+		if again != nil {
+			k.first = r.Line()
+			k.text, k.ends = again, append(k.ends, len(again))
+			again = nil
+		}
 		for len(k.ends) < chunkLines && len(k.text) < chunkBytes {
 			line, err := r.Next()
 			if err != nil && !errors.Is(err, segment.ErrPartialLine) {
@@ -131,8 +137,10 @@ func (c *checker) check(k *chunk, h *segment.Header) {
 			l.leaf = merkle.LeafHash(line)
 			l.bad = errors.New("a header belongs at the start of a segment and nowhere else")
 		default:
+			l.leaf = merkle.LeafHash(line)
 			l.bad = errors.New("the line is of no known kind")
 		}
+		l.nul = l.bad != nil && bytes.IndexByte(line, 0) >= 0
 	}
 }
 
@@ -162,14 +170,6 @@ func (c *checker) checkEvent(line []byte, l *checked, h *segment.Header, buf []b
 	}
 }
 
-func (c *checker) keyByID(id string) *signing.PublicKey {
-	i := slices.IndexFunc(c.keys, func(k *signing.PublicKey) bool { return k.ID() == id })
-	if i < 0 {
-		return nil
-	}
-	return c.keys[i]
-}
-
 func (c *checker) checkCheckpoint(line []byte, l *checked, h *segment.Header) {
 	note, err := segment.ParseCheckpoint(line)
 	if err != nil {
@@ -179,55 +179,13 @@ func (c *checker) checkCheckpoint(line []byte, l *checked, h *segment.Header) {
 	if l.checkpoint, l.bad = signing.ParseCheckpoint(note); l.bad != nil {
 		return
 	}
-	if l.checkpoint.Origin != h.Origin {
+	origin := h.Origin
+	if origin == "" {
+		origin = l.checkpoint.Origin // the header is damaged
+	}
+	if l.checkpoint.Origin != origin {
 		l.sigErr = fmt.Errorf("it is a checkpoint of the log %q, not of %q", l.checkpoint.Origin, h.Origin)
 		return
 	}
-	_, l.signers, l.sigErr = signing.OpenCheckpoint(note, h.Origin, c.keys)
-}
-
-// sameContent reports whether two files of a segment hold the same lines.
-func (c *checker) sameContent(ctx context.Context, a, b segment.File) (bool, error) {
-	ra, err := segment.Open(c.fsys, a.Name, -1)
-	if err != nil {
-		return false, err
-	}
-	defer ra.Close()
-	rb, err := segment.Open(c.fsys, b.Name, -1)
-	if err != nil {
-		return false, ignoreForm(err)
-	}
-	defer rb.Close()
-	for {
-		if err := ctx.Err(); err != nil {
-			return false, err
-		}
-		la, errA := ra.Next()
-		lb, errB := rb.Next()
-		if errA == io.EOF && errB == io.EOF {
-			return true, nil
-		}
-		if errA != nil || errB != nil || !bytes.Equal(la, lb) {
-			return false, nil
-		}
-	}
-}
-
-// ignoreForm passes on an error unless it says that the file is damaged.
-func ignoreForm(err error) error {
-	if isForm(err) {
-		return nil
-	}
-	return err
-}
-
-// isForm reports whether an error is about what a file holds, not about reading
-// it.
-func isForm(err error) bool {
-	for _, form := range []error{segment.ErrBadCompression, segment.ErrTrailingData, segment.ErrLineTooLong, segment.ErrPartialLine, segment.ErrNotRegular} {
-		if errors.Is(err, form) {
-			return true
-		}
-	}
-	return false
+	_, l.signers, l.sigErr = signing.OpenCheckpoint(note, origin, c.keys)
 }

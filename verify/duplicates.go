@@ -4,74 +4,122 @@
 package verify
 
 import (
+	"container/heap"
 	"context"
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"hash/maphash"
-	"slices"
+	"io/fs"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 const (
-	// maxCompared bounds the event ids that are compared, at 8 bytes each.
+	// maxCompared bounds the events whose ids are compared, at 8 bytes each.
 	maxCompared = 4 << 20
 	// maxRepeated bounds the ids that are looked up once they are known to occur
-	// twice.
+	// more than once.
 	maxRepeated = 1000
 )
+
+// idSeed makes the hashes of event ids unpredictable, so that nobody can choose
+// ids that collide.
+var idSeed = maphash.MakeSeed()
 
 // duplicates reports events that have the same id. Hashes of the ids, taken while
 // the segments were read, tell whether there are any; only then is the log read
 // again to say where.
-func (c *checker) duplicates(ctx context.Context, files []segment.File, results []*result) error {
-	n := 0
-	for _, r := range results {
-		n += len(r.ids)
+func (c *checker) duplicates(ctx context.Context, results []*result, j *joined) error {
+	repeated, all := repeatedHashes(results)
+	if !all {
+		c.log.add(c.o.MaxFindings, Finding{Kind: DuplicatesUnchecked, Severity: Info, Message: fmt.Sprintf("more than %d event ids occur more than once; the others are not named", maxRepeated)})
 	}
-	all := make([]uint64, 0, min(n, maxCompared))
-	for _, r := range results {
-		all = append(all, r.ids[:min(len(r.ids), maxCompared-len(all))]...)
-		r.ids = nil
-	}
-	if n > maxCompared {
-		c.log = append(c.log, Finding{Kind: DuplicatesUnchecked, Severity: Info, Message: fmt.Sprintf("only the ids of the first %d events were compared with one another", maxCompared)})
-	}
-	slices.Sort(all)
-	repeated := map[uint64]map[string]string{}
-	for i := 1; i < len(all) && len(repeated) < maxRepeated; i++ {
-		if all[i] == all[i-1] {
-			repeated[all[i]] = map[string]string{}
-		}
+	if n := len(results); n > 0 && j.report.TreeSize > c.base+maxCompared {
+		c.log.add(c.o.MaxFindings, Finding{Kind: DuplicatesUnchecked, Severity: Info, Message: fmt.Sprintf("only the ids of the events among the first %d leaves were compared with one another", maxCompared)})
 	}
 	if len(repeated) == 0 {
 		return nil
 	}
-	for i, f := range files {
-		if err := c.findRepeated(ctx, f, results[i], repeated); err != nil {
+	for i, r := range results {
+		if err := c.findRepeated(ctx, r, repeated, func(one Finding) { j.add(i, r, one) }); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *checker) findRepeated(ctx context.Context, f segment.File, res *result, repeated map[uint64]map[string]string) error {
-	r, err := segment.Open(c.fsys, f.Name, f.Size)
+// repeatedHashes returns the hashes that occur more than once, up to maxRepeated,
+// and whether those are all.
+func repeatedHashes(results []*result) (repeated map[uint64]map[[sha256.Size]byte]string, all bool) {
+	var heads sortedRuns
+	for _, r := range results {
+		if len(r.ids) > 0 {
+			heads = append(heads, r.ids)
+		}
+	}
+	heap.Init(&heads)
+	repeated = map[uint64]map[[sha256.Size]byte]string{}
+	for last, first := uint64(0), true; len(heads) > 0; first = false {
+		h := heads[0][0]
+		if h == last && !first && repeated[h] == nil {
+			if len(repeated) == maxRepeated {
+				return repeated, false
+			}
+			repeated[h] = map[[sha256.Size]byte]string{}
+		}
+		last = h
+		if heads[0] = heads[0][1:]; len(heads[0]) == 0 {
+			heap.Pop(&heads)
+		} else {
+			heap.Fix(&heads, 0)
+		}
+	}
+	return repeated, true
+}
+
+// sortedRuns is a heap of sorted runs, by their first elements.
+type sortedRuns [][]uint64
+
+func (s sortedRuns) Len() int           { return len(s) }
+func (s sortedRuns) Less(i, j int) bool { return s[i][0] < s[j][0] }
+func (s sortedRuns) Swap(i, j int)      { s[i], s[j] = s[j], s[i] }
+func (s *sortedRuns) Push(x any)        { *s = append(*s, x.([]uint64)) }
+func (s *sortedRuns) Pop() any {
+	last := len(*s) - 1
+	x := (*s)[last]
+	*s = (*s)[:last]
+	return x
+}
+
+// findRepeated reads a segment again and reports the events with repeated ids, but
+// for the first with each.
+func (c *checker) findRepeated(ctx context.Context, res *result, repeated map[uint64]map[[sha256.Size]byte]string, add func(Finding)) error {
+	r, err := segment.Open(c.fsys, res.file.Name, res.file.Size)
+	if errors.Is(err, fs.ErrNotExist) || isForm(err) {
+		return nil // compressed or pruned meanwhile, or reported
+	}
 	if err != nil {
-		return nil // said already, or compressed meanwhile
+		return err
 	}
 	defer r.Close()
 	var sum event.Summary
-	index := f.Parsed.FirstIndex
+	index := res.first
 	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		line, err := r.Next()
 		if err != nil {
-			return ctx.Err()
+			return nil // the end, or reported
 		}
 		kind := segment.KindOf(line)
-		if kind != segment.KindCheckpoint {
-			index++
+		if kind == segment.KindCheckpoint {
+			continue
 		}
+		at := index
+		index++
 		if kind != segment.KindEvent {
 			continue
 		}
@@ -83,12 +131,12 @@ func (c *checker) findRepeated(ctx context.Context, f segment.File, res *result,
 		if !ok {
 			continue
 		}
-		id := string(sum.ID)
-		if first, again := places[id]; again {
-			at := index - 1
-			res.find(c.o.MaxFindings, Finding{Kind: DuplicateEventID, Severity: Warning, Line: r.Line(), Index: &at, EventID: id, Message: "the event's id is also that of the event at " + first})
+		id := sha256.Sum256(sum.ID)
+		first, again := places[id]
+		if !again {
+			places[id] = fmt.Sprintf("line %d of %s", r.Line(), res.file.Name)
 			continue
 		}
-		places[id] = fmt.Sprintf("%s line %d", f.Name, r.Line())
+		add(Finding{Kind: DuplicateEventID, Severity: Warning, Line: r.Line(), Index: &at, EventID: clip(sum.ID, maxID), Message: "the event's id is also that of the event on " + first})
 	}
 }

@@ -4,137 +4,147 @@
 package verify
 
 import (
-	"encoding/json"
 	"fmt"
-	"slices"
+
+	"github.com/otel-auditlog/auditlogexporter/merkle"
 )
 
-// said is what the log may say of itself (docs/format.md, section 6.4).
-type said struct {
-	Action   string `json:"action"`
-	Before   uint64 `json:"before"`
-	RootHash []byte `json:"root_hash"`
-	Segment  string `json:"segment"`
-	File     string `json:"file"`
-	Reason   string `json:"reason"`
-	Detail   string `json:"detail"`
-	SHA256   string `json:"sha256"`
-	Size     int64  `json:"size"`
+// joined is what the segments are together.
+type joined struct {
+	report Report
+	found  []findings // for each segment
+	most   int
+	// missing says that leaves are missing.
+	missing bool
+}
+
+func (j *joined) add(i int, r *result, one Finding) {
+	one.Segment = r.file.Name
+	if one.Kind == SegmentMissing {
+		j.missing = true
+	}
+	j.found[i].add(j.most, one)
 }
 
 // join checks that the segments are windows on one tree, without gaps.
-func (c *checker) join(results []*result) error {
-	results = slices.DeleteFunc(slices.Clone(results), func(r *result) bool { return r.gone })
-	if err := c.rightKey(results); err != nil {
-		return err
+func (c *checker) join(results []*result) *joined {
+	j := &joined{found: make([]findings, len(results)), most: c.perSegment}
+	if len(results) == 0 {
+		c.log.add(c.o.MaxFindings, Finding{Kind: SegmentMissing, Severity: Tampering, Message: "no segment can be read, so that nothing of the log could be checked"})
+		return j
 	}
-	pruned := c.listen(results)
-	first := uint64(0)
+	pruned := j.listen(results)
 	var end *point // of the log so far; nil if it is not known
 	var before *result
-	for _, r := range results {
-		if r.start == nil {
-			continue
-		}
-		if c.report.Origin == "" {
-			c.report.Origin = r.header.Origin
-		}
-		if r.header.Origin != c.report.Origin {
-			r.find(c.o.MaxFindings, Finding{Kind: HeaderInvalid, Severity: Tampering, Line: 1, Message: fmt.Sprintf("the segment is of the log %q, not of %q", r.header.Origin, c.report.Origin)})
-		}
+	for i, r := range results {
+		j.sameLog(i, r)
 		switch {
-		case before == nil:
-			first = r.start.size
-			c.beginning(r, pruned)
+		case i == 0:
+			j.beginning(r, pruned)
 		case end == nil:
 			// Its end is not known, which has been reported.
-		case r.start.size > end.size && pruned != nil && r.start.size <= pruned.Before:
-			r.find(c.o.MaxFindings, Finding{Kind: Pruned, Severity: Info, Message: fmt.Sprintf("leaves %d to %d have been pruned", end.size, r.start.size-1)})
-		case r.start.size > end.size:
-			r.find(c.o.MaxFindings, Finding{Kind: SegmentMissing, Severity: Tampering, Message: fmt.Sprintf("leaves %d to %d are missing between %s and this segment", end.size, r.start.size-1, before.file.Name)})
-		case r.start.size < end.size:
-			r.find(c.o.MaxFindings, Finding{Kind: SegmentOverlap, Severity: Tampering, Message: fmt.Sprintf("the segment starts at leaf %d, but %s goes up to leaf %d", r.start.size, before.file.Name, end.size-1)})
-		case r.start.root != end.root:
-			r.find(c.o.MaxFindings, Finding{Kind: RootMismatch, Severity: Tampering, Line: 1, Message: fmt.Sprintf("the header's frontier is not that of the tree at the end of %s", before.file.Name)})
+		default:
+			j.follows(i, r, before, end, pruned)
 		}
-		before, end = r, r.end
-		if r.end != nil {
-			c.report.TreeSize, c.report.RootHash = r.end.size, r.end.root[:]
-		}
-	}
-	if before == nil && len(results) == 0 {
-		c.log = append(c.log, Finding{Kind: SegmentMissing, Severity: Tampering, Message: "there is a checkpoint of the log, but no segment"})
-	}
-	c.judgeKept(first)
-	return nil
-}
-
-// rightKey tells a log that is signed with other keys from one that has been
-// tampered with.
-func (c *checker) rightKey(results []*result) error {
-	named := []string{}
-	for _, r := range results {
-		if len(r.signers) > 0 {
-			return nil
-		}
-		if r.header == nil {
+		if r.end == nil {
+			if r.start != nil && r.active() {
+				continue // nothing of it counts yet
+			}
+			before, end = r, nil
 			continue
 		}
-		for _, k := range r.header.Keys {
-			if c.keyByID(k.ID) != nil {
-				return nil
-			}
-			if !slices.Contains(named, k.ID) {
-				named = append(named, k.ID)
-			}
+		if end == nil || r.end.size >= end.size {
+			before, end = r, r.end
+			j.report.TreeSize, j.report.RootHash = end.size, end.root[:]
 		}
 	}
-	if len(named) == 0 {
-		return nil
+	for _, one := range c.judgeKept(results[0].first, &j.report) {
+		c.log.add(c.o.MaxFindings, one)
 	}
-	return fmt.Errorf("%w: its segments name %q", ErrWrongKey, named)
+	return j
+}
+
+// sameLog checks that the segment belongs to the log of those before it.
+func (j *joined) sameLog(i int, r *result) {
+	if r.header == nil {
+		return
+	}
+	if j.report.Origin == "" {
+		j.report.Origin = r.header.Origin
+	}
+	if r.header.Origin != j.report.Origin {
+		j.add(i, r, Finding{Kind: HeaderInvalid, Severity: Tampering, Line: 1, Index: &r.first, Message: fmt.Sprintf("the segment is of the log %q, not of %q", r.header.Origin, j.report.Origin)})
+	}
+}
+
+// follows checks that a segment begins where the log ends so far.
+func (j *joined) follows(i int, r, before *result, end *point, pruned *said) {
+	one := Finding{Severity: Tampering, Index: &r.first}
+	switch {
+	case r.first > end.size && pruned != nil && r.first <= pruned.Before:
+		one.Kind, one.Severity = Pruned, Info
+		one.Message = fmt.Sprintf("leaves %d to %d have been pruned by retention, as the log says", end.size, r.first-1)
+	case r.first > end.size:
+		one.Kind = SegmentMissing
+		one.Message = fmt.Sprintf("leaves %d to %d are missing between %s and this segment", end.size, r.first-1, before.file.Name)
+	case r.first < end.size:
+		one.Kind = SegmentOverlap
+		one.Message = fmt.Sprintf("the segment starts at leaf %d, but %s goes up to leaf %d", r.first, before.file.Name, end.size-1)
+	case r.start != nil && r.start.root != end.root:
+		one.Kind, one.Line = RootMismatch, 1
+		one.Message = fmt.Sprintf("the header's frontier is not that of the tree at the end of %s", before.file.Name)
+	default:
+		return
+	}
+	j.add(i, r, one)
 }
 
 // beginning checks the first segment there is.
-func (c *checker) beginning(r *result, pruned *said) {
+func (j *joined) beginning(r *result, pruned *said) {
+	one := Finding{Severity: Tampering, Index: &r.first}
 	switch {
-	case r.start.size == 0:
-	case pruned == nil || pruned.Before < r.start.size:
-		r.find(c.o.MaxFindings, Finding{Kind: SegmentMissing, Severity: Tampering, Message: fmt.Sprintf("leaves 0 to %d are missing, and the log does not say that they were pruned", r.start.size-1)})
-	case pruned.Before == r.start.size && string(pruned.RootHash) != string(r.start.root[:]):
-		r.find(c.o.MaxFindings, Finding{Kind: RootMismatch, Severity: Tampering, Line: 1, Message: "the header's frontier is not that of the tree that was pruned"})
+	case r.first == 0:
+		return
+	case pruned == nil || pruned.Before < r.first:
+		one.Kind = SegmentMissing
+		one.Message = fmt.Sprintf("leaves 0 to %d are missing, and the log does not say that they were pruned", r.first-1)
 	default:
-		r.find(c.o.MaxFindings, Finding{Kind: Pruned, Severity: Info, Message: fmt.Sprintf("leaves 0 to %d have been pruned by retention, as the log says", r.start.size-1)})
+		one.Kind, one.Severity = Pruned, Info
+		one.Message = fmt.Sprintf("leaves 0 to %d have been pruned by retention, as the log says", r.first-1)
 	}
+	j.add(0, r, one)
 }
 
 // listen reads what the log says of itself, and returns the furthest pruning.
-func (c *checker) listen(results []*result) (pruned *said) {
+func (j *joined) listen(results []*result) (pruned *said) {
+	starts := map[uint64]merkle.Hash{}
 	for _, r := range results {
-		for _, e := range r.logEvents {
-			var s said
+		if r.start != nil {
+			starts[r.start.size] = r.start.root
+		}
+	}
+	for i, r := range results {
+		for n := range r.own {
+			e := &r.own[n]
 			one := Finding{Line: e.line, Index: &e.index, EventID: e.id}
-			if err := json.Unmarshal(e.detail, &s); err != nil {
-				one.Kind, one.Severity, one.Message = EventMalformed, Tampering, fmt.Sprintf("what the log says of itself is malformed: %v", err)
-				r.find(c.o.MaxFindings, one)
-				continue
-			}
-			switch s.Action {
+			switch e.Action {
 			case "pruned":
-				if pruned == nil || s.Before > pruned.Before {
-					pruned = &s
+				if pruned == nil || e.Before > pruned.Before {
+					pruned = &e.said
 				}
-				continue
+				if root, ok := starts[e.Before]; !ok || string(root[:]) == string(e.RootHash) {
+					continue
+				}
+				one.Kind, one.Severity = RootMismatch, Tampering
+				one.Message = fmt.Sprintf("the log says that everything before leaf %d was pruned, but the segment that starts there follows another tree", e.Before)
 			case "recovered":
 				one.Kind, one.Severity = Recovered, Info
-				one.Message = fmt.Sprintf("the writer set aside or cut off %d bytes behind the last checkpoint of %s (%s)", s.Size, s.Segment, s.Reason)
+				one.Message = fmt.Sprintf("the writer set aside or cut off %d bytes behind the last checkpoint of %s (%s)", e.Size, e.Segment, e.Reason)
 			case "damaged":
 				one.Kind, one.Severity = Damaged, Warning
-				one.Message = fmt.Sprintf("the writer found %s damaged: %s", s.Segment, s.Detail)
-			default:
-				continue
+				one.Message = fmt.Sprintf("the writer found that acknowledged lines were changed or gone (segment %q): %s", e.Segment, e.Detail)
 			}
-			r.find(c.o.MaxFindings, one)
+			j.add(i, r, one)
 		}
 	}
 	return pruned

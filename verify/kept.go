@@ -4,9 +4,11 @@
 package verify
 
 import (
+	"errors"
 	"fmt"
 	"io"
-	"sync"
+	"io/fs"
+	"sync/atomic"
 
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -16,82 +18,111 @@ import (
 // keptCheckpoint is a checkpoint that the log must extend.
 type keptCheckpoint struct {
 	signing.Checkpoint
+	note []byte
 	name string // how findings call it
 	file string // in the log's directory, or ""
 	err  error  // why it cannot be used
 
-	mu    sync.Mutex
-	roots []merkle.Hash // of trees of its size that were met
+	// The log has a tree of that size: with the same root, with another.
+	same, other atomic.Bool
 }
 
-// keep takes in the checkpoints that the caller kept, and the one in the directory.
-func (c *checker) keep(inDirectory bool) {
+// maxNote is far above the size of any checkpoint.
+const maxNote = 64 << 10
+
+// takeKept takes in the checkpoints that the caller kept.
+func (c *checker) takeKept() error {
 	for i, note := range c.o.Checkpoints {
-		c.kept = append(c.kept, c.openKept(note, fmt.Sprintf("kept checkpoint %d", i+1), ""))
+		if _, err := signing.ParseCheckpoint(note); err != nil {
+			return fmt.Errorf("kept checkpoint %d is none: %w", i+1, err)
+		}
+		c.kept = append(c.kept, &keptCheckpoint{note: note, name: fmt.Sprintf("kept checkpoint %d", i+1)})
 	}
-	if !inDirectory {
-		return
-	}
+	return nil
+}
+
+// takeFiled takes in the log's own copy of its newest checkpoint. This is done
+// before the segments are listed: the writer replaces the file once what it covers
+// is in a segment.
+func (c *checker) takeFiled() error {
 	f, err := segment.OpenRegular(c.fsys, segment.CheckpointName)
-	if err == nil {
-		var note []byte
-		note, err = io.ReadAll(io.LimitReader(f, 64<<10))
-		f.Close()
-		if err == nil {
-			c.kept = append(c.kept, c.openKept(note, "the file checkpoint", segment.CheckpointName))
-			return
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	k := &keptCheckpoint{name: "the file checkpoint", file: segment.CheckpointName}
+	switch {
+	case isForm(err):
+		k.err = err
+	case err != nil:
+		return err
+	default:
+		defer f.Close()
+		if k.note, err = io.ReadAll(io.LimitReader(f, maxNote)); err != nil {
+			return err
 		}
 	}
-	c.kept = append(c.kept, &keptCheckpoint{name: "the file checkpoint", file: segment.CheckpointName, err: err})
+	c.kept = append(c.kept, k)
+	return nil
 }
 
-func (c *checker) openKept(note []byte, name, file string) *keptCheckpoint {
-	k := &keptCheckpoint{name: name, file: file}
-	var parsed signing.Checkpoint
-	if parsed, k.err = signing.ParseCheckpoint(note); k.err == nil {
-		k.Checkpoint, _, k.err = signing.OpenCheckpoint(note, parsed.Origin, c.keys)
-	}
-	return k
-}
-
-// compareKept notes the root of the present tree for checkpoints of its size.
-func (f *follower) compareKept() {
-	for _, k := range f.kept {
-		if k.err == nil && k.Size == f.tree.Size() {
-			k.mu.Lock()
-			k.roots = append(k.roots, f.tree.Root())
-			k.mu.Unlock()
-		}
-	}
-}
-
-// judgeKept says what became of the kept checkpoints, once the whole log is known.
-func (c *checker) judgeKept(first uint64) {
-	r := c.report
-	say := func(k *keptCheckpoint, kind Kind, severity Severity, format string, args ...any) {
-		c.log = append(c.log, Finding{Kind: kind, Severity: severity, Segment: k.file, Message: fmt.Sprintf(k.name+" "+format, args...)})
-	}
+// openKept checks the signatures of the kept checkpoints.
+func (c *checker) openKept() {
 	for _, k := range c.kept {
-		switch {
-		case k.err != nil && k.file != "":
-			// A convenience copy that nothing depends on.
-			say(k, CheckpointUnchecked, Warning, "cannot be used: %v", k.err)
-		case k.err != nil:
-			say(k, Rollback, Tampering, "cannot be used: %v", k.err)
-		case k.Origin != r.Origin:
-			say(k, Rollback, Tampering, "is of the log %q, not of %q", k.Origin, r.Origin)
-		case k.Size > r.TreeSize:
-			say(k, Rollback, Tampering, "covers %d leaves, but the log has only %d: its end is missing", k.Size, r.TreeSize)
-		case len(k.roots) == 0 && k.Size < first:
-			say(k, CheckpointUnchecked, Warning, "covers %d leaves, and the segments up to there have been pruned", k.Size)
-		case len(k.roots) == 0:
-			say(k, CheckpointUnchecked, Warning, "covers %d leaves; the log is not intact up to there", k.Size)
+		if k.err != nil {
+			continue
 		}
-		for _, root := range k.roots {
-			if root != merkle.Hash(k.Root) {
-				say(k, Rollback, Tampering, "covers %d leaves with another root hash: this is another history of the log", k.Size)
-				break
-			}
+		if k.Checkpoint, k.err = signing.ParseCheckpoint(k.note); k.err == nil {
+			k.Checkpoint, _, k.err = signing.OpenCheckpoint(k.note, k.Origin, c.keys)
 		}
 	}
+}
+
+// met is a tree that a kept checkpoint speaks of.
+type met struct {
+	kept *keptCheckpoint
+	root merkle.Hash
+}
+
+// meet notes the present tree if a kept checkpoint has its size. It counts once a
+// signed checkpoint shows that the tree is the log's.
+func (f *follower) meet() {
+	for _, k := range f.c.kept {
+		if k.err == nil && k.Size == f.tree.Size() {
+			f.group.met = append(f.group.met, met{k, f.tree.Root()})
+		}
+	}
+}
+
+func (m met) settle() {
+	if m.root == merkle.Hash(m.kept.Root) {
+		m.kept.same.Store(true)
+	} else {
+		m.kept.other.Store(true)
+	}
+}
+
+// judgeKept says what became of the kept checkpoints, once the whole log is known;
+// first is the size of the tree before the first segment.
+func (c *checker) judgeKept(first uint64, r *Report) (said []Finding) {
+	for _, k := range c.kept {
+		say := func(kind Kind, severity Severity, format string, args ...any) {
+			said = append(said, Finding{Kind: kind, Severity: severity, Segment: k.file, Message: k.name + " " + fmt.Sprintf(format, args...)})
+		}
+		switch {
+		case k.err != nil:
+			say(Rollback, Tampering, "is not one of this log, or has been changed: %v", k.err)
+		case k.Origin != r.Origin:
+			say(Rollback, Tampering, "is of the log %q, not of %q", k.Origin, r.Origin)
+		case k.other.Load():
+			say(Rollback, Tampering, "covers %d leaves with another root hash: this is another history of the log", k.Size)
+		case k.same.Load():
+		case k.Size > r.TreeSize:
+			say(Rollback, Tampering, "covers %d leaves, but the log has only %d: its end is missing", k.Size, r.TreeSize)
+		case k.Size < first:
+			say(CheckpointUnchecked, Warning, "covers %d leaves, and the segments up to there have been pruned", k.Size)
+		default:
+			say(CheckpointUnchecked, Warning, "covers %d leaves; the log is not intact up to there", k.Size)
+		}
+	}
+	return said
 }

@@ -17,74 +17,110 @@ const (
 	maxLocate = 2000
 	// maxAnySwap bounds the lines of a group in which all pairs are tried.
 	maxAnySwap = 64
+	// maxTried bounds the work for a segment, in leaves added to trees.
+	maxTried = 2 * maxLocate * maxLocate
 )
 
-// locate looks for a change that explains why a checkpoint does not fit. It
-// returns the tree without that change, and what was found, or nothing.
-func (f *follower) locate(size uint64, root merkle.Hash) (merkle.Frontier, []Finding) {
+// locate looks for a change that explains why a checkpoint does not fit. If it
+// finds one, it reports it and takes up the tree without that change.
+func (f *follower) locate(size uint64, root merkle.Hash) bool {
 	g := &f.group
 	if g.lost || len(g.leaves) < 2 {
-		return merkle.Frontier{}, nil
+		return false
 	}
-	switch have := g.before.Size() + uint64(len(g.leaves)); {
-	case have == size+1:
+	switch g.before.Size() + uint64(len(g.leaves)) {
+	case size + 1:
 		return f.locateInserted(root)
-	case have == size:
+	case size:
 		return f.locateSwapped(root)
 	default:
-		return merkle.Frontier{}, nil
+		return false
 	}
+}
+
+// fits reports whether the leaves behind a tree lead to a root, and takes up the
+// resulting tree if so.
+func (f *follower) fits(tree merkle.Frontier, root merkle.Hash, n int, at func(i int) leaf) bool {
+	if f.tried += n; f.tried > maxTried {
+		return false
+	}
+	for i := range n {
+		tree.Append(at(i).hash)
+	}
+	if tree.Root() != root {
+		return false
+	}
+	f.tree = tree
+	return true
 }
 
 // locateInserted tries to leave out each line.
-func (f *follower) locateInserted(root merkle.Hash) (merkle.Frontier, []Finding) {
-	leaves := f.group.leaves
-	before := f.group.before
-	for i := range leaves {
-		tree := before
-		for _, l := range leaves[i+1:] {
-			tree.Append(l.hash)
+func (f *follower) locateInserted(root merkle.Hash) bool {
+	g := &f.group
+	before := g.before
+	for i := range g.leaves {
+		rest := g.leaves[i+1:]
+		if !f.fits(before, root, len(rest), func(k int) leaf { return rest[k] }) {
+			before.Append(g.leaves[i].hash)
+			continue
 		}
-		if tree.Root() == root {
-			// Of two equal lines in a row, the second is the repeated one.
-			for i+1 < len(leaves) && leaves[i+1].hash == leaves[i].hash {
-				i++
-			}
-			index := f.group.before.Size() + uint64(i)
-			return tree, []Finding{{Kind: LineRepeated, Severity: Tampering, Line: leaves[i].line, Index: &index, EventID: leaves[i].id,
-				Message: fmt.Sprintf("the line was inserted, or repeated: without it the signed checkpoint on line %d fits", f.line)}}
+		// Of two equal lines in a row, the second is the repeated one.
+		for i+1 < len(g.leaves) && g.leaves[i+1].hash == g.leaves[i].hash {
+			i++
 		}
-		before.Append(leaves[i].hash)
+		f.reject(g.leaves[i])
+		if g.leaves[i].bad {
+			return true // it has been named
+		}
+		index := g.before.Size() + uint64(i)
+		f.add(Finding{Kind: LineInserted, Severity: Tampering, Line: g.leaves[i].line, Index: &index, EventID: g.id(g.leaves[i]),
+			Message: fmt.Sprintf("the line was inserted, or repeated: without it the signed checkpoint on line %d fits", f.line)})
+		return true
 	}
-	return merkle.Frontier{}, nil
+	return false
+}
+
+// reject counts a pending event as failed.
+func (f *follower) reject(l leaf) {
+	if !l.counts {
+		return
+	}
+	f.group.pending--
+	if l.signed {
+		f.group.pendingSigned--
+	}
+	f.fail(f.group.id(l))
 }
 
 // locateSwapped tries to swap lines: neighbours, and in small groups any two.
-func (f *follower) locateSwapped(root merkle.Hash) (merkle.Frontier, []Finding) {
-	leaves := f.group.leaves
+func (f *follower) locateSwapped(root merkle.Hash) bool {
+	g := &f.group
 	reach := 1
-	if len(leaves) <= maxAnySwap {
-		reach = len(leaves)
+	if len(g.leaves) <= maxAnySwap {
+		reach = len(g.leaves)
 	}
-	before := f.group.before
-	for i := range leaves {
-		for j := i + 1; j < len(leaves) && j <= i+reach; j++ {
-			tree := before
-			tree.Append(leaves[j].hash)
-			for k := i + 1; k < len(leaves); k++ {
-				if k == j {
-					tree.Append(leaves[i].hash)
-				} else {
-					tree.Append(leaves[k].hash)
+	before := g.before
+	for i := range g.leaves {
+		for j := i + 1; j < len(g.leaves) && j <= i+reach; j++ {
+			swapped := func(k int) leaf {
+				switch k += i; k {
+				case i:
+					return g.leaves[j]
+				case j:
+					return g.leaves[i]
+				default:
+					return g.leaves[k]
 				}
 			}
-			if tree.Root() == root {
-				index := f.group.before.Size() + uint64(i)
-				return tree, []Finding{{Kind: LinesSwapped, Severity: Tampering, Line: leaves[i].line, LastLine: leaves[j].line, Index: &index, EventID: leaves[i].id,
-					Message: fmt.Sprintf("lines %d and %d were swapped: the other way round the signed checkpoint on line %d fits", leaves[i].line, leaves[j].line, f.line)}}
+			if !f.fits(before, root, len(g.leaves)-i, swapped) {
+				continue
 			}
+			index := g.before.Size() + uint64(i)
+			f.add(Finding{Kind: LinesSwapped, Severity: Tampering, Line: g.leaves[i].line, LastLine: g.leaves[j].line, Index: &index, EventID: g.id(g.leaves[i]),
+				Message: fmt.Sprintf("lines %d and %d were swapped: the other way round the signed checkpoint on line %d fits", g.leaves[i].line, g.leaves[j].line, f.line)})
+			return true
 		}
-		before.Append(leaves[i].hash)
+		before.Append(g.leaves[i].hash)
 	}
-	return merkle.Frontier{}, nil
+	return false
 }

@@ -39,8 +39,9 @@ const (
 	DuplicatesUnchecked Kind = "duplicates_unchecked"
 	// RootMismatch: a signed checkpoint does not fit the lines it covers.
 	RootMismatch Kind = "root_mismatch"
-	// LineRepeated: a signed checkpoint fits once this line is left out.
-	LineRepeated Kind = "line_inserted"
+	// LineInserted: a signed checkpoint fits once this line is left out, or the line
+	// repeats a checkpoint.
+	LineInserted Kind = "line_inserted"
 	// LinesSwapped: a signed checkpoint fits once two lines are swapped.
 	LinesSwapped Kind = "lines_swapped"
 	// CheckpointMalformed: a checkpoint line is not in the form it must have.
@@ -84,17 +85,17 @@ type Finding struct {
 	Kind     Kind     `json:"kind"`
 	Severity Severity `json:"severity"`
 	// Segment is the name of the file, "" if the finding is about the log.
-	Segment string `json:"segment,omitempty"`
+	Segment string `json:"segment"`
 	// Line counts from 1 in the uncompressed file; 0 if the finding is about the
 	// whole file.
-	Line int `json:"line,omitempty"`
+	Line int `json:"line"`
 	// LastLine is set if the finding is about the lines from Line to LastLine.
 	LastLine int `json:"last_line,omitempty"`
 	// Index is the leaf index of the line, as far as it is known.
-	Index *uint64 `json:"index,omitempty"`
-	// EventID is the id of the event on the line, as it is in the file: show it
-	// escaped.
-	EventID string `json:"event_id,omitempty"`
+	Index *uint64 `json:"index"`
+	// EventID is the id of the event on the line, as it is in the file but for its
+	// length: show it escaped.
+	EventID string `json:"event_id"`
 	Message string `json:"message"`
 }
 
@@ -119,14 +120,16 @@ type Report struct {
 	// TotalEvents counts event lines, the log's own included.
 	TotalEvents uint64 `json:"total_events"`
 	// VerifiedEvents are unchanged and covered by a signed checkpoint, or, where a
-	// change nearby keeps the checkpoint from fitting, by a signature of their own.
+	// change before them in the segment keeps the checkpoint from fitting, by a
+	// signature of their own.
 	VerifiedEvents uint64 `json:"verified_events"`
 	FailedEvents   uint64 `json:"failed_events"`
 	UnsignedEvents uint64 `json:"unsigned_events"`
 	// OwnEvents counts those that the log wrote of itself.
 	OwnEvents         uint64 `json:"own_events"`
 	TamperingDetected bool   `json:"tampering_detected"`
-	// FailedEventIDs lists ids of failed events, up to Options.MaxFindings.
+	// FailedEventIDs lists the ids of failed events that have one, up to
+	// Options.MaxFindings.
 	FailedEventIDs []string `json:"failed_event_ids"`
 	// SelfAttested says that no key was given, so that the log was checked with the
 	// keys it names itself.
@@ -140,7 +143,10 @@ type Report struct {
 	FirstEvent *time.Time `json:"first_event,omitempty"`
 	LastEvent  *time.Time `json:"last_event,omitempty"`
 	Segments   []Segment  `json:"segments"`
-	Findings   []Finding  `json:"findings"`
-	// FindingsOmitted counts findings beyond Options.MaxFindings in a segment.
-	FindingsOmitted int `json:"findings_omitted,omitempty"`
+	// Findings are about the log first, then about each segment by line.
+	Findings []Finding `json:"findings"`
+	// FindingCounts counts all findings by severity, FindingsOmitted those that
+	// Options.MaxFindings left out of Findings, the least severe first.
+	FindingCounts   map[Severity]int `json:"finding_counts"`
+	FindingsOmitted int              `json:"findings_omitted"`
 }

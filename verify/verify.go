@@ -4,11 +4,12 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,7 +34,8 @@ type Options struct {
 	// Progress is called now and then, from several goroutines, with the number of
 	// stored bytes checked so far and in all. It may be nil.
 	Progress func(done, total int64)
-	// MaxFindings bounds the findings kept for each segment; 0 means 1000.
+	// MaxFindings bounds the findings and the failed events' ids in the report; all
+	// are counted. 0 means 1000.
 	MaxFindings int
 }
 
@@ -43,11 +45,20 @@ var (
 	ErrNoLog = errors.New("there is no audit log here: no file is named audit-….jsonl")
 	// ErrWrongKey: the log is signed, but with none of the keys given.
 	ErrWrongKey = errors.New("the log is not signed with any of the keys given")
+	// ErrChanging: segments came and went faster than they could be read.
+	ErrChanging = errors.New("the log kept changing while it was being checked: try again, or check a copy")
 )
+
+// maxPasses bounds how often a log is looked at again because the writer changed
+// what it consists of.
+const maxPasses = 5
 
 // Log checks the log in the root of fsys. Whatever is wrong with the log itself is
 // a finding; the error says that it could not be checked. The same log and options
 // give the same report.
+//
+// The log may be in use: what it holds at the start is checked, and segments that
+// are compressed or pruned meanwhile are found again.
 func Log(ctx context.Context, fsys fs.FS, o Options) (*Report, error) {
 	if o.Jobs <= 0 {
 		o.Jobs = runtime.GOMAXPROCS(0)
@@ -55,46 +66,50 @@ func Log(ctx context.Context, fsys fs.FS, o Options) (*Report, error) {
 	if o.MaxFindings <= 0 {
 		o.MaxFindings = 1000
 	}
+	c := &checker{fsys: fsys, o: o, known: map[known]*result{}}
+	if err := c.takeKept(); err != nil {
+		return nil, err
+	}
+	if err := c.takeFiled(); err != nil {
+		return nil, err
+	}
 	listing, err := segment.List(fsys)
 	if err != nil {
 		return nil, err
 	}
-	if len(listing.Segments) == 0 && !listing.Checkpoint {
-		return nil, ErrNoLog
+	for pass := 1; ; pass++ {
+		report, settled, err := c.pass(ctx, listing)
+		if err != nil || settled {
+			return report, err
+		}
+		again, err := segment.List(fsys)
+		if err != nil {
+			return nil, err
+		}
+		if slices.Equal(listing.Segments, again.Segments) {
+			return report, nil
+		}
+		if pass == maxPasses {
+			return nil, ErrChanging
+		}
+		listing = again
 	}
-	c := &checker{fsys: fsys, o: o, report: &Report{SelfAttested: len(o.Keys) == 0, FailedEventIDs: []string{}, KeyIDs: []string{}, Segments: []Segment{}, Findings: []Finding{}}}
-	files, err := c.choose(ctx, listing)
-	if err != nil {
-		return nil, err
-	}
-	c.keys = o.Keys
-	if len(c.keys) == 0 {
-		c.keys = c.namedKeys(files)
-	}
-	c.keep(listing.Checkpoint)
-	results, err := c.segments(ctx, files)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.join(results); err != nil {
-		return nil, err
-	}
-	if err := c.duplicates(ctx, files, results); err != nil {
-		return nil, err
-	}
-	c.finish(results)
-	return c.report, nil
 }
 
 // checker is one run.
 type checker struct {
-	fsys   fs.FS
-	o      Options
-	keys   []*signing.PublicKey
-	kept   []*keptCheckpoint
-	report *Report
+	fsys fs.FS
+	o    Options
+	keys []*signing.PublicKey
+	kept []*keptCheckpoint
+	// known are the results of segments that have been checked.
+	known map[known]*result
+	// perSegment bounds the findings of each severity kept for a segment.
+	perSegment int
+	// base is the index of the first leaf there is.
+	base uint64
 	// log are findings about the log as a whole.
-	log []Finding
+	log findings
 
 	done, total atomic.Int64
 	// slots bounds the goroutines that check lines.
@@ -103,79 +118,85 @@ type checker struct {
 	budget byteBudget
 }
 
-// choose picks the file to read for each segment, and says what else there is.
-func (c *checker) choose(ctx context.Context, l segment.Listing) (files []segment.File, err error) {
-	for _, name := range l.Unknown {
-		c.log = append(c.log, Finding{Kind: UnknownFile, Severity: Info, Segment: name, Message: "the file is not part of the log, and was not looked at"})
-	}
-	for _, f := range l.Segments {
-		if !f.Mode.IsRegular() {
-			c.log = append(c.log, Finding{Kind: SegmentUnreadable, Severity: Tampering, Segment: f.Name, Message: fmt.Sprintf("not a regular file but %s; it was not opened", f.Mode.Type())})
-			continue
-		}
-		if n := len(files); n > 0 && files[n-1].Parsed.Plain() == f.Parsed.Plain() {
-			same, err := c.sameContent(ctx, files[n-1], f)
-			if err != nil {
-				return nil, err
-			}
-			if same {
-				c.log = append(c.log, Finding{Kind: CompressionLeftover, Severity: Info, Segment: f.Name, Message: "the segment is also there plain, with the same content: compression was interrupted"})
-			} else {
-				c.log = append(c.log, Finding{Kind: SegmentOverlap, Severity: Tampering, Segment: f.Name, Message: fmt.Sprintf("it does not hold what %s holds, though both are said to be the same segment", files[n-1].Name)})
-			}
-			continue
-		}
-		files = append(files, f)
-		c.total.Add(f.Size)
-	}
-	return files, nil
+// known names a file as it was when it was checked.
+type known struct {
+	name   string
+	size   int64
+	newest bool
 }
 
-// namedKeys returns the keys that the segments' headers name.
-func (c *checker) namedKeys(files []segment.File) (keys []*signing.PublicKey) {
-	seen := map[string]bool{}
-	for _, f := range files {
-		r, err := segment.Open(c.fsys, f.Name, -1)
-		if err != nil {
-			continue // found again, and reported, when the segment is read
-		}
-		line, err := r.Next()
-		if err == nil {
-			if h, err := segment.ParseHeader(line); err == nil {
-				for _, k := range h.Keys {
-					if p, err := signing.ParsePublicKeyDER(k.PublicKey); err == nil && !seen[p.ID()] {
-						seen[p.ID()] = true
-						keys = append(keys, p)
-					}
-				}
-			}
-		}
-		r.Close()
+// pass checks what a listing names, as far as that has not been done. The log is
+// not settled if something is missing that the listing may only have missed.
+func (c *checker) pass(ctx context.Context, l segment.Listing) (_ *Report, settled bool, _ error) {
+	c.log = findings{}
+	files, err := c.choose(ctx, l)
+	if err != nil {
+		return nil, false, err
 	}
-	return keys
+	if len(l.Segments) == 0 && len(c.kept) == len(c.o.Checkpoints) {
+		return nil, false, ErrNoLog
+	}
+	if c.keys == nil {
+		if c.keys = trusted(c.o.Keys); len(c.keys) == 0 {
+			c.keys = c.namedKeys(files)
+		}
+		c.openKept()
+	}
+	c.perSegment = c.o.MaxFindings
+	if len(files) > 0 {
+		c.base = files[0].Parsed.FirstIndex
+		// All segments together keep no more than some times what the report
+		// can hold.
+		c.perSegment = min(c.o.MaxFindings, max(4, 16*c.o.MaxFindings/len(files)))
+	}
+	results, err := c.segments(ctx, files)
+	if err != nil {
+		return nil, false, err
+	}
+	if err := c.rightKey(results); err != nil {
+		return nil, false, err
+	}
+	settled = !slices.ContainsFunc(results, func(r *result) bool { return r.gone })
+	if !settled {
+		return nil, false, nil
+	}
+	j := c.join(results)
+	if err := c.duplicates(ctx, results, j); err != nil {
+		return nil, false, err
+	}
+	return c.report(results, j), !j.missing, nil
 }
 
 // segments checks all segments, several at a time.
 func (c *checker) segments(ctx context.Context, files []segment.File) ([]*result, error) {
+	results := make([]*result, len(files))
+	todo := make([]int, 0, len(files))
+	for i, f := range files {
+		if results[i] = c.known[known{f.Name, f.Size, i == len(files)-1}]; results[i] == nil {
+			todo = append(todo, i)
+			c.total.Add(f.Size)
+		}
+	}
 	c.slots = make(chan struct{}, c.o.Jobs)
 	c.budget.init(budgetBytes)
-	results := make([]*result, len(files))
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	next := atomic.Int64{}
 	var wg sync.WaitGroup
-	for range min(c.o.Jobs, len(files)) {
+	for range min(c.o.Jobs, len(todo)) {
 		wg.Go(func() {
 			for {
-				i := int(next.Add(1)) - 1
-				if i >= len(files) || ctx.Err() != nil {
+				n := int(next.Add(1)) - 1
+				if n >= len(todo) || ctx.Err() != nil {
 					return
 				}
+				i := todo[n]
 				r, err := c.segment(ctx, files[i], i == len(files)-1)
 				if err != nil {
 					cancel(err)
 					return
 				}
+				slices.Sort(r.ids)
 				results[i] = r
 			}
 		})
@@ -183,6 +204,11 @@ func (c *checker) segments(ctx context.Context, files []segment.File) ([]*result
 	wg.Wait()
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
+	}
+	for i, f := range files {
+		if !results[i].gone {
+			c.known[known{f.Name, f.Size, i == len(files)-1}] = results[i]
+		}
 	}
 	return results, nil
 }
@@ -195,39 +221,50 @@ func (c *checker) progress(n int64) {
 	}
 }
 
-// finish sums up.
-func (c *checker) finish(results []*result) {
-	r := c.report
-	r.Findings = append(r.Findings, c.log...)
-	signers := map[string]bool{}
-	for _, s := range results {
+// report sums up.
+func (c *checker) report(results []*result, j *joined) *Report {
+	r := &j.report
+	r.SelfAttested = len(c.o.Keys) == 0
+	r.FailedEventIDs, r.KeyIDs, r.Segments = []string{}, []string{}, []Segment{}
+	r.FindingCounts = map[Severity]int{Tampering: 0, Warning: 0, Info: 0}
+	all := slices.Clone(c.log.list)
+	count := func(f findings) {
+		for s, n := range f.count {
+			r.FindingCounts[s] += n
+		}
+	}
+	count(c.log)
+	for i, s := range results {
 		r.TotalEvents += s.total
 		r.VerifiedEvents += s.verified
 		r.FailedEvents += s.failed
 		r.UnsignedEvents += s.unsigned
-		r.OwnEvents += s.own
-		r.FindingsOmitted += s.omitted
-		r.Findings = append(r.Findings, s.findings...)
-		if room := c.o.MaxFindings - len(r.FailedEventIDs); room > 0 {
-			r.FailedEventIDs = append(r.FailedEventIDs, s.failedIDs[:min(room, len(s.failedIDs))]...)
-		}
+		r.OwnEvents += s.ours
+		here := slices.Concat(s.findings.list, j.found[i].list)
+		slices.SortStableFunc(here, func(a, b Finding) int { return cmp.Compare(a.Line, b.Line) })
+		all = append(all, here...)
+		count(s.findings)
+		count(j.found[i])
+		room := max(0, c.o.MaxFindings-len(r.FailedEventIDs))
+		r.FailedEventIDs = append(r.FailedEventIDs, s.failedIDs[:min(room, len(s.failedIDs))]...)
 		for _, k := range s.signers {
-			if !signers[k] {
-				signers[k] = true
+			if !slices.Contains(r.KeyIDs, k) {
 				r.KeyIDs = append(r.KeyIDs, k)
 			}
 		}
-		if s.first != nil && (r.FirstEvent == nil || s.first.Before(*r.FirstEvent)) {
-			r.FirstEvent = s.first
+		if t := s.counts.first; !t.IsZero() && (r.FirstEvent == nil || t.Before(*r.FirstEvent)) {
+			r.FirstEvent = &t
 		}
-		if s.last != nil && (r.LastEvent == nil || s.last.After(*r.LastEvent)) {
-			r.LastEvent = s.last
+		if t := s.counts.last; !t.IsZero() && (r.LastEvent == nil || t.After(*r.LastEvent)) {
+			r.LastEvent = &t
 		}
 		r.Segments = append(r.Segments, s.summary())
 	}
-	for _, f := range r.Findings {
-		if f.Severity == Tampering {
-			r.TamperingDetected = true
-		}
+	r.Findings = mostSevere(all, c.o.MaxFindings)
+	for _, n := range r.FindingCounts {
+		r.FindingsOmitted += n
 	}
+	r.FindingsOmitted -= len(r.Findings)
+	r.TamperingDetected = r.FindingCounts[Tampering] > 0
+	return r
 }

@@ -1,0 +1,282 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package verify
+
+import (
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"time"
+
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+// follower follows the lines of a segment in order.
+type follower struct {
+	*result
+	c *checker
+	// claims is the header, or what takes its place if that is invalid.
+	claims *segment.Header
+	tree   merkle.Frontier
+	// anchored says that the tree is known: all checkpoints so far fit, or could
+	// be made to.
+	anchored bool
+	// group is what has been read since the last checkpoint that counts.
+	group group
+	// claimed is the size of the last checkpoint with a valid signature, seen the
+	// number of leaves since.
+	claimed, seen uint64
+	line          int
+	malformed     int
+	// tried is the work that went into locating changes.
+	tried int
+}
+
+// follow takes the next line.
+func (f *follower) follow(l *checked) {
+	switch l.kind {
+	case segment.KindCheckpoint:
+		f.checkpoint(l)
+	case segment.KindEvent:
+		f.event(l)
+	default:
+		// What is not known may have been an event, so it takes the place of one.
+		f.doubt(l, Finding{Kind: EventMalformed, Severity: Tampering, Line: f.line, Index: f.index(), Message: l.bad.Error()})
+		if l.kind == segment.KindUnknown {
+			f.group.unknown++
+		}
+		f.addLeaf(l, false)
+	}
+}
+
+// add notes a finding about the present line, or the one it names.
+func (f *follower) add(one Finding) {
+	if one.Line == 0 {
+		one.Line = f.line
+	}
+	one.Segment = f.file.Name
+	f.findings.add(f.c.perSegment, one)
+}
+
+// doubt notes a finding about a malformed line. In the newest segment, a line with
+// a NUL is what a power cut leaves where data had not reached the disk: that
+// is tampering only if a checkpoint follows. doubt reports whether that is open.
+func (f *follower) doubt(l *checked, one Finding) bool {
+	f.malformed++
+	if l.nul && f.active() && len(f.group.doubts) < f.c.perSegment {
+		f.group.doubts = append(f.group.doubts, one)
+		return true
+	}
+	f.add(one)
+	return false
+}
+
+// index is that of the next leaf, as it would be if nothing had been changed
+// before.
+func (f *follower) index() *uint64 {
+	at := f.claimed + f.seen
+	return &at
+}
+
+func (f *follower) addLeaf(l *checked, counts bool) {
+	f.seen++
+	g := &f.group
+	if !f.anchored {
+		return
+	}
+	f.tree.Append(l.leaf)
+	f.meet()
+	if len(g.leaves) == maxLocate {
+		g.lost = true
+		return
+	}
+	start := len(g.ids)
+	g.ids = append(g.ids, l.sum.ID[:min(len(l.sum.ID), maxID)]...)
+	g.leaves = append(g.leaves, leaf{hash: l.leaf, line: f.line, id: [2]int{start, len(g.ids)}, counts: counts, signed: l.signed == sigValid, bad: l.bad != nil})
+}
+
+func (f *follower) event(l *checked) {
+	index := f.index()
+	// What is not in order is counted whatever time it says.
+	ranged := l.bad != nil || f.inRange(l.sum.Time)
+	kind, message := f.judge(l)
+	good := kind == ""
+	f.addLeaf(l, good && ranged)
+	f.remember(l.sum.ID)
+	if ranged {
+		f.count(l)
+	}
+	if !good {
+		one := Finding{Kind: kind, Severity: Tampering, Line: f.line, Index: index, EventID: clip(l.sum.ID, maxID), Message: message}
+		if ranged {
+			f.fail(one.EventID)
+		}
+		switch {
+		case l.bad == nil:
+			f.add(one)
+		case f.doubt(l, one):
+			f.group.doubted++
+		}
+		return
+	}
+	if l.form == segment.FormUnsigned {
+		f.add(Finding{Kind: UnsignedEvent, Severity: Warning, Index: index, EventID: clip(l.sum.ID, maxID), Message: "the event was written without a signature of its own, because signing failed; the checkpoint covers it"})
+		if ranged {
+			f.unsigned++
+		}
+	}
+	if l.sum.Log != nil {
+		f.listen(l, *index)
+	}
+	if ranged {
+		f.group.await(f.c.perSegment, l)
+	}
+}
+
+// judge says what is wrong with an event line by itself.
+func (f *follower) judge(l *checked) (Kind, string) {
+	switch {
+	case l.bad != nil:
+		return EventMalformed, l.bad.Error()
+	case l.signed == sigInvalid:
+		return EventSignatureInvalid, "the event's signature does not fit the event: one of the two has been changed"
+	case l.signed == sigUnknownKey:
+		return UnknownKey, fmt.Sprintf("the event is signed with the key %s, which is not trusted", l.keyID)
+	case l.form == segment.FormBare && f.claims.Scope == segment.ScopeEvent:
+		return UnsignedEvent, "the event has no signature, but every event of this segment must have one"
+	default:
+		return "", ""
+	}
+}
+
+func (f *follower) inRange(t time.Time) bool {
+	o := &f.c.o
+	return (o.Since.IsZero() || !t.Before(o.Since)) && (o.Until.IsZero() || t.Before(o.Until))
+}
+
+func (f *follower) count(l *checked) {
+	f.total++
+	if l.sum.Log != nil {
+		f.ours++
+	}
+	if l.bad != nil {
+		return
+	}
+	t := l.sum.Time
+	if f.counts.first.IsZero() || t.Before(f.counts.first) {
+		f.counts.first = t
+	}
+	if f.last.IsZero() || t.After(f.last) {
+		f.last = t
+	}
+}
+
+func (f *follower) fail(id string) {
+	f.failed++
+	if id != "" && len(f.failedIDs) < f.c.perSegment {
+		f.failedIDs = append(f.failedIDs, id)
+	}
+}
+
+// remember keeps a hash of an event's id, to find those that occur twice.
+func (f *follower) remember(id []byte) {
+	if len(id) > 0 && f.claimed+f.seen-f.c.base < maxCompared {
+		f.ids = append(f.ids, maphash.Bytes(idSeed, id))
+	}
+}
+
+func (f *follower) checkpoint(l *checked) {
+	if l.bad != nil {
+		f.doubt(l, Finding{Kind: CheckpointMalformed, Severity: Tampering, Line: f.line, Message: l.bad.Error()})
+		return
+	}
+	if l.sigErr != nil {
+		kind := CheckpointSignatureInvalid
+		if errors.Is(l.sigErr, signing.ErrNoTrustedSignature) {
+			kind = UnknownKey
+		}
+		f.add(Finding{Kind: kind, Severity: Tampering, Message: l.sigErr.Error()})
+		return
+	}
+	for _, k := range l.signers {
+		if !slices.Contains(f.signers, k.ID()) {
+			f.signers = append(f.signers, k.ID())
+		}
+	}
+	switch {
+	case f.seen == 0 && l.checkpoint.Size == f.claimed:
+		f.add(Finding{Kind: LineInserted, Severity: Tampering, Message: "the checkpoint repeats the one before it: no line lies between them"})
+	case f.anchored && l.checkpoint.Size == f.tree.Size() && merkle.Hash(l.checkpoint.Root) == f.tree.Root():
+		f.settle(true)
+	case f.anchored:
+		f.mismatch(l)
+	default:
+		f.unanchored(l)
+	}
+	f.end = &point{l.checkpoint.Size, l.checkpoint.Root}
+	f.claimed, f.seen = l.checkpoint.Size, 0
+}
+
+// mismatch handles a signed checkpoint that does not fit the lines above it.
+func (f *follower) mismatch(l *checked) {
+	if f.locate(l.checkpoint.Size, l.checkpoint.Root) {
+		f.settle(true)
+		return
+	}
+	g := &f.group
+	from, to := g.firstLine, max(g.firstLine, f.line-1)
+	index := g.before.Size()
+	f.add(Finding{Kind: RootMismatch, Severity: Tampering, Line: from, LastLine: to, Index: &index, Message: f.mismatchMessage(l.checkpoint.Size, from, to)})
+	if f.tree.Size() == l.checkpoint.Size {
+		f.countUnknown()
+	}
+	f.anchored = false
+	f.settle(false)
+}
+
+// countUnknown counts lines of no known kind that take the place of events.
+func (f *follower) countUnknown() {
+	f.total += f.group.unknown
+	f.failed += f.group.unknown
+}
+
+func (f *follower) mismatchMessage(size uint64, from, to int) string {
+	where := fmt.Sprintf("lines %d to %d", from, to)
+	if from == to {
+		where = fmt.Sprintf("line %d", from)
+	}
+	said := fmt.Sprintf("the signed checkpoint on line %d", f.line)
+	switch have := f.tree.Size(); {
+	case have < size:
+		return fmt.Sprintf("%s covers %d more than there are: %s missing at %s", said, size-have, plural(size-have, "a line is", "lines are"), where)
+	case have > size:
+		return fmt.Sprintf("%s covers %d fewer than there are: %s inserted at %s", said, have-size, plural(have-size, "a line was", "lines were"), where)
+	default:
+		return fmt.Sprintf("%s does not fit: %s changed since it was signed", said, plural(uint64(to-from+1), where+" was", "one or more of "+where+" were"))
+	}
+}
+
+func plural(n uint64, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+// unanchored handles a checkpoint behind one that did not fit, or without a header:
+// its root cannot be computed before the next segment's header, but the number of
+// leaves can be compared, and it has a valid signature.
+func (f *follower) unanchored(l *checked) {
+	if have, want := f.seen, l.checkpoint.Size-f.claimed; have != want || l.checkpoint.Size < f.claimed {
+		index := f.claimed
+		f.add(Finding{Kind: RootMismatch, Severity: Tampering, Line: f.group.firstLine, LastLine: f.line, Index: &index,
+			Message: fmt.Sprintf("the signed checkpoints before and on line %d are %d leaves apart, but there are %d lines between them", f.line, int64(want), have)})
+	} else {
+		f.countUnknown()
+	}
+	f.settle(false)
+}

@@ -1,0 +1,91 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package verify
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/otel-auditlog/auditlogexporter/segment"
+)
+
+// choose picks the file to read for each segment, and says what else there is.
+func (c *checker) choose(ctx context.Context, l segment.Listing) (files []segment.File, err error) {
+	for _, name := range l.Unknown {
+		c.log.add(c.o.MaxFindings, Finding{Kind: UnknownFile, Severity: Info, Segment: clip(name, maxID), Message: "the file is not part of the log, and was not looked at"})
+	}
+	for _, f := range l.Segments {
+		if !f.Mode.IsRegular() {
+			c.log.add(c.o.MaxFindings, Finding{Kind: SegmentUnreadable, Severity: Tampering, Segment: f.Name, Message: fmt.Sprintf("not a regular file but %s; it was not opened", f.Mode.Type())})
+			continue
+		}
+		n := len(files)
+		if n == 0 || files[n-1].Parsed.Plain() != f.Parsed.Plain() {
+			files = append(files, f)
+			continue
+		}
+		same, err := c.sameContent(ctx, files[n-1], f)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			files[n-1] = f // its compression has just been completed
+		case err != nil:
+			return nil, err
+		case same:
+			c.log.add(c.o.MaxFindings, Finding{Kind: CompressionLeftover, Severity: Info, Segment: f.Name, Message: fmt.Sprintf("it holds the same as %s: a compression is going on, or was interrupted", files[n-1].Name)})
+		default:
+			c.log.add(c.o.MaxFindings, Finding{Kind: SegmentOverlap, Severity: Tampering, Segment: f.Name, Message: fmt.Sprintf("it does not hold what %s holds, though both are said to be the same segment", files[n-1].Name)})
+		}
+	}
+	return files, nil
+}
+
+// sameContent reports whether two files of a segment hold the same lines.
+func (c *checker) sameContent(ctx context.Context, a, b segment.File) (bool, error) {
+	ra, err := segment.Open(c.fsys, a.Name, -1)
+	if err != nil {
+		return false, ignoreForm(err)
+	}
+	defer ra.Close()
+	rb, err := segment.Open(c.fsys, b.Name, -1)
+	if err != nil {
+		return false, ignoreForm(err)
+	}
+	defer rb.Close()
+	for {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		la, errA := ra.Next()
+		lb, errB := rb.Next()
+		if errA == io.EOF && errB == io.EOF {
+			return true, nil
+		}
+		if errA != nil || errB != nil || !bytes.Equal(la, lb) {
+			return false, nil
+		}
+	}
+}
+
+// ignoreForm passes on an error unless it says that the file is damaged.
+func ignoreForm(err error) error {
+	if isForm(err) {
+		return nil
+	}
+	return err
+}
+
+// isForm reports whether an error is about what a file holds, not about reading
+// it.
+func isForm(err error) bool {
+	for _, form := range []error{segment.ErrBadCompression, segment.ErrTrailingData, segment.ErrLineTooLong, segment.ErrPartialLine, segment.ErrNotRegular} {
+		if errors.Is(err, form) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,93 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package verify
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+// trusted returns the keys without repetitions, which a note verifier would take
+// for a contradiction.
+func trusted(keys []*signing.PublicKey) (once []*signing.PublicKey) {
+	for _, k := range keys {
+		if !slices.ContainsFunc(once, k.Equal) {
+			once = append(once, k)
+		}
+	}
+	return once
+}
+
+// namedKeys returns the keys that the log names, for a log that attests itself:
+// those of the first header that can be read. Whatever a later header names is
+// not believed, or else anybody could continue the log with a key of their own.
+func (c *checker) namedKeys(files []segment.File) (keys []*signing.PublicKey) {
+	for _, f := range files {
+		if h := c.header(f); h != nil {
+			for _, k := range h.Keys {
+				if p, err := signing.ParsePublicKeyDER(k.PublicKey); err == nil {
+					keys = append(keys, p)
+				}
+			}
+			return trusted(keys)
+		}
+	}
+	return nil
+}
+
+// header returns a segment's header if it has a valid one. What else there is will
+// be found, and reported, when the segment is read.
+func (c *checker) header(f segment.File) *segment.Header {
+	r, err := segment.Open(c.fsys, f.Name, f.Size)
+	if err != nil {
+		return nil
+	}
+	defer r.Close()
+	line, err := r.Next()
+	if err != nil {
+		return nil
+	}
+	h, err := segment.ParseHeader(line)
+	if err != nil {
+		return nil
+	}
+	return &h
+}
+
+func (c *checker) keyByID(id string) *signing.PublicKey {
+	i := slices.IndexFunc(c.keys, func(k *signing.PublicKey) bool { return k.ID() == id })
+	if i < 0 {
+		return nil
+	}
+	return c.keys[i]
+}
+
+// rightKey tells a log that is signed with other keys from one that has been
+// tampered with: the error wraps [ErrWrongKey].
+func (c *checker) rightKey(results []*result) error {
+	var named []string
+	for _, r := range results {
+		if len(r.signers) > 0 {
+			return nil
+		}
+		if r.header == nil {
+			continue
+		}
+		for _, k := range r.header.Keys {
+			if c.keyByID(k.ID) != nil {
+				return nil
+			}
+			if !slices.Contains(named, k.ID) && len(named) < 10 {
+				named = append(named, k.ID)
+			}
+		}
+	}
+	if len(named) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: its segments name the keys %q", ErrWrongKey, named)
+}

@@ -1,0 +1,257 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package verify_test
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/verify"
+)
+
+// own returns the canonical JSON of an event of the log's own.
+func own(action, detail string) []byte {
+	return event.AppendOwn(nil, event.Own{
+		ID: "own-" + action, Time: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC), Origin: "test.example/auditlog",
+		Level: event.LevelInfo, Action: action, Detail: []byte(detail),
+	})
+}
+
+// bare returns an event line without a signature.
+func bare(canonical []byte) []byte {
+	return append(segment.AppendNoSignature(append(segment.AppendEventStart(nil), canonical...)), '\n')
+}
+
+// extend adds lines to the newest segment, and a checkpoint over them.
+func (w *written) extend(t testing.TB, lines ...[]byte) {
+	t.Helper()
+	last := len(w.names) - 1
+	all := append(w.lines(last), lines...)
+	var tree merkle.Frontier
+	for i, line := range all {
+		line = bytes.TrimSuffix(line, []byte("\n"))
+		if i == 0 {
+			h, err := segment.ParseHeader(line)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tree, err = merkle.NewFrontier(h.FirstIndex, h.Frontier); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if segment.KindOf(line) != segment.KindCheckpoint {
+			tree.Append(merkle.LeafHash(line))
+		}
+	}
+	note, err := signing.SignCheckpoint("test.example/auditlog", tree.Size(), tree.Root(), w.signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.setLines(last, append(all, append(segment.AppendCheckpoint(nil, note), '\n')))
+}
+
+// Who can write to the directory, but not sign, appends the leave to delete what
+// came before: it does not count until a checkpoint covers it.
+func TestPruningIsBelievedOnlyUnderACheckpoint(t *testing.T) {
+	o := rotation.Options{Scope: segment.ScopeCheckpoint, MaxSegmentBytes: 2000}
+	w := write(t, o, slices.Repeat([]int{1}, 10)...)
+	last := len(w.names) - 1
+	index, err := segment.ParseName(w.names[last])
+	if err != nil {
+		t.Fatal(err)
+	}
+	pruned := bare(own("pruned", fmt.Sprintf(`{"action":"pruned","before":%d}`, index.FirstIndex)))
+	honest := w.clone()
+	for _, name := range w.names[:last] {
+		delete(w.fsys, name)
+	}
+	w.names = w.names[last:]
+	w.setLines(0, append(w.lines(0), pruned))
+	if r := w.check(t); !slices.Contains(kinds(bad(r)), verify.SegmentMissing) {
+		t.Errorf("an unsigned event excused the deletion: %+v", r.Findings)
+	}
+
+	// The same event under a checkpoint is the log's own word, if its root is right.
+	honest.extend(t, pruned)
+	for _, name := range honest.names[:last] {
+		delete(honest.fsys, name)
+	}
+	if found := kinds(bad(honest.check(t))); !slices.Equal(found, []verify.Kind{verify.RootMismatch}) {
+		t.Errorf("a pruning without the right root hash: %q", found)
+	}
+}
+
+func TestAFloodOfWarningsHidesNothing(t *testing.T) {
+	w := write(t, rotation.Options{}, 1)
+	var unsigned [][]byte
+	for i := range 50 {
+		canonical := bytes.Replace(own("opened", `{"action":"opened"}`), []byte("own-opened"), fmt.Appendf(nil, "id-%d", i), 1)
+		unsigned = append(unsigned, append(segment.AppendNullSignature(append(segment.AppendEventStart(nil), canonical...)), '\n'))
+	}
+	w.extend(t, unsigned...)
+	o := verify.Options{Keys: []*signing.PublicKey{w.signer.Public()}, MaxFindings: 5}
+	r := check(t, w.fsys, o)
+	if r.TamperingDetected || r.UnsignedEvents != 50 || len(r.Findings) != 5 || r.FindingsOmitted != 45 || r.FindingCounts[verify.Warning] != 50 {
+		t.Fatalf("unsigned %d, %d findings, %d omitted, %v: %+v", r.UnsignedEvents, len(r.Findings), r.FindingsOmitted, r.FindingCounts, bad(r))
+	}
+	w.extend(t, bare(own("opened", `{"action":"opened"}`)))
+	if r := check(t, w.fsys, o); !r.TamperingDetected || len(r.Findings) != 5 || !slices.Equal(kinds(bad(r)), []verify.Kind{verify.UnsignedEvent}) {
+		t.Errorf("tampering behind 50 warnings: %+v", r.Findings)
+	}
+}
+
+func TestAKeyGivenTwiceIsOneKey(t *testing.T) {
+	w := write(t, rotation.Options{}, 1)
+	again, err := signing.ParsePublicKeyDER(w.signer.Public().SPKI())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := check(t, w.fsys, verify.Options{Keys: []*signing.PublicKey{w.signer.Public(), again}}); len(r.Findings) != 0 {
+		t.Errorf("%+v", r.Findings)
+	}
+}
+
+// Without a key, the log's own first key counts; a stranger cannot continue the log
+// with one of his own.
+func TestSelfAttestedLogHasOneOwner(t *testing.T) {
+	w := write(t, rotation.Options{MaxSegmentBytes: 1}, 1, 1)
+	last := len(w.names) - 1
+	lines := w.lines(last)
+	h, err := segment.ParseHeader(bytes.TrimSuffix(lines[0], []byte("\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger := newSigner(t, signing.Ed25519)
+	h.Keys = []segment.Key{segment.KeyOf(stranger.Public())}
+	canonical := own("opened", `{"action":"opened"}`)
+	sig, err := stranger.Sign(canonical)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged := append(segment.AppendSignature(append(segment.AppendEventStart(nil), canonical...), sig, stranger.Public().ID()), '\n')
+	w.setLines(last, [][]byte{append(segment.AppendHeader(nil, h), '\n'), forged})
+	w.signer = stranger
+	w.extend(t)
+	delete(w.fsys, "checkpoint")
+	r := check(t, w.fsys, verify.Options{})
+	if found := kinds(bad(r)); !slices.Contains(found, verify.UnknownKey) || !r.SelfAttested {
+		t.Errorf("found %q", found)
+	}
+}
+
+func TestARepeatedCheckpointIsNamed(t *testing.T) {
+	w := write(t, rotation.Options{}, 1, 1)
+	n := w.line(t, 0, `{"checkpoint"`)
+	w.setLines(0, slices.Insert(w.lines(0), n, w.lines(0)[n-1]))
+	r := w.check(t)
+	if found := bad(r); len(found) != 1 || found[0].Kind != verify.LineInserted || found[0].Line != n+1 || r.FailedEvents != 0 {
+		t.Errorf("%+v", r.Findings)
+	}
+}
+
+// A damaged header costs the tie to the tree, not the events that have signatures
+// of their own, nor the segments around it.
+func TestADamagedHeader(t *testing.T) {
+	w := write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 1, 1, 1, 1, 1, 1)
+	want := w.check(t)
+	for what, change := range map[string]func(line []byte) []byte{
+		"a member":       func(l []byte) []byte { return bytes.Replace(l, []byte(`"scope"`), []byte(`"Scope"`), 1) },
+		"its first byte": func(l []byte) []byte { return append([]byte("x"), l[1:]...) },
+		"its key": func(l []byte) []byte {
+			return bytes.Replace(l, []byte(`"public_key":"M`), []byte(`"public_key":"N`), 1)
+		},
+	} {
+		c := w.clone()
+		l := c.lines(1)
+		l[0] = change(l[0])
+		c.setLines(1, l)
+		r := c.check(t)
+		if found := bad(r); len(found) != 1 || found[0].Kind != verify.HeaderInvalid || found[0].Segment != c.names[1] || found[0].Line != 1 {
+			t.Errorf("%s: %+v", what, found)
+		}
+		if r.TotalEvents != want.TotalEvents || r.VerifiedEvents != want.VerifiedEvents {
+			t.Errorf("%s: %d of %d events verified, want all", what, r.VerifiedEvents, r.TotalEvents)
+		}
+	}
+}
+
+// A line whose beginning is destroyed was still an event.
+func TestAnUnrecognisableEventCountsAsFailed(t *testing.T) {
+	w := write(t, rotation.Options{}, 1, 1, 1)
+	want := w.check(t)
+	n := w.line(t, 0, "id-001")
+	l := w.lines(0)
+	l[n-1] = append([]byte(`{"Event":`), l[n-1][9:]...)
+	w.setLines(0, l)
+	r := w.check(t)
+	if r.TotalEvents != want.TotalEvents || r.FailedEvents != 1 || bad(r)[0].Kind != verify.EventMalformed || bad(r)[0].Line != n {
+		t.Errorf("total %d, failed %d, %+v", r.TotalEvents, r.FailedEvents, r.Findings)
+	}
+}
+
+// A kept checkpoint inside a group that was changed says nothing about rollback.
+func TestAKeptCheckpointAmongChangedLines(t *testing.T) {
+	w := write(t, rotation.Options{}, 2, 2)
+	var notes [][]byte
+	for _, line := range w.lines(0) {
+		if segment.KindOf(line) == segment.KindCheckpoint {
+			note, err := segment.ParseCheckpoint(bytes.TrimSuffix(line, []byte("\n")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			notes = append(notes, note)
+		}
+	}
+	l := w.lines(0)
+	n := w.line(t, 0, "id-000")
+	l[n-1] = bytes.Replace(l[n-1], []byte("user-000"), []byte("user-999"), 1)
+	w.setLines(0, l)
+	delete(w.fsys, "checkpoint")
+	r := check(t, w.fsys, verify.Options{Keys: []*signing.PublicKey{w.signer.Public()}, Checkpoints: notes[1:2]})
+	found := kinds(r.Findings)
+	if slices.Contains(found, verify.Rollback) || !slices.Contains(found, verify.CheckpointUnchecked) || !r.TamperingDetected {
+		t.Errorf("%q", found)
+	}
+}
+
+// What a power cut leaves behind the last checkpoint is no tampering; the same bytes
+// elsewhere are.
+func TestHolesOfAPowerCut(t *testing.T) {
+	w := write(t, rotation.Options{}, 1, 1)
+	want := w.check(t)
+	hole := strings.Repeat("\x00", 40)
+	for what, tail := range map[string]string{
+		"zeros":                   hole,
+		"zeros, then whole lines": hole + "\n" + string(w.lines(0)[3]),
+		"an event with a hole":    `{"event":{"category":"` + hole + `"}` + "\n",
+		"zeros in a checkpoint":   `{"checkpoint":"` + hole + `"}` + "\n",
+	} {
+		c := w.clone()
+		c.fsys[c.names[0]].Data = append(c.fsys[c.names[0]].Data, tail...)
+		r := c.check(t)
+		if r.TamperingDetected || !slices.Equal(kinds(r.Findings), []verify.Kind{verify.TornTail}) {
+			t.Errorf("%s: %+v", what, r.Findings)
+		}
+		if r.TotalEvents != want.TotalEvents || r.FailedEvents != 0 || r.OwnEvents != want.OwnEvents || len(r.FailedEventIDs) != 0 {
+			t.Errorf("%s: total %d, own %d, failed %d", what, r.TotalEvents, r.OwnEvents, r.FailedEvents)
+		}
+	}
+	c := w.clone()
+	l := c.lines(0)
+	at := c.line(t, 0, "id-000") - 1
+	l[at] = append(bytes.Repeat([]byte{0}, 40), l[at][40:]...)
+	c.setLines(0, l)
+	if found := bad(c.check(t)); len(found) == 0 || found[0].Line != at+1 {
+		t.Errorf("a hole under a checkpoint: %+v", found)
+	}
+}
