@@ -90,7 +90,7 @@ func TestDepth(t *testing.T) {
 	for place, value := range places {
 		depths := []int{1, 99, 100, 101, 102, 1000}
 		if place == "body" {
-			depths = append(depths, 100_000, 200_000)
+			depths = append(depths, 200_000)
 		}
 		for _, depth := range depths {
 			t.Run(fmt.Sprintf("%s %d", place, depth), func(t *testing.T) {
@@ -195,8 +195,7 @@ func TestHostileNesting(t *testing.T) {
 	before, after, _ := strings.Cut(string(b), `"$json":"`)
 	_, after, _ = strings.Cut(after, `"`)
 	for name, text := range map[string]string{
-		"bottomless":       strings.Repeat("[", 5_000_000),
-		"deep":             strings.Repeat("[", 700_000) + strings.Repeat("]", 700_000),
+		"bottomless":       strings.Repeat("[", 1_000_000),
 		"not JSON":         "x",
 		"empty":            "",
 		"a scalar":         "1",

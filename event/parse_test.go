@@ -1,0 +1,135 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package event_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+)
+
+// with returns the minimal event with members added, or replaced, in order.
+func with(members ...string) string {
+	all := strings.Split(strings.Trim(minimal, "{}"), ",")
+	for _, m := range members {
+		name, _, _ := strings.Cut(m, ":")
+		all = slices.DeleteFunc(all, func(s string) bool { return strings.HasPrefix(s, name+":") })
+		all = append(all, m)
+	}
+	slices.SortFunc(all, func(a, b string) int {
+		a, _, _ = strings.Cut(a, ":")
+		b, _, _ = strings.Cut(b, ":")
+		return strings.Compare(strings.Trim(a, `"`), strings.Trim(b, `"`))
+	})
+	return "{" + strings.Join(all, ",") + "}"
+}
+
+// Members that have one form are taken in it and refused in any other.
+func TestParseMembers(t *testing.T) {
+	for member, forms := range map[string]struct{ good, bad []string }{
+		"event_name":               {[]string{`"x"`, `{"$bytes":"/w==","$string":true}`}, []string{`""`, `5`, `null`, `{"$bytes":"/w=="}`, `{"$bytes":"eA==","$string":true}`}},
+		"severity_text":            {[]string{`"x"`}, []string{`""`, `true`, `["x"]`}},
+		"severity_number":          {[]string{`1`, `-1`, `24`, `2147483647`, `-2147483648`}, []string{`0`, `1.5`, `2147483648`, `-2147483649`, `"9"`, `1e+21`}},
+		"flags":                    {[]string{`1`, `4294967295`}, []string{`0`, `-1`, `4294967296`, `0.5`}},
+		"dropped_attributes_count": {[]string{`1`, `4294967295`}, []string{`0`, `-1`, `4294967296`}},
+		"trace_id":                 {[]string{`"000102030405060708090a0b0c0d0e0f"`}, []string{`""`, `"0001"`, `"000102030405060708090A0B0C0D0E0F"`, `"000102030405060708090a0b0c0d0e0g"`, `"00000000000000000000000000000000"`, `5`}},
+		"span_id":                  {[]string{`"0001020304050607"`}, []string{`""`, `"000102030405060708"`, `"000000000000000x"`, `"0000000000000000"`}},
+		"observed_timestamp":       {[]string{`"1970-01-01T00:00:00.000000001Z"`}, []string{`"1970-01-01T00:00:00.000000000Z"`, `5`, `"now"`}},
+		"body":                     {[]string{`""`, `[]`, `{}`, `0`, `false`, `{"$bytes":""}`}, []string{`null`, `{"$":1}`, `{"$more":[[5,1]]}`, `{"$more":5}`, `{"$more":[5]}`}},
+		"metadata":                 {[]string{`{"a":null}`, `{"$more":[["a",1]],"a":2}`, `{"$more":[[{"$bytes":"/w==","$string":true},null]]}`}, []string{`null`, `[]`, `{"$int":"9007199254740992"}`, `{"$bytes":""}`}},
+		"resource": {
+			[]string{
+				`{"attributes":{"a":1}}`, `{"dropped_attributes_count":1}`, `{"entity_refs":[{}]}`, `{"schema_url":"x"}`,
+				`{"entity_refs":[{"description_keys":["b","a","a"],"id_keys":[""],"schema_url":"s","type":"t"},{}]}`,
+			},
+			[]string{
+				`{}`, `null`, `[]`, `{"attributes":{}}`, `{"attributes":null}`, `{"attributes":[1]}`, `{"dropped_attributes_count":0}`, `{"entity_refs":[]}`, `{"entity_refs":{}}`,
+				`{"entity_refs":[{"id_keys":[]}]}`, `{"entity_refs":[{"id_keys":[1]}]}`, `{"entity_refs":[{"type":""}]}`, `{"entity_refs":[{"x":""}]}`, `{"entity_refs":[1]}`, `{"schema_url":""}`, `{"x":1}`,
+			},
+		},
+		"scope": {
+			[]string{`{"attributes":{"a":1}}`, `{"dropped_attributes_count":1}`, `{"name":"n"}`, `{"schema_url":"x"}`, `{"version":"v"}`},
+			[]string{`{}`, `null`, `{"attributes":{}}`, `{"name":""}`, `{"name":5}`, `{"version":null}`, `{"x":1}`},
+		},
+		"mapped_from": {
+			[]string{`{"event_id":"a"}`, `{"timestamp":"clock"}`, `{"operation":"","success":"a"}`},
+			[]string{`{}`, `null`, `"a"`, `{"user_id":"a"}`, `{"x":"a"}`, `{"metadata":"a"}`, `{"event_id":5}`, `{"timestamp":"a"}`, `{"timestamp":"observed_timestamp"}`},
+		},
+		"user_id": {[]string{`"u"`}, []string{`""`, `5`, `null`, `{"$bytes":"/w==","$string":true}`}},
+		"success": {[]string{`true`, `false`, `null`}, []string{`"true"`, `0`, `{}`}},
+		"log":     {[]string{`{}`, `{"action":"x"}`}, []string{`null`, `"x"`, `[]`}},
+	} {
+		for _, value := range forms.good {
+			in := with(`"` + member + `":` + value)
+			e, err := event.Parse([]byte(in))
+			if err != nil {
+				t.Errorf("%s is refused: %v", in, err)
+				continue
+			}
+			if got := string(e.Append(nil)); got != in {
+				t.Errorf("%s is written again as %s", in, got)
+			}
+		}
+		for _, value := range forms.bad {
+			if in := with(`"` + member + `":` + value); parses(in) {
+				t.Errorf("%s is taken", in)
+			}
+		}
+	}
+	observed := `"observed_timestamp":"2026-11-23T10:15:00.000000000Z"`
+	if in := with(observed, `"mapped_from":{"timestamp":"observed_timestamp"}`); !parses(in) {
+		t.Errorf("%s is refused", in)
+	}
+}
+
+func parses(in string) bool {
+	_, err := event.Parse([]byte(in))
+	return err == nil
+}
+
+// An event cut short, or with any one byte changed, does not say what it said: it is
+// refused, or it is another event.
+func TestEveryByteCounts(t *testing.T) {
+	for _, v := range vectors(t) {
+		if len(v.Event) > 1500 {
+			continue
+		}
+		want, err := event.Parse([]byte(v.Event))
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := []byte(v.Event)
+		for i := range in {
+			if parses(string(in[:i])) {
+				t.Errorf("%s: the first %d bytes are an event", v.Name, i)
+			}
+			for _, b := range []byte{in[i] ^ 1, in[i] ^ 0x20, ' ', '"', '\\', '0', 0xff} {
+				was := in[i]
+				in[i] = b
+				if e, err := event.Parse(in); b != was && err == nil && string(e.Append(nil)) == string(want.Append(nil)) {
+					t.Errorf("%s: byte %d may be %q as well", v.Name, i, b)
+				}
+				in[i] = was
+			}
+		}
+	}
+}
+
+// Errors say where, and do not repeat hostile text at length.
+func TestErrorsAreShort(t *testing.T) {
+	long := strings.Repeat("\x1b[31m", 100_000)
+	quoted := strings.Repeat(`\u001b[31m`, 100_000)
+	for _, in := range []string{
+		with(`"level":"` + quoted + `"`), with(`"category":"` + quoted + `"`), with(`"` + quoted + `":1`), with(`"metadata":{"` + quoted + `":1,"` + quoted + `":1}`),
+		with(`"metadata":{"` + quoted + `":1,"\u0000":1}`), with(`"metadata":{"$` + quoted + `":1}`), with(`"mapped_from":{"` + quoted + `":"x"}`),
+		with(`"mapped_from":{"timestamp":"` + quoted + `"}`), with(`"body":{"$int":"` + quoted + `"}`), long,
+	} {
+		_, err := event.Parse([]byte(in))
+		if err == nil || len(err.Error()) > 400 || strings.ContainsRune(err.Error(), '\x1b') {
+			t.Errorf("%.60s…: %.500v", in, err)
+		}
+	}
+}
