@@ -9,7 +9,7 @@ import (
 )
 
 // maxKeptAttributes bounds the room that an encoder keeps for a record's
-// attributes when it is done with the record.
+// attributes, and for the entries of its maps, when it is done with the record.
 const maxKeptAttributes = 1024
 
 // load takes note of a record's attributes and returns their shape.
@@ -25,7 +25,10 @@ func (e *Encoder) load(r plog.LogRecord) *shape {
 
 // unload forgets the record: its memory is not the encoder's to keep.
 func (e *Encoder) unload() {
-	if len(e.keys) > maxKeptAttributes {
+	if cap(e.stack) > maxKeptAttributes {
+		e.stack = nil
+	}
+	if cap(e.keys) > maxKeptAttributes {
 		e.keys, e.values, e.used = nil, nil, nil
 		return
 	}

@@ -27,7 +27,7 @@ type Summary struct {
 	Log []byte
 }
 
-// required is the members that every event has, one bit each.
+// The members that every event has, one bit each.
 const (
 	hasCategory = 1 << iota
 	hasID
