@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"time"
 
 	"go.uber.org/zap"
@@ -73,7 +72,7 @@ func (l *Log) inspect() error {
 		return fmt.Errorf("look at the active segment: %w", err)
 	}
 	switch {
-	case !os.SameFile(at, open):
+	case !l.dir.Same(at, open):
 		return fmt.Errorf("the active segment %s has been replaced: %w", name, errInterfered)
 	case at.Size() < a.size:
 		return fmt.Errorf("the active segment %s has %d bytes, but %d were written: %w", name, at.Size(), a.size, errInterfered)

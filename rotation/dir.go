@@ -34,6 +34,9 @@ type FS interface {
 	// Free returns the number of bytes that an unprivileged writer can still
 	// use on the file system.
 	Free() (uint64, error)
+	// Same reports whether two descriptions, as Lstat and File.Stat give them,
+	// are of one file.
+	Same(a, b fs.FileInfo) bool
 	// Present fails if the directory that was opened is no longer the one at
 	// its path.
 	Present() error
@@ -193,6 +196,8 @@ func (d *directory) Sync() error {
 }
 
 func (d *directory) Free() (uint64, error) { return freeBytes(d.self) }
+
+func (d *directory) Same(a, b fs.FileInfo) bool { return os.SameFile(a, b) }
 
 func (d *directory) Present() error {
 	at, err := os.Stat(d.path)

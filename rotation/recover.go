@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"slices"
 	"strings"
 
 	"go.uber.org/zap"
@@ -116,15 +115,8 @@ func (l *Log) scanFile(ctx context.Context, name segment.Name) (scanned, error) 
 	if err != nil {
 		return scanned{}, fmt.Errorf("check %s: %w", name, err)
 	}
-	if s.size == 0 {
-		return s, nil
-	}
-	h := s.header
-	switch {
-	case h.FirstIndex != name.FirstIndex:
+	if h := s.header; s.size > 0 && h.FirstIndex != name.FirstIndex {
 		return s, fmt.Errorf("%s: %w: its header says that it starts at leaf %d", name, ErrDamaged, h.FirstIndex)
-	case h.Origin != l.opts.Origin:
-		return s, fmt.Errorf("%s belongs to the log %q, but the configured origin is %q: an origin is fixed for the life of a directory; set origin back, or choose another directory", name, h.Origin, l.opts.Origin)
 	}
 	return s, nil
 }
@@ -258,12 +250,8 @@ func (l *Log) writeFile(name string, content io.Reader) (err error) {
 	return nil
 }
 
-// checkKept compares the log with what it has kept of itself: the key in its
-// newest header, and the checkpoint file.
+// checkKept compares the log with the checkpoint file.
 func (l *Log) checkKept() error {
-	if err := l.checkKey(); err != nil {
-		return err
-	}
 	note, err := fs.ReadFile(l.dir, segment.CheckpointName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -288,23 +276,6 @@ func (l *Log) checkKept() error {
 	}
 	l.pending = append(l.pending, own{Action: actionDamaged, Detail: fmt.Sprintf("the log ends at leaf %d, though a checkpoint over %d was signed: sync is off, and the rest never reached the disk", l.tree.Size(), kept.Size)})
 	return nil
-}
-
-// checkKey refuses to continue a log with a key that did not sign it.
-func (l *Log) checkKey() error {
-	if len(l.segments) == 0 {
-		return nil
-	}
-	newest := l.segments[len(l.segments)-1].name
-	h, err := l.header(newest)
-	if err != nil {
-		return err
-	}
-	id := l.opts.Signer.Public().ID()
-	if slices.ContainsFunc(h.Keys, func(k segment.Key) bool { return k.ID == id }) {
-		return nil
-	}
-	return fmt.Errorf("%w: the signing key is %s, but %s is signed with %s: give the key file that belongs to the log, or choose another directory", ErrWrongKey, id, newest, h.Keys[0].ID)
 }
 
 // header reads a segment's header.

@@ -168,7 +168,7 @@ func TestOpenRefuses(t *testing.T) {
 	}{
 		{"another key", func(t *testing.T, o *rotation.Options, _ []string) {
 			o.Signer = signer(t, signing.ECDSAP256)
-		}, nil, "key"},
+		}, rotation.ErrWrongKey, "key"},
 		{"another origin", func(_ *testing.T, o *rotation.Options, _ []string) { o.Origin = "other.example/log" }, nil, "origin"},
 		{"an acknowledged byte changed", func(t *testing.T, _ *rotation.Options, segments []string) {
 			change(t, segments[len(segments)-1], func(b []byte) []byte {
@@ -241,6 +241,47 @@ func TestOpenRefuses(t *testing.T) {
 			}
 			if tt.want != nil && !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// A log of a single segment is no exception: what is acknowledged is never set
+// aside.
+func TestOpenRefusesOneSegment(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(t *testing.T, o *rotation.Options, path string)
+		says   string
+	}{
+		"another origin": {func(_ *testing.T, o *rotation.Options, _ string) { o.Origin = "renamed.example/auditlog" }, "origin"},
+		"another key":    {func(t *testing.T, o *rotation.Options, _ string) { o.Signer = signer(t, signing.Ed25519) }, "signing key"},
+		"header changed": {func(t *testing.T, _ *rotation.Options, path string) {
+			change(t, path, func(b []byte) []byte { return bytes.Replace(b, []byte("auditlog/v1"), []byte("auditlog/v9"), 1) })
+		}, "does not fit"},
+		"first event changed": {func(t *testing.T, _ *rotation.Options, path string) {
+			change(t, path, func(b []byte) []byte { return bytes.Replace(b, []byte(`"opened"`), []byte(`"closed"`), 1) })
+		}, "does not fit"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := options(t)
+			l := open(t, o)
+			mustAppend(t, l, o, "a")
+			closeLog(t, l)
+			before := segmentNames(t, o.Directory)
+			if err := os.Remove(filepath.Join(o.Directory, "checkpoint")); err != nil {
+				t.Fatal(err)
+			}
+			tt.change(t, &o, filepath.Join(o.Directory, before[0]))
+			l, err := rotation.Open(t.Context(), o)
+			if err == nil {
+				closeLog(t, l)
+				t.Fatal("the log was opened")
+			}
+			if !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("got %v", err)
+			}
+			if after := segmentNames(t, o.Directory); strings.Join(after, " ") != strings.Join(before, " ") {
+				t.Errorf("the segments have become %q", after)
 			}
 		})
 	}

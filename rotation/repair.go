@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 
 	"go.uber.org/zap"
 
@@ -90,7 +89,7 @@ func (l *Log) stillNamed(name string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return os.SameFile(at, open), nil
+	return l.dir.Same(at, open), nil
 }
 
 // cut cuts off what follows the last checkpoint. What others appended is kept;

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -42,8 +43,8 @@ func scan(ctx context.Context, r *segment.Reader, o *Options, loose bool) (s sca
 	var tree merkle.Frontier
 	events := 0
 	broken := false // a line in the tail is malformed, so the tree is unknown
+	unfit := 0      // the line of a checkpoint that does not fit, and is the first
 	refuted := 0    // the line of a signed checkpoint that does not fit
-	var last []byte // the line of the checkpoint at s.size
 	var sum event.Summary
 	for {
 		if r.Line()%1024 == 0 {
@@ -63,6 +64,9 @@ func scan(ctx context.Context, r *segment.Reader, o *Options, loose bool) (s sca
 		if refuted > 0 && !loose {
 			return s, fmt.Errorf("%w: line %d is a checkpoint with a valid signature that does not fit the lines above it, and more follows: restore the file from a copy, or keep this directory as evidence and start a new log elsewhere", ErrDamaged, refuted)
 		}
+		if unfit > 0 && !loose {
+			return s, fmt.Errorf("%w: line %d is a checkpoint that does not fit, the first in the file, and more follows: restore the file from a copy, or keep this directory as evidence and start a new log elsewhere", ErrDamaged, unfit)
+		}
 		if cut {
 			s.end = r.End()
 			break
@@ -81,6 +85,11 @@ func scan(ctx context.Context, r *segment.Reader, o *Options, loose bool) (s sca
 				return s, err
 			}
 			tree.Append(merkle.LeafHash(line))
+			// Another log's checkpoints never fit, and another key's never open: that
+			// must not be taken for what a crash left.
+			if err := belongs(&s.header, o); err != nil {
+				return s, err
+			}
 		case kind == segment.KindEvent && !broken:
 			tree.Append(merkle.LeafHash(line))
 			parsed, err := segment.ParseEvent(line)
@@ -95,10 +104,12 @@ func scan(ctx context.Context, r *segment.Reader, o *Options, loose bool) (s sca
 			note, fits := checkpointFits(line, o.Origin, &tree)
 			if fits && !broken {
 				s.tree, s.note, s.size, s.events = tree, note, r.End(), events
-				last = append(last[:0], line...)
 				continue
 			}
 			broken = true
+			if s.size == 0 {
+				unfit = r.Line()
+			}
 			if note == nil {
 				continue
 			}
@@ -115,6 +126,18 @@ func scan(ctx context.Context, r *segment.Reader, o *Options, loose bool) (s sca
 		}
 	}
 	return s, nil
+}
+
+// belongs reports whether a header is of this log, and names its key.
+func belongs(h *segment.Header, o *Options) error {
+	if h.Origin != o.Origin {
+		return fmt.Errorf("it belongs to the log %q, but the configured origin is %q: an origin is fixed for the life of a directory; set origin back, or choose another directory", h.Origin, o.Origin)
+	}
+	id := o.Signer.Public().ID()
+	if !slices.ContainsFunc(h.Keys, func(k segment.Key) bool { return k.ID == id }) {
+		return fmt.Errorf("%w: the signing key is %s, but the segment names %s: give the key file that belongs to the log, or choose another directory", ErrWrongKey, id, h.Keys[0].ID)
+	}
+	return nil
 }
 
 // checkpointFits returns the note in a checkpoint line, or nil, and whether it

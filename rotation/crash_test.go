@@ -1,0 +1,195 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rotation_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/verify"
+)
+
+var (
+	crashRounds = flag.Int("crash.rounds", 40, "how many workloads TestCrashes runs")
+	crashSeed   = flag.Uint64("crash.seed", 1, "the first workload's seed")
+)
+
+// wreck is what a power cut left, and what had been promised by then.
+type wreck struct {
+	at    int // operation
+	left  *model
+	acked [][]string // batches that had been acknowledged
+	tried [][]string // batches under way, or that had failed
+}
+
+// A power cut may come after any operation on the file system, and leave any part of
+// what had not been synced. After a restart every batch that was acknowledged is
+// there, each other batch is there whole or not at all, the log verifies, and it goes
+// on.
+func TestCrashes(t *testing.T) {
+	states := 0
+	for round := range *crashRounds {
+		seed := *crashSeed + uint64(round)
+		states += crashRound(t, seed)
+		if t.Failed() {
+			t.Fatalf("workload of seed %d", seed)
+		}
+	}
+	t.Logf("%d workloads, %d states", *crashRounds, states)
+}
+
+func crashRound(t *testing.T, seed uint64) (states int) {
+	r := rand.New(rand.NewPCG(seed, 0))
+	o := options(t)
+	o.Signer = signer(t, signing.Ed25519)
+	o.Scope = []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint}[r.IntN(2)]
+	o.MaxSegmentBytes = []int64{0, 1, 1500, 3000}[r.IntN(4)]
+	o.Compression = []segment.Compression{segment.None, segment.Zstd, segment.Gzip}[r.IntN(3)]
+	if r.IntN(3) == 0 {
+		o.Retention.MaxSegments = 2 + r.IntN(3)
+	}
+	m := newModel()
+	o.FS = m
+	var wrecks []wreck
+	var acked, tried [][]string
+	ops := 0
+	m.step = func() {
+		ops++
+		if r.IntN(3) == 0 {
+			wrecks = append(wrecks, wreck{ops, m.crash(r), slices.Clone(acked), slices.Clone(tried)})
+		}
+	}
+	l := open(t, o)
+	for i := range 3 + r.IntN(12) {
+		var ids []string
+		for j := range 1 + r.IntN(4) {
+			ids = append(ids, fmt.Sprintf("%d-%d", i, j))
+		}
+		m.mu.Lock()
+		tried = append(tried, ids)
+		m.mu.Unlock()
+		_, err := appendIDs(t, l, o, ids...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.mu.Lock()
+		tried, acked = tried[:len(tried)-1], append(acked, ids)
+		m.mu.Unlock()
+		if r.IntN(5) == 0 {
+			closeLog(t, l)
+			l = open(t, o)
+		}
+	}
+	closeLog(t, l)
+	m.mu.Lock()
+	m.step = nil
+	m.mu.Unlock()
+	for _, w := range wrecks {
+		checkWreck(t, o, w)
+		if t.Failed() {
+			t.Logf("after operation %d of %d; what was left: %q", w.at, ops, listing(w.left))
+			break
+		}
+	}
+	return len(wrecks)
+}
+
+func listing(m *model) (names []string) {
+	for name, f := range m.view() {
+		names = append(names, fmt.Sprintf("%s %d", name, len(f.Data)))
+	}
+	slices.Sort(names)
+	return names
+}
+
+func checkWreck(t *testing.T, o rotation.Options, w wreck) {
+	t.Helper()
+	o.FS = w.left
+	l, err := rotation.Open(context.Background(), o)
+	if err != nil {
+		t.Errorf("the log does not open: %v", err)
+		return
+	}
+	defer closeLog(t, l)
+	if _, err := appendIDs(t, l, o, "after"); err != nil {
+		t.Errorf("the log does not go on: %v", err)
+		return
+	}
+	view := w.left.view()
+	report, err := verify.Log(context.Background(), view, verify.Options{Keys: []*signing.PublicKey{o.Signer.Public()}})
+	if err != nil {
+		t.Errorf("verify: %v", err)
+		return
+	}
+	if report.TamperingDetected {
+		t.Errorf("verify: %+v", report.Findings)
+	}
+	ids, pruned := idsOf(t, view)
+	has := func(batch []string) (n int) {
+		for _, id := range batch {
+			if slices.Contains(ids, id) {
+				n++
+			}
+		}
+		return n
+	}
+	for _, batch := range w.acked {
+		if n := has(batch); n != len(batch) && (!pruned || n != 0) {
+			t.Errorf("of the acknowledged batch %q, %d events are there", batch, n)
+		}
+	}
+	for _, batch := range w.tried {
+		if n := has(batch); n != 0 && n != len(batch) {
+			t.Errorf("of the batch %q, which was not acknowledged, %d events are there", batch, n)
+		}
+	}
+	if !slices.Contains(ids, "after") {
+		t.Error("the event after the restart is not there")
+	}
+}
+
+// idsOf lists the ids of a log's events, and says whether any have been pruned.
+func idsOf(t *testing.T, fsys fs.FS) (ids []string, pruned bool) {
+	t.Helper()
+	l, err := segment.List(fsys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range l.Segments {
+		r, err := segment.Open(fsys, f.Name, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for {
+			line, err := r.Next()
+			if err != nil {
+				break
+			}
+			parsed, err := segment.ParseEvent(line)
+			if err != nil {
+				continue
+			}
+			e, err := event.Parse(parsed.Canonical)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pruned = pruned || e.Operation == "auditlog.pruned"
+			if !strings.HasPrefix(e.Operation, "auditlog.") {
+				ids = append(ids, e.EventID)
+			}
+		}
+		r.Close()
+	}
+	return ids, pruned
+}

@@ -1,0 +1,269 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rotation_test
+
+import (
+	"bytes"
+	"io"
+	"io/fs"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"syscall"
+	"testing/fstest"
+	"time"
+
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+)
+
+// model is a directory in memory that knows what a power cut may leave of it. What
+// has not been synced may be there, in part or not at all, and in any combination:
+// each write to a file by itself, torn at any byte, and each change of the directory
+// by itself.
+type model struct {
+	mu      sync.Mutex
+	names   map[string]*inode // as the running system sees them
+	durable map[string]*inode // as of the last Sync
+	changes []entryChange     // of the directory, since then
+	// step is called, locked, after each operation that changes something.
+	step func()
+}
+
+// inode is a file's content.
+type inode struct {
+	now     []byte
+	durable []byte
+	writes  []write // since the last sync
+	made    time.Time
+}
+
+// write is a write, or, if cut is set, a truncation to at.
+type write struct {
+	at  int64
+	p   []byte
+	cut bool
+}
+
+// entryChange gives a name to a file, or takes it away if node is nil. A rename is two of
+// them that go together.
+type entryChange struct {
+	name, from string
+	node       *inode
+}
+
+func newModel() *model {
+	return &model{names: map[string]*inode{}, durable: map[string]*inode{}}
+}
+
+func (m *model) locked(f func() error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	err := f()
+	if err == nil && m.step != nil {
+		m.step()
+	}
+	return err
+}
+
+func apply(names map[string]*inode, c entryChange) {
+	if c.from != "" {
+		// A rename whose source is not there has nothing to move.
+		if names[c.from] != c.node {
+			return
+		}
+		delete(names, c.from)
+	}
+	if c.node == nil {
+		delete(names, c.name)
+	} else {
+		names[c.name] = c.node
+	}
+}
+
+func (m *model) do(c entryChange) {
+	apply(m.names, c)
+	m.changes = append(m.changes, c)
+}
+
+func (w write) apply(b []byte, n int64) []byte {
+	if w.cut {
+		if int64(len(b)) > w.at {
+			return b[:w.at:w.at]
+		}
+		return append(b, make([]byte, w.at-int64(len(b)))...)
+	}
+	if end := int(w.at + n); len(b) < end {
+		b = append(b, make([]byte, end-len(b))...)
+	}
+	copy(b[w.at:], w.p[:n])
+	return b
+}
+
+// crash returns what a power cut may leave now.
+func (m *model) crash(r *rand.Rand) *model {
+	names := maps.Clone(m.durable)
+	for _, c := range m.changes {
+		if r.IntN(2) == 0 {
+			apply(names, c)
+		}
+	}
+	left := newModel()
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		node := names[name]
+		b := bytes.Clone(node.durable)
+		// Often all or nothing, which are the likeliest cases.
+		mood := r.IntN(4)
+		for _, w := range node.writes {
+			n := int64(len(w.p))
+			switch {
+			case mood == 0 || mood == 1 && r.IntN(2) == 0:
+				continue
+			case mood == 1 && n > 0:
+				n = r.Int64N(n + 1)
+			}
+			b = w.apply(b, n)
+		}
+		left.names[name] = &inode{now: b, durable: bytes.Clone(b), made: node.made}
+	}
+	left.durable = maps.Clone(left.names)
+	return left
+}
+
+// view is the directory as readers see it.
+func (m *model) view() fstest.MapFS {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	v := fstest.MapFS{}
+	for name, node := range m.names {
+		v[name] = &fstest.MapFile{Data: bytes.Clone(node.now), Mode: 0o600}
+	}
+	return v
+}
+
+func (m *model) Open(name string) (fs.File, error)          { return m.view().Open(name) }
+func (m *model) ReadDir(name string) ([]fs.DirEntry, error) { return m.view().ReadDir(name) }
+func (m *model) ReadLink(name string) (string, error)       { return m.view().ReadLink(name) }
+func (m *model) Close() error                               { return nil }
+func (m *model) Present() error                             { return nil }
+func (m *model) Free() (uint64, error)                      { return 1 << 40, nil }
+
+// info says which inode it is of.
+type info struct {
+	fs.FileInfo
+	node *inode
+}
+
+func (m *model) Lstat(name string) (fs.FileInfo, error) {
+	i, err := m.view().Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return info{i, m.names[name]}, nil
+}
+
+func (m *model) Same(a, b fs.FileInfo) bool { return a.(info).node == b.(info).node }
+
+func (m *model) Create(name string) (f rotation.File, err error) {
+	err = m.locked(func() error {
+		if m.names[name] != nil {
+			return &fs.PathError{Op: "create", Path: name, Err: syscall.EEXIST}
+		}
+		node := &inode{}
+		m.do(entryChange{name: name, node: node})
+		f = &modelFile{m, name, node}
+		return nil
+	})
+	return f, err
+}
+
+func (m *model) Edit(name string) (rotation.File, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.names[name] == nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return &modelFile{m, name, m.names[name]}, nil
+}
+
+func (m *model) Rename(oldname, newname string) error {
+	return m.locked(func() error {
+		node := m.names[oldname]
+		if node == nil {
+			return &fs.PathError{Op: "rename", Path: oldname, Err: fs.ErrNotExist}
+		}
+		m.do(entryChange{name: newname, from: oldname, node: node})
+		return nil
+	})
+}
+
+func (m *model) Remove(name string) error {
+	return m.locked(func() error {
+		if m.names[name] == nil {
+			return &fs.PathError{Op: "remove", Path: name, Err: fs.ErrNotExist}
+		}
+		m.do(entryChange{name: name})
+		return nil
+	})
+}
+
+func (m *model) Sync() error {
+	return m.locked(func() error {
+		m.durable, m.changes = maps.Clone(m.names), nil
+		return nil
+	})
+}
+
+type modelFile struct {
+	m    *model
+	name string
+	node *inode
+}
+
+func (f *modelFile) ReadAt(p []byte, at int64) (int, error) {
+	f.m.mu.Lock()
+	defer f.m.mu.Unlock()
+	return bytes.NewReader(f.node.now).ReadAt(p, at)
+}
+
+func (f *modelFile) change(w write) {
+	f.node.now = w.apply(f.node.now, int64(len(w.p)))
+	f.node.writes = append(f.node.writes, w)
+}
+
+func (f *modelFile) WriteAt(p []byte, at int64) (int, error) {
+	return len(p), f.m.locked(func() error {
+		f.change(write{at: at, p: bytes.Clone(p)})
+		return nil
+	})
+}
+
+func (f *modelFile) Truncate(size int64) error {
+	return f.m.locked(func() error {
+		f.change(write{at: size, cut: true})
+		return nil
+	})
+}
+
+func (f *modelFile) Sync() error {
+	return f.m.locked(func() error {
+		f.node.durable, f.node.writes = bytes.Clone(f.node.now), nil
+		return nil
+	})
+}
+
+func (f *modelFile) Stat() (fs.FileInfo, error) {
+	f.m.mu.Lock()
+	size := int64(len(f.node.now))
+	f.m.mu.Unlock()
+	i, err := fstest.MapFS{f.name: {Data: make([]byte, size), Mode: 0o600}}.Stat(f.name)
+	return info{i, f.node}, err
+}
+
+func (f *modelFile) Forget()      {}
+func (f *modelFile) Close() error { return nil }
+
+var _ io.WriterAt = (*modelFile)(nil)
