@@ -128,6 +128,7 @@ func TestPublicKeyAloneDoesNotStart(t *testing.T) {
 
 func TestStartRefusesOnDoubt(t *testing.T) {
 	for name, spoil := range map[string]func(*testing.T, *auditlogexporter.Config){
+		"origin changed": func(_ *testing.T, c *auditlogexporter.Config) { c.Origin = "other.example/auditlog" },
 		"key file readable by others": func(t *testing.T, c *auditlogexporter.Config) {
 			require.NoError(t, os.Chmod(c.Signing.KeyFile, 0o640))
 		},
