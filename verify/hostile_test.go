@@ -47,7 +47,7 @@ func TestDecompressionBombs(t *testing.T) {
 	header := w.lines(0)[0]
 	for what, unit := range map[string]string{"one line": "x", "empty lines": "\n", "junk": "junk\n", "events": "{\"event\":{}}\n", "checkpoints": "{\"checkpoint\":\"\"}\n"} {
 		c := w.clone()
-		c.fsys[c.names[0]+".zst"] = &fstest.MapFile{Data: bomb(t, header, unit, 256), Mode: 0o600}
+		c.fsys[c.names[0]+".zst"] = &fstest.MapFile{Data: bomb(t, header, unit, 40), Mode: 0o600}
 		delete(c.fsys, c.names[0])
 		r := c.check(t)
 		found := bad(r)

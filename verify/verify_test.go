@@ -284,16 +284,20 @@ func TestLaterEventsAreStillCounted(t *testing.T) {
 func TestEveryByteCounts(t *testing.T) {
 	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
-			w := write(t, rotation.Options{Scope: scope, Signer: newSigner(t, signing.Ed25519), MaxSegmentBytes: 1500}, 1, 2, 1)
+			t.Parallel()
+			w := write(t, rotation.Options{Scope: scope, Signer: newSigner(t, signing.Ed25519), MaxSegmentBytes: 1500}, 1, 1)
+			if len(w.names) < 2 {
+				t.Fatal("no sealed segment")
+			}
 			want := w.check(t)
 			for _, name := range w.names {
 				f := w.fsys[name]
 				newest := name == w.names[len(w.names)-1]
 				for at := range f.Data {
-					for _, bits := range []byte{0x01, 0x20, 0x80} {
-						if testing.Short() && at%11 != 0 {
-							continue
-						}
+					if testing.Short() && at%11 != 0 {
+						continue
+					}
+					for _, bits := range []byte{0x01, []byte{0x20, 0x80, 0xff}[at%3]} {
 						f.Data[at] ^= bits
 						r := w.check(t)
 						f.Data[at] ^= bits
