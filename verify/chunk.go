@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -33,6 +34,24 @@ const (
 	chunkBytes = 128 << 10
 	chunkLines = 512
 )
+
+var chunks = sync.Pool{New: func() any {
+	return &chunk{text: make([]byte, 0, chunkBytes+chunkBytes/4), ends: make([]int, 0, chunkLines), lines: make([]checked, 0, chunkLines)}
+}}
+
+func newChunk(first int) *chunk {
+	k := chunks.Get().(*chunk)
+	*k = chunk{text: k.text[:0], ends: k.ends[:0], lines: k.lines[:0], first: first, done: make(chan struct{})}
+	return k
+}
+
+// release gives a chunk's share of the budget back, and its memory.
+func (c *checker) release(k *chunk) {
+	c.budget.give(k.cost)
+	if cap(k.text) <= 2*chunkBytes {
+		chunks.Put(k)
+	}
+}
 
 // checked is what is known of a line by itself.
 type checked struct {
@@ -68,10 +87,10 @@ const (
 func (c *checker) read(ctx context.Context, r *segment.Reader, again []byte, h *segment.Header, out chan<- *chunk) {
 	defer close(out)
 	for {
-		k := &chunk{first: r.Line() + 1, done: make(chan struct{})}
+		k := newChunk(r.Line() + 1)
 		if again != nil {
 			k.first = r.Line()
-			k.text, k.ends = again, append(k.ends, len(again))
+			k.text, k.ends = append(k.text, again...), append(k.ends, len(again))
 			again = nil
 		}
 		for len(k.ends) < chunkLines && len(k.text) < chunkBytes {
@@ -87,12 +106,14 @@ func (c *checker) read(ctx context.Context, r *segment.Reader, again []byte, h *
 				break
 			}
 		}
+		// Once the chunk is passed on it is not ours to look at.
+		last := k.err != nil
 		k.cost = len(k.text)
 		c.budget.take(k.cost)
 		select {
 		case c.slots <- struct{}{}:
 		case <-ctx.Done():
-			c.budget.give(k.cost)
+			c.release(k)
 			return
 		}
 		go func() {
@@ -103,10 +124,10 @@ func (c *checker) read(ctx context.Context, r *segment.Reader, again []byte, h *
 		case out <- k:
 		case <-ctx.Done():
 			<-k.done
-			c.budget.give(k.cost)
+			c.release(k)
 			return
 		}
-		if k.err != nil {
+		if last {
 			return
 		}
 	}
@@ -122,7 +143,7 @@ func (k *chunk) line(i int) []byte {
 }
 
 func (c *checker) check(k *chunk, h *segment.Header) {
-	k.lines = make([]checked, len(k.ends))
+	k.lines = append(k.lines[:0], make([]checked, len(k.ends))...)
 	var buf [128]byte
 	for i := range k.lines {
 		line, l := k.line(i), &k.lines[i]

@@ -93,7 +93,7 @@ func (c *checker) segment(ctx context.Context, file segment.File, newest bool) (
 		cancel()
 		for k := range chunks {
 			<-k.done
-			c.budget.give(k.cost)
+			c.release(k)
 		}
 	}()
 	for k := range chunks {
@@ -109,14 +109,15 @@ func (c *checker) segment(ctx context.Context, file segment.File, newest bool) (
 			read += int64(len(k.text) + len(k.lines))
 			c.progress(int64(len(k.text) + len(k.lines)))
 		}
-		c.budget.give(k.cost)
+		end := k.err
+		c.release(k)
 		switch {
 		case f.malformed > maxMalformed:
 			f.add(Finding{Kind: SegmentUnreadable, Severity: Tampering, Line: f.line, Message: fmt.Sprintf("more than %d lines are malformed: the rest of the file was not looked at", maxMalformed)})
 			f.settle(false)
 			return f.result, nil
-		case k.err != nil:
-			return f.result, f.finish(k.err)
+		case end != nil:
+			return f.result, f.finish(end)
 		}
 	}
 	return nil, context.Cause(ctx)
