@@ -95,6 +95,10 @@ fuzz: ## Fuzz every target for FUZZTIME (30s)
 	  done; \
 	done
 
+.PHONY: crash-campaign
+crash-campaign: ## Run many random workloads against the model of a power cut
+	go test -run TestCrashes -v -timeout 0 ./rotation -crash.rounds $(or $(ROUNDS),5000)
+
 .PHONY: clean
 clean: ## Remove what was built; logs and keys stay
 	rm -rf build .tools

@@ -64,10 +64,11 @@ func crashRound(t *testing.T, seed uint64) (states int) {
 	var wrecks []wreck
 	var acked, tried [][]string
 	ops := 0
+	cuts := rand.New(rand.NewPCG(seed, 1)) // the model's lock guards it
 	m.step = func() {
 		ops++
-		if r.IntN(3) == 0 {
-			wrecks = append(wrecks, wreck{ops, m.crash(r), slices.Clone(acked), slices.Clone(tried)})
+		if cuts.IntN(3) == 0 {
+			wrecks = append(wrecks, wreck{ops, m.crash(cuts), slices.Clone(acked), slices.Clone(tried)})
 		}
 	}
 	l := open(t, o)
