@@ -174,6 +174,8 @@ func classify(err error) (reason string, permanent bool) {
 		return string(rotation.ReasonSigning), false
 	case errors.As(err, &refused):
 		return string(refused.Reason), refused.Reason == rotation.ReasonTooLarge
+	case errors.Is(err, event.ErrTooDeep):
+		return string(rotation.ReasonTooLarge), true
 	case errors.Is(err, errNotRunning):
 		return string(rotation.ReasonClosed), false
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
