@@ -227,7 +227,7 @@ func (c *checker) report(results []*result, j *joined) *Report {
 	r.SelfAttested = len(c.o.Keys) == 0
 	r.FailedEventIDs, r.KeyIDs, r.Segments = []string{}, []string{}, []Segment{}
 	r.FindingCounts = map[Severity]int{Tampering: 0, Warning: 0, Info: 0}
-	all := slices.Clone(c.log.list)
+	all := append([]Finding{}, c.log.list...)
 	count := func(f findings) {
 		for s, n := range f.count {
 			r.FindingCounts[s] += n

@@ -5,6 +5,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 
@@ -29,23 +30,41 @@ has been cut short or rewritten since. The checkpoint's signature is not checked
 				return err
 			}
 			defer closeLog()
-			listing, err := segment.List(fsys)
+			note, err := newestCheckpoint(fsys)
 			if err != nil {
-				return err
+				return fmt.Errorf("%s: %w", args[0], err)
 			}
-			// The newest segment may have been begun and not committed yet.
-			for i := len(listing.Segments) - 1; i >= 0; i-- {
-				note, err := newestNote(fsys, listing.Segments[i])
-				if err != nil {
-					return err
-				}
-				if note != nil {
-					_, err := cmd.OutOrStdout().Write(note)
-					return err
-				}
-			}
-			return verify.ErrNoLog
+			_, err = cmd.OutOrStdout().Write(note)
+			return err
 		},
+	}
+}
+
+// newestCheckpoint returns the newest well-formed checkpoint of a log. The newest
+// segment may have been begun and not committed yet.
+func newestCheckpoint(fsys fs.FS) ([]byte, error) {
+	const tries = 5 // the writer may compress or prune a segment meanwhile
+	for try := 1; ; try++ {
+		listing, err := segment.List(fsys)
+		if err != nil {
+			return nil, err
+		}
+		if len(listing.Segments) == 0 {
+			return nil, verify.ErrNoLog
+		}
+		var note []byte
+		for i := len(listing.Segments) - 1; i >= 0 && note == nil && err == nil; i-- {
+			note, err = newestNote(fsys, listing.Segments[i])
+		}
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && try < tries:
+		case err != nil:
+			return nil, err
+		case note == nil:
+			return nil, errors.New("the log holds no checkpoint: nothing has been committed to it yet, or it is damaged: run auditlog verify")
+		default:
+			return note, nil
+		}
 	}
 }
 

@@ -5,15 +5,18 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
 // shower prints the events of a log in order, and goes on where it stopped.
@@ -26,10 +29,10 @@ type shower struct {
 	limit  int
 	shown  int
 
-	// next is the place of the first line not shown: a segment, by its index, and
-	// a number of lines in it.
+	// The first line not looked at: a segment, by its index, and an offset in its
+	// content.
 	index   uint64
-	lines   int
+	offset  int64
 	started bool
 	// seen is the size of that segment when it was read last.
 	seen int64
@@ -46,24 +49,38 @@ func (s *shower) all(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(listing.Segments) == 0 && !s.started {
-		return errNoSegments
+	segments := listing.Segments
+	if len(segments) == 0 {
+		if !s.started {
+			return verify.ErrNoLog
+		}
+		return nil
 	}
-	for i, f := range listing.Segments {
-		twin := i > 0 && listing.Segments[i-1].Parsed.FirstIndex == f.Parsed.FirstIndex
+	has := func(index uint64) bool {
+		return slices.ContainsFunc(segments, func(f segment.File) bool { return f.Parsed.FirstIndex == index })
+	}
+	if s.started && !has(s.index) && segments[0].Parsed.FirstIndex < s.index {
+		return nil // it is just being replaced by its compressed form
+	}
+	for i, f := range segments {
+		twin := i > 0 && segments[i-1].Parsed.FirstIndex == f.Parsed.FirstIndex
 		if twin || s.started && f.Parsed.FirstIndex < s.index {
 			continue
 		}
 		if !s.started || f.Parsed.FirstIndex > s.index {
-			s.index, s.lines, s.started, s.seen = f.Parsed.FirstIndex, 0, true, -1
+			s.index, s.offset, s.started, s.seen = f.Parsed.FirstIndex, 0, true, -1
 		}
 		if f.Size == s.seen {
 			continue
 		}
-		s.seen = f.Size
-		if err := s.segment(ctx, f); err != nil {
+		err := s.segment(ctx, f)
+		if errors.Is(err, fs.ErrNotExist) {
+			break // compressed or pruned meanwhile: the next look finds what there is
+		}
+		if err != nil {
 			return err
 		}
+		s.seen = f.Size
 		if s.full() {
 			break
 		}
@@ -71,15 +88,10 @@ func (s *shower) all(ctx context.Context) error {
 	return s.out.Flush()
 }
 
-var errNoSegments = errors.New("there is no audit log here: no file is named audit-….jsonl")
-
 // segment prints the lines of a segment that come after those that have been
 // looked at.
 func (s *shower) segment(ctx context.Context, f segment.File) error {
-	r, err := segment.Open(s.fsys, f.Name, f.Size)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // compressed or pruned meanwhile; the next look finds it
-	}
+	r, base, err := s.open(f)
 	if err != nil {
 		return err
 	}
@@ -96,37 +108,80 @@ func (s *shower) segment(ctx context.Context, f segment.File) error {
 		if err != nil {
 			return err
 		}
-		if r.Line() <= s.lines {
+		if base+r.End() <= s.offset {
 			continue
 		}
-		s.lines = r.Line()
+		s.offset = base + r.End()
 		if segment.KindOf(line) != segment.KindEvent {
 			continue
 		}
-		canonical := eventOf(line)
-		if canonical == nil || event.Scan(canonical, &sum) != nil {
-			fmt.Fprintf(s.warn, "auditlog: %s line %d is malformed and not shown: run auditlog verify\n", f.Name, r.Line())
-			continue
+		parsed, err := segment.ParseEvent(line)
+		if err == nil {
+			err = event.Scan(parsed.Canonical, &sum)
 		}
-		if !s.filter.match(&sum, canonical) {
+		var text []byte
+		if err == nil {
+			if !s.filter.match(&sum, parsed.Canonical) {
+				continue
+			}
+			text, err = s.text(parsed.Canonical)
+		}
+		if err != nil {
+			fmt.Fprintf(s.warn, "auditlog: %s, byte %d: an event is malformed and not shown: run auditlog verify\n", f.Name, base+r.Offset())
 			continue
 		}
 		s.shown++
-		if err := s.print(canonical); err != nil {
+		if _, err := s.out.Write(text); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *shower) print(canonical []byte) error {
-	if s.json {
-		if _, err := s.out.Write(canonical); err != nil {
-			return err
+// open opens a segment at the offset where the last look ended, or, if it is
+// compressed, at its start. base is the offset in the content.
+func (s *shower) open(f segment.File) (r lineReader, base int64, err error) {
+	if f.Parsed.Compression != segment.None || s.offset == 0 {
+		r, err := segment.Open(s.fsys, f.Name, f.Size)
+		if err != nil {
+			return nil, 0, err
 		}
-		return s.out.WriteByte('\n')
+		return r, 0, nil
 	}
-	return printEvent(s.out, canonical)
+	file, err := segment.OpenRegular(s.fsys, f.Name)
+	if err != nil {
+		return nil, 0, err
+	}
+	// A restart of the writer may have cut off what was read as its tail.
+	s.offset = min(s.offset, f.Size)
+	if _, err := file.(io.Seeker).Seek(s.offset, io.SeekStart); err != nil {
+		return nil, 0, errors.Join(err, file.Close())
+	}
+	return tail{segment.NewReader(io.LimitReader(file, f.Size-s.offset), f.Name), file}, s.offset, nil
+}
+
+// lineReader is a segment.Reader.
+type lineReader interface {
+	Next() ([]byte, error)
+	Offset() int64
+	End() int64
+	Close() error
+}
+
+// tail is a reader together with its file.
+type tail struct {
+	*segment.Reader
+	file io.Closer
+}
+
+func (t tail) Close() error { return errors.Join(t.Reader.Close(), t.file.Close()) }
+
+// text is how an event is printed.
+func (s *shower) text(canonical []byte) ([]byte, error) {
+	if s.json {
+		return append(bytes.Clone(canonical), '\n'), nil
+	}
+	return eventText(canonical)
 }
 
 // follow prints events as they are written, until the context ends.

@@ -31,9 +31,15 @@ read, and beside it the public key, which auditors need. It never replaces a fil
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "private key  %s  (keep it where only the collector can read it)\npublic key   %s  (copy it to where auditors keep it, away from this host)\nkey id       %s\n",
-				out, signing.PublicKeyPath(out), s.Public().ID())
-			return nil
+			public := signing.PublicKeyPath(out)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), `private key  %s  (keep it where only the collector can read it)
+public key   %s  (copy it to where auditors keep it, away from this host)
+key id       %s
+
+Sign a new log with it by signing.key_file in the collector's configuration, and check the log with
+  auditlog verify DIR --key %s
+`, out, public, s.Public().ID(), public)
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&algorithm, "algorithm", "ecdsa-p256", "ecdsa-p256 or ed25519")

@@ -6,7 +6,6 @@ package main
 import (
 	"bufio"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -14,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 func showCommand() *cobra.Command {
@@ -36,6 +34,9 @@ With --json each line is the event in canonical JSON, as it was signed.`,
 			}
 			if err := f.compile(); err != nil {
 				return err
+			}
+			if limit < 0 {
+				return fmt.Errorf("--limit %d: give how many events, or 0 for all", limit)
 			}
 			fsys, closeLog, err := openLog(args[0])
 			if err != nil {
@@ -113,40 +114,26 @@ func (f *filter) match(s *event.Summary, canonical []byte) bool {
 		(f.text == "" || strings.Contains(string(canonical), f.text))
 }
 
-// printEvent prints one event for people: time, level, category, what happened to
-// what, by whom, and the outcome.
-func printEvent(w io.Writer, canonical []byte) error {
+var outcomes = map[event.Outcome]string{event.OutcomeSuccess: "success", event.OutcomeFailure: "FAILURE", event.OutcomeUnknown: "-"}
+
+// eventText is one event for people: time, level, category, what happened to what,
+// by whom, and the outcome.
+func eventText(canonical []byte) ([]byte, error) {
 	e, err := event.Parse(canonical)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	outcome := map[event.Outcome]string{event.OutcomeSuccess: "success", event.OutcomeFailure: "FAILURE", event.OutcomeUnknown: "-"}[e.Success]
 	t := time.Unix(int64(e.Timestamp/1e9), int64(e.Timestamp%1e9)).UTC()
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %-8s  %-18s  %s  %s:%s  %s", t.Format("2006-01-02T15:04:05.000Z"), e.Level, e.Category, plain(e.Operation), plain(e.ResourceType), plain(e.ResourceID), outcome)
+	b := fmt.Appendf(nil, "%s  %-8s  %-18s  %s  %s:%s  %s", t.Format("2006-01-02T15:04:05.000Z"), e.Level, e.Category, plain(e.Operation), plain(e.ResourceType), plain(e.ResourceID), outcomes[e.Success])
 	for _, one := range []struct{ name, value string }{
 		{"user", e.UserID}, {"agent", e.AgentID}, {"session", e.SessionID}, {"from", e.SourceIP}, {"error", e.ErrorMessage},
 	} {
 		if one.value != "" {
-			fmt.Fprintf(&b, "  %s=%s", one.name, plain(one.value))
+			b = fmt.Appendf(b, "  %s=%s", one.name, plain(one.value))
 		}
 	}
 	if body, ok := e.Body.(string); ok {
-		fmt.Fprintf(&b, "  %s", plain(body))
+		b = fmt.Appendf(b, "  %s", plain(body))
 	}
-	b.WriteByte('\n')
-	_, err = io.WriteString(w, b.String())
-	return err
-}
-
-// eventOf returns the canonical event of a line, or nil.
-func eventOf(line []byte) []byte {
-	if segment.KindOf(line) != segment.KindEvent {
-		return nil
-	}
-	parsed, err := segment.ParseEvent(line)
-	if err != nil {
-		return nil
-	}
-	return parsed.Canonical
+	return append(b, '\n'), nil
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -34,7 +35,8 @@ func verifyCommand() *cobra.Command {
 		Short: "Check that a log is complete and unchanged",
 		Long: `verify reads every byte of the log in DIR and checks it against the public keys
 given with --key. Without a key it uses those the log names itself, which proves
-that the log is consistent, not who wrote it.
+that the log is consistent, not who wrote it. Whether the newest events have been cut
+off shows against a checkpoint kept elsewhere, given with --checkpoint.
 
 Exit codes: 0 all good; 1 tampering detected; 2 it could not be checked.`,
 		Example: `  auditlog verify audit-log --key audit-log-key.pub.pem
@@ -73,7 +75,13 @@ func (f *verifyFlags) run(cmd *cobra.Command, dir string) error {
 		if err != nil {
 			return fmt.Errorf("--checkpoint: %w", err)
 		}
+		if _, err := signing.ParseCheckpoint(note); err != nil {
+			return fmt.Errorf("--checkpoint %s: %w", path, err)
+		}
 		o.Checkpoints = append(o.Checkpoints, note)
+	}
+	if f.jobs < 0 {
+		return fmt.Errorf("--jobs %d: give how many goroutines, or 0 for one for each CPU", f.jobs)
 	}
 	fsys, closeLog, err := openLog(dir)
 	if err != nil {
@@ -96,7 +104,7 @@ func (f *verifyFlags) run(cmd *cobra.Command, dir string) error {
 		enc.SetIndent("", "  ")
 		err = enc.Encode(report)
 	default:
-		err = printReport(cmd.OutOrStdout(), dir, report)
+		err = printReport(cmd.OutOrStdout(), dir, f.checkpoints, report)
 	}
 	if err != nil {
 		return err
@@ -107,6 +115,9 @@ func (f *verifyFlags) run(cmd *cobra.Command, dir string) error {
 	return nil
 }
 
+// patience is how long work takes before a progress bar is worth a look.
+const patience = 500 * time.Millisecond
+
 // progress returns a function that shows a progress bar if w is a terminal and the
 // work takes a while, and one that ends it.
 func progress(w io.Writer, what string) (func(done, total int64), func()) {
@@ -114,16 +125,37 @@ func progress(w io.Writer, what string) (func(done, total int64), func()) {
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return nil, func() {}
 	}
-	bar := progressbar.NewOptions64(1, progressbar.OptionSetWriter(file), progressbar.OptionSetDescription(what),
-		progressbar.OptionShowBytes(true), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(true))
+	var mu sync.Mutex
+	var bar *progressbar.ProgressBar
+	start := time.Now()
 	return func(done, total int64) {
-		bar.ChangeMax64(total)
-		_ = bar.Set64(done)
-	}, func() { _ = bar.Finish() }
+			mu.Lock()
+			defer mu.Unlock()
+			if bar == nil {
+				if time.Since(start) < patience {
+					return
+				}
+				bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(file), progressbar.OptionSetDescription(what),
+					progressbar.OptionShowBytes(true), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(true))
+			}
+			// A bar that cannot be drawn is no reason to stop.
+			bar.ChangeMax64(total)
+			_ = bar.Set64(done)
+		}, func() {
+			mu.Lock()
+			defer mu.Unlock()
+			if bar != nil {
+				_ = bar.Clear()
+			}
+		}
 }
 
-// printReport prints a report for people.
-func printReport(w io.Writer, dir string, r *verify.Report) error {
+// maxPrinted bounds the findings printed for people.
+const maxPrinted = 100
+
+// printReport prints a report for people; kept are the files of checkpoints that
+// were given.
+func printReport(w io.Writer, dir string, kept []string, r *verify.Report) error {
 	var b strings.Builder
 	if r.TamperingDetected {
 		fmt.Fprintf(&b, "TAMPERING DETECTED in %s\n\n", plain(dir))
@@ -136,15 +168,21 @@ func printReport(w io.Writer, dir string, r *verify.Report) error {
 		fmt.Fprintf(&b, "from, to   %s, %s\n", r.FirstEvent.Format(time.RFC3339), r.LastEvent.Format(time.RFC3339))
 	}
 	fmt.Fprintf(&b, "segments   %d\n", len(r.Segments))
+	for i, file := range kept {
+		fmt.Fprintf(&b, "kept       checkpoint %d: %s\n", i+1, plain(file))
+	}
 	fmt.Fprintf(&b, "tree       %d leaves, root %s\n", r.TreeSize, base64.StdEncoding.EncodeToString(r.RootHash))
 	fmt.Fprintf(&b, "signed by  %s\n", strings.Join(r.KeyIDs, ", "))
 	if r.SelfAttested {
 		b.WriteString("\nNo --key was given: the log was checked with the keys it names itself. That proves\nthat it is consistent, not who wrote it. Give the public key that you kept.\n")
 	}
+	if len(kept) == 0 && !r.TamperingDetected {
+		b.WriteString("\nNo --checkpoint was given: whether newest events have been cut off can be told only against\na checkpoint kept elsewhere. Make one with: auditlog checkpoint DIR\n")
+	}
 	if len(r.Findings) > 0 {
 		b.WriteString("\n")
 	}
-	for _, f := range r.Findings {
+	for _, f := range r.Findings[:min(len(r.Findings), maxPrinted)] {
 		fmt.Fprintf(&b, "%-9s %s", f.Severity, f.Kind)
 		if f.Segment != "" {
 			fmt.Fprintf(&b, "  %s", plain(f.Segment))
@@ -160,8 +198,8 @@ func printReport(w io.Writer, dir string, r *verify.Report) error {
 		}
 		fmt.Fprintf(&b, "\n          %s\n", plain(f.Message))
 	}
-	if r.FindingsOmitted > 0 {
-		fmt.Fprintf(&b, "and %d more findings\n", r.FindingsOmitted)
+	if more := r.FindingsOmitted + max(0, len(r.Findings)-maxPrinted); more > 0 {
+		fmt.Fprintf(&b, "and %d more findings: see --json\n", more)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -1,0 +1,101 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+// A followed log shows every event once and in order, from one segment to the next.
+func TestShowFollows(t *testing.T) {
+	dir := t.TempDir()
+	s, err := signing.CreateKeyFile(filepath.Join(dir, "key.pem"), signing.Ed25519)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := newWriter(filepath.Join(dir, "log"), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	add := func(n int) {
+		r := plog.NewLogRecord()
+		r.Attributes().PutStr("audit.record.id", fmt.Sprintf("id-%d", n))
+		r.Attributes().PutStr("user.id", "alice")
+		if err := w.append(r); err != nil {
+			t.Error(err)
+		}
+	}
+	add(0)
+	ctx, cancel := context.WithCancel(t.Context())
+	out, in := io.Pipe()
+	done := make(chan int)
+	go func() {
+		done <- run(ctx, []string{"show", filepath.Join(dir, "log"), "--follow", "--json", "--user", "alice"}, in, io.Discard)
+	}()
+	lines := bufio.NewScanner(out)
+	for n := range 6 {
+		if !lines.Scan() || !strings.Contains(lines.Text(), fmt.Sprintf(`"event_id":"id-%d"`, n)) {
+			t.Fatalf("event %d: got %q, %v", n, lines.Text(), lines.Err())
+		}
+		if n < 5 {
+			add(n + 1)
+		}
+	}
+	cancel()
+	if code := <-done; code != exitGood {
+		t.Errorf("exit code %d", code)
+	}
+	if err := w.log.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
+// The same within one segment, where only what is new is read.
+func TestShowFollowsASegment(t *testing.T) {
+	dir := t.TempDir()
+	s, err := signing.CreateKeyFile(filepath.Join(dir, "key.pem"), signing.Ed25519)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := newWriterOf(filepath.Join(dir, "log"), s, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fsys, closeLog, err := openLog(filepath.Join(dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeLog()
+	var text strings.Builder
+	show := shower{fsys: fsys, filter: &filter{user: "alice"}, out: bufio.NewWriter(&text), warn: io.Discard, json: true}
+	for n := range 5 {
+		r := plog.NewLogRecord()
+		r.Attributes().PutStr("audit.record.id", fmt.Sprintf("id-%d", n))
+		r.Attributes().PutStr("user.id", "alice")
+		if err := w.append(r); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // the second look has nothing to show
+			if err := show.all(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := strings.Count(text.String(), "\n"); got != n+1 || !strings.Contains(text.String(), fmt.Sprintf(`"id-%d"`, n)) {
+			t.Fatalf("after event %d: %d lines", n, got)
+		}
+	}
+	if err := w.log.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+}

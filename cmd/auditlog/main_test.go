@@ -1,0 +1,163 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.uber.org/goleak"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(leakChecked{m}, map[string]func(){"auditlog": main})
+}
+
+// leakChecked fails a run that leaves goroutines behind.
+type leakChecked struct{ m *testing.M }
+
+func (l leakChecked) Run() int {
+	code := l.m.Run()
+	if err := goleak.Find(); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
+}
+
+// The scripts find a log of three segments in log, its public key in key.pub.pem,
+// and another key in other.pub.pem.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			if _, err := signing.CreateKeyFile(filepath.Join(e.WorkDir, "other.pem"), signing.Ed25519); err != nil {
+				return err
+			}
+			s, err := signing.CreateKeyFile(filepath.Join(e.WorkDir, "key.pem"), signing.ECDSAP256)
+			if err != nil {
+				return err
+			}
+			w, err := newWriter(filepath.Join(e.WorkDir, "log"), s)
+			if err != nil {
+				return err
+			}
+			for _, r := range records() {
+				if err := w.append(r); err != nil {
+					return err
+				}
+			}
+			return w.log.Close(context.Background())
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"code":    code,
+			"replace": replace,
+		},
+	})
+}
+
+// records are what the scripts' log holds, one a segment.
+func records() []plog.LogRecord {
+	at := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+	var all []plog.LogRecord
+	for i, attributes := range []map[string]string{
+		{"user.id": "alice", "audit.action": "login", "audit.outcome": "success", "audit.category": "authentication", "session.id": "s-1"},
+		{"user.id": "mallory\x1b[2J", "audit.action": "login", "audit.outcome": "failure", "audit.category": "authentication", "note": "evil\u202etxt"},
+		{"user.id": "bob", "audit.action": "logout", "audit.outcome": "unknown", "audit.category": "session_management"},
+	} {
+		r := plog.NewLogRecord()
+		r.SetTimestamp(pcommon.NewTimestampFromTime(at.Add(time.Duration(i) * time.Hour)))
+		r.Attributes().PutStr("audit.record.id", fmt.Sprintf("id-%d", i))
+		for k, v := range attributes {
+			r.Attributes().PutStr(k, v)
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// writer writes a log in which each append takes a segment.
+type writer struct {
+	log    *rotation.Log
+	enc    *event.Encoder
+	signer *signing.Signer
+}
+
+func newWriter(dir string, s *signing.Signer) (*writer, error) { return newWriterOf(dir, s, 1) }
+
+func newWriterOf(dir string, s *signing.Signer, maxSegmentBytes int64) (*writer, error) {
+	clock := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+	l, err := rotation.Open(context.Background(), rotation.Options{
+		Directory: dir, Origin: "test.example/auditlog", Signer: s, Scope: segment.ScopeEvent, MaxSegmentBytes: maxSegmentBytes,
+		Now: func() time.Time { return clock },
+	})
+	if err != nil {
+		return nil, err
+	}
+	enc, err := event.NewEncoder(event.DefaultMapping())
+	if err != nil {
+		return nil, err
+	}
+	enc.SetResource(pcommon.NewResource(), "")
+	enc.SetScope(pcommon.NewInstrumentationScope(), "")
+	return &writer{l, enc, s}, nil
+}
+
+func (w *writer) append(r plog.LogRecord) error {
+	b := w.log.NewBatch()
+	defer b.Release()
+	err := b.Add(func(dst []byte) ([]byte, error) {
+		dst, _, err := w.enc.Append(dst, r)
+		return dst, err
+	}, w.signer.Sign, w.signer.Public().ID())
+	if err != nil {
+		return err
+	}
+	_, err = w.log.Append(context.Background(), b)
+	return err
+}
+
+// code runs the command and compares its exit code: code N ARG…
+func code(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec("auditlog", args[1:]...)
+	got := 0
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// replace changes the first occurrence of a text in a file: replace FILE OLD NEW
+func replace(ts *testscript.TestScript, _ bool, args []string) {
+	path := ts.MkAbs(args[0])
+	content, err := os.ReadFile(path)
+	ts.Check(err)
+	if !bytes.Contains(content, []byte(args[1])) {
+		ts.Fatalf("%s does not contain %q", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(path, bytes.Replace(content, []byte(args[1]), []byte(args[2]), 1), 0o600))
+}
