@@ -89,6 +89,10 @@ func (l *Log) room(g *group) error {
 		return fail(ReasonIO, err)
 	}
 	l.opts.Observer.FreeSpace(free)
+	if l.pruning {
+		// What is about to make room may use what is kept in reserve.
+		return nil
+	}
 	need := uint64(l.opts.MinFreeBytes)
 	for _, c := range g.calls {
 		for _, b := range c.batches {

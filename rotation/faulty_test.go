@@ -192,6 +192,30 @@ func TestMinimumFreeSpace(t *testing.T) {
 	checkGood(t, o.Directory, o.Signer)
 }
 
+// Retention makes room on a full disk: recording it may use the reserve.
+func TestRetentionOnAFullDisk(t *testing.T) {
+	o := options(t)
+	fsys, w := faulty(t, o.Directory), newWatcher()
+	o.FS, o.Observer, o.MinFreeBytes, o.MaxSegmentBytes = fsys, w, 1_000_000, 1
+	l := open(t, o)
+	for _, id := range numbered("id", 6) {
+		mustAppend(t, l, o, id)
+	}
+	closeLog(t, l)
+	fsys.onFree(func() (uint64, error) {
+		if len(segmentNames(t, o.Directory)) > 3 {
+			return 999_999, nil
+		}
+		return 1 << 30, nil
+	})
+	o.Retention.MaxSegments = 3
+	l = open(t, o)
+	w.await(t, "pruning", func() bool { return w.segments == 3 })
+	mustAppend(t, l, o, "after")
+	closeLog(t, l)
+	checkGood(t, o.Directory, o.Signer)
+}
+
 // After a failed fsync the file is never written again, and nothing that the
 // failed call brought is in the log.
 func TestFailedSync(t *testing.T) {

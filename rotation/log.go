@@ -38,11 +38,13 @@ type Log struct {
 	pending  []own           // to be written with the next commit
 	doubt    error           // why the active segment must be re-checked first
 	faulty   bool            // the observer has been told of a fault
+	pruning  bool            // the commit records a pruning
 	degraded bool            // the log has said that events are unsigned
 	buf      []byte          // the commit's bytes, reused
 
 	maintenance maintenance
 	filed       []byte // what the checkpoint file holds; maintenance has it
+	complaint   string // what maintenance has complained of last
 }
 
 // Receipt says where a call's events stand in the log.

@@ -6,6 +6,7 @@ package rotation
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -77,16 +78,29 @@ func (l *Log) maintain(ctx context.Context) {
 		case <-l.maintenance.wake:
 		case <-idle.C:
 		}
-		for _, work := range []func(context.Context) error{l.rotateByAge, l.refreshCheckpointFile, l.compressSealed, l.prune} {
-			if err := work(ctx); err != nil && ctx.Err() == nil {
-				l.opts.Logger.Warn("Maintaining the audit log; it will be tried again", zap.Error(err))
-			}
-		}
+		l.work(ctx)
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(checkpointInterval):
 		}
+	}
+}
+
+// work does what there is to do. What keeps failing is complained of once.
+func (l *Log) work(ctx context.Context) {
+	var errs []error
+	for _, work := range []func(context.Context) error{l.rotateByAge, l.refreshCheckpointFile, l.prune, l.compressSealed} {
+		errs = append(errs, work(ctx))
+	}
+	err := errors.Join(errs...)
+	switch {
+	case ctx.Err() != nil:
+	case err == nil:
+		l.complaint = ""
+	case err.Error() != l.complaint:
+		l.complaint = err.Error()
+		l.opts.Logger.Warn("Maintaining the audit log; it will be tried again", zap.Error(err))
 	}
 }
 

@@ -80,7 +80,10 @@ func (l *Log) pruneOldest(n int) error {
 	}
 	waiting := l.pending
 	l.pending = append(waiting[:len(waiting):len(waiting)], o)
-	if err := l.commit(nil); err != nil {
+	l.pruning = true
+	err := l.commit(nil)
+	l.pruning = false
+	if err != nil {
 		l.pending = waiting
 		return err
 	}
