@@ -86,7 +86,7 @@ func (c *checker) segment(ctx context.Context, file segment.File, newest bool) (
 		return f.result, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	chunks := make(chan *chunk, 2)
+	chunks := make(chan *chunk, 2+c.o.Jobs/maxOpen)
 	go c.read(ctx, r, again, f.claims, chunks)
 	// The reader is not closed before the goroutine has ended.
 	defer func() {

@@ -167,6 +167,11 @@ func (c *checker) pass(ctx context.Context, l segment.Listing) (_ *Report, settl
 	return c.report(results, j), !j.missing, nil
 }
 
+// maxOpen bounds the segments that are read at a time, and thereby the memory that
+// decompression takes, on machines with many CPUs. The lines of each are checked by
+// all goroutines there are.
+const maxOpen = 4
+
 // segments checks all segments, several at a time.
 func (c *checker) segments(ctx context.Context, files []segment.File) ([]*result, error) {
 	results := make([]*result, len(files))
@@ -183,7 +188,7 @@ func (c *checker) segments(ctx context.Context, files []segment.File) ([]*result
 	defer cancel(nil)
 	next := atomic.Int64{}
 	var wg sync.WaitGroup
-	for range min(c.o.Jobs, len(todo)) {
+	for range min(c.o.Jobs, maxOpen, len(todo)) {
 		wg.Go(func() {
 			for {
 				n := int(next.Add(1)) - 1
