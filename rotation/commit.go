@@ -27,15 +27,15 @@ func (l *Log) commit(g *group) error {
 		if n := g.batches(); n > 0 {
 			l.opts.Observer.Refused(reasonOf(err), n, g.events())
 		}
-		if !l.faulty {
-			l.faulty = true
+		if l.fault == nil {
+			l.fault = err
 			l.opts.Logger.Error("The audit log cannot be written; callers are told to try again", zap.Error(err))
 			l.opts.Observer.Fault(err)
 		}
 		return err
 	}
-	if l.faulty {
-		l.faulty = false
+	if l.fault != nil {
+		l.fault = nil
 		l.opts.Logger.Info("The audit log can be written again")
 		l.opts.Observer.Healthy()
 	}
@@ -65,9 +65,7 @@ func (l *Log) tryCommit(g *group) error {
 	if err := l.ready(g); err != nil {
 		return err
 	}
-	// In a fault an empty commit is written all the same: nothing else shows that
-	// it has passed.
-	if len(g.calls) == 0 && len(l.pending) == 0 && !l.aged() && !l.faulty {
+	if len(g.calls) == 0 && len(l.pending) == 0 && !l.aged() && l.fault == nil {
 		return nil
 	}
 	c, err := l.assemble(g)
@@ -177,6 +175,10 @@ func (l *Log) begin(c *change, reason string) {
 // addOwnEvents puts into the change what the log has to say of itself.
 func (l *Log) addOwnEvents(c *change, g *group) error {
 	c.says = append(c.says, l.pending...)
+	if l.fault != nil {
+		// If this commit succeeds, it shows that the fault has passed.
+		c.says = append(c.says, own{Action: actionResumed, Reason: string(reasonOf(l.fault)), Detail: l.fault.Error()})
+	}
 	c.degraded = l.degraded
 	if len(g.calls) > 0 && (c.unsigned > 0) != l.degraded {
 		c.degraded = c.unsigned > 0

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
@@ -71,6 +72,22 @@ func crashRound(t *testing.T, seed uint64) (states int) {
 			wrecks = append(wrecks, wreck{ops, m.crash(cuts), slices.Clone(acked), slices.Clone(tried)})
 		}
 	}
+	// In some workloads operations fail while batches are appended.
+	faults := rand.New(rand.NewPCG(seed, 2))
+	rate := []int{0, 0, 4, 15}[r.IntN(4)]
+	failing := false
+	m.fault = func() error {
+		if !failing || rate == 0 || faults.IntN(100) >= rate {
+			return nil
+		}
+		return []error{syscall.EIO, syscall.ENOSPC}[faults.IntN(2)]
+	}
+	m.reached = func() bool { return faults.IntN(2) == 0 }
+	fail := func(on bool) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		failing = on
+	}
 	l := open(t, o)
 	for i := range 3 + r.IntN(12) {
 		var ids []string
@@ -80,13 +97,16 @@ func crashRound(t *testing.T, seed uint64) (states int) {
 		m.mu.Lock()
 		tried = append(tried, ids)
 		m.mu.Unlock()
+		fail(true)
 		_, err := appendIDs(t, l, o, ids...)
-		if err != nil {
+		fail(false)
+		if err == nil {
+			m.mu.Lock()
+			tried, acked = tried[:len(tried)-1], append(acked, ids)
+			m.mu.Unlock()
+		} else if rate == 0 {
 			t.Fatal(err)
 		}
-		m.mu.Lock()
-		tried, acked = tried[:len(tried)-1], append(acked, ids)
-		m.mu.Unlock()
 		if r.IntN(5) == 0 {
 			closeLog(t, l)
 			l = open(t, o)
@@ -94,8 +114,9 @@ func crashRound(t *testing.T, seed uint64) (states int) {
 	}
 	closeLog(t, l)
 	m.mu.Lock()
-	m.step = nil
+	m.step, m.fault = nil, nil
 	m.mu.Unlock()
+	checkWreck(t, o, wreck{ops, m, acked, tried})
 	for _, w := range wrecks {
 		checkWreck(t, o, w)
 		if t.Failed() {

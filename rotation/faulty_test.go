@@ -188,7 +188,7 @@ func TestMinimumFreeSpace(t *testing.T) {
 	closeLog(t, l)
 	got := read(t, o.Directory)
 	sameIDs(t, got.ids, []string{"a"})
-	sameIDs(t, got.actions, []string{"opened"})
+	sameIDs(t, got.actions, []string{"opened", "resumed"})
 	checkGood(t, o.Directory, o.Signer)
 }
 
@@ -234,7 +234,7 @@ func TestFailedSync(t *testing.T) {
 	closeLog(t, l)
 	got := read(t, o.Directory)
 	sameIDs(t, got.ids, []string{"a", "b"})
-	sameIDs(t, got.actions, []string{"opened", "rotated", "recovered"})
+	sameIDs(t, got.actions, []string{"opened", "rotated", "recovered", "resumed"})
 	if n := len(segmentNames(t, o.Directory)); n != 2 {
 		t.Errorf("%d segments, want 2", n)
 	}
@@ -268,7 +268,7 @@ func TestFailureWhileRotating(t *testing.T) {
 			closeLog(t, l)
 			got := read(t, o.Directory)
 			sameIDs(t, got.ids, []string{"a", "b"})
-			sameIDs(t, got.actions, []string{"opened", "rotated"})
+			sameIDs(t, got.actions, []string{"opened", "rotated", "resumed"})
 			checkGood(t, o.Directory, o.Signer)
 		})
 	}

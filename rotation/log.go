@@ -37,7 +37,7 @@ type Log struct {
 	segments []segmentInfo   // all of them, by index; the active one last
 	pending  []own           // to be written with the next commit
 	doubt    error           // why the active segment must be re-checked first
-	faulty   bool            // the observer has been told of a fault
+	fault    error           // why the last commit failed, as the observer was told
 	pruning  bool            // the commit records a pruning
 	degraded bool            // the log has said that events are unsigned
 	buf      []byte          // the commit's bytes, reused

@@ -108,7 +108,7 @@ func (l *Log) work(ctx context.Context) {
 func (l *Log) nextLook() time.Duration {
 	wait := idleInterval
 	l.hold(func() {
-		if l.faulty {
+		if l.fault != nil {
 			wait = checkpointInterval
 		}
 		if a := l.active; a != nil && l.opts.MaxSegmentAge > 0 && a.events > 0 {
@@ -130,7 +130,7 @@ func (l *Log) hold(f func()) {
 // a fault has passed.
 func (l *Log) rotateByAge(context.Context) (err error) {
 	l.hold(func() {
-		if l.faulty || l.aged() || len(l.pending) > 0 {
+		if l.fault != nil || l.aged() || len(l.pending) > 0 {
 			// A failure is told to the observer, and again to the next caller.
 			_ = l.commit(nil)
 		}

@@ -13,9 +13,9 @@ import (
 	"sync"
 	"syscall"
 	"testing/fstest"
-	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // model is a directory in memory that knows what a power cut may leave of it. What
@@ -29,6 +29,13 @@ type model struct {
 	changes []entryChange     // of the directory, since then
 	// step is called, locked, after each operation that changes something.
 	step func()
+	// fault is asked, locked, before each operation on a segment; an error makes it
+	// fail.
+	fault func() error
+	// reached says whether a write reached the disk though its sync failed. If not,
+	// it is in the cache alone: no later sync writes it, though readers see it until
+	// the cache forgets.
+	reached func() bool
 }
 
 // inode is a file's content.
@@ -36,7 +43,6 @@ type inode struct {
 	now     []byte
 	durable []byte
 	writes  []write // since the last sync
-	made    time.Time
 }
 
 // write is a write, or, if cut is set, a truncation to at.
@@ -57,9 +63,14 @@ func newModel() *model {
 	return &model{names: map[string]*inode{}, durable: map[string]*inode{}}
 }
 
-func (m *model) locked(f func() error) error {
+func (m *model) locked(name string, f func() error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if _, err := segment.ParseName(name); err == nil && m.fault != nil {
+		if err := m.fault(); err != nil {
+			return err
+		}
+	}
 	err := f()
 	if err == nil && m.step != nil {
 		m.step()
@@ -125,7 +136,7 @@ func (m *model) crash(r *rand.Rand) *model {
 			}
 			b = w.apply(b, n)
 		}
-		left.names[name] = &inode{now: b, durable: bytes.Clone(b), made: node.made}
+		left.names[name] = &inode{now: b, durable: bytes.Clone(b)}
 	}
 	left.durable = maps.Clone(left.names)
 	return left
@@ -168,7 +179,7 @@ func (m *model) Lstat(name string) (fs.FileInfo, error) {
 func (m *model) Same(a, b fs.FileInfo) bool { return a.(info).node == b.(info).node }
 
 func (m *model) Create(name string) (f rotation.File, err error) {
-	err = m.locked(func() error {
+	err = m.locked(name, func() error {
 		if m.names[name] != nil {
 			return &fs.PathError{Op: "create", Path: name, Err: syscall.EEXIST}
 		}
@@ -190,7 +201,7 @@ func (m *model) Edit(name string) (rotation.File, error) {
 }
 
 func (m *model) Rename(oldname, newname string) error {
-	return m.locked(func() error {
+	return m.locked(newname, func() error {
 		node := m.names[oldname]
 		if node == nil {
 			return &fs.PathError{Op: "rename", Path: oldname, Err: fs.ErrNotExist}
@@ -201,7 +212,7 @@ func (m *model) Rename(oldname, newname string) error {
 }
 
 func (m *model) Remove(name string) error {
-	return m.locked(func() error {
+	return m.locked(name, func() error {
 		if m.names[name] == nil {
 			return &fs.PathError{Op: "remove", Path: name, Err: fs.ErrNotExist}
 		}
@@ -211,7 +222,7 @@ func (m *model) Remove(name string) error {
 }
 
 func (m *model) Sync() error {
-	return m.locked(func() error {
+	return m.locked("", func() error {
 		m.durable, m.changes = maps.Clone(m.names), nil
 		return nil
 	})
@@ -234,25 +245,61 @@ func (f *modelFile) change(w write) {
 	f.node.writes = append(f.node.writes, w)
 }
 
-func (f *modelFile) WriteAt(p []byte, at int64) (int, error) {
-	return len(p), f.m.locked(func() error {
+func (f *modelFile) WriteAt(p []byte, at int64) (n int, err error) {
+	err = f.m.locked(f.name, func() error {
 		f.change(write{at: at, p: bytes.Clone(p)})
+		n = len(p)
 		return nil
 	})
+	if err != nil {
+		// A failed write may have written something.
+		f.m.mu.Lock()
+		defer f.m.mu.Unlock()
+		n = len(p) / 2
+		f.change(write{at: at, p: bytes.Clone(p[:n])})
+	}
+	return n, err
 }
 
 func (f *modelFile) Truncate(size int64) error {
-	return f.m.locked(func() error {
+	return f.m.locked(f.name, func() error {
 		f.change(write{at: size, cut: true})
 		return nil
 	})
 }
 
 func (f *modelFile) Sync() error {
-	return f.m.locked(func() error {
-		f.node.durable, f.node.writes = bytes.Clone(f.node.now), nil
+	err := f.m.locked(f.name, func() error {
+		f.node.durable = bytes.Clone(f.node.durable)
+		for _, w := range f.node.writes {
+			f.node.durable = w.apply(f.node.durable, int64(len(w.p)))
+		}
+		f.node.writes = nil
 		return nil
 	})
+	if err != nil {
+		f.m.mu.Lock()
+		defer f.m.mu.Unlock()
+		f.node.durable = bytes.Clone(f.node.durable)
+		for _, w := range f.node.writes {
+			if f.m.reached() {
+				f.node.durable = w.apply(f.node.durable, int64(len(w.p)))
+			}
+		}
+		f.node.writes = nil
+	}
+	return err
+}
+
+// Forget has readers see what the disk holds.
+func (f *modelFile) Forget() {
+	f.m.mu.Lock()
+	defer f.m.mu.Unlock()
+	b := bytes.Clone(f.node.durable)
+	for _, w := range f.node.writes {
+		b = w.apply(b, int64(len(w.p)))
+	}
+	f.node.now = b
 }
 
 func (f *modelFile) Stat() (fs.FileInfo, error) {
@@ -263,7 +310,6 @@ func (f *modelFile) Stat() (fs.FileInfo, error) {
 	return info{i, f.node}, err
 }
 
-func (f *modelFile) Forget()      {}
 func (f *modelFile) Close() error { return nil }
 
 var _ io.WriterAt = (*modelFile)(nil)

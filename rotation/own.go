@@ -49,13 +49,14 @@ const (
 	actionRecovered       = "recovered"
 	actionPruned          = "pruned"
 	actionDamaged         = "damaged"
+	actionResumed         = "resumed"
 	actionSigningDegraded = "signing_degraded"
 	actionSigningRestored = "signing_restored"
 )
 
 func (o own) level() event.Level {
 	switch o.Action {
-	case actionRecovered, actionSigningDegraded:
+	case actionRecovered, actionResumed, actionSigningDegraded:
 		return event.LevelWarning
 	case actionDamaged:
 		return event.LevelCritical

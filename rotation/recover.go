@@ -105,7 +105,20 @@ func (l *Log) loadNewest(ctx context.Context) error {
 	return nil
 }
 
+// scanFile reads a segment from the disk. What an earlier writer could not sync may
+// still be in the cache, looking as good as the rest: a later sync would not write
+// it, so it must not be built upon.
 func (l *Log) scanFile(ctx context.Context, name segment.Name) (scanned, error) {
+	if name.Compression == segment.None {
+		f, err := l.dir.Edit(name.String())
+		if err != nil {
+			return scanned{}, fmt.Errorf("check %s: %w", name, err)
+		}
+		f.Forget()
+		if err := f.Close(); err != nil {
+			return scanned{}, fmt.Errorf("check %s: %w", name, err)
+		}
+	}
 	r, err := segment.Open(l.dir, name.String(), -1)
 	if err != nil {
 		return scanned{}, err
@@ -134,6 +147,11 @@ func (l *Log) resume(info segmentInfo, s scanned) error {
 	f, err := l.dir.Edit(info.name.String())
 	if err != nil {
 		return fmt.Errorf("continue segment %s: %w", info.name, err)
+	}
+	// A writer that was killed may have left in the cache what is as good as the
+	// rest, but not durable; the next segment must not be built upon that either.
+	if err := f.Sync(); err != nil {
+		return errors.Join(fmt.Errorf("continue segment %s: %w", info.name, err), f.Close())
 	}
 	l.active = &activeSegment{name: info.name, file: f, size: s.size, events: s.events, scope: s.header.Scope, opened: l.opts.Now()}
 	if s.end == s.size {
