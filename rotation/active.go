@@ -36,11 +36,8 @@ func (l *Log) ready(g *group) error {
 	if err := l.dir.Present(); err != nil {
 		return fail(ReasonInterference, err)
 	}
-	if l.debris != "" {
-		if err := l.dir.Remove(l.debris); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fail(ReasonIO, fmt.Errorf("remove the unfinished segment %s: %w", l.debris, err))
-		}
-		l.debris = ""
+	if err := l.clear(); err != nil {
+		return fail(ReasonIO, err)
 	}
 	if l.doubt == nil && l.active != nil {
 		l.doubt = l.inspect()
@@ -51,6 +48,22 @@ func (l *Log) ready(g *group) error {
 		}
 	}
 	return l.room(g)
+}
+
+// clear removes a new segment that could not be finished, durably: after a power cut
+// it would otherwise be back, beside what was written in its place.
+func (l *Log) clear() error {
+	if l.debris == "" {
+		return nil
+	}
+	if err := l.dir.Remove(l.debris); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove the unfinished segment %s: %w", l.debris, err)
+	}
+	if err := l.dir.Sync(); err != nil {
+		return fmt.Errorf("remove the unfinished segment %s: %w", l.debris, err)
+	}
+	l.debris = ""
+	return nil
 }
 
 // errInterfered: somebody else has changed the active segment.
@@ -159,9 +172,9 @@ func (l *Log) writeNew(c *change) (syncTime time.Duration, err error) {
 		if cerr := f.Close(); cerr != nil {
 			err = errors.Join(err, cerr)
 		}
-		if rerr := l.dir.Remove(name); rerr != nil {
-			l.debris = name
-		}
+		// If that fails, the next commit tries again before anything else.
+		l.debris = name
+		_ = l.clear()
 	}()
 	if _, err := f.WriteAt(c.buf, 0); err != nil {
 		return 0, fail(ReasonIO, fmt.Errorf("write segment %s: %w", name, err))

@@ -33,7 +33,7 @@ type Log struct {
 	note     []byte          // the signed checkpoint over it
 	active   *activeSegment  // nil: the next commit starts a segment
 	sealed   string          // why there is none
-	debris   string          // a new segment that could be neither finished nor removed
+	debris   string          // a new segment that was not finished and is not durably removed
 	segments []segmentInfo   // all of them, by index; the active one last
 	pending  []own           // to be written with the next commit
 	doubt    error           // why the active segment must be re-checked first
