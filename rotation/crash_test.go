@@ -215,3 +215,93 @@ func idsOf(t *testing.T, fsys fs.FS) (ids []string, pruned bool) {
 	}
 	return ids, pruned
 }
+
+// failSync makes the next sync of a segment fail; reached says whether its writes
+// get to the disk all the same.
+func failSync(m *model, reached bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.reached = func() bool { return reached }
+	// A segment's write comes first, then its sync; a new one is created before.
+	calls := 0
+	m.fault = func() error {
+		if calls++; calls == 2 {
+			return syscall.EIO
+		}
+		return nil
+	}
+}
+
+// checkCrashes checks several states that a power cut may leave now.
+func checkCrashes(t *testing.T, o rotation.Options, m *model, acked, tried [][]string) {
+	t.Helper()
+	for seed := range uint64(30) {
+		m.mu.Lock()
+		left := m.crash(rand.New(rand.NewPCG(seed, 0)))
+		m.mu.Unlock()
+		checkWreck(t, o, wreck{0, left, acked, tried})
+	}
+}
+
+// What a failed sync left in the cache looks durable to whoever opens the log next.
+func TestReopenedAfterAFailedSync(t *testing.T) {
+	o := options(t)
+	m := newModel()
+	o.FS = m
+	l := open(t, o)
+	mustAppend(t, l, o, "a")
+	failSync(m, false)
+	_, err := appendIDs(t, l, o, "b")
+	wantReason(t, err, rotation.ReasonSyncFailed)
+	m.mu.Lock()
+	m.fault = nil
+	m.mu.Unlock()
+	if err := l.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	l = open(t, o)
+	mustAppend(t, l, o, "c")
+	checkCrashes(t, o, m, [][]string{{"a"}, {"c"}}, [][]string{{"b"}})
+	closeLog(t, l)
+}
+
+// A segment that could not be finished is not back after a power cut.
+func TestUnfinishedSegmentStaysAway(t *testing.T) {
+	o := options(t)
+	o.MaxSegmentBytes = 5_000
+	m := newModel()
+	o.FS = m
+	l := open(t, o)
+	mustAppend(t, l, o, "a")
+	m.mu.Lock()
+	calls := 0
+	m.reached = func() bool { return true }
+	m.fault = func() error {
+		if calls++; calls == 3 { // create, write, sync
+			return syscall.EIO
+		}
+		return nil
+	}
+	m.mu.Unlock()
+	// Too large for the segment there is, so that a new one is begun; what follows is
+	// not.
+	large := numbered("b", 10)
+	if _, err := appendIDs(t, l, o, large...); err == nil {
+		t.Fatal("no error")
+	}
+	mustAppend(t, l, o, "c")
+	if n := len(segmentsIn(t, m.view())); n != 1 {
+		t.Fatalf("%d segments, want 1", n)
+	}
+	checkCrashes(t, o, m, [][]string{{"a"}, {"c"}}, [][]string{large})
+	closeLog(t, l)
+}
+
+func segmentsIn(t *testing.T, fsys fs.FS) []segment.File {
+	t.Helper()
+	l, err := segment.List(fsys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l.Segments
+}

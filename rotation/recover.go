@@ -149,8 +149,9 @@ func (l *Log) resume(info segmentInfo, s scanned) error {
 		return fmt.Errorf("continue segment %s: %w", info.name, err)
 	}
 	// A writer that was killed may have left in the cache what is as good as the
-	// rest, but not durable; the next segment must not be built upon that either.
-	if err := f.Sync(); err != nil {
+	// rest but not durable, the file's name included: nothing must be built upon it
+	// before it is.
+	if err := errors.Join(f.Sync(), l.dir.Sync()); err != nil {
 		return errors.Join(fmt.Errorf("continue segment %s: %w", info.name, err), f.Close())
 	}
 	l.active = &activeSegment{name: info.name, file: f, size: s.size, events: s.events, scope: s.header.Scope, opened: l.opts.Now()}
