@@ -20,6 +20,10 @@ import (
 // Hash is a SHA-256 hash of a leaf, a node or a tree.
 type Hash [sha256.Size]byte
 
+// MaxSize is the largest number of leaves of a tree: RFC 6962 has no limit, but
+// checkpoints are read by software that counts in signed 64-bit integers.
+const MaxSize = 1<<63 - 1
+
 // EmptyRoot is the root hash of the tree without leaves.
 var EmptyRoot = Hash(sha256.Sum256(nil))
 
@@ -35,7 +39,9 @@ func LeafHash(data []byte) Hash {
 	h := sha256.New()
 	h.Write([]byte{0})
 	h.Write(data)
-	return Hash(h.Sum(nil))
+	var sum Hash
+	h.Sum(sum[:0])
+	return sum
 }
 
 // NodeHash returns the hash of an interior node: SHA-256(0x01 ‖ left ‖ right).
@@ -48,7 +54,8 @@ func NodeHash(left, right Hash) Hash {
 }
 
 // Frontier is the state of a tree. The zero value is the empty tree. A copy is
-// independent of its original; one value is for one goroutine at a time.
+// independent of its original; one value is for one goroutine at a time. Neither
+// [Frontier.Append] nor [Frontier.Root] allocates memory.
 type Frontier struct {
 	size uint64
 	// hashes[h] is the root of the perfect subtree of 2^h leaves, if bit h of
@@ -58,7 +65,12 @@ type Frontier struct {
 
 // NewFrontier returns the state of a tree of size leaves from the hashes of its
 // maximal perfect subtrees, the largest first, as [Frontier.Hashes] returns them.
+// It is an error if their number does not fit the size, or the size is above
+// [MaxSize]; whether the hashes are right, only the root can show.
 func NewFrontier(size uint64, hashes []Hash) (Frontier, error) {
+	if size > MaxSize {
+		return Frontier{}, fmt.Errorf("a tree of %d leaves: at most %d are supported", size, uint64(MaxSize))
+	}
 	if want := bits.OnesCount64(size); len(hashes) != want {
 		return Frontier{}, fmt.Errorf("the frontier of a tree of %d leaves has %d hashes, not %d", size, want, len(hashes))
 	}
@@ -71,7 +83,8 @@ func NewFrontier(size uint64, hashes []Hash) (Frontier, error) {
 	return f, nil
 }
 
-// Append adds a leaf, given its hash.
+// Append adds a leaf, given its hash. The tree must have fewer than [MaxSize]
+// leaves.
 func (f *Frontier) Append(leaf Hash) {
 	h := 0
 	for ; f.size>>h&1 == 1; h++ {

@@ -6,6 +6,8 @@ package merkle_test
 import (
 	"crypto/sha256"
 	"fmt"
+	"math"
+	"math/bits"
 	"slices"
 	"testing"
 
@@ -105,8 +107,79 @@ func TestFrontierCanBeContinued(t *testing.T) {
 	})
 }
 
+// Trees far larger than can be built are what the library of others makes of them.
+func TestLargeFrontiers(t *testing.T) {
+	factory := &compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}
+	rapid.Check(t, func(t *rapid.T) {
+		size := rapid.Uint64Range(1, merkle.MaxSize-1).Draw(t, "size")
+		hashes := make([]merkle.Hash, bits.OnesCount64(size))
+		theirs := make([][]byte, len(hashes))
+		for i := range hashes {
+			hashes[i] = leaf(i)
+			theirs[i] = slices.Clone(hashes[i][:])
+		}
+		f, err := merkle.NewFrontier(size, hashes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other, err := factory.NewRange(0, size, theirs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := leaf(1000)
+		f.Append(l)
+		if err := other.Append(l[:], nil); err != nil {
+			t.Fatal(err)
+		}
+		root, err := other.GetRootHash(nil)
+		if err != nil || merkle.Hash(root) != f.Root() || f.Size() != size+1 {
+			t.Fatalf("size %d: root %x, want %x, %v", size, f.Root(), root, err)
+		}
+	})
+}
+
+// The roots are those of the Go team's library, which stores every hash.
+func TestRootsAgainstTlog(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		records := rapid.SliceOfN(rapid.SliceOf(rapid.Byte()), 0, 60).Draw(t, "records")
+		var f merkle.Frontier
+		var stored []tlog.Hash
+		read := tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
+			hashes := make([]tlog.Hash, len(indexes))
+			for i, x := range indexes {
+				hashes[i] = stored[x]
+			}
+			return hashes, nil
+		})
+		for i, r := range records {
+			f.Append(merkle.LeafHash(r))
+			more, err := tlog.StoredHashes(int64(i), r, read)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stored = append(stored, more...)
+		}
+		want, err := tlog.TreeHash(int64(len(records)), read)
+		if err != nil || f.Root() != merkle.Hash(want) {
+			t.Fatalf("%d records: root %x, want %x, %v", len(records), f.Root(), want, err)
+		}
+	})
+}
+
+// A file may claim any size, so the largest allowed must be safe to append to.
+func TestNewFrontierAtTheLimit(t *testing.T) {
+	f, err := merkle.NewFrontier(merkle.MaxSize, make([]merkle.Hash, 63))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Append(leaf(0))
+	if f.Size() != merkle.MaxSize+1 || len(f.Hashes()) != 1 || f.Root() != f.Hashes()[0] {
+		t.Errorf("size %d, %d hashes", f.Size(), len(f.Hashes()))
+	}
+}
+
 func TestNewFrontierRefuses(t *testing.T) {
-	for size, hashes := range map[uint64]int{0: 1, 1: 0, 3: 1, 4: 2, 7: 2, 1<<63 + 1: 1} {
+	for size, hashes := range map[uint64]int{0: 1, 1: 0, 3: 1, 4: 2, 7: 2, 1<<63 + 1: 2, 1 << 63: 1, math.MaxUint64: 64} {
 		if _, err := merkle.NewFrontier(size, make([]merkle.Hash, hashes)); err == nil {
 			t.Errorf("size %d with %d hashes was taken", size, hashes)
 		}
@@ -114,13 +187,15 @@ func TestNewFrontierRefuses(t *testing.T) {
 }
 
 func TestNoAllocations(t *testing.T) {
-	var f merkle.Frontier
-	data := make([]byte, 600)
-	if n := testing.AllocsPerRun(100, func() {
-		f.Append(merkle.LeafHash(data))
-		f.Root()
-	}); n != 0 {
-		t.Errorf("%v allocations", n)
+	for _, size := range []int{0, 600, 5_000, 100_000} {
+		var f merkle.Frontier
+		data := make([]byte, size)
+		if n := testing.AllocsPerRun(100, func() {
+			f.Append(merkle.LeafHash(data))
+			f.Root()
+		}); n != 0 {
+			t.Errorf("leaves of %d bytes: %v allocations", size, n)
+		}
 	}
 }
 
