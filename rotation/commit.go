@@ -134,7 +134,7 @@ func (l *Log) assemble(g *group) (c *change, err error) {
 	if c.tree.Size() > segment.MaxIndex {
 		return c, fmt.Errorf("the log is full: it has %d leaves", l.tree.Size())
 	}
-	if c.note, err = signing.SignCheckpoint(l.opts.Origin, c.tree.Size(), c.tree.Root(), l.opts.Signer); err != nil {
+	if c.note, err = signing.SignCheckpoint(l.opts.Origin, c.tree.Size(), c.tree.Root(), l.opts.signers()...); err != nil {
 		return c, &Error{Reason: ReasonSigning, Err: fmt.Errorf("sign a checkpoint: %w", err)}
 	}
 	c.buf = append(segment.AppendCheckpoint(c.buf, c.note), '\n')
@@ -159,7 +159,7 @@ func (l *Log) begin(c *change, reason string) {
 		Frontier:   l.tree.Hashes(),
 		Created:    now,
 		Scope:      l.opts.Scope,
-		Keys:       []segment.Key{segment.KeyOf(l.opts.Signer.Public())},
+		Keys:       l.opts.keys(),
 	})
 	c.tree.Append(merkle.LeafHash(c.buf))
 	c.buf = append(c.buf, '\n')

@@ -23,6 +23,10 @@ type Options struct {
 	Origin string
 	// Signer signs checkpoints, and the log's own events in scope event.
 	Signer *signing.Signer
+	// CheckpointSigner signs every checkpoint beside Signer; it may be nil. It is for
+	// readers that cannot check Signer's signatures, as witnesses that take Ed25519
+	// keys only.
+	CheckpointSigner *signing.Signer
 	Scope  segment.Scope
 	// Sync makes Append wait for stable storage. Without it, an
 	// acknowledgement only says that the operating system has the data.
@@ -76,6 +80,9 @@ func (o *Options) complete() error {
 	if o.Signer == nil {
 		return errors.New("open the audit log: no signer given")
 	}
+	if o.CheckpointSigner != nil && o.CheckpointSigner.Public().Equal(o.Signer.Public()) {
+		return errors.New("open the audit log: the checkpoint key is the signing key itself")
+	}
 	if o.Scope != segment.ScopeEvent && o.Scope != segment.ScopeCheckpoint {
 		return fmt.Errorf("open the audit log: unknown scope %q", o.Scope)
 	}
@@ -99,4 +106,20 @@ func (o *Options) complete() error {
 		o.Now = time.Now
 	}
 	return nil
+}
+
+// signers returns the signers of every checkpoint, the log's own key first.
+func (o *Options) signers() []*signing.Signer {
+	if o.CheckpointSigner == nil {
+		return []*signing.Signer{o.Signer}
+	}
+	return []*signing.Signer{o.Signer, o.CheckpointSigner}
+}
+
+// keys returns what a header says of the keys that sign every checkpoint.
+func (o *Options) keys() (keys []segment.Key) {
+	for _, s := range o.signers() {
+		keys = append(keys, segment.KeyOf(s.Public()))
+	}
+	return keys
 }
