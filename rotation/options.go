@@ -27,7 +27,7 @@ type Options struct {
 	// readers that cannot check Signer's signatures, as witnesses that take Ed25519
 	// keys only.
 	CheckpointSigner *signing.Signer
-	Scope  segment.Scope
+	Scope            segment.Scope
 	// Sync makes Append wait for stable storage. Without it, an
 	// acknowledgement only says that the operating system has the data.
 	Sync bool

@@ -13,7 +13,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 )
 
@@ -40,13 +39,11 @@ func CreateKeyFile(path string, a Algorithm) (*Signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a key: %w", err)
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
+	private, err := marshalPrivate(key)
 	if err != nil {
 		return nil, fmt.Errorf("make a key: %w", err)
 	}
-	private := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 	defer clear(private)
-	defer clear(der)
 	// The public key first: a key file without one would be used before anybody
 	// could have copied it.
 	public := PublicKeyPath(path)
@@ -57,6 +54,16 @@ func CreateKeyFile(path string, a Algorithm) (*Signer, error) {
 		return nil, errors.Join(fmt.Errorf("write the private key: %w", err), os.Remove(public))
 	}
 	return s, nil
+}
+
+// marshalPrivate returns the key as PKCS#8 in PEM.
+func marshalPrivate(key crypto.Signer) ([]byte, error) {
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(der)
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
 }
 
 // createFile writes a new file and makes it and its name durable.
@@ -80,12 +87,15 @@ func createFile(path string, content []byte, mode fs.FileMode) (err error) {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return syncDirectory(path)
 }
+
+// formError says that a file was read and holds no key.
+type formError struct{ err error }
+
+func (e *formError) Error() string { return e.err.Error() }
+
+func (e *formError) Unwrap() error { return e.err }
 
 // LoadKeyFile reads a private key: PKCS#8 in PEM, P-256 or Ed25519, in a regular
 // file of this user's that nobody else can read. ECDSA nonces are derived from
@@ -98,7 +108,7 @@ func LoadKeyFile(path string) (*Signer, error) {
 	defer clear(b)
 	key, err := parsePrivateKey(b)
 	if err != nil {
-		return nil, fmt.Errorf("read the signing key %s: %w", path, err)
+		return nil, fmt.Errorf("read the signing key %s: %w", path, &formError{err})
 	}
 	s, err := NewSigner(key, nil)
 	if err != nil {

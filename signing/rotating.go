@@ -1,0 +1,191 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package signing
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Beside a key file that is replaced as the log goes on, there may be
+const (
+	nextSuffix    = ".next"    // the key that is to follow
+	retiredSuffix = ".retired" // the key that is being destroyed
+)
+
+// RotatingKeyFile is a key file whose key is replaced by a fresh one from time to
+// time, and then destroyed, so that who steals the file cannot sign for the past
+// (forward security). It is for one goroutine at a time.
+//
+// What is overwritten may survive in copies: on flash memory, in snapshots and
+// backups, and in file systems that write elsewhere. Keep the file where there are
+// none, in memory (tmpfs) if need be.
+type RotatingKeyFile struct {
+	path    string
+	current *Signer
+	next    *Signer // nil if there is none yet
+}
+
+// OpenRotatingKeyFile reads a key file as [LoadKeyFile] does, and completes a
+// change of the key that was interrupted. If the file does not exist the error
+// wraps [fs.ErrNotExist].
+func OpenRotatingKeyFile(path string) (*RotatingKeyFile, error) {
+	k := &RotatingKeyFile{path: path}
+	switch _, err := os.Lstat(path); {
+	case err == nil:
+		if err := erase(path + retiredSuffix); err != nil {
+			return nil, fmt.Errorf("destroy the retired key: %w", err)
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("read the signing key: %w", err)
+	default:
+		// Between the two renames of Advance there is no file of the name.
+		if _, err := os.Lstat(path + retiredSuffix); err != nil {
+			break
+		}
+		if err := k.replace(); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if k.current, err = LoadKeyFile(path); err != nil {
+		return nil, err
+	}
+	k.next, err = LoadKeyFile(path + nextSuffix)
+	var unfinished *formError
+	switch {
+	case err == nil, errors.Is(err, fs.ErrNotExist):
+	case errors.As(err, &unfinished):
+		// The writer ended while it wrote the key, before anything was signed with it.
+		if err := erase(path + nextSuffix); err != nil {
+			return nil, fmt.Errorf("remove the unfinished next key: %w", err)
+		}
+	default:
+		return nil, err // it may be what the log goes on with
+	}
+	return k, nil
+}
+
+// Current returns the key in the file.
+func (k *RotatingKeyFile) Current() *Signer { return k.current }
+
+// Pending returns the key that [RotatingKeyFile.Next] has made and that is not
+// current yet, or nil.
+func (k *RotatingKeyFile) Pending() *Signer { return k.next }
+
+// Next returns the key that is to follow the current one, of the same algorithm.
+// It is durable, in a file beside, when Next returns, and remains the same until
+// [RotatingKeyFile.Advance].
+func (k *RotatingKeyFile) Next() (*Signer, error) {
+	if k.next != nil {
+		return k.next, nil
+	}
+	key, err := GenerateKey(k.current.public.algorithm)
+	if err != nil {
+		return nil, fmt.Errorf("make the next key: %w", err)
+	}
+	next, err := NewSigner(key, nil)
+	if err != nil {
+		return nil, fmt.Errorf("make the next key: %w", err)
+	}
+	private, err := marshalPrivate(key)
+	if err != nil {
+		return nil, fmt.Errorf("make the next key: %w", err)
+	}
+	defer clear(private)
+	if err := createFile(k.path+nextSuffix, private, privateMode); err != nil {
+		return nil, fmt.Errorf("write the next key: %w", err)
+	}
+	k.next = next
+	return next, nil
+}
+
+// Advance makes the next key the current one, and overwrites and removes the one
+// before. It can be interrupted anywhere: opening the file again completes it. If
+// it fails, calling it again goes on.
+func (k *RotatingKeyFile) Advance() error {
+	if k.next == nil {
+		return errors.New("change the signing key: there is no next key")
+	}
+	if err := k.replace(); err != nil {
+		return err
+	}
+	k.current, k.next = k.next, nil
+	return nil
+}
+
+// replace puts the next key in the place of the current one.
+func (k *RotatingKeyFile) replace() error {
+	next, retired := k.path+nextSuffix, k.path+retiredSuffix
+	// The directory is synced between the steps, so that no crash leaves the
+	// second done and the first not: the old key would be gone, but not overwritten.
+	if _, err := os.Lstat(next); err == nil {
+		if err := os.Rename(k.path, retired); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("retire the signing key: %w", err)
+		}
+		if err := syncDirectory(k.path); err != nil {
+			return fmt.Errorf("retire the signing key: %w", err)
+		}
+		if err := os.Rename(next, k.path); err != nil {
+			return fmt.Errorf("put the next signing key in its place: %w", err)
+		}
+		if err := syncDirectory(k.path); err != nil {
+			return fmt.Errorf("put the next signing key in its place: %w", err)
+		}
+	}
+	if err := erase(retired); err != nil {
+		return fmt.Errorf("destroy the retired key: %w", err)
+	}
+	return nil
+}
+
+// erase overwrites a file and removes it, durably. It is no error if there is none.
+func erase(path string) (err error) {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a regular file but %s: remove it", path, info.Mode().Type())
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	opened, err := f.Stat()
+	if err == nil && !os.SameFile(info, opened) {
+		err = fmt.Errorf("%s was replaced while it was being opened", path)
+	}
+	if err == nil {
+		noise := make([]byte, info.Size())
+		_, _ = rand.Read(noise) // never fails
+		_, err = f.WriteAt(noise, 0)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil {
+		return err
+	}
+	return syncDirectory(path)
+}
+
+// syncDirectory makes the names in a file's directory durable.
+func syncDirectory(path string) error {
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
