@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
 // A call is cut into parts of so many records. A part takes long enough to be worth
@@ -28,6 +29,7 @@ const (
 // others help as far as the exporter has places for them.
 type call struct {
 	exporter *auditExporter
+	signer   *signing.Signer // one for all of it: a commit takes no other
 	spans    []span
 	records  int
 	part     int // records in a part
@@ -50,7 +52,7 @@ type span struct {
 }
 
 func newCall(e *auditExporter, logs plog.Logs, records int) *call {
-	c := &call{exporter: e, records: records, part: partUnsigned}
+	c := &call{exporter: e, signer: e.log.Signer(), records: records, part: partUnsigned}
 	if e.signsEvents() {
 		c.part = partSigned
 	}
@@ -101,6 +103,7 @@ func (c *call) encode(ctx context.Context) error {
 // and finished once taken, so those before a failed one are all known.
 func (c *call) work(ctx context.Context) {
 	w := c.exporter.workers.Get().(*worker)
+	w.signWith(c.signer)
 	defer func() {
 		w.record = plog.LogRecord{} // a pooled worker keeps no request alive
 		c.exporter.workers.Put(w)

@@ -61,12 +61,31 @@ type SigningConfig struct {
 	// KeyFile is the private key: PKCS#8 in PEM, P-256 or Ed25519. On the first start
 	// of a new log, and only then, it is made, with the public key beside it.
 	KeyFile string `mapstructure:"key_file"`
+	// PreviousKeyFile is the private key that the log was signed with before KeyFile: the
+	// old key introduces the new one. Needed for the first start with the new key only.
+	PreviousKeyFile string `mapstructure:"previous_key_file"`
+	// RotateKey says when the key is replaced by a fresh one, in KeyFile, and destroyed:
+	// never, or with each segment.
+	RotateKey RotateKey `mapstructure:"rotate_key"`
+	// KeysFile lists public keys with what bounds them (package trust). A key that it
+	// says is revoked, or not valid now, is not signed with.
+	KeysFile string `mapstructure:"keys_file"`
 	// Scope is what is signed besides the checkpoints: each event, or nothing.
 	Scope segment.Scope `mapstructure:"scope"`
 	// OnFailure says what happens to events that cannot be signed. It means nothing
 	// in scope checkpoint: without a signed checkpoint nothing is ever written.
 	OnFailure OnFailure `mapstructure:"on_failure"`
 }
+
+// RotateKey says when the key is replaced.
+type RotateKey string
+
+const (
+	// RotateKeyNever keeps the key until the configuration names another.
+	RotateKeyNever RotateKey = "never"
+	// RotateKeySegment gives each segment a key of its own.
+	RotateKeySegment RotateKey = "segment"
+)
 
 // OnFailure says what happens to events that cannot be signed.
 type OnFailure string
@@ -128,6 +147,7 @@ func createDefaultConfig() component.Config {
 		Origin:      defaultOrigin(os.Hostname()),
 		Signing: SigningConfig{
 			KeyFile:   "audit-log-key.pem",
+			RotateKey: RotateKeyNever,
 			Scope:     segment.ScopeEvent,
 			OnFailure: OnFailureRefuse,
 		},
@@ -184,6 +204,16 @@ func (c *Config) validateSigning(p *problems) {
 		p.add("signing::key_file", "it is empty: name the file of the private key, such as /etc/otelcol/audit-log-key.pem")
 	case c.Directory != "" && within(c.Signing.KeyFile, c.Directory):
 		p.add("signing::key_file", "%s lies in the log's directory, %s: put the key elsewhere, or whoever gets a copy of the log gets the key that signs it", c.Signing.KeyFile, c.Directory)
+	}
+	switch previous := c.Signing.PreviousKeyFile; {
+	case previous == "":
+	case c.Directory != "" && within(previous, c.Directory):
+		p.add("signing::previous_key_file", "%s lies in the log's directory, %s: put the key elsewhere", previous, c.Directory)
+	case absolute(previous) == absolute(c.Signing.KeyFile):
+		p.add("signing::previous_key_file", "it is signing::key_file itself: name the key that the log was signed with before, or nothing")
+	}
+	if r := c.Signing.RotateKey; r != RotateKeyNever && r != RotateKeySegment {
+		p.add("signing::rotate_key", "unknown word %q: write %s or %s", r, RotateKeyNever, RotateKeySegment)
 	}
 	if s := c.Signing.Scope; s != segment.ScopeEvent && s != segment.ScopeCheckpoint {
 		p.add("signing::scope", "unknown scope %q: write %s or %s", s, segment.ScopeEvent, segment.ScopeCheckpoint)

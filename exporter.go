@@ -22,7 +22,6 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
-	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
 // auditExporter maps, signs and appends what it is given, in the goroutine that
@@ -38,11 +37,10 @@ type auditExporter struct {
 	workers sync.Pool     // of *worker
 	helpers chan struct{} // a place for each goroutine that may help a large call
 
-	// openKey returns the key to sign with; see the function of that name.
-	openKey func(*Config, *zap.Logger) (*signing.Signer, error)
-	// signer and log are set by start.
-	signer *signing.Signer
-	log    *rotation.Log
+	// openKeys returns the keys to sign with; see the function of that name.
+	openKeys func(*Config, *zap.Logger) (keys, error)
+	// log is set by start.
+	log *rotation.Log
 }
 
 func newAuditExporter(set exporter.Settings, config *Config) (*auditExporter, error) {
@@ -61,7 +59,7 @@ func newAuditExporter(set exporter.Settings, config *Config) (*auditExporter, er
 		health:    new(health),
 		mapper:    mapper,
 		helpers:   make(chan struct{}, runtime.GOMAXPROCS(0)-1),
-		openKey:   openKey,
+		openKeys:  openKeys,
 	}
 	// What goes wrong with each event is worth a line a minute.
 	e.health.logger = set.Logger.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core {
@@ -75,13 +73,17 @@ func newAuditExporter(set exporter.Settings, config *Config) (*auditExporter, er
 func (e *auditExporter) start(ctx context.Context, host component.Host) (err error) {
 	c := e.config
 	e.health.host = host
-	if e.signer, err = e.openKey(c, e.logger); err != nil {
+	k, err := e.openKeys(c, e.logger)
+	if err != nil {
 		return err
 	}
 	e.log, err = rotation.Open(ctx, rotation.Options{
 		Directory:       c.Directory,
 		Origin:          c.Origin,
-		Signer:          e.signer,
+		Signer:          k.signer,
+		PreviousSigner:  k.previous,
+		SegmentKeys:     k.segment,
+		Permit:          k.permit,
 		Scope:           c.Signing.Scope,
 		Sync:            c.Sync == SyncAlways,
 		MaxSegmentBytes: c.Rotation.MaxSizeMiB * mebibyte,
@@ -104,7 +106,7 @@ func (e *auditExporter) start(ctx context.Context, host component.Host) (err err
 		zap.String("directory", absolute(c.Directory)),
 		zap.String("origin", c.Origin),
 		zap.String("scope", string(c.Signing.Scope)),
-		zap.String("key_id", e.signer.Public().ID()))
+		zap.String("key_id", e.log.Signer().Public().ID()))
 	return nil
 }
 
@@ -144,6 +146,17 @@ func (e *auditExporter) write(ctx context.Context, logs plog.Logs, records int) 
 		return err
 	}
 	defer e.intake.leave()
+	for {
+		err := e.writeOnce(ctx, logs, records)
+		// The log may go over to another key between the signatures and the commit. Each
+		// time it does, a segment has been filled, so this comes to an end.
+		if !errors.Is(err, rotation.ErrKeyChanged) {
+			return err
+		}
+	}
+}
+
+func (e *auditExporter) writeOnce(ctx context.Context, logs plog.Logs, records int) error {
 	call := newCall(e, logs, records)
 	defer call.release()
 	if err := call.encode(ctx); err != nil {

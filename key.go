@@ -4,50 +4,136 @@
 package auditlogexporter
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/trust"
 )
 
-// openKey loads the signing key. If there is none it makes one, but for a log that
-// does not exist yet only: a log continued with a key that nobody introduced looks
-// forged.
-func openKey(c *Config, logger *zap.Logger) (*signing.Signer, error) {
-	path := absolute(c.Signing.KeyFile)
-	signer, err := signing.LoadKeyFile(path)
-	if err == nil {
-		return signer, nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("signing::key_file: %w", err)
+// keys are what a log is signed with.
+type keys struct {
+	signer *signing.Signer
+	// previous is the key before, nil if there is none or it is not needed.
+	previous *signing.Signer
+	// segment gives each segment a key, nil if the key stays.
+	segment rotation.SegmentKeys
+	// permit says whether a key may be used; nil permits all.
+	permit func(key *signing.PublicKey, index uint64, at time.Time) error
+}
+
+// openKeys loads the keys. If there is none it makes one, but for a log that does not
+// exist yet only: a log continued with a key that nobody introduced looks forged.
+func openKeys(c *Config, logger *zap.Logger) (k keys, err error) {
+	if c.Signing.KeysFile != "" {
+		trusted, err := trust.Load(c.Signing.KeysFile)
+		if err != nil {
+			return k, fmt.Errorf("signing::keys_file: %w", err)
+		}
+		k.permit = permit(trusted)
 	}
 	exists, err := rotation.Exists(c.Directory)
 	if err != nil {
-		return nil, err
+		return k, err
 	}
-	if exists {
-		return nil, fmt.Errorf("signing::key_file: %s does not exist, but %s holds a log that was signed with a key: bring that key back, or name another directory to begin a new log with a new key", path, absolute(c.Directory))
+	if err := k.load(c); err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			return k, fmt.Errorf("signing::key_file: %w", err)
+		}
+		if exists {
+			return k, fmt.Errorf("signing::key_file: %s does not exist, but %s holds a log that was signed with a key: bring that key back, or name another directory to begin a new log with a new key", absolute(c.Signing.KeyFile), absolute(c.Directory))
+		}
+		if err := makeKey(c, logger); err != nil {
+			return k, fmt.Errorf("signing::key_file: %w", err)
+		}
+		if err := k.load(c); err != nil {
+			return k, fmt.Errorf("signing::key_file: %w", err)
+		}
 	}
+	if !exists && k.segment != nil {
+		if err := publish(c, k.signer.Public()); err != nil {
+			return k, fmt.Errorf("signing::key_file: %w", err)
+		}
+	}
+	if path := c.Signing.PreviousKeyFile; path != "" && exists {
+		// It may be gone once the log has gone over to the new key.
+		if k.previous, err = signing.LoadKeyFile(absolute(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return k, fmt.Errorf("signing::previous_key_file: %w", err)
+		}
+	}
+	return k, nil
+}
+
+// load reads the key file.
+func (k *keys) load(c *Config) (err error) {
+	path := absolute(c.Signing.KeyFile)
+	if c.Signing.RotateKey != RotateKeySegment {
+		k.signer, err = signing.LoadKeyFile(path)
+		return err
+	}
+	rotating, err := signing.OpenRotatingKeyFile(path)
+	if err != nil {
+		return err
+	}
+	k.signer, k.segment = rotating.Current(), rotating
+	return nil
+}
+
+// makeKey makes a key for a new log.
+func makeKey(c *Config, logger *zap.Logger) error {
+	path := absolute(c.Signing.KeyFile)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("signing::key_file: make a directory for a new key: %w", err)
+		return fmt.Errorf("make a directory for a new key: %w", err)
 	}
-	signer, err = signing.CreateKeyFile(path, signing.ECDSAP256)
+	signer, err := signing.CreateKeyFile(path, signing.ECDSAP256)
 	if errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("signing::key_file: %w: a public key without its private key may belong to a log elsewhere: bring the private key back, or move the public key away", err)
+		return fmt.Errorf("%w: a public key without its private key may belong to a log elsewhere: bring the private key back, or move the public key away", err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("signing::key_file: %w", err)
+		return err
 	}
 	logger.Info("A key has been made for a new audit log. Copy the public key to a place that this machine's administrators cannot change: the log is verified with it, and a copy here proves nothing",
 		zap.String("public_key", signing.PublicKeyPath(path)),
 		zap.String("private_key", path),
 		zap.String("key_id", signer.Public().ID()))
-	return signer, nil
+	return nil
+}
+
+// publish makes sure that a new log's first public key lies beside the key file,
+// which will soon hold another. The key file of a log that is no more has moved on
+// from the public key beside it.
+func publish(c *Config, key *signing.PublicKey) error {
+	path := signing.PublicKeyPath(absolute(c.Signing.KeyFile))
+	there, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return signing.CreatePublicKeyFile(path, key)
+	case err != nil:
+		return fmt.Errorf("read the public key: %w", err)
+	case !bytes.Equal(there, key.MarshalPEM()):
+		return fmt.Errorf("%s is not the public key of %s, but of one that it has taken the place of: begin a new log with a new key file, or move the public key away", path, c.Signing.KeyFile)
+	}
+	return nil
+}
+
+// permit returns a function that says whether the trusted keys let a key sign.
+func permit(trusted trust.Keys) func(*signing.PublicKey, uint64, time.Time) error {
+	return func(key *signing.PublicKey, index uint64, at time.Time) error {
+		known := trusted.Find(key)
+		if known == nil {
+			return nil
+		}
+		if why := known.Objection(index, at); why != "" {
+			return fmt.Errorf("%s, as signing::keys_file says: go over to another key with signing::key_file and signing::previous_key_file", why)
+		}
+		return nil
+	}
 }

@@ -88,7 +88,10 @@ func startMoody(t *testing.T, f OnFailure) moodyExporter {
 	set.Logger = zap.New(core)
 	m.auditExporter, err = newAuditExporter(set, c)
 	require.NoError(t, err)
-	m.openKey = func(*Config, *zap.Logger) (*signing.Signer, error) { return signing.NewSigner(m.key, nil) }
+	m.openKeys = func(*Config, *zap.Logger) (keys, error) {
+		signer, err := signing.NewSigner(m.key, nil)
+		return keys{signer: signer}, err
+	}
 	require.NoError(t, m.start(t.Context(), m.host))
 	t.Cleanup(func() { require.NoError(t, m.shutdown(context.Background())) })
 	return m
@@ -96,7 +99,7 @@ func startMoody(t *testing.T, f OnFailure) moodyExporter {
 
 func (m moodyExporter) report(t *testing.T) *verify.Report {
 	t.Helper()
-	report, err := verify.Log(t.Context(), os.DirFS(m.config.Directory), verify.Options{Keys: []*signing.PublicKey{m.signer.Public()}})
+	report, err := verify.Log(t.Context(), os.DirFS(m.config.Directory), verify.Options{Keys: []*signing.PublicKey{m.log.Signer().Public()}})
 	require.NoError(t, err)
 	require.False(t, report.TamperingDetected, "%+v", report.Findings)
 	return report

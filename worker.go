@@ -10,6 +10,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
 // worker encodes and signs records, one at a time, for one goroutine at a time. Its
@@ -32,10 +33,14 @@ func newWorker(e *auditExporter) *worker {
 		dst, w.info, err = w.encoder.Append(dst, w.record)
 		return dst, err
 	}
-	if e.signsEvents() {
-		w.sign, w.keyID = e.signer.Sign, e.signer.Public().ID()
-	}
 	return w
+}
+
+// signWith sets the key for the events to come.
+func (w *worker) signWith(s *signing.Signer) {
+	if w.exporter.signsEvents() {
+		w.sign, w.keyID = s.Sign, s.Public().ID()
+	}
 }
 
 // add adds the record's event to the batch.

@@ -17,6 +17,7 @@ import (
 // belongs to the log.
 type Batch struct {
 	scope    segment.Scope
+	keyID    string // of the key that signed the events; "" if none did
 	lines    []byte
 	leaves   []merkle.Hash
 	unsigned int
@@ -47,7 +48,7 @@ func (b *Batch) Release() {
 	if cap(b.lines) > maxPooledBytes {
 		return
 	}
-	b.lines, b.leaves, b.unsigned = b.lines[:0], b.leaves[:0], 0
+	b.lines, b.leaves, b.unsigned, b.keyID = b.lines[:0], b.leaves[:0], 0, ""
 	batches.Put(b)
 }
 
@@ -62,6 +63,9 @@ func (b *Batch) Add(encode func(dst []byte) ([]byte, error), sign func(msg []byt
 	if (sign != nil) != (b.scope == segment.ScopeEvent) {
 		return fmt.Errorf("add an event: scope %s asks for %s", b.scope, map[bool]string{true: "no signature", false: "a signature"}[sign != nil])
 	}
+	if sign != nil && b.keyID != "" && b.keyID != keyID {
+		return fmt.Errorf("add an event: the batch is signed with the key %s, not with %s", b.keyID, keyID)
+	}
 	return b.add(encode, func(dst, canonical []byte) ([]byte, error) {
 		if sign == nil {
 			return segment.AppendNoSignature(dst), nil
@@ -73,6 +77,7 @@ func (b *Batch) Add(encode func(dst []byte) ([]byte, error), sign func(msg []byt
 		if err != nil {
 			return nil, &SigningError{err}
 		}
+		b.keyID = keyID
 		return segment.AppendSignature(dst, signature, keyID), nil
 	})
 }

@@ -5,6 +5,7 @@ package rotation
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -50,6 +51,10 @@ type change struct {
 	// begins is set if the change starts a segment; header is then its name.
 	begins bool
 	name   segment.Name
+	// signer is the key of the segment. previous is that of the segment before, if the
+	// change begins a segment with another key; keyChange is then the note about it.
+	signer, previous *signing.Signer
+	keyChange        []byte
 	// says is what the log has to say of itself, scratch its lines.
 	says    []own
 	scratch *Batch
@@ -65,10 +70,25 @@ func (l *Log) tryCommit(g *group) error {
 	if err := l.ready(g); err != nil {
 		return err
 	}
-	if len(g.calls) == 0 && len(l.pending) == 0 && !l.aged() && l.fault == nil {
+	if l.changesKey() && l.due(g.bytes()) != "" && l.opts.Scope == segment.ScopeEvent && len(g.calls) > 0 {
+		// The events have been signed with the key before: the segment under the new
+		// one begins without them.
+		if err := l.put(&group{}, l.due(g.bytes()), start); err != nil {
+			return err
+		}
+	}
+	g.turnAway(l.Signer().Public().ID())
+	reason := l.due(g.bytes())
+	if len(g.calls) == 0 && len(l.pending) == 0 && l.fault == nil && reason != "age" && reason != "key" {
 		return nil
 	}
-	c, err := l.assemble(g)
+	return l.put(g, reason, start)
+}
+
+// put writes a commit, in a new segment if there is a reason for one, and takes in
+// what it changes.
+func (l *Log) put(g *group, reason string, start time.Time) error {
+	c, err := l.assemble(g, reason)
 	if err != nil {
 		return err
 	}
@@ -83,6 +103,9 @@ func (l *Log) tryCommit(g *group) error {
 		call.receipt.Segment = l.active.name.String()
 	}
 	l.maintenance.committed()
+	if c.previous != nil {
+		l.changed(c)
+	}
 	if c.begins {
 		l.observeSegments()
 	}
@@ -101,24 +124,28 @@ func (l *Log) tryCommit(g *group) error {
 
 // assemble puts together the bytes that the commit appends, and the tree
 // behind them.
-func (l *Log) assemble(g *group) (c *change, err error) {
-	c = &change{tree: l.tree, buf: l.buf[:0], scratch: l.NewBatch()}
+func (l *Log) assemble(g *group, reason string) (c *change, err error) {
+	c = &change{tree: l.tree, buf: l.buf[:0], scratch: l.NewBatch(), signer: l.Signer()}
 	defer func() {
 		if err != nil {
 			c.scratch.Release()
 		}
 		l.keepBuffer(c.buf)
 	}()
-	size := int64(0)
 	for _, call := range g.calls {
 		for _, b := range call.batches {
 			c.unsigned += b.unsigned
-			size += int64(len(b.lines))
 		}
 	}
-	if reason := l.due(size); reason != "" {
-		c.begins = true
-		l.begin(c, reason)
+	if reason != "" {
+		if err := l.begin(c, reason); err != nil {
+			return c, err
+		}
+	}
+	if permit := l.opts.Permit; permit != nil {
+		if err := permit(c.signer.Public(), l.tree.Size(), l.opts.Now()); err != nil {
+			return c, &Error{Reason: ReasonSigning, Err: err}
+		}
 	}
 	if err := l.addOwnEvents(c, g); err != nil {
 		return c, err
@@ -134,7 +161,7 @@ func (l *Log) assemble(g *group) (c *change, err error) {
 	if c.tree.Size() > segment.MaxIndex {
 		return c, fmt.Errorf("the log is full: it has %d leaves", l.tree.Size())
 	}
-	if c.note, err = signing.SignCheckpoint(l.opts.Origin, c.tree.Size(), c.tree.Root(), l.opts.signers()...); err != nil {
+	if c.note, err = signing.SignCheckpoint(l.opts.Origin, c.tree.Size(), c.tree.Root(), l.signersOf(c)...); err != nil {
 		return c, &Error{Reason: ReasonSigning, Err: fmt.Errorf("sign a checkpoint: %w", err)}
 	}
 	c.buf = append(segment.AppendCheckpoint(c.buf, c.note), '\n')
@@ -149,8 +176,24 @@ func (c *change) take(b *Batch) {
 	}
 }
 
+// signersOf returns the signers of a change's checkpoint.
+func (l *Log) signersOf(c *change) []*signing.Signer {
+	signers := []*signing.Signer{c.signer}
+	if s := l.opts.CheckpointSigner; s != nil {
+		signers = append(signers, s)
+	}
+	if c.previous != nil {
+		signers = append(signers, c.previous)
+	}
+	return signers
+}
+
 // begin appends the header of a new segment.
-func (l *Log) begin(c *change, reason string) {
+func (l *Log) begin(c *change, reason string) (err error) {
+	c.begins = true
+	if c.signer, err = l.signerOfNext(); err != nil {
+		return &Error{Reason: ReasonSigning, Err: fmt.Errorf("begin a segment with another key: %w", err)}
+	}
 	now := l.opts.Now()
 	c.name = segment.Name{FirstIndex: l.tree.Size(), Created: now, Compression: segment.None}
 	c.buf = segment.AppendHeader(c.buf, segment.Header{
@@ -159,7 +202,7 @@ func (l *Log) begin(c *change, reason string) {
 		Frontier:   l.tree.Hashes(),
 		Created:    now,
 		Scope:      l.opts.Scope,
-		Keys:       l.opts.keys(),
+		Keys:       l.headerKeys(c.signer),
 	})
 	c.tree.Append(merkle.LeafHash(c.buf))
 	c.buf = append(c.buf, '\n')
@@ -170,6 +213,26 @@ func (l *Log) begin(c *change, reason string) {
 			FirstIndex: last.name.FirstIndex, RootHash: hashBytes(root), Segment: last.name.Plain().String(), TreeSize: l.tree.Size(),
 		}})
 	}
+	if len(l.segments) == 0 || c.signer == l.Signer() {
+		return nil
+	}
+	c.previous = l.Signer()
+	if c.keyChange, err = l.introduce(c.signer); err != nil {
+		return &Error{Reason: ReasonSigning, Err: err}
+	}
+	c.says = append(c.says, own{
+		Action: actionKeyChanged, Reason: l.reasonOfKeyChange(), KeyChange: string(c.keyChange),
+		KeyID: c.signer.Public().ID(), PreviousKeyID: c.previous.Public().ID(),
+	})
+	return nil
+}
+
+// reasonOfKeyChange says on whose account the key is changed.
+func (l *Log) reasonOfKeyChange() string {
+	if l.successor != nil {
+		return "configuration"
+	}
+	return "segment"
 }
 
 // addOwnEvents puts into the change what the log has to say of itself.
@@ -189,7 +252,7 @@ func (l *Log) addOwnEvents(c *change, g *group) error {
 		c.says = append(c.says, own{Action: action})
 	}
 	for _, o := range c.says {
-		if err := l.addOwn(c.scratch, o, c.degraded); err != nil {
+		if err := l.addOwn(c.scratch, o, c.signer, c.degraded); err != nil {
 			return &Error{Reason: ReasonSigning, Err: fmt.Errorf("add the log's own event %s: %w", o.Action, err)}
 		}
 	}
@@ -205,6 +268,8 @@ func (l *Log) due(size int64) string {
 		return l.sealed
 	case a.scope != l.opts.Scope:
 		return "scope"
+	case !slices.Equal(a.keyIDs, l.keyIDs()):
+		return "key"
 	case l.opts.MaxSegmentBytes > 0 && a.size+size > l.opts.MaxSegmentBytes && a.events > 0:
 		return "size"
 	case l.aged():

@@ -30,6 +30,7 @@ var (
 type wreck struct {
 	at    int // operation
 	left  *model
+	o     rotation.Options
 	acked [][]string // batches that had been acknowledged
 	tried [][]string // batches under way, or that had failed
 }
@@ -62,6 +63,13 @@ func crashRound(t *testing.T, seed uint64) (states int) {
 	}
 	m := newModel()
 	o.FS = m
+	first := o.Signer
+	// The key stays, each segment has its own, or the configuration changes it.
+	keyMode := r.IntN(3)
+	keys := &modelKeys{t: t, current: first, chance: rand.New(rand.NewPCG(seed, 3))}
+	if keyMode == 1 {
+		o.SegmentKeys = keys
+	}
 	var wrecks []wreck
 	var acked, tried [][]string
 	ops := 0
@@ -69,7 +77,7 @@ func crashRound(t *testing.T, seed uint64) (states int) {
 	m.step = func() {
 		ops++
 		if cuts.IntN(3) == 0 {
-			wrecks = append(wrecks, wreck{ops, m.crash(cuts), slices.Clone(acked), slices.Clone(tried)})
+			wrecks = append(wrecks, wreck{ops, m.crash(cuts), keys.asOf(o), slices.Clone(acked), slices.Clone(tried)})
 		}
 	}
 	// In some workloads operations fail while batches are appended.
@@ -104,21 +112,28 @@ func crashRound(t *testing.T, seed uint64) (states int) {
 			m.mu.Lock()
 			tried, acked = tried[:len(tried)-1], append(acked, ids)
 			m.mu.Unlock()
-		} else if rate == 0 {
+		} else if rate == 0 && keyMode != 1 {
 			t.Fatal(err)
 		}
 		if r.IntN(5) == 0 {
 			closeLog(t, l)
+			m.mu.Lock()
+			o = keys.restart(o)
+			if keyMode == 2 && r.IntN(2) == 0 {
+				o.PreviousSigner, o.Signer = o.Signer, signer(t, signing.Ed25519)
+			}
+			m.mu.Unlock()
 			l = open(t, o)
+			keys.failNowAndThen(true)
 		}
 	}
 	closeLog(t, l)
 	m.mu.Lock()
 	m.step, m.fault = nil, nil
 	m.mu.Unlock()
-	checkWreck(t, o, wreck{ops, m, acked, tried})
+	checkWreck(t, first, wreck{ops, m, keys.asOf(o), acked, tried})
 	for _, w := range wrecks {
-		checkWreck(t, o, w)
+		checkWreck(t, first, w)
 		if t.Failed() {
 			t.Logf("after operation %d of %d; what was left: %q", w.at, ops, listing(w.left))
 			break
@@ -135,8 +150,10 @@ func listing(m *model) (names []string) {
 	return names
 }
 
-func checkWreck(t *testing.T, o rotation.Options, w wreck) {
+// checkWreck restarts on a wreck; first is the key that an auditor has.
+func checkWreck(t *testing.T, first *signing.Signer, w wreck) {
 	t.Helper()
+	o := w.o
 	o.FS = w.left
 	l, err := rotation.Open(context.Background(), o)
 	if err != nil {
@@ -149,7 +166,7 @@ func checkWreck(t *testing.T, o rotation.Options, w wreck) {
 		return
 	}
 	view := w.left.view()
-	report, err := verify.Log(context.Background(), view, verify.Options{Keys: []*signing.PublicKey{o.Signer.Public()}})
+	report, err := verify.Log(context.Background(), view, verify.Options{Keys: []*signing.PublicKey{first.Public()}})
 	if err != nil {
 		t.Errorf("verify: %v", err)
 		return
@@ -239,7 +256,7 @@ func checkCrashes(t *testing.T, o rotation.Options, m *model, acked, tried [][]s
 		m.mu.Lock()
 		left := m.crash(rand.New(rand.NewPCG(seed, 0)))
 		m.mu.Unlock()
-		checkWreck(t, o, wreck{0, left, acked, tried})
+		checkWreck(t, o.Signer, wreck{0, left, o, acked, tried})
 	}
 }
 

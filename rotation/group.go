@@ -3,11 +3,14 @@
 
 package rotation
 
+import "slices"
+
 // call is one Append.
 type call struct {
 	batches []*Batch
 	events  int
 	receipt Receipt
+	err     error // what keeps this call out of the commit
 }
 
 // group is the calls that share a commit.
@@ -22,6 +25,27 @@ func (g *group) batches() (n int) {
 		n += len(c.batches)
 	}
 	return n
+}
+
+func (g *group) bytes() (n int64) {
+	for _, c := range g.calls {
+		for _, b := range c.batches {
+			n += int64(len(b.lines))
+		}
+	}
+	return n
+}
+
+// turnAway takes those calls out of the group whose events are signed with another
+// key than this.
+func (g *group) turnAway(keyID string) {
+	stale := func(b *Batch) bool { return b.keyID != "" && b.keyID != keyID }
+	g.calls = slices.DeleteFunc(g.calls, func(c *call) bool {
+		if slices.ContainsFunc(c.batches, stale) {
+			c.err = ErrKeyChanged
+		}
+		return c.err != nil
+	})
 }
 
 func (g *group) events() (n int) {

@@ -5,6 +5,7 @@ package rotation_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -80,7 +81,7 @@ func batch(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) *ro
 	}
 	enc.SetResource(pcommon.NewResource(), "")
 	enc.SetScope(pcommon.NewInstrumentationScope(), "")
-	b := l.NewBatch()
+	b, signer := l.NewBatch(), l.Signer()
 	for _, id := range ids {
 		r := plog.NewLogRecord()
 		r.SetTimestamp(pcommon.Timestamp(1_800_000_000_000_000_000))
@@ -93,7 +94,7 @@ func batch(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) *ro
 		if o.Scope == segment.ScopeCheckpoint {
 			err = b.Add(encode, nil, "")
 		} else {
-			err = b.Add(encode, o.Signer.Sign, o.Signer.Public().ID())
+			err = b.Add(encode, signer.Sign, signer.Public().ID())
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -104,9 +105,14 @@ func batch(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) *ro
 
 func appendIDs(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) (rotation.Receipt, error) {
 	t.Helper()
-	b := batch(t, l, o, ids...)
-	defer b.Release()
-	return l.Append(context.Background(), b)
+	for {
+		b := batch(t, l, o, ids...)
+		receipt, err := l.Append(context.Background(), b)
+		b.Release()
+		if !errors.Is(err, rotation.ErrKeyChanged) {
+			return receipt, err
+		}
+	}
 }
 
 func mustAppend(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) rotation.Receipt {

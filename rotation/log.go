@@ -4,14 +4,17 @@
 package rotation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
 // Log is an open log, the only writer of its directory. Its methods are safe
@@ -29,18 +32,25 @@ type Log struct {
 	// It is a channel so that Close can wait for it no longer than its context
 	// allows. Everything below it is guarded by it.
 	sem      chan struct{}
-	tree     merkle.Frontier // the durable tree
-	note     []byte          // the signed checkpoint over it
-	active   *activeSegment  // nil: the next commit starts a segment
-	sealed   string          // why there is none
-	debris   string          // a new segment that was not finished and is not durably removed
-	segments []segmentInfo   // all of them, by index; the active one last
-	pending  []own           // to be written with the next commit
-	doubt    error           // why the active segment must be re-checked first
-	fault    error           // why the last commit failed, as the observer was told
-	pruning  bool            // the commit records a pruning
-	degraded bool            // the log has said that events are unsigned
-	buf      []byte          // the commit's bytes, reused
+	signer   atomic.Pointer[signing.Signer] // of the newest segment; anybody may look
+	tree     merkle.Frontier                // the durable tree
+	note     []byte                         // the signed checkpoint over it
+	active   *activeSegment                 // nil: the next commit starts a segment
+	sealed   string                         // why there is none
+	debris   string                         // a new segment that was not finished and is not durably removed
+	segments []segmentInfo                  // all of them, by index; the active one last
+	pending  []own                          // to be written with the next commit
+	doubt    error                          // why the active segment must be re-checked first
+	fault    error                          // why the last commit failed, as the observer was told
+	pruning  bool                           // the commit records a pruning
+	degraded bool                           // the log has said that events are unsigned
+	buf      []byte                         // the commit's bytes, reused
+
+	successor    *signing.Signer      // the key to go over to at once
+	unretired    bool                 // the key before is still to be destroyed
+	unfiled      [][]byte             // key changes that are not in their file yet
+	filedChanges int64                // bytes of that file that are good
+	known        []*signing.PublicKey // keys of key changes
 
 	maintenance maintenance
 	filed       []byte // what the checkpoint file holds; maintenance has it
@@ -84,6 +94,7 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 		return nil, err
 	}
 	l := &Log{opts: o, dir: o.FS, sem: make(chan struct{}, 1)}
+	l.signer.Store(o.Signer)
 	if l.dir == nil {
 		if l.dir, err = OpenDirectory(o.Directory); err != nil {
 			return nil, err
@@ -112,7 +123,7 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 // Append commits the batches as one unit. When it returns nil, their events
 // are signed, on stable storage (unless Options.Sync is off) and covered by a
 // signed checkpoint, in the order given; otherwise none of them counts, and
-// the error is an [*Error] that says why. The context is looked at before the
+// the error is an [*Error] that says why, or [ErrKeyChanged]. The context is looked at before the
 // call joins a commit: from then on the outcome is waited for, because a
 // caller that left early could not know it.
 func (l *Log) Append(ctx context.Context, batches ...*Batch) (Receipt, error) {
@@ -138,8 +149,8 @@ func (l *Log) Append(ctx context.Context, batches ...*Batch) (Receipt, error) {
 	} else {
 		<-g.done
 	}
-	if g.err != nil {
-		return Receipt{}, g.err
+	if err := cmp.Or(c.err, g.err); err != nil {
+		return Receipt{}, err
 	}
 	return c.receipt, nil
 }

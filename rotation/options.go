@@ -23,6 +23,15 @@ type Options struct {
 	Origin string
 	// Signer signs checkpoints, and the log's own events in scope event.
 	Signer *signing.Signer
+	// PreviousSigner is the key that the log may have been signed with so far: the
+	// log then goes over to Signer, in a new segment. It may be nil.
+	PreviousSigner *signing.Signer
+	// SegmentKeys gives each segment after the first a key of its own; nil keeps the
+	// key. Signer is then the present key.
+	SegmentKeys SegmentKeys
+	// Permit is asked before each commit whether a key may sign it; index is the leaf
+	// that the commit begins with. What it refuses is not written. It may be nil.
+	Permit func(key *signing.PublicKey, index uint64, at time.Time) error
 	// CheckpointSigner signs every checkpoint beside Signer; it may be nil. It is for
 	// readers that cannot check Signer's signatures, as witnesses that take Ed25519
 	// keys only.
@@ -106,20 +115,4 @@ func (o *Options) complete() error {
 		o.Now = time.Now
 	}
 	return nil
-}
-
-// signers returns the signers of every checkpoint, the log's own key first.
-func (o *Options) signers() []*signing.Signer {
-	if o.CheckpointSigner == nil {
-		return []*signing.Signer{o.Signer}
-	}
-	return []*signing.Signer{o.Signer, o.CheckpointSigner}
-}
-
-// keys returns what a header says of the keys that sign every checkpoint.
-func (o *Options) keys() (keys []segment.Key) {
-	for _, s := range o.signers() {
-		keys = append(keys, segment.KeyOf(s.Public()))
-	}
-	return keys
 }

@@ -14,23 +14,27 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
 // own is what the log has to say of itself in an event of its own. Its members
 // are in canonical order, which is how encoding/json writes them.
 type own struct {
-	Action   string       `json:"action"`
-	Before   uint64       `json:"before,omitempty"`
-	Detail   string       `json:"detail,omitempty"`
-	File     string       `json:"file,omitempty"`
-	Previous *ownSegment  `json:"previous,omitempty"`
-	Reason   string       `json:"reason,omitempty"`
-	RootHash []byte       `json:"root_hash,omitempty"`
-	Segment  string       `json:"segment,omitempty"`
-	Segments []ownSegment `json:"segments,omitempty"`
-	SHA256   string       `json:"sha256,omitempty"`
-	Size     int64        `json:"size,omitempty"`
-	Version  string       `json:"version,omitempty"`
+	Action        string       `json:"action"`
+	Before        uint64       `json:"before,omitempty"`
+	Detail        string       `json:"detail,omitempty"`
+	File          string       `json:"file,omitempty"`
+	KeyChange     string       `json:"key_change,omitempty"`
+	KeyID         string       `json:"key_id,omitempty"`
+	Previous      *ownSegment  `json:"previous,omitempty"`
+	PreviousKeyID string       `json:"previous_key_id,omitempty"`
+	Reason        string       `json:"reason,omitempty"`
+	RootHash      []byte       `json:"root_hash,omitempty"`
+	Segment       string       `json:"segment,omitempty"`
+	Segments      []ownSegment `json:"segments,omitempty"`
+	SHA256        string       `json:"sha256,omitempty"`
+	Size          int64        `json:"size,omitempty"`
+	Version       string       `json:"version,omitempty"`
 }
 
 // ownSegment names a segment, the tree behind its last line, and that tree's
@@ -52,10 +56,13 @@ const (
 	actionResumed         = "resumed"
 	actionSigningDegraded = "signing_degraded"
 	actionSigningRestored = "signing_restored"
+	actionKeyChanged      = "key_changed"
 )
 
 func (o own) level() event.Level {
 	switch o.Action {
+	case actionKeyChanged:
+		return event.LevelSecurity
 	case actionRecovered, actionResumed, actionSigningDegraded:
 		return event.LevelWarning
 	case actionDamaged:
@@ -63,6 +70,13 @@ func (o own) level() event.Level {
 	default:
 		return event.LevelInfo
 	}
+}
+
+func (o own) category() event.Category {
+	if o.Action == actionKeyChanged {
+		return event.CategoryCryptographic
+	}
+	return event.CategorySystemHealth
 }
 
 // canonical returns the detail in RFC 8785 form.
@@ -80,8 +94,9 @@ func (o own) canonical() ([]byte, error) {
 }
 
 // addOwn appends an event of the log's own to the batch. It is signed like any
-// other; unsignedAllowed lets it be marked as unsigned where signing fails.
-func (l *Log) addOwn(b *Batch, o own, unsignedAllowed bool) error {
+// other of its segment; unsignedAllowed lets it be marked as unsigned where signing
+// fails.
+func (l *Log) addOwn(b *Batch, o own, signer *signing.Signer, unsignedAllowed bool) error {
 	detail, err := o.canonical()
 	if err != nil {
 		return err
@@ -92,18 +107,19 @@ func (l *Log) addOwn(b *Batch, o own, unsignedAllowed bool) error {
 	}
 	encode := func(dst []byte) ([]byte, error) {
 		return event.AppendOwn(dst, event.Own{
-			ID:     id.String(),
-			Time:   l.opts.Now(),
-			Origin: l.opts.Origin,
-			Level:  o.level(),
-			Action: o.Action,
-			Detail: detail,
+			ID:       id.String(),
+			Time:     l.opts.Now(),
+			Origin:   l.opts.Origin,
+			Level:    o.level(),
+			Category: o.category(),
+			Action:   o.Action,
+			Detail:   detail,
 		}), nil
 	}
 	if l.opts.Scope != segment.ScopeEvent {
 		return b.Add(encode, nil, "")
 	}
-	err = b.Add(encode, l.opts.Signer.Sign, l.opts.Signer.Public().ID())
+	err = b.Add(encode, signer.Sign, signer.Public().ID())
 	if err != nil && unsignedAllowed {
 		err = b.AddUnsigned(encode)
 	}

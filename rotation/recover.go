@@ -41,6 +41,9 @@ func (l *Log) load(ctx context.Context) error {
 	if err := l.loadNewest(ctx); err != nil {
 		return err
 	}
+	if err := l.loadKeyChanges(); err != nil {
+		return err
+	}
 	return l.checkKept()
 }
 
@@ -124,7 +127,7 @@ func (l *Log) scanFile(ctx context.Context, name segment.Name) (scanned, error) 
 		return scanned{}, err
 	}
 	defer r.Close()
-	s, err := scan(ctx, r, &l.opts, !l.opts.Sync)
+	s, err := scan(ctx, r, l.opts.Origin, l.candidates(), !l.opts.Sync)
 	if err != nil {
 		return scanned{}, fmt.Errorf("check %s: %w", name, err)
 	}
@@ -137,6 +140,9 @@ func (l *Log) scanFile(ctx context.Context, name segment.Name) (scanned, error) 
 // resume continues the log behind the last checkpoint of a segment.
 func (l *Log) resume(info segmentInfo, s scanned) error {
 	l.tree, l.note = s.tree, s.note
+	if err := l.goOnWith(s.key); err != nil {
+		return fmt.Errorf("continue segment %s: %w", info.name, err)
+	}
 	if info.name.Compression != segment.None {
 		if s.end != s.size {
 			return fmt.Errorf("%s: %w: bytes follow its last checkpoint", info.name, ErrDamaged)
@@ -154,7 +160,7 @@ func (l *Log) resume(info segmentInfo, s scanned) error {
 	if err := errors.Join(f.Sync(), l.dir.Sync()); err != nil {
 		return errors.Join(fmt.Errorf("continue segment %s: %w", info.name, err), f.Close())
 	}
-	l.active = &activeSegment{name: info.name, file: f, size: s.size, events: s.events, scope: s.header.Scope, opened: l.opts.Now()}
+	l.active = &activeSegment{name: info.name, file: f, size: s.size, events: s.events, scope: s.header.Scope, keyIDs: keyIDs(s.header.Keys), opened: l.opts.Now()}
 	if s.end == s.size {
 		return nil
 	}
@@ -278,7 +284,7 @@ func (l *Log) checkKept() error {
 	if err != nil {
 		return fmt.Errorf("read the checkpoint file: %w", err)
 	}
-	kept, _, err := signing.OpenCheckpoint(note, l.opts.Origin, []*signing.PublicKey{l.opts.Signer.Public()})
+	kept, _, err := signing.OpenCheckpoint(note, l.opts.Origin, l.publicKeys())
 	if err != nil {
 		// It is a convenience copy, written anew before long, and no crash can
 		// be told from meddling here.

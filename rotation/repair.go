@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
 // repair is called when a write or an fsync of the active segment failed, or
@@ -66,7 +67,7 @@ func (l *Log) repair() error {
 func (l *Log) intact() (bool, error) {
 	a := l.active
 	r := segment.NewReader(io.NewSectionReader(a.file, 0, a.size), a.name.String())
-	s, err := scan(context.Background(), r, &l.opts, true)
+	s, err := scan(context.Background(), r, l.opts.Origin, []*signing.Signer{l.Signer()}, true)
 	if errors.Is(err, ErrDamaged) {
 		return false, nil
 	}

@@ -66,6 +66,10 @@ func (l *Log) expired() int {
 
 // pruneOldest records and deletes the n oldest segments.
 func (l *Log) pruneOldest(n int) error {
+	// The file must know the key changes of the segments that are to go.
+	if err := l.fileKeyChanges(); err != nil {
+		return err
+	}
 	o := own{Action: actionPruned}
 	for i, s := range l.segments[:n] {
 		end, err := l.treeBefore(l.segments[i+1].name)

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -19,6 +18,8 @@ import (
 // scanned is what reading a segment told of it.
 type scanned struct {
 	header segment.Header
+	// key is the one that the segment is signed with.
+	key *signing.PublicKey
 	// tree, note and size are those of the last checkpoint that fits; size is
 	// 0 if none does.
 	tree   merkle.Frontier
@@ -38,8 +39,14 @@ type scanned struct {
 // be missing. Where more than that follows the last checkpoint that fits, the
 // error is ErrDamaged: no crash explains it. If loose is set the log did not
 // wait for the disk, and a crash explains any tail.
-func scan(ctx context.Context, r *segment.Reader, o *Options, loose bool) (s scanned, err error) {
-	keys := []*signing.PublicKey{o.Signer.Public()}
+//
+// The segment must be of the log called origin and signed with one of the
+// candidates.
+func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*signing.Signer, loose bool) (s scanned, err error) {
+	keys := make([]*signing.PublicKey, len(candidates))
+	for i, s := range candidates {
+		keys[i] = s.Public()
+	}
 	var tree merkle.Frontier
 	events := 0
 	broken := false // a line in the tail is malformed, so the tree is unknown
@@ -87,9 +94,10 @@ func scan(ctx context.Context, r *segment.Reader, o *Options, loose bool) (s sca
 			tree.Append(merkle.LeafHash(line))
 			// Another log's checkpoints never fit, and another key's never open: that
 			// must not be taken for what a crash left.
-			if err := belongs(&s.header, o); err != nil {
+			if s.key, err = belongs(&s.header, origin, candidates); err != nil {
 				return s, err
 			}
+			keys = []*signing.PublicKey{s.key}
 		case kind == segment.KindEvent && !broken:
 			tree.Append(merkle.LeafHash(line))
 			parsed, err := segment.ParseEvent(line)
@@ -101,7 +109,7 @@ func scan(ctx context.Context, r *segment.Reader, o *Options, loose bool) (s sca
 				events++
 			}
 		case kind == segment.KindCheckpoint:
-			note, fits := checkpointFits(line, o.Origin, &tree)
+			note, fits := checkpointFits(line, origin, &tree)
 			if fits && !broken {
 				s.tree, s.note, s.size, s.events = tree, note, r.End(), events
 				continue
@@ -113,7 +121,7 @@ func scan(ctx context.Context, r *segment.Reader, o *Options, loose bool) (s sca
 			if note == nil {
 				continue
 			}
-			if _, _, err := signing.OpenCheckpoint(note, o.Origin, keys); err == nil {
+			if _, _, err := signing.OpenCheckpoint(note, origin, keys); err == nil {
 				refuted = r.Line()
 			}
 		default:
@@ -121,23 +129,25 @@ func scan(ctx context.Context, r *segment.Reader, o *Options, loose bool) (s sca
 		}
 	}
 	if s.size > 0 {
-		if _, _, err := signing.OpenCheckpoint(s.note, o.Origin, keys); err != nil {
+		if _, _, err := signing.OpenCheckpoint(s.note, origin, keys); err != nil {
 			return s, fmt.Errorf("%w: its last checkpoint: %w", ErrDamaged, err)
 		}
 	}
 	return s, nil
 }
 
-// belongs reports whether a header is of this log, and names its key.
-func belongs(h *segment.Header, o *Options) error {
-	if h.Origin != o.Origin {
-		return fmt.Errorf("it belongs to the log %q, but the configured origin is %q: an origin is fixed for the life of a directory; set origin back, or choose another directory", h.Origin, o.Origin)
+// belongs returns the key with which a segment is signed, if its header is of this log
+// and the key is one of the candidates.
+func belongs(h *segment.Header, origin string, candidates []*signing.Signer) (*signing.PublicKey, error) {
+	if h.Origin != origin {
+		return nil, fmt.Errorf("it belongs to the log %q, but the configured origin is %q: an origin is fixed for the life of a directory; set origin back, or choose another directory", h.Origin, origin)
 	}
-	id := o.Signer.Public().ID()
-	if !slices.ContainsFunc(h.Keys, func(k segment.Key) bool { return k.ID == id }) {
-		return fmt.Errorf("%w: the signing key is %s, but the segment names %s: give the key file that belongs to the log, or choose another directory", ErrWrongKey, id, h.Keys[0].ID)
+	for _, s := range candidates {
+		if s.Public().ID() == h.Keys[0].ID {
+			return s.Public(), nil
+		}
 	}
-	return nil
+	return nil, fmt.Errorf("%w: the signing key is %s, but the segment is signed with %s: give the key file that belongs to the log, give that file as the previous key to change the key, or choose another directory", ErrWrongKey, candidates[0].Public().ID(), h.Keys[0].ID)
 }
 
 // checkpointFits returns the note in a checkpoint line, or nil, and whether it

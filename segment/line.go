@@ -189,15 +189,7 @@ func AppendCheckpoint(dst, note []byte) []byte {
 // ParseCheckpoint returns the signed note that a checkpoint line holds. It
 // checks the line's form, not the note's.
 func ParseCheckpoint(line []byte) ([]byte, error) {
-	rest, ok := bytes.CutPrefix(line, []byte(checkpointStart))
-	if !ok {
-		return nil, fmt.Errorf("checkpoint line does not start with %s", checkpointStart)
-	}
-	quoted, ok := bytes.CutSuffix(rest, []byte("}"))
-	if !ok {
-		return nil, errors.New("checkpoint line is cut off or has something behind its end")
-	}
-	note, err := unquote(make([]byte, 0, len(quoted)), quoted)
+	note, err := parseNote(line, checkpointStart)
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint line: %w", err)
 	}

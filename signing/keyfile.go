@@ -47,13 +47,22 @@ func CreateKeyFile(path string, a Algorithm) (*Signer, error) {
 	// The public key first: a key file without one would be used before anybody
 	// could have copied it.
 	public := PublicKeyPath(path)
-	if err := createFile(public, s.public.MarshalPEM(), publicMode); err != nil {
-		return nil, fmt.Errorf("write the public key: %w", err)
+	if err := CreatePublicKeyFile(public, s.public); err != nil {
+		return nil, err
 	}
 	if err := createFile(path, private, privateMode); err != nil {
 		return nil, errors.Join(fmt.Errorf("write the private key: %w", err), os.Remove(public))
 	}
 	return s, nil
+}
+
+// CreatePublicKeyFile writes a public key to a new file that everybody can read. It
+// never replaces a file.
+func CreatePublicKeyFile(path string, key *PublicKey) error {
+	if err := createFile(path, key.MarshalPEM(), publicMode); err != nil {
+		return fmt.Errorf("write the public key: %w", err)
+	}
+	return nil
 }
 
 // marshalPrivate returns the key as PKCS#8 in PEM.

@@ -43,7 +43,7 @@ func BenchmarkLog(b *testing.B) {
 			fsys := os.DirFS(dir)
 			events := uint64(0)
 			for b.Loop() {
-				r := check(b, fsys, verify.Options{Keys: trust(w)})
+				r := check(b, fsys, verify.Options{Keys: trusting(w)})
 				if r.TamperingDetected {
 					b.Fatalf("%+v", r.Findings)
 				}

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
@@ -84,7 +85,7 @@ const (
 
 // read cuts what the reader returns, and a line that has been read already, into
 // chunks and has them checked.
-func (c *checker) read(ctx context.Context, r *segment.Reader, again []byte, h *segment.Header, out chan<- *chunk) {
+func (c *checker) read(ctx context.Context, r *segment.Reader, again []byte, h *segment.Header, a *authority, out chan<- *chunk) {
 	defer close(out)
 	for {
 		k := newChunk(r.Line() + 1)
@@ -118,7 +119,7 @@ func (c *checker) read(ctx context.Context, r *segment.Reader, again []byte, h *
 		}
 		go func() {
 			defer func() { <-c.slots; close(k.done) }()
-			c.check(k, h)
+			c.check(k, h, a)
 		}()
 		select {
 		case out <- k:
@@ -142,7 +143,7 @@ func (k *chunk) line(i int) []byte {
 	return k.text[start:k.ends[i]]
 }
 
-func (c *checker) check(k *chunk, h *segment.Header) {
+func (c *checker) check(k *chunk, h *segment.Header, a *authority) {
 	k.lines = append(k.lines[:0], make([]checked, len(k.ends))...)
 	var buf [128]byte
 	for i := range k.lines {
@@ -151,9 +152,9 @@ func (c *checker) check(k *chunk, h *segment.Header) {
 		switch l.kind {
 		case segment.KindEvent:
 			l.leaf = merkle.LeafHash(line)
-			c.checkEvent(line, l, h, buf[:0])
+			c.checkEvent(line, l, h, a, buf[:0])
 		case segment.KindCheckpoint:
-			c.checkCheckpoint(line, l, h)
+			c.checkCheckpoint(line, l, h, a)
 		case segment.KindHeader:
 			l.leaf = merkle.LeafHash(line)
 			l.bad = errors.New("a header belongs at the start of a segment and nowhere else")
@@ -165,7 +166,7 @@ func (c *checker) check(k *chunk, h *segment.Header) {
 	}
 }
 
-func (c *checker) checkEvent(line []byte, l *checked, h *segment.Header, buf []byte) {
+func (c *checker) checkEvent(line []byte, l *checked, h *segment.Header, a *authority, buf []byte) {
 	parsed, err := segment.ParseEventInto(buf, line)
 	if err != nil {
 		l.bad = err
@@ -180,7 +181,7 @@ func (c *checker) checkEvent(line []byte, l *checked, h *segment.Header, buf []b
 		}
 		return
 	}
-	key := c.keyByID(parsed.KeyID)
+	key := a.key(parsed.KeyID)
 	switch {
 	case key == nil:
 		l.signed = sigUnknownKey
@@ -191,7 +192,7 @@ func (c *checker) checkEvent(line []byte, l *checked, h *segment.Header, buf []b
 	}
 }
 
-func (c *checker) checkCheckpoint(line []byte, l *checked, h *segment.Header) {
+func (c *checker) checkCheckpoint(line []byte, l *checked, h *segment.Header, a *authority) {
 	note, err := segment.ParseCheckpoint(line)
 	if err != nil {
 		l.bad = err
@@ -208,5 +209,16 @@ func (c *checker) checkCheckpoint(line []byte, l *checked, h *segment.Header) {
 		l.sigErr = fmt.Errorf("it is a checkpoint of the log %q, not of %q", l.checkpoint.Origin, h.Origin)
 		return
 	}
-	_, l.signers, l.sigErr = signing.OpenCheckpoint(note, origin, c.keys)
+	keys := c.keys
+	if a.standing > untrusted {
+		keys = a.checkpointKeys
+	}
+	if _, l.signers, l.sigErr = signing.OpenCheckpoint(note, origin, keys); l.sigErr != nil || a.header == nil {
+		return
+	}
+	for _, k := range a.keys {
+		if !slices.ContainsFunc(l.signers, k.Equal) {
+			l.sigErr = fmt.Errorf("the checkpoint lacks the signature of the key %s, which the header names", k.ID())
+		}
+	}
 }

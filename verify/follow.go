@@ -103,7 +103,7 @@ func (f *follower) event(l *checked) {
 	index := f.index()
 	// What is not in order is counted whatever time it says.
 	ranged := l.bad != nil || f.inRange(l.sum.Time)
-	kind, message := f.judge(l)
+	kind, message := f.judge(l, *index)
 	good := kind == ""
 	f.addLeaf(l, good && ranged)
 	f.remember(l.sum.ID)
@@ -138,18 +138,18 @@ func (f *follower) event(l *checked) {
 }
 
 // judge says what is wrong with an event line by itself.
-func (f *follower) judge(l *checked) (Kind, string) {
+func (f *follower) judge(l *checked, index uint64) (Kind, string) {
 	switch {
 	case l.bad != nil:
 		return EventMalformed, l.bad.Error()
 	case l.signed == sigInvalid:
 		return EventSignatureInvalid, "the event's signature does not fit the event: one of the two has been changed"
 	case l.signed == sigUnknownKey:
-		return UnknownKey, fmt.Sprintf("the event is signed with the key %s, which is not trusted", l.keyID)
+		return UnknownKey, fmt.Sprintf("the event is signed with the key %s, which is not the segment's, or not trusted", l.keyID)
 	case l.form == segment.FormBare && f.claims.Scope == segment.ScopeEvent:
 		return UnsignedEvent, "the event has no signature, but every event of this segment must have one"
 	default:
-		return "", ""
+		return f.authority.judge(index, l.sum.Time)
 	}
 }
 
@@ -200,6 +200,10 @@ func (f *follower) checkpoint(l *checked) {
 			kind = UnknownKey
 		}
 		f.add(Finding{Kind: kind, Severity: Tampering, Message: l.sigErr.Error()})
+		return
+	}
+	if p := f.authority.previous; p != nil && f.end == nil && !slices.ContainsFunc(l.signers, p.Equal) {
+		f.add(Finding{Kind: CheckpointSignatureInvalid, Severity: Tampering, Message: fmt.Sprintf("the first checkpoint after a change of the key lacks the signature of the key before, %s", p.ID())})
 		return
 	}
 	for _, k := range l.signers {

@@ -73,6 +73,8 @@ type said struct {
 	Reason   string `json:"reason"`
 	Detail   string `json:"detail"`
 	Size     int64  `json:"size"`
+	// KeyChange is the note about a change of the key.
+	KeyChange string `json:"key_change"`
 }
 
 // maxOwn bounds the events of the log's own that are kept for each group.
@@ -88,6 +90,7 @@ func (f *follower) listen(l *checked, index uint64) {
 	switch e.Action {
 	case "pruned", "recovered", "damaged":
 		if len(f.group.own) < maxOwn {
+			e.KeyChange = "" // it has been taken in before
 			e.Segment, e.Reason, e.Detail = clip(e.Segment, maxID), clip(e.Reason, maxID), clip(e.Detail, maxMessage)
 			f.group.own = append(f.group.own, e)
 		}

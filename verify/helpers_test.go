@@ -51,7 +51,9 @@ type written struct {
 // write writes a log: commits says how many events each commit has.
 func write(t testing.TB, o rotation.Options, commits ...int) *written {
 	t.Helper()
-	o.Directory = filepath.Join(t.TempDir(), "log")
+	if o.Directory == "" {
+		o.Directory = filepath.Join(t.TempDir(), "log")
+	}
 	if o.Origin == "" {
 		o.Origin = "test.example/auditlog"
 	}
@@ -89,7 +91,7 @@ func write(t testing.TB, o rotation.Options, commits ...int) *written {
 			if o.Scope == segment.ScopeCheckpoint {
 				err = b.Add(encode, nil, "")
 			} else {
-				err = b.Add(encode, o.Signer.Sign, o.Signer.Public().ID())
+				err = b.Add(encode, l.Signer().Sign, l.Signer().Public().ID())
 			}
 			if err != nil {
 				t.Fatal(err)

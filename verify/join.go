@@ -27,7 +27,7 @@ func (j *joined) add(i int, r *result, one Finding) {
 }
 
 // join checks that the segments are windows on one tree, without gaps.
-func (c *checker) join(results []*result) *joined {
+func (c *checker) join(results []*result, authorities []*authority) *joined {
 	j := &joined{found: make([]findings, len(results)), most: c.perSegment}
 	if len(results) == 0 {
 		c.log.add(c.o.MaxFindings, Finding{Kind: SegmentMissing, Severity: Tampering, Message: "no segment can be read, so that nothing of the log could be checked"})
@@ -61,6 +61,10 @@ func (c *checker) join(results []*result) *joined {
 	for _, one := range c.judgeKept(results[0].first, &j.report) {
 		c.log.add(c.o.MaxFindings, one)
 	}
+	for _, one := range c.judgeKeyChanges(results, &j.report) {
+		c.log.add(c.o.MaxFindings, one)
+	}
+	c.trustBegins(results, authorities, &j.report)
 	return j
 }
 

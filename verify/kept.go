@@ -22,6 +22,8 @@ type keptCheckpoint struct {
 	name string // how findings call it
 	file string // in the log's directory, or ""
 	err  error  // why it cannot be used
+	// opened says that its signature has been checked.
+	opened bool
 
 	// The log has a tree of that size: with the same root, with another.
 	same, other atomic.Bool
@@ -65,15 +67,24 @@ func (c *checker) takeFiled() error {
 	return nil
 }
 
-// openKept checks the signatures of the kept checkpoints.
-func (c *checker) openKept() {
+// openKept checks the signatures of the kept checkpoints, with the keys that sign the
+// log's segments and those that they succeeded.
+func (c *checker) openKept(authorities []*authority) {
+	keys := c.keys
+	for _, a := range authorities {
+		if a.standing > untrusted {
+			keys = append(keys[:len(keys):len(keys)], a.keys...)
+		}
+	}
+	keys = c.changes.connected(keys)
 	for _, k := range c.kept {
-		if k.err != nil {
+		if k.err != nil || k.opened {
 			continue
 		}
 		if k.Checkpoint, k.err = signing.ParseCheckpoint(k.note); k.err == nil {
-			k.Checkpoint, _, k.err = signing.OpenCheckpoint(k.note, k.Origin, c.keys)
+			k.Checkpoint, _, k.err = signing.OpenCheckpoint(k.note, k.Origin, keys)
 		}
+		k.opened = true
 	}
 }
 

@@ -202,7 +202,7 @@ func FuzzSegment(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c := w.clone()
 		c.fsys[c.names[0]].Data = b
-		r, err := verify.Log(t.Context(), c.fsys, verify.Options{Keys: trust(w)})
+		r, err := verify.Log(t.Context(), c.fsys, verify.Options{Keys: trusting(w)})
 		if err != nil {
 			t.Skip(err) // signed with no trusted key
 		}
@@ -218,4 +218,4 @@ func FuzzSegment(f *testing.F) {
 	})
 }
 
-func trust(w *written) []*signing.PublicKey { return []*signing.PublicKey{w.signer.Public()} }
+func trusting(w *written) []*signing.PublicKey { return []*signing.PublicKey{w.signer.Public()} }

@@ -50,6 +50,17 @@ const (
 	CheckpointSignatureInvalid Kind = "checkpoint_signature_invalid"
 	// UnknownKey: a signature by a key that is not trusted.
 	UnknownKey Kind = "unknown_key"
+	// KeyChangeInvalid: the file of key changes, or a segment's, says what the log
+	// does not.
+	KeyChangeInvalid Kind = "key_change_invalid"
+	// KeyRevoked: something was signed with a key after it was revoked.
+	KeyRevoked Kind = "key_revoked"
+	// KeyNotValid: something was signed with a key before or after the time that it is
+	// valid for.
+	KeyNotValid Kind = "key_not_valid"
+	// TrustBegins: the keys given sign the log from a later leaf on, and only vouch
+	// for what came before it.
+	TrustBegins Kind = "trust_begins"
 	// HeaderInvalid: a segment does not begin as its name and the log demand.
 	HeaderInvalid Kind = "header_invalid"
 	// SegmentMissing: leaves that the log had are in no segment.
@@ -107,6 +118,11 @@ type Segment struct {
 	TreeSize uint64 `json:"tree_size"`
 	RootHash []byte `json:"root_hash"`
 	Scope    string `json:"scope"`
+	// KeyID is the key that the segment is signed with, and Trust why its signatures
+	// count: given, introduced (by key changes, from a key given), vouched (by a key
+	// given that came later), or unknown.
+	KeyID string `json:"key_id"`
+	Trust string `json:"trust"`
 	// Events counts the segment's events within the time range.
 	Events uint64 `json:"events"`
 	Bytes  int64  `json:"bytes"`
@@ -135,8 +151,11 @@ type Report struct {
 	// keys it names itself.
 	SelfAttested bool   `json:"self_attested"`
 	Origin       string `json:"origin"`
-	TreeSize     uint64 `json:"tree_size"`
-	RootHash     []byte `json:"root_hash"`
+	// TrustedFrom is the index of the leaf from which on the log is signed with keys
+	// given or introduced; nil if it never is.
+	TrustedFrom *uint64 `json:"trusted_from"`
+	TreeSize    uint64  `json:"tree_size"`
+	RootHash    []byte  `json:"root_hash"`
 	// KeyIDs are the keys that signed the log's checkpoints.
 	KeyIDs []string `json:"key_ids"`
 	// FirstEvent and LastEvent are the earliest and the latest time of an event.

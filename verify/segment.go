@@ -18,9 +18,10 @@ import (
 
 // result is what checking one segment gave.
 type result struct {
-	file   segment.File
-	newest bool
-	header *segment.Header // nil if it is invalid
+	file      segment.File
+	authority *authority
+	newest    bool
+	header    *segment.Header // nil if it is invalid
 	// first is the size of the tree before the segment. start is that tree, if the
 	// header says; end is the tree of the last checkpoint with a valid signature,
 	// nil if there is none.
@@ -58,6 +59,9 @@ func (r *result) summary() Segment {
 	if r.header != nil {
 		s.Scope = string(r.header.Scope)
 	}
+	if k := r.authority.signer(); k != nil {
+		s.KeyID, s.Trust = k.ID(), r.authority.standing.String()
+	}
 	if r.end != nil {
 		s.TreeSize, s.RootHash = r.end.size, r.end.root[:]
 	}
@@ -65,8 +69,8 @@ func (r *result) summary() Segment {
 }
 
 // segment checks one segment. The error says that it could not be read.
-func (c *checker) segment(ctx context.Context, file segment.File, newest bool) (*result, error) {
-	f := &follower{result: &result{file: file, newest: newest, first: file.Parsed.FirstIndex}, c: c}
+func (c *checker) segment(ctx context.Context, file segment.File, a *authority, newest bool) (*result, error) {
+	f := &follower{result: &result{file: file, authority: a, newest: newest, first: file.Parsed.FirstIndex}, c: c}
 	r, err := segment.Open(c.fsys, file.Name, file.Size)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -87,7 +91,7 @@ func (c *checker) segment(ctx context.Context, file segment.File, newest bool) (
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	chunks := make(chan *chunk, 2+c.o.Jobs/maxOpen)
-	go c.read(ctx, r, again, f.claims, chunks)
+	go c.read(ctx, r, again, f.claims, a, chunks)
 	// The reader is not closed before the goroutine has ended.
 	defer func() {
 		cancel()
@@ -182,8 +186,20 @@ func (f *follower) begin(r *segment.Reader) (again []byte, err error) {
 	f.claimed = f.first
 	f.group.before = f.tree
 	f.meet()
+	f.judgeAuthority()
 	f.addLeaf(&checked{leaf: merkle.LeafHash(line)}, false)
 	return nil, nil
+}
+
+// judgeAuthority says what is wrong with who signs the segment.
+func (f *follower) judgeAuthority() {
+	a, index := f.authority, f.first
+	if a.wrong != "" {
+		f.add(Finding{Kind: UnknownKey, Severity: Tampering, Line: 1, Index: &index, Message: a.wrong})
+	}
+	if kind, why := a.judge(index, f.header.Created); kind != "" {
+		f.add(Finding{Kind: kind, Severity: Tampering, Line: 1, Index: &index, Message: why})
+	}
 }
 
 func (f *follower) invalid(format string, args ...any) {

@@ -11,15 +11,24 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
-// trusted returns the keys without repetitions, which a note verifier would take
-// for a contradiction.
-func trusted(keys []*signing.PublicKey) (once []*signing.PublicKey) {
+// trusted returns the keys that the caller trusts.
+func (o *Options) trusted() []*signing.PublicKey {
+	keys := slices.Clone(o.Keys)
+	for _, k := range o.Trust {
+		keys = append(keys, k.Public)
+	}
+	return once(keys)
+}
+
+// once returns the keys without repetitions, which a note verifier would take for a
+// contradiction.
+func once(keys []*signing.PublicKey) (each []*signing.PublicKey) {
 	for _, k := range keys {
-		if !slices.ContainsFunc(once, k.Equal) {
-			once = append(once, k)
+		if !slices.ContainsFunc(each, k.Equal) {
+			each = append(each, k)
 		}
 	}
-	return once
+	return each
 }
 
 // namedKeys returns the keys that the log names, for a log that attests itself:
@@ -33,7 +42,7 @@ func (c *checker) namedKeys(files []segment.File) (keys []*signing.PublicKey) {
 					keys = append(keys, p)
 				}
 			}
-			return trusted(keys)
+			return once(keys)
 		}
 	}
 	return nil
@@ -58,32 +67,17 @@ func (c *checker) header(f segment.File) *segment.Header {
 	return &h
 }
 
-func (c *checker) keyByID(id string) *signing.PublicKey {
-	i := slices.IndexFunc(c.keys, func(k *signing.PublicKey) bool { return k.ID() == id })
-	if i < 0 {
-		return nil
-	}
-	return c.keys[i]
-}
-
 // rightKey tells a log that is signed with other keys from one that has been
 // tampered with: the error wraps [ErrWrongKey].
-func (c *checker) rightKey(results []*result) error {
+func (c *checker) rightKey(all []*authority) error {
 	var named []string
-	for _, r := range results {
-		if len(r.signers) > 0 {
+	for _, a := range all {
+		switch {
+		case a.header == nil:
+		case a.standing > untrusted:
 			return nil
-		}
-		if r.header == nil {
-			continue
-		}
-		for _, k := range r.header.Keys {
-			if c.keyByID(k.ID) != nil {
-				return nil
-			}
-			if !slices.Contains(named, k.ID) && len(named) < 10 {
-				named = append(named, k.ID)
-			}
+		case !slices.Contains(named, a.signer().ID()) && len(named) < 10:
+			named = append(named, a.signer().ID())
 		}
 	}
 	if len(named) == 0 {

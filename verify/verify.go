@@ -16,13 +16,21 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/trust"
 )
 
 // Options say what to trust and what to count.
 type Options struct {
 	// Keys are the trusted public keys. With none, the keys that the log names are
 	// used, which shows that it is consistent, not who wrote it.
+	//
+	// Where the log changes its key, the old key introduces the new one: trusting the
+	// first is enough. Trusting a later one only, what came before it is checked with
+	// the keys that it succeeded; the report says where trust begins.
 	Keys []*signing.PublicKey
+	// Trust are more trusted keys, with what bounds them. Leaves that a key signed
+	// outside its bounds, or once it was revoked, are findings.
+	Trust trust.Keys
 	// Since and Until restrict which events are counted: Since ≤ time < Until. A
 	// zero time does not restrict.
 	Since, Until time.Time
@@ -73,6 +81,9 @@ func Log(ctx context.Context, fsys fs.FS, o Options) (*Report, error) {
 	if err := c.takeFiled(); err != nil {
 		return nil, err
 	}
+	if err := c.takeKeyChanges(); err != nil {
+		return nil, err
+	}
 	listing, err := segment.List(fsys)
 	if err != nil {
 		return nil, err
@@ -100,8 +111,14 @@ func Log(ctx context.Context, fsys fs.FS, o Options) (*Report, error) {
 type checker struct {
 	fsys fs.FS
 	o    Options
+	// keys are the trusted keys, or those that the log names if there are none.
 	keys []*signing.PublicKey
 	kept []*keptCheckpoint
+	// filed are the key changes in their file, unfit what is wrong with others.
+	// changes are those and the ones in the segments.
+	filed   []signing.KeyChange
+	unfit   []string
+	changes *keyChanges
 	// known are the results of segments that have been checked.
 	known map[known]*result
 	// perSegment bounds the findings of each severity kept for a segment.
@@ -137,11 +154,15 @@ func (c *checker) pass(ctx context.Context, l segment.Listing) (_ *Report, settl
 		return nil, false, ErrNoLog
 	}
 	if c.keys == nil {
-		if c.keys = trusted(c.o.Keys); len(c.keys) == 0 {
+		if c.keys = c.o.trusted(); len(c.keys) == 0 {
 			c.keys = c.namedKeys(files)
 		}
-		c.openKept()
 	}
+	authorities := c.authorize(files)
+	if err := c.rightKey(authorities); err != nil {
+		return nil, false, err
+	}
+	c.openKept(authorities)
 	c.perSegment = c.o.MaxFindings
 	if len(files) > 0 {
 		c.base = files[0].Parsed.FirstIndex
@@ -149,18 +170,15 @@ func (c *checker) pass(ctx context.Context, l segment.Listing) (_ *Report, settl
 		// can hold.
 		c.perSegment = min(c.o.MaxFindings, max(4, 16*c.o.MaxFindings/len(files)))
 	}
-	results, err := c.segments(ctx, files)
+	results, err := c.segments(ctx, files, authorities)
 	if err != nil {
-		return nil, false, err
-	}
-	if err := c.rightKey(results); err != nil {
 		return nil, false, err
 	}
 	settled = !slices.ContainsFunc(results, func(r *result) bool { return r.gone })
 	if !settled {
 		return nil, false, nil
 	}
-	j := c.join(results)
+	j := c.join(results, authorities)
 	if err := c.duplicates(ctx, results, j); err != nil {
 		return nil, false, err
 	}
@@ -173,7 +191,7 @@ func (c *checker) pass(ctx context.Context, l segment.Listing) (_ *Report, settl
 const maxOpen = 4
 
 // segments checks all segments, several at a time.
-func (c *checker) segments(ctx context.Context, files []segment.File) ([]*result, error) {
+func (c *checker) segments(ctx context.Context, files []segment.File, authorities []*authority) ([]*result, error) {
 	results := make([]*result, len(files))
 	todo := make([]int, 0, len(files))
 	for i, f := range files {
@@ -196,7 +214,7 @@ func (c *checker) segments(ctx context.Context, files []segment.File) ([]*result
 					return
 				}
 				i := todo[n]
-				r, err := c.segment(ctx, files[i], i == len(files)-1)
+				r, err := c.segment(ctx, files[i], authorities[i], i == len(files)-1)
 				if err != nil {
 					cancel(err)
 					return
@@ -229,7 +247,7 @@ func (c *checker) progress(n int64) {
 // report sums up.
 func (c *checker) report(results []*result, j *joined) *Report {
 	r := &j.report
-	r.SelfAttested = len(c.o.Keys) == 0
+	r.SelfAttested = len(c.o.trusted()) == 0
 	r.FailedEventIDs, r.KeyIDs, r.Segments = []string{}, []string{}, []Segment{}
 	r.FindingCounts = map[Severity]int{Tampering: 0, Warning: 0, Info: 0}
 	all := append([]Finding{}, c.log.list...)

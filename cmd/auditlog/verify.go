@@ -18,11 +18,13 @@ import (
 	"golang.org/x/term"
 
 	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/trust"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
 type verifyFlags struct {
 	keys, checkpoints []string
+	trust             string
 	times             timeRange
 	json, quiet       bool
 	jobs              int
@@ -35,12 +37,14 @@ func verifyCommand() *cobra.Command {
 		Short: "Check that a log is complete and unchanged",
 		Long: `verify reads every byte of the log in DIR and checks it against the public keys
 given with --key. Without a key it uses those the log names itself, which proves
-that the log is consistent, not who wrote it. Whether the newest events have been cut
+that the log is consistent, not who wrote it. Where the log changes its key, the old
+key introduces the new one, so the first key is enough. Whether the newest events have been cut
 off shows against a checkpoint kept elsewhere, given with --checkpoint.
 
 Exit codes: 0 all good; 1 tampering detected; 2 it could not be checked.`,
 		Example: `  auditlog verify audit-log --key audit-log-key.pub.pem
-  auditlog verify audit-log --key audit-log-key.pub.pem --checkpoint kept-last-month.txt --json`,
+  auditlog verify audit-log --key audit-log-key.pub.pem --checkpoint kept-last-month.txt --json
+  auditlog verify audit-log --trust keys.yaml`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.run(cmd, args[0])
@@ -48,6 +52,7 @@ Exit codes: 0 all good; 1 tampering detected; 2 it could not be checked.`,
 	}
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.keys, "key", nil, "trusted public key `FILE`, PEM or note verifier key (repeatable)")
+	flags.StringVar(&f.trust, "trust", "", "`FILE` of trusted keys with what bounds them, and revocations (YAML, see docs/trust.md)")
 	flags.StringArrayVar(&f.checkpoints, "checkpoint", nil, "`FILE` of a checkpoint kept elsewhere, which the log must extend (repeatable)")
 	flags.StringVar(&f.times.since, "since", "", "count events from this `TIME` on; integrity is always checked whole")
 	flags.StringVar(&f.times.until, "until", "", "count events before this `TIME`")
@@ -69,6 +74,11 @@ func (f *verifyFlags) run(cmd *cobra.Command, dir string) error {
 			return fmt.Errorf("--key: %w", err)
 		}
 		o.Keys = append(o.Keys, key)
+	}
+	if f.trust != "" {
+		if o.Trust, err = trust.Load(f.trust); err != nil {
+			return fmt.Errorf("--trust: %w", err)
+		}
 	}
 	for _, path := range f.checkpoints {
 		note, err := os.ReadFile(path)
@@ -150,6 +160,15 @@ func progress(w io.Writer, what string) (func(done, total int64), func()) {
 		}
 }
 
+// keysSaid lists key ids, as many as a line bears.
+func keysSaid(ids []string) string {
+	const most = 4
+	if len(ids) <= most {
+		return strings.Join(ids, ", ")
+	}
+	return fmt.Sprintf("%s … %s (%d keys)", ids[0], ids[len(ids)-1], len(ids))
+}
+
 // maxPrinted bounds the findings printed for people.
 const maxPrinted = 100
 
@@ -172,7 +191,10 @@ func printReport(w io.Writer, dir string, kept []string, r *verify.Report) error
 		fmt.Fprintf(&b, "kept       checkpoint %d: %s\n", i+1, plain(file))
 	}
 	fmt.Fprintf(&b, "tree       %d leaves, root %s\n", r.TreeSize, base64.StdEncoding.EncodeToString(r.RootHash))
-	fmt.Fprintf(&b, "signed by  %s\n", strings.Join(r.KeyIDs, ", "))
+	fmt.Fprintf(&b, "signed by  %s\n", keysSaid(r.KeyIDs))
+	if r.TrustedFrom != nil && *r.TrustedFrom > r.Segments[0].FirstIndex {
+		fmt.Fprintf(&b, "trusted    from leaf %d on; what came before, only as what later keys vouch for\n", *r.TrustedFrom)
+	}
 	if r.SelfAttested {
 		b.WriteString("\nNo --key was given: the log was checked with the keys it names itself. That proves\nthat it is consistent, not who wrote it. Give the public key that you kept.\n")
 	}

@@ -1,0 +1,148 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package auditlogexporter_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/consumer/consumererror"
+
+	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/verify"
+)
+
+// followed verifies the log with one public key.
+func followed(t *testing.T, c *auditlogexporter.Config, public *signing.PublicKey) *verify.Report {
+	t.Helper()
+	r, err := verify.Log(t.Context(), os.DirFS(c.Directory), verify.Options{Keys: []*signing.PublicKey{public}})
+	require.NoError(t, err)
+	require.False(t, r.TamperingDetected, "%+v", r.Findings)
+	return r
+}
+
+func TestConfigurationChangesTheKey(t *testing.T) {
+	for _, scope := range bothScopes {
+		t.Run(string(scope), func(t *testing.T) {
+			c := testConfig(t, inScope(scope))
+			r := start(t, c)
+			require.NoError(t, r.ConsumeLogs(t.Context(), records("a")))
+			r.stop(t)
+			first, err := signing.LoadPublicKey(signing.PublicKeyPath(c.Signing.KeyFile))
+			require.NoError(t, err)
+
+			c.Signing.PreviousKeyFile = c.Signing.KeyFile
+			c.Signing.KeyFile = filepath.Join(filepath.Dir(c.Signing.KeyFile), "new.pem")
+			// No key is made for a log that there is.
+			assert.ErrorContains(t, startError(t, c), "signing::key_file: ")
+			second, err := signing.CreateKeyFile(c.Signing.KeyFile, signing.Ed25519)
+			require.NoError(t, err)
+			r = start(t, c)
+			require.NoError(t, r.ConsumeLogs(t.Context(), records("b")))
+			r.stop(t)
+
+			// The old key has served.
+			require.NoError(t, os.Remove(c.Signing.PreviousKeyFile))
+			r = start(t, c)
+			require.NoError(t, r.ConsumeLogs(t.Context(), records("c")))
+			r.stop(t)
+			assert.Equal(t, []string{"a", "b", "c"}, writtenIDs(t, c))
+			assert.Len(t, followed(t, c, first).Segments, 2)
+			assert.Len(t, followed(t, c, second.Public()).Segments, 2)
+		})
+	}
+}
+
+// Calls that have signed their events when the key is changed sign them again.
+func TestKeyOfEachSegmentUnderLoad(t *testing.T) {
+	for _, scope := range bothScopes {
+		t.Run(string(scope), func(t *testing.T) {
+			c := testConfig(t, inScope(scope))
+			c.Signing.RotateKey = auditlogexporter.RotateKeySegment
+			c.Rotation.MaxSizeMiB = 1
+			const callers, calls, each = 8, 20, 40
+			var first *signing.PublicKey
+			for run := range 2 {
+				r := start(t, c)
+				if first == nil {
+					var err error
+					first, err = signing.LoadPublicKey(signing.PublicKeyPath(c.Signing.KeyFile))
+					require.NoError(t, err)
+				}
+				var wg sync.WaitGroup
+				for caller := range callers {
+					wg.Go(func() {
+						for call := range calls {
+							assert.NoError(t, r.ConsumeLogs(t.Context(), records(ids(fmt.Sprintf("%d-%d-%d", run, caller, call), each)...)))
+						}
+					})
+				}
+				wg.Wait()
+				r.stop(t)
+			}
+			report := followed(t, c, first)
+			assert.Equal(t, uint64(2*callers*calls*each), report.VerifiedEvents-report.OwnEvents)
+			assert.Greater(t, len(report.Segments), 3)
+			keys := map[string]bool{}
+			for _, s := range report.Segments {
+				keys[s.KeyID] = true
+			}
+			assert.Len(t, keys, len(report.Segments), "each segment has its own key")
+		})
+	}
+}
+
+// A new log under a key file that another log has moved on from its public key would
+// have no first public key to hand out.
+func TestRotatedKeyFileBeginsNoOtherLog(t *testing.T) {
+	c := testConfig(t)
+	c.Signing.RotateKey = auditlogexporter.RotateKeySegment
+	start(t, c).stop(t)
+	k, err := signing.OpenRotatingKeyFile(c.Signing.KeyFile)
+	require.NoError(t, err)
+	_, err = k.Next()
+	require.NoError(t, err)
+	require.NoError(t, k.Advance())
+	c.Directory += "-other"
+	public := signing.PublicKeyPath(c.Signing.KeyFile)
+	assert.ErrorContains(t, startError(t, c), public)
+
+	require.NoError(t, os.Remove(public))
+	start(t, c).stop(t)
+	first, err := signing.LoadPublicKey(public)
+	require.NoError(t, err)
+	followed(t, c, first)
+}
+
+func TestKeysFileBoundsTheKey(t *testing.T) {
+	c := testConfig(t)
+	_, err := signing.CreateKeyFile(c.Signing.KeyFile, signing.ECDSAP256)
+	require.NoError(t, err)
+	c.Signing.KeysFile = filepath.Join(filepath.Dir(c.Signing.KeyFile), "keys.yaml")
+	write := func(bounds string) {
+		content := fmt.Sprintf("keys:\n  - file: %s\n    %s\n", signing.PublicKeyPath(c.Signing.KeyFile), bounds)
+		require.NoError(t, os.WriteFile(c.Signing.KeysFile, []byte(content), 0o600))
+	}
+	assert.ErrorContains(t, startError(t, c), "signing::keys_file: ")
+	write("revoked: 2026-01-01T00:00:00Z")
+	assert.ErrorContains(t, startError(t, c), "revoked")
+
+	// The bound is reached while the log is being written.
+	write("valid_until: 3")
+	r := start(t, c)
+	require.NoError(t, r.ConsumeLogs(t.Context(), records("a")))
+	err = r.ConsumeLogs(t.Context(), records("b"))
+	assert.ErrorContains(t, err, "valid up to leaf 3 only")
+	assert.False(t, consumererror.IsPermanent(err))
+	assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError}, r.host.reported())
+	r.stop(t)
+	assert.Equal(t, []string{"a"}, writtenIDs(t, c))
+}

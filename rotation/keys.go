@@ -1,0 +1,327 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rotation
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+
+	"go.uber.org/zap"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+// A segment is signed with one key from its header to its end. A key is changed
+// together with the segment, in one commit: the new segment's header names the new
+// key, its event key_changed holds a note with which the old key introduces the new
+// one, and the commit's checkpoint is signed by both.
+
+// SegmentKeys gives each segment a key of its own. [signing.RotatingKeyFile] is one.
+type SegmentKeys interface {
+	// Pending returns the key that Next has made and Advance has not made current
+	// yet, or nil.
+	Pending() *signing.Signer
+	// Next returns the key of the next segment, which is durable then. It returns
+	// the same until Advance.
+	Next() (*signing.Signer, error)
+	// Advance destroys the key before Pending. The log calls it when the change is
+	// durable, and again if it failed.
+	Advance() error
+}
+
+// ErrKeyChanged: the events of a batch are signed with a key that the log has gone
+// over from. Nothing of the call was written; encode its events anew, with
+// [Log.Signer].
+var ErrKeyChanged = errors.New("the log has gone over to another signing key since the events were signed")
+
+// Signer returns the key with which events are to be signed at present.
+func (l *Log) Signer() *signing.Signer { return l.signer.Load() }
+
+// candidates are the keys with which the newest segment may be signed.
+func (l *Log) candidates() (c []*signing.Signer) {
+	c = []*signing.Signer{l.opts.Signer}
+	if s := l.opts.PreviousSigner; s != nil && !s.Public().Equal(l.opts.Signer.Public()) {
+		c = append(c, s)
+	}
+	if l.opts.SegmentKeys != nil {
+		if s := l.opts.SegmentKeys.Pending(); s != nil {
+			c = append(c, s)
+		}
+	}
+	return c
+}
+
+// goOnWith takes in the key that the newest segment is signed with.
+func (l *Log) goOnWith(public *signing.PublicKey) error {
+	all := l.candidates()
+	i := slices.IndexFunc(all, func(s *signing.Signer) bool { return s.Public().Equal(public) })
+	l.signer.Store(all[i])
+	switch {
+	case i == 0:
+		return nil
+	case all[i] == l.opts.PreviousSigner:
+		l.successor = l.opts.Signer
+		return nil
+	default:
+		l.unretired = true
+		return l.retire()
+	}
+}
+
+// signerOfNext returns the key of a segment that begins now.
+func (l *Log) signerOfNext() (*signing.Signer, error) {
+	switch {
+	case l.successor != nil:
+		return l.successor, nil
+	case l.opts.SegmentKeys == nil || len(l.segments) == 0:
+		return l.Signer(), nil
+	}
+	if err := l.retire(); err != nil {
+		return nil, err
+	}
+	return l.opts.SegmentKeys.Next()
+}
+
+// changesKey reports whether a segment that begins now has another key than the one
+// before it.
+func (l *Log) changesKey() bool {
+	return len(l.segments) > 0 && (l.successor != nil || l.opts.SegmentKeys != nil)
+}
+
+// keyIDs are the ids of the keys that sign checkpoints, as a header should name them.
+func (l *Log) keyIDs() (ids []string) {
+	signer := l.Signer()
+	if l.successor != nil {
+		signer = l.successor
+	}
+	for _, k := range l.headerKeys(signer) {
+		ids = append(ids, k.ID)
+	}
+	return ids
+}
+
+// headerKeys returns what a header says of the keys of a segment.
+func (l *Log) headerKeys(signer *signing.Signer) []segment.Key {
+	keys := []segment.Key{segment.KeyOf(signer.Public())}
+	if s := l.opts.CheckpointSigner; s != nil {
+		keys = append(keys, segment.KeyOf(s.Public()))
+	}
+	return keys
+}
+
+// introduce signs the note with which the present key introduces the next.
+func (l *Log) introduce(next *signing.Signer) ([]byte, error) {
+	return signing.SignKeyChange(l.opts.Origin, l.tree.Size(), l.tree.Root(), l.Signer(), next)
+}
+
+// changed goes over to the key of a commit that is durable.
+func (l *Log) changed(c *change) {
+	l.opts.Logger.Info("The audit log goes on with another key",
+		zap.String("key_id", c.signer.Public().ID()), zap.String("previous_key_id", c.previous.Public().ID()), zap.Stringer("segment", c.name))
+	l.signer.Store(c.signer)
+	l.unretired = l.successor == nil
+	l.successor = nil
+	l.unfiled = append(l.unfiled, c.keyChange)
+	if err := l.keepKeys(); err != nil {
+		l.opts.Logger.Warn("After a change of the audit log's key; it will be tried again", zap.Error(err))
+	}
+}
+
+// keepKeys does what is left to do after a change of the key.
+func (l *Log) keepKeys() error {
+	return errors.Join(l.retire(), l.fileKeyChanges())
+}
+
+// retire destroys the key that the log has gone over from, if it is ours to destroy.
+func (l *Log) retire() error {
+	if !l.unretired {
+		return nil
+	}
+	if err := l.opts.SegmentKeys.Advance(); err != nil {
+		return err
+	}
+	l.unretired = false
+	return nil
+}
+
+// fileKeyChanges appends what is new to the file of key changes.
+func (l *Log) fileKeyChanges() (err error) {
+	if len(l.unfiled) == 0 {
+		return nil
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("write the file %s: %w", segment.KeyChangesName, err)
+		}
+	}()
+	f, err := l.dir.Edit(segment.KeyChangesName)
+	if errors.Is(err, fs.ErrNotExist) {
+		l.filedChanges = 0
+		f, err = l.dir.Create(segment.KeyChangesName)
+	}
+	if err != nil {
+		return err
+	}
+	var lines []byte
+	for _, note := range l.unfiled {
+		lines = append(segment.AppendKeyChange(lines, note), '\n')
+	}
+	// Behind what is known to be good, whatever a failed attempt has left there.
+	err = f.Truncate(l.filedChanges)
+	if err == nil {
+		_, err = f.WriteAt(lines, l.filedChanges)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := l.dir.Sync(); err != nil {
+		return err
+	}
+	l.filedChanges += int64(len(lines))
+	l.unfiled = nil
+	return nil
+}
+
+// loadKeyChanges reads the end of the file of key changes, and finds in the segments
+// what a crash has kept from being added.
+func (l *Log) loadKeyChanges() error {
+	last, err := l.lastFiled()
+	if err != nil {
+		return fmt.Errorf("read the file %s: %w", segment.KeyChangesName, err)
+	}
+	if len(l.segments) == 0 {
+		return nil
+	}
+	if last != nil {
+		l.known = append(l.known, last.From, last.To)
+		if last.To.Equal(l.Signer().Public()) {
+			return nil
+		}
+	} else {
+		// Most logs never change their key: no need to look at each segment.
+		oldest, err := l.header(l.segments[0].name)
+		if err != nil {
+			return err
+		}
+		if oldest.Keys[0].ID == l.Signer().Public().ID() {
+			return nil
+		}
+	}
+	for _, s := range slices.Backward(l.segments) {
+		c, err := l.keyChange(s.name)
+		if err != nil {
+			return err
+		}
+		if c == nil || last != nil && c.Index <= last.Index {
+			continue
+		}
+		l.unfiled = slices.Insert(l.unfiled, 0, c.Note)
+		l.known = append(l.known, c.From)
+		if last != nil && c.From.Equal(last.To) {
+			break
+		}
+	}
+	return l.fileKeyChanges()
+}
+
+// lastFiled returns the last key change in the file, or nil. An unfinished line
+// behind it is cut off.
+func (l *Log) lastFiled() (*signing.KeyChange, error) {
+	f, err := l.dir.Edit(segment.KeyChangesName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	// The last line, and one that may be cut off behind it.
+	from := max(0, info.Size()-2*(segment.MaxKeyChangeBytes+1))
+	tail, err := io.ReadAll(io.NewSectionReader(f, from, info.Size()-from))
+	if err != nil {
+		return nil, err
+	}
+	end := bytes.LastIndexByte(tail, '\n') + 1
+	l.filedChanges = from + int64(end)
+	if end < len(tail) {
+		if err := errors.Join(f.Truncate(l.filedChanges), f.Sync()); err != nil {
+			return nil, err
+		}
+	}
+	if end == 0 {
+		return nil, nil
+	}
+	line := tail[bytes.LastIndexByte(tail[:end-1], '\n')+1 : end-1]
+	note, err := segment.ParseKeyChange(line)
+	if err == nil {
+		var c signing.KeyChange
+		if c, err = signing.OpenKeyChange(note); err == nil && c.Origin == l.opts.Origin {
+			return &c, nil
+		}
+		err = errors.Join(err, fmt.Errorf("it is of the log %q", c.Origin))
+	}
+	return nil, fmt.Errorf("%w: its last line: %w: restore the file from a copy, or move it out of the directory to have it made anew of the segments there are", ErrDamaged, err)
+}
+
+// keyChange returns the key change with which a segment begins, or nil.
+func (l *Log) keyChange(name segment.Name) (*signing.KeyChange, error) {
+	r, err := segment.Open(l.dir, name.String(), -1)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	// It is among the first that the log says in a segment.
+	for range 8 {
+		line, err := r.Next()
+		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("look for a key change in %s: %w", name, err)
+		}
+		parsed, err := segment.ParseEvent(line)
+		var sum event.Summary
+		if err != nil || event.Scan(parsed.Canonical, &sum) != nil || sum.Log == nil {
+			continue
+		}
+		var o own
+		if json.Unmarshal(sum.Log, &o) != nil || o.Action != actionKeyChanged {
+			continue
+		}
+		c, err := signing.OpenKeyChange([]byte(o.KeyChange))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w: %w", name, ErrDamaged, err)
+		}
+		return &c, nil
+	}
+	return nil, nil
+}
+
+// publicKeys are those whose signatures the checkpoint file may carry.
+func (l *Log) publicKeys() []*signing.PublicKey {
+	keys := []*signing.PublicKey{}
+	for _, s := range l.candidates() {
+		keys = append(keys, s.Public())
+	}
+	for _, k := range l.known {
+		if !slices.ContainsFunc(keys, k.Equal) {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}

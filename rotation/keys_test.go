@@ -1,0 +1,320 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rotation_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/verify"
+)
+
+// modelKeys are keys for segments, of which no crash takes anything.
+type modelKeys struct {
+	t             *testing.T
+	mu            sync.Mutex
+	current, next *signing.Signer
+	chance        *rand.Rand
+	fails         bool
+}
+
+func (k *modelKeys) Pending() *signing.Signer {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.next
+}
+
+func (k *modelKeys) Next() (*signing.Signer, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.next == nil {
+		k.next = signer(k.t, signing.Ed25519)
+	}
+	return k.next, nil
+}
+
+func (k *modelKeys) Advance() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.fails && k.chance.IntN(10) == 0 {
+		return errors.New("the key file cannot be replaced")
+	}
+	k.current, k.next = k.next, nil
+	return nil
+}
+
+// failNowAndThen sets whether advancing may fail. A log that cannot destroy a key
+// refuses to start, so it is off at a start.
+func (k *modelKeys) failNowAndThen(on bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.fails = on
+}
+
+// restart returns options for a restart with the keys as they are.
+func (k *modelKeys) restart(o rotation.Options) rotation.Options {
+	k.failNowAndThen(false)
+	if o.SegmentKeys != nil {
+		o.Signer = k.current
+	}
+	return o
+}
+
+// asOf returns options for a restart with a copy of the keys.
+func (k *modelKeys) asOf(o rotation.Options) rotation.Options {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if o.SegmentKeys != nil {
+		o.Signer = k.current
+		o.SegmentKeys = &modelKeys{t: k.t, current: k.current, next: k.next}
+	}
+	return o
+}
+
+// verifyWith checks a directory with some keys.
+func verifyWith(t testing.TB, dir string, signers ...*signing.Signer) (*verify.Report, error) {
+	t.Helper()
+	var o verify.Options
+	for _, s := range signers {
+		o.Keys = append(o.Keys, s.Public())
+	}
+	return verify.Log(context.Background(), os.DirFS(dir), o)
+}
+
+func mustVerify(t testing.TB, dir string, signers ...*signing.Signer) *verify.Report {
+	t.Helper()
+	r, err := verifyWith(t, dir, signers...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.TamperingDetected {
+		t.Fatalf("tampering: %+v", r.Findings)
+	}
+	return r
+}
+
+func trusts(r *verify.Report) (all []string) {
+	for _, s := range r.Segments {
+		all = append(all, s.Trust)
+	}
+	return all
+}
+
+// The configuration names another key and the one before: whoever has either of them
+// follows the log.
+func TestKeyChangedByConfiguration(t *testing.T) {
+	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+		t.Run(string(scope), func(t *testing.T) {
+			o := options(t)
+			o.Scope = scope
+			first, second, third := o.Signer, signer(t, signing.Ed25519), signer(t, signing.ECDSAP256)
+			l := open(t, o)
+			mustAppend(t, l, o, "a")
+			closeLog(t, l)
+
+			o.Signer = second
+			if _, err := rotation.Open(t.Context(), o); !errors.Is(err, rotation.ErrWrongKey) {
+				t.Fatalf("a key that nobody introduced: %v", err)
+			}
+			o.PreviousSigner = first
+			l = open(t, o)
+			mustAppend(t, l, o, "b")
+			closeLog(t, l)
+			l = open(t, o) // the previous key is still configured, and not needed
+			mustAppend(t, l, o, "c")
+			closeLog(t, l)
+			o.Signer, o.PreviousSigner = third, second
+			l = open(t, o)
+			mustAppend(t, l, o, "d")
+			closeLog(t, l)
+
+			got := read(t, o.Directory)
+			sameIDs(t, got.ids, []string{"a", "b", "c", "d"})
+			if n := len(segmentNames(t, o.Directory)); n != 3 {
+				t.Errorf("%d segments, want one for each key", n)
+			}
+			for _, c := range []struct {
+				key    *signing.Signer
+				trusts []string
+				begins bool
+			}{
+				{first, []string{"given", "introduced", "introduced"}, false},
+				{second, []string{"vouched", "given", "introduced"}, true},
+				{third, []string{"vouched", "vouched", "given"}, true},
+			} {
+				r := mustVerify(t, o.Directory, c.key)
+				if !slices.Equal(trusts(r), c.trusts) {
+					t.Errorf("trust %q, want %q", trusts(r), c.trusts)
+				}
+				if r.VerifiedEvents != r.TotalEvents || r.TrustedFrom == nil || (*r.TrustedFrom > 0) != c.begins {
+					t.Errorf("%d of %d events, trusted from %v", r.VerifiedEvents, r.TotalEvents, r.TrustedFrom)
+				}
+				said := slices.ContainsFunc(r.Findings, func(f verify.Finding) bool { return f.Kind == verify.TrustBegins })
+				if said != c.begins {
+					t.Errorf("findings %+v", r.Findings)
+				}
+			}
+			if _, err := verifyWith(t, o.Directory, signer(t, signing.ECDSAP256)); !errors.Is(err, verify.ErrWrongKey) {
+				t.Errorf("a stranger's key: %v", err)
+			}
+		})
+	}
+}
+
+// Each segment has a key of its own. The first public key is enough to check them all.
+func TestKeyForEachSegment(t *testing.T) {
+	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+		t.Run(string(scope), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "key.pem")
+			first, err := signing.CreateKeyFile(path, signing.ECDSAP256)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := options(t)
+			o.Scope = scope
+			o.MaxSegmentBytes = 3000
+			o.Compression = segment.Zstd
+			reopen := func() *rotation.Log {
+				k, err := signing.OpenRotatingKeyFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				o.Signer, o.SegmentKeys = k.Current(), k
+				return open(t, o)
+			}
+			var want []string
+			for run := range 3 {
+				l := reopen()
+				for _, id := range numbered(fmt.Sprint(run), 10) {
+					mustAppend(t, l, o, id)
+					want = append(want, id)
+				}
+				closeLog(t, l)
+			}
+			sameIDs(t, read(t, o.Directory).ids, want)
+			r := mustVerify(t, o.Directory, first)
+			if len(r.Segments) < 5 || r.VerifiedEvents != r.TotalEvents {
+				t.Fatalf("%d segments, %d of %d events", len(r.Segments), r.VerifiedEvents, r.TotalEvents)
+			}
+			seen := map[string]bool{}
+			for i, s := range r.Segments {
+				if seen[s.KeyID] {
+					t.Errorf("segment %d has the key of another", i)
+				}
+				seen[s.KeyID] = true
+				if want := map[bool]string{true: "given", false: "introduced"}[i == 0]; s.Trust != want {
+					t.Errorf("segment %d is %s, want %s", i, s.Trust, want)
+				}
+			}
+			now, err := signing.LoadKeyFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if last := r.Segments[len(r.Segments)-1].KeyID; now.Public().ID() != last {
+				t.Errorf("the key file holds %s, the newest segment is signed with %s", now.Public().ID(), last)
+			}
+		})
+	}
+}
+
+// Whoever has taken every private key that there is now, and can write everything,
+// cannot make another past: the key of an earlier segment is gone.
+func TestForwardSecurity(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "key.pem")
+	first, err := signing.CreateKeyFile(path, signing.ECDSAP256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := signing.OpenRotatingKeyFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := options(t)
+	o.Signer, o.SegmentKeys = k.Current(), k
+	o.MaxSegmentBytes = 3000
+	l := open(t, o)
+	for _, id := range numbered("e", 12) {
+		mustAppend(t, l, o, id)
+	}
+	closeLog(t, l)
+	mustVerify(t, o.Directory, first)
+	names := segmentNames(t, o.Directory)
+	if len(names) < 4 {
+		t.Fatalf("only %d segments", len(names))
+	}
+	var stolen []*signing.Signer
+	files, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if s, err := signing.LoadKeyFile(filepath.Join(filepath.Dir(path), f.Name())); err == nil {
+			stolen = append(stolen, s)
+		}
+	}
+	if len(stolen) == 0 || slices.ContainsFunc(stolen, func(s *signing.Signer) bool { return s.Public().Equal(first.Public()) }) {
+		t.Fatalf("%d private keys are there, the first among them", len(stolen))
+	}
+	for _, thief := range stolen {
+		for from := range len(names) - 1 {
+			for _, named := range []bool{false, true} {
+				forged := t.TempDir()
+				forge(t, o.Directory, forged, from, thief, named)
+				r, err := verifyWith(t, forged, first)
+				if err == nil && !r.TamperingDetected {
+					t.Errorf("segments forged from number %d on, header naming the thief's key: %t: not found", from, named)
+				}
+				// The forger did all else right: with a verifier that trusts the stolen
+				// key, and follows it backwards, only the names of keys give it away.
+				if named && from == 0 {
+					if r, err := verifyWith(t, forged, thief); err != nil || r.TamperingDetected {
+						t.Errorf("the forgery is not as good as it can be: %v, %+v", err, r)
+					}
+				}
+			}
+		}
+	}
+}
+
+// forge writes a log that differs from number from on: one event's body is changed,
+// and all signatures, checkpoints and key changes are made anew with the stolen key.
+// If named is set, headers name that key.
+func forge(t *testing.T, dir, out string, from int, thief *signing.Signer, named bool) {
+	t.Helper()
+	names := segmentNames(t, dir)
+	for _, name := range names[:from] {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(out, name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := &forger{t: t, thief: thief, named: named}
+	for i, name := range names[from:] {
+		b, forged := w.segment(filepath.Join(dir, name), i == 0)
+		if err := os.WriteFile(filepath.Join(out, forged), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The note of each change that a thief can keep is kept.
+	if b, err := os.ReadFile(filepath.Join(dir, segment.KeyChangesName)); err == nil && from > 0 {
+		lines := bytes.SplitAfter(b, []byte("\n"))
+		if err := os.WriteFile(filepath.Join(out, segment.KeyChangesName), bytes.Join(lines[:from-1], nil), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

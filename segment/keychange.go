@@ -1,0 +1,54 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package segment
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+)
+
+// KeyChangesName is the file that lists the log's key changes, the oldest first: a
+// copy of what the log's own events say, for when retention has deleted those.
+const KeyChangesName = "key-changes"
+
+// MaxKeyChangeBytes bounds a line of that file, without its LF. A signed note of two
+// keys with the longest origin takes less than half.
+const MaxKeyChangeBytes = 4 << 10
+
+const keyChangeStart = `{"key_change":`
+
+// AppendKeyChange appends a line of the file of key changes, without LF, that holds
+// the signed note.
+func AppendKeyChange(dst, note []byte) []byte {
+	dst = append(dst, keyChangeStart...)
+	dst = appendString(dst, note)
+	return append(dst, '}')
+}
+
+// ParseKeyChange returns the signed note that a line holds. It checks the line's
+// form, not the note's.
+func ParseKeyChange(line []byte) ([]byte, error) {
+	note, err := parseNote(line, keyChangeStart)
+	if err == nil && len(line) > MaxKeyChangeBytes {
+		err = fmt.Errorf("it has %d bytes, more than %d", len(line), MaxKeyChangeBytes)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("key change line: %w", err)
+	}
+	return note, nil
+}
+
+// parseNote returns the string that a line holds between start and a closing brace.
+func parseNote(line []byte, start string) ([]byte, error) {
+	rest, ok := bytes.CutPrefix(line, []byte(start))
+	if !ok {
+		return nil, fmt.Errorf("it does not start with %s", start)
+	}
+	quoted, ok := bytes.CutSuffix(rest, []byte("}"))
+	if !ok {
+		return nil, errors.New("it is cut off or has something behind its end")
+	}
+	return unquote(make([]byte, 0, len(quoted)), quoted)
+}

@@ -1,0 +1,205 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package trust reads the file in which an auditor, or whoever runs a log, keeps the
+// public keys that are to be trusted, from when, until when, and since when no more.
+//
+// The file is YAML:
+//
+//	keys:
+//	  - public_key: |            # PEM, or a note verifier key; or a file:
+//	      -----BEGIN PUBLIC KEY-----
+//	      …
+//	    valid_from: 2026-01-01T00:00:00Z
+//	    valid_until: 41873
+//	  - file: 2027.pub.pem       # relative to this file
+//	    revoked: 2027-03-01T09:30:00Z
+//	    reason: copied by somebody who left
+//
+// A point is a time (RFC 3339) or the index of a leaf. Indices are better: times are
+// what events and segments say of themselves.
+package trust
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+// Point is a place in a log: a leaf index, or a time.
+type Point struct {
+	// Index is the index of a leaf, if ByIndex is set.
+	Index   uint64
+	ByIndex bool
+	// Time is a time, if ByIndex is not set.
+	Time time.Time
+}
+
+// Reached reports whether a leaf lies at or behind the point.
+func (p *Point) Reached(index uint64, at time.Time) bool {
+	if p.ByIndex {
+		return index >= p.Index
+	}
+	return !at.Before(p.Time)
+}
+
+func (p *Point) String() string {
+	if p.ByIndex {
+		return "leaf " + strconv.FormatUint(p.Index, 10)
+	}
+	return p.Time.UTC().Format(time.RFC3339)
+}
+
+// UnmarshalYAML reads a leaf index or a time.
+func (p *Point) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind != yaml.ScalarNode {
+		return fmt.Errorf("line %d: want a time such as 2026-01-31T12:00:00Z, or a leaf index", n.Line)
+	}
+	if index, err := strconv.ParseUint(n.Value, 10, 64); err == nil {
+		*p = Point{Index: index, ByIndex: true}
+		return nil
+	}
+	at, err := time.Parse(time.RFC3339, n.Value)
+	if err != nil {
+		return fmt.Errorf("line %d: %q is neither a time such as 2026-01-31T12:00:00Z nor a leaf index", n.Line, n.Value)
+	}
+	*p = Point{Time: at}
+	return nil
+}
+
+// Key is a public key and what is to be believed of it.
+type Key struct {
+	Public *signing.PublicKey
+	// From and Until bound what the key may have signed: From ≤ leaf < Until. A nil
+	// one does not.
+	From, Until *Point
+	// Revoked is where the key stopped being trustworthy; nil if it never did.
+	Revoked *Point
+	// Reason says why, for people.
+	Reason string
+}
+
+// Objection says why the key may not have signed a leaf, or "".
+func (k *Key) Objection(index uint64, at time.Time) string {
+	switch {
+	case k.Revoked != nil && k.Revoked.Reached(index, at):
+		why := ""
+		if k.Reason != "" {
+			why = " (" + k.Reason + ")"
+		}
+		return fmt.Sprintf("the key %s is revoked from %s on%s", k.Public.ID(), k.Revoked, why)
+	case k.From != nil && !k.From.Reached(index, at):
+		return fmt.Sprintf("the key %s is valid from %s on only", k.Public.ID(), k.From)
+	case k.Until != nil && k.Until.Reached(index, at):
+		return fmt.Sprintf("the key %s is valid up to %s only", k.Public.ID(), k.Until)
+	default:
+		return ""
+	}
+}
+
+// Keys are the keys of a trust file.
+type Keys []Key
+
+// Find returns what is known of a key, or nil.
+func (k Keys) Find(public *signing.PublicKey) *Key {
+	for i := range k {
+		if k[i].Public.Equal(public) {
+			return &k[i]
+		}
+	}
+	return nil
+}
+
+// maxFile is far above the size of any trust file.
+const maxFile = 4 << 20
+
+// Load reads a trust file. Files that it names are looked for beside it.
+func Load(path string) (Keys, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the trusted keys: %w", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the trusted keys in %s: %w", path, err)
+	}
+	if len(b) > maxFile {
+		return nil, fmt.Errorf("read the trusted keys in %s: the file is larger than %d bytes", path, maxFile)
+	}
+	keys, err := Parse(b, func(name string) (*signing.PublicKey, error) {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(filepath.Dir(path), name)
+		}
+		return signing.LoadPublicKey(name)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the trusted keys in %s: %w", path, err)
+	}
+	return keys, nil
+}
+
+// Parse reads the content of a trust file; load returns the key in a file that it
+// names.
+func Parse(b []byte, load func(name string) (*signing.PublicKey, error)) (Keys, error) {
+	var in struct {
+		Keys []struct {
+			PublicKey string `yaml:"public_key"`
+			File      string `yaml:"file"`
+			From      *Point `yaml:"valid_from"`
+			Until     *Point `yaml:"valid_until"`
+			Revoked   *Point `yaml:"revoked"`
+			Reason    string `yaml:"reason"`
+		} `yaml:"keys"`
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(b))
+	dec.KnownFields(true)
+	if err := dec.Decode(&in); err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil, errors.New("the file is empty: list the public keys below keys")
+		}
+		return nil, err
+	}
+	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the first YAML document")
+	}
+	if len(in.Keys) == 0 {
+		return nil, errors.New("no key: list the public keys below keys")
+	}
+	keys := make(Keys, 0, len(in.Keys))
+	for i, k := range in.Keys {
+		one := Key{From: k.From, Until: k.Until, Revoked: k.Revoked, Reason: k.Reason}
+		var err error
+		switch {
+		case (k.PublicKey == "") == (k.File == ""):
+			err = errors.New("give either public_key or file")
+		case k.File != "":
+			one.Public, err = load(k.File)
+		default:
+			one.Public, err = signing.ParsePublicKey([]byte(k.PublicKey))
+		}
+		switch {
+		case err != nil:
+		case keys.Find(one.Public) != nil:
+			err = fmt.Errorf("the key %s is listed twice", one.Public.ID())
+		case one.From != nil && one.Until != nil && one.From.ByIndex == one.Until.ByIndex && one.Until.Reached(one.From.Index, one.From.Time):
+			err = errors.New("valid_until is not behind valid_from")
+		case one.Reason != "" && one.Revoked == nil:
+			err = errors.New("reason is for a revoked key: say from when on with revoked")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("keys[%d]: %w", i, err)
+		}
+		keys = append(keys, one)
+	}
+	return keys, nil
+}

@@ -1,0 +1,150 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package trust_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/trust"
+)
+
+func newKey(t testing.TB) *signing.PublicKey {
+	t.Helper()
+	key, err := signing.GenerateKey(signing.ECDSAP256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := signing.NewSigner(key, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Public()
+}
+
+// entry is a list item with the key in PEM, and more lines.
+func entry(k *signing.PublicKey, more ...string) string {
+	pem := strings.ReplaceAll(strings.TrimSpace(string(k.MarshalPEM())), "\n", "\n      ")
+	s := "  - public_key: |\n      " + pem + "\n"
+	for _, line := range more {
+		s += "    " + line + "\n"
+	}
+	return s
+}
+
+func TestObjection(t *testing.T) {
+	k := newKey(t)
+	noon := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		lines []string
+		index uint64
+		at    time.Time
+		want  string
+	}{
+		{nil, 7, noon, ""},
+		{[]string{"valid_from: 7"}, 7, noon, ""},
+		{[]string{"valid_from: 7"}, 6, noon, "valid from leaf 7"},
+		{[]string{"valid_until: 7"}, 6, noon, ""},
+		{[]string{"valid_until: 7"}, 7, noon, "valid up to leaf 7"},
+		{[]string{"valid_from: 2026-06-01T12:00:00Z"}, 0, noon, ""},
+		{[]string{"valid_from: 2026-06-01T12:00:01Z"}, 0, noon, "valid from 2026-06-01T12:00:01Z"},
+		{[]string{"valid_until: 2026-06-01T14:00:00+02:00"}, 0, noon, "valid up to 2026-06-01T12:00:00Z"},
+		{[]string{"revoked: 8", "reason: lost"}, 7, noon, ""},
+		{[]string{"revoked: 8", "reason: lost"}, 8, noon, "revoked from leaf 8 on (lost)"},
+		{[]string{"revoked: 2026-06-01T12:00:00Z"}, 8, noon, "revoked from 2026-06-01T12:00:00Z"},
+		{[]string{"revoked: 2026-06-01T12:00:00Z"}, 8, noon.Add(-1), ""},
+	} {
+		keys, err := trust.Parse([]byte("keys:\n"+entry(k, c.lines...)), nil)
+		if err != nil {
+			t.Errorf("%q: %v", c.lines, err)
+			continue
+		}
+		got := keys.Find(k).Objection(c.index, c.at)
+		if (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%q at leaf %d, %s: %q, want %q", c.lines, c.index, c.at, got, c.want)
+		}
+	}
+}
+
+func TestLoad(t *testing.T) {
+	dir := t.TempDir()
+	a, b := newKey(t), newKey(t)
+	vkey, err := b.VKey("test.example/log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{
+		"a.pub.pem":  string(a.MarshalPEM()),
+		"trust.yaml": "keys:\n  - file: a.pub.pem\n  - public_key: " + vkey + "\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	keys, err := trust.Load(filepath.Join(dir, "trust.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(keys) != 2 || keys.Find(a) == nil || keys.Find(b) == nil || keys.Find(newKey(t)) != nil {
+		t.Errorf("loaded %+v", keys)
+	}
+	if _, err := trust.Load(filepath.Join(dir, "none.yaml")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a file that is not there: %v", err)
+	}
+	if err := os.Truncate(filepath.Join(dir, "trust.yaml"), 5<<20); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := trust.Load(filepath.Join(dir, "trust.yaml")); err == nil || !strings.Contains(err.Error(), "larger") {
+		t.Errorf("a huge file: %v", err)
+	}
+}
+
+func TestRefused(t *testing.T) {
+	k := newKey(t)
+	for name, c := range map[string]struct{ content, want string }{
+		"empty":              {"", "empty"},
+		"no keys":            {"keys: []\n", "no key"},
+		"unknown member":     {"keys:\n" + entry(k, "valid_form: 7"), "valid_form"},
+		"key twice":          {"keys:\n" + entry(k) + entry(k), "keys[1]: the key " + k.ID() + " is listed twice"},
+		"neither":            {"keys:\n  - valid_from: 7\n", "keys[0]: give either public_key or file"},
+		"both":               {"keys:\n" + entry(k, "file: x"), "give either"},
+		"no such file":       {"keys:\n  - file: x\n", "no file x"},
+		"not a key":          {"keys:\n  - public_key: x\n", "keys[0]: not a public key"},
+		"not a point":        {"keys:\n" + entry(k, "revoked: yesterday"), `"yesterday" is neither a time`},
+		"a list for a point": {"keys:\n" + entry(k, "revoked: [1]"), "want a time"},
+		"backwards":          {"keys:\n" + entry(k, "valid_from: 8", "valid_until: 8"), "valid_until is not behind valid_from"},
+		"reason alone":       {"keys:\n" + entry(k, "reason: x"), "reason is for a revoked key"},
+		"two documents":      {"keys:\n" + entry(k) + "---\nkeys: []\n", "follows the first"},
+	} {
+		_, err := trust.Parse([]byte(c.content), func(name string) (*signing.PublicKey, error) { return nil, fmt.Errorf("no file %s", name) })
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	k := newKey(f)
+	f.Add([]byte("keys:\n" + entry(k, "valid_from: 7", "valid_until: 2026-06-01T12:00:00Z", "revoked: 9", "reason: lost")))
+	f.Add([]byte("keys:\n  - file: x\n"))
+	f.Add([]byte("a: &a [*a]\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		keys, err := trust.Parse(b, func(string) (*signing.PublicKey, error) { return k, nil })
+		if err != nil {
+			return
+		}
+		for i := range keys {
+			if keys[i].Public == nil {
+				t.Error("a key without a key")
+			}
+			keys[i].Objection(1, time.Unix(0, 0))
+		}
+	})
+}

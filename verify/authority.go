@@ -1,0 +1,476 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package verify
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"time"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/trust"
+)
+
+// standing is why a segment's signatures count.
+type standing uint8
+
+const (
+	// untrusted: nothing leads from a trusted key to the segment's.
+	untrusted standing = iota
+	// vouched: a trusted key signs the log from a later leaf on, and so all that came
+	// before it as a whole; the segment's own key is one that it succeeded.
+	vouched
+	// introduced: a chain of key changes leads from a trusted key to the segment's.
+	introduced
+	// given: the segment is signed with a key that the caller trusts.
+	given
+)
+
+// authority says whose signatures count in a segment. It is not changed once
+// segments are being checked.
+type authority struct {
+	standing standing
+	// keys are those that the header names. All of them sign every checkpoint, the
+	// first one events. If the header cannot be read they are those of the segments
+	// beside it, and any of them will do.
+	keys   []*signing.PublicKey
+	header *segment.Header
+	// checkpointKeys are those whose signatures a checkpoint may carry.
+	checkpointKeys []*signing.PublicKey
+	// previous is the key of the segment before, if the key was changed: it signs the
+	// segment's first checkpoint, too.
+	previous *signing.PublicKey
+	// change is the note about that, as the segment has it.
+	change *signing.KeyChange
+	// bounds is what the caller says of the key, or nil.
+	bounds *trust.Key
+	// wrong says what is wrong with how the segment's key came about.
+	wrong string
+}
+
+// signer returns the key that signs the segment's events, or nil.
+func (a *authority) signer() *signing.PublicKey {
+	if a.header == nil {
+		return nil
+	}
+	return a.keys[0]
+}
+
+// key returns the key that may have made an event's signature, or nil.
+func (a *authority) key(id string) *signing.PublicKey {
+	if a.standing == untrusted {
+		return nil
+	}
+	for i, k := range a.keys {
+		if k.ID() == id && (i == 0 || a.header == nil) {
+			return k
+		}
+	}
+	return nil
+}
+
+// judge says why the segment's key may not have signed a leaf, or "".
+func (a *authority) judge(index uint64, at time.Time) (Kind, string) {
+	if a.bounds == nil {
+		return "", ""
+	}
+	why := a.bounds.Objection(index, at)
+	switch {
+	case why == "":
+		return "", ""
+	case a.bounds.Revoked != nil && a.bounds.Revoked.Reached(index, at):
+		return KeyRevoked, why
+	default:
+		return KeyNotValid, why
+	}
+}
+
+func (s standing) String() string {
+	return [...]string{untrusted: "unknown", vouched: "vouched", introduced: "introduced", given: "given"}[s]
+}
+
+// authorize finds out whose signatures count in each segment.
+func (c *checker) authorize(files []segment.File) []*authority {
+	all := make([]*authority, len(files))
+	for i, f := range files {
+		all[i] = c.head(f)
+	}
+	c.changes = c.newKeyChanges(all)
+	var before *authority
+	for i, a := range all {
+		if a.header == nil {
+			continue
+		}
+		c.forward(before, a, files[i].Parsed.FirstIndex)
+		if before == nil || a.standing > untrusted {
+			before = a // what a stranger put between leads nowhere
+		}
+	}
+	// What is trusted vouches for what came before it.
+	var after *authority
+	for _, a := range slices.Backward(all) {
+		if a.header == nil {
+			continue
+		}
+		if after != nil && a.standing == untrusted && after.standing > untrusted && after.wrong == "" &&
+			(after.signer().Equal(a.signer()) || c.changes.lead(a.signer(), after.signer(), 0, after.header.FirstIndex)) {
+			a.standing = vouched
+		}
+		after = a
+	}
+	// A header that cannot be read leaves the keys beside it.
+	for i, a := range all {
+		if a.header != nil {
+			continue
+		}
+		for _, beside := range []int{i - 1, i + 1} {
+			if beside >= 0 && beside < len(all) && all[beside].header != nil && all[beside].standing > untrusted {
+				a.keys = once(append(a.keys, all[beside].keys...))
+				a.standing = max(a.standing, all[beside].standing)
+			}
+		}
+		if len(a.keys) == 0 {
+			a.keys, a.standing = c.keys, given
+		}
+	}
+	for _, a := range all {
+		a.checkpointKeys = a.keys
+		if a.previous != nil {
+			a.checkpointKeys = once(append(slices.Clone(a.keys), a.previous))
+		}
+	}
+	return all
+}
+
+// trustBegins says from which leaf on the trusted keys sign the log.
+func (c *checker) trustBegins(results []*result, all []*authority, r *Report) {
+	for i, a := range all {
+		if a.header == nil || a.standing < introduced {
+			continue
+		}
+		first := results[i].first
+		r.TrustedFrom = &first
+		if slices.ContainsFunc(all[:i], func(a *authority) bool { return a.standing == vouched }) {
+			c.log.add(c.o.MaxFindings, Finding{Kind: TrustBegins, Severity: Info, Segment: results[i].file.Name, Index: &first,
+				Message: fmt.Sprintf("the trusted keys sign the log from leaf %d on. They vouch for what came before as a whole: it has not changed since, but that its events were signed when they happened rests on keys that were not given", first)})
+		}
+		return
+	}
+}
+
+// forward finds out why a segment is to be trusted, given the one before, if any.
+func (c *checker) forward(before, a *authority, first uint64) {
+	trusts := slices.ContainsFunc(a.keys, func(k *signing.PublicKey) bool { return slices.ContainsFunc(c.keys, k.Equal) })
+	if trusts {
+		a.standing = given
+	}
+	switch {
+	case before == nil && first == 0:
+	case before == nil:
+		// What led here has been pruned with the first segments; the file of key
+		// changes has a copy.
+		if !trusts && slices.ContainsFunc(c.keys, func(k *signing.PublicKey) bool {
+			return c.changes.lead(k, a.signer(), 0, first)
+		}) {
+			a.standing = introduced
+		}
+	case before.signer().Equal(a.signer()):
+		a.standing = max(a.standing, min(before.standing, introduced))
+	case c.changes.lead(before.signer(), a.signer(), before.header.FirstIndex, first):
+		if before.standing > untrusted {
+			a.standing = max(a.standing, introduced)
+		}
+		if n := c.changes.at(first); n != nil && n.To.Equal(a.signer()) {
+			a.previous = n.From
+		}
+	default:
+		a.wrong = fmt.Sprintf("the segment is signed with the key %s, the one before with %s, and no key change leads from the one to the other", a.signer().ID(), before.signer().ID())
+		if a.change != nil {
+			if why := c.objection(a.change, a.header.Created); why != "" {
+				a.wrong = "the segment's key was introduced by one that could do so no more: " + why
+			}
+		}
+	}
+	if a.change != nil && (a.change.Index != first || a.change.Origin != a.header.Origin || !a.change.To.Equal(a.signer()) || a.change.Root != a.rootBefore()) {
+		a.wrong = "the key change at its beginning does not fit it: it is for another place, log or key"
+	}
+	for _, k := range a.keys {
+		if a.bounds = c.o.Trust.Find(k); a.bounds != nil {
+			break
+		}
+	}
+}
+
+// objection says why the key that was left could not introduce another, or "". The
+// time is zero if it is not known; then bounds in time do not count.
+func (c *checker) objection(n *signing.KeyChange, at time.Time) string {
+	bounds := c.o.Trust.Find(n.From)
+	if bounds == nil {
+		return ""
+	}
+	b := *bounds
+	if at.IsZero() {
+		for _, p := range []**trust.Point{&b.From, &b.Until, &b.Revoked} {
+			if *p != nil && !(*p).ByIndex {
+				*p = nil
+			}
+		}
+	}
+	return b.Objection(n.Index, at)
+}
+
+// rootBefore returns the root of the tree before the segment, as its header says.
+func (a *authority) rootBefore() [32]byte {
+	tree, err := merkle.NewFrontier(a.header.FirstIndex, a.header.Frontier)
+	if err != nil {
+		return [32]byte{} // ParseHeader has checked it
+	}
+	return tree.Root()
+}
+
+// maxHeadLines bounds the lines in which a key change is looked for: the log says it
+// at once.
+const maxHeadLines = 8
+
+// head reads who signs a segment. What cannot be read will be found, and reported,
+// when the segment is checked.
+func (c *checker) head(f segment.File) *authority {
+	a := &authority{}
+	r, err := segment.Open(c.fsys, f.Name, f.Size)
+	if err != nil {
+		return a
+	}
+	defer r.Close()
+	line, err := r.Next()
+	if err != nil {
+		return a
+	}
+	h, err := segment.ParseHeader(line)
+	if err != nil {
+		return a
+	}
+	for _, k := range h.Keys {
+		p, err := signing.ParsePublicKeyDER(k.PublicKey)
+		if err != nil {
+			return a // ParseHeader has checked it
+		}
+		a.keys = append(a.keys, p)
+	}
+	a.header, a.keys = &h, once(a.keys)
+	for range maxHeadLines {
+		line, err := r.Next()
+		if err != nil || segment.KindOf(line) != segment.KindEvent {
+			return a
+		}
+		if a.change = keyChangeOn(line); a.change != nil {
+			return a
+		}
+	}
+	return a
+}
+
+// keyChangeOn returns the key change that an event line tells of, or nil.
+func keyChangeOn(line []byte) *signing.KeyChange {
+	parsed, err := segment.ParseEvent(line)
+	var sum event.Summary
+	if err != nil || event.Scan(parsed.Canonical, &sum) != nil || sum.Log == nil {
+		return nil
+	}
+	var says said
+	if json.Unmarshal(sum.Log, &says) != nil || says.Action != "key_changed" {
+		return nil
+	}
+	n, err := signing.OpenKeyChange([]byte(says.KeyChange))
+	if err != nil {
+		return nil
+	}
+	return &n
+}
+
+// takeKeyChanges reads the file of key changes, if there is one. Only regular lines
+// count; what is wrong with others is a finding.
+func (c *checker) takeKeyChanges() error {
+	f, err := segment.OpenRegular(c.fsys, segment.KeyChangesName)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case isForm(err):
+		c.unfit = append(c.unfit, err.Error())
+		return nil
+	case err != nil:
+		return err
+	}
+	defer f.Close()
+	r := segment.NewReader(io.LimitReader(f, maxKeyChanges), segment.KeyChangesName)
+	for {
+		line, err := r.Next()
+		switch {
+		case err == io.EOF, errors.Is(err, segment.ErrPartialLine):
+			return nil // a line may be being written
+		case isForm(err):
+			c.unfit = append(c.unfit, err.Error())
+			return nil
+		case err != nil:
+			return err
+		}
+		note, err := segment.ParseKeyChange(line)
+		var n signing.KeyChange
+		if err == nil {
+			n, err = signing.OpenKeyChange(note)
+		}
+		if err != nil {
+			if len(c.unfit) < maxUnfit {
+				c.unfit = append(c.unfit, fmt.Sprintf("line %d: %v", r.Line(), err))
+			}
+			continue
+		}
+		c.filed = append(c.filed, n)
+	}
+}
+
+const (
+	// maxKeyChanges bounds the bytes read of the file of key changes: some hundred
+	// thousand changes.
+	maxKeyChanges = 128 << 20
+	// maxUnfit bounds the malformed lines of that file that are reported.
+	maxUnfit = 100
+)
+
+// judgeKeyChanges says what is wrong with the file of key changes, given the log it
+// belongs to.
+func (c *checker) judgeKeyChanges(results []*result, r *Report) (said []Finding) {
+	say := func(kind Kind, format string, args ...any) {
+		said = append(said, Finding{Kind: kind, Severity: Tampering, Segment: segment.KeyChangesName, Message: fmt.Sprintf(format, args...)})
+	}
+	for _, why := range c.unfit {
+		say(KeyChangeInvalid, "%s", why)
+	}
+	for i := range c.filed {
+		n := &c.filed[i]
+		switch {
+		case n.Origin != r.Origin && r.Origin != "":
+			say(KeyChangeInvalid, "a key change of the log %q, not of %q", n.Origin, r.Origin)
+		case n.Index > r.TreeSize:
+			say(Rollback, "the key was changed when the log had %d leaves, but it has only %d: its end is missing", n.Index, r.TreeSize)
+		case contradicts(results, n):
+			say(KeyChangeInvalid, "a change to the key %s at leaf %d, where the log has none", n.To.ID(), n.Index)
+		}
+	}
+	return said
+}
+
+// contradicts reports whether there is a segment that holds the leaf at which a key
+// was changed, and knows nothing of it. The segment may have been pruned.
+func contradicts(results []*result, n *signing.KeyChange) bool {
+	i, found := slices.BinarySearchFunc(results, n.Index, func(r *result, index uint64) int {
+		return cmp.Compare(r.file.Parsed.FirstIndex, index)
+	})
+	if !found {
+		i--
+	}
+	if i < 0 || results[i].end == nil || results[i].authority.header == nil || n.Index >= results[i].end.size {
+		return false
+	}
+	a := results[i].authority
+	return !found || !n.To.Equal(a.signer()) || n.Root != a.rootBefore()
+}
+
+// keyChanges are the key changes of a log, by the key that was left.
+type keyChanges struct {
+	from  map[string][]signing.KeyChange
+	index map[uint64]signing.KeyChange
+}
+
+// newKeyChanges takes in those of the file and those in the segments, which go
+// before. What a key introduced after it was revoked is left out.
+func (c *checker) newKeyChanges(all []*authority) *keyChanges {
+	k := &keyChanges{from: map[string][]signing.KeyChange{}, index: map[uint64]signing.KeyChange{}}
+	refused := map[uint64]bool{}
+	add := func(n signing.KeyChange, at time.Time) {
+		if _, ok := k.index[n.Index]; ok || refused[n.Index] {
+			return
+		}
+		if c.objection(&n, at) != "" {
+			refused[n.Index] = true
+			return
+		}
+		k.index[n.Index] = n
+		id := string(n.From.SPKI())
+		k.from[id] = append(k.from[id], n)
+	}
+	for _, a := range all {
+		if a.change != nil {
+			add(*a.change, a.header.Created)
+		}
+	}
+	for _, n := range c.filed {
+		add(n, time.Time{})
+	}
+	return k
+}
+
+// at returns the key change at an index, or nil.
+func (k *keyChanges) at(index uint64) *signing.KeyChange {
+	n, ok := k.index[index]
+	if !ok {
+		return nil
+	}
+	return &n
+}
+
+// lead reports whether key changes lead from one key to another, each later than the
+// one before, all behind after and none behind until.
+func (k *keyChanges) lead(from, to *signing.PublicKey, after, until uint64) bool {
+	// Nearly always there is one way only; a key may come back, though.
+	type step struct {
+		key   *signing.PublicKey
+		after uint64
+	}
+	seen := map[uint64]bool{}
+	for steps := []step{{from, after}}; len(steps) > 0; {
+		at := steps[len(steps)-1]
+		steps = steps[:len(steps)-1]
+		for _, n := range k.from[string(at.key.SPKI())] {
+			if n.Index <= at.after || n.Index > until || seen[n.Index] {
+				continue
+			}
+			if n.To.Equal(to) {
+				return true
+			}
+			seen[n.Index] = true
+			steps = append(steps, step{n.To, n.Index})
+		}
+	}
+	return false
+}
+
+// connected returns all keys that key changes connect with those given.
+func (k *keyChanges) connected(keys []*signing.PublicKey) []*signing.PublicKey {
+	beside := map[string][]*signing.PublicKey{}
+	for _, n := range k.index {
+		beside[n.From.ID()] = append(beside[n.From.ID()], n.To)
+		beside[n.To.ID()] = append(beside[n.To.ID()], n.From)
+	}
+	seen := map[string]bool{}
+	var all []*signing.PublicKey
+	for todo := slices.Clone(keys); len(todo) > 0; {
+		key := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if seen[key.ID()] {
+			continue
+		}
+		seen[key.ID()] = true
+		all = append(all, key)
+		todo = append(todo, beside[key.ID()]...)
+	}
+	return all
+}

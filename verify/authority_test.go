@@ -1,0 +1,324 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package verify_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/trust"
+	"github.com/otel-auditlog/auditlogexporter/verify"
+)
+
+// writeKeys writes a log that goes over from one key to the next, with a segment of
+// two events for each.
+func writeKeys(t testing.TB, o rotation.Options, keys ...*signing.Signer) *written {
+	t.Helper()
+	o.Directory = filepath.Join(t.TempDir(), "log")
+	var w *written
+	for i, k := range keys {
+		if o.Signer = k; i > 0 {
+			o.PreviousSigner = keys[i-1]
+		}
+		w = write(t, o, 1, 1)
+	}
+	w.signer = keys[0]
+	return w
+}
+
+func threeKeys(t testing.TB) []*signing.Signer {
+	return []*signing.Signer{newSigner(t, signing.ECDSAP256), newSigner(t, signing.Ed25519), newSigner(t, signing.ECDSAP256)}
+}
+
+// stranger continues a log with a segment of one event, signed with a key and not
+// introduced by the one before. keys are those that its header names.
+func (w *written) stranger(t testing.TB, s *signing.Signer, keys ...segment.Key) {
+	t.Helper()
+	var tree merkle.Frontier
+	for _, line := range w.lines(len(w.names) - 1) {
+		line = bytes.TrimSuffix(line, []byte("\n"))
+		switch segment.KindOf(line) {
+		case segment.KindHeader:
+			h, err := segment.ParseHeader(line)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tree, err = merkle.NewFrontier(h.FirstIndex, h.Frontier); err != nil {
+				t.Fatal(err)
+			}
+			tree.Append(merkle.LeafHash(line))
+		case segment.KindEvent:
+			tree.Append(merkle.LeafHash(line))
+		}
+	}
+	created := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
+	name := segment.Name{FirstIndex: tree.Size(), Created: created, Compression: segment.None}
+	header := segment.AppendHeader(nil, segment.Header{Origin: "test.example/auditlog", FirstIndex: tree.Size(), Frontier: tree.Hashes(), Created: created, Scope: segment.ScopeCheckpoint, Keys: keys})
+	w.names = append(w.names, name.String())
+	w.fsys[name.String()] = &fstest.MapFile{Data: append(header, '\n'), Mode: 0o600}
+	signer := w.signer
+	w.signer = s
+	w.extend(t, bare(own("opened", `{"action":"opened"}`)))
+	w.signer = signer
+}
+
+// A key that appears without a key change is found, whoever's it is.
+func TestKeyWithoutKeyChange(t *testing.T) {
+	keys := threeKeys(t)
+	thief := newSigner(t, signing.ECDSAP256)
+	for name, c := range map[string]struct {
+		key    *signing.Signer
+		given  []*signing.Signer
+		events uint64 // that count
+	}{
+		"a stranger's":                        {thief, keys[:1], 13},
+		"one that was left":                   {keys[0], keys[:1], 14},
+		"one that was left, all are given":    {keys[1], keys, 14},
+		"a stranger's, though it is given":    {thief, []*signing.Signer{keys[0], thief}, 14},
+		"a stranger's, the newest is given":   {thief, keys[2:], 13},
+		"one that was left, another is given": {keys[0], keys[1:2], 13},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := writeKeys(t, rotation.Options{}, keys...)
+			w.stranger(t, c.key, segment.KeyOf(c.key.Public()))
+			var o verify.Options
+			for _, k := range c.given {
+				o.Keys = append(o.Keys, k.Public())
+			}
+			r := check(t, w.fsys, o)
+			last := w.names[len(w.names)-1]
+			found := slices.ContainsFunc(bad(r), func(f verify.Finding) bool {
+				return f.Kind == verify.UnknownKey && f.Segment == last && f.Line == 1 && strings.Contains(f.Message, "no key change leads")
+			})
+			if !found {
+				t.Errorf("findings %+v", r.Findings)
+			}
+			// What no trusted key's checkpoint covers is not counted at the end of a log.
+			if r.VerifiedEvents != c.events || r.TotalEvents != c.events {
+				t.Errorf("%d of %d events verified, want %d", r.VerifiedEvents, r.TotalEvents, c.events)
+			}
+		})
+	}
+}
+
+// Every byte of a log with a key change and a second checkpoint key means something.
+func TestKeyChangeMutated(t *testing.T) {
+	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+		t.Run(string(scope), func(t *testing.T) {
+			keys := []*signing.Signer{newSigner(t, signing.ECDSAP256), newSigner(t, signing.Ed25519)}
+			w := writeKeys(t, rotation.Options{Scope: scope, CheckpointSigner: newSigner(t, signing.Ed25519)}, keys...)
+			if r := w.check(t); r.TamperingDetected {
+				t.Fatalf("%+v", r.Findings)
+			}
+			for _, name := range append(w.names[1:2:2], segment.KeyChangesName) {
+				file := w.fsys[name]
+				for i := 0; i < len(file.Data); i += 3 * byteStep {
+					if name == segment.KeyChangesName && i == len(file.Data)-1 {
+						continue // without its end, the last line is one that is being written
+					}
+					before := file.Data[i]
+					file.Data[i] ^= 1 << (i % 7)
+					r, err := verify.Log(context.Background(), w.fsys, verify.Options{Keys: []*signing.PublicKey{keys[0].Public()}})
+					if err == nil && !r.TamperingDetected {
+						t.Errorf("%s, byte %d: %q became %q, and nothing was found", name, i, before, file.Data[i])
+					}
+					file.Data[i] = before
+				}
+			}
+		})
+	}
+}
+
+// A checkpoint is signed by all keys that the header names, and the first after a key
+// change by the key before.
+func TestCheckpointSignaturesStripped(t *testing.T) {
+	keys, checkpointKey := threeKeys(t)[:2], newSigner(t, signing.Ed25519)
+	w := writeKeys(t, rotation.Options{CheckpointSigner: checkpointKey}, keys...)
+	strip := func(w *written, segmentNo, line, signature int) {
+		lines := w.lines(segmentNo)
+		note, err := segment.ParseCheckpoint(bytes.TrimSuffix(lines[line], []byte("\n")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, signatures, _ := strings.Cut(string(note), "\n\n")
+		all := strings.SplitAfter(strings.TrimSuffix(signatures, "\n"), "\n")
+		all = slices.Delete(all, signature, signature+1)
+		note = []byte(text + "\n\n" + strings.TrimSuffix(strings.Join(all, ""), "\n") + "\n")
+		lines[line] = append(segment.AppendCheckpoint(nil, note), '\n')
+		w.setLines(segmentNo, lines)
+	}
+	for name, c := range map[string]struct {
+		line, signature int
+		want            string
+	}{
+		"the checkpoint key's": {4, 1, checkpointKey.Public().ID()},
+		"the signing key's":    {4, 0, keys[1].Public().ID()},
+		"the previous key's":   {4, 2, keys[0].Public().ID()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := w.clone()
+			strip(w, 1, c.line, c.signature)
+			for _, given := range []*signing.Signer{keys[0], keys[1]} {
+				r := check(t, w.fsys, verify.Options{Keys: []*signing.PublicKey{given.Public()}})
+				if !slices.ContainsFunc(bad(r), func(f verify.Finding) bool {
+					return f.Kind == verify.CheckpointSignatureInvalid && f.Line == c.line+1 && strings.Contains(f.Message, c.want)
+				}) {
+					t.Errorf("given %s: %+v", given.Public().ID(), r.Findings)
+				}
+			}
+		})
+	}
+	// The checkpoint key alone is enough to trust a log: it vouches for the tree.
+	r := check(t, w.fsys, verify.Options{Keys: []*signing.PublicKey{checkpointKey.Public()}})
+	if r.TamperingDetected || r.VerifiedEvents != r.TotalEvents {
+		t.Errorf("with the checkpoint key: %+v", r)
+	}
+}
+
+// Retention deletes the segments in which keys were changed; the file of key changes
+// still leads from the first key to the newest.
+func TestKeyChangesOutliveTheirSegments(t *testing.T) {
+	keys := threeKeys(t)
+	o := rotation.Options{Directory: filepath.Join(t.TempDir(), "log"), Retention: rotation.Retention{MaxSegments: 1}}
+	w := writeKeys(t, o, keys...)
+	// Whether the writer pruned before it was closed is not sure: the second start does.
+	if len(w.names) > 1 {
+		t.Skip("not pruned yet")
+	}
+	r := w.check(t)
+	if r.TamperingDetected || r.Segments[0].Trust != "introduced" {
+		t.Errorf("%+v", r)
+	}
+	changes := w.fsys[segment.KeyChangesName]
+	for name, content := range map[string][]byte{
+		"gone":           nil,
+		"without a line": bytes.SplitAfter(changes.Data, []byte("\n"))[1],
+		"empty":          {},
+	} {
+		w := w.clone()
+		if content == nil {
+			delete(w.fsys, segment.KeyChangesName)
+		} else {
+			w.fsys[segment.KeyChangesName].Data = content
+		}
+		if _, err := verify.Log(t.Context(), w.fsys, verify.Options{Keys: []*signing.PublicKey{keys[0].Public()}}); !errors.Is(err, verify.ErrWrongKey) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// What the file of key changes says is held against the log.
+func TestKeyChangesFileContradicts(t *testing.T) {
+	keys := threeKeys(t)
+	thief := newSigner(t, signing.ECDSAP256)
+	good := writeKeys(t, rotation.Options{}, keys...)
+	change := func(index uint64, from, to *signing.Signer, origin string) []byte {
+		note, err := signing.SignKeyChange(origin, index, [32]byte{}, from, to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return append(segment.AppendKeyChange(nil, note), '\n')
+	}
+	for name, c := range map[string]struct {
+		line []byte
+		want verify.Kind
+	}{
+		"beyond the end":       {change(1000, keys[2], thief, "test.example/auditlog"), verify.Rollback},
+		"within a segment":     {change(7, keys[0], thief, "test.example/auditlog"), verify.KeyChangeInvalid},
+		"of another log":       {change(7, keys[0], thief, "other.example/auditlog"), verify.KeyChangeInvalid},
+		"not a key change":     {[]byte("{\"key_change\":\"x\"}\n"), verify.KeyChangeInvalid},
+		"not in good form":     {[]byte("hello\n"), verify.KeyChangeInvalid},
+		"a line of a mebibyte": {append(bytes.Repeat([]byte("x"), 1<<20), '\n'), verify.KeyChangeInvalid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := good.clone()
+			f := w.fsys[segment.KeyChangesName]
+			f.Data = append(f.Data, c.line...)
+			r := w.check(t)
+			if got := bad(r); len(got) != 1 || got[0].Kind != c.want || got[0].Segment != segment.KeyChangesName {
+				t.Errorf("findings %+v", r.Findings)
+			}
+			if r.VerifiedEvents != r.TotalEvents {
+				t.Errorf("%d of %d events", r.VerifiedEvents, r.TotalEvents)
+			}
+		})
+	}
+	t.Run("cut off", func(t *testing.T) {
+		w := good.clone()
+		f := w.fsys[segment.KeyChangesName]
+		f.Data = f.Data[:len(f.Data)-10]
+		if r := w.check(t); r.TamperingDetected {
+			t.Errorf("a line that is being written: %+v", r.Findings)
+		}
+	})
+	t.Run("gone", func(t *testing.T) {
+		w := good.clone()
+		delete(w.fsys, segment.KeyChangesName)
+		if r := w.check(t); r.TamperingDetected {
+			t.Errorf("the segments have it all: %+v", r.Findings)
+		}
+	})
+}
+
+// What a key signs after it was revoked is found, and a key introduced by a revoked one
+// is not trusted.
+func TestRevokedKey(t *testing.T) {
+	keys := threeKeys(t)
+	w := writeKeys(t, rotation.Options{}, keys...)
+	first := func(i int) uint64 {
+		n, err := segment.ParseName(w.names[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n.FirstIndex
+	}
+	public := func(k *signing.Signer, revoked *trust.Point) trust.Key {
+		return trust.Key{Public: k.Public(), Revoked: revoked, Reason: "stolen"}
+	}
+	at := func(index uint64) *trust.Point { return &trust.Point{Index: index, ByIndex: true} }
+	noon := &trust.Point{Time: time.Date(2026, 11, 23, 10, 1, 0, 0, time.UTC)}
+	for name, c := range map[string]struct {
+		keys     trust.Keys
+		failed   uint64
+		kind     verify.Kind
+		segments []string // trust
+	}{
+		"after it signed":                {trust.Keys{public(keys[0], at(first(1)+100))}, 0, "", []string{"given", "introduced", "introduced"}},
+		"before its last event":          {trust.Keys{public(keys[0], at(first(1)-1))}, 11, verify.KeyRevoked, []string{"given", "unknown", "unknown"}},
+		"introduced in time":             {trust.Keys{public(keys[0], at(first(1)+1))}, 0, "", []string{"given", "introduced", "introduced"}},
+		"at a time":                      {trust.Keys{public(keys[0], noon)}, 1, verify.KeyRevoked, []string{"given", "introduced", "introduced"}},
+		"the second, known by the first": {trust.Keys{public(keys[0], nil), public(keys[1], at(first(2)-1))}, 6, verify.KeyRevoked, []string{"given", "given", "unknown"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := check(t, w.fsys, verify.Options{Trust: c.keys})
+			if r.FailedEvents != c.failed || !slices.Equal(trustOf(r), c.segments) {
+				t.Errorf("%d failed, trust %q; want %d, %q", r.FailedEvents, trustOf(r), c.failed, c.segments)
+			}
+			if got := kinds(bad(r)); c.kind == "" && len(got) > 0 || c.kind != "" && !slices.Contains(got, c.kind) {
+				t.Errorf("findings %+v", r.Findings)
+			}
+			if r.SelfAttested {
+				t.Error("the keys of the trust file are given")
+			}
+		})
+	}
+}
+
+func trustOf(r *verify.Report) (all []string) {
+	for _, s := range r.Segments {
+		all = append(all, s.Trust)
+	}
+	return all
+}
