@@ -29,31 +29,43 @@ func (l *Log) compressSealed(ctx context.Context) error {
 			}
 		}
 	})
+	// What keeps one segment from being compressed is no reason to leave the others.
+	var errs []error
 	for _, name := range plain {
 		if err := l.compressOne(ctx, name); err != nil {
-			return fmt.Errorf("compress %s: %w", name, err)
+			errs = append(errs, fmt.Errorf("compress %s: %w", name, err))
+		}
+		if ctx.Err() != nil {
+			break
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // compressOne replaces a sealed segment by its compressed form. At every moment
 // one complete form is there: the compressed one takes its name only when it is
-// durable and has been read back, and the plain one goes only after that.
+// durable and has been read back, and the plain one goes only after that. Where a
+// fault stopped it, it goes on the next time.
 func (l *Log) compressOne(ctx context.Context, plain segment.Name) error {
 	packed := plain
 	packed.Compression = l.opts.Compression
-	if _, err := l.dir.Lstat(packed.String()); !errors.Is(err, fs.ErrNotExist) {
-		return errors.Join(fmt.Errorf("%s is there already, and not the log's work", packed), err)
-	}
-	if err := l.pack(ctx, plain, packed); err != nil {
+	switch _, err := l.dir.Lstat(packed.String()); {
+	case errors.Is(err, fs.ErrNotExist):
+		if err := l.pack(ctx, plain, packed); err != nil {
+			return err
+		}
+	case err != nil:
 		return err
-	}
-	if err := l.removePlain(plain); err != nil {
-		return err
+	default:
+		if err := l.adopt(ctx, plain, packed); err != nil {
+			return fmt.Errorf("%s is there already, and not the log's work: %w", packed, err)
+		}
 	}
 	info, err := l.dir.Lstat(packed.String())
 	if err != nil {
+		return err
+	}
+	if err := l.dir.Remove(plain.String()); err != nil {
 		return err
 	}
 	l.hold(func() {
@@ -64,7 +76,25 @@ func (l *Log) compressOne(ctx context.Context, plain segment.Name) error {
 		}
 		l.observeSegments()
 	})
-	return nil
+	// If this fails, a power cut may bring the plain form back: the next start removes
+	// it.
+	return l.dir.Sync()
+}
+
+// adopt makes a compressed form durable that an earlier attempt has left beside the
+// plain one, or fails if it is not one.
+func (l *Log) adopt(ctx context.Context, plain, packed segment.Name) error {
+	if err := l.sameContent(ctx, plain.String(), packed.String(), packed.Compression); err != nil {
+		return err
+	}
+	f, err := l.dir.Edit(packed.String())
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return l.dir.Sync()
 }
 
 // pack writes the compressed form, durably, and checks it against the plain
@@ -106,13 +136,6 @@ func (l *Log) packInto(ctx context.Context, plain segment.Name, temporary string
 		return err
 	}
 	return f.Sync()
-}
-
-func (l *Log) removePlain(plain segment.Name) error {
-	if err := l.dir.Remove(plain.String()); err != nil {
-		return err
-	}
-	return l.dir.Sync()
 }
 
 // sameContent reads both forms of a segment and compares them.

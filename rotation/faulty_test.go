@@ -26,6 +26,9 @@ type faultyFS struct {
 	sync   func() error
 	create func() error
 	free   func() (uint64, error)
+	// entry is asked before a change of the directory: "rename" to a name, "remove" of
+	// a name, or "sync" of the directory.
+	entry func(op, name string) error
 }
 
 // faulty opens a directory with which nothing is wrong yet.
@@ -50,6 +53,8 @@ func (f *faultyFS) onWrite(do func(p []byte) (int, error)) { f.set(func() { f.wr
 func (f *faultyFS) onCreate(do func() error) { f.set(func() { f.create = do }) }
 
 func (f *faultyFS) onFree(do func() (uint64, error)) { f.set(func() { f.free = do }) }
+
+func (f *faultyFS) onEntry(do func(op, name string) error) { f.set(func() { f.entry = do }) }
 
 func (f *faultyFS) set(do func()) {
 	f.mu.Lock()
@@ -92,6 +97,36 @@ func (f *faultyFS) Free() (uint64, error) {
 		return do()
 	}
 	return f.FS.Free()
+}
+
+func (f *faultyFS) askEntry(op, name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.entry == nil {
+		return nil
+	}
+	return f.entry(op, name)
+}
+
+func (f *faultyFS) Rename(oldname, newname string) error {
+	if err := f.askEntry("rename", newname); err != nil {
+		return err
+	}
+	return f.FS.Rename(oldname, newname)
+}
+
+func (f *faultyFS) Remove(name string) error {
+	if err := f.askEntry("remove", name); err != nil {
+		return err
+	}
+	return f.FS.Remove(name)
+}
+
+func (f *faultyFS) Sync() error {
+	if err := f.askEntry("sync", ""); err != nil {
+		return err
+	}
+	return f.FS.Sync()
 }
 
 type faultyFile struct {

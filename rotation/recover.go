@@ -59,7 +59,12 @@ func (l *Log) addListed(ctx context.Context, s segmentInfo) error {
 		if err := l.sameContent(ctx, plain.String(), s.name.String(), s.name.Compression); err != nil {
 			return fmt.Errorf("%w: %w: one of them has been changed", ErrDamaged, err)
 		}
-		if err := l.removePlain(plain); err != nil {
+		// The writer may have been killed before the new name was durable.
+		err := l.dir.Sync()
+		if err == nil {
+			err = l.dir.Remove(plain.String())
+		}
+		if err != nil {
 			return fmt.Errorf("finish the compression of %s: %w", plain, err)
 		}
 		l.segments = l.segments[:n-1]
