@@ -32,7 +32,11 @@ func (l *Log) compressSealed(ctx context.Context) error {
 	// What keeps one segment from being compressed is no reason to leave the others.
 	var errs []error
 	for _, name := range plain {
-		if err := l.compressOne(ctx, name); err != nil {
+		err := l.compressOne(ctx, name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && l.isGone(name):
+			l.hold(func() { l.miss(name) })
+		case err != nil:
 			errs = append(errs, fmt.Errorf("compress %s: %w", name, err))
 		}
 		if ctx.Err() != nil {

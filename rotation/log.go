@@ -43,6 +43,7 @@ type Log struct {
 	doubt    error                          // why the active segment must be re-checked first
 	fault    error                          // why the last commit failed, as the observer was told
 	pruning  bool                           // the commit records a pruning
+	pruned   uint64                         // leaves before this one have been recorded as pruned
 	degraded bool                           // the log has said that events are unsigned
 	buf      []byte                         // the commit's bytes, reused
 

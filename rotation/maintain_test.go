@@ -4,8 +4,12 @@
 package rotation_test
 
 import (
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -111,5 +115,118 @@ func TestCompressionGoesOnAfterAFault(t *testing.T) {
 			sameIDs(t, read(t, o.Directory).ids, want)
 			checkGood(t, o.Directory, o.Signer)
 		})
+	}
+}
+
+// A segment that cannot be deleted is recorded as pruned once, and deleted when it
+// can be.
+func TestRetentionGoesOnAfterAFault(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	times := 3
+	u := failing(t, o.Directory, func(op, name string) bool {
+		if op != "remove" || !strings.HasSuffix(name, ".jsonl") || times == 0 {
+			return false
+		}
+		times--
+		return true
+	})
+	o.FS, o.MaxSegmentBytes, o.Retention.MaxSegments = u, 1, 10
+	l := open(t, o)
+	for _, id := range numbered("id", 12) {
+		mustAppend(t, l, o, id)
+	}
+	u.await(t, l, o, "pruning", func() bool { return len(segmentNames(t, o.Directory)) <= 11 })
+	closeLog(t, l)
+	pruned := map[string]int{}
+	for _, line := range strings.SplitAfter(ownEvents(t, o.Directory), "\n") {
+		if _, list, ok := strings.Cut(line, `"action":"pruned"`); ok {
+			for _, name := range plainName.FindAllString(list, -1) {
+				pruned[name]++
+			}
+		}
+	}
+	for name, times := range pruned {
+		if times > 1 {
+			t.Errorf("%s is recorded as pruned %d times", name, times)
+		}
+	}
+	if len(pruned) == 0 {
+		t.Error("no pruning is recorded")
+	}
+	checkGood(t, o.Directory, o.Signer)
+}
+
+var plainName = regexp.MustCompile(`audit-[0-9]{20}-[0-9]{8}T[0-9]{6}Z\.jsonl`)
+
+// Where a fault has left both forms of a segment, retention deletes both.
+func TestRetentionDeletesBothForms(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	kept := ""
+	u := failing(t, o.Directory, func(op, name string) bool {
+		// The first plain form cannot be deleted until it is to be pruned.
+		if op != "remove" || !strings.HasSuffix(name, ".jsonl") {
+			return false
+		}
+		if kept == "" {
+			kept = name
+		}
+		return name == kept && !strings.Contains(ownEvents(t, o.Directory), `"action":"pruned"`)
+	})
+	o.FS, o.MaxSegmentBytes, o.Compression, o.Retention.MaxSegments = u, 1, segment.Zstd, 10
+	l := open(t, o)
+	for _, id := range numbered("id", 8) {
+		mustAppend(t, l, o, id)
+	}
+	u.await(t, l, o, "both forms to be gone", func() bool {
+		return kept != "" && !strings.Contains(strings.Join(segmentNames(t, o.Directory), " "), kept)
+	})
+	closeLog(t, l)
+	checkGood(t, o.Directory, o.Signer)
+}
+
+// A sealed segment that somebody removes is missed when maintenance comes to it. The
+// log says so once, and the others are compressed and deleted as they should be.
+func TestRemovedSealedSegment(t *testing.T) {
+	t.Run("compression", func(t *testing.T) {
+		t.Parallel()
+		o := options(t)
+		var removed atomic.Bool
+		u := failing(t, o.Directory, func(op, name string) bool {
+			return op == "rename" && strings.HasSuffix(name, ".zst") && !removed.Load()
+		})
+		o.FS, o.MaxSegmentBytes, o.Compression = u, 1, segment.Zstd
+		removedSegment(t, o, u, func() { removed.Store(true) }, func(names []string) bool { return compressed(names[:8]) })
+	})
+	t.Run("retention", func(t *testing.T) {
+		t.Parallel()
+		o := options(t)
+		u := failing(t, o.Directory, func(op, name string) bool { return false })
+		o.FS, o.MaxSegmentBytes, o.Retention.MaxSegments = u, 1, 11
+		removedSegment(t, o, u, func() {}, func(names []string) bool { return len(names) <= 12 })
+	})
+}
+
+func removedSegment(t *testing.T, o rotation.Options, u upkeep, then func(), done func(names []string) bool) {
+	l := open(t, o)
+	for _, id := range numbered("id", 10) {
+		mustAppend(t, l, o, id)
+	}
+	gone := segmentNames(t, o.Directory)[3]
+	if err := os.Remove(filepath.Join(o.Directory, gone)); err != nil {
+		t.Fatal(err)
+	}
+	then()
+	for _, id := range numbered("more", 10) {
+		mustAppend(t, l, o, id)
+	}
+	said := func() int {
+		return strings.Count(ownEvents(t, o.Directory), `"action":"damaged","detail":"the sealed segment `+gone+` is gone`)
+	}
+	u.await(t, l, o, "maintenance", func() bool { return said() > 0 && done(segmentNames(t, o.Directory)) })
+	closeLog(t, l)
+	if n := said(); n != 1 {
+		t.Errorf("the log says %d times that the segment is gone", n)
 	}
 }

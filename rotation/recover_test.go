@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -108,20 +109,30 @@ func TestTruncationAtEveryByte(t *testing.T) {
 	}
 }
 
-// ownEvents returns the lines of what the log said of itself.
+// ownEvents returns the lines of what the log said of itself, as far as they are still
+// there: the log may be at work.
 func ownEvents(t testing.TB, dir string) string {
 	t.Helper()
 	var all strings.Builder
+	fsys := os.DirFS(dir)
 	for _, name := range segmentNames(t, dir) {
-		b, err := os.ReadFile(filepath.Join(dir, name))
+		r, err := segment.Open(fsys, name, -1)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // compressed or deleted since
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		for line := range bytes.Lines(b) {
+		for {
+			line, err := r.Next()
+			if err != nil {
+				break
+			}
 			if bytes.Contains(line, []byte(`"log":{"action":`)) {
-				all.Write(line)
+				all.Write(append(line, '\n'))
 			}
 		}
+		r.Close()
 	}
 	return all.String()
 }

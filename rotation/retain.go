@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"go.uber.org/zap"
 
@@ -64,7 +65,8 @@ func (l *Log) expired() int {
 	return n
 }
 
-// pruneOldest records and deletes the n oldest segments.
+// pruneOldest records and deletes the n oldest segments. What an earlier attempt has
+// recorded and could not delete is not recorded again.
 func (l *Log) pruneOldest(n int) error {
 	// The file must know the key changes of the segments that are to go.
 	if err := l.fileKeyChanges(); err != nil {
@@ -72,9 +74,17 @@ func (l *Log) pruneOldest(n int) error {
 	}
 	o := own{Action: actionPruned}
 	for i, s := range l.segments[:n] {
-		end, err := l.treeBefore(l.segments[i+1].name)
+		next := l.segments[i+1].name
+		end, err := l.treeBefore(next)
+		if errors.Is(err, fs.ErrNotExist) && l.isGone(next) {
+			l.miss(next)
+			return nil // the next look finds what follows it
+		}
 		if err != nil {
 			return err
+		}
+		if end.Size() <= l.pruned {
+			continue
 		}
 		root := end.Root()
 		o.Segments = append(o.Segments, ownSegment{
@@ -82,14 +92,10 @@ func (l *Log) pruneOldest(n int) error {
 		})
 		o.Before, o.RootHash = end.Size(), hashBytes(root)
 	}
-	waiting := l.pending
-	l.pending = append(waiting[:len(waiting):len(waiting)], o)
-	l.pruning = true
-	err := l.commit(nil)
-	l.pruning = false
-	if err != nil {
-		l.pending = waiting
-		return err
+	if len(o.Segments) > 0 {
+		if err := l.recordPruning(o); err != nil {
+			return err
+		}
 	}
 	for range n {
 		s := l.segments[0]
@@ -102,14 +108,58 @@ func (l *Log) pruneOldest(n int) error {
 	return l.dir.Sync()
 }
 
-// removeSegment deletes one sealed segment's file. Removing a name removes a
-// link, never what it leads to.
-func (l *Log) removeSegment(name segment.Name) error {
-	err := l.dir.Remove(name.String())
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+// recordPruning makes the event durable that says which segments go.
+func (l *Log) recordPruning(o own) error {
+	waiting := l.pending
+	l.pending = append(waiting[:len(waiting):len(waiting)], o)
+	l.pruning = true
+	err := l.commit(nil)
+	l.pruning = false
+	if err != nil {
+		l.pending = waiting
+		return err
 	}
-	return err
+	l.pruned = o.Before
+	return nil
+}
+
+// removeSegment deletes one sealed segment's file, or both where a fault has kept
+// its compression from being finished. Removing a name removes a link, never what
+// it leads to.
+func (l *Log) removeSegment(name segment.Name) error {
+	names := []segment.Name{name}
+	if packed := name; name.Compression == segment.None && l.opts.Compression != segment.None {
+		packed.Compression = l.opts.Compression
+		names = append(names, packed)
+	}
+	for _, n := range names {
+		if err := l.dir.Remove(n.String()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// isGone reports whether a segment's file is not there, though its directory is.
+func (l *Log) isGone(name segment.Name) bool {
+	_, err := l.dir.Lstat(name.String())
+	return errors.Is(err, fs.ErrNotExist) && l.dir.Present() == nil
+}
+
+// miss takes a sealed segment off the list that somebody has removed, and has the next
+// commit say so. The newest segment stays: what follows it refers to it.
+func (l *Log) miss(name segment.Name) {
+	for i, s := range l.segments[:len(l.segments)-1] {
+		if s.name == name {
+			l.segments = slices.Delete(l.segments, i, i+1)
+			l.pending = append(l.pending, own{
+				Action: actionDamaged, Reason: "interference", Segment: name.Plain().String(),
+				Detail: fmt.Sprintf("the sealed segment %s is gone, and it was not retention", name),
+			})
+			l.opts.Logger.Error("A sealed segment of the audit log has been removed by somebody", zap.Stringer("segment", name))
+			return
+		}
+	}
 }
 
 // treeBefore returns the tree that precedes a segment, as its header has it.
