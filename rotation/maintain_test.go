@@ -121,17 +121,23 @@ func TestCompressionGoesOnAfterAFault(t *testing.T) {
 // A segment that cannot be deleted is recorded as pruned once, and deleted when it
 // can be.
 func TestRetentionGoesOnAfterAFault(t *testing.T) {
+	for _, suffix := range []string{".jsonl", ".zst"} {
+		t.Run(suffix, func(t *testing.T) { retentionGoesOn(t, suffix) })
+	}
+}
+
+func retentionGoesOn(t *testing.T, suffix string) {
 	t.Parallel()
 	o := options(t)
 	times := 3
 	u := failing(t, o.Directory, func(op, name string) bool {
-		if op != "remove" || !strings.HasSuffix(name, ".jsonl") || times == 0 {
+		if op != "remove" || !strings.HasSuffix(name, suffix) || times == 0 {
 			return false
 		}
 		times--
 		return true
 	})
-	o.FS, o.MaxSegmentBytes, o.Retention.MaxSegments = u, 1, 10
+	o.FS, o.MaxSegmentBytes, o.Compression, o.Retention.MaxSegments = u, 1, segment.Zstd, 10
 	l := open(t, o)
 	for _, id := range numbered("id", 12) {
 		mustAppend(t, l, o, id)
@@ -153,6 +159,9 @@ func TestRetentionGoesOnAfterAFault(t *testing.T) {
 	}
 	if len(pruned) == 0 {
 		t.Error("no pruning is recorded")
+	}
+	if strings.Contains(ownEvents(t, o.Directory), `"action":"damaged"`) {
+		t.Error("the log misses what it has deleted itself")
 	}
 	checkGood(t, o.Directory, o.Signer)
 }

@@ -130,7 +130,7 @@ func (l *Log) removeSegment(name segment.Name) error {
 	names := []segment.Name{name}
 	if packed := name; name.Compression == segment.None && l.opts.Compression != segment.None {
 		packed.Compression = l.opts.Compression
-		names = append(names, packed)
+		names = []segment.Name{packed, name} // the plain one is what the log goes by
 	}
 	for _, n := range names {
 		if err := l.dir.Remove(n.String()); err != nil && !errors.Is(err, fs.ErrNotExist) {
