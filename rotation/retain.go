@@ -24,10 +24,27 @@ func (l *Log) prune(ctx context.Context) error {
 	if !l.opts.Retention.enabled() {
 		return nil
 	}
+	var oldest []segment.Name // those that go, and the one behind them
+	l.hold(func() {
+		if n := l.expired(); n > 0 {
+			for _, s := range l.segments[:n+1] {
+				oldest = append(oldest, s.name)
+			}
+		}
+	})
+	if len(oldest) == 0 {
+		return ctx.Err()
+	}
+	for i, name := range oldest[:len(oldest)-1] {
+		if err := l.keepRangesOf(ctx, name, oldest[i+1]); err != nil {
+			return fmt.Errorf("apply the retention limits: %w", err)
+		}
+	}
 	var err error
 	l.hold(func() {
-		n := l.expired()
-		if n == 0 {
+		// Only what has been taken in above.
+		n := min(l.expired(), len(oldest)-1)
+		if n == 0 || l.segments[0].name != oldest[0] {
 			return
 		}
 		err = l.pruneOldest(n)
@@ -37,6 +54,21 @@ func (l *Log) prune(ctx context.Context) error {
 		return fmt.Errorf("apply the retention limits: %w", err)
 	}
 	return ctx.Err()
+}
+
+// keepRangesOf keeps what stands for a segment that is to go, unless it is gone.
+func (l *Log) keepRangesOf(ctx context.Context, name, next segment.Name) error {
+	before, err := l.treeBefore(name)
+	if err == nil {
+		var after merkle.Frontier
+		if after, err = l.treeBefore(next); err == nil {
+			err = l.keepRanges(ctx, name, before, after)
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) && (l.isGone(name) || l.isGone(next)) {
+		return nil // pruning finds that out
+	}
+	return err
 }
 
 // expired returns how many of the oldest segments are beyond the limits. The

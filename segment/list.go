@@ -62,7 +62,7 @@ func List(fsys fs.FS) (Listing, error) {
 			l.Segments = append(l.Segments, File{Name: name, Parsed: parsed, Size: info.Size(), Mode: info.Mode()})
 		case name == CheckpointName:
 			l.Checkpoint = true
-		case name == LockName, name == KeyChangesName:
+		case name == LockName, name == KeyChangesName, name == PrunedRangesName:
 		case IsTornName(name):
 			l.Torn = append(l.Torn, name)
 		case strings.HasSuffix(name, TempSuffix):

@@ -24,6 +24,8 @@ type keptCheckpoint struct {
 	err  error  // why it cannot be used
 	// opened says that its signature has been checked.
 	opened bool
+	// unknown says that the log never had a checkpoint of that size.
+	unknown bool
 
 	// The log has a tree of that size: with the same root, with another.
 	same, other atomic.Bool
@@ -130,7 +132,11 @@ func (c *checker) judgeKept(first uint64, r *Report) (said []Finding) {
 		case k.Size > r.TreeSize:
 			say(Rollback, Tampering, "covers %d leaves, but the log has only %d: its end is missing", k.Size, r.TreeSize)
 		case k.Size < first:
-			say(CheckpointUnchecked, Warning, "covers %d leaves, and the segments up to there have been pruned", k.Size)
+			if k.unknown {
+				say(Rollback, Tampering, "covers %d leaves, but the log never had a checkpoint of that size: this is another history of it", k.Size)
+				break
+			}
+			say(Rollback, Tampering, "covers %d leaves. The segments up to there have been pruned, and without the file %s, as the log has written it, nothing shows that the log extends it", k.Size, segment.PrunedRangesName)
 		default:
 			say(CheckpointUnchecked, Warning, "covers %d leaves; the log is not intact up to there", k.Size)
 		}

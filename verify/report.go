@@ -77,6 +77,9 @@ const (
 	TornTail Kind = "torn_tail"
 	// Rollback: the log does not extend a checkpoint that was kept.
 	Rollback Kind = "rollback"
+	// PrunedRangesInvalid: the file that stands for pruned segments does not lead to the
+	// first one there is.
+	PrunedRangesInvalid Kind = "pruned_ranges_invalid"
 	// CheckpointUnchecked: a kept checkpoint cannot be compared with the log.
 	CheckpointUnchecked Kind = "checkpoint_unchecked"
 	// Pruned: retention has deleted segments, as the log itself says.

@@ -178,6 +178,9 @@ func (c *checker) pass(ctx context.Context, l segment.Listing) (_ *Report, settl
 	if !settled {
 		return nil, false, nil
 	}
+	if err := c.judgePruned(results); err != nil {
+		return nil, false, err
+	}
 	j := c.join(results, authorities)
 	if err := c.duplicates(ctx, results, j); err != nil {
 		return nil, false, err

@@ -1,0 +1,72 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package segment
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+)
+
+// PrunedRangesName is the file that keeps, of segments that retention deletes, what
+// it takes to compute the root hash at each of their checkpoints.
+const PrunedRangesName = "pruned-ranges"
+
+// PrunedRange is a line of that file: the subtrees of the leaves from the size on the
+// line before, 0 before the first, up to a checkpoint's size (see [merkle.Range]).
+type PrunedRange struct {
+	Size     uint64
+	Subtrees []merkle.Hash
+}
+
+const prunedRangeStart = `{"size":`
+
+// AppendPrunedRange appends the line, without LF.
+func AppendPrunedRange(dst []byte, r PrunedRange) []byte {
+	dst = append(dst, prunedRangeStart...)
+	dst = strconv.AppendUint(dst, r.Size, 10)
+	dst = append(dst, `,"subtrees":[`...)
+	for i, hash := range r.Subtrees {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendBase64(dst, hash[:])
+	}
+	return append(dst, "]}"...)
+}
+
+// maxPrunedRangeBytes is far above the line of 128 subtrees.
+const maxPrunedRangeBytes = 8 << 10
+
+// ParsePrunedRange parses a line. It accepts only the bytes that [AppendPrunedRange]
+// would write for what it returns.
+func ParsePrunedRange(line []byte) (r PrunedRange, err error) {
+	if len(line) > maxPrunedRangeBytes {
+		return r, fmt.Errorf("pruned range line has %d bytes, more than %d", len(line), maxPrunedRangeBytes)
+	}
+	var in struct {
+		Size     uint64   `json:"size"`
+		Subtrees [][]byte `json:"subtrees"`
+	}
+	if err := json.Unmarshal(line, &in); err != nil {
+		return r, fmt.Errorf("pruned range line: %w", err)
+	}
+	if in.Size > MaxIndex {
+		return r, fmt.Errorf("pruned range line has size %d, above %d", in.Size, uint64(MaxIndex))
+	}
+	r.Size = in.Size
+	for _, b := range in.Subtrees {
+		if len(b) != len(merkle.Hash{}) {
+			return r, fmt.Errorf("pruned range line has a hash of %d bytes", len(b))
+		}
+		r.Subtrees = append(r.Subtrees, merkle.Hash(b))
+	}
+	if !bytes.Equal(AppendPrunedRange(nil, r), line) {
+		return r, fmt.Errorf("pruned range line is not in the form this format demands")
+	}
+	return r, nil
+}
