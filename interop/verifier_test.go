@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -127,6 +128,75 @@ func (w watch) SegmentsChanged(int, int64)        { w.changed <- struct{}{} }
 func (w watch) FreeSpace(uint64)                  {}
 func (w watch) Fault(error)                       {}
 func (w watch) Healthy()                          {}
+
+// A log that changes its key, and has a second one for checkpoints, can be followed
+// from its first key by the specification alone.
+func TestSecondVerifierFollowsKeys(t *testing.T) {
+	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+		t.Run(string(scope), func(t *testing.T) {
+			dir, keys := filepath.Join(t.TempDir(), "log"), t.TempDir()
+			var public []string
+			o := rotation.Options{Directory: dir, Origin: vectorOrigin, Scope: scope, Sync: true, MaxSegmentBytes: 1}
+			for i, a := range []signing.Algorithm{signing.ECDSAP256, signing.Ed25519, signing.ECDSAP256} {
+				file := filepath.Join(keys, fmt.Sprintf("%d.pem", i))
+				s, err := signing.CreateKeyFile(file, a)
+				if err != nil {
+					t.Fatal(err)
+				}
+				public = append(public, signing.PublicKeyPath(file))
+				if o.PreviousSigner, o.Signer = o.Signer, s; i == 1 {
+					if o.CheckpointSigner, err = signing.CreateKeyFile(filepath.Join(keys, "checkpoint.pem"), signing.Ed25519); err != nil {
+						t.Fatal(err)
+					}
+				}
+				l, err := rotation.Open(t.Context(), o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := l.Close(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if r := ours(t, dir, public[0]); r.TamperingDetected || len(r.Segments) != 3 {
+				t.Fatalf("%+v", r)
+			}
+			if status, out := other(t, dir, public[0]); status != 0 {
+				t.Fatalf("the other says %d: %s", status, out)
+			}
+			segments := segmentsOf(t, dir)
+			// The first checkpoint under the second key, without a signature at a time.
+			b, err := os.ReadFile(segments[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			signatures := regexp.MustCompile(regexp.QuoteMeta("\u2014 "+vectorOrigin)+` [A-Za-z0-9+/=]+\\n`).FindAllIndex(b, -1)
+			for _, at := range signatures[len(signatures)-3:] {
+				if err := os.WriteFile(segments[1], slices.Delete(bytes.Clone(b), at[0], at[1]), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				if r := ours(t, dir, public[0]); !r.TamperingDetected {
+					t.Error("a signature less: ours finds nothing")
+				}
+				if status, out := other(t, dir, public[0]); status != 1 || !strings.Contains(out, "checkpoint_signature_invalid "+filepath.Base(segments[1])) {
+					t.Errorf("a signature less: the other says %d: %s", status, out)
+				}
+			}
+			if err := os.WriteFile(segments[1], b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			// A key change less: the third segment's key comes from nowhere.
+			if err := os.Remove(segments[1]); err != nil {
+				t.Fatal(err)
+			}
+			if r := ours(t, dir, public[0]); !r.TamperingDetected {
+				t.Error("a segment less: ours finds nothing")
+			}
+			if status, out := other(t, dir, public[0]); status != 1 || !strings.Contains(out, "unknown_key "+filepath.Base(segments[2])) {
+				t.Errorf("a segment less: the other says %d: %s", status, out)
+			}
+		})
+	}
+}
 
 // The logs among the vectors are good, and stay so.
 func TestVectorLogs(t *testing.T) {

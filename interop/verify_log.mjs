@@ -10,6 +10,9 @@
 //
 //   node verify_log.mjs DIRECTORY PUBLIC_KEY.pem [SECOND.pem …]
 //
+// Where the log changes its key it follows from the keys given to later ones, not
+// to earlier ones.
+//
 // It prints one line for each finding and a summary. Exit status: 0 the log is
 // good, 1 it is not, 2 it could not be checked.
 
@@ -104,8 +107,12 @@ class Tree {
 // --- keys and signatures (section 5) --------------------------------------
 
 class Key {
-  constructor(pem) {
-    this.key = createPublicKey(pem);
+  static fromDER(der) {
+    return new Key({ key: der, format: 'der', type: 'spki' });
+  }
+
+  constructor(from) {
+    this.key = createPublicKey(from);
     this.der = this.key.export({ type: 'spki', format: 'der' });
     this.id = sha256(this.der).subarray(0, 8).toString('hex');
     const type = this.key.asymmetricKeyType;
@@ -128,6 +135,11 @@ class Key {
       return sha256(Buffer.from(origin + '\n'), Buffer.from([1]), this.der.subarray(-32)).subarray(0, 4);
     }
     return sha256(this.der).subarray(0, 4);
+  }
+
+  // signed says whether a note of that name carries the key's valid signature.
+  signed(note, name) {
+    return note.signatures.some((s) => s.name === name && s.hash.equals(this.noteHash(name)) && this.verify(note.message, s.signature));
   }
 }
 
@@ -173,14 +185,10 @@ function parseEvent(line) {
   return { event, json, form, signature: signature === undefined ? null : base64(signature), keyID };
 }
 
-function parseCheckpoint(line) {
-  const note = parse(line).checkpoint;
-  need(typeof note === 'string' && JSON.stringify({ checkpoint: note }) === line, 'checkpoint line not in the form of section 3.3');
+function parseNote(note) {
   const split = note.lastIndexOf('\n\n');
-  need(split > 0 && note.endsWith('\n'), 'checkpoint without signatures');
+  need(split > 0 && note.endsWith('\n'), 'a note without signatures');
   const message = note.slice(0, split + 1);
-  const lines = message.split('\n');
-  need(lines.length === 4 && /^(0|[1-9]\d*)$/.test(lines[1]), 'checkpoint text');
   const signatures = note.slice(split + 2, -1).split('\n').map((s) => {
     const m = /^\u2014 (\S+) (\S+)$/.exec(s);
     need(m, 'signature line');
@@ -188,7 +196,85 @@ function parseCheckpoint(line) {
     need(b.length > 4, 'empty signature');
     return { name: m[1], hash: b.subarray(0, 4), signature: b.subarray(4) };
   });
-  return { origin: lines[0], size: Number(lines[1]), root: base64(lines[2]), message: Buffer.from(message), signatures };
+  return { lines: message.split('\n'), message: Buffer.from(message), signatures };
+}
+
+function parseCheckpoint(line) {
+  const string = parse(line).checkpoint;
+  need(typeof string === 'string' && JSON.stringify({ checkpoint: string }) === line, 'checkpoint line not in the form of section 3.3');
+  const note = parseNote(string);
+  need(note.lines.length === 4 && /^(0|[1-9]\d*)$/.test(note.lines[1]), 'checkpoint text');
+  return { ...note, origin: note.lines[0], size: Number(note.lines[1]), root: base64(note.lines[2]) };
+}
+
+// parseKeyChange checks a key change (section 5.1) and both of its signatures.
+function parseKeyChange(string) {
+  need(typeof string === 'string', 'a key change without a note');
+  const note = parseNote(string);
+  const [origin, title, index, root, from, to] = note.lines;
+  need(note.lines.length === 7 && title === 'auditlog key change v1' && /^(0|[1-9]\d*)$/.test(index), 'key change text');
+  const change = { origin, index: Number(index), root: base64(root), from: Key.fromDER(base64(from)), to: Key.fromDER(base64(to)) };
+  need(note.signatures.length === 2 && change.from.signed(note, origin) && change.to.signed(note, origin), 'key change signatures');
+  return change;
+}
+
+// findKeyChange returns the key change among the first lines of a segment, or null.
+function findKeyChange(bytes) {
+  let at = 0;
+  for (let i = 0; i < 9; i++) {
+    const end = bytes.indexOf(10, at);
+    if (end < 0) return null;
+    const line = bytes.subarray(at, end).toString();
+    at = end + 1;
+    if (!line.startsWith('{"event":')) continue;
+    try {
+      const { event } = parseEvent(line);
+      if (event.log?.action === 'key_changed') return parseKeyChange(event.log.key_change);
+    } catch (e) {
+      if (!(e instanceof Malformed)) throw e;
+    }
+  }
+  return null;
+}
+
+// filedKeyChanges reads the file of key changes.
+function filedKeyChanges(dir) {
+  let lines;
+  try {
+    lines = readFileSync(join(dir, 'key-changes'), 'utf8').split('\n').slice(0, -1);
+  } catch (e) {
+    if (e.code === 'ENOENT') return [];
+    throw e;
+  }
+  return lines.map((line) => parseKeyChange(parse(line).key_change));
+}
+
+// Chain is the keys that are trusted: given, or introduced by one that is.
+class Chain {
+  constructor(keys, filed) {
+    this.keys = keys;
+    this.filed = filed;
+    this.current = null; // of the last segment that is trusted
+  }
+
+  // take decides whether a segment's keys are trusted. It returns the key before, if
+  // the key was changed, or null; what is wrong is malformed.
+  take(names, change, index, root) {
+    const given = names.some((k) => this.keys.some((g) => g.id === k.id));
+    const main = names[0];
+    if (this.current === null) {
+      // What led here may have been pruned.
+      const trusted = new Set(this.keys.map((k) => k.id));
+      for (const c of this.filed) if (c.index <= index && trusted.has(c.from.id)) trusted.add(c.to.id);
+      if (given || trusted.has(main.id)) this.current = main;
+      return null;
+    }
+    if (this.current.id === main.id) return null;
+    const before = this.current;
+    need(change && change.from.id === before.id && change.to.id === main.id && change.index === index && change.root.equals(root), `the key ${main.id} appears without a key change`);
+    this.current = main;
+    return before;
+  }
 }
 
 // --- a segment ------------------------------------------------------------
@@ -208,11 +294,13 @@ function content(path, compression) {
 }
 
 // checkSegment returns what the segment says of itself, and reports findings.
-function checkSegment(file, dir, keys, report) {
+function checkSegment(file, dir, chain, report) {
   const bytes = content(join(dir, file.name), file.compression);
   const state = { file, good: null, start: null, events: 0, pruned: [], trusted: 0 };
   let tree = null;
   let header = null;
+  let names = []; // the keys that the header names
+  let previous = null; // the key before, until a checkpoint has shown its signature
   let number = 0;
   let broken = false;
   for (let at = 0; at < bytes.length; ) {
@@ -236,6 +324,14 @@ function checkSegment(file, dir, keys, report) {
         need(header.first_index === file.index, 'first_index is not the one in the name');
         tree = new Tree(header.first_index, header.frontier);
         state.start = { size: tree.size, root: tree.root(), origin: header.origin };
+        names = header.keys.map((k) => Key.fromDER(base64(k.public_key)));
+        try {
+          previous = chain.take(names, findKeyChange(bytes), tree.size, tree.root());
+        } catch (e) {
+          if (!(e instanceof Malformed)) throw e;
+          finding('unknown_key', e.message);
+        }
+        state.believed = chain.current !== null && chain.current.id === names[0].id;
         tree.add(leafHash(raw));
       } else if (line.startsWith('{"event":')) {
         need(tree, 'an event before the header');
@@ -244,7 +340,7 @@ function checkSegment(file, dir, keys, report) {
         tree.add(leafHash(raw));
         const e = parseEvent(line);
         if (e.form === 'signed') {
-          const key = keys.find((k) => k.id === e.keyID);
+          const key = state.believed && e.keyID === names[0].id ? names[0] : null;
           if (!key) finding('unknown_key', `event ${e.event.event_id} is signed with ${e.keyID}`);
           else if (!key.verify(Buffer.from(e.json), e.signature)) finding('event_signature_invalid', `event ${e.event.event_id}, index ${index}`);
         } else if (e.form === 'bare' && header.scope === 'event') {
@@ -263,12 +359,13 @@ function checkSegment(file, dir, keys, report) {
           broken = true;
           continue;
         }
-        const ours = c.signatures.filter((s) => s.name === c.origin);
-        const valid = keys.some((k) => ours.some((s) => s.hash.equals(k.noteHash(c.origin)) && k.verify(c.message, s.signature)));
-        if (!valid) {
-          finding('checkpoint_signature_invalid', 'no valid signature of a trusted key');
+        const needed = previous === null ? names : [...names, previous];
+        const lacking = needed.find((k) => !k.signed(c, c.origin));
+        if (!state.believed || lacking) {
+          finding('checkpoint_signature_invalid', lacking ? `no valid signature of the key ${lacking.id}` : 'no valid signature of a trusted key');
           continue;
         }
+        previous = null;
         state.trusted++;
         state.good = { size: tree.size, root: tree.root() };
         state.tail = null;
@@ -302,7 +399,8 @@ function checkLog(dir, keys) {
   files.sort((a, b) => a.index - b.index);
   files.at(-1).newest = true;
 
-  const states = files.map((f) => checkSegment(f, dir, keys, report));
+  const chain = new Chain(keys, filedKeyChanges(dir));
+  const states = files.map((f) => checkSegment(f, dir, chain, report));
   const pruned = Math.max(0, ...states.flatMap((s) => s.pruned.map((p) => p.before)));
   let end = null;
   let origin = null;
