@@ -46,6 +46,8 @@ func (l *Log) commit(g *group) error {
 // change is a commit that has been put together and not yet written.
 type change struct {
 	tree merkle.Frontier
+	// mark is where the segment begins.
+	mark *merkle.Mark
 	note []byte
 	buf  []byte
 	// begins is set if the change starts a segment; header is then its name.
@@ -97,7 +99,7 @@ func (l *Log) put(g *group, reason string, start time.Time) error {
 	if err != nil {
 		return err
 	}
-	l.tree, l.note, l.degraded, l.pending = c.tree, c.note, c.degraded, nil
+	l.tree, l.mark, l.note, l.degraded, l.pending = c.tree, c.mark, c.note, c.degraded, nil
 	for _, call := range g.calls {
 		call.receipt.TreeSize = l.tree.Size()
 		call.receipt.Segment = l.active.name.String()
@@ -125,7 +127,7 @@ func (l *Log) put(g *group, reason string, start time.Time) error {
 // assemble puts together the bytes that the commit appends, and the tree
 // behind them.
 func (l *Log) assemble(g *group, reason string) (c *change, err error) {
-	c = &change{tree: l.tree, buf: l.buf[:0], scratch: l.NewBatch(), signer: l.Signer()}
+	c = &change{tree: l.tree, mark: l.mark, buf: l.buf[:0], scratch: l.NewBatch(), signer: l.Signer()}
 	defer func() {
 		if err != nil {
 			c.scratch.Release()
@@ -171,8 +173,14 @@ func (l *Log) assemble(g *group, reason string) (c *change, err error) {
 // take appends a batch's lines and leaves.
 func (c *change) take(b *Batch) {
 	c.buf = append(c.buf, b.lines...)
-	for _, leaf := range b.leaves {
-		c.tree.Append(leaf)
+	c.grow(b.leaves...)
+}
+
+// grow appends leaves to the tree.
+func (c *change) grow(leaves ...merkle.Hash) {
+	marks := [...]*merkle.Mark{c.mark}
+	for _, leaf := range leaves {
+		c.tree.AppendMarked(leaf, marks[:])
 	}
 }
 
@@ -204,13 +212,15 @@ func (l *Log) begin(c *change, reason string) (err error) {
 		Scope:      l.opts.Scope,
 		Keys:       l.headerKeys(c.signer),
 	})
-	c.tree.Append(merkle.LeafHash(c.buf))
+	c.mark = merkle.NewMark(&c.tree)
+	c.grow(merkle.LeafHash(c.buf))
 	c.buf = append(c.buf, '\n')
 	if n := len(l.segments); n > 0 {
 		last := l.segments[n-1]
 		root := l.tree.Root()
 		c.says = append(c.says, own{Action: actionRotated, Reason: reason, Previous: &ownSegment{
-			FirstIndex: last.name.FirstIndex, RootHash: hashBytes(root), Segment: last.name.Plain().String(), TreeSize: l.tree.Size(),
+			FirstIndex: last.name.FirstIndex, Range: hashesBytes(l.mark.Range(&l.tree)), RootHash: hashBytes(root),
+			Segment: last.name.Plain().String(), TreeSize: l.tree.Size(),
 		}})
 	}
 	if len(l.segments) == 0 || c.signer == l.Signer() {

@@ -34,6 +34,7 @@ type Log struct {
 	sem      chan struct{}
 	signer   atomic.Pointer[signing.Signer] // of the newest segment; anybody may look
 	tree     merkle.Frontier                // the durable tree
+	mark     *merkle.Mark                   // where the newest segment begins in it
 	note     []byte                         // the signed checkpoint over it
 	active   *activeSegment                 // nil: the next commit starts a segment
 	sealed   string                         // why there is none

@@ -38,12 +38,13 @@ type own struct {
 }
 
 // ownSegment names a segment, the tree behind its last line, and that tree's
-// root.
+// root. Range are the subtrees of the segment's leaves, which a proof may need later.
 type ownSegment struct {
-	FirstIndex uint64 `json:"first_index"`
-	RootHash   []byte `json:"root_hash"`
-	Segment    string `json:"segment"`
-	TreeSize   uint64 `json:"tree_size"`
+	FirstIndex uint64   `json:"first_index"`
+	Range      [][]byte `json:"range,omitempty"`
+	RootHash   []byte   `json:"root_hash"`
+	Segment    string   `json:"segment"`
+	TreeSize   uint64   `json:"tree_size"`
 }
 
 // The actions.
@@ -127,3 +128,10 @@ func (l *Log) addOwn(b *Batch, o own, signer *signing.Signer, unsignedAllowed bo
 }
 
 func hashBytes(h merkle.Hash) []byte { return h[:] }
+
+func hashesBytes(hashes []merkle.Hash) (all [][]byte) {
+	for _, h := range hashes {
+		all = append(all, hashBytes(h))
+	}
+	return all
+}

@@ -100,7 +100,7 @@ func (l *Log) writeRanges(ctx context.Context, w *rangeWriter, name segment.Name
 	}
 	defer r.Close()
 	tree := before
-	leaves := merkle.NewRange(size)
+	mark := merkle.NewMark(&tree)
 	for {
 		if r.Line()%1024 == 0 && ctx.Err() != nil {
 			return ctx.Err()
@@ -113,9 +113,8 @@ func (l *Log) writeRanges(ctx context.Context, w *rangeWriter, name segment.Name
 			return err
 		}
 		if segment.KindOf(line) != segment.KindCheckpoint {
-			leaf := merkle.LeafHash(line)
-			if tree.Append(leaf); tree.Size() > size {
-				leaves.Append(leaf)
+			if tree.AppendMarked(merkle.LeafHash(line), []*merkle.Mark{mark}); tree.Size() == size {
+				mark = merkle.NewMark(&tree) // up to here an interrupted attempt has come
 			}
 			continue
 		}
@@ -128,11 +127,11 @@ func (l *Log) writeRanges(ctx context.Context, w *rangeWriter, name segment.Name
 			return err
 		}
 		if c.Size > size && c.Size == tree.Size() {
-			w.add(segment.PrunedRange{Size: c.Size, Subtrees: leaves.Hashes()})
-			leaves = merkle.NewRange(c.Size)
+			w.add(segment.PrunedRange{Size: c.Size, Subtrees: mark.Range(&tree)})
+			mark = merkle.NewMark(&tree)
 		}
 	}
-	if tree.Size() != after.Size() || tree.Root() != after.Root() || leaves.Begin() != after.Size() {
+	if tree.Size() != after.Size() || tree.Root() != after.Root() || mark.Size() != after.Size() {
 		return fmt.Errorf("%w: %s does not lead to the tree that the next segment begins with: nothing is deleted before somebody has looked at it", ErrDamaged, name)
 	}
 	return w.flush()

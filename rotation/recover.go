@@ -144,7 +144,7 @@ func (l *Log) scanFile(ctx context.Context, name segment.Name) (scanned, error) 
 
 // resume continues the log behind the last checkpoint of a segment.
 func (l *Log) resume(info segmentInfo, s scanned) error {
-	l.tree, l.note = s.tree, s.note
+	l.tree, l.mark, l.note = s.tree, s.mark, s.note
 	if err := l.goOnWith(s.key); err != nil {
 		return fmt.Errorf("continue segment %s: %w", info.name, err)
 	}

@@ -23,6 +23,7 @@ type scanned struct {
 	// tree, note and size are those of the last checkpoint that fits; size is
 	// 0 if none does.
 	tree   merkle.Frontier
+	mark   *merkle.Mark // where the segment begins in the tree
 	note   []byte
 	size   int64
 	events int // of others than the log itself, up to there
@@ -48,6 +49,7 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 		keys[i] = s.Public()
 	}
 	var tree merkle.Frontier
+	var marks []*merkle.Mark
 	events := 0
 	broken := false // a line in the tail is malformed, so the tree is unknown
 	unfit := 0      // the line of a checkpoint that does not fit, and is the first
@@ -91,7 +93,9 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 			if tree, err = merkle.NewFrontier(s.header.FirstIndex, s.header.Frontier); err != nil {
 				return s, err
 			}
-			tree.Append(merkle.LeafHash(line))
+			marks = []*merkle.Mark{merkle.NewMark(&tree)}
+			s.mark = marks[0]
+			tree.AppendMarked(merkle.LeafHash(line), marks)
 			// Another log's checkpoints never fit, and another key's never open: that
 			// must not be taken for what a crash left.
 			if s.key, err = belongs(&s.header, origin, candidates); err != nil {
@@ -99,7 +103,7 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 			}
 			keys = []*signing.PublicKey{s.key}
 		case kind == segment.KindEvent && !broken:
-			tree.Append(merkle.LeafHash(line))
+			tree.AppendMarked(merkle.LeafHash(line), marks)
 			parsed, err := segment.ParseEvent(line)
 			if err != nil || event.Scan(parsed.Canonical, &sum) != nil {
 				broken = true

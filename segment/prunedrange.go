@@ -17,7 +17,7 @@ import (
 const PrunedRangesName = "pruned-ranges"
 
 // PrunedRange is a line of that file: the subtrees of the leaves from the size on the
-// line before, 0 before the first, up to a checkpoint's size (see [merkle.Range]).
+// line before, 0 before the first, up to a checkpoint's size (see [merkle.Subtrees]).
 type PrunedRange struct {
 	Size     uint64
 	Subtrees []merkle.Hash

@@ -75,7 +75,20 @@ type said struct {
 	Size     int64  `json:"size"`
 	// KeyChange is the note about a change of the key.
 	KeyChange string `json:"key_change"`
+	// Previous is the segment before.
+	Previous *saidSegment `json:"previous"`
 }
+
+// saidSegment is what the log says of a segment that it has sealed.
+type saidSegment struct {
+	FirstIndex uint64   `json:"first_index"`
+	Range      [][]byte `json:"range"`
+	RootHash   []byte   `json:"root_hash"`
+	TreeSize   uint64   `json:"tree_size"`
+}
+
+// maxRange is the largest number of subtrees that the leaves of a segment form.
+const maxRange = 128
 
 // maxOwn bounds the events of the log's own that are kept for each group.
 const maxOwn = 1000
@@ -88,7 +101,13 @@ func (f *follower) listen(l *checked, index uint64) {
 		return
 	}
 	switch e.Action {
+	case "rotated":
+		// A writer says it once, at the beginning of a segment.
+		if e.Previous != nil && len(e.Previous.Range) <= maxRange && f.line < maxHeadLines && index <= f.first+maxHeadLines {
+			f.group.own = append(f.group.own, e)
+		}
 	case "pruned", "recovered", "damaged":
+		e.Previous = nil
 		if len(f.group.own) < maxOwn {
 			e.KeyChange = "" // it has been taken in before
 			e.Segment, e.Reason, e.Detail = clip(e.Segment, maxID), clip(e.Reason, maxID), clip(e.Detail, maxMessage)

@@ -119,6 +119,31 @@ func (j *joined) beginning(r *result, pruned *said) {
 	j.add(0, r, one)
 }
 
+// agrees reports whether what the log says of a segment fits it, as far as is known.
+func (j *joined) agrees(r *result, says *saidSegment) bool {
+	if r.header == nil || r.end == nil || says.FirstIndex != r.first || says.TreeSize != r.end.size {
+		return true // what is missing or changed there is found there
+	}
+	if string(says.RootHash) != string(r.end.root[:]) {
+		return false
+	}
+	if len(says.Range) == 0 {
+		return true
+	}
+	tree, err := merkle.NewFrontier(r.header.FirstIndex, r.header.Frontier)
+	if err != nil {
+		return true // ParseHeader has checked it
+	}
+	hashes := make([]merkle.Hash, len(says.Range))
+	for i, h := range says.Range {
+		if len(h) != len(hashes[i]) {
+			return false
+		}
+		hashes[i] = merkle.Hash(h)
+	}
+	return tree.Extend(says.TreeSize, hashes) == nil && tree.Root() == r.end.root
+}
+
 // listen reads what the log says of itself, and returns the furthest pruning.
 func (j *joined) listen(results []*result) (pruned *said) {
 	starts := map[uint64]merkle.Hash{}
@@ -141,6 +166,12 @@ func (j *joined) listen(results []*result) (pruned *said) {
 				}
 				one.Kind, one.Severity = RootMismatch, Tampering
 				one.Message = fmt.Sprintf("the log says that everything before leaf %d was pruned, but the segment that starts there follows another tree", e.Before)
+			case "rotated":
+				if i == 0 || j.agrees(results[i-1], e.Previous) {
+					continue
+				}
+				one.Kind, one.Severity = RootMismatch, Tampering
+				one.Message = "what the log says of the segment before does not fit that segment"
 			case "recovered":
 				one.Kind, one.Severity = Recovered, Info
 				one.Message = fmt.Sprintf("the writer set aside or cut off %d bytes behind the last checkpoint of %s (%s)", e.Size, e.Segment, e.Reason)
