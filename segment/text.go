@@ -130,3 +130,6 @@ func decodeBase64(dst, s []byte) ([]byte, error) {
 	}
 	return base64Strict.AppendDecode(dst, s)
 }
+
+// Quote returns s as a JSON string in the form that RFC 8785, section 3.2.2.2, allows.
+func Quote(s []byte) []byte { return appendString(nil, s) }

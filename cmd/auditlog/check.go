@@ -1,0 +1,180 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	witnessnote "github.com/transparency-dev/formats/note"
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/otel-auditlog/auditlogexporter/proof"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/verify"
+)
+
+type checkFlags struct {
+	keys, witnesses []string
+	quorum          int
+	json, quiet     bool
+}
+
+func checkCommand() *cobra.Command {
+	var f checkFlags
+	cmd := &cobra.Command{
+		Use:   "check FILE",
+		Short: "Check the proof of one event, alone and offline",
+		Long: `check checks a proof that "auditlog prove" has written: that the event in it is in the
+log, as the log's key signed it. It needs nothing but the file and the public key. Where
+the log has changed its key since, the first key is enough: the proof leads from it to
+the later ones. With --witness the checkpoint must also bear the cosignatures of witnesses.
+
+FILE may be - for standard input.
+
+Exit codes: 0 the proof holds; 1 it fails; 2 it could not be checked.`,
+		Example: `  auditlog check proof.txt --key audit-log-key.pub.pem`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.run(cmd, args[0])
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringArrayVar(&f.keys, "key", nil, "trusted public key `FILE`, PEM or note verifier key (repeatable)")
+	flags.StringArrayVar(&f.witnesses, "witness", nil, "`VKEY` of a witness, or a file that holds it (repeatable)")
+	flags.IntVar(&f.quorum, "quorum", 0, "how many of the witnesses must have cosigned (default: all of them)")
+	flags.BoolVar(&f.json, "json", false, "print what the proof shows as JSON")
+	flags.BoolVar(&f.quiet, "quiet", false, "print nothing; the exit code tells")
+	return cmd
+}
+
+func (f *checkFlags) run(cmd *cobra.Command, path string) error {
+	o := verify.ProofOptions{Quorum: f.quorum}
+	for _, path := range f.keys {
+		key, err := signing.LoadPublicKey(path)
+		if err != nil {
+			return fmt.Errorf("--key: %w", err)
+		}
+		o.Keys = append(o.Keys, key)
+	}
+	if len(o.Keys) == 0 {
+		return errors.New("give the log's public key with --key")
+	}
+	var err error
+	if o.Witnesses, err = loadWitnesses(f.witnesses); err != nil {
+		return err
+	}
+	if f.quorum < 0 || f.quorum > len(o.Witnesses) {
+		return fmt.Errorf("--quorum %d: with %d --witness, give a number up to that", f.quorum, len(o.Witnesses))
+	}
+	text, err := readProof(cmd.InOrStdin(), path)
+	if err != nil {
+		return err
+	}
+	p, err := verify.CheckProof(text, o)
+	switch {
+	case errors.Is(err, verify.ErrProofFails):
+		if !f.quiet {
+			fmt.Fprintf(cmd.OutOrStdout(), "THE PROOF FAILS: %s\n", plain(err.Error()))
+		}
+		return errTampering
+	case err != nil:
+		return fmt.Errorf("%s: %w", path, err)
+	case f.quiet:
+		return nil
+	case f.json:
+		return printProvenJSON(cmd.OutOrStdout(), p)
+	default:
+		return printProven(cmd.OutOrStdout(), p)
+	}
+}
+
+// readProof reads a proof from a file, or from standard input if it is called -.
+func readProof(stdin io.Reader, path string) (text []byte, err error) {
+	in := stdin
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
+	}
+	// One byte more than a proof may have, so that a larger file is refused as such.
+	if text, err = io.ReadAll(io.LimitReader(in, proof.MaxBytes+1)); err != nil {
+		return nil, fmt.Errorf("read the proof: %w", err)
+	}
+	return text, nil
+}
+
+// loadWitnesses returns the verifiers of witnesses' cosignatures, given note verifier
+// keys or files that hold them.
+func loadWitnesses(keys []string) (verifiers []note.Verifier, err error) {
+	for _, key := range keys {
+		if !strings.Contains(key, "+") {
+			b, err := os.ReadFile(key)
+			if err != nil {
+				return nil, fmt.Errorf("--witness: %w", err)
+			}
+			key = string(b)
+		}
+		v, err := witnessnote.NewVerifierForCosignatureV1(strings.TrimSpace(key))
+		if err != nil {
+			return nil, fmt.Errorf("--witness %q: not the verifier key of a witness, of the form name+hash+key: %w", strings.TrimSpace(key), err)
+		}
+		for _, other := range verifiers {
+			if other.Name() == v.Name() && other.KeyHash() == v.KeyHash() {
+				return nil, fmt.Errorf("--witness %q: given twice", v.Name())
+			}
+		}
+		verifiers = append(verifiers, v)
+	}
+	return verifiers, nil
+}
+
+// provenJSON is what a proof shows, for programs.
+type provenJSON struct {
+	Valid         bool            `json:"valid"`
+	Origin        string          `json:"origin"`
+	Index         uint64          `json:"index"`
+	TreeSize      uint64          `json:"tree_size"`
+	RootHash      []byte          `json:"root_hash"`
+	SignedBy      []string        `json:"signed_by"`
+	EventSignedBy string          `json:"event_signed_by"`
+	Cosigned      []string        `json:"cosigned_by"`
+	Event         json.RawMessage `json:"event"`
+}
+
+func printProvenJSON(w io.Writer, p *verify.Proven) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	cosigned := p.Cosigned
+	if cosigned == nil {
+		cosigned = []string{}
+	}
+	return enc.Encode(provenJSON{true, p.Origin, p.Index, p.TreeSize, p.RootHash, p.SignedBy, p.EventSignedBy, cosigned, p.Event})
+}
+
+func printProven(w io.Writer, p *verify.Proven) error {
+	text, err := eventText(p.Event)
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "OK: this event is leaf %d of the log %s\n\n%s\n", p.Index, plain(p.Origin), text)
+	fmt.Fprintf(&b, "checkpoint  over %d leaves, signed by %s\n", p.TreeSize, strings.Join(p.SignedBy, ", "))
+	if p.EventSignedBy != "" {
+		fmt.Fprintf(&b, "event       signed by %s\n", p.EventSignedBy)
+	}
+	if len(p.Cosigned) > 0 {
+		fmt.Fprintf(&b, "cosigned    by %s\n", plain(strings.Join(p.Cosigned, ", ")))
+	}
+	_, err = io.WriteString(w, b.String())
+	return err
+}

@@ -1,0 +1,91 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/verify"
+)
+
+func proveCommand() *cobra.Command {
+	var id, out string
+	var index uint64
+	cmd := &cobra.Command{
+		Use:   "prove DIR",
+		Short: "Prove to somebody that one event is in a log",
+		Long: `prove writes the proof that an event is in the log in DIR: the event, the newest
+checkpoint, and the hashes that lead from the one to the other (c2sp.org/tlog-proof).
+Who has the log's public key can check it with "auditlog check", offline and without
+the rest of the log. The checkpoint's signature is not checked here.
+
+Exit codes: 0 the proof is made; 1 the log does not fit its own checkpoint; 2 there is
+no such event, or it could not be read.`,
+		Example: `  auditlog prove audit-log --event-id 0198c0de-7e57-7000-8000-000000000001 --out proof.txt
+  auditlog check proof.txt --key audit-log-key.pub.pem`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			q := verify.Query{EventID: id, Index: index, ByIndex: cmd.Flags().Changed("index")}
+			if !q.ByIndex && id == "" {
+				return errors.New("say which event: --event-id ID or --index N")
+			}
+			fsys, closeLog, err := openLog(args[0])
+			if err != nil {
+				return err
+			}
+			defer closeLog()
+			var finish func()
+			q.Progress, finish = progress(cmd.ErrOrStderr(), "searching")
+			p, err := verify.Prove(cmd.Context(), fsys, q)
+			finish()
+			if err != nil {
+				if errors.Is(err, verify.ErrUnprovable) {
+					fmt.Fprintf(cmd.ErrOrStderr(), "auditlog: %s: %s\n", plain(args[0]), plain(err.Error()))
+					return errTampering
+				}
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			text := p.Marshal()
+			if out == "" {
+				_, err := cmd.OutOrStdout().Write(text)
+				return err
+			}
+			if err := writeNew(out, text); err != nil {
+				return fmt.Errorf("--out: %w", err)
+			}
+			c, err := signing.ParseCheckpoint(p.Checkpoint)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "%s proves leaf %d of %d of the log %s\n", out, p.Index, c.Size, plain(c.Origin))
+			return err
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&id, "event-id", "", "`ID` of the event; the whole log is searched for it")
+	flags.Uint64Var(&index, "index", 0, "leaf index of the event (`N`), as findings give it")
+	flags.StringVar(&out, "out", "", "`FILE` to write, which must not exist (default: standard output)")
+	cmd.MarkFlagsMutuallyExclusive("event-id", "index")
+	return cmd
+}
+
+// writeNew writes a file that does not exist yet.
+func writeNew(path string, content []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err = f.Write(content); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		err = errors.Join(err, os.Remove(path))
+	}
+	return err
+}

@@ -1,0 +1,158 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package proof
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/otel-auditlog/auditlogexporter/segment"
+)
+
+// Inclusion is the proof that a line is a leaf of a log.
+type Inclusion struct {
+	// Line is the leaf, without LF.
+	Line []byte
+	// KeyChanges are the signed notes that lead from the log's first key to the one
+	// that signed the checkpoint, the oldest first.
+	KeyChanges [][]byte
+	// Index is the leaf's index, Path its audit path (RFC 6962, section 2.1.1).
+	Index uint64
+	Path  []tlog.Hash
+	// Checkpoint is the signed note over the tree.
+	Checkpoint []byte
+}
+
+const (
+	title       = "c2sp.org/tlog-proof@v1\n"
+	extraStart  = "extra "
+	indexStart  = "index "
+	maxPath     = 63
+	maxNote     = 1 << 20
+	maxExtra    = segment.MaxLineBytes + 64<<20 // the line, and a hundred thousand key changes
+	maxInFile   = maxExtra/3*4 + maxNote + 64<<10
+	hashEncoded = 44
+)
+
+// MaxBytes is the size of the largest proof that [Parse] takes.
+const MaxBytes = maxInFile
+
+// Marshal returns the proof's text (c2sp.org/tlog-proof). Its extra data are the line
+// and, each on a line of its own, the key changes in the form of the file of that name,
+// each ended by LF.
+func (p *Inclusion) Marshal() []byte {
+	extra := append(bytes.Clone(p.Line), '\n')
+	for _, note := range p.KeyChanges {
+		extra = append(segment.AppendKeyChange(extra, note), '\n')
+	}
+	out := append([]byte(title), extraStart...)
+	out = base64.StdEncoding.AppendEncode(out, extra)
+	out = append(out, "\n"+indexStart...)
+	out = strconv.AppendUint(out, p.Index, 10)
+	out = append(out, '\n')
+	for _, h := range p.Path {
+		out = base64.StdEncoding.AppendEncode(out, h[:])
+		out = append(out, '\n')
+	}
+	out = append(out, '\n')
+	return append(out, p.Checkpoint...)
+}
+
+// Parse parses a proof's text. It accepts only what [Inclusion.Marshal] would write for
+// what it returns, and checks nothing but the form.
+func Parse(text []byte) (*Inclusion, error) {
+	p, err := parse(text)
+	if err == nil && !bytes.Equal(p.Marshal(), text) {
+		err = errors.New("it is not in the one form that it can have")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("not a proof of a log event: %w", err)
+	}
+	return p, nil
+}
+
+func parse(text []byte) (*Inclusion, error) {
+	if len(text) > maxInFile {
+		return nil, fmt.Errorf("it has %d bytes, more than %d", len(text), maxInFile)
+	}
+	rest, ok := bytes.CutPrefix(text, []byte(title))
+	if !ok {
+		return nil, fmt.Errorf("it does not begin with %q", title)
+	}
+	p := &Inclusion{}
+	extra, rest, err := takeLine(rest, extraStart)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.parseExtra(extra); err != nil {
+		return nil, err
+	}
+	index, rest, err := takeLine(rest, indexStart)
+	if err != nil {
+		return nil, err
+	}
+	if p.Index, err = strconv.ParseUint(string(index), 10, 64); err != nil || p.Index > segment.MaxIndex {
+		return nil, fmt.Errorf("bad index %.40q", index)
+	}
+	for len(rest) > 0 && rest[0] != '\n' {
+		line, next, ok := bytes.Cut(rest, []byte("\n"))
+		if !ok || len(line) != hashEncoded || len(p.Path) == maxPath {
+			return nil, errors.New("its hashes are malformed, or too many")
+		}
+		h, err := tlog.ParseHash(string(line))
+		if err != nil {
+			return nil, errors.New("a hash is malformed")
+		}
+		p.Path = append(p.Path, h)
+		rest = next
+	}
+	if len(rest) == 0 || len(rest) > maxNote {
+		return nil, errors.New("it ends without a checkpoint, or has one that is too large")
+	}
+	p.Checkpoint = bytes.Clone(rest[1:])
+	return p, nil
+}
+
+// takeLine cuts a line off that has a certain beginning.
+func takeLine(text []byte, start string) (line, rest []byte, err error) {
+	line, rest, ok := bytes.Cut(text, []byte("\n"))
+	if ok {
+		line, ok = bytes.CutPrefix(line, []byte(start))
+	}
+	if !ok {
+		return nil, nil, fmt.Errorf("a line %q is missing", start+"…")
+	}
+	return line, rest, nil
+}
+
+// parseExtra takes in the line and the key changes.
+func (p *Inclusion) parseExtra(encoded []byte) error {
+	extra, err := base64.StdEncoding.Strict().AppendDecode(nil, encoded)
+	if err != nil {
+		return errors.New("the extra data is not base64")
+	}
+	line, rest, ok := bytes.Cut(extra, []byte("\n"))
+	if !ok || len(line) == 0 || len(line) > segment.MaxLineBytes {
+		return errors.New("the extra data does not begin with a line of a log")
+	}
+	p.Line = line
+	for len(rest) > 0 {
+		line, next, ok := bytes.Cut(rest, []byte("\n"))
+		if !ok {
+			return errors.New("the extra data is cut off")
+		}
+		note, err := segment.ParseKeyChange(line)
+		if err != nil {
+			return fmt.Errorf("the extra data: %w", err)
+		}
+		p.KeyChanges = append(p.KeyChanges, note)
+		rest = next
+	}
+	return nil
+}

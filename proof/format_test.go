@@ -1,0 +1,92 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package proof_test
+
+import (
+	"bytes"
+	"reflect"
+	"strings"
+	"testing"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/otel-auditlog/auditlogexporter/proof"
+)
+
+func example() *proof.Inclusion {
+	return &proof.Inclusion{
+		Line:       []byte(`{"event":{}}`),
+		KeyChanges: [][]byte{[]byte("a key change\n\n\u2014 x y\n")},
+		Index:      7,
+		Path:       []tlog.Hash{{1}, {2}, {3}},
+		Checkpoint: []byte("test.example/auditlog\n9\nAAAA\n\n\u2014 test.example/auditlog AAAAAAA=\n"),
+	}
+}
+
+func TestProofText(t *testing.T) {
+	const want = `c2sp.org/tlog-proof@v1
+extra eyJldmVudCI6e319Cnsia2V5X2NoYW5nZSI6ImEga2V5IGNoYW5nZVxuXG7igJQgeCB5XG4ifQo=
+index 7
+AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
+AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
+AwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
+
+test.example/auditlog
+9
+AAAA
+
+` + "\u2014" + ` test.example/auditlog AAAAAAA=
+`
+	text := example().Marshal()
+	if string(text) != want {
+		t.Errorf("text\n%s\nwant\n%s", text, want)
+	}
+	p, err := proof.Parse(text)
+	if err != nil || !reflect.DeepEqual(p, example()) {
+		t.Errorf("parsed %+v, %v", p, err)
+	}
+	large := example()
+	large.Line = bytes.Repeat([]byte("x"), 32<<20)
+	if p, err := proof.Parse(large.Marshal()); err != nil || len(p.Line) != 32<<20 {
+		t.Errorf("the largest line: %v", err)
+	}
+}
+
+func TestProofTextRefused(t *testing.T) {
+	good := string(example().Marshal())
+	for name, bad := range map[string]string{
+		"empty":                "",
+		"title only":           "c2sp.org/tlog-proof@v1\n",
+		"another version":      strings.Replace(good, "@v1", "@v2", 1),
+		"no extra":             strings.Replace(good, "extra ", "extra: ", 1),
+		"extra not base64":     strings.Replace(good, "extra ", "extra !", 1),
+		"extra without a line": strings.Replace(good, good[strings.Index(good, "extra "):strings.Index(good, "index")], "extra \n", 1),
+		"extra of junk":        strings.Replace(good, "Cnsia2V5", "CnsiA2V5", 1),
+		"leading zero":         strings.Replace(good, "index 7", "index 07", 1),
+		"negative index":       strings.Replace(good, "index 7", "index -7", 1),
+		"huge index":           strings.Replace(good, "index 7", "index 9007199254740992", 1),
+		"short hash":           strings.Replace(good, "AQAAAAAAAAAA", "AQAAAAAAAA", 1),
+		"stray bits":           strings.Replace(good, "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB=", 1),
+		"too many hashes":      strings.Replace(good, "AQAA", strings.Repeat("AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n", 61)+"AQAA", 1),
+		"no checkpoint":        good[:strings.Index(good, "\n\n")+1],
+		"carriage returns":     strings.ReplaceAll(good, "\n", "\r\n"),
+		"something before":     "\n" + good,
+		"checkpoint of a MiB":  good + strings.Repeat("x", 1<<20),
+	} {
+		if p, err := proof.Parse([]byte(bad)); err == nil {
+			t.Errorf("%s: parsed %+v", name, p)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(example().Marshal())
+	f.Add([]byte("c2sp.org/tlog-proof@v1\nextra eA==\nindex 0\n\nx"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		p, err := proof.Parse(text)
+		if err == nil && !bytes.Equal(p.Marshal(), text) {
+			t.Errorf("%q has another form", text)
+		}
+	})
+}

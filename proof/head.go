@@ -1,0 +1,195 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package proof
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+// head is what the first lines of a segment tell of the tree.
+type head struct {
+	frontier subtrees // of all leaves before it
+	before   subtrees // of the segment before it; without hashes if it does not say
+}
+
+// said is the part of the log's own events that matters here.
+type said struct {
+	Action     string `json:"action"`
+	Checkpoint string `json:"checkpoint"`
+	Previous   struct {
+		FirstIndex uint64   `json:"first_index"`
+		Range      [][]byte `json:"range"`
+		TreeSize   uint64   `json:"tree_size"`
+	} `json:"previous"`
+}
+
+// saidOn returns what the log says of itself on an event line, or nil.
+func saidOn(line []byte) *said {
+	parsed, err := segment.ParseEvent(line)
+	var sum event.Summary
+	if err != nil || event.Scan(parsed.Canonical, &sum) != nil || sum.Log == nil {
+		return nil
+	}
+	s := new(said)
+	if json.Unmarshal(sum.Log, s) != nil {
+		return nil
+	}
+	return s
+}
+
+// headLines bounds the lines in which a segment is expected to speak of the one before.
+const headLines = 4
+
+// head returns the head of the i-th segment.
+func (t *Tree) head(i int) (*head, error) {
+	s := t.spans[i]
+	if h := t.heads[s.begin]; h != nil {
+		return h, nil
+	}
+	r, err := segment.Open(t.fsys, s.file.Name, s.file.Size)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	t.stats.Heads++
+	h := &head{}
+	for range headLines {
+		line, err := r.Next()
+		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the head of %s: %w", s.file.Name, err)
+		}
+		if err := h.take(r.Line(), line, s); err != nil {
+			return nil, err
+		}
+	}
+	t.heads[s.begin] = h
+	return h, nil
+}
+
+// take takes a line of the segment in.
+func (h *head) take(number int, line []byte, s span) error {
+	if number == 1 {
+		header, err := segment.ParseHeader(line)
+		if err != nil {
+			return fmt.Errorf("%w: %s: %w", ErrDamaged, s.file.Name, err)
+		}
+		if header.FirstIndex != s.begin {
+			return fmt.Errorf("%w: the header of %s says that it begins at leaf %d", ErrDamaged, s.file.Name, header.FirstIndex)
+		}
+		h.frontier = subtrees{0, header.FirstIndex, header.Frontier}
+		return nil
+	}
+	if number > headLines || segment.KindOf(line) != segment.KindEvent || !bytes.Contains(line, []byte(`"action":"rotated"`)) {
+		return nil
+	}
+	says := saidOn(line)
+	if says == nil || says.Action != "rotated" || says.Previous.TreeSize != s.begin || says.Previous.FirstIndex > s.begin {
+		return nil
+	}
+	before := subtrees{begin: says.Previous.FirstIndex, end: s.begin}
+	for _, b := range says.Previous.Range {
+		if len(b) != len(merkle.Hash{}) {
+			return nil
+		}
+		before.hashes = append(before.hashes, merkle.Hash(b))
+	}
+	if before.fits() {
+		h.before = before
+	}
+	return nil
+}
+
+// rangeOf returns the subtrees of the i-th segment's leaves, without hashes if only
+// its lines can tell.
+func (t *Tree) rangeOf(i int) (subtrees, error) {
+	if i == len(t.spans)-1 {
+		return t.newest.leaves, nil
+	}
+	h, err := t.head(i + 1)
+	if err != nil {
+		return subtrees{}, err
+	}
+	if h.before.begin != t.spans[i].begin {
+		return subtrees{}, nil
+	}
+	return h.before, nil
+}
+
+// newest is what reading the newest segment tells.
+type newest struct {
+	leaves   subtrees // up to its last checkpoint
+	cosigned []byte
+}
+
+// readNewest reads a segment to its last checkpoint that fits.
+func (t *Tree) readNewest(s *span) error {
+	r, err := segment.Open(t.fsys, s.file.Name, s.file.Size)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	t.stats.Segments++
+	t.stats.Bytes += s.file.Size
+	h := &head{}
+	var tree merkle.Frontier
+	var mark *merkle.Mark
+	var cosigned []byte
+	for {
+		if r.Line()%1024 == 0 && t.ctx.Err() != nil {
+			return t.ctx.Err()
+		}
+		line, err := r.Next()
+		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("read %s: %w", s.file.Name, err)
+		}
+		if err := h.take(r.Line(), line, *s); err != nil {
+			if r.Line() == 1 && t.note == nil && len(t.spans) > 1 {
+				return nil // not finished, perhaps; the one before will tell
+			}
+			return err
+		}
+		if r.Line() == 1 {
+			if tree, err = merkle.NewFrontier(h.frontier.end, h.frontier.hashes); err != nil {
+				return fmt.Errorf("%w: %s: %w", ErrDamaged, s.file.Name, err)
+			}
+			mark = merkle.NewMark(&tree)
+			t.heads[s.begin] = h
+		}
+		if segment.KindOf(line) != segment.KindCheckpoint {
+			tree.AppendMarked(merkle.LeafHash(line), []*merkle.Mark{mark})
+			if bytes.Contains(line, []byte(`"action":"witnessed"`)) {
+				if says := saidOn(line); says != nil && says.Action == "witnessed" {
+					cosigned = []byte(says.Checkpoint)
+				}
+			}
+			continue
+		}
+		note, err := segment.ParseCheckpoint(line)
+		if err != nil {
+			continue
+		}
+		c, err := signing.ParseCheckpoint(note)
+		if err != nil || c.Size != tree.Size() || c.Root != tree.Root() {
+			continue
+		}
+		t.note, t.size = bytes.Clone(note), c.Size
+		t.newest = newest{subtrees{s.begin, c.Size, mark.Range(&tree)}, cosigned}
+	}
+	return nil
+}

@@ -1,0 +1,151 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package proof
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+)
+
+// readNodes computes the hashes of subtrees that lie within segments, reading each of
+// these once.
+func (t *Tree) readNodes(wanted []node) error {
+	slices.SortFunc(wanted, func(a, b node) int {
+		return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(b.height, a.height))
+	})
+	wanted = slices.Compact(wanted)
+	for len(wanted) > 0 {
+		s := t.spans[t.spanOf(wanted[0].first)]
+		n := 0
+		for n < len(wanted) && wanted[n].first < s.end {
+			n++
+		}
+		if err := t.readWithin(s, wanted[:n]); err != nil {
+			return err
+		}
+		wanted = wanted[n:]
+	}
+	return nil
+}
+
+// open is a subtree that is being computed.
+type open struct {
+	node
+	tree merkle.Frontier // of its leaves alone
+}
+
+// readWithin computes the hashes of subtrees of one segment, sorted by where they
+// begin, the larger first.
+func (t *Tree) readWithin(s span, wanted []node) error {
+	var under []*open // the subtrees around the present leaf
+	last := slices.MaxFunc(wanted, func(a, b node) int { return cmp.Compare(a.end(), b.end()) }).end()
+	err := t.eachLeaf(s, func(index uint64, line []byte) bool {
+		for len(wanted) > 0 && wanted[0].first == index {
+			under = append(under, &open{node: wanted[0]})
+			wanted = wanted[1:]
+		}
+		if len(under) > 0 {
+			leaf := merkle.LeafHash(line)
+			for _, o := range under {
+				o.tree.Append(leaf)
+			}
+		}
+		under = slices.DeleteFunc(under, func(o *open) bool {
+			if index+1 == o.end() {
+				t.known[o.node] = tlog.Hash(o.tree.Root())
+			}
+			return index+1 == o.end()
+		})
+		return index+1 < last
+	})
+	if err == nil && len(wanted)+len(under) > 0 {
+		err = fmt.Errorf("%w: %s ends before leaf %d", ErrDamaged, s.file.Name, last-1)
+	}
+	return err
+}
+
+// eachLeaf calls f with the index and the line of each leaf of a segment, until it
+// returns false.
+func (t *Tree) eachLeaf(s span, f func(index uint64, line []byte) bool) error {
+	r, err := segment.Open(t.fsys, s.file.Name, s.file.Size)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	t.stats.Segments++
+	t.stats.Bytes += s.file.Size
+	for index := s.begin; index < s.end; {
+		if r.Line()%1024 == 0 && t.ctx.Err() != nil {
+			return t.ctx.Err()
+		}
+		line, err := r.Next()
+		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read %s: %w", s.file.Name, err)
+		}
+		if segment.KindOf(line) == segment.KindCheckpoint {
+			continue
+		}
+		if !f(index, line) {
+			return nil
+		}
+		index++
+	}
+	return nil
+}
+
+// Line returns the line of a leaf, which may be a header.
+func (t *Tree) Line(index uint64) (line []byte, err error) {
+	at := t.spanOf(index)
+	switch {
+	case at < 0 && index < t.Base():
+		return nil, fmt.Errorf("leaf %d: %w", index, ErrPruned)
+	case at < 0:
+		return nil, fmt.Errorf("there is no leaf %d: the log has %d", index, t.size)
+	}
+	err = t.eachLeaf(t.spans[at], func(i uint64, l []byte) bool {
+		if i == index {
+			line = slices.Clone(l)
+		}
+		return i < index
+	})
+	if err == nil && line == nil {
+		err = fmt.Errorf("%w: leaf %d is not in %s", ErrDamaged, index, t.spans[at].file.Name)
+	}
+	return line, err
+}
+
+// Events calls f with the index and the line of each leaf, from the oldest segment
+// on, until it returns an error; progress, if not nil, with the bytes read so far and
+// in all.
+func (t *Tree) Events(progress func(done, total int64), f func(index uint64, line []byte) error) error {
+	var total, done int64
+	for _, s := range t.spans {
+		total += s.file.Size
+	}
+	for _, s := range t.spans {
+		var failed error
+		err := t.eachLeaf(s, func(index uint64, line []byte) bool {
+			failed = f(index, line)
+			return failed == nil
+		})
+		if err := errors.Join(err, failed); err != nil {
+			return err
+		}
+		if done += s.file.Size; progress != nil {
+			progress(done, total)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,304 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package proof_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"go.uber.org/goleak"
+	"golang.org/x/mod/sumdb/tlog"
+	"pgregory.net/rapid"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/proof"
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func newSigner(t testing.TB) *signing.Signer {
+	t.Helper()
+	key, err := signing.GenerateKey(signing.Ed25519)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := signing.NewSigner(key, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// events appends a batch of n events to a log of scope checkpoint.
+func events(t testing.TB, l *rotation.Log, from, n int) {
+	t.Helper()
+	b := l.NewBatch()
+	defer b.Release()
+	for i := from; i < from+n; i++ {
+		err := b.Add(func(dst []byte) ([]byte, error) {
+			return event.AppendOwn(dst, event.Own{ID: fmt.Sprintf("id-%d", i), Time: time.Unix(1_800_000_000, 0), Origin: "test.example/auditlog", Level: event.LevelInfo, Action: "test", Detail: []byte(`{"action":"test"}`)}), nil
+		}, nil, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := l.Append(context.Background(), b); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// write writes a log: commits says how many events each commit has, cut after which of
+// them the log is opened anew. A segment takes so many bytes.
+func write(t testing.TB, segmentBytes int64, commits []int) fstest.MapFS {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "proof")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	o := rotation.Options{Directory: filepath.Join(dir, "log"), Origin: "test.example/auditlog", Signer: newSigner(t), Scope: segment.ScopeCheckpoint, MaxSegmentBytes: segmentBytes}
+	l, err := rotation.Open(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, c := range commits {
+		events(t, l, n, c)
+		if n += c; c == 3 {
+			if err := l.Close(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			if l, err = rotation.Open(context.Background(), o); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := l.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	fsys := fstest.MapFS{}
+	entries, err := os.ReadDir(o.Directory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		b, err := os.ReadFile(filepath.Join(o.Directory, e.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fsys[e.Name()] = &fstest.MapFile{Data: b, Mode: 0o600}
+	}
+	return fsys
+}
+
+// leaves returns all leaves of a log and where its segments begin.
+func leaves(t testing.TB, fsys fs.FS) (hashes []tlog.Hash, begins []uint64) {
+	t.Helper()
+	listing, err := segment.List(fsys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range listing.Segments {
+		begins = append(begins, f.Parsed.FirstIndex)
+		r, err := segment.Open(fsys, f.Name, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for {
+			line, err := r.Next()
+			if err != nil {
+				break
+			}
+			if segment.KindOf(line) != segment.KindCheckpoint {
+				hashes = append(hashes, tlog.RecordHash(line))
+			}
+		}
+		r.Close()
+	}
+	return hashes, begins
+}
+
+// stored is all hashes of a tree, computed by the library.
+func stored(t testing.TB, leaves []tlog.Hash) tlog.HashReader {
+	t.Helper()
+	var all []tlog.Hash
+	reader := tlog.HashReaderFunc(func(indexes []int64) (hashes []tlog.Hash, _ error) {
+		for _, i := range indexes {
+			hashes = append(hashes, all[i])
+		}
+		return hashes, nil
+	})
+	for i, leaf := range leaves {
+		more, err := tlog.StoredHashesForRecordHash(int64(i), leaf, reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, more...)
+	}
+	return reader
+}
+
+// All that the library makes of a tree's hashes is the same, whether it has them all
+// or asks the log, which reads two segments at most for a leaf's proof.
+func TestTreeAgainstAllHashes(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		commits := rapid.SliceOfN(rapid.IntRange(1, 9), 1, 30).Draw(r, "commits")
+		fsys := write(t, rapid.Int64Range(1, 6000).Draw(r, "segment bytes"), commits)
+		hashes, begins := leaves(t, fsys)
+		size := int64(len(hashes))
+		all := stored(t, hashes)
+		tree, err := proof.Open(t.Context(), fsys)
+		if err != nil {
+			r.Fatal(err)
+		}
+		if tree.Size() != uint64(size) {
+			r.Fatalf("%d leaves, want %d", tree.Size(), size)
+		}
+		for range 5 {
+			tree, err := proof.Open(t.Context(), fsys)
+			if err != nil {
+				r.Fatal(err)
+			}
+			n := rapid.Int64Range(0, size-1).Draw(r, "leaf")
+			got, err := tlog.ProveRecord(size, n, tree)
+			if err != nil {
+				r.Fatal(err)
+			}
+			want, err := tlog.ProveRecord(size, n, all)
+			if err != nil {
+				r.Fatal(err)
+			}
+			if fmt.Sprint(got) != fmt.Sprint(want) {
+				r.Fatalf("the path of leaf %d of %d in segments from %d: %v, want %v", n, size, begins, got, want)
+			}
+			if s := tree.Stats(); s.Segments > 2 {
+				r.Fatalf("it took reading %d segments of %d", s.Segments, len(begins))
+			}
+		}
+		for range 5 {
+			to := rapid.Int64Range(1, size).Draw(r, "to")
+			from := rapid.Int64Range(1, to).Draw(r, "from")
+			got, err := tlog.ProveTree(to, from, tree)
+			if err != nil {
+				r.Fatal(err)
+			}
+			want, err := tlog.ProveTree(to, from, all)
+			if err != nil {
+				r.Fatal(err)
+			}
+			if fmt.Sprint(got) != fmt.Sprint(want) {
+				r.Fatalf("from %d to %d: %v, want %v", from, to, got, want)
+			}
+			root, err := tree.Root(uint64(from))
+			if err != nil {
+				r.Fatal(err)
+			}
+			if want, err := tlog.TreeHash(from, all); err != nil || root != want {
+				r.Fatalf("the root of %d leaves: %v, want %v, %v", from, root, want, err)
+			}
+		}
+	})
+}
+
+// Where a segment does not say what the one before it holds, that one is read.
+func TestTreeWithoutRange(t *testing.T) {
+	fsys := write(t, 3000, []int{4, 4, 4, 4, 4, 4, 4, 4})
+	before, begins := leaves(t, fsys)
+	if len(begins) < 4 {
+		t.Fatalf("only %d segments", len(begins))
+	}
+	listing, err := segment.List(fsys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	silent := fsys[listing.Segments[2].Name]
+	silent.Data = bytes.Replace(silent.Data, []byte(`"action":"rotated"`), []byte(`"action":"rotatee"`), 1)
+	tree, err := proof.Open(t.Context(), fsys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := stored(t, before)
+	var indexes []int64
+	for first, height := range merkle.Subtrees(begins[1], begins[2]) {
+		indexes = append(indexes, tlog.StoredHashIndex(height, int64(first>>height)))
+	}
+	got, err := tree.ReadHashes(indexes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := all.ReadHashes(indexes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Error("other hashes")
+	}
+	if s := tree.Stats(); s.Segments != 2 {
+		t.Errorf("%d segments were read, want the newest and one more", s.Segments)
+	}
+}
+
+// What has been pruned is missed only where it is needed.
+func TestTreeOfPrunedLog(t *testing.T) {
+	fsys := write(t, 3000, []int{4, 4, 4, 4, 4, 4, 4, 4})
+	before, begins := leaves(t, fsys)
+	listing, err := segment.List(fsys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range listing.Segments[:2] {
+		delete(fsys, f.Name)
+	}
+	tree, err := proof.Open(t.Context(), fsys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tree.Base() != begins[2] {
+		t.Errorf("base %d, want %d", tree.Base(), begins[2])
+	}
+	size := int64(len(before))
+	all := stored(t, before)
+	for n := int64(begins[2]); n < size; n++ {
+		got, err := tlog.ProveRecord(size, n, tree)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want, err := tlog.ProveRecord(size, n, all); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("leaf %d: another path", n)
+		}
+	}
+	if _, err := tree.Line(1); !errors.Is(err, proof.ErrPruned) {
+		t.Errorf("a pruned line: %v", err)
+	}
+	if _, err := tlog.ProveRecord(size, 1, tree); !errors.Is(err, proof.ErrPruned) {
+		t.Errorf("a pruned leaf: %v", err)
+	}
+}
+
+func TestNoTree(t *testing.T) {
+	if _, err := proof.Open(t.Context(), fstest.MapFS{}); !errors.Is(err, proof.ErrNoLog) {
+		t.Errorf("an empty directory: %v", err)
+	}
+	fsys := write(t, 0, []int{1})
+	for name, f := range fsys {
+		if _, err := segment.ParseName(name); err == nil {
+			f.Data = f.Data[:bytes.IndexByte(f.Data, '\n')+1]
+		}
+	}
+	if _, err := proof.Open(t.Context(), fsys); !errors.Is(err, proof.ErrNoLog) {
+		t.Errorf("a header alone: %v", err)
+	}
+}

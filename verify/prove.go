@@ -1,0 +1,247 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package verify
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/proof"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+// Query names the event to prove.
+type Query struct {
+	// EventID is the event's id, if ByIndex is not set. The log is searched for it.
+	EventID string
+	// Index is the event's leaf index, if ByIndex is set.
+	Index   uint64
+	ByIndex bool
+	// Progress is called now and then with the number of stored bytes searched so far
+	// and in all. It may be nil.
+	Progress func(done, total int64)
+}
+
+// Errors of [Prove], beside [ErrNoLog] and [ErrChanging].
+var (
+	// ErrNoEvent: the log has no such event.
+	ErrNoEvent = errors.New("the log has no such event")
+	// ErrPruned: retention has deleted the event.
+	ErrPruned = proof.ErrPruned
+	// ErrRepeated: several events have the id.
+	ErrRepeated = errors.New("several events have this id")
+	// ErrUnprovable: the log does not fit its own checkpoint.
+	ErrUnprovable = errors.New("the log does not fit its own checkpoint, so that nothing in it can be proven: run auditlog verify")
+)
+
+// Prove returns the proof that an event is in the log in the root of fsys: its line,
+// and the path from it to the newest checkpoint, or, if that has none, to the newest
+// checkpoint with cosignatures that covers the event. It reads the segment that holds
+// the event, the newest one, and the heads of some others; to find an event by its id,
+// all segments. The proof fits the checkpoint; whose signatures that bears has not
+// been checked.
+//
+// The log may be in use.
+func Prove(ctx context.Context, fsys fs.FS, q Query) (p *proof.Inclusion, err error) {
+	for range maxPasses {
+		p, err = prove(ctx, fsys, q)
+		// A segment may be compressed or pruned while it is looked for.
+		if !errors.Is(err, fs.ErrNotExist) {
+			return p, err
+		}
+	}
+	return nil, errors.Join(ErrChanging, err)
+}
+
+func prove(ctx context.Context, fsys fs.FS, q Query) (*proof.Inclusion, error) {
+	tree, err := proof.Open(ctx, fsys)
+	if errors.Is(err, proof.ErrNoLog) {
+		err = fmt.Errorf("%w: %w", ErrNoLog, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p := &proof.Inclusion{Index: q.Index}
+	if q.ByIndex {
+		p.Line, err = lineAt(tree, q.Index)
+	} else {
+		p.Index, p.Line, err = find(tree, q)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, note := range checkpointsFor(fsys, tree) {
+		if err := complete(p, tree, note); err == nil || !errors.Is(err, ErrUnprovable) {
+			if err != nil {
+				return nil, damaged(err)
+			}
+			p.KeyChanges, err = keyChangesFor(fsys, tree)
+			return p, err
+		}
+	}
+	return nil, ErrUnprovable
+}
+
+// damaged has an error say that nothing can be proven, if it is about what the log holds.
+func damaged(err error) error {
+	if errors.Is(err, proof.ErrDamaged) || isForm(err) {
+		return fmt.Errorf("%w: %w", ErrUnprovable, err)
+	}
+	return err
+}
+
+// lineAt returns the event line of a leaf.
+func lineAt(tree *proof.Tree, index uint64) ([]byte, error) {
+	if index >= tree.Size() {
+		return nil, fmt.Errorf("%w: the log has %d leaves, and leaf %d is none of them", ErrNoEvent, tree.Size(), index)
+	}
+	line, err := tree.Line(index)
+	if err != nil {
+		return nil, damaged(err)
+	}
+	if segment.KindOf(line) == segment.KindHeader {
+		return nil, fmt.Errorf("%w: leaf %d is the header of a segment", ErrNoEvent, index)
+	}
+	return line, nil
+}
+
+// find searches the log for an event's id.
+func find(tree *proof.Tree, q Query) (index uint64, line []byte, err error) {
+	id := []byte(q.EventID)
+	var at []uint64
+	// The id as it stands on a line: most lines need not be parsed. Whatever else the
+	// log may say there is found out by parsing.
+	quoted := segment.Quote(id)
+	err = tree.Events(q.Progress, func(i uint64, l []byte) error {
+		if !bytes.Contains(l, quoted) || segment.KindOf(l) != segment.KindEvent {
+			return nil
+		}
+		parsed, err := segment.ParseEvent(l)
+		var sum event.Summary
+		if err != nil || event.Scan(parsed.Canonical, &sum) != nil || !bytes.Equal(sum.ID, id) {
+			return nil
+		}
+		if at = append(at, i); len(at) == 1 {
+			index, line = i, bytes.Clone(l)
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return 0, nil, damaged(err)
+	case len(at) == 0 && tree.Base() > 0:
+		return 0, nil, fmt.Errorf("%w with the id %q among those that are left; leaves 0 to %d have been pruned: %w", ErrNoEvent, q.EventID, tree.Base()-1, ErrPruned)
+	case len(at) == 0:
+		return 0, nil, fmt.Errorf("%w with the id %q", ErrNoEvent, q.EventID)
+	case len(at) > 1:
+		return 0, nil, fmt.Errorf("%w, at the leaves %s: say which by its index", ErrRepeated, someOf(at))
+	}
+	return index, line, nil
+}
+
+func someOf(at []uint64) string {
+	const most = 10
+	if len(at) > most {
+		return fmt.Sprintf("%d … (%d in all)", at[:most], len(at))
+	}
+	return fmt.Sprint(at)
+}
+
+// checkpointsFor returns the checkpoints that a proof may end in, the best first: one
+// that witnesses have cosigned, if there is one, then the newest.
+func checkpointsFor(fsys fs.FS, tree *proof.Tree) (notes [][]byte) {
+	cosigned := tree.Cosigned()
+	if filed := filedCheckpoint(fsys); filed != nil && hasCosignatures(filed) {
+		if a, err := signing.ParseCheckpoint(filed); err == nil {
+			if b, err := signing.ParseCheckpoint(cosigned); err != nil || a.Size > b.Size {
+				cosigned = filed
+			}
+		}
+	}
+	if cosigned != nil {
+		notes = append(notes, cosigned)
+	}
+	return append(notes, tree.Checkpoint())
+}
+
+// filedCheckpoint returns what the checkpoint file holds, or nil.
+func filedCheckpoint(fsys fs.FS) []byte {
+	f, err := segment.OpenRegular(fsys, segment.CheckpointName)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	note, err := io.ReadAll(io.LimitReader(f, maxNote))
+	if err != nil {
+		return nil
+	}
+	return note
+}
+
+// hasCosignatures reports whether a note has a signature line of another name than
+// the log's.
+func hasCosignatures(note []byte) bool {
+	c, err := signing.ParseCheckpoint(note)
+	if err != nil {
+		return false
+	}
+	_, signatures, _ := bytes.Cut(note, []byte("\n\n"))
+	for line := range bytes.Lines(signatures) {
+		if !bytes.HasPrefix(line, []byte("\u2014 "+c.Origin+" ")) {
+			return true
+		}
+	}
+	return false
+}
+
+// complete adds a checkpoint and the path to it. The error wraps ErrUnprovable if
+// they do not fit.
+func complete(p *proof.Inclusion, tree *proof.Tree, note []byte) error {
+	c, err := signing.ParseCheckpoint(note)
+	if err != nil || c.Size > tree.Size() || c.Size <= p.Index {
+		return ErrUnprovable
+	}
+	path, err := tlog.ProveRecord(int64(c.Size), int64(p.Index), tree)
+	if err != nil {
+		return err
+	}
+	if tlog.CheckRecord(path, int64(c.Size), tlog.Hash(c.Root), int64(p.Index), tlog.RecordHash(p.Line)) != nil {
+		return ErrUnprovable
+	}
+	p.Path, p.Checkpoint = path, note
+	return nil
+}
+
+// keyChangesFor returns the log's key changes, for who knows its first key only.
+func keyChangesFor(fsys fs.FS, tree *proof.Tree) (notes [][]byte, err error) {
+	c := &checker{fsys: fsys}
+	if err := c.takeKeyChanges(); err != nil {
+		return nil, err
+	}
+	listing, err := segment.List(fsys)
+	if err != nil {
+		return nil, err
+	}
+	// The newest may not be in the file yet.
+	if n := len(listing.Segments); n > 0 {
+		a := c.head(listing.Segments[n-1])
+		if a.change != nil && (len(c.filed) == 0 || c.filed[len(c.filed)-1].Index < a.change.Index) {
+			c.filed = append(c.filed, *a.change)
+		}
+	}
+	for _, n := range c.filed {
+		if n.Index <= tree.Size() {
+			notes = append(notes, n.Note)
+		}
+	}
+	return notes, nil
+}
