@@ -1,0 +1,337 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package verify_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	witnessnote "github.com/transparency-dev/formats/note"
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/otel-auditlog/auditlogexporter/proof"
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/verify"
+)
+
+func prove(t testing.TB, w *written, id string) *proof.Inclusion {
+	t.Helper()
+	p, err := verify.Prove(t.Context(), w.fsys, verify.Query{EventID: id})
+	if err != nil {
+		t.Fatalf("prove %s: %v", id, err)
+	}
+	return p
+}
+
+// proveLeaf proves the event at a leaf.
+func proveLeaf(t testing.TB, w *written, index uint64) *proof.Inclusion {
+	t.Helper()
+	p, err := verify.Prove(t.Context(), w.fsys, verify.Query{Index: index, ByIndex: true})
+	if err != nil {
+		t.Fatalf("prove leaf %d: %v", index, err)
+	}
+	return p
+}
+
+func public(signers ...*signing.Signer) (keys []*signing.PublicKey) {
+	for _, s := range signers {
+		keys = append(keys, s.Public())
+	}
+	return keys
+}
+
+// Every event of a log can be proven by its id and by its index, and the proof shows
+// that event and no other.
+func TestProveEveryEvent(t *testing.T) {
+	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+		t.Run(string(scope), func(t *testing.T) {
+			w := write(t, rotation.Options{Scope: scope, MaxSegmentBytes: 3000}, 1, 5, 2, 3, 1, 1, 4)
+			for n := range 17 {
+				id := fmt.Sprintf("id-%03d", n)
+				p := prove(t, w, id)
+				byIndex, err := verify.Prove(t.Context(), w.fsys, verify.Query{Index: p.Index, ByIndex: true})
+				if err != nil || !bytes.Equal(byIndex.Marshal(), p.Marshal()) {
+					t.Errorf("%s by its index: %v", id, err)
+				}
+				got, err := verify.CheckProof(p.Marshal(), verify.ProofOptions{Keys: public(w.signer)})
+				if err != nil {
+					t.Fatalf("%s: %v", id, err)
+				}
+				if !bytes.Contains(got.Event, []byte(`"event_id":"`+id+`"`)) || got.Index != p.Index || got.Origin != "test.example/auditlog" {
+					t.Errorf("%s: proven %+v", id, got)
+				}
+				if signed := got.EventSignedBy == w.signer.Public().ID(); signed != (scope == segment.ScopeEvent) {
+					t.Errorf("%s: signed by %q", id, got.EventSignedBy)
+				}
+				if !slices.Equal(got.SignedBy, []string{w.signer.Public().ID()}) {
+					t.Errorf("%s: checkpoint signed by %q", id, got.SignedBy)
+				}
+			}
+		})
+	}
+}
+
+// No byte of a proof can be changed.
+func TestProofMutated(t *testing.T) {
+	keys := threeKeys(t)
+	w := writeKeys(t, rotation.Options{}, keys...)
+	text := proveLeaf(t, w, 3).Marshal()
+	o := verify.ProofOptions{Keys: public(keys[0])}
+	if _, err := verify.CheckProof(text, o); err != nil {
+		t.Fatal(err)
+	}
+	for i := range text {
+		for _, x := range []byte{0x01, 0x02, 0x20, 0x80} {
+			changed := bytes.Clone(text)
+			changed[i] ^= x
+			// Of the checkpoint's signature lines, those of keys that are not known mean
+			// nothing; here all are known.
+			if _, err := verify.CheckProof(changed, o); err == nil {
+				t.Fatalf("byte %d changed from %q to %q, and the proof holds", i, text[i], changed[i])
+			}
+		}
+	}
+	for _, cut := range []int{0, 10, len(text) / 2, len(text) - 1} {
+		if _, err := verify.CheckProof(text[:cut], o); err == nil {
+			t.Errorf("cut to %d bytes, and the proof holds", cut)
+		}
+	}
+}
+
+// A proof leads from the first key to the later ones.
+func TestProofFollowsKeys(t *testing.T) {
+	keys := threeKeys(t)
+	w := writeKeys(t, rotation.Options{}, keys...)
+	for _, index := range []uint64{2, 8, 14} {
+		p := proveLeaf(t, w, index)
+		if len(p.KeyChanges) != 2 {
+			t.Fatalf("%d key changes", len(p.KeyChanges))
+		}
+		for _, k := range keys {
+			if _, err := verify.CheckProof(p.Marshal(), verify.ProofOptions{Keys: public(k)}); err != nil {
+				t.Errorf("leaf %d with the key %s: %v", index, k.Public().ID(), err)
+			}
+		}
+		if _, err := verify.CheckProof(p.Marshal(), verify.ProofOptions{Keys: public(newSigner(t, signing.Ed25519))}); !errors.Is(err, verify.ErrWrongKey) {
+			t.Errorf("leaf %d with a stranger's key: %v", index, err)
+		}
+		p.KeyChanges = p.KeyChanges[1:]
+		if _, err := verify.CheckProof(p.Marshal(), verify.ProofOptions{Keys: public(keys[0])}); !errors.Is(err, verify.ErrWrongKey) {
+			t.Errorf("leaf %d without the first key change: %v", index, err)
+		}
+	}
+}
+
+// Whoever has a later key cannot prove an event with a signature of its own under an
+// earlier one.
+func TestProofByALaterKey(t *testing.T) {
+	keys := threeKeys(t)
+	w := writeKeys(t, rotation.Options{}, keys...)
+	p := proveLeaf(t, w, 3)
+	parsed, err := segment.ParseEvent(p.Line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	thief := keys[2]
+	canonical := bytes.Replace(parsed.Canonical, []byte("user-001"), []byte("user-999"), 1)
+	signature, err := thief.Sign(canonical)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, keyID := range []string{thief.Public().ID(), parsed.KeyID} {
+		line := segment.AppendSignature(append(segment.AppendEventStart(nil), canonical...), signature, keyID)
+		// A tree of one's own making, in which the line is in the right place.
+		var all []tlog.Hash
+		reader := tlog.HashReaderFunc(func(indexes []int64) (hashes []tlog.Hash, _ error) {
+			for _, i := range indexes {
+				hashes = append(hashes, all[i])
+			}
+			return hashes, nil
+		})
+		c, err := signing.ParseCheckpoint(p.Checkpoint)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range int64(c.Size) {
+			leaf := tlog.Hash{byte(i)}
+			if uint64(i) == p.Index {
+				leaf = tlog.RecordHash(line)
+			}
+			more, err := tlog.StoredHashesForRecordHash(i, leaf, reader)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, more...)
+		}
+		root, err := tlog.TreeHash(int64(c.Size), reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		forged := &proof.Inclusion{Line: line, KeyChanges: p.KeyChanges, Index: p.Index}
+		if forged.Path, err = tlog.ProveRecord(int64(c.Size), int64(p.Index), reader); err != nil {
+			t.Fatal(err)
+		}
+		if forged.Checkpoint, err = signing.SignCheckpoint(c.Origin, c.Size, root, thief); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := verify.CheckProof(forged.Marshal(), verify.ProofOptions{Keys: public(keys[0])}); !errors.Is(err, verify.ErrProofFails) {
+			t.Errorf("a forged proof, the event under the key %s: %v", keyID, err)
+		}
+	}
+}
+
+// Witnesses' cosignatures count, if there are enough of those asked for.
+func TestProofCosigned(t *testing.T) {
+	w := write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 5, 2, 3, 1, 1, 4)
+	var witnesses []note.Verifier
+	var signers []note.Signer
+	for i := range 3 {
+		skey, vkey, err := note.GenerateKey(nil, fmt.Sprintf("witness%d.example", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := witnessnote.NewSignerForCosignatureV1(skey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cosigner, err := witnessnote.VKeyToCosignatureV1(vkey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := witnessnote.NewVerifierForCosignatureV1(cosigner)
+		if err != nil {
+			t.Fatal(err)
+		}
+		witnesses, signers = append(witnesses, v), append(signers, s)
+	}
+	ours, err := w.signer.Public().NoteVerifier("test.example/auditlog")
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := note.Open(w.fsys[segment.CheckpointName].Data, note.VerifierList(ours))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cosigned, err := note.Sign(opened, signers[0], signers[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.fsys[segment.CheckpointName].Data = cosigned
+	text := prove(t, w, "id-003").Marshal()
+	if !bytes.HasSuffix(text, cosigned) {
+		t.Fatal("the proof does not end in the cosigned checkpoint")
+	}
+	for _, c := range []struct {
+		witnesses []note.Verifier
+		quorum    int
+		want      []string
+	}{
+		{witnesses[:2], 0, []string{"witness0.example", "witness1.example"}},
+		{witnesses, 2, []string{"witness0.example", "witness1.example"}},
+		{witnesses, 1, []string{"witness0.example", "witness1.example"}},
+		{witnesses, 0, nil},
+		{witnesses, 3, nil},
+		{witnesses[2:], 1, nil},
+	} {
+		got, err := verify.CheckProof(text, verify.ProofOptions{Keys: public(w.signer), Witnesses: c.witnesses, Quorum: c.quorum})
+		if c.want == nil {
+			if !errors.Is(err, verify.ErrProofFails) {
+				t.Errorf("%d witnesses, quorum %d: %v", len(c.witnesses), c.quorum, err)
+			}
+			continue
+		}
+		if err != nil || !slices.Equal(got.Cosigned, c.want) {
+			t.Errorf("%d witnesses, quorum %d: %+v, %v", len(c.witnesses), c.quorum, got, err)
+		}
+	}
+	for _, quorum := range []int{-1, 4} {
+		if _, err := verify.CheckProof(text, verify.ProofOptions{Keys: public(w.signer), Witnesses: witnesses, Quorum: quorum}); err == nil || errors.Is(err, verify.ErrProofFails) {
+			t.Errorf("quorum %d: %v", quorum, err)
+		}
+	}
+	if _, err := verify.CheckProof(text, verify.ProofOptions{}); err == nil || errors.Is(err, verify.ErrProofFails) {
+		t.Errorf("without a key: %v", err)
+	}
+}
+
+func TestProveWhatIsNotThere(t *testing.T) {
+	w := write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 5, 2, 3, 1, 1, 4)
+	is := func(what string, q verify.Query, want ...error) {
+		t.Helper()
+		_, err := verify.Prove(context.Background(), w.fsys, q)
+		for _, one := range want {
+			if !errors.Is(err, one) {
+				t.Errorf("%s: %v, want %v", what, err, one)
+			}
+		}
+	}
+	is("no such id", verify.Query{EventID: "id-99"}, verify.ErrNoEvent)
+	is("no such leaf", verify.Query{Index: 1 << 60, ByIndex: true}, verify.ErrNoEvent)
+	is("a header", verify.Query{ByIndex: true}, verify.ErrNoEvent)
+
+	// What a crash left behind the last checkpoint was never acknowledged.
+	torn := w.clone()
+	last := torn.lines(len(torn.names) - 1)
+	torn.setLines(len(torn.names)-1, append(last, bytes.Replace(last[1], []byte("own"), []byte("new"), 1)))
+	r := check(t, torn.fsys, verify.Options{Keys: public(w.signer)})
+	w2 := w
+	w = torn
+	is("a torn tail", verify.Query{Index: r.TreeSize, ByIndex: true}, verify.ErrNoEvent)
+	w = w2
+
+	// Retention has deleted the oldest.
+	delete(w.fsys, w.names[0])
+	is("a pruned leaf", verify.Query{Index: 1, ByIndex: true}, verify.ErrPruned)
+	is("a pruned id", verify.Query{EventID: "id-000"}, verify.ErrPruned, verify.ErrNoEvent)
+	if _, err := verify.CheckProof(prove(t, w, "id-010").Marshal(), verify.ProofOptions{Keys: public(w.signer)}); err != nil {
+		t.Errorf("of what is left: %v", err)
+	}
+
+	// Somebody has changed what is left.
+	f := w.fsys[w.names[1]]
+	f.Data = bytes.Replace(f.Data, []byte("user-"), []byte("USER-"), 1)
+	n, err := segment.ParseName(w.names[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	is("a changed segment", verify.Query{Index: n.FirstIndex + 2, ByIndex: true}, verify.ErrUnprovable)
+	f.Data = f.Data[:len(f.Data)/3]
+	is("a cut segment", verify.Query{Index: n.FirstIndex + 40, ByIndex: true})
+	w = &written{fsys: nil}
+	is("no log", verify.Query{EventID: "x"}, verify.ErrNoLog)
+}
+
+func TestProveRepeatedID(t *testing.T) {
+	w := write(t, rotation.Options{Scope: segment.ScopeCheckpoint}, 3)
+	line := w.lines(0)[w.line(t, 0, "id-001")-1]
+	w.extend(t, line)
+	_, err := verify.Prove(t.Context(), w.fsys, verify.Query{EventID: "id-001"})
+	if !errors.Is(err, verify.ErrRepeated) || !strings.Contains(err.Error(), "[3 5]") {
+		t.Errorf("an id of two events: %v", err)
+	}
+	for _, index := range []uint64{3, 5} {
+		if _, err := verify.CheckProof(proveLeaf(t, w, index).Marshal(), verify.ProofOptions{Keys: public(w.signer)}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func FuzzCheckProof(f *testing.F) {
+	w := write(f, rotation.Options{}, 1, 5, 2)
+	f.Add(prove(f, w, "id-003").Marshal())
+	f.Fuzz(func(t *testing.T, text []byte) {
+		p, err := verify.CheckProof(text, verify.ProofOptions{Keys: public(w.signer)})
+		if err == nil && !bytes.Contains(p.Event, []byte(`"event_id"`)) {
+			t.Errorf("proven: %+v", p)
+		}
+	})
+}
