@@ -126,15 +126,16 @@ func (t *Tree) Line(index uint64) (line []byte, err error) {
 	return line, err
 }
 
-// Events calls f with the index and the line of each leaf, from the oldest segment
-// on, until it returns an error; progress, if not nil, with the bytes read so far and
-// in all.
-func (t *Tree) Events(progress func(done, total int64), f func(index uint64, line []byte) error) error {
+// Leaves calls f with the index and the line of each leaf, in their order, until it
+// returns an error; progress, if not nil, with the bytes read so far and in all. It
+// begins with the first leaf that is left of the segment that holds from.
+func (t *Tree) Leaves(from uint64, progress func(done, total int64), f func(index uint64, line []byte) error) error {
+	spans := t.spans[max(0, t.spanOf(from)):]
 	var total, done int64
-	for _, s := range t.spans {
+	for _, s := range spans {
 		total += s.file.Size
 	}
-	for _, s := range t.spans {
+	for _, s := range spans {
 		var failed error
 		err := t.eachLeaf(s, func(index uint64, line []byte) bool {
 			failed = f(index, line)

@@ -144,6 +144,20 @@ func (t *Tree) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 	return hashes, nil
 }
 
+// Before returns the tree of all leaves before the segment that holds a leaf, as that
+// segment's header says.
+func (t *Tree) Before(index uint64) (merkle.Frontier, error) {
+	at := t.spanOf(index)
+	if at < 0 {
+		return merkle.Frontier{}, fmt.Errorf("leaf %d: %w", index, ErrPruned)
+	}
+	h, err := t.head(at)
+	if err != nil {
+		return merkle.Frontier{}, err
+	}
+	return merkle.NewFrontier(h.frontier.end, h.frontier.hashes)
+}
+
 // Root returns the root hash of the tree of the first size leaves.
 func (t *Tree) Root(size uint64) (tlog.Hash, error) {
 	return tlog.TreeHash(int64(size), t)

@@ -6,6 +6,7 @@ package verify
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 
 	"golang.org/x/mod/sumdb/note"
@@ -183,4 +184,28 @@ func cosigned(checkpoint []byte, o ProofOptions) (names []string, err error) {
 		return nil, fmt.Errorf("%w: %d of the witnesses given have cosigned the checkpoint, but %d are needed", ErrProofFails, len(names), quorum)
 	}
 	return names, nil
+}
+
+// OpenCheckpoint checks the signature of a checkpoint of the log in the root of fsys
+// with the trusted keys, and those that the log's key changes lead to. With no keys it
+// parses the checkpoint only. The error wraps [ErrWrongKey] if none of the keys has
+// signed it.
+func OpenCheckpoint(fsys fs.FS, text []byte, keys []*signing.PublicKey) (signing.Checkpoint, error) {
+	c, err := signing.ParseCheckpoint(text)
+	if err != nil || len(keys) == 0 {
+		return c, err
+	}
+	notes, err := keyChangesFor(fsys, c.Size)
+	if err != nil {
+		return c, err
+	}
+	chain, err := followKeys(&proof.Inclusion{KeyChanges: notes}, c, keys)
+	if err != nil {
+		return c, err
+	}
+	c, _, err = signing.OpenCheckpoint(text, c.Origin, chain.trusted)
+	if errors.Is(err, signing.ErrNoTrustedSignature) {
+		return c, fmt.Errorf("%w: the %w", ErrWrongKey, err)
+	}
+	return c, err
 }

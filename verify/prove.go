@@ -84,7 +84,7 @@ func prove(ctx context.Context, fsys fs.FS, q Query) (*proof.Inclusion, error) {
 			if err != nil {
 				return nil, damaged(err)
 			}
-			p.KeyChanges, err = keyChangesFor(fsys, tree)
+			p.KeyChanges, err = keyChangesFor(fsys, tree.Size())
 			return p, err
 		}
 	}
@@ -121,7 +121,7 @@ func find(tree *proof.Tree, q Query) (index uint64, line []byte, err error) {
 	// The id as it stands on a line: most lines need not be parsed. Whatever else the
 	// log may say there is found out by parsing.
 	quoted := segment.Quote(id)
-	err = tree.Events(q.Progress, func(i uint64, l []byte) error {
+	err = tree.Leaves(0, q.Progress, func(i uint64, l []byte) error {
 		if !bytes.Contains(l, quoted) || segment.KindOf(l) != segment.KindEvent {
 			return nil
 		}
@@ -221,8 +221,9 @@ func complete(p *proof.Inclusion, tree *proof.Tree, note []byte) error {
 	return nil
 }
 
-// keyChangesFor returns the log's key changes, for who knows its first key only.
-func keyChangesFor(fsys fs.FS, tree *proof.Tree) (notes [][]byte, err error) {
+// keyChangesFor returns the log's key changes up to a size, for who knows its first
+// key only.
+func keyChangesFor(fsys fs.FS, size uint64) (notes [][]byte, err error) {
 	c := &checker{fsys: fsys}
 	if err := c.takeKeyChanges(); err != nil {
 		return nil, err
@@ -239,7 +240,7 @@ func keyChangesFor(fsys fs.FS, tree *proof.Tree) (notes [][]byte, err error) {
 		}
 	}
 	for _, n := range c.filed {
-		if n.Index <= tree.Size() {
+		if n.Index <= size {
 			notes = append(notes, n.Note)
 		}
 	}

@@ -43,7 +43,7 @@ Exit codes: 0 all good; 1 tampering detected; 2 it could not be checked.`,
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.AddCommand(keygenCommand(), verifyCommand(), showCommand(), checkpointCommand(), rotateKeyCommand(), proveCommand(), checkCommand())
+	root.AddCommand(keygenCommand(), verifyCommand(), showCommand(), checkpointCommand(), rotateKeyCommand(), proveCommand(), checkCommand(), tilesCommand())
 	switch err := root.ExecuteContext(ctx); {
 	case err == nil:
 		return exitGood

@@ -1,0 +1,81 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/otel-auditlog/auditlogexporter/proof"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/tiles"
+)
+
+func tilesCommand() *cobra.Command {
+	var out string
+	var keys []string
+	var o tiles.Options
+	cmd := &cobra.Command{
+		Use:   "tiles DIR",
+		Short: "Export a log as static files that others can mirror and check",
+		Long: `tiles writes the log in DIR as a static transparency log (c2sp.org/tlog-tiles) to the
+directory given with --out: checkpoint, tile/ and tile/entries/. Any web server can serve
+it, and clients of such logs can mirror and check it. Run again, it adds what has come
+since. What is exported is meant to be public: with --hashes-only the events are not in it.
+
+Exit codes: 0 exported; 1 the log does not fit its own checkpoint, or what was exported
+before is not its beginning; 2 it could not be done.`,
+		Example: `  auditlog tiles audit-log --out /var/www/audit-log --key audit-log-key.pub.pem`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			for _, path := range keys {
+				key, err := signing.LoadPublicKey(path)
+				if err != nil {
+					return fmt.Errorf("--key: %w", err)
+				}
+				o.Keys = append(o.Keys, key)
+			}
+			fsys, closeLog, err := openLog(args[0])
+			if err != nil {
+				return err
+			}
+			defer closeLog()
+			if err := os.MkdirAll(out, 0o755); err != nil {
+				return fmt.Errorf("--out: %w", err)
+			}
+			root, err := os.OpenRoot(out)
+			if err != nil {
+				return fmt.Errorf("--out: %w", err)
+			}
+			defer root.Close()
+			var finish func()
+			o.Progress, finish = progress(cmd.ErrOrStderr(), "exporting")
+			r, err := tiles.Export(cmd.Context(), fsys, root, o)
+			finish()
+			switch {
+			case errors.Is(err, tiles.ErrForked), errors.Is(err, tiles.ErrTampered), errors.Is(err, proof.ErrDamaged):
+				fmt.Fprintf(cmd.ErrOrStderr(), "auditlog: %s: %s\n", plain(args[0]), plain(err.Error()))
+				return errTampering
+			case err != nil:
+				return fmt.Errorf("export %s to %s: %w", args[0], out, err)
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s holds %d leaves of the log %s, %d of them new\n", plain(out), r.To, plain(r.Origin), r.To-r.From)
+			if err == nil && len(keys) == 0 {
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), "No --key was given: the checkpoint's signature was not checked.")
+			}
+			return err
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&out, "out", "", "`DIRECTORY` to write to, or to add to")
+	flags.StringArrayVar(&keys, "key", nil, "trusted public key `FILE`, PEM or note verifier key (repeatable)")
+	flags.BoolVar(&o.HashesOnly, "hashes-only", false, "leave out the events: the tree alone")
+	if err := cmd.MarkFlagRequired("out"); err != nil {
+		panic(err) // the flag is there
+	}
+	return cmd
+}

@@ -1,0 +1,289 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tiles
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/proof"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/verify"
+)
+
+// Options say what to export.
+type Options struct {
+	// Keys are the trusted public keys, with which the log's newest checkpoint must be
+	// signed. With none, its signature is not checked.
+	Keys []*signing.PublicKey
+	// HashesOnly leaves out the leaves: the tree can be checked, and what somebody shows
+	// proven, but the content stays here.
+	HashesOnly bool
+	// Progress is called now and then with the number of stored bytes read so far and
+	// in all. It may be nil.
+	Progress func(done, total int64)
+}
+
+// Result says what an export has done.
+type Result struct {
+	Origin string
+	// From and To are the sizes of the tree that was there, and that is there now.
+	From, To uint64
+}
+
+// Errors of [Export], beside those of packages proof and verify.
+var (
+	// ErrForked: what was exported before is not a beginning of this log.
+	ErrForked = errors.New("what was exported before is not the beginning of this log: one of the two has been rolled back or rewritten")
+	// ErrTampered: the log's lines do not lead to its own checkpoint.
+	ErrTampered = errors.New("the log does not fit its own checkpoint: run auditlog verify")
+	// ErrTooLong: a line does not fit into a bundle of entries.
+	ErrTooLong = fmt.Errorf("a line is longer than %d bytes, which is the most that tlog-tiles allows for an entry: export the hashes only", math.MaxUint16)
+)
+
+// Export writes the log in the root of fsys, up to its newest checkpoint, to a
+// directory, or adds to what is there what has come since. The checkpoint is written
+// last, so that the directory holds a whole log at any time. Only one export may write
+// to a directory at a time.
+func Export(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Result, err error) {
+	tree, err := proof.Open(ctx, fsys)
+	if err != nil {
+		return r, err
+	}
+	to, err := verify.OpenCheckpoint(fsys, tree.Checkpoint(), o.Keys)
+	if err != nil {
+		return r, err
+	}
+	x := &export{out: &out{root: root, made: map[string]bool{}, dirs: map[string]bool{}}, o: o}
+	from, err := x.load(to)
+	if err != nil {
+		return r, err
+	}
+	r = Result{Origin: to.Origin, From: from.Size, To: to.Size}
+	if err := x.add(tree, from, to); err != nil {
+		return r, err
+	}
+	if err := x.finish(); err != nil {
+		return r, err
+	}
+	if err := x.out.sync(); err != nil {
+		return r, err
+	}
+	// All that the checkpoint covers is durable.
+	if err := x.out.replace(checkpointName, tree.Checkpoint()); err != nil {
+		return r, err
+	}
+	if err := x.out.sync(); err != nil {
+		return r, err
+	}
+	return r, x.clean()
+}
+
+// export is one run.
+type export struct {
+	out  *out
+	o    Options
+	edge *edge
+	// bundle holds the entries of the leaves at the right edge, count their number.
+	bundle []byte
+	count  int
+	// full are the tiles that were not before and are now.
+	full []string
+}
+
+// maxCheckpoint is far above the size of any checkpoint.
+const maxCheckpoint = 64 << 10
+
+// load reads what was exported before.
+func (x *export) load(to signing.Checkpoint) (from signing.Checkpoint, err error) {
+	x.edge = &edge{}
+	note, err := x.out.readAtMost(checkpointName, maxCheckpoint)
+	if errors.Is(err, fs.ErrNotExist) {
+		return signing.Checkpoint{Origin: to.Origin, Root: merkle.EmptyRoot}, nil
+	}
+	if err != nil {
+		return from, err
+	}
+	if from, err = signing.ParseCheckpoint(note); err != nil {
+		return from, fmt.Errorf("what was exported before: %w", err)
+	}
+	if from.Origin != to.Origin {
+		return from, fmt.Errorf("the directory holds the log %q, not %q: choose another directory", from.Origin, to.Origin)
+	}
+	if from.Size > to.Size {
+		return from, fmt.Errorf("%w: %d leaves were exported, and the log has %d", ErrForked, from.Size, to.Size)
+	}
+	if x.edge, err = loadEdge(from.Size, x.out.read); err != nil {
+		return from, fmt.Errorf("what was exported before: %w", err)
+	}
+	tree, err := x.edge.frontier()
+	if err != nil {
+		return from, fmt.Errorf("what was exported before: %w", err)
+	}
+	if tree.Root() != merkle.Hash(from.Root) {
+		return from, fmt.Errorf("what was exported before: its tiles do not lead to its checkpoint over %d leaves", from.Size)
+	}
+	return from, x.loadBundle(from.Size)
+}
+
+// loadBundle reads the entries at the right edge.
+func (x *export) loadBundle(size uint64) (err error) {
+	if x.count = int(size % width); x.o.HashesOnly {
+		return nil
+	}
+	if size >= width {
+		if _, err := x.out.root.Lstat(tilePath(entries, size/width-1, width)); err != nil {
+			return fmt.Errorf("hashes only were exported before: go on with hashes only, or begin anew in another directory: %w", err)
+		}
+	}
+	if x.count == 0 {
+		return nil
+	}
+	name := tilePath(entries, size/width, x.count)
+	x.bundle, err = x.out.readAtMost(name, x.count*(2+math.MaxUint16))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("hashes only were exported before, so that the entries of %s are missing: go on with hashes only, or begin anew in another directory", name)
+	}
+	if err != nil {
+		return fmt.Errorf("what was exported before: %w", err)
+	}
+	rest := x.bundle
+	for i := range x.count {
+		if len(rest) < 2 || len(rest) < 2+int(binary.BigEndian.Uint16(rest)) {
+			return fmt.Errorf("what was exported before: %s ends within entry %d", name, i)
+		}
+		n := 2 + int(binary.BigEndian.Uint16(rest))
+		if merkle.LeafHash(rest[2:n]) != x.edge.levels[0][i] {
+			return fmt.Errorf("what was exported before: entry %d of %s does not have its hash", i, name)
+		}
+		rest = rest[n:]
+	}
+	if len(rest) > 0 {
+		return fmt.Errorf("what was exported before: %s is too long", name)
+	}
+	return nil
+}
+
+// add adds the leaves from one checkpoint up to another.
+func (x *export) add(tree *proof.Tree, from, to signing.Checkpoint) error {
+	if from.Size < tree.Base() {
+		return fmt.Errorf("leaves %d to %d of the log: %w", from.Size, tree.Base()-1, proof.ErrPruned)
+	}
+	if from.Size == to.Size {
+		if from.Root != to.Root {
+			return fmt.Errorf("%w: both have %d leaves, and other root hashes", ErrForked, to.Size)
+		}
+		return nil
+	}
+	before, err := tree.Before(from.Size)
+	if err != nil {
+		return err
+	}
+	// The leaves of the segment that were exported before must be the same.
+	for n, err := range x.leaves(tree, from.Size) {
+		if err != nil {
+			return err
+		}
+		if before.Size() == from.Size && before.Root() != merkle.Hash(from.Root) {
+			return fmt.Errorf("%w: their trees of %d leaves differ", ErrForked, from.Size)
+		}
+		leaf := merkle.LeafHash(n.line)
+		before.Append(leaf)
+		if n.index < from.Size {
+			continue
+		}
+		if err := x.leaf(leaf, n.line); err != nil {
+			return fmt.Errorf("leaf %d: %w", n.index, err)
+		}
+	}
+	if before.Size() != to.Size || before.Root() != merkle.Hash(to.Root) {
+		return ErrTampered
+	}
+	return nil
+}
+
+// numbered is a leaf.
+type numbered struct {
+	index uint64
+	line  []byte
+}
+
+var errEnough = errors.New("enough")
+
+// leaves yields the leaves from the beginning of the segment that holds one.
+func (x *export) leaves(tree *proof.Tree, from uint64) func(yield func(numbered, error) bool) {
+	return func(yield func(numbered, error) bool) {
+		err := tree.Leaves(from, x.o.Progress, func(index uint64, line []byte) error {
+			if !yield(numbered{index, line}, nil) {
+				return errEnough
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errEnough) {
+			yield(numbered{}, err)
+		}
+	}
+}
+
+// leaf adds a leaf.
+func (x *export) leaf(hash merkle.Hash, line []byte) error {
+	if !x.o.HashesOnly {
+		if len(line) > math.MaxUint16 {
+			return ErrTooLong
+		}
+		x.bundle = binary.BigEndian.AppendUint16(x.bundle, uint16(len(line)))
+		x.bundle = append(x.bundle, line...)
+		if x.count++; x.count == width {
+			if err := x.fill(tilePath(entries, x.edge.size/width, width), x.bundle); err != nil {
+				return err
+			}
+			x.bundle, x.count = x.bundle[:0], 0
+		}
+	}
+	return x.edge.add(hash, func(level int, n uint64, hashes []merkle.Hash) error {
+		return x.fill(tilePath(level, n, width), join(hashes))
+	})
+}
+
+// fill writes a full tile.
+func (x *export) fill(name string, content []byte) error {
+	x.full = append(x.full, name)
+	return x.out.write(name, content)
+}
+
+// finish writes the tiles that are not full.
+func (x *export) finish() error {
+	if !x.o.HashesOnly && x.count > 0 {
+		if err := x.out.write(tilePath(entries, x.edge.size/width, x.count), x.bundle); err != nil {
+			return err
+		}
+	}
+	return x.edge.partial(func(level int, n uint64, hashes []merkle.Hash) error {
+		return x.out.write(tilePath(level, n, len(hashes)), join(hashes))
+	})
+}
+
+// clean removes what full tiles have taken the place of.
+func (x *export) clean() error {
+	for _, name := range x.full {
+		if err := x.out.forget(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func join(hashes []merkle.Hash) []byte {
+	b := make([]byte, 0, len(hashes)*len(merkle.Hash{}))
+	for _, h := range hashes {
+		b = append(b, h[:]...)
+	}
+	return b
+}

@@ -1,0 +1,103 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package verify_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/verify"
+)
+
+var proveEvents = flag.String("prove.events", "10000", "how many events the logs of BenchmarkProve have")
+
+// BenchmarkProve proves the event in the middle of a log of segments of 50 MiB, and checks
+// the proof. It reports the proof's size.
+func BenchmarkProve(b *testing.B) {
+	for _, size := range strings.Split(*proveEvents, ",") {
+		n, err := strconv.Atoi(size)
+		if err != nil {
+			b.Fatal(err)
+		}
+		s := newSigner(b, signing.ECDSAP256)
+		fsys := largeLog(b, s, n)
+		q := verify.Query{Index: uint64(n) / 2, ByIndex: true}
+		var text []byte
+		b.Run(size+"/prove", func(b *testing.B) {
+			for b.Loop() {
+				p, err := verify.Prove(b.Context(), fsys, q)
+				if err != nil {
+					b.Fatal(err)
+				}
+				text = p.Marshal()
+			}
+			b.ReportMetric(float64(len(text)), "proof-bytes")
+		})
+		b.Run(size+"/check", func(b *testing.B) {
+			for b.Loop() {
+				if _, err := verify.CheckProof(text, verify.ProofOptions{Keys: public(s)}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// largeLog writes a log of n events, in commits of a thousand.
+func largeLog(b *testing.B, s *signing.Signer, n int) fs.FS {
+	b.Helper()
+	dir := filepath.Join(b.TempDir(), "log")
+	l, err := rotation.Open(b.Context(), rotation.Options{
+		Directory: dir, Origin: "test.example/auditlog", Signer: s, Scope: segment.ScopeCheckpoint,
+		MaxSegmentBytes: 50 << 20, Compression: segment.Zstd,
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	enc, err := event.NewEncoder(event.DefaultMapping())
+	if err != nil {
+		b.Fatal(err)
+	}
+	enc.SetResource(pcommon.NewResource(), "")
+	enc.SetScope(pcommon.NewInstrumentationScope(), "")
+	for i := 0; i < n; i += 1000 {
+		batch := l.NewBatch()
+		for j := i; j < min(n, i+1000); j++ {
+			r := plog.NewLogRecord()
+			r.SetTimestamp(pcommon.Timestamp(1_800_000_000_000_000_000 + j))
+			r.SetEventName("file.read")
+			r.Attributes().PutStr("user.id", fmt.Sprintf("user-%d", j%1000))
+			r.Attributes().PutStr("file.path", fmt.Sprintf("/srv/reports/%d.pdf", j))
+			r.Attributes().PutStr("client.address", "192.0.2.7")
+			if err := batch.Add(func(dst []byte) ([]byte, error) {
+				dst, _, err := enc.Append(dst, r)
+				return dst, err
+			}, nil, ""); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if _, err := l.Append(b.Context(), batch); err != nil {
+			b.Fatal(err)
+		}
+		batch.Release()
+	}
+	if err := l.Close(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+	return os.DirFS(dir)
+}
