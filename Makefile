@@ -54,14 +54,17 @@ format:
 vet:
 	go vet ./...
 	go vet -tags e2e ./...
+	cd interop && go vet ./...
 
 .PHONY: lint
 lint: $(STATICCHECK)
 	$(STATICCHECK) ./...
+	cd interop && $(STATICCHECK) ./...
 
 .PHONY: tidy
 tidy:
 	go mod tidy -diff
+	cd interop && go mod tidy -diff
 
 .PHONY: generated
 generated:
@@ -71,6 +74,7 @@ generated:
 .PHONY: unit
 unit: ## Unit tests with the race detector, the fuzz targets' seeds among them
 	go test -race -timeout 15m ./...
+	cd interop && go test -timeout 15m ./...
 
 .PHONY: e2e
 e2e: $(COLLECTOR) $(AUDITLOG) $(TELEMETRYGEN) ## End-to-end tests with the real collector

@@ -1,0 +1,449 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tiles_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"golang.org/x/mod/sumdb/tlog"
+	"pgregory.net/rapid"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/proof"
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/tiles"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// log is a log that grows.
+type log struct {
+	t   testing.TB
+	o   rotation.Options
+	log *rotation.Log
+	n   int
+}
+
+func newLog(t testing.TB, segmentBytes int64) *log {
+	t.Helper()
+	key, err := signing.GenerateKey(signing.Ed25519)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &log{t: t}
+	l.o = rotation.Options{Directory: filepath.Join(t.TempDir(), "log"), Origin: "test.example/auditlog", Scope: segment.ScopeCheckpoint, MaxSegmentBytes: segmentBytes}
+	if l.o.Signer, err = signing.NewSigner(key, nil); err != nil {
+		t.Fatal(err)
+	}
+	l.open()
+	return l
+}
+
+func (l *log) open() {
+	l.t.Helper()
+	var err error
+	if l.log, err = rotation.Open(context.Background(), l.o); err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(l.close)
+}
+
+func (l *log) close() {
+	if err := l.log.Close(context.Background()); err != nil {
+		l.t.Error(err)
+	}
+}
+
+// grow adds a commit of n events of so many bytes more than they need.
+func (l *log) grow(n, padding int) {
+	l.t.Helper()
+	b := l.log.NewBatch()
+	defer b.Release()
+	for range n {
+		l.n++
+		err := b.Add(func(dst []byte) ([]byte, error) {
+			return event.AppendOwn(dst, event.Own{ID: fmt.Sprintf("id-%d-%s", l.n, strings.Repeat("x", padding)), Time: time.Unix(1_800_000_000, 0), Origin: "o", Level: event.LevelInfo, Action: "test", Detail: []byte(`{"action":"test"}`)}), nil
+		}, nil, "")
+		if err != nil {
+			l.t.Fatal(err)
+		}
+	}
+	if _, err := l.log.Append(context.Background(), b); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+func (l *log) export(dir string, o tiles.Options) (tiles.Result, error) {
+	l.t.Helper()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		l.t.Fatal(err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer root.Close()
+	return tiles.Export(context.Background(), os.DirFS(l.o.Directory), root, o)
+}
+
+func (l *log) mustExport(dir string, o tiles.Options) tiles.Result {
+	l.t.Helper()
+	r, err := l.export(dir, o)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return r
+}
+
+// lines returns the log's leaves.
+func (l *log) lines() (all [][]byte) {
+	l.t.Helper()
+	fsys := os.DirFS(l.o.Directory)
+	listing, err := segment.List(fsys)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	for _, f := range listing.Segments {
+		r, err := segment.Open(fsys, f.Name, -1)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		for {
+			line, err := r.Next()
+			if err != nil {
+				break
+			}
+			if segment.KindOf(line) != segment.KindCheckpoint {
+				all = append(all, bytes.Clone(line))
+			}
+		}
+		r.Close()
+	}
+	return all
+}
+
+// expected computes, with the library alone, all tiles of a tree of these leaves.
+func expected(t testing.TB, lines [][]byte, hashesOnly bool) map[string][]byte {
+	t.Helper()
+	var hashes []tlog.Hash
+	reader := tlog.HashReaderFunc(func(indexes []int64) (all []tlog.Hash, _ error) {
+		for _, i := range indexes {
+			all = append(all, hashes[i])
+		}
+		return all, nil
+	})
+	for i, line := range lines {
+		more, err := tlog.StoredHashes(int64(i), line, reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hashes = append(hashes, more...)
+	}
+	want := map[string][]byte{}
+	for _, tile := range tlog.NewTiles(8, 0, int64(len(lines))) {
+		// NewTiles lists what changes from one leaf to the next, too.
+		if tile.W < 256 && tile.N != int64(len(lines))>>(8*(tile.L+1)) || tile.W < 256 && tile.W != int(int64(len(lines))>>(8*tile.L)%256) {
+			continue
+		}
+		data, err := tlog.ReadTileData(tile, reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want["tile/"+strings.TrimPrefix(tile.Path(), "tile/8/")] = data
+	}
+	for n := 0; n < len(lines) && !hashesOnly; n += 256 {
+		w := min(256, len(lines)-n)
+		var bundle []byte
+		for _, line := range lines[n : n+w] {
+			bundle = append(binary.BigEndian.AppendUint16(bundle, uint16(len(line))), line...)
+		}
+		path := tlog.Tile{H: 8, L: -1, N: int64(n / 256), W: w}.Path()
+		want["tile/entries/"+strings.TrimPrefix(path, "tile/8/data/")] = bundle
+	}
+	return want
+}
+
+// holds checks that a directory holds these tiles; others may be there of a smaller
+// tree, if only partial ones.
+func holds(t testing.TB, dir string, want map[string][]byte) {
+	t.Helper()
+	got := 0
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		if err != nil || name == "checkpoint" {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		switch expected, ok := want[name]; {
+		case ok && bytes.Equal(content, expected):
+			got++
+		case ok:
+			t.Errorf("%s holds something else", name)
+		case !strings.Contains(name, ".p/"):
+			t.Errorf("%s should not be there", name)
+		default:
+			if full := name[:strings.Index(name, ".p/")]; want[full] != nil {
+				t.Errorf("%s is there beside the full tile", name)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != len(want) {
+		t.Errorf("%d of %d tiles are there", got, len(want))
+	}
+}
+
+// However a log is exported, at once or bit by bit, with restarts and rotation between,
+// the tiles are those that the library computes.
+func TestExportAgainstLibrary(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		l := newLog(t, rapid.Int64Range(1, 100_000).Draw(r, "segment bytes"))
+		o := tiles.Options{Keys: []*signing.PublicKey{l.o.Signer.Public()}, HashesOnly: rapid.Bool().Draw(r, "hashes only")}
+		dir := filepath.Join(t.TempDir(), "out")
+		for range rapid.IntRange(1, 4).Draw(r, "exports") {
+			for range rapid.IntRange(0, 3).Draw(r, "commits") {
+				l.grow(rapid.IntRange(1, 300).Draw(r, "events"), rapid.IntRange(0, 100).Draw(r, "padding"))
+			}
+			l.mustExport(dir, o)
+			lines := l.lines()
+			want := expected(t, lines, o.HashesOnly)
+			holds(t, dir, want)
+			once := filepath.Join(t.TempDir(), "once")
+			l.mustExport(once, o)
+			holds(t, once, want)
+			checkpoint, err := os.ReadFile(filepath.Join(dir, "checkpoint"))
+			if err != nil {
+				r.Fatal(err)
+			}
+			if c, err := signing.ParseCheckpoint(checkpoint); err != nil || c.Size != uint64(len(lines)) {
+				r.Fatalf("checkpoint %+v, %v", c, err)
+			}
+		}
+	})
+}
+
+// More leaves than two levels of tiles hold.
+func TestExportOfThreeLevels(t *testing.T) {
+	l := newLog(t, 1<<20)
+	dir := filepath.Join(t.TempDir(), "out")
+	for range 30 {
+		l.grow(2200, 0)
+	}
+	l.mustExport(dir, tiles.Options{})
+	l.grow(700, 0)
+	l.mustExport(dir, tiles.Options{})
+	want := expected(t, l.lines(), false)
+	if want["tile/2/000.p/1"] == nil {
+		t.Fatal("there is no third level")
+	}
+	holds(t, dir, want)
+}
+
+// An interrupted export is completed by the next one, whatever it had written.
+func TestExportInterrupted(t *testing.T) {
+	l := newLog(t, 20_000)
+	l.grow(300, 0)
+	dir := filepath.Join(t.TempDir(), "out")
+	l.mustExport(dir, tiles.Options{})
+	before := filepath.Join(t.TempDir(), "before")
+	if err := os.CopyFS(before, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	l.grow(400, 0)
+	l.mustExport(dir, tiles.Options{})
+	// Any part of what is new, and an unfinished file.
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		name, _ := filepath.Rel(dir, path)
+		if err != nil || d.IsDir() || name == "checkpoint" || len(name)%2 == 0 {
+			return err
+		}
+		to := filepath.Join(before, name)
+		if _, err := os.Lstat(to); err == nil {
+			return nil
+		}
+		content, err := os.ReadFile(path)
+		return errors.Join(err, os.MkdirAll(filepath.Dir(to), 0o755), os.WriteFile(to, content, 0o644), os.WriteFile(to+".tmp", content[:len(content)/2], 0o644))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.mustExport(before, tiles.Options{})
+	want := expected(t, l.lines(), false)
+	for name := range want {
+		if err := os.Remove(filepath.Join(before, name+".tmp")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	holds(t, before, want)
+}
+
+func TestExportRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil func(t *testing.T, l *log, dir string)
+		want  error
+	}{
+		"an event changed": {func(t *testing.T, l *log, _ string) {
+			edit(t, newest(t, l), func(b []byte) []byte { return bytes.Replace(b, []byte(`"id-4`), []byte(`"ID-4`), 1) })
+		}, nil},
+		"another log": {func(t *testing.T, l *log, dir string) {
+			edit(t, filepath.Join(dir, "checkpoint"), func(b []byte) []byte { return bytes.Replace(b, []byte("test.ex"), []byte("text.ex"), 1) })
+		}, nil},
+		"another history": {func(t *testing.T, l *log, dir string) {
+			other := newLog(t, 0)
+			other.grow(100, 1)
+			other.mustExport(dir+"2", tiles.Options{})
+			if err := errors.Join(os.RemoveAll(dir), os.Rename(dir+"2", dir)); err != nil {
+				t.Fatal(err)
+			}
+		}, tiles.ErrForked},
+		"an end that the log does not have": {func(t *testing.T, l *log, dir string) {
+			copied := filepath.Join(t.TempDir(), "copied")
+			if err := os.CopyFS(copied, os.DirFS(l.o.Directory)); err != nil {
+				t.Fatal(err)
+			}
+			l.grow(600, 0)
+			l.mustExport(dir, tiles.Options{})
+			l.o.Directory = copied
+		}, tiles.ErrForked},
+		"a tile changed": {func(t *testing.T, l *log, dir string) {
+			edit(t, glob(t, dir, "tile/0/000.p/*"), func(b []byte) []byte { b[40] ^= 1; return b })
+		}, nil},
+		"a tile cut": {func(t *testing.T, l *log, dir string) {
+			edit(t, glob(t, dir, "tile/0/000.p/*"), func(b []byte) []byte { return b[:32] })
+		}, nil},
+		"a tile too long": {func(t *testing.T, l *log, dir string) {
+			edit(t, glob(t, dir, "tile/0/000.p/*"), func(b []byte) []byte { return append(b, b...) })
+		}, nil},
+		"entries changed": {func(t *testing.T, l *log, dir string) {
+			edit(t, glob(t, dir, "tile/entries/000.p/*"), func(b []byte) []byte { b[len(b)-40] ^= 1; return b })
+		}, nil},
+		"entries cut": {func(t *testing.T, l *log, dir string) {
+			edit(t, glob(t, dir, "tile/entries/000.p/*"), func(b []byte) []byte { return b[:len(b)-1] })
+		}, nil},
+		"entries too long": {func(t *testing.T, l *log, dir string) {
+			edit(t, glob(t, dir, "tile/entries/000.p/*"), func(b []byte) []byte { return append(b, 0) })
+		}, nil},
+		"a checkpoint cut": {func(t *testing.T, l *log, dir string) {
+			edit(t, filepath.Join(dir, "checkpoint"), func(b []byte) []byte { return b[:20] })
+		}, nil},
+		"a link out": {func(t *testing.T, l *log, dir string) {
+			if err := errors.Join(os.Rename(filepath.Join(dir, "tile"), filepath.Join(dir, "..", "elsewhere")), os.Symlink("../elsewhere", filepath.Join(dir, "tile"))); err != nil {
+				t.Fatal(err)
+			}
+		}, nil},
+		"a link for a tile": {func(t *testing.T, l *log, dir string) {
+			tile := glob(t, dir, "tile/0/000.p/*")
+			if err := errors.Join(os.Rename(tile, tile+"x"), os.Symlink(filepath.Base(tile)+"x", tile)); err != nil {
+				t.Fatal(err)
+			}
+		}, nil},
+		"somebody else's full tile": {func(t *testing.T, l *log, dir string) {
+			if err := os.WriteFile(filepath.Join(dir, "tile/0/000"), []byte("x"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}, nil},
+		"a line that is too long": {func(t *testing.T, l *log, dir string) { l.grow(1, 70_000) }, tiles.ErrTooLong},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLog(t, 0)
+			l.grow(100, 0)
+			dir := filepath.Join(t.TempDir(), "out")
+			l.mustExport(dir, tiles.Options{})
+			l.grow(300, 0)
+			c.spoil(t, l, dir)
+			before, _ := os.ReadFile(filepath.Join(dir, "checkpoint"))
+			if _, err := l.export(dir, tiles.Options{}); err == nil || c.want != nil && !errors.Is(err, c.want) {
+				t.Errorf("exported: %v", err)
+			} else {
+				t.Log(err)
+			}
+			if after, _ := os.ReadFile(filepath.Join(dir, "checkpoint")); !bytes.Equal(before, after) {
+				t.Error("the checkpoint has been replaced")
+			}
+		})
+	}
+}
+
+// Segments that were exported before they were pruned are not needed any more; others
+// are missed.
+func TestExportOfPrunedLog(t *testing.T) {
+	l := newLog(t, 5_000)
+	for range 10 {
+		l.grow(20, 0)
+	}
+	dir := filepath.Join(t.TempDir(), "out")
+	l.mustExport(dir, tiles.Options{})
+	names, err := filepath.Glob(filepath.Join(l.o.Directory, "audit-*"))
+	if err != nil || len(names) < 4 {
+		t.Fatalf("%q, %v", names, err)
+	}
+	before := l.lines()
+	l.grow(200, 0)
+	whole := expected(t, l.lines(), false)
+	for _, name := range names[:2] {
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.mustExport(dir, tiles.Options{})
+	holds(t, dir, whole)
+	if _, err := l.export(filepath.Join(t.TempDir(), "new"), tiles.Options{}); !errors.Is(err, proof.ErrPruned) {
+		t.Errorf("exported from the beginning: %v, though of %d leaves the first are gone", err, len(before))
+	}
+}
+
+func edit(t *testing.T, path string, f func([]byte) []byte) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := f(bytes.Clone(b))
+	if bytes.Equal(b, changed) {
+		t.Fatalf("%s has not been changed", path)
+	}
+	if err := os.WriteFile(path, changed, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func glob(t *testing.T, dir, pattern string) string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, pattern))
+	if err != nil || len(names) != 1 {
+		t.Fatalf("%s: %q, %v", pattern, names, err)
+	}
+	return names[0]
+}
+
+func newest(t *testing.T, l *log) string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(l.o.Directory, "audit-*"))
+	if err != nil || len(names) == 0 {
+		t.Fatal(err)
+	}
+	return names[len(names)-1]
+}
