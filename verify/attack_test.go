@@ -1,0 +1,133 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package verify_test
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/verify"
+)
+
+var attackAll = flag.Bool("attack.all", false, "change every byte of every file to many values, and not a part of them")
+
+// mutants are what a byte is changed to: each bit flipped, and what means something to
+// a parser.
+func mutants(b byte) (all []byte) {
+	for bit := range 8 {
+		all = append(all, b^1<<bit)
+	}
+	for _, c := range []byte{0, '\n', '"', '0', '}', ' '} {
+		if c != b && !slices.Contains(all, c) {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// attacked are small logs of every kind: both scopes, both kinds of key, plain and
+// compressed, with key changes and a checkpoint key, and pruned.
+func attacked(t *testing.T) map[string]*written {
+	all := map[string]*written{}
+	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+		for _, a := range []signing.Algorithm{signing.ECDSAP256, signing.Ed25519} {
+			plain := write(t, rotation.Options{Scope: scope, Signer: newSigner(t, a), MaxSegmentBytes: 1500}, 1, 2)
+			all[fmt.Sprintf("%s/%s/plain", scope, a)] = plain
+			for _, c := range []segment.Compression{segment.Zstd, segment.Gzip} {
+				w := plain.clone()
+				for _, name := range w.names[:len(w.names)-1] {
+					w.compress(t, name, c)
+				}
+				w.names = w.segments()
+				all[fmt.Sprintf("%s/%s/%s", scope, a, c)] = w
+			}
+		}
+		keys := []*signing.Signer{newSigner(t, signing.ECDSAP256), newSigner(t, signing.Ed25519)}
+		all[fmt.Sprintf("%s/keys", scope)] = writeKeys(t, rotation.Options{Scope: scope, CheckpointSigner: newSigner(t, signing.Ed25519)}, keys...)
+	}
+	return all
+}
+
+// Every change of any byte of any file of a log is found, but for those that have no
+// meaning, which are listed here.
+func TestEveryByteOfEveryLog(t *testing.T) {
+	var changes, found, meaningless atomic.Int64
+	for name, w := range attacked(t) {
+		t.Run(name, func(t *testing.T) {
+			before, want := content(w), w.check(t)
+			if want.TamperingDetected {
+				t.Fatalf("%+v", want.Findings)
+			}
+			files := append(w.segments(), segment.KeyChangesName)
+			jobs := make(chan func(*written))
+			var wg sync.WaitGroup
+			for range runtime.GOMAXPROCS(0) {
+				mine := w.clone()
+				wg.Go(func() {
+					for job := range jobs {
+						job(mine)
+					}
+				})
+			}
+			for _, file := range files {
+				if w.fsys[file] == nil {
+					continue
+				}
+				for at, b := range w.fsys[file].Data {
+					for i, m := range mutants(b) {
+						if !*attackAll && (at+i)%(61*byteStep) != 0 {
+							continue
+						}
+						jobs <- func(w *written) {
+							changes.Add(1)
+							f := w.fsys[file]
+							f.Data[at] = m
+							defer func() { f.Data[at] = b }()
+							r, err := verify.Log(context.Background(), w.fsys, verify.Options{Keys: public(w.signer), Jobs: 1})
+							if err != nil || r.TamperingDetected {
+								found.Add(1)
+								return
+							}
+							meaningless.Add(1)
+							if why := harmless(w, file, at, before, want, r); why == "" {
+								t.Errorf("%s byte %d, %q to %q, is not found: %+v", file, at, b, m, r.Findings)
+							}
+						}
+					}
+				}
+			}
+			close(jobs)
+			wg.Wait()
+		})
+	}
+	t.Logf("%d changes, %d found, %d without a meaning", changes.Load(), found.Load(), meaningless.Load())
+}
+
+// harmless says why a change that is not found means nothing, or "".
+func harmless(w *written, file string, at int, before [][]byte, want, r *verify.Report) string {
+	last := len(w.fsys[file].Data) - 1
+	newest := w.names[len(w.names)-1]
+	parsed, err := segment.ParseName(file)
+	switch {
+	case file == segment.KeyChangesName && at == last:
+		return "without its end, the last key change is one that is being written; the segments have it, too"
+	case err != nil:
+		return ""
+	case file == newest && parsed.Compression == segment.None && r.TreeSize < want.TreeSize && at == last:
+		return "without its end, the last line is one that is being written: the log is shorter, as any checkpoint that was kept shows"
+	case parsed.Compression != segment.None && slices.EqualFunc(before, content(w), bytes.Equal) && r.VerifiedEvents == want.VerifiedEvents:
+		return "a field of the compressed form that has no meaning: the content is the same"
+	}
+	return ""
+}
