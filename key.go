@@ -33,6 +33,9 @@ type keys struct {
 // openKeys loads the keys. If there is none it makes one, but for a log that does not
 // exist yet only: a log continued with a key that nobody introduced looks forged.
 func openKeys(c *Config, logger *zap.Logger) (k keys, err error) {
+	if err := keysApart(c); err != nil {
+		return k, err
+	}
 	if c.Signing.KeysFile != "" {
 		trusted, err := trust.Load(c.Signing.KeysFile)
 		if err != nil {
@@ -70,6 +73,39 @@ func openKeys(c *Config, logger *zap.Logger) (k keys, err error) {
 		}
 	}
 	return k, nil
+}
+
+// keysApart refuses key files in the log's directory. Validate goes by names; here
+// links are followed.
+func keysApart(c *Config) error {
+	directory, err := resolved(c.Directory)
+	if err != nil {
+		return fmt.Errorf("directory: %w", err)
+	}
+	for name, path := range map[string]string{"key_file": c.Signing.KeyFile, "previous_key_file": c.Signing.PreviousKeyFile} {
+		if path == "" {
+			continue
+		}
+		real, err := resolved(path)
+		if err != nil {
+			return fmt.Errorf("signing::%s: %w", name, err)
+		}
+		if within(real, directory) {
+			return fmt.Errorf("signing::%s: %s is %s, which lies in the log's directory: put the key elsewhere, or whoever gets a copy of the log gets the key that signs it", name, path, real)
+		}
+	}
+	return nil
+}
+
+// resolved returns where a path leads, as far as it exists.
+func resolved(path string) (string, error) {
+	path = absolute(path)
+	real, err := filepath.EvalSymlinks(path)
+	if !errors.Is(err, fs.ErrNotExist) || filepath.Dir(path) == path {
+		return real, err
+	}
+	parent, err := resolved(filepath.Dir(path))
+	return filepath.Join(parent, filepath.Base(path)), err
 }
 
 // load reads the key file.

@@ -44,6 +44,10 @@ func takeLock(root *os.Root, path string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the log directory %s: %w", path, err)
 	}
+	if err := f.Chmod(fileMode); err != nil { // whatever the umask is
+		f.Close()
+		return nil, fmt.Errorf("lock the log directory %s: %w", path, err)
+	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {

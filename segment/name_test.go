@@ -4,6 +4,7 @@
 package segment_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -79,4 +80,19 @@ func TestTornName(t *testing.T) {
 			t.Errorf("IsTornName(%q) = true", in)
 		}
 	}
+}
+
+func FuzzParseName(f *testing.F) {
+	f.Add("audit-00000000000000041873-20261124T101500Z.jsonl.zst")
+	f.Add("audit-00000000000000000000-20261123T101500Z.jsonl")
+	f.Add("audit-18446744073709551615-20261123T101500Z.jsonl.gz")
+	f.Add("torn-00000000000000000007-0123456789abcdef.tail")
+	f.Fuzz(func(t *testing.T, s string) {
+		if n, err := segment.ParseName(s); err == nil && n.String() != s {
+			t.Errorf("%q is called %q", s, n)
+		}
+		if segment.IsTornName(s) && strings.ContainsAny(s, "/\x00") {
+			t.Errorf("%q is taken for the name of a tail", s)
+		}
+	})
 }
