@@ -24,7 +24,10 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
-var proveEvents = flag.String("prove.events", "10000", "how many events the logs of BenchmarkProve have")
+var (
+	proveEvents = flag.String("prove.events", "10000", "how many events the logs of BenchmarkProve have")
+	proveKeep   = flag.String("prove.keep", "", "a directory to leave the logs of BenchmarkProve in, each with its public key")
+)
 
 // BenchmarkProve proves the event in the middle of a log of segments of 50 MiB, and checks
 // the proof. It reports the proof's size.
@@ -35,7 +38,14 @@ func BenchmarkProve(b *testing.B) {
 			b.Fatal(err)
 		}
 		s := newSigner(b, signing.ECDSAP256)
-		fsys := largeLog(b, s, n)
+		dir := filepath.Join(b.TempDir(), "log")
+		if *proveKeep != "" {
+			dir = filepath.Join(*proveKeep, size)
+			if err := signing.CreatePublicKeyFile(dir+".pub.pem", s.Public()); err != nil {
+				b.Fatal(err)
+			}
+		}
+		fsys := largeLog(b, dir, s, n)
 		q := verify.Query{Index: uint64(n) / 2, ByIndex: true}
 		var text []byte
 		b.Run(size+"/prove", func(b *testing.B) {
@@ -59,9 +69,8 @@ func BenchmarkProve(b *testing.B) {
 }
 
 // largeLog writes a log of n events, in commits of a thousand.
-func largeLog(b *testing.B, s *signing.Signer, n int) fs.FS {
+func largeLog(b *testing.B, dir string, s *signing.Signer, n int) fs.FS {
 	b.Helper()
-	dir := filepath.Join(b.TempDir(), "log")
 	l, err := rotation.Open(b.Context(), rotation.Options{
 		Directory: dir, Origin: "test.example/auditlog", Signer: s, Scope: segment.ScopeCheckpoint,
 		MaxSegmentBytes: 50 << 20, Compression: segment.Zstd,
