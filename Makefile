@@ -103,6 +103,11 @@ fuzz: ## Fuzz every target for FUZZTIME (30s)
 crash-campaign: ## Run many random workloads against the model of a power cut
 	go test -run TestCrashes -v -timeout 0 ./rotation -crash.rounds $(or $(ROUNDS),5000)
 
+.PHONY: attack-campaign
+attack-campaign: ## Change every byte of every kind of log, and thousands of logs at random
+	go test -run TestEveryByteOfEveryLog -v -timeout 0 ./verify -attack.stride $(or $(STRIDE),3)
+	go test -run 'TestRandomMutationsAreFound|TestRandomLogsAreGood' -v -timeout 0 ./verify -rapid.checks $(or $(ROUNDS),5000)
+
 .PHONY: clean
 clean: ## Remove what was built; logs and keys stay
 	rm -rf build .tools
