@@ -1,0 +1,227 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package emit_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/log/noop"
+	sdklog "go.opentelemetry.io/otel/sdk/log"
+	"go.opentelemetry.io/otel/trace"
+	"go.uber.org/goleak"
+	"pgregory.net/rapid"
+
+	"github.com/otel-auditlog/auditlogexporter/emit"
+	"github.com/otel-auditlog/auditlogexporter/event"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var someEvent = emit.Event{Name: "user.login", Target: emit.File("f")}
+
+func TestDeliveryErrorReachesTheCaller(t *testing.T) {
+	e, m := newEmitter(t)
+	m.err = errors.New("no space left on device")
+	id, err := e.Login(t.Context(), emit.User("alice"), emit.Success)
+	if !errors.Is(err, m.err) || !strings.Contains(err.Error(), "user.login") || !strings.Contains(err.Error(), id) {
+		t.Errorf("error %v", err)
+	}
+	if _, err := uuid.Parse(id); err != nil {
+		t.Errorf("id %q: %v", id, err)
+	}
+
+	// Sent again, it is the same event.
+	m.err = nil
+	again, err := e.Login(t.Context(), emit.User("alice"), emit.Success, emit.WithID(id))
+	if err != nil || again != id || m.mapped(t).EventID != id {
+		t.Errorf("sent again: %q, %v, want %q", again, err, id)
+	}
+}
+
+// An event that nobody confirms is an error, unless the service says otherwise.
+func TestUnconfirmed(t *testing.T) {
+	batch := sdklog.NewLoggerProvider(sdklog.WithProcessor(sdklog.NewBatchProcessor(new(memory))))
+	defer func() {
+		if err := batch.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
+	stopped := sdklog.NewLoggerProvider(sdklog.WithProcessor(sdklog.NewSimpleProcessor(new(memory))))
+	if err := stopped.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for name, e := range map[string]*emit.Emitter{
+		"no provider at all":    emit.New(noop.NewLoggerProvider()),
+		"batch processor":       emit.New(batch),
+		"provider is shut down": emit.New(stopped),
+	} {
+		if id, err := e.Emit(t.Context(), someEvent); !errors.Is(err, emit.ErrUnconfirmed) || id == "" {
+			t.Errorf("%s: %q, %v", name, id, err)
+		}
+	}
+	if id, err := emit.New(batch, emit.Unconfirmed()).Emit(t.Context(), someEvent); err != nil || id == "" {
+		t.Errorf("unconfirmed: %q, %v", id, err)
+	}
+}
+
+func TestRefused(t *testing.T) {
+	e, m := newEmitter(t)
+	for name, c := range map[string]struct {
+		ev   emit.Event
+		want string
+	}{
+		"no name":               {emit.Event{}, "no name"},
+		"attribute is a field":  {emit.Event{Name: "x", Attributes: []attribute.KeyValue{attribute.String("audit.outcome", "success")}}, `"audit.outcome" is there twice`},
+		"attribute twice":       {emit.Event{Name: "x", Attributes: []attribute.KeyValue{attribute.Int("n", 1), attribute.Int("n", 2)}}, `"n" is there twice`},
+		"attribute without key": {emit.Event{Name: "x", Attributes: []attribute.KeyValue{{}}}, "no key"},
+		"key twice in a map": {emit.Event{Name: "x", Attributes: []attribute.KeyValue{{Key: "m", Value: attribute.SliceValue(
+			attribute.MapValue(attribute.Int("n", 1), attribute.Int("n", 2)))}}}, `"m": the attribute "n" is there twice`},
+	} {
+		if id, err := e.Emit(t.Context(), c.ev); err == nil || !strings.Contains(err.Error(), c.want) || id == "" {
+			t.Errorf("%s: %q, %v, want %q", name, id, err, c.want)
+		}
+	}
+	if len(m.records) > 0 {
+		t.Errorf("%d records were sent", len(m.records))
+	}
+}
+
+// A record that is emitted on the way, with the context of the call, is not taken for
+// the event, even if it is an event itself.
+func TestReportsAreOfTheEventItself(t *testing.T) {
+	inner := errors.New("inner")
+	emit.Report(t.Context(), "id", inner) // nobody waits: no effect
+	provider := sdklog.NewLoggerProvider(sdklog.WithProcessor(onEmit(func(ctx context.Context, id string) {
+		if emit.Report(ctx, "another", inner) {
+			t.Error("the report of another event was taken for this one's")
+		}
+		if !emit.Report(ctx, id, nil) {
+			t.Error("the event's own report was refused")
+		}
+	})))
+	if _, err := emit.New(provider).Emit(t.Context(), someEvent); err != nil {
+		t.Error(err)
+	}
+	// All who report must agree.
+	var late context.Context
+	provider = sdklog.NewLoggerProvider(
+		sdklog.WithProcessor(onEmit(func(ctx context.Context, id string) { late = ctx; emit.Report(ctx, id, nil) })),
+		sdklog.WithProcessor(onEmit(func(ctx context.Context, id string) { emit.Report(ctx, id, inner) })),
+		sdklog.WithProcessor(onEmit(func(ctx context.Context, id string) { emit.Report(ctx, id, nil) })),
+	)
+	id, err := emit.New(provider).Emit(t.Context(), someEvent)
+	if !errors.Is(err, inner) {
+		t.Error(err)
+	}
+	if emit.Report(late, id, nil) {
+		t.Error("a report was taken after the call had returned")
+	}
+}
+
+// onEmit is a processor that hands over contexts and event ids.
+type onEmit func(ctx context.Context, id string)
+
+func (f onEmit) OnEmit(ctx context.Context, r *sdklog.Record) error {
+	r.WalkAttributes(func(kv attribute.KeyValue) bool {
+		if kv.Key == emit.RecordIDKey {
+			f(ctx, kv.Value.AsString())
+		}
+		return true
+	})
+	return nil
+}
+
+func (onEmit) Enabled(context.Context, sdklog.EnabledParameters) bool { return true }
+func (onEmit) Shutdown(context.Context) error                         { return nil }
+func (onEmit) ForceFlush(context.Context) error                       { return nil }
+
+func TestTimeScopeAndTrace(t *testing.T) {
+	m := new(memory)
+	provider := sdklog.NewLoggerProvider(sdklog.WithProcessor(sdklog.NewSimpleProcessor(m)))
+	e := emit.New(provider, emit.WithScope("example.com/shop", "1.2.3"), emit.Unconfirmed())
+	span := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}})
+	at := time.Date(2026, 11, 23, 10, 15, 0, 42, time.UTC)
+	if _, err := e.Login(trace.ContextWithSpanContext(t.Context(), span), emit.User("alice"), emit.Success, emit.At(at)); err != nil {
+		t.Fatal(err)
+	}
+	got := m.mapped(t)
+	if scope := m.records[0].InstrumentationScope(); scope.Name != "example.com/shop" || scope.Version != "1.2.3" {
+		t.Errorf("scope %+v", scope)
+	}
+	if got.Timestamp != uint64(at.UnixNano()) || got.TraceID != [16]byte{1} || got.SpanID != [8]byte{2} {
+		t.Errorf("time %d, trace %x, span %x", got.Timestamp, got.TraceID, got.SpanID)
+	}
+	if m.records[0].Severity() == 0 || m.records[0].SeverityText() != "INFO" {
+		t.Errorf("severity %v %q", m.records[0].Severity(), m.records[0].SeverityText())
+	}
+}
+
+// Whatever strings an attacker chooses, the event arrives, and nothing of them is
+// lost.
+func TestHostileStrings(t *testing.T) {
+	e, m := newEmitter(t)
+	hostile := rapid.OneOf(rapid.String(), rapid.Map(rapid.SliceOfN(rapid.Byte(), 1, 20), func(b []byte) string { return string(b) }),
+		rapid.SampledFrom([]string{"\xff", "a\x00b", "\x1b[2J", "=cmd|' /C calc'!A0", strings.Repeat("x", 1<<16), "unknown"}))
+	rapid.Check(t, func(rt *rapid.T) {
+		path, agent, reason, message, free := hostile.Draw(rt, "path"), hostile.Draw(rt, "user agent"), hostile.Draw(rt, "error"), hostile.Draw(rt, "message"), hostile.Draw(rt, "free")
+		if _, err := e.FileAccess(t.Context(), emit.User("alice"), emit.Read, path, emit.Failure, emit.UserAgent(agent), emit.Because(errors.New(reason)), emit.Message(message),
+			emit.With(attribute.String("free", free), attribute.StringSlice("list", []string{"a", free}), attribute.KeyValue{Key: "map", Value: attribute.MapValue(attribute.String(free, free))},
+				attribute.KeyValue{Key: "slice", Value: attribute.SliceValue(attribute.StringValue(free))})); err != nil {
+			if free == "" && strings.Contains(err.Error(), "no key") {
+				return
+			}
+			rt.Fatal(err)
+		}
+		got := m.mapped(t)
+		// text is a string that went into a member, exact bytes and all.
+		text := func(member, key, want string) string {
+			if raw, ok := got.Metadata.Get("audit.raw." + key); ok {
+				return string(raw.([]byte))
+			}
+			if !utf8.ValidString(want) {
+				rt.Errorf("%s: no bytes of %q", key, want)
+			}
+			return member
+		}
+		if p := text(got.ResourceID, "audit.target.id", path); p != path && (path != "" || p != "unknown") {
+			rt.Errorf("path %q, want %q", p, path)
+		}
+		if a := text(got.UserAgent, "user_agent.original", agent); a != agent {
+			rt.Errorf("user agent %q, want %q", a, agent)
+		}
+		if r := text(got.ErrorMessage, "exception.message", reason); r != reason {
+			rt.Errorf("error %q, want %q", r, reason)
+		}
+		// value is a string within a value.
+		value := func(v any) string {
+			if b, ok := v.([]byte); ok {
+				return string(b)
+			}
+			s, _ := v.(string)
+			return s
+		}
+		if b := value(got.Body); b != message {
+			rt.Errorf("body %q, want %q", b, message)
+		}
+		one := func(key string) any { v, _ := got.Metadata.Get(key); return v }
+		list, _ := one("list").([]any)
+		slice, _ := one("slice").([]any)
+		entries, _ := one("map").(event.Map)
+		if len(list) != 2 || len(slice) != 1 || len(entries) != 1 {
+			rt.Fatalf("list %v, slice %v, map %v", list, slice, entries)
+		}
+		for _, v := range []any{one("free"), list[1], slice[0], entries[0].Value} {
+			if value(v) != free {
+				rt.Errorf("%v, want %q", v, free)
+			}
+		}
+	})
+}
