@@ -30,8 +30,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		Use:   "auditlog",
 		Short: "Check and read signed audit logs",
 		Long: `auditlog checks and reads the logs that the auditlog exporter of the OpenTelemetry
-Collector writes. It needs no collector, no network and no access beyond reading
-the log directory.
+Collector writes. It needs no collector, no network (but for "replay") and no access
+beyond reading the log directory.
 
 Exit codes: 0 all good; 1 tampering detected; 2 it could not be checked.`,
 		SilenceErrors: true,
@@ -43,7 +43,7 @@ Exit codes: 0 all good; 1 tampering detected; 2 it could not be checked.`,
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.AddCommand(keygenCommand(), verifyCommand(), showCommand(), checkpointCommand(), rotateKeyCommand(), proveCommand(), checkCommand(), tilesCommand())
+	root.AddCommand(keygenCommand(), verifyCommand(), showCommand(), checkpointCommand(), rotateKeyCommand(), proveCommand(), checkCommand(), tilesCommand(), exportCommand(), replayCommand())
 	switch err := root.ExecuteContext(ctx); {
 	case err == nil:
 		return exitGood

@@ -24,11 +24,42 @@ import (
 )
 
 type verifyFlags struct {
-	keys, checkpoints []string
-	trust             string
-	times             timeRange
-	json, quiet       bool
-	jobs              int
+	trustFlags
+	checkpoints []string
+	times       timeRange
+	json, quiet bool
+	jobs        int
+}
+
+// trustFlags say whom to trust.
+type trustFlags struct {
+	keys  []string
+	trust string
+}
+
+func (f *trustFlags) addFlags(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringArrayVar(&f.keys, "key", nil, "trusted public key `FILE`, PEM or note verifier key (repeatable)")
+	flags.StringVar(&f.trust, "trust", "", "`FILE` of trusted keys with what bounds them, and revocations (YAML, see docs/trust.md)")
+}
+
+// load reads the files into the options.
+func (f *trustFlags) load(o *verify.Options) error {
+	for _, path := range f.keys {
+		key, err := signing.LoadPublicKey(path)
+		if err != nil {
+			return fmt.Errorf("--key: %w", err)
+		}
+		o.Keys = append(o.Keys, key)
+	}
+	if f.trust == "" {
+		return nil
+	}
+	var err error
+	if o.Trust, err = trust.Load(f.trust); err != nil {
+		return fmt.Errorf("--trust: %w", err)
+	}
+	return nil
 }
 
 func verifyCommand() *cobra.Command {
@@ -51,9 +82,8 @@ Exit codes: 0 all good; 1 tampering detected; 2 it could not be checked.`,
 			return f.run(cmd, args[0])
 		},
 	}
+	f.trustFlags.addFlags(cmd)
 	flags := cmd.Flags()
-	flags.StringArrayVar(&f.keys, "key", nil, "trusted public key `FILE`, PEM or note verifier key (repeatable)")
-	flags.StringVar(&f.trust, "trust", "", "`FILE` of trusted keys with what bounds them, and revocations (YAML, see docs/trust.md)")
 	flags.StringArrayVar(&f.checkpoints, "checkpoint", nil, "`FILE` of a checkpoint kept elsewhere, which the log must extend (repeatable)")
 	flags.StringVar(&f.times.since, "since", "", "count events from this `TIME` on; integrity is always checked whole")
 	flags.StringVar(&f.times.until, "until", "", "count events before this `TIME`")
@@ -69,17 +99,8 @@ func (f *verifyFlags) run(cmd *cobra.Command, dir string) error {
 	if o.Since, o.Until, err = f.times.parse(); err != nil {
 		return err
 	}
-	for _, path := range f.keys {
-		key, err := signing.LoadPublicKey(path)
-		if err != nil {
-			return fmt.Errorf("--key: %w", err)
-		}
-		o.Keys = append(o.Keys, key)
-	}
-	if f.trust != "" {
-		if o.Trust, err = trust.Load(f.trust); err != nil {
-			return fmt.Errorf("--trust: %w", err)
-		}
+	if err := f.load(&o); err != nil {
+		return err
 	}
 	for _, path := range f.checkpoints {
 		note, err := os.ReadFile(path)

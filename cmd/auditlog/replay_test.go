@@ -1,0 +1,113 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"net"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+// receiver is an OTLP receiver that notes the ids of records, and refuses what
+// comes after a number of requests.
+type receiver struct {
+	plogotlp.UnimplementedGRPCServer
+	mu       sync.Mutex
+	takes    int
+	ids      []string
+	metadata metadata.MD
+}
+
+func (r *receiver) Export(ctx context.Context, request plogotlp.ExportRequest) (plogotlp.ExportResponse, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.takes--; r.takes < 0 {
+		return plogotlp.NewExportResponse(), status.Error(codes.PermissionDenied, "enough\x1b[2J")
+	}
+	r.metadata, _ = metadata.FromIncomingContext(ctx)
+	for _, rl := range request.Logs().ResourceLogs().All() {
+		for _, sl := range rl.ScopeLogs().All() {
+			for _, record := range sl.LogRecords().All() {
+				id, _ := record.Attributes().Get("audit.record.id")
+				r.ids = append(r.ids, id.Str())
+			}
+		}
+	}
+	return plogotlp.NewExportResponse(), nil
+}
+
+// A replay that is refused says how far it came, and goes on from there.
+func TestReplay(t *testing.T) {
+	dir := t.TempDir()
+	s, err := signing.CreateKeyFile(filepath.Join(dir, "key.pem"), signing.ECDSAP256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := filepath.Join(dir, "log")
+	w, err := newWriter(log, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range records() {
+		if err := w.append(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.log.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &receiver{takes: 2}
+	server := grpc.NewServer()
+	plogotlp.RegisterGRPCServer(server, r)
+	done := make(chan error)
+	go func() { done <- server.Serve(listener) }()
+	defer func() {
+		server.Stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	replay := func(args ...string) (code int, stdout, stderr string) {
+		var out, errs strings.Builder
+		code = run(t.Context(), append([]string{"replay", log, "--endpoint", listener.Addr().String(), "--insecure", "--key", filepath.Join(dir, "key.pub.pem")}, args...), &out, &errs)
+		return code, out.String(), errs.String()
+	}
+
+	// The events are the leaves 2, 5 and 8; the others are headers and the log's own.
+	code, stdout, stderr := replay("--batch", "1", "--header", "authorization=Bearer x", "--header", "X-Tenant=a")
+	if code != exitUnchecked || stdout != "2 events acknowledged, the last of them leaf 5: go on with --from-index 6\n" || !strings.Contains(stderr, `enough\x1b[2J`) {
+		t.Errorf("exit code %d, %q, %q", code, stdout, stderr)
+	}
+	if got := r.metadata; !slices.Equal(got["authorization"], []string{"Bearer x"}) || !slices.Equal(got["x-tenant"], []string{"a"}) || !strings.HasPrefix(strings.Join(got["user-agent"], ""), "auditlog") {
+		t.Errorf("headers %v", got)
+	}
+	r.takes = 1
+	if code, stdout, stderr := replay("--from-index", "6"); code != exitGood || stdout != "1 events acknowledged, the last of them leaf 8: go on with --from-index 9\n" || stderr != "" {
+		t.Errorf("exit code %d, %q, %q", code, stdout, stderr)
+	}
+	if !slices.Equal(r.ids, []string{"id-0", "id-1", "id-2"}) {
+		t.Errorf("received %v", r.ids)
+	}
+	r.takes, r.ids = 1, nil
+	if code, _, _ := replay("--success", "false"); code != exitGood || !slices.Equal(r.ids, []string{"id-1"}) {
+		t.Errorf("exit code %d, received %v", code, r.ids)
+	}
+}

@@ -1,0 +1,193 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package export_test
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/export"
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+const origin = "export.example/auditlog"
+
+var created = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+
+// fatal is what tests and property tests have in common.
+type fatal interface {
+	Helper()
+	Fatal(...any)
+}
+
+// signer returns a signer that is the same in every run.
+func signer(t fatal) *signing.Signer {
+	t.Helper()
+	s, err := signing.NewSigner(ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// madeLog is a log that is put together line by line, so that tests can take any
+// part of it: the same bytes in every run.
+type madeLog struct {
+	t       fatal
+	signer  *signing.Signer
+	encoder *event.Encoder
+
+	files fstest.MapFS
+	names []string
+	tree  merkle.Frontier
+	// lines are those of the segment at hand.
+	lines bytes.Buffer
+	// canonical are all events, by leaf index.
+	canonical map[uint64][]byte
+}
+
+func newLog(t fatal) *madeLog {
+	t.Helper()
+	encoder, err := event.NewEncoder(event.DefaultMapping())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &madeLog{t: t, signer: signer(t), encoder: encoder, files: fstest.MapFS{}, canonical: map[uint64][]byte{}}
+	l.segment()
+	return l
+}
+
+// segment begins a segment.
+func (l *madeLog) segment() {
+	l.save()
+	h := segment.Header{
+		Origin: origin, FirstIndex: l.tree.Size(), Frontier: l.tree.Hashes(), Created: created, Scope: segment.ScopeEvent,
+		Keys: []segment.Key{segment.KeyOf(l.signer.Public())},
+	}
+	l.names = append(l.names, segment.Name{FirstIndex: h.FirstIndex, Created: created, Compression: segment.None}.String())
+	l.lines.Reset()
+	l.leaf(segment.AppendHeader(nil, h))
+}
+
+func (l *madeLog) leaf(line []byte) {
+	l.tree.Append(merkle.LeafHash(line))
+	l.lines.Write(line)
+	l.lines.WriteByte('\n')
+}
+
+// save puts the segment at hand into its file.
+func (l *madeLog) save() {
+	if len(l.names) > 0 {
+		l.files[l.names[len(l.names)-1]] = &fstest.MapFile{Data: bytes.Clone(l.lines.Bytes()), Mode: 0o600}
+	}
+}
+
+// event adds an event.
+func (l *madeLog) event(canonical []byte) {
+	l.t.Helper()
+	signature, err := l.signer.Sign(canonical)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.canonical[l.tree.Size()] = bytes.Clone(canonical)
+	line := append(segment.AppendEventStart(nil), canonical...)
+	l.leaf(segment.AppendSignature(line, signature, l.signer.Public().ID()))
+}
+
+// record adds the event for each record.
+func (l *madeLog) record(logs plog.Logs) {
+	l.t.Helper()
+	for _, rl := range logs.ResourceLogs().All() {
+		l.encoder.SetResource(rl.Resource(), rl.SchemaUrl())
+		for _, sl := range rl.ScopeLogs().All() {
+			l.encoder.SetScope(sl.Scope(), sl.SchemaUrl())
+			for _, r := range sl.LogRecords().All() {
+				canonical, _, err := l.encoder.Append(nil, r)
+				if err != nil {
+					l.t.Fatal(err)
+				}
+				l.event(canonical)
+			}
+		}
+	}
+}
+
+// own adds an event of the log's own.
+func (l *madeLog) own(action string) {
+	l.event(event.AppendOwn(nil, event.Own{
+		ID: "own-" + action, Time: created, Origin: origin, Level: event.LevelInfo, Action: action, Detail: fmt.Appendf(nil, `{"action":%q}`, action),
+	}))
+}
+
+// commit adds a checkpoint and returns it.
+func (l *madeLog) commit() signing.Checkpoint {
+	l.t.Helper()
+	note, err := signing.SignCheckpoint(origin, l.tree.Size(), l.tree.Root(), l.signer)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.lines.Write(append(segment.AppendCheckpoint(nil, note), '\n'))
+	l.save()
+	c, err := signing.ParseCheckpoint(note)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return c
+}
+
+// login makes a record of a user's login.
+func login(id, user string) plog.Logs {
+	logs := plog.NewLogs()
+	r := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()
+	r.SetTimestamp(pcommon.NewTimestampFromTime(created))
+	r.SetEventName("user.login")
+	r.Attributes().PutStr("audit.record.id", id)
+	r.Attributes().PutStr("user.id", user)
+	return logs
+}
+
+// threeSegments returns a log of three segments with two events each, and its newest
+// checkpoint.
+func threeSegments(t fatal) (*madeLog, signing.Checkpoint) {
+	l := newLog(t)
+	l.own("opened")
+	l.record(login("a", "alice"))
+	l.commit()
+	l.segment()
+	l.record(login("b", "bob"))
+	l.record(login("c", "carol"))
+	l.commit()
+	l.segment()
+	l.record(login("d", "dave"))
+	l.record(login("e", "eve"))
+	return l, l.commit()
+}
+
+// write exports the events of a log in a form.
+func write(t *testing.T, l *madeLog, c signing.Checkpoint, format string) (text string, w export.Writer) {
+	t.Helper()
+	var b strings.Builder
+	w, err := export.NewWriter(format, &b, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := export.Read(t.Context(), l.files, export.Options{Checkpoint: c}, w.Write); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String(), w
+}

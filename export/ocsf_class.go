@@ -1,0 +1,313 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package export
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+)
+
+// ocsfCategories are the names of OCSF's categories.
+var ocsfCategories = map[int]string{0: "Uncategorized", 1: "System Activity", 3: "Identity & Access Management", 6: "Application Activity"}
+
+// class is a class of OCSF 1.9: its number, of which the thousands are the category's,
+// its name, and its activities.
+type class struct {
+	uid        int
+	name       string
+	activities []activity
+}
+
+// activity is an activity of a class, and the words of an operation that tell it.
+type activity struct {
+	id      int
+	caption string
+	words   string
+}
+
+// other is the activity of an operation that is none of the class's: its name is the
+// operation's.
+const other = 99
+
+// The classes that events get. Of those that OCSF 1.9 has deprecated, none: User
+// Management (3007) takes the place of Account Change (3001).
+var (
+	baseEvent = class{0, "Base Event", nil}
+
+	fileSystemActivity = class{1001, "File System Activity", []activity{
+		{1, "Create", "create created new add added upload uploaded"},
+		{2, "Read", "read get view viewed download downloaded"},
+		{3, "Update", "write written update updated modify modified change changed append truncate"},
+		{4, "Delete", "delete deleted remove removed unlink unlinked"},
+		{5, "Rename", "rename renamed move moved"},
+		{6, "Set Attributes", "chattr touch setattr"},
+		{7, "Set Security", "chmod chown chgrp setfacl"},
+		{8, "Get Attributes", "stat getattr"},
+		{9, "Get Security", "getfacl"},
+		{10, "Encrypt", "encrypt encrypted"},
+		{11, "Decrypt", "decrypt decrypted"},
+		{12, "Mount", "mount mounted"},
+		{13, "Unmount", "unmount unmounted umount"},
+		{14, "Open", "open opened"},
+	}}
+
+	eventLogActivity = class{1008, "Event Log Activity", []activity{
+		{2, "Delete", "pruned"},
+		{5, "Rotate", "rotated"},
+		{6, "Start", "opened"},
+	}}
+
+	authentication = class{3002, "Authentication", []activity{
+		{1, "Logon", "login logon signin authenticate authenticated attempt"},
+		{2, "Logoff", "logout logoff signout"},
+		{7, "Account Switch", "su sudo impersonate impersonated"},
+	}}
+
+	// sessionAuthentication is the same for events about sessions.
+	sessionAuthentication = class{3002, "Authentication", []activity{
+		{1, "Logon", "login logon signin create created start started open opened begin new"},
+		{2, "Logoff", "logout logoff signout end ended close closed stop stopped terminate terminated expire expired destroy destroyed delete deleted revoke revoked"},
+	}}
+
+	authorizeSession = class{3003, "Authorize Session", []activity{
+		{1, "Assign Privileges", "grant granted assign assigned add added elevate elevated"},
+	}}
+
+	userManagement = class{3007, "User Management", []activity{
+		{1, "Create", "create created register registered"},
+		{2, "Update", "update updated modify modified change changed"},
+		{3, "Delete", "delete deleted remove removed"},
+		{4, "Enable", "enable enabled activate activated"},
+		{5, "Disable", "disable disabled deactivate deactivated suspend suspended"},
+		{6, "Lock", "lock locked lockout"},
+		{7, "Unlock", "unlock unlocked"},
+		{8, "Password Change", ""},
+		{9, "Password Reset", ""},
+		{12, "Enable MFA Factors", ""},
+		{13, "Disable MFA Factors", ""},
+		{14, "Assign Privileges", "grant granted assign assigned"},
+		{15, "Remove Privileges", "revoke revoked unassign unassigned"},
+	}}
+
+	applicationLifecycle = class{6002, "Application Lifecycle", []activity{
+		{1, "Install", "install installed create created deploy deployed register registered"},
+		{2, "Remove", "remove removed uninstall uninstalled delete deleted destroy destroyed undeploy deregister"},
+		{3, "Start", "start started launch launched run invoke"},
+		{4, "Stop", "stop stopped exit exited terminate terminated end ended shutdown kill killed"},
+		{5, "Restart", "restart restarted"},
+		{6, "Enable", "enable enabled activate activated"},
+		{7, "Disable", "disable disabled deactivate deactivated"},
+		{8, "Update", "update updated upgrade upgraded configure configured"},
+	}}
+
+	apiActivity = class{6003, "API Activity", []activity{
+		{1, "Create", "create created add added new post insert generate generated issue issued register registered import imported"},
+		{2, "Read", "read get list view viewed query search fetch describe"},
+		{3, "Update", "update updated modify modified change changed set put patch write rotate rotated renew renewed grant granted"},
+		{4, "Delete", "delete deleted remove removed destroy destroyed revoke revoked"},
+	}}
+
+	datastoreActivity = class{6005, "Datastore Activity", []activity{
+		{1, "Read", "read get view viewed select fetch"},
+		{2, "Update", "update updated modify modified change changed set patch"},
+		{3, "Connect", "connect connected"},
+		{4, "Query", "query search find"},
+		{5, "Write", "write written put upsert"},
+		{6, "Create", "create created insert add added import imported"},
+		{7, "Delete", "delete deleted remove removed drop truncate"},
+		{8, "List", "list"},
+		{9, "Encrypt", "encrypt encrypted"},
+		{10, "Decrypt", "decrypt decrypted"},
+	}}
+
+	applicationError = class{6008, "Application Error", []activity{{1, "General Error", ""}}}
+)
+
+// classify returns an event of the class that fits, with the attributes that the class
+// has beside those of every event.
+func (m mapping) classify() *ocsfEvent {
+	e, words := m.e, wordsOf(m.e.Operation)
+	switch {
+	case e.Log != nil:
+		r := eventLogActivity.event(words, e.Operation)
+		r.LogName, r.LogProvider = e.ResourceID, "auditlog"
+		return r
+	case e.Category == event.CategoryAuthentication:
+		if id := m.accountActivity(words); id != 0 {
+			return m.userManagement(id)
+		}
+		return m.authentication(authentication, words)
+	case e.Category == event.CategorySessionManagement:
+		return m.authentication(sessionAuthentication, words)
+	case e.Category == event.CategoryAuthorization:
+		return m.authorization(words)
+	case e.Category == event.CategoryAgentLifecycle:
+		r := applicationLifecycle.event(words, e.Operation)
+		r.App = m.app()
+		r.Actor = m.actor()
+		return r
+	case e.Category == event.CategoryErrorHandling:
+		return applicationError.of(1, e.Operation)
+	case e.Category == event.CategoryFileSystem, e.Category == event.CategoryCryptographic, e.Category == event.CategoryCommunication:
+		return m.access(words)
+	default: // system health and performance
+		if r := m.access(words); r.ActivityID != other {
+			return r
+		}
+		return baseEvent.event(words, e.Operation)
+	}
+}
+
+func (m mapping) authentication(c class, words []string) *ocsfEvent {
+	r := c.event(words, m.e.Operation)
+	r.User, r.Actor, r.Session = m.principal(), m.actor(), m.session()
+	r.Service, r.SrcEndpoint, r.AIAgent = m.service(), m.source(), m.aiAgent()
+	return r
+}
+
+func (m mapping) authorization(words []string) *ocsfEvent {
+	if m.e.ResourceType == "session" && len(m.privileges()) > 0 {
+		if id := authorizeSession.find(words); id != other {
+			r := authorizeSession.of(id, m.e.Operation)
+			r.User, r.Actor, r.SrcEndpoint, r.AIAgent = m.principal(), m.actor(), m.source(), m.aiAgent()
+			r.Session, r.Privileges = &ocsfSession{UID: m.e.ResourceID}, m.privileges()
+			return r
+		}
+	}
+	if id := m.accountActivity(words); id != 0 {
+		return m.userManagement(id)
+	}
+	return m.access(words)
+}
+
+// accountTypes are the types of resources that are accounts.
+var accountTypes = []string{"user", "account", "role", "service_account"}
+
+// accountActivity is the activity of User Management that an operation is, or 0 if it
+// is none.
+func (m mapping) accountActivity(words []string) int {
+	has := func(any ...string) bool {
+		return slices.ContainsFunc(words, func(w string) bool { return slices.Contains(any, w) })
+	}
+	account := slices.Contains(accountTypes, m.e.ResourceType)
+	switch {
+	case !account:
+		return 0
+	case has("password", "credential") && has("reset"):
+		return 9
+	case has("password", "credential") && has("change", "changed", "update", "updated", "set"):
+		return 8
+	case has("mfa", "otp", "factor") && has("enable", "enabled", "add", "added", "enroll", "enrolled", "register", "registered"):
+		return 12
+	case has("mfa", "otp", "factor") && has("disable", "disabled", "remove", "removed", "reset"):
+		return 13
+	}
+	if id := userManagement.find(words); id != other {
+		return id
+	}
+	return 0
+}
+
+func (m mapping) userManagement(id int) *ocsfEvent {
+	r := userManagement.of(id, m.e.Operation)
+	r.User, r.Actor, r.SrcEndpoint, r.AIAgent = m.target(), m.actor(), m.source(), m.aiAgent()
+	r.Privileges = m.privileges()
+	return r
+}
+
+// access is an event about a file, data, or anything else.
+func (m mapping) access(words []string) *ocsfEvent {
+	switch e := m.e; e.ResourceType {
+	case "file", "directory", "folder", "symlink":
+		r := fileSystemActivity.event(words, e.Operation)
+		r.Actor, r.Device, r.File = m.actor(), m.device(), m.file()
+		return r
+	case "db_collection", "table":
+		r := datastoreActivity.event(words, e.Operation)
+		r.Actor, r.SrcEndpoint, r.AIAgent = m.actor(), m.knownSource(), m.aiAgent()
+		r.Table, r.TypeID, r.Type = &ocsfEntity{Name: e.ResourceID}, 3, "Table"
+		return r
+	case "database":
+		r := datastoreActivity.event(words, e.Operation)
+		r.Actor, r.SrcEndpoint, r.AIAgent = m.actor(), m.knownSource(), m.aiAgent()
+		r.Database, r.TypeID, r.Type = &ocsfDatabase{Name: e.ResourceID, Type: "Unknown"}, 1, "Database"
+		return r
+	default:
+		r := apiActivity.event(words, e.Operation)
+		r.Actor, r.SrcEndpoint, r.AIAgent = m.actor(), m.knownSource(), m.aiAgent()
+		r.API = &ocsfAPI{Operation: e.Operation, Service: m.service()}
+		r.Resources = m.resources()
+		return r
+	}
+}
+
+// app is the application whose life an event is about.
+func (m mapping) app() *ocsfEntity {
+	if m.e.ResourceType == "service" {
+		return &ocsfEntity{Name: m.e.ResourceID}
+	}
+	return &ocsfEntity{UID: m.e.ResourceID, Name: m.metadata("gen_ai.agent.name")}
+}
+
+// event returns an event of the class, with the activity that the operation's words
+// tell.
+func (c class) event(words []string, operation string) *ocsfEvent {
+	return c.of(c.find(words), operation)
+}
+
+// of returns an event of the class and activity.
+func (c class) of(id int, operation string) *ocsfEvent {
+	name := operation
+	for _, a := range c.activities {
+		if a.id == id {
+			name = a.caption
+		}
+	}
+	return &ocsfEvent{
+		ActivityID: id, ActivityName: name,
+		CategoryUID: c.uid / 1000, CategoryName: ocsfCategories[c.uid/1000],
+		ClassUID: c.uid, ClassName: c.name,
+		TypeUID: c.uid*100 + id, TypeName: c.name + ": " + name,
+	}
+}
+
+// find returns the activity that the last telling one of the words stands for: an
+// operation's name goes from the general to the particular.
+func (c class) find(words []string) (id int) {
+	for _, w := range slices.Backward(words) {
+		for _, a := range c.activities {
+			if slices.Contains(strings.Fields(a.words), w) {
+				return a.id
+			}
+		}
+	}
+	return other
+}
+
+// wordsOf splits an operation into words, in lower case: user.login, DeleteObject,
+// READ.
+func wordsOf(operation string) (words []string) {
+	var word []rune
+	end := func() {
+		if len(word) > 0 {
+			words = append(words, strings.ToLower(string(word)))
+			word = nil
+		}
+	}
+	for _, r := range operation {
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			end()
+			continue
+		}
+		if unicode.IsUpper(r) && len(word) > 0 && !unicode.IsUpper(word[len(word)-1]) {
+			end()
+		}
+		word = append(word, r)
+	}
+	end()
+	return words
+}

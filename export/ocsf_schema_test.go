@@ -1,0 +1,186 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package export_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// ocsfSchema is the excerpt of the schema in testdata/ocsf-1.9.0.json, which says
+// where it is from.
+type ocsfSchema struct {
+	Base    map[string]string
+	Classes map[string]struct {
+		ocsfObject
+		Name         string
+		Category     int
+		CategoryName string `json:"category_name"`
+		Activities   map[string]string
+	}
+	Objects map[string]ocsfObject
+}
+
+type ocsfObject struct {
+	Attributes map[string]string
+	AtLeastOne []string `json:"at_least_one"`
+	JustOne    []string `json:"just_one"`
+}
+
+func loadSchema(t *testing.T) *ocsfSchema {
+	t.Helper()
+	b, err := os.ReadFile("testdata/ocsf-1.9.0.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := new(ocsfSchema)
+	if err := json.Unmarshal(b, s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// validate returns what is wrong with an event by the schema. Attributes that the
+// excerpt does not have are wrong.
+func (s *ocsfSchema) validate(line string) (wrong []string) {
+	var e map[string]any
+	if err := json.Unmarshal([]byte(line), &e); err != nil {
+		return []string{err.Error()}
+	}
+	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
+	number := func(name string) int { n, _ := e[name].(float64); return int(n) }
+	class, ok := s.Classes[strconv.Itoa(number("class_uid"))]
+	if !ok {
+		return append(wrong, fmt.Sprintf("unknown class %v", e["class_uid"]))
+	}
+	activity, ok := class.Activities[strconv.Itoa(number("activity_id"))]
+	if !ok {
+		say("class %s has no activity %v", class.Name, e["activity_id"])
+	}
+	if name, _ := e["activity_name"].(string); name == "" || number("activity_id") != 99 && name != activity {
+		say("activity_name %q, want %q", name, activity)
+	}
+	for name, want := range map[string]any{
+		"category_uid": float64(class.Category), "category_name": class.CategoryName, "class_name": class.Name,
+		"type_uid": float64(number("class_uid")*100 + number("activity_id")), "type_name": fmt.Sprintf("%s: %s", class.Name, e["activity_name"]),
+	} {
+		if e[name] != want {
+			say("%s is %v, want %v", name, e[name], want)
+		}
+	}
+	metadata, _ := e["metadata"].(map[string]any)
+	if metadata["version"] != "1.9.0" {
+		say("version %v", metadata["version"])
+	}
+	profiles := fmt.Sprint(metadata["profiles"])
+	whole := ocsfObject{Attributes: map[string]string{}, AtLeastOne: class.AtLeastOne, JustOne: class.JustOne}
+	for _, attributes := range []map[string]string{s.Base, class.Attributes} {
+		for name, form := range attributes {
+			whole.Attributes[name] = form
+		}
+	}
+	return append(wrong, s.object("", whole, e, profiles)...)
+}
+
+func (s *ocsfSchema) object(path string, o ocsfObject, v map[string]any, profiles string) (wrong []string) {
+	say := func(format string, args ...any) { wrong = append(wrong, path+": "+fmt.Sprintf(format, args...)) }
+	for name, form := range o.Attributes {
+		if head, _, _ := strings.Cut(form, " "); strings.HasSuffix(head, "!") && v[name] == nil {
+			say("%s is required", name)
+		}
+	}
+	has := func(names []string) (n int) {
+		for _, name := range names {
+			if v[name] != nil {
+				n++
+			}
+		}
+		return n
+	}
+	if o.AtLeastOne != nil && has(o.AtLeastOne) == 0 {
+		say("none of %v", o.AtLeastOne)
+	}
+	if o.JustOne != nil && has(o.JustOne) != 1 {
+		say("%d of %v", has(o.JustOne), o.JustOne)
+	}
+	for name, value := range v {
+		form, ok := o.Attributes[name]
+		if !ok {
+			say("unknown attribute %s", name)
+			continue
+		}
+		head, rest, _ := strings.Cut(form, " ")
+		if profile, ok := strings.CutPrefix(rest, "profile:"); ok && !strings.Contains(profiles, profile) {
+			say("%s is of the profile %s, but metadata.profiles is %s", name, profile, profiles)
+		}
+		values := []any{value}
+		if strings.HasSuffix(head, "[]") {
+			if values, ok = value.([]any); !ok || len(values) == 0 {
+				say("%s is no list", name)
+			}
+		}
+		kind := strings.TrimSuffix(strings.TrimSuffix(head, "!"), "[]")
+		for _, one := range values {
+			wrong = append(wrong, s.value(path+"."+name, kind, rest, one, profiles)...)
+		}
+	}
+	return wrong
+}
+
+func (s *ocsfSchema) value(path, kind, rest string, v any, profiles string) []string {
+	number, isNumber := v.(float64)
+	text, isText := v.(string)
+	object, isObject := v.(map[string]any)
+	name, isObjectKind := strings.CutPrefix(kind, "object.")
+	good := false
+	switch {
+	case kind == "any":
+		good = true
+	case kind == "string":
+		good = isText && text != ""
+	case kind == "integer":
+		good = isNumber && number == math.Trunc(number)
+	case kind == "enum":
+		good = isNumber && slices.Contains(strings.Fields(rest), strconv.FormatFloat(number, 'f', -1, 64))
+	case isObjectKind && isObject:
+		return s.object(path, s.Objects[name], object, profiles)
+	}
+	if !good {
+		return []string{fmt.Sprintf("%s: %v is no %s %s", path, v, kind, rest)}
+	}
+	return nil
+}
+
+// The check of the schema finds what is wrong.
+func TestSchemaCheck(t *testing.T) {
+	s := loadSchema(t)
+	good := `{"activity_id":99,"activity_name":"x","category_uid":0,"category_name":"Uncategorized","class_uid":0,"class_name":"Base Event","type_uid":99,"type_name":"Base Event: x",` +
+		`"severity_id":1,"time":1,"metadata":{"version":"1.9.0","product":{"name":"p"}}}`
+	if wrong := s.validate(good); wrong != nil {
+		t.Errorf("%v", wrong)
+	}
+	for old, new := range map[string]string{
+		`"severity_id":1`:         `"severity_id":7`,
+		`"severity_id":1,`:        ``,
+		`"time":1`:                `"time":1.5`,
+		`"time":1,`:               `"time":1,"device":{},`,
+		`"name":"p"`:              `"version":"1"`,
+		`"type_uid":99`:           `"type_uid":9`,
+		`"class_uid":0`:           `"class_uid":9`,
+		`"activity_id":99`:        `"activity_id":1`,
+		`"version":"1.9.0"`:       `"version":""`,
+		`"product":{"name":"p"}}`: `"product":{"name":"p"}},"attestation_list":[{"fingerprint":{"algorithm_id":3,"value":"x"}}]`,
+	} {
+		bad := strings.Replace(good, old, new, 1)
+		if wrong := s.validate(bad); bad == good || wrong == nil {
+			t.Errorf("%s passed", bad)
+		}
+	}
+}

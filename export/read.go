@@ -1,0 +1,241 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package export
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+// ErrDamaged is that the log is not what its checkpoint says. "auditlog verify" tells
+// what is wrong with it.
+var ErrDamaged = errors.New("the log does not fit its checkpoint")
+
+// errChanging is that segments came and went faster than they could be read.
+var errChanging = errors.New("the log kept changing while it was being read: try again, or read a copy")
+
+// Event is one event of a log. Its bytes are valid until the function that it was
+// passed to returns.
+type Event struct {
+	// Index is the index of its leaf.
+	Index uint64
+	// Line is its line, without LF: the leaf.
+	Line []byte
+	// LeafHash is the hash of the leaf (RFC 6962, section 2.1).
+	LeafHash [32]byte
+	// EventLine is the line's parts.
+	segment.EventLine
+	// Summary is what filters look at.
+	Summary event.Summary
+}
+
+// Own reports whether it is one of the log's own events: what it says of itself.
+func (e *Event) Own() bool { return e.Summary.Log != nil }
+
+// Parse decodes the event. It fails with [ErrDamaged].
+func (e *Event) Parse() (*event.Event, error) {
+	parsed, err := event.Parse(e.Canonical)
+	if err != nil {
+		return nil, fmt.Errorf("%w: leaf %d: %w", ErrDamaged, e.Index, err)
+	}
+	return parsed, nil
+}
+
+// Options say what to read.
+type Options struct {
+	// Checkpoint says where the log ends, and what it must hash to.
+	Checkpoint signing.Checkpoint
+	// From is the index of the first leaf to pass on. Segments that end before it are
+	// not read.
+	From uint64
+	// Keep says which events are wanted; nil means all. What it is passed is valid
+	// until it returns.
+	Keep func(s *event.Summary, canonical []byte) bool
+}
+
+// Read passes the events of the log in the root of fsys to each, in order, until one
+// call fails. The log may be in use. Of the error, [errors.Is] tells [ErrDamaged].
+func Read(ctx context.Context, fsys fs.FS, o Options, each func(*Event) error) error {
+	r := &reader{ctx: ctx, fsys: fsys, o: o, each: each}
+	const maxTries = 5 // the writer may compress or prune a segment meanwhile
+	for tries := 0; !r.done(); {
+		file, err := r.next()
+		if err == nil {
+			err = r.segment(file.Name)
+		}
+		switch {
+		case err == nil:
+			tries = 0
+		case errors.Is(err, fs.ErrNotExist):
+			if tries++; tries == maxTries {
+				return fmt.Errorf("%w: %w", errChanging, err)
+			}
+			r.files = nil
+		default:
+			return err
+		}
+	}
+	if r.tree.Root() != merkle.Hash(o.Checkpoint.Root) {
+		return fmt.Errorf("%w: the %d leaves up to it hash to another root", ErrDamaged, o.Checkpoint.Size)
+	}
+	return nil
+}
+
+// reader goes through a log.
+type reader struct {
+	ctx   context.Context
+	fsys  fs.FS
+	o     Options
+	each  func(*Event) error
+	files []segment.File // as they were listed last
+	// tree is of the leaves up to where reading has come; it begins with the first
+	// segment that is read.
+	tree    merkle.Frontier
+	started bool
+	event   Event
+	buf     []byte // for a signature
+}
+
+func (r *reader) done() bool {
+	return r.o.Checkpoint.Size == 0 || r.started && r.tree.Size() == r.o.Checkpoint.Size
+}
+
+// next returns the segment to read. The error wraps fs.ErrNotExist if another look at
+// the directory may find it.
+func (r *reader) next() (segment.File, error) {
+	listed := r.files == nil
+	if listed {
+		l, err := segment.List(r.fsys)
+		if err != nil {
+			return segment.File{}, err
+		}
+		r.files = l.Segments
+	}
+	if len(r.files) == 0 {
+		return segment.File{}, fmt.Errorf("%w: there are no segments", ErrDamaged)
+	}
+	want := func(f segment.File) bool { return f.Parsed.FirstIndex == r.tree.Size() }
+	if !r.started {
+		first := r.files[0].Parsed.FirstIndex
+		for _, f := range r.files {
+			if f.Parsed.FirstIndex <= min(r.o.From, r.o.Checkpoint.Size-1) {
+				first = f.Parsed.FirstIndex
+			}
+		}
+		want = func(f segment.File) bool { return f.Parsed.FirstIndex == first }
+	}
+	// Of the two forms that a crash may leave of a segment, the plain one comes first.
+	i := slices.IndexFunc(r.files, want)
+	switch {
+	case i >= 0:
+		return r.files[i], nil
+	case listed:
+		return segment.File{}, fmt.Errorf("%w: no segment begins at leaf %d", ErrDamaged, r.tree.Size())
+	default:
+		return segment.File{}, fs.ErrNotExist
+	}
+}
+
+// segment reads a segment up to its end or that of the checkpoint.
+func (r *reader) segment(name string) error {
+	lines, err := segment.Open(r.fsys, name, -1)
+	if err != nil {
+		return err
+	}
+	defer lines.Close()
+	header, err := lines.Next()
+	if err == nil {
+		err = r.header(header)
+	}
+	for err == nil && !r.done() {
+		if err = r.ctx.Err(); err != nil {
+			return err
+		}
+		var line []byte
+		line, err = lines.Next()
+		if err == io.EOF {
+			return nil // the next segment goes on, if one does
+		}
+		if err == nil {
+			err = r.line(line)
+		}
+	}
+	var refused refusedError
+	switch {
+	case err == nil || errors.As(err, &refused):
+		return refused.err
+	case isIO(err):
+		return err
+	default:
+		return fmt.Errorf("%w: %s, line %d: %w", ErrDamaged, name, lines.Line(), err)
+	}
+}
+
+// refusedError is an error of the function that events are passed to.
+type refusedError struct{ err error }
+
+func (e refusedError) Error() string { return e.err.Error() }
+
+// isIO tells errors of the file system from what is wrong with a file's content.
+func isIO(err error) bool {
+	var path *fs.PathError
+	return errors.As(err, &path)
+}
+
+func (r *reader) header(line []byte) error {
+	h, err := segment.ParseHeader(line)
+	if err != nil {
+		return err
+	}
+	switch {
+	case h.Origin != r.o.Checkpoint.Origin:
+		return fmt.Errorf("the segment is of the log %q, the checkpoint of %q", h.Origin, r.o.Checkpoint.Origin)
+	case !r.started:
+		if r.tree, err = merkle.NewFrontier(h.FirstIndex, h.Frontier); err != nil {
+			return err
+		}
+		r.started = true
+	case h.FirstIndex != r.tree.Size() || !slices.Equal(h.Frontier, r.tree.Hashes()):
+		return fmt.Errorf("it does not go on where the segment before it ended, at leaf %d", r.tree.Size())
+	}
+	r.tree.Append(merkle.LeafHash(line))
+	return nil
+}
+
+func (r *reader) line(line []byte) (err error) {
+	switch segment.KindOf(line) {
+	case segment.KindCheckpoint:
+		return nil // it is no leaf, and what it says is of no use here
+	case segment.KindEvent:
+	default:
+		return errors.New("a line of an unknown kind")
+	}
+	e := &r.event
+	e.Index, e.Line = r.tree.Size(), line
+	e.LeafHash = merkle.LeafHash(line)
+	r.tree.Append(e.LeafHash)
+	if e.EventLine, err = segment.ParseEventInto(r.buf, line); err != nil {
+		return err
+	}
+	r.buf = e.Signature
+	if err := event.Scan(e.Canonical, &e.Summary); err != nil {
+		return err
+	}
+	if e.Index < r.o.From || r.o.Keep != nil && !r.o.Keep(&e.Summary, e.Canonical) {
+		return nil
+	}
+	if err := r.each(e); err != nil {
+		return refusedError{err}
+	}
+	return nil
+}

@@ -1,0 +1,373 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package export_test
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"flag"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/gowebpki/jcs"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"pgregory.net/rapid"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/export"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// various is a log with one event of each kind that exports tell apart.
+func various(t *testing.T) *madeLog {
+	l := newLog(t)
+	l.own("opened")
+	logs := plog.NewLogs()
+	rl := logs.ResourceLogs().AppendEmpty()
+	rl.Resource().Attributes().PutStr("service.name", "shop")
+	rl.Resource().Attributes().PutStr("service.version", "1.4.0")
+	rl.Resource().Attributes().PutStr("host.name", "shop-1")
+	sl := rl.ScopeLogs().AppendEmpty()
+	sl.Scope().SetName("example.com/shop")
+	n := 0
+	add := func(name string, attributes map[string]any) plog.LogRecord {
+		r := sl.LogRecords().AppendEmpty()
+		r.SetTimestamp(pcommon.NewTimestampFromTime(created) + 123_456_789)
+		r.SetEventName(name)
+		if err := r.Attributes().FromRaw(attributes); err != nil {
+			t.Fatal(err)
+		}
+		r.Attributes().PutStr("audit.record.id", "id-"+strconv.Itoa(n))
+		n++
+		return r
+	}
+	add("user.login", map[string]any{"user.id": "alice", "audit.outcome": "success", "client.address": "203.0.113.7", "session.id": "s-1", "user_agent.original": "curl/8"})
+	failed := add("user.login", map[string]any{"user.id": "=cmd|' /C calc'!A0", "audit.outcome": "failure", "exception.message": "wrong\r\npassword", "client.address": "host.example", "note": "evil\u202etxt"})
+	failed.Body().SetStr("\x1b[2J,\"quoted\"")
+	failed.SetTraceID([16]byte{1})
+	failed.SetSpanID([8]byte{2})
+	failed.SetObservedTimestamp(pcommon.NewTimestampFromTime(created) + 5_000_000_000)
+	add("session.expired", map[string]any{"user.id": "alice", "session.id": "s-1"})
+	add("user.password.reset", map[string]any{"audit.category": "authentication", "audit.target.type": "user", "audit.target.id": "bob", "audit.actor.id": "helpdesk", "audit.actor.type": "service"})
+	add("permission.change", map[string]any{"audit.action": "GRANT", "user.id": "root", "audit.target.type": "user", "audit.target.id": "alice", "permission.name": "admin"})
+	add("permission.change", map[string]any{"audit.action": "GRANT", "user.id": "alice", "audit.target.type": "session", "audit.target.id": "s-1", "user.roles": []any{"admin", "auditor"}})
+	add("file.read", map[string]any{"file.path": "/etc/passwd", "user.id": "alice", "audit.outcome": "success"})
+	add("data.access", map[string]any{"audit.action": "READ", "audit.category": "authorization", "db.collection.name": "customers", "user.id": "alice", "gen_ai.agent.id": "agent-7", "gen_ai.agent.name": "helper"})
+	add("security.violation", map[string]any{"audit.action": "DELETE", "audit.category": "authorization", "audit.level": "critical", "audit.target.type": "order", "audit.target.id": "o-1", "audit.outcome": "failure"})
+	add("agent.created", map[string]any{"audit.action": "CREATE", "audit.actor.type": "user", "audit.actor.id": "alice", "audit.target.type": "agent", "audit.target.id": "agent-7", "gen_ai.agent.id": "agent-7"})
+	add("key.use", map[string]any{"audit.action": "SIGN", "audit.target.type": "key", "audit.target.id": "kms/7", "audit.actor.type": "system", "audit.actor.id": "init"})
+	add("config.change", map[string]any{"audit.target.type": "configuration", "audit.target.id": "tls", "user.id": "root"})
+	add("exception", map[string]any{"exception.message": "nil pointer", "error.type": "panic"})
+	odd := add("cpu.load", map[string]any{"load": 0.5})
+	odd.Attributes().PutInt("big", math.MaxInt64)
+	odd.Attributes().PutDouble("nan", math.NaN())
+	odd.Attributes().PutEmptyBytes("bytes").FromRaw([]byte{0xff, 0})
+	odd.Attributes().PutStr("bad", "\xff")
+	odd.Body().SetEmptyMap().PutStr("$key", "a\x00b")
+	l.record(logs)
+	l.own("rotated")
+	return l
+}
+
+// Each form is as the files in testdata show it.
+func TestGolden(t *testing.T) {
+	l := various(t)
+	c := l.commit()
+	for _, format := range export.Formats() {
+		got, w := write(t, l, c, format)
+		name := "testdata/events." + format
+		if *update {
+			if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		was := strings.Split(string(want), "\n")
+		for i, line := range strings.Split(got, "\n") {
+			if i >= len(was) || line != was[i] {
+				t.Errorf("%s, line %d: got\n%s", name, i+1, line)
+				break
+			}
+		}
+		if strings.Count(got, "\n") != len(was)-1 {
+			t.Errorf("%s: %d lines, want %d", name, strings.Count(got, "\n"), len(was)-1)
+		}
+		altered := 0
+		if format == "otlp-json" {
+			altered = 1
+		}
+		if n := export.Altered(w); n != altered {
+			t.Errorf("%s: %d events altered, want %d", format, n, altered)
+		}
+		if !utf8.ValidString(got) {
+			t.Errorf("%s: not UTF-8", format)
+		}
+	}
+	if _, err := export.NewWriter("xml", new(bytes.Buffer), c); err == nil || !strings.Contains(err.Error(), "otlp-json") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// An event that is not what the format says is damage, though it is signed.
+func TestMalformedEvent(t *testing.T) {
+	l := newLog(t)
+	l.record(login("a", "alice"))
+	l.event(bytes.Replace(l.canonical[1], []byte(`"metadata":{}`), []byte(`"metadata":{"x":{"$int":"1"}}`), 1))
+	c := l.commit()
+	for _, format := range []string{"csv", "ocsf", "otlp-json"} {
+		w, err := export.NewWriter(format, new(bytes.Buffer), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := export.Read(t.Context(), l.files, export.Options{Checkpoint: c}, w.Write); !errors.Is(err, export.ErrDamaged) || !strings.Contains(err.Error(), "leaf 2") {
+			t.Errorf("%s: %v", format, err)
+		}
+	}
+}
+
+// Every event comes out as OCSF demands, in the class that its category and operation
+// call for.
+func TestOCSF(t *testing.T) {
+	schema := loadSchema(t)
+	l := various(t)
+	c := l.commit()
+	text, _ := write(t, l, c, "ocsf")
+	want := []string{
+		"Event Log Activity: Start",
+		"Authentication: Logon", "Authentication: Logon", "Authentication: Logoff",
+		"User Management: Password Reset", "User Management: Assign Privileges", "Authorize Session: Assign Privileges",
+		"File System Activity: Read", "Datastore Activity: Read", "API Activity: Delete",
+		"Application Lifecycle: Install", "API Activity: SIGN", "API Activity: Update", "Application Error: General Error", "Base Event: cpu.load",
+		"Event Log Activity: Rotate",
+	}
+	index := uint64(0)
+	for line := range strings.Lines(text) {
+		index++
+		for _, wrong := range schema.validate(line) {
+			t.Errorf("leaf %d: %s\n%s", index, wrong, line)
+		}
+		var e struct {
+			TypeName string `json:"type_name"`
+			Time     int64
+			RawData  string `json:"raw_data"`
+			Unmapped struct{ Auditlog struct{ LeafIndex uint64 } }
+		}
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatal(err)
+		}
+		if e.TypeName != want[0] {
+			t.Errorf("leaf %d is %s, want %s", index, e.TypeName, want[0])
+		}
+		want = want[1:]
+		if !strings.HasPrefix(e.RawData, `{"event":`+string(l.canonical[index])+`,"signature":"`) {
+			t.Errorf("leaf %d: raw_data %s", index, e.RawData)
+		}
+		fingerprint(t, line)
+	}
+	if len(want) > 0 {
+		t.Errorf("not there: %v", want)
+	}
+}
+
+// fingerprint checks the fingerprint of the attestation, as somebody else would.
+func fingerprint(t *testing.T, line string) {
+	t.Helper()
+	var e map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(line), &e); err != nil {
+		t.Fatal(err)
+	}
+	var list []map[string]json.RawMessage
+	if err := json.Unmarshal(e["attestation_list"], &list); err != nil || len(list) != 1 {
+		t.Fatal(err)
+	}
+	var claimed struct{ Value string }
+	if err := json.Unmarshal(list[0]["fingerprint"], &claimed); err != nil {
+		t.Fatal(err)
+	}
+	delete(list[0], "fingerprint")
+	e["attestation_list"], _ = json.Marshal(list)
+	rest, _ := json.Marshal(e)
+	canonical, err := jcs.Transform(rest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := sha256Hex(canonical); got != claimed.Value {
+		t.Errorf("fingerprint %s, want %s", claimed.Value, got)
+	}
+}
+
+// A table read back has what the log has, and nothing in it does harm.
+func TestCSVReadsBack(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		l := newLog(rt)
+		for range rapid.IntRange(1, 3).Draw(rt, "events") {
+			l.record(anyRecord(rt))
+		}
+		var b bytes.Buffer
+		c := l.commit()
+		w, err := export.NewWriter("csv", &b, c)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		if err := export.Read(t.Context(), l.files, export.Options{Checkpoint: c}, w.Write); err != nil {
+			rt.Fatal(err)
+		}
+		if err := w.Flush(); err != nil {
+			rt.Fatal(err)
+		}
+		text := b.String()
+		rows, err := csv.NewReader(&b).ReadAll()
+		if err != nil {
+			rt.Fatal(err)
+		}
+		if len(rows) != len(l.canonical)+1 || strings.Count(text, "\n") != len(rows) {
+			rt.Fatalf("%d rows, %d lines, of %d events", len(rows), strings.Count(text, "\n"), len(l.canonical))
+		}
+		column := map[string]int{}
+		for i, name := range rows[0] {
+			column[name] = i
+		}
+		for _, row := range rows[1:] {
+			for i, cell := range row {
+				if strings.ContainsFunc(cell, func(r rune) bool { return r != ' ' && (!unicode.IsGraphic(r) || unicode.IsSpace(r)) }) {
+					rt.Errorf("%s: %q", rows[0][i], cell)
+				}
+				if cell != "" && strings.ContainsAny(cell[:1], "=+-@\t\r\n") {
+					rt.Errorf("%s is a formula: %q", rows[0][i], cell)
+				}
+			}
+			index, err := strconv.ParseUint(row[column["leaf_index"]], 10, 64)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			e, err := event.Parse(l.canonical[index])
+			if err != nil {
+				rt.Fatal(err)
+			}
+			// What needs no escape and begins with no formula stands as it is.
+			for name, want := range map[string]string{"event_id": e.EventID, "user_id": e.UserID, "operation": e.Operation, "resource_id": e.ResourceID, "level": string(e.Level)} {
+				got := row[column[name]]
+				if want == "" || !strings.ContainsFunc(want, func(r rune) bool {
+					return r != ' ' && (!unicode.IsGraphic(r) || unicode.IsSpace(r) || r == utf8.RuneError)
+				}) {
+					if strings.TrimPrefix(got, "'") != want && got != want {
+						rt.Errorf("%s: %q, want %q", name, got, want)
+					}
+				}
+			}
+			// JSON means what it means in the log.
+			var raw map[string]json.RawMessage
+			if err := json.Unmarshal(l.canonical[index], &raw); err != nil {
+				rt.Fatal(err)
+			}
+			for _, name := range []string{"metadata", "body"} {
+				got := strings.TrimPrefix(row[column[name]], "'")
+				if raw[name] == nil && got == "" {
+					continue
+				}
+				if !sameJSON(got, string(raw[name])) {
+					rt.Errorf("%s: %q, want %q", name, got, raw[name])
+				}
+			}
+		}
+	})
+}
+
+// sameJSON compares two JSON texts by what they mean.
+func sameJSON(a, b string) bool {
+	// Canonical form has arrays or objects only at its top.
+	x, err := jcs.Transform([]byte("[" + a + "]"))
+	if err != nil {
+		return false
+	}
+	y, err := jcs.Transform([]byte("[" + b + "]"))
+	return err == nil && bytes.Equal(x, y)
+}
+
+// Records that are read back from OTLP's JSON make the same events: two records that
+// differ never do.
+func TestOTLPReadsBack(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		l := newLog(rt)
+		for range rapid.IntRange(1, 3).Draw(rt, "events") {
+			l.record(anyRecord(rt))
+		}
+		l.own("rotated")
+		var b bytes.Buffer
+		c := l.commit()
+		w, err := export.NewWriter("otlp-json", &b, c)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		if err := export.Read(t.Context(), l.files, export.Options{Checkpoint: c}, w.Write); err != nil {
+			rt.Fatal(err)
+		}
+		if err := w.Flush(); err != nil {
+			rt.Fatal(err)
+		}
+		altered := export.Altered(w)
+		index := uint64(0)
+		for line := range bytes.Lines(b.Bytes()) {
+			index++
+			if !json.Valid(line) || !utf8.Valid(line) {
+				rt.Fatalf("not JSON: %q", line)
+			}
+			logs, err := new(plog.JSONUnmarshaler).UnmarshalLogs(line)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			again := newLog(rt)
+			again.record(logs)
+			if bytes.Equal(again.canonical[1], l.canonical[index]) {
+				continue
+			}
+			if !bytes.Contains(l.canonical[index], []byte(`"$string":true`)) {
+				rt.Errorf("came out as\n%s, not\n%s", again.canonical[1], l.canonical[index])
+			}
+			altered--
+		}
+		if int(index) != len(l.canonical)-1 || altered != 0 {
+			rt.Errorf("%d lines of %d events, %d altered too many", index, len(l.canonical)-1, altered)
+		}
+	})
+}
+
+// OCSF holds for whatever clients send.
+func TestOCSFOfAnything(t *testing.T) {
+	schema := loadSchema(t)
+	rapid.Check(t, func(rt *rapid.T) {
+		l := newLog(rt)
+		l.record(anyRecord(rt))
+		var b bytes.Buffer
+		c := l.commit()
+		w, err := export.NewWriter("ocsf", &b, c)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		if err := export.Read(t.Context(), l.files, export.Options{Checkpoint: c}, w.Write); err != nil {
+			rt.Fatal(err)
+		}
+		if err := w.Flush(); err != nil {
+			rt.Fatal(err)
+		}
+		if strings.Count(b.String(), "\n") != 1 {
+			rt.Errorf("more than a line: %q", b.String())
+		}
+		for _, wrong := range schema.validate(b.String()) {
+			rt.Errorf("%s\n%s", wrong, b.String())
+		}
+	})
+}
