@@ -55,6 +55,7 @@ vet:
 	go vet ./...
 	go vet -tags e2e ./...
 	cd interop && go vet ./...
+	cd examples/emit && go vet ./...
 
 .PHONY: lint
 lint: $(STATICCHECK)
@@ -65,6 +66,7 @@ lint: $(STATICCHECK)
 tidy:
 	go mod tidy -diff
 	cd interop && go mod tidy -diff
+	cd examples/emit && go mod tidy -diff
 
 .PHONY: generated
 generated:
