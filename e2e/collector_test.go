@@ -37,6 +37,7 @@ type site struct {
 	tailed             string // a file whose lines the collector reads
 	grpc, http, health string // addresses
 	scope              string // what is signed
+	signing            string // more of the signing configuration, in YAML, one line
 	// exporter is more of the exporter's configuration, in YAML, one line.
 	exporter string
 }
@@ -74,7 +75,7 @@ func freeAddresses(t *testing.T, n int) []string {
 func (s *site) config() string {
 	return strings.NewReplacer(
 		"$DIR", s.dir, "$LOG", s.log, "$KEY", s.key, "$TAILED", s.tailed,
-		"$GRPC", s.grpc, "$HTTP", s.http, "$HEALTH", s.health, "$SCOPE", s.scope, "$EXPORTER", s.exporter,
+		"$GRPC", s.grpc, "$HTTP", s.http, "$HEALTH", s.health, "$SCOPE", s.scope, "$SIGNING", s.signing, "$EXPORTER", s.exporter,
 	).Replace(`
 extensions:
   health_check: {endpoint: $HEALTH}
@@ -94,7 +95,7 @@ exporters:
   auditlog:
     directory: $LOG
     origin: e2e.example/auditlog
-    signing: {key_file: $KEY, scope: $SCOPE}
+    signing: {key_file: $KEY, scope: $SCOPE, $SIGNING}
     min_free_space_mib: 0
     $EXPORTER
 service:
