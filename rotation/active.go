@@ -42,8 +42,10 @@ type segmentInfo struct {
 // ready makes sure, before a commit writes, that the directory and the active
 // segment are what the log believes them to be, and that there is room.
 func (l *Log) ready(g *group) error {
-	if err := l.dir.Present(); err != nil {
+	if err := l.dir.Present(); errors.Is(err, fs.ErrNotExist) || errors.Is(err, errReplaced) {
 		return fail(ReasonInterference, err)
+	} else if err != nil {
+		return fail(ReasonIO, err)
 	}
 	if err := l.clear(); err != nil {
 		return fail(ReasonIO, err)

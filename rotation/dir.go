@@ -201,8 +201,11 @@ func (d *directory) Same(a, b fs.FileInfo) bool { return os.SameFile(a, b) }
 
 func (d *directory) Present() error {
 	at, err := os.Stat(d.path)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("the log directory is gone: %w", err)
+	}
+	if err != nil {
+		return fmt.Errorf("look at the log directory: %w", err)
 	}
 	open, err := d.self.Stat()
 	if err != nil {

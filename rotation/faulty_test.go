@@ -27,7 +27,7 @@ type faultyFS struct {
 	create func() error
 	free   func() (uint64, error)
 	// entry is asked before a change of the directory: "rename" to a name, "remove" of
-	// a name, or "sync" of the directory.
+	// a name, or "sync" of the directory; and before "present".
 	entry func(op, name string) error
 }
 
@@ -87,6 +87,13 @@ func (f *faultyFS) Edit(name string) (rotation.File, error) {
 		return nil, err
 	}
 	return faultyFile{file, f}, nil
+}
+
+func (f *faultyFS) Present() error {
+	if err := f.askEntry("present", ""); err != nil {
+		return err
+	}
+	return f.FS.Present()
 }
 
 func (f *faultyFS) Free() (uint64, error) {
@@ -393,5 +400,26 @@ func TestDirectoryGone(t *testing.T) {
 	mustAppend(t, l, o, "b")
 	closeLog(t, l)
 	sameIDs(t, read(t, o.Directory).ids, []string{"a", "b"})
+	checkGood(t, o.Directory, o.Signer)
+}
+
+// That the directory cannot be looked at is not somebody's doing.
+func TestDirectoryUnreadable(t *testing.T) {
+	o := options(t)
+	fsys := faulty(t, o.Directory)
+	o.FS = fsys
+	l := open(t, o)
+	fsys.onEntry(func(op, _ string) error {
+		if op == "present" {
+			return syscall.EIO
+		}
+		return nil
+	})
+	_, err := appendIDs(t, l, o, "lost")
+	wantReason(t, err, rotation.ReasonIO)
+	fsys.onEntry(nil)
+	mustAppend(t, l, o, "a")
+	closeLog(t, l)
+	sameIDs(t, read(t, o.Directory).ids, []string{"a"})
 	checkGood(t, o.Directory, o.Signer)
 }
