@@ -5,6 +5,7 @@ package rotation_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -22,23 +23,25 @@ import (
 )
 
 var (
-	crashRounds = flag.Int("crash.rounds", 40, "how many workloads TestCrashes runs")
+	crashRounds = flag.Int("crash.rounds", 24, "how many workloads TestCrashes runs")
 	crashSeed   = flag.Uint64("crash.seed", 1, "the first workload's seed")
 )
 
-// wreck is what a power cut left, and what had been promised by then.
+// wreck is what a power cut or a kill left, and what had been promised by then.
 type wreck struct {
 	at    int // operation
 	left  *model
 	o     rotation.Options
 	acked [][]string // batches that had been acknowledged
 	tried [][]string // batches under way, or that had failed
+	again *rand.Rand // if set, the restart is cut off, too, at moments drawn from it
 }
 
 // A power cut may come after any operation on the file system, and leave any part of
-// what had not been synced. After a restart every batch that was acknowledged is
-// there, each other batch is there whole or not at all, the log verifies, and it goes
-// on.
+// what had not been synced; or the writer is killed, which leaves all. After a restart
+// every batch that was acknowledged is there, each other batch is there whole or not
+// at all, what was set aside is named in the log, the log verifies, and it goes on.
+// All that also holds if the restart is cut off in the same way.
 func TestCrashes(t *testing.T) {
 	states := 0
 	for round := range *crashRounds {
@@ -77,7 +80,11 @@ func crashRound(t *testing.T, seed uint64) (states int) {
 	m.step = func() {
 		ops++
 		if cuts.IntN(3) == 0 {
-			wrecks = append(wrecks, wreck{ops, m.crash(cuts), keys.asOf(o), slices.Clone(acked), slices.Clone(tried)})
+			w := wreck{ops, cutOff(m, cuts), keys.asOf(o), slices.Clone(acked), slices.Clone(tried), nil}
+			if cuts.IntN(4) == 0 {
+				w.again = rand.New(rand.NewPCG(seed, uint64(ops)))
+			}
+			wrecks = append(wrecks, w)
 		}
 	}
 	// In some workloads operations fail while batches are appended.
@@ -131,15 +138,24 @@ func crashRound(t *testing.T, seed uint64) (states int) {
 	m.mu.Lock()
 	m.step, m.fault = nil, nil
 	m.mu.Unlock()
-	checkWreck(t, first, wreck{ops, m, keys.asOf(o), acked, tried})
+	states = checkWreck(t, first, wreck{ops, m, keys.asOf(o), acked, tried, nil})
 	for _, w := range wrecks {
-		checkWreck(t, first, w)
+		left := listing(w.left)
+		states += checkWreck(t, first, w)
 		if t.Failed() {
-			t.Logf("after operation %d of %d; what was left: %q", w.at, ops, listing(w.left))
+			t.Logf("after operation %d of %d; what was left: %q", w.at, ops, left)
 			break
 		}
 	}
-	return len(wrecks)
+	return states
+}
+
+// cutOff returns what a power cut, or a kill, may leave now.
+func cutOff(m *model, r *rand.Rand) *model {
+	if r.IntN(3) == 0 {
+		return m.kill()
+	}
+	return m.crash(r)
 }
 
 func listing(m *model) (names []string) {
@@ -150,21 +166,56 @@ func listing(m *model) (names []string) {
 	return names
 }
 
-// checkWreck restarts on a wreck; first is the key that an auditor has.
-func checkWreck(t *testing.T, first *signing.Signer, w wreck) {
+// checkWreck restarts on a wreck and checks the log; first is the key that an auditor
+// has. It returns the number of states checked.
+func checkWreck(t *testing.T, first *signing.Signer, w wreck) (states int) {
 	t.Helper()
 	o := w.o
 	o.FS = w.left
+	after := []string{fmt.Sprintf("after-%d", w.at)}
+	var second []wreck
+	if w.again != nil {
+		w.left.step = func() {
+			if w.again.IntN(3) > 0 {
+				return
+			}
+			now := o
+			if k, ok := o.SegmentKeys.(*modelKeys); ok {
+				now = k.asOf(o)
+			}
+			second = append(second, wreck{w.at + 1_000_000, cutOff(w.left, w.again), now, w.acked, append(slices.Clone(w.tried), after), nil})
+		}
+	}
 	l, err := rotation.Open(context.Background(), o)
 	if err != nil {
 		t.Errorf("the log does not open: %v", err)
-		return
+		return 1
 	}
-	defer closeLog(t, l)
-	if _, err := appendIDs(t, l, o, "after"); err != nil {
+	_, err = appendIDs(t, l, o, after...)
+	w.left.mu.Lock()
+	w.left.step = nil
+	w.left.mu.Unlock()
+	if err != nil {
 		t.Errorf("the log does not go on: %v", err)
-		return
+	} else {
+		checkRestarted(t, first, w, after[0])
 	}
+	closeLog(t, l)
+	states = 1
+	for i, s := range second {
+		left := listing(s.left)
+		states += checkWreck(t, first, s)
+		if t.Failed() {
+			t.Logf("the restart was cut off, too, number %d of %d: %q", i, len(second), left)
+			break
+		}
+	}
+	return states
+}
+
+// checkRestarted checks a log that was restarted and has taken another event.
+func checkRestarted(t *testing.T, first *signing.Signer, w wreck, after string) {
+	t.Helper()
 	view := w.left.view()
 	report, err := verify.Log(context.Background(), view, verify.Options{Keys: []*signing.PublicKey{first.Public()}})
 	if err != nil {
@@ -193,8 +244,35 @@ func checkWreck(t *testing.T, first *signing.Signer, w wreck) {
 			t.Errorf("of the batch %q, which was not acknowledged, %d events are there", batch, n)
 		}
 	}
-	if !slices.Contains(ids, "after") {
+	if !slices.Contains(ids, after) {
 		t.Error("the event after the restart is not there")
+	}
+	if !pruned {
+		checkTorn(t, view)
+	}
+}
+
+// checkTorn fails unless the log names each file with what was set aside, its size and
+// its hash.
+func checkTorn(t *testing.T, fsys fs.FS) {
+	t.Helper()
+	l, err := segment.List(fsys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := ownLines(t, fsys)
+	for _, name := range l.Torn {
+		b, err := fs.ReadFile(fsys, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := fmt.Sprintf(`"sha256":"%x"`, sha256.Sum256(b))
+		if len(b) > 0 {
+			want += fmt.Sprintf(`,"size":%d`, len(b))
+		}
+		if !strings.Contains(said, name) || !strings.Contains(said, want) {
+			t.Errorf("the log does not say that %s was set aside", name)
+		}
 	}
 }
 
@@ -256,7 +334,7 @@ func checkCrashes(t *testing.T, o rotation.Options, m *model, acked, tried [][]s
 		m.mu.Lock()
 		left := m.crash(rand.New(rand.NewPCG(seed, 0)))
 		m.mu.Unlock()
-		checkWreck(t, o.Signer, wreck{0, left, o, acked, tried})
+		checkWreck(t, o.Signer, wreck{0, left, o, acked, tried, rand.New(rand.NewPCG(seed, 1))})
 	}
 }
 

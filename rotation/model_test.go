@@ -142,6 +142,30 @@ func (m *model) crash(r *rand.Rand) *model {
 	return left
 }
 
+// kill returns what is left if the writer ends now and the system goes on: all that it
+// has written, synced or not.
+func (m *model) kill() *model {
+	copies := map[*inode]*inode{nil: nil}
+	copied := func(n *inode) *inode {
+		if _, ok := copies[n]; !ok {
+			copies[n] = &inode{now: bytes.Clone(n.now), durable: bytes.Clone(n.durable), writes: slices.Clone(n.writes)}
+		}
+		return copies[n]
+	}
+	left := newModel()
+	for name, n := range m.names {
+		left.names[name] = copied(n)
+	}
+	for name, n := range m.durable {
+		left.durable[name] = copied(n)
+	}
+	for _, c := range m.changes {
+		c.node = copied(c.node)
+		left.changes = append(left.changes, c)
+	}
+	return left
+}
+
 // view is the directory as readers see it.
 func (m *model) view() fstest.MapFS {
 	m.mu.Lock()

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"go.uber.org/zap"
@@ -41,10 +42,40 @@ func (l *Log) load(ctx context.Context) error {
 	if err := l.loadNewest(ctx); err != nil {
 		return err
 	}
+	if err := l.loadTorn(listing.Torn); err != nil {
+		return err
+	}
 	if err := l.loadKeyChanges(); err != nil {
 		return err
 	}
 	return l.checkKept()
+}
+
+// loadTorn has the next commit say what an earlier start set aside, if that start was
+// cut off before it could say so itself: nothing has been committed since.
+func (l *Log) loadTorn(names []string) error {
+	for _, name := range names {
+		index, _ := segment.TornIndex(name)
+		said := slices.ContainsFunc(l.pending, func(o own) bool { return o.File == name })
+		if index != l.tree.Size() || said {
+			continue
+		}
+		f, err := l.dir.Edit(name)
+		if err != nil {
+			return fmt.Errorf("look at what was set aside: %w", err)
+		}
+		info, err := f.Stat()
+		var o own
+		if err == nil {
+			o, err = describe(f, 0, info.Size(), index)
+		}
+		if err = errors.Join(err, f.Close()); err != nil {
+			return fmt.Errorf("look at what was set aside in %s: %w", name, err)
+		}
+		o.File = name
+		l.recovered(o)
+	}
+	return nil
 }
 
 // addListed adds a segment to the list, which is in order. A plain segment and

@@ -113,10 +113,18 @@ func TestTruncationAtEveryByte(t *testing.T) {
 // there: the log may be at work.
 func ownEvents(t testing.TB, dir string) string {
 	t.Helper()
+	return ownLines(t, os.DirFS(dir))
+}
+
+func ownLines(t testing.TB, fsys fs.FS) string {
+	t.Helper()
+	l, err := segment.List(fsys)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var all strings.Builder
-	fsys := os.DirFS(dir)
-	for _, name := range segmentNames(t, dir) {
-		r, err := segment.Open(fsys, name, -1)
+	for _, f := range l.Segments {
+		r, err := segment.Open(fsys, f.Name, -1)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // compressed or deleted since
 		}

@@ -115,15 +115,26 @@ func TornName(index uint64, sum [32]byte) string {
 	return fmt.Sprintf("%s%0*d-%x%s", tornPrefix, indexDigits, index, sum[:8], tornSuffix)
 }
 
-// IsTornName reports whether s has the form that [TornName] returns.
-func IsTornName(s string) bool {
+// TornIndex returns the index in a name that [TornName] returned, and whether s has
+// that form.
+func TornIndex(s string) (index uint64, ok bool) {
 	rest, ok := strings.CutPrefix(s, tornPrefix)
 	if !ok {
-		return false
+		return 0, false
 	}
 	rest, ok = strings.CutSuffix(rest, tornSuffix)
-	return ok && len(rest) == indexDigits+1+16 && rest[indexDigits] == '-' &&
-		strings.Trim(rest[:indexDigits], "0123456789") == "" && strings.Trim(rest[indexDigits+1:], "0123456789abcdef") == ""
+	if !ok || len(rest) != indexDigits+1+16 || rest[indexDigits] != '-' ||
+		strings.Trim(rest[:indexDigits], "0123456789") != "" || strings.Trim(rest[indexDigits+1:], "0123456789abcdef") != "" {
+		return 0, false
+	}
+	index, err := strconv.ParseUint(rest[:indexDigits], 10, 64)
+	return index, err == nil
+}
+
+// IsTornName reports whether s has the form that [TornName] returns.
+func IsTornName(s string) bool {
+	_, ok := TornIndex(s)
+	return ok
 }
 
 // The other files of a log directory.
