@@ -392,6 +392,41 @@ func TestUnfinishedSegmentStaysAway(t *testing.T) {
 	closeLog(t, l)
 }
 
+// A segment that was killed into being is durable before the key is destroyed that the
+// one before it is signed with: power may be cut during the restart.
+func TestKilledBetweenTwoKeys(t *testing.T) {
+	o := options(t)
+	o.MaxSegmentBytes = 1
+	first := o.Signer
+	keys := &modelKeys{t: t, current: first}
+	o.SegmentKeys = keys
+	m := newModel()
+	o.FS = m
+	var wrecks []wreck
+	var acked, tried [][]string
+	m.step = func() {
+		at := len(wrecks)
+		wrecks = append(wrecks, wreck{at, m.kill(), keys.asOf(o), slices.Clone(acked), slices.Clone(tried), rand.New(rand.NewPCG(uint64(at), 0))})
+	}
+	l := open(t, o)
+	for _, id := range numbered("id", 4) {
+		m.mu.Lock()
+		tried = [][]string{{id}}
+		m.mu.Unlock()
+		mustAppend(t, l, o, id)
+		m.mu.Lock()
+		tried, acked = nil, append(acked, []string{id})
+		m.mu.Unlock()
+	}
+	m.mu.Lock()
+	m.step = nil
+	m.mu.Unlock()
+	closeLog(t, l)
+	for _, w := range wrecks {
+		checkWreck(t, first, w)
+	}
+}
+
 func segmentsIn(t *testing.T, fsys fs.FS) []segment.File {
 	t.Helper()
 	l, err := segment.List(fsys)

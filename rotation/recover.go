@@ -176,14 +176,14 @@ func (l *Log) scanFile(ctx context.Context, name segment.Name) (scanned, error) 
 // resume continues the log behind the last checkpoint of a segment.
 func (l *Log) resume(info segmentInfo, s scanned) error {
 	l.tree, l.mark, l.note = s.tree, s.mark, s.note
-	if err := l.goOnWith(s.key); err != nil {
-		return fmt.Errorf("continue segment %s: %w", info.name, err)
-	}
 	if info.name.Compression != segment.None {
 		if s.end != s.size {
 			return fmt.Errorf("%s: %w: bytes follow its last checkpoint", info.name, ErrDamaged)
 		}
 		l.sealed = "sealed"
+		if err := l.goOnWith(s.key); err != nil {
+			return fmt.Errorf("continue segment %s: %w", info.name, err)
+		}
 		return nil
 	}
 	f, err := l.dir.Edit(info.name.String())
@@ -192,8 +192,12 @@ func (l *Log) resume(info segmentInfo, s scanned) error {
 	}
 	// A writer that was killed may have left in the cache what is as good as the
 	// rest but not durable, the file's name included: nothing must be built upon it
-	// before it is.
-	if err := errors.Join(f.Sync(), l.dir.Sync()); err != nil {
+	// before it is, and above all no key be destroyed that an older one is signed with.
+	err = errors.Join(f.Sync(), l.dir.Sync())
+	if err == nil {
+		err = l.goOnWith(s.key)
+	}
+	if err != nil {
 		return errors.Join(fmt.Errorf("continue segment %s: %w", info.name, err), f.Close())
 	}
 	l.active = &activeSegment{name: info.name, file: f, size: s.size, events: s.events, scope: s.header.Scope, keyIDs: keyIDs(s.header.Keys), opened: l.opts.Now()}
