@@ -50,6 +50,9 @@ func (l *Log) ready(g *group) error {
 	if err := l.clear(); err != nil {
 		return fail(ReasonIO, err)
 	}
+	if err := l.setAsideTail(); err != nil {
+		return fail(ReasonIO, err)
+	}
 	if l.doubt == nil && l.active != nil {
 		l.doubt = l.inspect()
 	}

@@ -26,8 +26,9 @@ type faultyFS struct {
 	sync   func() error
 	create func() error
 	free   func() (uint64, error)
-	// entry is asked before a change of the directory: "rename" to a name, "remove" of
-	// a name, or "sync" of the directory; and before "present".
+	// entry is asked before a change of the directory: "create" of a name that is no
+	// segment's, "rename" to a name, "remove" of a name, or "sync" of the directory; and
+	// before "present".
 	entry func(op, name string) error
 }
 
@@ -64,6 +65,9 @@ func (f *faultyFS) set(do func()) {
 
 func (f *faultyFS) Create(name string) (rotation.File, error) {
 	if _, err := segment.ParseName(name); err != nil {
+		if err := f.askEntry("create", name); err != nil {
+			return nil, err
+		}
 		return f.FS.Create(name)
 	}
 	f.mu.Lock()

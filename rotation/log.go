@@ -39,6 +39,7 @@ type Log struct {
 	active   *activeSegment                 // nil: the next commit starts a segment
 	sealed   string                         // why there is none
 	debris   string                         // a new segment that was not finished and is not durably removed
+	torn     bool                           // the active segment has a tail that is still to be set aside
 	segments []segmentInfo                  // all of them, by index; the active one last
 	pending  []own                          // to be written with the next commit
 	doubt    error                          // why the active segment must be re-checked first

@@ -201,18 +201,26 @@ func (l *Log) resume(info segmentInfo, s scanned) error {
 		return errors.Join(fmt.Errorf("continue segment %s: %w", info.name, err), f.Close())
 	}
 	l.active = &activeSegment{name: info.name, file: f, size: s.size, events: s.events, scope: s.header.Scope, keyIDs: keyIDs(s.header.Keys), opened: l.opts.Now()}
-	if s.end == s.size {
-		return nil
+	l.torn = s.end > s.size
+	if err := l.setAsideTail(); err != nil && reasonOf(fail(ReasonIO, err)) != ReasonDiskFull {
+		return err
 	}
-	return l.setAsideTail(s.end - s.size)
+	return nil
 }
 
 // setAsideTail moves the bytes behind the active segment's last checkpoint into
 // a file of their own. It can be interrupted anywhere and done again: the
 // file's name says what it holds.
-func (l *Log) setAsideTail(size int64) error {
+func (l *Log) setAsideTail() error {
 	a := l.active
-	o, err := l.keep(a.file, a.size, size)
+	if !l.torn {
+		return nil
+	}
+	info, err := a.file.Stat()
+	if err != nil {
+		return fmt.Errorf("look at the torn tail of %s: %w", a.name, err)
+	}
+	o, err := l.keep(a.file, a.size, info.Size()-a.size)
 	if err != nil {
 		return err
 	}
@@ -222,6 +230,7 @@ func (l *Log) setAsideTail(size int64) error {
 	if err := a.file.Sync(); err != nil {
 		return fmt.Errorf("cut off the torn tail of %s: %w", a.name, err)
 	}
+	l.torn = false
 	o.Segment = a.name.String()
 	l.recovered(o)
 	return nil

@@ -5,6 +5,7 @@ package rotation_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -423,4 +425,47 @@ func canonicalOf(t *testing.T, b *rotation.Batch, id string) []byte {
 		t.Fatal(err)
 	}
 	return bytes.Replace(parsed.Canonical, []byte(`"event_id":"signed"`), []byte(`"event_id":"`+id+`"`), 1)
+}
+
+// A torn tail can be kept only if there is room. Until there is, the log is open, and
+// calls are refused.
+func TestTornTailOnAFullDisk(t *testing.T) {
+	o := options(t)
+	l := open(t, o)
+	mustAppend(t, l, o, "a")
+	closeLog(t, l)
+	tail := `{"event":{"agent_id":`
+	name := segmentNames(t, o.Directory)[0]
+	if err := appendTo(filepath.Join(o.Directory, name), tail); err != nil {
+		t.Fatal(err)
+	}
+	fsys := faulty(t, o.Directory)
+	o.FS = fsys
+	fsys.onEntry(func(op, _ string) error {
+		if op == "create" {
+			return syscall.ENOSPC
+		}
+		return nil
+	})
+	for range 2 {
+		l = open(t, o)
+		_, err := appendIDs(t, l, o, "lost")
+		wantReason(t, err, rotation.ReasonDiskFull)
+		if err := l.Close(context.Background()); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("the checkpoint file cannot be written: %v", err)
+		}
+	}
+	l = open(t, o)
+	fsys.onEntry(nil)
+	mustAppend(t, l, o, "b")
+	closeLog(t, l)
+	got := read(t, o.Directory)
+	sameIDs(t, got.ids, []string{"a", "b"})
+	sameIDs(t, got.actions, []string{"opened", "opened", "recovered", "resumed"})
+	for _, name := range tornFiles(t, o.Directory) {
+		if b, err := os.ReadFile(filepath.Join(o.Directory, name)); err != nil || string(b) != tail {
+			t.Errorf("%s holds %q, %v", name, b, err)
+		}
+	}
+	checkGood(t, o.Directory, o.Signer)
 }
