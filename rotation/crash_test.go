@@ -427,6 +427,38 @@ func TestKilledBetweenTwoKeys(t *testing.T) {
 	}
 }
 
+// A segment that is set aside is durable before the log says what it holds.
+func TestTornSegmentIsKept(t *testing.T) {
+	o := options(t)
+	o.MaxSegmentBytes = 1
+	m := newModel()
+	o.FS = m
+	l := open(t, o)
+	mustAppend(t, l, o, "a")
+	m.mu.Lock()
+	calls := 0
+	m.fault = func() error {
+		if calls++; calls > 1 { // after the creation: the write, and the removal
+			return syscall.EIO
+		}
+		return nil
+	}
+	m.mu.Unlock()
+	if _, err := appendIDs(t, l, o, "b"); err == nil {
+		t.Fatal("no error")
+	}
+	for seed := range uint64(30) {
+		m.mu.Lock()
+		left := m.kill()
+		m.mu.Unlock()
+		checkWreck(t, o.Signer, wreck{0, left, o, [][]string{{"a"}}, [][]string{{"b"}}, rand.New(rand.NewPCG(seed, 0))})
+	}
+	m.mu.Lock()
+	m.fault = nil
+	m.mu.Unlock()
+	closeLog(t, l)
+}
+
 func segmentsIn(t *testing.T, fsys fs.FS) []segment.File {
 	t.Helper()
 	l, err := segment.List(fsys)

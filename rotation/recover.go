@@ -244,8 +244,11 @@ func (l *Log) setAsideSegment(name segment.Name) error {
 	}
 	defer f.Close()
 	info, err := f.Stat()
+	if err == nil {
+		err = f.Sync() // what is said of the file must remain true of it
+	}
 	if err != nil {
-		return fmt.Errorf("set aside the torn segment: %w", err)
+		return fmt.Errorf("set aside the torn segment %s: %w", name, err)
 	}
 	o, err := describe(f, 0, info.Size(), name.FirstIndex)
 	if err != nil {
