@@ -99,7 +99,7 @@ func OpenDirectory(path string) (_ FS, err error) {
 	if err := checkDirectory(path, info); err != nil {
 		return nil, err
 	}
-	if d.lock, err = takeLock(root, path); err != nil {
+	if d.lock, err = takeLock(root, d.self, path); err != nil {
 		return nil, err
 	}
 	return d, nil

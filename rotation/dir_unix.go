@@ -34,9 +34,10 @@ func checkDirectory(path string, info fs.FileInfo) error {
 	return nil
 }
 
-// takeLock locks the directory for this writer alone. The lock dies with the
-// process that holds it, so none is ever stale.
-func takeLock(root *os.Root, path string) (*os.File, error) {
+// takeLock locks the directory for this writer alone, by the lock file and, where
+// that is possible, by the directory itself: a lock file can be taken for a stale one
+// and be removed. Both die with the process that holds them, so none is ever stale.
+func takeLock(root *os.Root, self *os.File, path string) (_ *os.File, err error) {
 	if info, err := root.Lstat(segment.LockName); err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("lock the log directory %s: %s is not a regular file", path, segment.LockName)
 	}
@@ -48,14 +49,18 @@ func takeLock(root *os.Root, path string) (*os.File, error) {
 		f.Close()
 		return nil, fmt.Errorf("lock the log directory %s: %w", path, err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		f.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("the log directory %s: %w: each log has one writer; give this one a directory of its own", path, ErrLocked)
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		// Network file systems may not lock what is not open for writing (EBADF).
+		if err = unix.Flock(int(self.Fd()), unix.LOCK_EX|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
+			return f, nil
 		}
-		return nil, fmt.Errorf("lock the log directory %s: %w", path, err)
 	}
-	return f, nil
+	f.Close()
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return nil, fmt.Errorf("the log directory %s: %w: each log has one writer; give this one a directory of its own", path, ErrLocked)
+	}
+	return nil, fmt.Errorf("lock the log directory %s: %w", path, err)
 }
 
 func freeBytes(f *os.File) (uint64, error) {

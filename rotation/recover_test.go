@@ -469,3 +469,22 @@ func TestTornTailOnAFullDisk(t *testing.T) {
 	}
 	checkGood(t, o.Directory, o.Signer)
 }
+
+// Whoever takes the lock file for a stale one and removes it does not get a second
+// writer in.
+func TestOneWriterWithoutTheLockFile(t *testing.T) {
+	o := options(t)
+	l := open(t, o)
+	if err := os.Remove(filepath.Join(o.Directory, segment.LockName)); err != nil {
+		t.Fatal(err)
+	}
+	if second, err := rotation.Open(t.Context(), o); !errors.Is(err, rotation.ErrLocked) {
+		if err == nil {
+			closeLog(t, second)
+		}
+		t.Errorf("a second writer: %v", err)
+	}
+	mustAppend(t, l, o, "a")
+	closeLog(t, l)
+	closeLog(t, open(t, o))
+}
