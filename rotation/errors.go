@@ -51,6 +51,13 @@ var (
 	ErrRolledBack = errors.New("the log is shorter than its own newest checkpoint")
 )
 
+// fromSystem reports whether an error comes from the operating system, and not from
+// what was read.
+func fromSystem(err error) bool {
+	var errno syscall.Errno
+	return errors.As(err, &errno)
+}
+
 // fail gives an I/O error its reason.
 func fail(reason Reason, err error) error {
 	if err == nil {

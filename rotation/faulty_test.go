@@ -4,6 +4,7 @@
 package rotation_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -341,6 +342,14 @@ func TestInterference(t *testing.T) {
 		{"renamed away", func(path string) error { return os.Rename(path, filepath.Join(filepath.Dir(path), "elsewhere")) }, false},
 		{"truncated", func(path string) error { return os.Truncate(path, 100) }, true},
 		{"emptied", func(path string) error { return os.Truncate(path, 0) }, true},
+		{"written over by a line too long", func(path string) error {
+			return errors.Join(os.Truncate(path, 0), os.Truncate(path, segment.MaxLineBytes+2))
+		}, true},
+		{"header of another log", func(path string) error {
+			b, err := os.ReadFile(path)
+			b = append(bytes.ReplaceAll(b, []byte(origin), []byte("xest.example/auditlog")), "x\n"...)
+			return errors.Join(err, os.WriteFile(path, b, 0o600))
+		}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			o := options(t)

@@ -68,13 +68,10 @@ func (l *Log) intact() (bool, error) {
 	a := l.active
 	r := segment.NewReader(io.NewSectionReader(a.file, 0, a.size), a.name.String())
 	s, err := scan(context.Background(), r, l.opts.Origin, []*signing.Signer{l.Signer()}, true)
-	if errors.Is(err, ErrDamaged) {
-		return false, nil
-	}
-	if err != nil {
+	if fromSystem(err) {
 		return false, err
 	}
-	return s.size == a.size && s.tree.Size() == l.tree.Size() && s.tree.Root() == l.tree.Root(), nil
+	return err == nil && s.size == a.size && s.tree.Size() == l.tree.Size() && s.tree.Root() == l.tree.Root(), nil
 }
 
 // stillNamed reports whether the open file is the one with the segment's name.
