@@ -211,17 +211,22 @@ func (l *Log) loadKeyChanges() error {
 	} else {
 		// Most logs never change their key: no need to look at each segment.
 		oldest, err := l.header(l.segments[0].name)
-		if err != nil {
+		if fromSystem(err) {
 			return err
 		}
-		if oldest.Keys[0].ID == l.Signer().Public().ID() {
+		if err == nil && oldest.Keys[0].ID == l.Signer().Public().ID() {
 			return nil
 		}
 	}
 	for _, s := range slices.Backward(l.segments) {
 		c, err := l.keyChange(s.name)
-		if err != nil {
+		if fromSystem(err) {
 			return err
+		}
+		if err != nil {
+			// A damaged segment is for the verifier to find; the log goes on behind it.
+			l.opts.Logger.Warn("A segment of the audit log cannot be searched for a change of the key", zap.Stringer("segment", s.name), zap.Error(err))
+			continue
 		}
 		if c == nil || last != nil && c.Index <= last.Index {
 			continue

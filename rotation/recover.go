@@ -329,14 +329,17 @@ func (l *Log) writeFile(name string, content io.Reader) (err error) {
 
 // checkKept compares the log with the checkpoint file.
 func (l *Log) checkKept() error {
-	note, err := fs.ReadFile(l.dir, segment.CheckpointName)
+	note, err := l.readCheckpointFile()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err != nil {
+	if fromSystem(err) {
 		return fmt.Errorf("read the checkpoint file: %w", err)
 	}
-	kept, _, err := signing.OpenCheckpoint(note, l.opts.Origin, l.publicKeys())
+	var kept signing.Checkpoint
+	if err == nil {
+		kept, _, err = signing.OpenCheckpoint(note, l.opts.Origin, l.publicKeys())
+	}
 	if err != nil {
 		// It is a convenience copy, written anew before long, and no crash can
 		// be told from meddling here.
@@ -355,6 +358,17 @@ func (l *Log) checkKept() error {
 	return nil
 }
 
+// readCheckpointFile returns what is in the checkpoint file, or the beginning if it is
+// larger than any checkpoint.
+func (l *Log) readCheckpointFile() ([]byte, error) {
+	f, err := segment.OpenRegular(l.dir, segment.CheckpointName)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, segment.MaxLineBytes))
+}
+
 // header reads a segment's header.
 func (l *Log) header(name segment.Name) (segment.Header, error) {
 	r, err := segment.Open(l.dir, name.String(), -1)
@@ -362,11 +376,11 @@ func (l *Log) header(name segment.Name) (segment.Header, error) {
 		return segment.Header{}, err
 	}
 	defer r.Close()
+	var h segment.Header
 	line, err := r.Next()
-	if err != nil {
-		return segment.Header{}, err
+	if err == nil {
+		h, err = segment.ParseHeader(line)
 	}
-	h, err := segment.ParseHeader(line)
 	if err != nil {
 		return segment.Header{}, fmt.Errorf("read the header of %s: %w", name, err)
 	}

@@ -332,6 +332,95 @@ func TestOneWriter(t *testing.T) {
 	closeLog(t, open(t, o))
 }
 
+// Whoever takes the lock file for a stale one and removes it does not get a second
+// writer in.
+func TestOneWriterWithoutTheLockFile(t *testing.T) {
+	o := options(t)
+	l := open(t, o)
+	if err := os.Remove(filepath.Join(o.Directory, segment.LockName)); err != nil {
+		t.Fatal(err)
+	}
+	if second, err := rotation.Open(t.Context(), o); !errors.Is(err, rotation.ErrLocked) {
+		if err == nil {
+			closeLog(t, second)
+		}
+		t.Errorf("a second writer: %v", err)
+	}
+	mustAppend(t, l, o, "a")
+	closeLog(t, l)
+	closeLog(t, open(t, o))
+}
+
+// Whatever is in the place of the checkpoint file, the log starts, or says at once why
+// not, and the file is written anew.
+func TestCheckpointFileReplaced(t *testing.T) {
+	for name, replace := range map[string]func(path string) error{
+		"link out":     func(path string) error { return os.Symlink(os.DevNull, path) },
+		"link to none": func(path string) error { return os.Symlink("nowhere", path) },
+		"pipe":         func(path string) error { return syscall.Mkfifo(path, 0o600) },
+		"nothing":      func(path string) error { return os.WriteFile(path, nil, 0o600) },
+		"huge file":    func(path string) error { return errors.Join(os.WriteFile(path, nil, 0o600), os.Truncate(path, 1<<40)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := options(t)
+			l := open(t, o)
+			mustAppend(t, l, o, "a")
+			closeLog(t, l)
+			path := filepath.Join(o.Directory, segment.CheckpointName)
+			if err := errors.Join(os.Remove(path), replace(path)); err != nil {
+				t.Fatal(err)
+			}
+			l = open(t, o)
+			mustAppend(t, l, o, "b")
+			want := l.Checkpoint()
+			closeLog(t, l)
+			if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("the checkpoint file holds %q, %v", got, err)
+			}
+			checkGood(t, o.Directory, o.Signer)
+		})
+	}
+}
+
+// A sealed segment that somebody has damaged is for the verifier to find: the log goes
+// on behind it.
+func TestDamagedSealedSegment(t *testing.T) {
+	for name, damage := range map[string]func(b []byte) []byte{
+		"emptied":           func([]byte) []byte { return nil },
+		"garbage":           func([]byte) []byte { return []byte("rotated by a script\n") },
+		"header cut off":    func(b []byte) []byte { return b[:20] },
+		"one line too long": func([]byte) []byte { return make([]byte, segment.MaxLineBytes+2) },
+	} {
+		for _, at := range []int{0, 1} {
+			t.Run(fmt.Sprintf("%s/%d", name, at), func(t *testing.T) {
+				o := options(t)
+				o.MaxSegmentBytes = 1
+				l := open(t, o)
+				for _, id := range numbered("id", 4) {
+					mustAppend(t, l, o, id)
+				}
+				closeLog(t, l)
+				change(t, filepath.Join(o.Directory, segmentNames(t, o.Directory)[at]), damage)
+				l = open(t, o)
+				mustAppend(t, l, o, "after")
+				closeLog(t, l)
+				// With another key, and without the file that says so: the segments are read.
+				o.Signer, o.PreviousSigner = signer(t, signing.Ed25519), o.Signer
+				l = open(t, o)
+				mustAppend(t, l, o, "with another key")
+				closeLog(t, l)
+				if err := os.Remove(filepath.Join(o.Directory, segment.KeyChangesName)); err != nil {
+					t.Fatal(err)
+				}
+				closeLog(t, open(t, o))
+				if !check(t, o.Directory, o.Signer).TamperingDetected {
+					t.Error("the verifier found nothing")
+				}
+			})
+		}
+	}
+}
+
 // A crash between the two steps of compression leaves both forms.
 func TestInterruptedCompression(t *testing.T) {
 	o := options(t)
@@ -468,23 +557,4 @@ func TestTornTailOnAFullDisk(t *testing.T) {
 		}
 	}
 	checkGood(t, o.Directory, o.Signer)
-}
-
-// Whoever takes the lock file for a stale one and removes it does not get a second
-// writer in.
-func TestOneWriterWithoutTheLockFile(t *testing.T) {
-	o := options(t)
-	l := open(t, o)
-	if err := os.Remove(filepath.Join(o.Directory, segment.LockName)); err != nil {
-		t.Fatal(err)
-	}
-	if second, err := rotation.Open(t.Context(), o); !errors.Is(err, rotation.ErrLocked) {
-		if err == nil {
-			closeLog(t, second)
-		}
-		t.Errorf("a second writer: %v", err)
-	}
-	mustAppend(t, l, o, "a")
-	closeLog(t, l)
-	closeLog(t, open(t, o))
 }
