@@ -124,7 +124,15 @@ func (k *RotatingKeyFile) replace() error {
 	next, retired := k.path+nextSuffix, k.path+retiredSuffix
 	// The directory is synced between the steps, so that no crash leaves the
 	// second done and the first not: the old key would be gone, but not overwritten.
-	if _, err := os.Lstat(next); err == nil {
+	switch _, err := os.Lstat(next); {
+	case errors.Is(err, fs.ErrNotExist):
+		// It has been put in its place, or somebody has taken away what was to follow.
+		if _, err := os.Lstat(k.path); err != nil {
+			return fmt.Errorf("complete the change of the signing key: neither %s nor %s can be found, only the key before, in %s: bring one of them back, or rename the last to %[1]s if nothing was signed with the next key: %v", k.path, next, retired, err)
+		}
+	case err != nil:
+		return fmt.Errorf("complete the change of the signing key: %w", err)
+	default:
 		if err := os.Rename(k.path, retired); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("retire the signing key: %w", err)
 		}

@@ -122,6 +122,19 @@ func TestRotatingKeyFileInterrupted(t *testing.T) {
 	}
 }
 
+// The retired key is not destroyed while there is none in its place.
+func TestOnlyKeyIsNotDestroyed(t *testing.T) {
+	path, first := rotatingKeyFile(t, signing.ECDSAP256)
+	rename(t, path, path+".retired")
+	if _, err := signing.OpenRotatingKeyFile(path); err == nil || errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a retired key, and no other: %v", err)
+	}
+	rename(t, path+".retired", path)
+	if got := openRotating(t, path).Current().Public(); !got.Equal(first.Public()) {
+		t.Error("the key is another one")
+	}
+}
+
 func TestRotatingKeyFileRefused(t *testing.T) {
 	if _, err := signing.OpenRotatingKeyFile(filepath.Join(t.TempDir(), "none.pem")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a file that does not exist: %v", err)
