@@ -98,6 +98,10 @@ func (k *RotatingKeyFile) Next() (*Signer, error) {
 		return nil, fmt.Errorf("make the next key: %w", err)
 	}
 	defer clear(private)
+	// What an earlier attempt has left there, nothing was signed with.
+	if err := erase(k.path + nextSuffix); err != nil {
+		return nil, fmt.Errorf("remove the unfinished next key: %w", err)
+	}
 	if err := createFile(k.path+nextSuffix, private, privateMode); err != nil {
 		return nil, fmt.Errorf("write the next key: %w", err)
 	}

@@ -122,6 +122,26 @@ func TestRotatingKeyFileInterrupted(t *testing.T) {
 	}
 }
 
+// A next key that could not be written, or not be made durable, does not keep others
+// from being made.
+func TestNextKeyAfterAFailure(t *testing.T) {
+	path, _ := rotatingKeyFile(t, signing.ECDSAP256)
+	k := openRotating(t, path)
+	if err := os.WriteFile(path+".next", []byte("left by a failed attempt"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	next, err := k.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Advance(); err != nil {
+		t.Fatal(err)
+	}
+	if got := openRotating(t, path).Current().Public(); !got.Equal(next.Public()) {
+		t.Error("the file does not hold the next key")
+	}
+}
+
 // The retired key is not destroyed while there is none in its place.
 func TestOnlyKeyIsNotDestroyed(t *testing.T) {
 	path, first := rotatingKeyFile(t, signing.ECDSAP256)
