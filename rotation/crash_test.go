@@ -4,6 +4,7 @@
 package rotation_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"flag"
@@ -87,7 +88,8 @@ func crashRound(t *testing.T, seed uint64) (states int) {
 			wrecks = append(wrecks, w)
 		}
 	}
-	// In some workloads operations fail while batches are appended.
+	// In some workloads operations fail while batches are appended, and at starts.
+	m.everywhere = true
 	faults := rand.New(rand.NewPCG(seed, 2))
 	rate := []int{0, 0, 4, 15}[r.IntN(4)]
 	failing := false
@@ -130,7 +132,18 @@ func crashRound(t *testing.T, seed uint64) (states int) {
 				o.PreviousSigner, o.Signer = o.Signer, signer(t, signing.Ed25519)
 			}
 			m.mu.Unlock()
-			l = open(t, o)
+			fail(true)
+			l, err = rotation.Open(t.Context(), o)
+			fail(false)
+			if err != nil {
+				if rate == 0 {
+					t.Fatal(err)
+				}
+				m.mu.Lock()
+				o = keys.restart(o)
+				m.mu.Unlock()
+				l = open(t, o)
+			}
 			keys.failNowAndThen(true)
 		}
 	}
@@ -392,21 +405,32 @@ func TestUnfinishedSegmentStaysAway(t *testing.T) {
 	closeLog(t, l)
 }
 
-// A segment that was killed into being is durable before the key is destroyed that the
-// one before it is signed with: power may be cut during the restart.
+// What a killed writer has left in the cache is durable before anything is built upon
+// it: the key is destroyed that the segment before is signed with, the next change of the
+// key is written behind it. Power may be cut during the restart.
 func TestKilledBetweenTwoKeys(t *testing.T) {
+	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+		t.Run(string(scope), func(t *testing.T) { killedBetweenTwoKeys(t, scope) })
+	}
+}
+
+func killedBetweenTwoKeys(t *testing.T, scope segment.Scope) {
+	t.Parallel()
 	o := options(t)
-	o.MaxSegmentBytes = 1
+	o.Scope, o.MaxSegmentBytes = scope, 1
 	first := o.Signer
 	keys := &modelKeys{t: t, current: first}
 	o.SegmentKeys = keys
 	m := newModel()
 	o.FS = m
-	var wrecks []wreck
+	var wrecks, cached []wreck
 	var acked, tried [][]string
 	m.step = func() {
 		at := len(wrecks)
 		wrecks = append(wrecks, wreck{at, m.kill(), keys.asOf(o), slices.Clone(acked), slices.Clone(tried), rand.New(rand.NewPCG(uint64(at), 0))})
+		if m.last == segment.KeyChangesName {
+			cached = append(cached, wreck{left: m.kill(), o: keys.asOf(o)})
+		}
 	}
 	l := open(t, o)
 	for _, id := range numbered("id", 4) {
@@ -424,6 +448,16 @@ func TestKilledBetweenTwoKeys(t *testing.T) {
 	closeLog(t, l)
 	for _, w := range wrecks {
 		checkWreck(t, first, w)
+	}
+	for _, w := range cached {
+		w.o.FS = w.left
+		l := open(t, w.o)
+		w.left.mu.Lock()
+		if f := w.left.names[segment.KeyChangesName]; !bytes.Equal(f.now, f.durable) {
+			t.Errorf("%d of %d bytes of %s are durable after a start", len(f.durable), len(f.now), segment.KeyChangesName)
+		}
+		w.left.mu.Unlock()
+		closeLog(t, l)
 	}
 }
 

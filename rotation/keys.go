@@ -251,6 +251,12 @@ func (l *Log) lastFiled() (*signing.KeyChange, error) {
 		return nil, err
 	}
 	defer f.Close()
+	// A writer that was killed may have left its last line in the cache alone, and one
+	// that could not sync it has left there what no later sync writes.
+	f.Forget()
+	if err := f.Sync(); err != nil {
+		return nil, err
+	}
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err

@@ -27,11 +27,14 @@ type model struct {
 	names   map[string]*inode // as the running system sees them
 	durable map[string]*inode // as of the last Sync
 	changes []entryChange     // of the directory, since then
-	// step is called, locked, after each operation that changes something.
+	// step is called, locked, after each operation that changes something; last names
+	// what it was done to, "" for the directory.
 	step func()
-	// fault is asked, locked, before each operation on a segment; an error makes it
-	// fail.
-	fault func() error
+	last string
+	// fault is asked, locked, before each operation on a segment, or on anything if
+	// everywhere is set; an error makes it fail.
+	fault      func() error
+	everywhere bool
 	// reached says whether a write reached the disk though its sync failed. If not,
 	// it is in the cache alone: no later sync writes it, though readers see it until
 	// the cache forgets.
@@ -66,13 +69,14 @@ func newModel() *model {
 func (m *model) locked(name string, f func() error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, err := segment.ParseName(name); err == nil && m.fault != nil {
+	if _, err := segment.ParseName(name); (err == nil || m.everywhere) && m.fault != nil {
 		if err := m.fault(); err != nil {
 			return err
 		}
 	}
 	err := f()
 	if err == nil && m.step != nil {
+		m.last = name
 		m.step()
 	}
 	return err
@@ -128,10 +132,15 @@ func (m *model) crash(r *rand.Rand) *model {
 		mood := r.IntN(4)
 		for _, w := range node.writes {
 			n := int64(len(w.p))
+			// Of some files each write by itself is there, or not, or torn.
+			fate := 3
+			if mood == 1 {
+				fate = r.IntN(3)
+			}
 			switch {
-			case mood == 0 || mood == 1 && r.IntN(2) == 0:
+			case mood == 0 || fate == 0:
 				continue
-			case mood == 1 && n > 0:
+			case fate == 1 && n > 0:
 				n = r.Int64N(n + 1)
 			}
 			b = w.apply(b, n)
