@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -112,6 +113,7 @@ type process struct {
 	output *output
 	exited chan struct{} // closed once it has
 	err    error
+	killed bool // by kill
 }
 
 // output collects what a process writes.
@@ -142,7 +144,16 @@ func (s *site) start(t *testing.T) *process {
 
 func startCollector(t *testing.T, dir, health string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(collector, args...), output: new(output), exited: make(chan struct{})}
+	p := launch(t, dir, append([]string{collector}, args...)...)
+	p.awaitReady(t, health)
+	return p
+}
+
+// launch starts a collector, or a program that becomes one, and does not wait for
+// anything.
+func launch(t *testing.T, dir string, command ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.Command(command[0], command[1:]...), output: new(output), exited: make(chan struct{})}
 	p.cmd.Dir = dir
 	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
 	require.NoError(t, p.cmd.Start())
@@ -153,24 +164,43 @@ func startCollector(t *testing.T, dir, health string, args ...string) *process {
 	t.Cleanup(func() {
 		_ = p.cmd.Process.Kill()
 		<-p.exited
-		if t.Failed() {
-			t.Logf("the collector's output:\n%s", p.output)
+		if t.Failed() && !p.killed {
+			t.Logf("the collector's output:\n%s", resource.ReplaceAllString(p.output.String(), ""))
 		}
-	})
-	eventually(t, "the collector is ready", func() bool {
-		select {
-		case <-p.exited:
-			require.FailNow(t, "the collector ended", "%v", p.err)
-		default:
-		}
-		response, err := http.Get("http://" + health)
-		if err != nil {
-			return false
-		}
-		_ = response.Body.Close()
-		return response.StatusCode == http.StatusOK
 	})
 	return p
+}
+
+// resource is in every line that a collector writes, and the same in all.
+var resource = regexp.MustCompile(`"resource": \{[^}]*\},? ?`)
+
+// awaitReady waits until the collector is up. It fails if the collector ends.
+func (p *process) awaitReady(t *testing.T, health string) {
+	t.Helper()
+	eventually(t, "the collector is ready", func() bool {
+		require.False(t, p.ended(), "the collector ended: %v", p.err)
+		return isReady(health)
+	})
+}
+
+// isReady asks a health check whether its collector is up.
+func isReady(health string) bool {
+	response, err := http.Get("http://" + health)
+	if err != nil {
+		return false
+	}
+	_ = response.Body.Close()
+	return response.StatusCode == http.StatusOK
+}
+
+// ended reports whether the process has ended.
+func (p *process) ended() bool {
+	select {
+	case <-p.exited:
+		return true
+	default:
+		return false
+	}
 }
 
 // eventually waits for what must come true.
@@ -193,20 +223,14 @@ func eventually(t *testing.T, what string, done func() bool) {
 func (p *process) stop(t *testing.T) {
 	t.Helper()
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
-	eventually(t, "the collector ends", func() bool {
-		select {
-		case <-p.exited:
-			return true
-		default:
-			return false
-		}
-	})
+	eventually(t, "the collector ends", p.ended)
 	require.NoError(t, p.err)
 }
 
 // kill ends the collector with no time for anything.
 func (p *process) kill(t *testing.T) {
 	t.Helper()
+	p.killed = true
 	require.NoError(t, p.cmd.Process.Kill())
 	<-p.exited
 }
@@ -236,9 +260,9 @@ func (s *site) post(logs plog.Logs) error {
 // request makes a request with one record for each id.
 func request(padding int, ids ...string) plog.Logs {
 	logs := plog.NewLogs()
-	resource := logs.ResourceLogs().AppendEmpty()
-	resource.Resource().Attributes().PutStr("service.name", "e2e")
-	records := resource.ScopeLogs().AppendEmpty().LogRecords()
+	r := logs.ResourceLogs().AppendEmpty()
+	r.Resource().Attributes().PutStr("service.name", "e2e")
+	records := r.ScopeLogs().AppendEmpty().LogRecords()
 	for _, id := range ids {
 		r := records.AppendEmpty()
 		r.SetTimestamp(1_795_000_000_000_000_000)

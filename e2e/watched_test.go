@@ -1,0 +1,135 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"bufio"
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// watched is a site whose collector tells the status of its components and its
+// metrics, and has no other component that writes files.
+type watched struct {
+	*site
+	metrics string // an address
+}
+
+func newWatched(t *testing.T, exporter string) *watched {
+	t.Helper()
+	return &watched{site: newSite(t, exporter), metrics: freeAddresses(t, 1)[0]}
+}
+
+// statusGate has the health check tell what components report.
+const statusGate = "--feature-gates=+extension.healthcheck.useComponentStatus"
+
+// arguments writes the configuration and returns the collector's arguments.
+func (w *watched) arguments(t *testing.T) []string {
+	t.Helper()
+	host, port, _ := strings.Cut(w.metrics, ":")
+	config := strings.NewReplacer(
+		"$LOG", w.log, "$KEY", w.key, "$GRPC", w.grpc, "$HTTP", w.http, "$HEALTH", w.health,
+		"$SCOPE", w.scope, "$EXPORTER", w.exporter, "$METRICS_HOST", host, "$METRICS_PORT", port,
+	).Replace(`
+extensions:
+  health_check:
+    use_v2: true
+    http: {endpoint: $HEALTH, status: {enabled: true, path: /status}}
+receivers:
+  otlp:
+    protocols:
+      grpc: {endpoint: $GRPC, max_recv_msg_size_mib: 64}
+      http: {endpoint: $HTTP}
+exporters:
+  auditlog:
+    directory: $LOG
+    origin: e2e.example/auditlog
+    signing: {key_file: $KEY, scope: $SCOPE}
+    min_free_space_mib: 0
+    $EXPORTER
+service:
+  extensions: [health_check]
+  telemetry:
+    metrics:
+      level: normal
+      readers: [{pull: {exporter: {prometheus: {host: $METRICS_HOST, port: $METRICS_PORT}}}}]
+  pipelines:
+    logs: {receivers: [otlp], exporters: [auditlog]}
+`)
+	path := filepath.Join(w.dir, "config.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(config), 0o600))
+	return []string{"--config", path, statusGate}
+}
+
+// start starts a collector and waits until it is ready.
+func (w *watched) start(t *testing.T) *process {
+	t.Helper()
+	return startCollector(t, w.dir, w.health+"/status", w.arguments(t)...)
+}
+
+// componentStatus is what the health check says of a component.
+type componentStatus struct {
+	Status     string                     `json:"status"`
+	Error      string                     `json:"error"`
+	Components map[string]componentStatus `json:"components"`
+}
+
+// status returns what the exporter reports of itself.
+func (w *watched) status(t *testing.T) componentStatus {
+	t.Helper()
+	response, err := http.Get("http://" + w.health + "/status?verbose")
+	require.NoError(t, err)
+	defer response.Body.Close()
+	var all componentStatus
+	require.NoError(t, json.NewDecoder(response.Body).Decode(&all))
+	return all.Components["pipeline:logs"].Components["exporter:auditlog"]
+}
+
+const (
+	statusOK          = "StatusOK"
+	statusRecoverable = "StatusRecoverableError"
+)
+
+// awaitStatus waits until the exporter's status is this one.
+func (w *watched) awaitStatus(t *testing.T, want string) {
+	t.Helper()
+	eventually(t, "the exporter's status is "+want, func() bool { return w.status(t).Status == want })
+}
+
+// metric returns the value of one of the exporter's metrics, 0 if it has none yet.
+// The labels are as Prometheus writes them, without that of the exporter.
+func (w *watched) metric(t *testing.T, name, labels string) float64 {
+	t.Helper()
+	response, err := http.Get("http://" + w.metrics + "/metrics")
+	require.NoError(t, err)
+	defer response.Body.Close()
+	want := `otelcol_exporter_auditlog_` + name + `{exporter="auditlog"`
+	if labels != "" {
+		want += "," + labels
+	}
+	want += "} "
+	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+		if value, ok := strings.CutPrefix(lines.Text(), want); ok {
+			v, err := strconv.ParseFloat(value, 64)
+			require.NoError(t, err)
+			return v
+		}
+	}
+	return 0
+}
+
+// refusedFor returns how many calls were refused for a reason.
+func (w *watched) refusedFor(t *testing.T, reason string) float64 {
+	t.Helper()
+	return w.metric(t, "refused_batches", `reason="`+reason+`"`)
+}
