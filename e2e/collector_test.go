@@ -15,8 +15,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -60,12 +62,21 @@ func newSite(t *testing.T, exporter string) *site {
 	return s
 }
 
-// freeAddresses finds addresses that nothing listens on.
+// hosts counts the loopback addresses in use.
+var hosts atomic.Uint32
+
+// freeAddresses finds addresses that nothing listens on. Where the whole of 127/8 is
+// loopback, each call has a host of its own: a port found free stays free.
 func freeAddresses(t *testing.T, n int) []string {
 	t.Helper()
+	host := "127.0.0.1"
+	if runtime.GOOS == "linux" {
+		next := hosts.Add(1)
+		host = fmt.Sprintf("127.%d.%d.%d", 1+os.Getpid()%250, 1+next/250%250, 1+next%250)
+	}
 	addresses := make([]string, n)
 	for i := range addresses {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := net.Listen("tcp", host+":0")
 		require.NoError(t, err)
 		defer l.Close() // kept until all are found, so that they differ
 		addresses[i] = l.Addr().String()

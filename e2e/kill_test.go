@@ -9,7 +9,6 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"testing"
 	"time"
 
@@ -67,6 +66,7 @@ func TestKilledCollectorLosesNothingAcknowledged(t *testing.T) {
 			p := s.start(t)
 			last := s.newClient(t, a, "last", 3, 10)
 			require.NoError(t, last.send(t.Context()))
+			s.awaitMaintenance(t, ".jsonl.zst", 8)
 			p.stop(t)
 			f := a.check(t, s.site)
 
@@ -78,7 +78,6 @@ func TestKilledCollectorLosesNothingAcknowledged(t *testing.T) {
 				*killRounds, early, a.count(acknowledged), a.count(unanswered), f.report.TreeSize, actions)
 			assert.Zero(t, a.count(refused), "nothing was wrong with the disk")
 			assert.Positive(t, a.count(unanswered), "or no kill hit a call")
-			assert.True(t, slices.ContainsFunc(segments(t, s.log), func(name string) bool { return hasSuffix(name, ".jsonl.zst") }), "or nothing was compressed")
 			assert.Positive(t, f.report.Segments[0].FirstIndex, "or nothing was pruned")
 		})
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -132,4 +133,16 @@ func (w *watched) metric(t *testing.T, name, labels string) float64 {
 func (w *watched) refusedFor(t *testing.T, reason string) float64 {
 	t.Helper()
 	return w.metric(t, "refused_batches", `reason="`+reason+`"`)
+}
+
+// awaitMaintenance waits until all segments but the newest are compressed, there are
+// no more of them than are to be kept (0: any number), and nothing unfinished lies
+// about.
+func (s *site) awaitMaintenance(t *testing.T, suffix string, keep int) {
+	t.Helper()
+	eventually(t, "sealed segments are compressed and old ones deleted", func() bool {
+		names := segments(t, s.log)
+		return len(names) > 0 && (keep == 0 || len(names) <= keep) &&
+			!slices.ContainsFunc(names[:len(names)-1], func(name string) bool { return !hasSuffix(name, suffix) })
+	})
 }
