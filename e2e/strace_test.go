@@ -63,7 +63,7 @@ func (w *watched) launchTraced(t *testing.T, c systemCall, do, record string) *p
 
 // attach has strace do something to calls of a running collector until detach is
 // called.
-func (w *watched) attach(t *testing.T, p *process, c systemCall, do string) (detach func() (injected int)) {
+func (w *watched) attach(t *testing.T, p *process, c systemCall, do string) (injected func() int, detach func()) {
 	t.Helper()
 	record := filepath.Join(t.TempDir(), "strace")
 	pid := p.cmd.Process.Pid
@@ -73,11 +73,11 @@ func (w *watched) attach(t *testing.T, p *process, c systemCall, do string) (det
 		require.False(t, s.ended(), "strace: %s", s.output)
 		return allTraced(t, pid, s.cmd.Process.Pid)
 	})
-	return func() int {
+	injected = func() int { return injections(t, record) }
+	return injected, func() {
 		t.Helper()
 		require.NoError(t, s.cmd.Process.Signal(syscall.SIGINT))
 		eventually(t, "strace has detached", s.ended)
-		return injections(t, record)
 	}
 }
 
