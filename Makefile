@@ -27,7 +27,7 @@ FUZZTIME ?= 30s
 
 .PHONY: help
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(COLLECTOR) $(AUDITLOG) ## Build the collector and run it on sample logs; audit-log/ fills within seconds
@@ -109,6 +109,13 @@ crash-campaign: ## Run many random workloads against the model of a power cut
 attack-campaign: ## Change every byte of every kind of log, and thousands of logs at random
 	go test -run TestEveryByteOfEveryLog -v -timeout 0 ./verify -attack.stride $(or $(STRIDE),3)
 	go test -run 'TestRandomMutationsAreFound|TestRandomLogsAreGood' -v -timeout 0 ./verify -rapid.checks $(or $(ROUNDS),5000)
+
+# More of the campaign: KILLS (200) per kind of log, SEED (1), ONLY a regular expression
+# of tests, PARALLEL (4).
+.PHONY: fault-campaign
+fault-campaign: $(COLLECTOR) $(AUDITLOG) $(TELEMETRYGEN) ## Real faults on the real collector, each system call and many kills
+	go test -tags e2e -v -count 1 -timeout 0 -parallel $(or $(PARALLEL),4) -run '$(ONLY)' ./e2e \
+	  -kill.rounds $(or $(KILLS),200) -kill.seed $(or $(SEED),1) -inject.all
 
 .PHONY: clean
 clean: ## Remove what was built; logs and keys stay

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -35,9 +36,18 @@ var systemCalls = []struct {
 	{systemCall{name: "newfstatat", byPath: true}, []string{"EIO"}, 5},
 	{systemCall{name: "fstatfs", byPath: true}, []string{"EIO"}, 2},
 	{systemCall{name: "getdents64", byPath: true}, []string{"EIO"}, 1},
+	{systemCall{name: "write", byPath: true}, []string{"EIO", "ENOSPC"}, 1},
 }
 
-// Any one call with the log's directory may fail, at the start, in a commit, while a
+// keyModes are what the configuration may say of when the key is replaced.
+func keyModes() []string {
+	if *injectAll {
+		return []string{"never", "segment"}
+	}
+	return []string{"segment"} // in which there is more to fail
+}
+
+// Any one call with the log's directory, or with its key, may fail, at the start, in a commit, while a
 // segment is sealed, compressed or deleted. Clients are told to try again, and then
 // all goes on by itself; or the collector does not start, and says why, and does so
 // the next time.
@@ -47,18 +57,20 @@ var systemCalls = []struct {
 func TestOneCallFails(t *testing.T) {
 	needStrace(t)
 	log := brokenOff(t)
-	for _, c := range systemCalls {
-		does := append([]string(nil), c.errors...)
-		if !*injectAll {
-			does = does[:1]
-		}
-		for _, does := range does {
-			t.Run(c.name+"/"+does, func(t *testing.T) {
-				t.Parallel()
-				everyNumber(t, c.usual, func(t *testing.T, n int) (injected int) {
-					return oneCallFails(t, log, c.systemCall, fmt.Sprintf("error=%s:when=%d", does, n))
+	for _, keys := range keyModes() {
+		for _, c := range systemCalls {
+			does := append([]string(nil), c.errors...)
+			if !*injectAll {
+				does = does[:1]
+			}
+			for _, does := range does {
+				t.Run(keys+"/"+c.name+"/"+does, func(t *testing.T) {
+					t.Parallel()
+					everyNumber(t, c.usual, func(t *testing.T, n int) (injected int) {
+						return oneCallFails(t, log, keys, c.systemCall, fmt.Sprintf("error=%s:when=%d", does, n))
+					})
 				})
-			})
+			}
 		}
 	}
 }
@@ -67,13 +79,15 @@ func TestOneCallFails(t *testing.T) {
 func TestKilledAtOneCall(t *testing.T) {
 	needStrace(t)
 	log := brokenOff(t)
-	for _, c := range systemCalls {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			everyNumber(t, c.usual, func(t *testing.T, n int) (injected int) {
-				return oneCallFails(t, log, c.systemCall, fmt.Sprintf("signal=SIGKILL:when=%d", n))
+	for _, keys := range keyModes() {
+		for _, c := range systemCalls {
+			t.Run(keys+"/"+c.name, func(t *testing.T) {
+				t.Parallel()
+				everyNumber(t, c.usual, func(t *testing.T, n int) (injected int) {
+					return oneCallFails(t, log, keys, c.systemCall, fmt.Sprintf("signal=SIGKILL:when=%d", n))
+				})
 			})
-		})
+		}
 	}
 }
 
@@ -135,10 +149,11 @@ func continueLog(t *testing.T, from, exporter string) (*watched, *account) {
 
 // oneCallFails runs a collector through a log's life, with something done to one call
 // in each thread. It returns to how many it was done.
-func oneCallFails(t *testing.T, log string, call systemCall, do string) (injected int) {
+func oneCallFails(t *testing.T, log, keys string, call systemCall, do string) (injected int) {
 	t.Helper()
 	const keep = 4
 	w, a := continueLog(t, log, fmt.Sprintf("rotation: {max_size_mib: 1}\n    retention: {max_segments: %d}", keep))
+	w.keys = keys
 	record := filepath.Join(w.dir, "strace")
 	killed := strings.HasPrefix(do, "signal=SIGKILL")
 	p := w.launchTraced(t, call, do, record)
@@ -148,7 +163,7 @@ func oneCallFails(t *testing.T, log string, call systemCall, do string) (injecte
 	restart := func() {
 		if !killed {
 			// It did not start, and says why.
-			require.Contains(t, p.output.String(), w.log)
+			require.Regexp(t, regexp.QuoteMeta(w.log)+"|"+regexp.QuoteMeta(w.key), p.output.String())
 		}
 		p = w.start(t)
 	}
@@ -181,8 +196,7 @@ func oneCallFails(t *testing.T, log string, call systemCall, do string) (injecte
 	})
 	if !p.ended() {
 		w.awaitStatus(t, statusOK)
-		_ = p.cmd.Process.Signal(os.Interrupt)
-		eventually(t, "the collector has ended", p.ended)
+		p.end(t)
 		// Its last calls may have been the ones that failed.
 		if p.err != nil && !killed {
 			require.Contains(t, p.output.String(), "audit log")

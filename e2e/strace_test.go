@@ -21,9 +21,9 @@ import (
 // systemCall is one by which the log uses its directory.
 type systemCall struct {
 	name string
-	// byPath: calls with other files are left alone. It works for calls with the
-	// directory only, since segments' names are not known beforehand; the others are
-	// made by nobody else in a watched collector.
+	// byPath: calls with other files than the directory and the key's are left alone. It
+	// does not work for segments, whose names are not known beforehand; but nobody else
+	// in a watched collector makes the other calls.
 	byPath bool
 }
 
@@ -40,11 +40,13 @@ func needStrace(t *testing.T) {
 }
 
 // straceArgs returns the arguments that have strace do something, such as
-// error=EIO:when=3, to a call with the log at dir, and write what it did to a file.
-func straceArgs(c systemCall, do, dir, record string) []string {
+// error=EIO:when=3, to a call, and write what it did to a file.
+func (w *watched) straceArgs(c systemCall, do, record string) []string {
 	args := []string{"-f", "-qq", "-o", record, "-e", "signal=none", "-e", "trace=" + c.name, "-e", "inject=" + c.name + ":" + do}
 	if c.byPath {
-		args = append(args, "-P", dir)
+		for _, path := range []string{w.log, w.key, w.key + ".next", w.key + ".retired"} {
+			args = append(args, "-P", path)
+		}
 	}
 	return args
 }
@@ -52,7 +54,7 @@ func straceArgs(c systemCall, do, dir, record string) []string {
 // launchTraced starts a collector under strace; its process is the collector's.
 func (w *watched) launchTraced(t *testing.T, c systemCall, do, record string) *process {
 	t.Helper()
-	command := append([]string{"strace", "-D"}, straceArgs(c, do, w.log, record)...)
+	command := append([]string{"strace", "-D"}, w.straceArgs(c, do, record)...)
 	if !strings.HasPrefix(do, "signal=") {
 		// Other calls are not stopped, which is much faster. With it, strace 6.1 sends
 		// signals at the first call only.
@@ -68,7 +70,7 @@ func (w *watched) attach(t *testing.T, p *process, c systemCall, do string) (inj
 	record := filepath.Join(t.TempDir(), "strace")
 	pid := p.cmd.Process.Pid
 	// One thread after another is seized; that all are is to be seen in /proc.
-	s := launch(t, w.dir, append(append([]string{"strace"}, straceArgs(c, do, w.log, record)...), "-p", strconv.Itoa(pid))...)
+	s := launch(t, w.dir, append(append([]string{"strace"}, w.straceArgs(c, do, record)...), "-p", strconv.Itoa(pid))...)
 	eventually(t, "strace has attached", func() bool {
 		require.False(t, s.ended(), "strace: %s", s.output)
 		return allTraced(t, pid, s.cmd.Process.Pid)
@@ -76,7 +78,9 @@ func (w *watched) attach(t *testing.T, p *process, c systemCall, do string) (inj
 	injected = func() int { return injections(t, record) }
 	return injected, func() {
 		t.Helper()
-		require.NoError(t, s.cmd.Process.Signal(syscall.SIGINT))
+		if err := s.cmd.Process.Signal(syscall.SIGINT); err != nil {
+			require.ErrorIs(t, err, os.ErrProcessDone) // with the collector
+		}
 		eventually(t, "strace has detached", s.ended)
 	}
 }
@@ -103,7 +107,7 @@ func injections(t *testing.T, record string) int {
 	t.Helper()
 	content, err := os.ReadFile(record)
 	require.NoError(t, err)
-	return strings.Count(string(content), "(INJECTED)")
+	return strings.Count(string(content), "(INJECTED)") + strings.Count(string(content), "(DELAYED)")
 }
 
 // segmentName replaces what differs from run to run in a traced call.

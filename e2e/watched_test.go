@@ -6,8 +6,8 @@
 package e2e
 
 import (
-	"bufio"
 	"encoding/json"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -24,11 +24,14 @@ import (
 type watched struct {
 	*site
 	metrics string // an address
+	reserve int    // MiB that are to stay free
+	origin  string
+	keys    string // when the key is replaced
 }
 
 func newWatched(t *testing.T, exporter string) *watched {
 	t.Helper()
-	return &watched{site: newSite(t, exporter), metrics: freeAddresses(t, 1)[0]}
+	return &watched{site: newSite(t, exporter), metrics: freeAddresses(t, 1)[0], origin: "e2e.example/auditlog", keys: "never"}
 }
 
 // statusGate has the health check tell what components report.
@@ -39,8 +42,9 @@ func (w *watched) arguments(t *testing.T) []string {
 	t.Helper()
 	host, port, _ := strings.Cut(w.metrics, ":")
 	config := strings.NewReplacer(
-		"$LOG", w.log, "$KEY", w.key, "$GRPC", w.grpc, "$HTTP", w.http, "$HEALTH", w.health,
+		"$LOG", w.log, "$KEYS", w.keys, "$KEY", w.key, "$GRPC", w.grpc, "$HTTP", w.http, "$HEALTH", w.health,
 		"$SCOPE", w.scope, "$EXPORTER", w.exporter, "$METRICS_HOST", host, "$METRICS_PORT", port,
+		"$RESERVE", strconv.Itoa(w.reserve), "$ORIGIN", w.origin,
 	).Replace(`
 extensions:
   health_check:
@@ -54,9 +58,9 @@ receivers:
 exporters:
   auditlog:
     directory: $LOG
-    origin: e2e.example/auditlog
-    signing: {key_file: $KEY, scope: $SCOPE}
-    min_free_space_mib: 0
+    origin: $ORIGIN
+    signing: {key_file: $KEY, scope: $SCOPE, rotate_key: $KEYS}
+    min_free_space_mib: $RESERVE
     $EXPORTER
 service:
   extensions: [health_check]
@@ -78,6 +82,17 @@ func (w *watched) start(t *testing.T) *process {
 	return startCollector(t, w.dir, w.health+"/status", w.arguments(t)...)
 }
 
+// get fetches a page. It reads it to its end, so that the connection can be used again.
+func get(t *testing.T, address string) []byte {
+	t.Helper()
+	response, err := http.Get("http://" + address)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return content
+}
+
 // componentStatus is what the health check says of a component.
 type componentStatus struct {
 	Status     string                     `json:"status"`
@@ -88,11 +103,8 @@ type componentStatus struct {
 // status returns what the exporter reports of itself.
 func (w *watched) status(t *testing.T) componentStatus {
 	t.Helper()
-	response, err := http.Get("http://" + w.health + "/status?verbose")
-	require.NoError(t, err)
-	defer response.Body.Close()
 	var all componentStatus
-	require.NoError(t, json.NewDecoder(response.Body).Decode(&all))
+	require.NoError(t, json.Unmarshal(get(t, w.health+"/status?verbose"), &all))
 	return all.Components["pipeline:logs"].Components["exporter:auditlog"]
 }
 
@@ -111,17 +123,14 @@ func (w *watched) awaitStatus(t *testing.T, want string) {
 // The labels are as Prometheus writes them, without that of the exporter.
 func (w *watched) metric(t *testing.T, name, labels string) float64 {
 	t.Helper()
-	response, err := http.Get("http://" + w.metrics + "/metrics")
-	require.NoError(t, err)
-	defer response.Body.Close()
 	want := `otelcol_exporter_auditlog_` + name + `{exporter="auditlog"`
 	if labels != "" {
 		want += "," + labels
 	}
 	want += "} "
-	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
-		if value, ok := strings.CutPrefix(lines.Text(), want); ok {
-			v, err := strconv.ParseFloat(value, 64)
+	for line := range strings.Lines(string(get(t, w.metrics+"/metrics"))) {
+		if value, ok := strings.CutPrefix(line, want); ok {
+			v, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
 			require.NoError(t, err)
 			return v
 		}

@@ -12,7 +12,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -557,4 +559,56 @@ func TestTornTailOnAFullDisk(t *testing.T) {
 		}
 	}
 	checkGood(t, o.Directory, o.Signer)
+}
+
+// opened remembers which files are opened.
+type opened struct {
+	rotation.FS
+	mu    sync.Mutex
+	names []string
+}
+
+func (o *opened) note(name string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.names = append(o.names, name)
+}
+
+func (o *opened) Open(name string) (fs.File, error) {
+	o.note(name)
+	return o.FS.Open(name)
+}
+
+func (o *opened) Edit(name string) (rotation.File, error) {
+	o.note(name)
+	return o.FS.Edit(name)
+}
+
+// A start reads the newest segment, and one line of the oldest, however many there are.
+func TestStartIsBounded(t *testing.T) {
+	o := options(t)
+	o.MaxSegmentBytes = 1
+	l := open(t, o)
+	for _, id := range numbered("id", 30) {
+		mustAppend(t, l, o, id)
+	}
+	closeLog(t, l)
+	names := segmentNames(t, o.Directory)
+	d, err := rotation.OpenDirectory(o.Directory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	watched := &opened{FS: d}
+	o.FS = watched
+	l = open(t, o)
+	closeLog(t, l)
+	for _, name := range watched.names {
+		if slices.Contains(names[1:len(names)-1], name) {
+			t.Errorf("%s was opened", name)
+		}
+	}
+	if !slices.Contains(watched.names, names[len(names)-1]) {
+		t.Errorf("the newest segment was not opened, only %q", watched.names)
+	}
 }
