@@ -72,6 +72,9 @@ func SignCheckpoint(origin string, size uint64, root [32]byte, signers ...*Signe
 // there being some. Extension lines are refused: this format has none.
 func ParseCheckpoint(msg []byte) (Checkpoint, error) {
 	c := Checkpoint{Note: msg}
+	if bytes.IndexByte(msg, '\r') >= 0 {
+		return c, errors.New("a checkpoint has no carriage return") // decoding base64 would skip it
+	}
 	split := bytes.LastIndex(msg, []byte("\n\n"))
 	if split < 0 {
 		return c, errors.New("not a signed note: no blank line before signatures")

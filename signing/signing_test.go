@@ -428,6 +428,7 @@ func TestOpenCheckpointRefuses(t *testing.T) {
 		"extension line":     signed("log\n42\n" + root + "\nmore\n"),
 		"two lines":          signed("log\n42\n"),
 		"CR":                 signed("log\r\n42\n" + root + "\n"),
+		"CR in the root":     bytes.Replace(good, []byte("=\n\n"), []byte("\r=\n\n"), 1),
 		"another origin":     signed("other\n42\n" + root + "\n"),
 		"an event":           signed("{\"event\":1}\n42\n" + root + "\n"),
 		"trailing byte":      append(bytes.Clone(good), 'x'),
