@@ -46,10 +46,11 @@ func (l *Log) commit(g *group) error {
 // change is a commit that has been put together and not yet written.
 type change struct {
 	tree merkle.Frontier
-	// mark is where the segment begins.
-	mark *merkle.Mark
-	note []byte
-	buf  []byte
+	// mark is where the segment begins, marks those that witnesses need.
+	mark  *merkle.Mark
+	marks []*merkle.Mark
+	note  []byte
+	buf   []byte
 	// begins is set if the change starts a segment; header is then its name.
 	begins bool
 	name   segment.Name
@@ -104,6 +105,7 @@ func (l *Log) put(g *group, reason string, start time.Time) error {
 		call.receipt.TreeSize = l.tree.Size()
 		call.receipt.Segment = l.active.name.String()
 	}
+	l.witnessing.committed(l, c)
 	l.maintenance.committed()
 	if c.previous != nil {
 		l.changed(c)
@@ -127,7 +129,7 @@ func (l *Log) put(g *group, reason string, start time.Time) error {
 // assemble puts together the bytes that the commit appends, and the tree
 // behind them.
 func (l *Log) assemble(g *group, reason string) (c *change, err error) {
-	c = &change{tree: l.tree, mark: l.mark, buf: l.buf[:0], scratch: l.NewBatch(), signer: l.Signer()}
+	c = &change{tree: l.tree, mark: l.mark, marks: l.witnessing.marks, buf: l.buf[:0], scratch: l.NewBatch(), signer: l.Signer()}
 	defer func() {
 		if err != nil {
 			c.scratch.Release()
@@ -178,9 +180,9 @@ func (c *change) take(b *Batch) {
 
 // grow appends leaves to the tree.
 func (c *change) grow(leaves ...merkle.Hash) {
-	marks := [...]*merkle.Mark{c.mark}
+	marks := append(append(make([]*merkle.Mark, 0, 8), c.mark), c.marks...)
 	for _, leaf := range leaves {
-		c.tree.AppendMarked(leaf, marks[:])
+		c.tree.AppendMarked(leaf, marks)
 	}
 }
 

@@ -256,6 +256,10 @@ type watcher struct {
 	segments int
 	bytes    int64
 	health   []string
+
+	replies   []rotation.WitnessReply
+	witnessed uint64
+	witnesses []error // what was told of them as a whole
 }
 
 func newWatcher() *watcher { return &watcher{changed: make(chan struct{})} }
@@ -283,6 +287,16 @@ func (w *watcher) FreeSpace(uint64) {}
 func (w *watcher) Fault(error) { w.note(func() { w.health = append(w.health, "fault") }) }
 
 func (w *watcher) Healthy() { w.note(func() { w.health = append(w.health, "healthy") }) }
+
+func (w *watcher) WitnessReplied(r rotation.WitnessReply) {
+	w.note(func() { w.replies = append(w.replies, r) })
+}
+
+func (w *watcher) Witnessed(size uint64) { w.note(func() { w.witnessed = size }) }
+
+func (w *watcher) WitnessesFault(err error) {
+	w.note(func() { w.witnesses = append(w.witnesses, err) })
+}
 
 // await waits until the condition holds; it is looked at after each report.
 func (w *watcher) await(t testing.TB, what string, condition func() bool) {

@@ -56,6 +56,7 @@ type Log struct {
 	known        []*signing.PublicKey // keys of key changes
 
 	maintenance maintenance
+	witnessing  witnessing
 	filed       []byte // what the checkpoint file holds; maintenance has it
 	complaint   string // what maintenance has complained of last
 }
@@ -119,7 +120,10 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 	if err := l.commit(nil); err != nil && reasonOf(err) != ReasonDiskFull {
 		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
 	}
-	l.startMaintenance()
+	l.hold(func() { // until both are there
+		l.startMaintenance()
+		l.startWitnessing()
+	})
 	return l, nil
 }
 
@@ -165,8 +169,8 @@ func (l *Log) Checkpoint() []byte {
 	return append([]byte(nil), l.note...)
 }
 
-// Close waits for the calls in flight, brings the checkpoint file up to date
-// and gives the lock back. Compression that is under way is left for the next
+// Close waits for the calls in flight, asks witnesses for the last checkpoint, for
+// two seconds at most, brings the checkpoint file up to date and gives the lock back. Compression that is under way is left for the next
 // start. If the context ends first, the error says so, and the files are left
 // as they are: durable up to the last checkpoint.
 func (l *Log) Close(ctx context.Context) error {
@@ -178,7 +182,7 @@ func (l *Log) Close(ctx context.Context) error {
 	l.closed = true
 	l.mu.Unlock()
 
-	stopped := l.maintenance.stop(ctx)
+	stopped := errors.Join(l.maintenance.stop(ctx), l.witnessing.stop(ctx))
 	// A group that was joined before closed was set still has its leader
 	// waiting for sem: passing behind it in turn is enough, because no group
 	// can start any more.
@@ -189,11 +193,12 @@ func (l *Log) Close(ctx context.Context) error {
 	if stopped != nil {
 		return fmt.Errorf("close the audit log in %s: %w", l.opts.Directory, stopped)
 	}
+	l.askLast(ctx)
 	var errs []error
 	if l.active != nil && !l.opts.Sync {
 		errs = append(errs, l.active.file.Sync())
 	}
-	errs = append(errs, l.writeCheckpointFile(l.note), l.release())
+	errs = append(errs, l.writeCheckpointFile(l.checkpointToFile(true)), l.release())
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close the audit log in %s: %w", l.opts.Directory, err)
 	}

@@ -145,11 +145,11 @@ func (l *Log) afterKeyChange(context.Context) (err error) {
 
 func (l *Log) refreshCheckpointFile(context.Context) error {
 	var note []byte
-	l.hold(func() { note = l.note })
+	l.hold(func() { note = l.checkpointToFile(false) })
 	return l.writeCheckpointFile(note)
 }
 
-// writeCheckpointFile replaces the convenience copy of the newest checkpoint,
+// writeCheckpointFile replaces the convenience copy of a new checkpoint,
 // if it has changed. Only maintenance, and Close after it, call it.
 func (l *Log) writeCheckpointFile(note []byte) error {
 	if note == nil || bytes.Equal(note, l.filed) {

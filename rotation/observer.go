@@ -20,6 +20,14 @@ type Observer interface {
 	Fault(err error)
 	// Healthy: the log can be written again. Called on change only.
 	Healthy()
+	// WitnessReplied: a witness has been asked to cosign a checkpoint.
+	WitnessReplied(WitnessReply)
+	// Witnessed: a quorum of witnesses has cosigned a checkpoint over so many leaves.
+	// Called when they are more than before.
+	Witnessed(size uint64)
+	// WitnessesFault: a quorum of witnesses does not keep up with the log, or a witness
+	// contradicts it; nil: that is over. Called on change only.
+	WitnessesFault(err error)
 }
 
 // Commit describes one commit.
@@ -44,9 +52,12 @@ type Commit struct {
 
 type unobserved struct{}
 
-func (unobserved) Committed(Commit)           {}
-func (unobserved) Refused(Reason, int, int)   {}
-func (unobserved) SegmentsChanged(int, int64) {}
-func (unobserved) FreeSpace(uint64)           {}
-func (unobserved) Fault(error)                {}
-func (unobserved) Healthy()                   {}
+func (unobserved) Committed(Commit)            {}
+func (unobserved) Refused(Reason, int, int)    {}
+func (unobserved) SegmentsChanged(int, int64)  {}
+func (unobserved) FreeSpace(uint64)            {}
+func (unobserved) Fault(error)                 {}
+func (unobserved) Healthy()                    {}
+func (unobserved) WitnessReplied(WitnessReply) {}
+func (unobserved) Witnessed(uint64)            {}
+func (unobserved) WitnessesFault(error)        {}

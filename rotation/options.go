@@ -49,6 +49,14 @@ type Options struct {
 	// Compression is applied to sealed segments, in the background.
 	Compression segment.Compression
 	Retention   Retention
+	// Witnesses are asked to cosign the log's checkpoints, beside the commits. A commit
+	// never waits for them.
+	Witnesses []Witness
+	// WitnessQuorum is how many of them have to cosign a checkpoint for it to count as
+	// witnessed; 0 means all.
+	WitnessQuorum int
+	// WitnessInterval is how often they are asked, if the log grows; 0 means 10 s.
+	WitnessInterval time.Duration
 	// MinFreeBytes is what is left free on the file system: an append that
 	// would leave less is refused.
 	MinFreeBytes int64
@@ -104,6 +112,9 @@ func (o *Options) complete() error {
 	if o.MaxSegmentBytes < 0 || o.MaxSegmentAge < 0 || o.MinFreeBytes < 0 ||
 		o.Retention.MaxSegments < 0 || o.Retention.MaxAge < 0 || o.Retention.MaxTotalBytes < 0 {
 		return errors.New("open the audit log: a limit is negative")
+	}
+	if err := o.completeWitnesses(); err != nil {
+		return err
 	}
 	if o.Observer == nil {
 		o.Observer = unobserved{}

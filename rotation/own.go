@@ -22,12 +22,14 @@ import (
 type own struct {
 	Action        string       `json:"action"`
 	Before        uint64       `json:"before,omitempty"`
+	Checkpoint    string       `json:"checkpoint,omitempty"`
 	Detail        string       `json:"detail,omitempty"`
 	File          string       `json:"file,omitempty"`
 	KeyChange     string       `json:"key_change,omitempty"`
 	KeyID         string       `json:"key_id,omitempty"`
 	Previous      *ownSegment  `json:"previous,omitempty"`
 	PreviousKeyID string       `json:"previous_key_id,omitempty"`
+	Proof         [][]byte     `json:"proof,omitempty"`
 	Reason        string       `json:"reason,omitempty"`
 	RootHash      []byte       `json:"root_hash,omitempty"`
 	Segment       string       `json:"segment,omitempty"`
@@ -35,6 +37,7 @@ type own struct {
 	SHA256        string       `json:"sha256,omitempty"`
 	Size          int64        `json:"size,omitempty"`
 	Version       string       `json:"version,omitempty"`
+	Witness       string       `json:"witness,omitempty"`
 }
 
 // ownSegment names a segment, the tree behind its last line, and that tree's
@@ -58,6 +61,8 @@ const (
 	actionSigningDegraded = "signing_degraded"
 	actionSigningRestored = "signing_restored"
 	actionKeyChanged      = "key_changed"
+	actionWitnessed       = "witnessed"
+	actionContradicted    = "contradicted"
 )
 
 func (o own) level() event.Level {
@@ -66,7 +71,7 @@ func (o own) level() event.Level {
 		return event.LevelSecurity
 	case actionRecovered, actionResumed, actionSigningDegraded:
 		return event.LevelWarning
-	case actionDamaged:
+	case actionDamaged, actionContradicted:
 		return event.LevelCritical
 	default:
 		return event.LevelInfo
@@ -74,10 +79,12 @@ func (o own) level() event.Level {
 }
 
 func (o own) category() event.Category {
-	if o.Action == actionKeyChanged {
+	switch o.Action {
+	case actionKeyChanged, actionWitnessed, actionContradicted:
 		return event.CategoryCryptographic
+	default:
+		return event.CategorySystemHealth
 	}
-	return event.CategorySystemHealth
 }
 
 // canonical returns the detail in RFC 8785 form.

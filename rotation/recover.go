@@ -348,6 +348,7 @@ func (l *Log) checkKept() error {
 	}
 	switch {
 	case kept.Size < l.tree.Size() || kept.Size == l.tree.Size() && kept.Root == l.tree.Root():
+		l.filed = note
 		return nil
 	case kept.Size == l.tree.Size():
 		return fmt.Errorf("%w: its checkpoint file has the same size but another root hash: the directory holds parts of two logs", ErrDamaged)

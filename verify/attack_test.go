@@ -37,7 +37,7 @@ func mutants(b byte) (all []byte) {
 }
 
 // attacked are small logs of every kind: both scopes, both kinds of key, plain and
-// compressed, with key changes and a checkpoint key, and pruned.
+// compressed, with key changes and a checkpoint key, witnessed, and pruned.
 func attacked(t *testing.T) map[string]*written {
 	all := map[string]*written{}
 	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
@@ -54,6 +54,8 @@ func attacked(t *testing.T) map[string]*written {
 			}
 		}
 		keys := []*signing.Signer{newSigner(t, signing.ECDSAP256), newSigner(t, signing.Ed25519)}
+		o, _ := witnessed(t, rotation.Options{Scope: scope, MaxSegmentBytes: 1500}, "witness.example/w1")
+		all[fmt.Sprintf("%s/witnessed", scope)] = write(t, o, 1, 2)
 		all[fmt.Sprintf("%s/keys", scope)] = writeKeys(t, rotation.Options{Scope: scope, CheckpointSigner: newSigner(t, signing.Ed25519)}, keys...)
 	}
 	return all
@@ -126,8 +128,19 @@ func harmless(w *written, file string, at int, before [][]byte, want, r *verify.
 		return ""
 	case file == newest && parsed.Compression == segment.None && r.TreeSize < want.TreeSize && at == last:
 		return "without its end, the last line is one that is being written: the log is shorter, as any checkpoint that was kept shows"
+	case file == newest && parsed.Compression == segment.None && r.TreeSize < want.TreeSize && filedSize(w) < want.TreeSize && r.TreeSize >= filedSize(w):
+		return "a NUL makes it what a power cut leaves, and the file checkpoint holds an older checkpoint, which witnesses have cosigned: the log is shorter by what it says of them, as any newer checkpoint that was kept shows"
 	case parsed.Compression != segment.None && slices.EqualFunc(before, content(w), bytes.Equal) && r.VerifiedEvents == want.VerifiedEvents:
 		return "a field of the compressed form that has no meaning: the content is the same"
 	}
 	return ""
+}
+
+// filedSize is the size of the checkpoint in the checkpoint file.
+func filedSize(w *written) uint64 {
+	c, err := signing.ParseCheckpoint(w.fsys[segment.CheckpointName].Data)
+	if err != nil {
+		panic(err) // the writer has written it
+	}
+	return c.Size
 }

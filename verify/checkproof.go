@@ -9,13 +9,13 @@ import (
 	"io/fs"
 	"slices"
 
-	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 // ProofOptions say what a proof must show.
@@ -23,9 +23,9 @@ type ProofOptions struct {
 	// Keys are the trusted public keys; at least one is needed. Where the log has
 	// changed its key since, the proof leads from the first key to the later ones.
 	Keys []*signing.PublicKey
-	// Witnesses verify cosignatures (c2sp.org/tlog-cosignature). Quorum is how many of
-	// them must have cosigned the checkpoint; 0 means all of them.
-	Witnesses []note.Verifier
+	// Witnesses are trusted to have followed the log. Quorum is how many of them must
+	// have cosigned the checkpoint; 0 means all of them.
+	Witnesses []*witness.Key
 	Quorum    int
 }
 
@@ -60,8 +60,9 @@ func CheckProof(text []byte, o ProofOptions) (*Proven, error) {
 	if len(o.Keys) == 0 {
 		return nil, errors.New("check a proof: no trusted key given")
 	}
-	if o.Quorum < 0 || o.Quorum > len(o.Witnesses) {
-		return nil, fmt.Errorf("check a proof: a quorum of %d of %d witnesses", o.Quorum, len(o.Witnesses))
+	var err error
+	if o.Quorum, err = quorumOf(o.Witnesses, o.Quorum); err != nil {
+		return nil, fmt.Errorf("check a proof: %w", err)
 	}
 	p, err := proof.Parse(text)
 	if err != nil {
@@ -163,25 +164,17 @@ func (k *keyChain) checkEvent(line segment.EventLine, index uint64) (string, err
 // cosigned returns the names of the witnesses that have cosigned a checkpoint, if they
 // are enough.
 func cosigned(checkpoint []byte, o ProofOptions) (names []string, err error) {
-	if len(o.Witnesses) == 0 {
-		return nil, nil
-	}
-	opened, err := note.Open(checkpoint, note.VerifierList(o.Witnesses...))
-	var unverified *note.UnverifiedNoteError
-	if err != nil && !errors.As(err, &unverified) {
-		return nil, fmt.Errorf("%w: %w", ErrProofFails, err)
-	}
-	if err == nil {
-		for _, s := range opened.Sigs {
-			names = append(names, s.Name)
+	for _, w := range o.Witnesses {
+		_, err := w.Cosignature(checkpoint)
+		switch {
+		case err == nil:
+			names = append(names, w.Name())
+		case !errors.Is(err, witness.ErrNoCosignature):
+			return nil, fmt.Errorf("%w: %w", ErrProofFails, err)
 		}
 	}
-	quorum := o.Quorum
-	if quorum == 0 {
-		quorum = len(o.Witnesses)
-	}
-	if len(names) < quorum {
-		return nil, fmt.Errorf("%w: %d of the witnesses given have cosigned the checkpoint, but %d are needed", ErrProofFails, len(names), quorum)
+	if len(names) < o.Quorum {
+		return nil, fmt.Errorf("%w: %d of the witnesses given have cosigned the checkpoint, but %d are needed", ErrProofFails, len(names), o.Quorum)
 	}
 	return names, nil
 }

@@ -67,6 +67,7 @@ type checked struct {
 	form   segment.Form
 	keyID  string
 	signed signature
+	claim  *claim
 	// Of a checkpoint: what it says, and who signed it.
 	checkpoint signing.Checkpoint
 	signers    []*signing.PublicKey
@@ -173,7 +174,9 @@ func (c *checker) checkEvent(line []byte, l *checked, h *segment.Header, a *auth
 		return
 	}
 	l.form, l.keyID = parsed.Form, parsed.KeyID
-	l.bad = event.Scan(parsed.Canonical, &l.sum)
+	if l.bad = event.Scan(parsed.Canonical, &l.sum); l.bad == nil && l.sum.Log != nil {
+		l.claim = c.claimIn(l.sum.Log)
+	}
 	switch {
 	case parsed.Form != segment.FormSigned:
 		if parsed.Form == segment.FormUnsigned && h.Scope != segment.ScopeEvent && l.bad == nil {

@@ -57,7 +57,7 @@ func rank(one Finding) int {
 		return 2
 	}
 	switch one.Kind {
-	case SegmentMissing, SegmentOverlap, SegmentTruncated, SegmentUnreadable, Rollback:
+	case SegmentMissing, SegmentOverlap, SegmentTruncated, SegmentUnreadable, Rollback, NotWitnessed:
 		return 0
 	default:
 		return 1

@@ -27,6 +27,7 @@ type group struct {
 	pendingIDs             []string
 	own                    []ownEvent
 	met                    []met
+	vouches                []vouch
 	// doubts are findings about lines that a crash may explain; doubted is how
 	// many of the lines were counted as failed events.
 	doubts           []Finding
@@ -73,6 +74,7 @@ type said struct {
 	Reason   string `json:"reason"`
 	Detail   string `json:"detail"`
 	Size     int64  `json:"size"`
+	Witness  string `json:"witness"`
 	// KeyChange is the note about a change of the key.
 	KeyChange string `json:"key_change"`
 	// Previous is the segment before.
@@ -95,6 +97,10 @@ const maxOwn = 1000
 
 // listen takes in what the log says of itself.
 func (f *follower) listen(l *checked, index uint64) {
+	if l.claim != nil {
+		f.claim(l.claim, index, clip(l.sum.ID, maxID))
+		return
+	}
 	e := ownEvent{line: f.line, index: index, id: clip(l.sum.ID, maxID), signed: l.signed == sigValid}
 	if err := json.Unmarshal(l.sum.Log, &e.said); err != nil {
 		f.add(Finding{Kind: EventMalformed, Severity: Tampering, Index: &index, EventID: e.id, Message: "what the log says of itself is malformed: " + err.Error()})
@@ -106,11 +112,11 @@ func (f *follower) listen(l *checked, index uint64) {
 		if e.Previous != nil && len(e.Previous.Range) <= maxRange && f.line < maxHeadLines && index <= f.first+maxHeadLines {
 			f.group.own = append(f.group.own, e)
 		}
-	case "pruned", "recovered", "damaged":
+	case "pruned", "recovered", "damaged", "contradicted":
 		e.Previous = nil
 		if len(f.group.own) < maxOwn {
 			e.KeyChange = "" // it has been taken in before
-			e.Segment, e.Reason, e.Detail = clip(e.Segment, maxID), clip(e.Reason, maxID), clip(e.Detail, maxMessage)
+			e.Segment, e.Reason, e.Witness, e.Detail = clip(e.Segment, maxID), clip(e.Reason, maxID), clip(e.Witness, maxID), clip(e.Detail, maxMessage)
 			f.group.own = append(f.group.own, e)
 		}
 	}
@@ -126,6 +132,9 @@ func (f *follower) settle(good bool) {
 	if good {
 		f.verified += g.pending
 		f.own = append(f.own, g.own...)
+		for _, v := range g.vouches {
+			f.vouches = addVouch(f.vouches, v)
+		}
 		for _, m := range g.met {
 			m.settle()
 		}
@@ -148,7 +157,7 @@ func (f *follower) reset() {
 	g := &f.group
 	*g = group{
 		firstLine: f.line + 1, before: f.tree, counts: f.counts, compared: len(f.ids),
-		leaves: g.leaves[:0], ids: g.ids[:0], pendingIDs: g.pendingIDs[:0], own: g.own[:0], met: g.met[:0], doubts: g.doubts[:0],
+		leaves: g.leaves[:0], ids: g.ids[:0], pendingIDs: g.pendingIDs[:0], own: g.own[:0], met: g.met[:0], vouches: g.vouches[:0], doubts: g.doubts[:0],
 	}
 }
 

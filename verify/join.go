@@ -64,6 +64,7 @@ func (c *checker) join(results []*result, authorities []*authority) *joined {
 	for _, one := range c.judgeKeyChanges(results, &j.report) {
 		c.log.add(c.o.MaxFindings, one)
 	}
+	c.judgeWitnesses(j, results)
 	c.trustBegins(results, authorities, &j.report)
 	return j
 }
@@ -166,6 +167,8 @@ func (j *joined) listen(results []*result) (pruned *said) {
 				}
 				one.Kind, one.Severity = RootMismatch, Tampering
 				one.Message = fmt.Sprintf("the log says that everything before leaf %d was pruned, but the segment that starts there follows another tree", e.Before)
+			case "contradicted":
+				continue // see judgeContradictions
 			case "rotated":
 				if i == 0 || j.agrees(results[i-1], e.Previous) {
 					continue

@@ -12,15 +12,15 @@ import (
 	"strings"
 	"testing"
 
-	witnessnote "github.com/transparency-dev/formats/note"
-	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
+	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 func prove(t testing.TB, w *written, id string) *proof.Inclusion {
@@ -192,46 +192,21 @@ func TestProofByALaterKey(t *testing.T) {
 // Witnesses' cosignatures count, if there are enough of those asked for.
 func TestProofCosigned(t *testing.T) {
 	w := write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 5, 2, 3, 1, 1, 4)
-	var witnesses []note.Verifier
-	var signers []note.Signer
+	var witnesses []*witness.Key
+	var all []*witnesstest.Witness
 	for i := range 3 {
-		skey, vkey, err := note.GenerateKey(nil, fmt.Sprintf("witness%d.example", i))
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, err := witnessnote.NewSignerForCosignatureV1(skey)
-		if err != nil {
-			t.Fatal(err)
-		}
-		cosigner, err := witnessnote.VKeyToCosignatureV1(vkey)
-		if err != nil {
-			t.Fatal(err)
-		}
-		v, err := witnessnote.NewVerifierForCosignatureV1(cosigner)
-		if err != nil {
-			t.Fatal(err)
-		}
-		witnesses, signers = append(witnesses, v), append(signers, s)
+		one := witnesstest.New(t, fmt.Sprintf("witness%d.example", i))
+		witnesses, all = append(witnesses, one.Key), append(all, one)
 	}
-	ours, err := w.signer.Public().NoteVerifier("test.example/auditlog")
-	if err != nil {
-		t.Fatal(err)
-	}
-	opened, err := note.Open(w.fsys[segment.CheckpointName].Data, note.VerifierList(ours))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cosigned, err := note.Sign(opened, signers[0], signers[1])
-	if err != nil {
-		t.Fatal(err)
-	}
+	cosigned := bytes.Clone(w.fsys[segment.CheckpointName].Data)
+	cosigned = append(cosigned, all[0].Cosign(t, cosigned)+all[1].Cosign(t, cosigned)...)
 	w.fsys[segment.CheckpointName].Data = cosigned
 	text := prove(t, w, "id-003").Marshal()
 	if !bytes.HasSuffix(text, cosigned) {
 		t.Fatal("the proof does not end in the cosigned checkpoint")
 	}
 	for _, c := range []struct {
-		witnesses []note.Verifier
+		witnesses []*witness.Key
 		quorum    int
 		want      []string
 	}{

@@ -75,11 +75,16 @@ const (
 	// TornTail: bytes follow the newest checkpoint: a write in progress, or what
 	// a crash left.
 	TornTail Kind = "torn_tail"
-	// Rollback: the log does not extend a checkpoint that was kept.
+	// Rollback: the log does not extend a checkpoint that was kept, or that witnesses
+	// have cosigned.
 	Rollback Kind = "rollback"
 	// PrunedRangesInvalid: the file that stands for pruned segments does not lead to the
 	// first one there is.
 	PrunedRangesInvalid Kind = "pruned_ranges_invalid"
+	// NotWitnessed: witnesses do not vouch for the log, or not for its end yet.
+	NotWitnessed Kind = "not_witnessed"
+	// CosignatureInvalid: a cosignature bears the name of a witness that did not make it.
+	CosignatureInvalid Kind = "cosignature_invalid"
 	// CheckpointUnchecked: a kept checkpoint cannot be compared with the log.
 	CheckpointUnchecked Kind = "checkpoint_unchecked"
 	// Pruned: retention has deleted segments, as the log itself says.
@@ -161,6 +166,10 @@ type Report struct {
 	RootHash    []byte  `json:"root_hash"`
 	// KeyIDs are the keys that signed the log's checkpoints.
 	KeyIDs []string `json:"key_ids"`
+	// WitnessedSize is the size of the newest tree that a quorum of the witnesses given
+	// vouch for, 0 if none does. Witnesses are how far each is.
+	WitnessedSize uint64      `json:"witnessed_size"`
+	Witnesses     []Witnessed `json:"witnesses"`
 	// FirstEvent and LastEvent are the earliest and the latest time of an event.
 	FirstEvent *time.Time `json:"first_event,omitempty"`
 	LastEvent  *time.Time `json:"last_event,omitempty"`

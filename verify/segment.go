@@ -32,6 +32,7 @@ type result struct {
 	counts
 	failedIDs []string
 	signers   []string   // key ids, of checkpoints
+	vouches   []vouch    // the newest of each witness
 	own       []ownEvent // what the log says of itself, where it is to be believed
 	ids       []uint64   // sorted hashes of event ids
 	gone      bool       // compressed or pruned while the log was being checked

@@ -17,6 +17,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/trust"
+	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 // Options say what to trust and what to count.
@@ -37,6 +38,10 @@ type Options struct {
 	// Checkpoints are checkpoints kept elsewhere (signed notes): the log must
 	// extend each of them.
 	Checkpoints [][]byte
+	// Witnesses are trusted to have followed the log, Quorum is how many of them must
+	// have cosigned one of its checkpoints; 0 means all.
+	Witnesses []*witness.Key
+	Quorum    int
 	// Jobs is how many goroutines check at once; 0 means one for each CPU.
 	Jobs int
 	// Progress is called now and then, from several goroutines, with the number of
@@ -73,6 +78,10 @@ func Log(ctx context.Context, fsys fs.FS, o Options) (*Report, error) {
 	}
 	if o.MaxFindings <= 0 {
 		o.MaxFindings = 1000
+	}
+	var err error
+	if o.Quorum, err = quorumOf(o.Witnesses, o.Quorum); err != nil {
+		return nil, err
 	}
 	c := &checker{fsys: fsys, o: o, known: map[known]*result{}}
 	if err := c.takeKept(); err != nil {
@@ -252,6 +261,9 @@ func (c *checker) report(results []*result, j *joined) *Report {
 	r := &j.report
 	r.SelfAttested = len(c.o.trusted()) == 0
 	r.FailedEventIDs, r.KeyIDs, r.Segments = []string{}, []string{}, []Segment{}
+	if r.Witnesses == nil {
+		r.Witnesses = []Witnessed{}
+	}
 	r.FindingCounts = map[Severity]int{Tampering: 0, Warning: 0, Info: 0}
 	all := append([]Finding{}, c.log.list...)
 	count := func(f findings) {

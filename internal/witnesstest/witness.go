@@ -1,11 +1,14 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package witnesstest has a witness for tests: a server that keeps strictly to
-// c2sp.org/tlog-witness, written from it, and that can be made to misbehave.
+// Package witnesstest has a witness for tests, which keeps strictly to
+// c2sp.org/tlog-witness, written from it, and can be made to misbehave. It serves
+// over HTTP, or, where a test has a clock of its own, within the process.
 package witnesstest
 
 import (
+	"bytes"
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
@@ -23,13 +26,13 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
-// Witness is a witness at URL.
+// Witness is a witness. Its methods are safe for concurrent use.
 type Witness struct {
-	URL string
 	Key *witness.Key
 
 	signer note.Signer
@@ -48,7 +51,7 @@ type state struct {
 	root tlog.Hash
 }
 
-// New starts a witness that ends with the test.
+// New makes a witness.
 func New(t testing.TB, name string) *Witness {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(rand.Reader)
@@ -64,11 +67,38 @@ func New(t testing.TB, name string) *Witness {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &Witness{Key: key, signer: signer, logs: map[string]*state{}, changed: make(chan struct{})}
+	return &Witness{Key: key, signer: signer, logs: map[string]*state{}, changed: make(chan struct{})}
+}
+
+// Listen serves until the test ends, and returns the witness's URL.
+func (w *Witness) Listen(t testing.TB) string {
+	t.Helper()
 	server := httptest.NewServer(w)
 	t.Cleanup(server.Close)
-	w.URL = server.URL + "/prefix"
-	return w
+	return server.URL + prefix
+}
+
+const prefix = "/prefix"
+
+// Name returns the witness's name.
+func (w *Witness) Name() string { return w.Key.Name() }
+
+// AddCheckpoint asks the witness within the process.
+func (w *Witness) AddCheckpoint(ctx context.Context, old uint64, proof []merkle.Hash, checkpoint []byte) (none witness.Cosignature, _ error) {
+	body, err := witness.AppendRequest(nil, old, proof, checkpoint)
+	if err != nil {
+		return none, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, prefix+"/add-checkpoint", bytes.NewReader(body))
+	if err != nil {
+		return none, err
+	}
+	rec := httptest.NewRecorder()
+	w.ServeHTTP(rec, req)
+	if err := ctx.Err(); err != nil {
+		return none, err
+	}
+	return w.Key.ParseAnswer(checkpoint, rec.Code, rec.Header().Get("Content-Type"), rec.Body.Bytes())
 }
 
 // Trust makes the witness know a log by a key.
@@ -129,6 +159,18 @@ func (w *Witness) Misbehave(answer http.HandlerFunc) {
 	w.answer = answer
 }
 
+// Clone returns a witness with the same key that knows the same.
+func (w *Witness) Clone() *Witness {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c := &Witness{Key: w.Key, signer: w.signer, logs: map[string]*state{}, changed: make(chan struct{})}
+	for origin, s := range w.logs {
+		copied := *s
+		c.logs[origin] = &copied
+	}
+	return c
+}
+
 // Forget makes the witness lose what it knows of a log's tree.
 func (w *Witness) Forget(origin string) {
 	w.mu.Lock()
@@ -140,6 +182,13 @@ func (w *Witness) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	answer := w.answer
 	w.mu.Unlock()
+	// Only once the body has been read does a server notice that the client has gone.
+	body, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, 16<<10))
+	if err != nil {
+		http.Error(rw, err.Error(), http.StatusRequestEntityTooLarge)
+		return
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
 	if answer == nil {
 		answer = w.Behave
 	}
@@ -161,7 +210,7 @@ func (r refusal) Error() string { return r.why }
 
 // Behave answers as the specification says.
 func (w *Witness) Behave(rw http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != "/prefix/add-checkpoint" {
+	if r.URL.Path != prefix+"/add-checkpoint" {
 		http.Error(rw, "no such page", http.StatusNotFound)
 		return
 	}
@@ -169,9 +218,9 @@ func (w *Witness) Behave(rw http.ResponseWriter, r *http.Request) {
 		http.Error(rw, "POST only", http.StatusMethodNotAllowed)
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, 16<<10))
+	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		http.Error(rw, err.Error(), http.StatusRequestEntityTooLarge)
+		http.Error(rw, err.Error(), http.StatusInternalServerError)
 		return
 	}
 	lines, err := w.addCheckpoint(string(body))

@@ -1,0 +1,63 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/proof"
+)
+
+// maxReads bounds how often a proof is begun anew because a segment was compressed or
+// pruned meanwhile.
+const maxReads = 5
+
+// readProof makes the consistency proof from a witness's tree to a round's from the
+// log's files: after a start, or when the witness is not where it was left. It does not
+// hold sem. The proof has been checked: a witness that refuses it has another tree.
+func (l *Log) readProof(ctx context.Context, r *round, old uint64) (p []merkle.Hash, err error) {
+	for range maxReads {
+		if p, err = l.tryReadProof(ctx, r, old); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	switch {
+	case errors.Is(err, proof.ErrPruned):
+		return nil, fmt.Errorf("the witness is at %d leaves, and retention has deleted what a proof from there on takes: have its operator set it to a newer checkpoint of the log: %w", old, err)
+	case err != nil:
+		return nil, fmt.Errorf("prove to a witness how the log has grown from %d leaves on: %w", old, err)
+	}
+	return p, nil
+}
+
+func (l *Log) tryReadProof(ctx context.Context, r *round, old uint64) (p []merkle.Hash, err error) {
+	tree, err := proof.Open(ctx, l.dir)
+	if err != nil {
+		return nil, err
+	}
+	if tree.Size() < r.size() {
+		return nil, fmt.Errorf("%w: the segments end at leaf %d, before %d", ErrDamaged, tree.Size(), r.size())
+	}
+	from, err := tree.Root(old)
+	if err != nil {
+		return nil, err
+	}
+	read, err := tlog.ProveTree(int64(r.size()), int64(old), tree)
+	if err != nil {
+		return nil, err
+	}
+	if err := tlog.CheckTree(read, int64(r.size()), tlog.Hash(r.tree.Root()), int64(old), from); err != nil {
+		return nil, fmt.Errorf("%w: the segments do not lead to the log's own checkpoint: run auditlog verify", ErrDamaged)
+	}
+	for _, h := range read {
+		p = append(p, merkle.Hash(h))
+	}
+	return p, nil
+}

@@ -1,0 +1,240 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package verify
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/witness"
+)
+
+// Witnessed is how far a witness vouches for a log.
+type Witnessed struct {
+	Name string `json:"name"`
+	// Size is that of the newest tree of the log that the witness has cosigned, as far
+	// as the log and the checkpoints kept show; 0 if it has cosigned none.
+	Size uint64 `json:"size"`
+	// Time is when it did, by the witness's clock.
+	Time *time.Time `json:"time"`
+}
+
+// claim is what an event `witnessed` says: that a checkpoint of the log has been
+// cosigned. Cosignatures are checked with the event, whether the checkpoint is one of
+// this log once the tree before it is known.
+type claim struct {
+	bad        string // why the event is malformed
+	checkpoint signing.Checkpoint
+	proof      tlog.TreeProof
+	vouches    []vouch
+	forged     []string // what is wrong with cosignatures of witnesses that were given
+}
+
+// vouch is a cosignature of a witness that was given.
+type vouch struct {
+	witness int // in Options.Witnesses
+	size    uint64
+	time    time.Time
+}
+
+// maxTreeProof is the number of hashes of the largest consistency proof.
+const maxTreeProof = 63
+
+// claimIn returns the claim in what the log says of itself on a line, or nil.
+func (c *checker) claimIn(log []byte) *claim {
+	// The members of a canonical object are sorted, and this is the first.
+	if !bytes.HasPrefix(log, []byte(`{"action":"witnessed"`)) {
+		return nil
+	}
+	var says struct {
+		Checkpoint string   `json:"checkpoint"`
+		Proof      [][]byte `json:"proof"`
+		Size       uint64   `json:"size"`
+	}
+	if err := json.Unmarshal(log, &says); err != nil {
+		return &claim{bad: err.Error()}
+	}
+	k := &claim{}
+	checkpoint, err := signing.ParseCheckpoint([]byte(says.Checkpoint))
+	switch {
+	case err != nil:
+		k.bad = err.Error()
+		return k
+	case checkpoint.Size != says.Size || says.Size == 0:
+		k.bad = fmt.Sprintf("the checkpoint is over %d leaves, not %d", checkpoint.Size, says.Size)
+		return k
+	case len(says.Proof) > maxTreeProof:
+		k.bad = fmt.Sprintf("a consistency proof of %d hashes", len(says.Proof))
+		return k
+	}
+	k.vouches, k.forged = c.vouchesIn(checkpoint)
+	for _, h := range says.Proof {
+		if len(h) != tlog.HashSize {
+			k.bad = "a hash of the proof is not one"
+			return k
+		}
+		k.proof = append(k.proof, tlog.Hash(h))
+	}
+	checkpoint.Note = nil // it is large, and not needed any more
+	k.checkpoint = checkpoint
+	return k
+}
+
+// vouchesIn returns the cosignatures on a checkpoint of the witnesses that were given,
+// and what is wrong with others that bear their names.
+func (c *checker) vouchesIn(checkpoint signing.Checkpoint) (good []vouch, forged []string) {
+	for i, w := range c.o.Witnesses {
+		cosignature, err := w.Cosignature(checkpoint.Note)
+		switch {
+		case err == nil:
+			good = append(good, vouch{witness: i, size: checkpoint.Size, time: cosignature.Time})
+		case !errors.Is(err, witness.ErrNoCosignature):
+			forged = append(forged, err.Error())
+		}
+	}
+	return good, forged
+}
+
+// claim takes in a claim. It counts once a signed checkpoint covers the event.
+func (f *follower) claim(k *claim, index uint64, id string) {
+	say := func(kind Kind, format string, args ...any) {
+		f.add(Finding{Kind: kind, Severity: Tampering, Index: &index, EventID: id, Message: fmt.Sprintf(format, args...)})
+	}
+	if k.bad != "" {
+		say(EventMalformed, "what the log says of its witnesses is malformed: %s", k.bad)
+		return
+	}
+	for _, why := range k.forged {
+		say(CosignatureInvalid, "%s", why)
+	}
+	if !f.anchored {
+		return // the tree is not known
+	}
+	before := &f.group.before
+	switch root, size := before.Root(), k.checkpoint.Size; {
+	case f.header != nil && k.checkpoint.Origin != f.header.Origin:
+		say(Rollback, "the log says that witnesses have cosigned a checkpoint of its own, but that is of the log %q", k.checkpoint.Origin)
+	case size > before.Size():
+		say(Rollback, "the log says that witnesses have cosigned a checkpoint over %d leaves, but it had only %d by then: this is another history of it", size, before.Size())
+	case tlog.CheckTree(k.proof, int64(before.Size()), tlog.Hash(root), int64(size), k.checkpoint.Root) != nil:
+		say(Rollback, "the log says that witnesses have cosigned a checkpoint over %d leaves, and cannot show that it extends that: this is another history of it", size)
+	default:
+		for _, v := range k.vouches {
+			f.group.vouches = addVouch(f.group.vouches, v)
+		}
+	}
+}
+
+// addVouch keeps the newest cosignature of each witness.
+func addVouch(list []vouch, v vouch) []vouch {
+	i := slices.IndexFunc(list, func(old vouch) bool { return old.witness == v.witness })
+	if i < 0 {
+		return append(list, v)
+	}
+	if cmp.Or(cmp.Compare(v.size, list[i].size), v.time.Compare(list[i].time)) > 0 {
+		list[i] = v
+	}
+	return list
+}
+
+// judgeWitnesses says how far the witnesses vouch for the log.
+func (c *checker) judgeWitnesses(j *joined, results []*result) {
+	var vouches []vouch
+	for _, r := range results {
+		for _, v := range r.vouches {
+			vouches = addVouch(vouches, v)
+		}
+	}
+	for _, k := range c.kept {
+		if k.err != nil || !k.same.Load() {
+			continue
+		}
+		k.Note = k.note
+		good, forged := c.vouchesIn(k.Checkpoint)
+		for _, v := range good {
+			vouches = addVouch(vouches, v)
+		}
+		for _, why := range forged {
+			c.log.add(c.o.MaxFindings, Finding{Kind: CosignatureInvalid, Severity: Tampering, Segment: k.file, Message: k.name + ": " + why})
+		}
+	}
+	c.judgeContradictions(j, results, vouches)
+	if len(c.o.Witnesses) == 0 {
+		return
+	}
+	var sizes []uint64
+	for i, w := range c.o.Witnesses {
+		one := Witnessed{Name: w.Name()}
+		if n := slices.IndexFunc(vouches, func(v vouch) bool { return v.witness == i }); n >= 0 {
+			one.Size, one.Time = vouches[n].size, &vouches[n].time
+			sizes = append(sizes, one.Size)
+		}
+		j.report.Witnesses = append(j.report.Witnesses, one)
+	}
+	slices.Sort(sizes)
+	switch quorum := c.o.Quorum; {
+	case len(sizes) < quorum:
+		c.log.add(c.o.MaxFindings, Finding{Kind: NotWitnessed, Severity: Tampering,
+			Message: fmt.Sprintf("%d of the %d witnesses given have cosigned a checkpoint of this log, but %d are needed", len(sizes), len(c.o.Witnesses), quorum)})
+	default:
+		// A witness that vouches for a tree vouches for all smaller ones.
+		size := sizes[len(sizes)-quorum]
+		j.report.WitnessedSize = size
+		if size < j.report.TreeSize {
+			c.log.add(c.o.MaxFindings, Finding{Kind: NotWitnessed, Severity: Info, Index: &size,
+				Message: fmt.Sprintf("from leaf %d on, %d of the %d witnesses given do not vouch for the log yet", size, quorum, len(c.o.Witnesses))})
+		}
+	}
+}
+
+// judgeContradictions tells of witnesses that have cosigned another history, as the log
+// itself says. No signature of theirs shows it; but where the witness is trusted, so is
+// what it says to the log, unless it has cosigned the log since.
+func (c *checker) judgeContradictions(j *joined, results []*result, vouches []vouch) {
+	for i, r := range results {
+		for _, e := range r.own {
+			if e.Action != "contradicted" {
+				continue
+			}
+			one := Finding{Kind: Rollback, Severity: Warning, Line: e.line, Index: &e.index, EventID: e.id}
+			one.Message = fmt.Sprintf("the witness %q has cosigned a tree of %d leaves that this log does not extend (%s), as the log itself says", e.Witness, e.Size, e.Reason)
+			for n, w := range c.o.Witnesses {
+				if w.Name() != e.Witness {
+					continue
+				}
+				if slices.ContainsFunc(vouches, func(v vouch) bool { return v.witness == n && v.size > e.index }) {
+					one.Message += "; it has cosigned this log since, that event included"
+				} else {
+					one.Severity = Tampering
+				}
+			}
+			j.add(i, r, one)
+		}
+	}
+}
+
+// quorumOf returns how many of the witnesses have to cosign, where 0 means all.
+func quorumOf(witnesses []*witness.Key, quorum int) (int, error) {
+	for i, w := range witnesses {
+		if slices.ContainsFunc(witnesses[:i], w.Equal) {
+			return 0, fmt.Errorf("the witness %s is given twice", w.Name())
+		}
+	}
+	switch {
+	case quorum < 0, quorum > len(witnesses):
+		return 0, fmt.Errorf("a quorum of %d of %d witnesses", quorum, len(witnesses))
+	case quorum == 0:
+		return len(witnesses), nil
+	default:
+		return quorum, nil
+	}
+}

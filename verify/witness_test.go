@@ -1,0 +1,434 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package verify_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/verify"
+	"github.com/otel-auditlog/auditlogexporter/witness"
+)
+
+// witnessed adds witnesses to options of a log.
+func witnessed(t testing.TB, o rotation.Options, names ...string) (rotation.Options, []*witnesstest.Witness) {
+	t.Helper()
+	o.Origin = "test.example/auditlog"
+	o.CheckpointSigner = newSigner(t, signing.Ed25519)
+	var all []*witnesstest.Witness
+	for _, name := range names {
+		w := witnesstest.New(t, name)
+		w.Trust(t, o.Origin, o.CheckpointSigner.Public())
+		all = append(all, w)
+		o.Witnesses = append(o.Witnesses, w)
+	}
+	return o, all
+}
+
+func keysOf(all ...*witnesstest.Witness) (keys []*witness.Key) {
+	for _, w := range all {
+		keys = append(keys, w.Key)
+	}
+	return keys
+}
+
+func ofKind(r *verify.Report, kind verify.Kind) (all []verify.Finding) {
+	for _, f := range r.Findings {
+		if f.Kind == kind {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// What the writer writes, a verifier accepts: through all compression and retention.
+func TestWitnessedLog(t *testing.T) {
+	for name, o := range map[string]rotation.Options{
+		"events":      {},
+		"checkpoints": {Scope: segment.ScopeCheckpoint},
+		"segments":    {MaxSegmentBytes: 1, Compression: segment.Zstd},
+		"pruned":      {MaxSegmentBytes: 1, Retention: rotation.Retention{MaxSegments: 3}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o, all := witnessed(t, o, "witness.example/w1", "witness.example/w2")
+			w := write(t, o, 1, 2, 3, 1, 5)
+			r := check(t, w.fsys, verify.Options{Keys: public(w.signer), Witnesses: keysOf(all...)})
+			if r.TamperingDetected {
+				t.Fatalf("%+v", r.Findings)
+			}
+			// It was asked for the last time when the log was closed.
+			size := all[0].Size(o.Origin)
+			if r.WitnessedSize != size || size == 0 || size >= r.TreeSize {
+				t.Errorf("witnessed up to %d; the witness has cosigned %d of %d", r.WitnessedSize, size, r.TreeSize)
+			}
+			for i, got := range r.Witnesses {
+				if got.Name != all[i].Name() || got.Size != size || got.Time == nil {
+					t.Errorf("%+v", got)
+				}
+			}
+			if got := ofKind(r, verify.NotWitnessed); len(got) != 1 || got[0].Severity != verify.Info || *got[0].Index != size {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+func TestWitnessesAreMissed(t *testing.T) {
+	o, all := witnessed(t, rotation.Options{}, "witness.example/w1", "witness.example/w2")
+	w := write(t, o, 3)
+	stranger, namesake := witnesstest.New(t, "witness.example/w3"), witnesstest.New(t, "witness.example/w1")
+	for name, c := range map[string]struct {
+		keys   []*witness.Key
+		quorum int
+		good   bool
+	}{
+		"both":                  {keysOf(all...), 0, true},
+		"one of them":           {keysOf(all[1]), 1, true},
+		"two of three":          {keysOf(all[0], stranger, all[1]), 2, true},
+		"three of three":        {keysOf(all[0], stranger, all[1]), 3, false},
+		"all of three":          {keysOf(all[0], stranger, all[1]), 0, false},
+		"a stranger":            {keysOf(stranger), 1, false},
+		"one of the same name":  {keysOf(namesake), 1, false},
+		"one or its namesake":   {keysOf(namesake, all[0]), 1, true},
+		"one and its namesake":  {keysOf(namesake, all[0]), 2, false},
+		"nobody, as it happens": {nil, 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := check(t, w.fsys, verify.Options{Keys: public(w.signer), Witnesses: c.keys, Quorum: c.quorum})
+			if r.TamperingDetected == c.good {
+				t.Errorf("%+v", r.Findings)
+			}
+			if !c.good && (!slices.Equal(kinds(bad(r)), []verify.Kind{verify.NotWitnessed}) || r.WitnessedSize != 0) {
+				t.Errorf("witnessed up to %d: %+v", r.WitnessedSize, r.Findings)
+			}
+			if len(r.Witnesses) != len(c.keys) {
+				t.Errorf("the report tells of the witnesses %+v", r.Witnesses)
+			}
+		})
+	}
+	for name, o := range map[string]verify.Options{
+		"twice the same":     {Witnesses: keysOf(all[0], all[0])},
+		"a quorum of none":   {Quorum: 1},
+		"too large a quorum": {Witnesses: keysOf(all...), Quorum: 3},
+		"a negative quorum":  {Witnesses: keysOf(all...), Quorum: -1},
+	} {
+		if _, err := verify.Log(t.Context(), w.fsys, o); err == nil {
+			t.Errorf("%s is taken", name)
+		}
+	}
+}
+
+// author writes a log of one segment with what it likes to say of itself in it.
+type author struct {
+	t      testing.TB
+	signer *signing.Signer
+	tree   merkle.Frontier
+	marks  []*merkle.Mark
+	text   []byte
+	events int
+}
+
+const forgedName = "audit-00000000000000000000-20261123T100000Z.jsonl"
+
+func newAuthor(t testing.TB) *author {
+	a := &author{t: t, signer: newSigner(t, signing.Ed25519)}
+	a.line(segment.AppendHeader(nil, segment.Header{
+		Origin: "test.example/auditlog", Created: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC),
+		Scope: segment.ScopeCheckpoint, Keys: []segment.Key{segment.KeyOf(a.signer.Public())},
+	}))
+	return a
+}
+
+func (a *author) line(line []byte) {
+	a.tree.AppendMarked(merkle.LeafHash(line), a.marks)
+	a.text = append(append(a.text, line...), '\n')
+}
+
+// say appends an event of the log's own.
+func (a *author) say(detail any) {
+	a.t.Helper()
+	b, err := json.Marshal(detail)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.events++
+	line := event.AppendOwn(segment.AppendEventStart(nil), event.Own{
+		ID: fmt.Sprint("own-", a.events), Time: time.Date(2026, 11, 23, 10, 0, a.events, 0, time.UTC),
+		Origin: "test.example/auditlog", Level: event.LevelInfo, Category: event.CategorySystemHealth, Action: "said", Detail: b,
+	})
+	a.line(segment.AppendNoSignature(line))
+}
+
+// commit appends a checkpoint and returns it with a mark at its tree.
+func (a *author) commit() (note []byte, mark *merkle.Mark) {
+	a.t.Helper()
+	note, err := signing.SignCheckpoint("test.example/auditlog", a.tree.Size(), a.tree.Root(), a.signer)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.text = append(segment.AppendCheckpoint(a.text, note), '\n')
+	mark = merkle.NewMark(&a.tree)
+	a.marks = append(a.marks, mark)
+	return note, mark
+}
+
+func (a *author) check(o verify.Options) *verify.Report {
+	a.t.Helper()
+	o.Keys = public(a.signer)
+	return check(a.t, fstest.MapFS{forgedName: {Data: a.text, Mode: 0o600}}, o)
+}
+
+// says is an event `witnessed`, with members in canonical order.
+type says struct {
+	Action     string   `json:"action"`
+	Checkpoint string   `json:"checkpoint"`
+	Proof      [][]byte `json:"proof,omitempty"`
+	Size       uint64   `json:"size"`
+}
+
+// claims is an event `witnessed` of the author's about a checkpoint.
+func (a *author) claims(note []byte, mark *merkle.Mark, cosignatures string) says {
+	a.t.Helper()
+	c, err := signing.ParseCheckpoint(note)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	s := says{Action: "witnessed", Checkpoint: string(note) + cosignatures, Size: c.Size}
+	for _, h := range mark.Proof(&a.tree) {
+		s.Proof = append(s.Proof, h[:])
+	}
+	return s
+}
+
+func TestClaimsOfWitnesses(t *testing.T) {
+	w := witnesstest.New(t, "witness.example/w1")
+	other := newAuthor(t) // another log of the same name
+	other.say(map[string]string{"action": "other"})
+	otherNote, _ := other.commit()
+	for name, c := range map[string]struct {
+		change func(a *author, s *says)
+		want   []verify.Kind
+	}{
+		"none": {func(*author, *says) {}, nil},
+		"another root": {func(_ *author, s *says) {
+			s.Checkpoint, s.Size = string(otherNote)+w.Cosign(t, otherNote), 2
+		}, []verify.Kind{verify.NotWitnessed, verify.Rollback}},
+		"another log": {func(a *author, s *says) {
+			note, err := signing.SignCheckpoint("other.example/auditlog", 2, [32]byte{}, a.signer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Checkpoint = string(note) + w.Cosign(t, note)
+		}, []verify.Kind{verify.NotWitnessed, verify.Rollback}},
+		"more than the log had": {func(a *author, s *says) {
+			note, err := signing.SignCheckpoint("test.example/auditlog", 100, [32]byte{}, a.signer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Checkpoint, s.Size = string(note)+w.Cosign(t, note), 100
+		}, []verify.Kind{verify.NotWitnessed, verify.Rollback}},
+		"no proof":         {func(_ *author, s *says) { s.Proof = nil }, []verify.Kind{verify.NotWitnessed, verify.Rollback}},
+		"half a proof":     {func(_ *author, s *says) { s.Proof = s.Proof[1:] }, []verify.Kind{verify.NotWitnessed, verify.Rollback}},
+		"a changed proof":  {func(_ *author, s *says) { s.Proof[0] = make([]byte, 32) }, []verify.Kind{verify.NotWitnessed, verify.Rollback}},
+		"too long a proof": {func(_ *author, s *says) { s.Proof = make([][]byte, 64) }, []verify.Kind{verify.EventMalformed, verify.NotWitnessed}},
+		"no hashes":        {func(_ *author, s *says) { s.Proof = [][]byte{{1}} }, []verify.Kind{verify.EventMalformed, verify.NotWitnessed}},
+		"another size":     {func(_ *author, s *says) { s.Size++ }, []verify.Kind{verify.EventMalformed, verify.NotWitnessed}},
+		"no checkpoint":    {func(_ *author, s *says) { s.Checkpoint = "" }, []verify.Kind{verify.EventMalformed, verify.NotWitnessed}},
+		"junk":             {func(_ *author, s *says) { s.Checkpoint = "\u2014 junk" }, []verify.Kind{verify.EventMalformed, verify.NotWitnessed}},
+		"of nothing":       {func(_ *author, s *says) { s.Size = 0 }, []verify.Kind{verify.EventMalformed, verify.NotWitnessed}},
+		"no cosignature":   {func(_ *author, s *says) { s.Checkpoint = strings.TrimSuffix(s.Checkpoint, lastLine(s.Checkpoint)) }, []verify.Kind{verify.NotWitnessed}},
+		"of another note": {func(_ *author, s *says) {
+			s.Checkpoint = strings.TrimSuffix(s.Checkpoint, lastLine(s.Checkpoint)) + w.Cosign(t, otherNote)
+		}, []verify.Kind{verify.CosignatureInvalid, verify.NotWitnessed}},
+		"cosigned twice":    {func(_ *author, s *says) { s.Checkpoint += lastLine(s.Checkpoint) }, []verify.Kind{verify.CosignatureInvalid, verify.NotWitnessed}},
+		"without log's key": {func(_ *author, s *says) { s.Checkpoint = unsigned(s.Checkpoint) }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newAuthor(t)
+			a.say(map[string]string{"action": "opened"})
+			note, mark := a.commit()
+			for range 3 {
+				a.say(map[string]string{"action": "more"})
+			}
+			a.commit()
+			s := a.claims(note, mark, w.Cosign(t, note))
+			c.change(a, &s)
+			a.say(s)
+			a.commit()
+			r := a.check(verify.Options{Witnesses: keysOf(w)})
+			got := kinds(bad(r))
+			slices.Sort(got)
+			if !slices.Equal(got, c.want) {
+				t.Errorf("found %q, want %q: %+v", got, c.want, r.Findings)
+			}
+			if want := uint64(2); c.want == nil && r.WitnessedSize != want || c.want != nil && r.WitnessedSize != 0 {
+				t.Errorf("witnessed up to %d", r.WitnessedSize)
+			}
+			// That the log speaks of another history is found without witnesses, too.
+			alone := a.check(verify.Options{})
+			if want := slices.Contains(c.want, verify.Rollback) || slices.Contains(c.want, verify.EventMalformed); alone.TamperingDetected != want {
+				t.Errorf("without witnesses: %+v", alone.Findings)
+			}
+		})
+	}
+}
+
+func lastLine(note string) string {
+	return note[strings.LastIndex(strings.TrimSuffix(note, "\n"), "\n")+1:]
+}
+
+// unsigned leaves the cosignature, which covers the text alone.
+func unsigned(note string) string {
+	text, _, _ := strings.Cut(note, "\n\n")
+	return text + "\n\n" + lastLine(note)
+}
+
+// A quorum vouches for what each of its members does, at least.
+func TestQuorumOfDifferentSizes(t *testing.T) {
+	all := []*witnesstest.Witness{witnesstest.New(t, "w1"), witnesstest.New(t, "w2"), witnesstest.New(t, "w3")}
+	a := newAuthor(t)
+	for i := range 6 {
+		a.say(map[string]string{"action": "more"})
+		note, mark := a.commit()
+		switch i {
+		case 1:
+			a.say(a.claims(note, mark, all[0].Cosign(t, note)+all[1].Cosign(t, note))) // over 3
+		case 3:
+			a.say(a.claims(note, mark, all[2].Cosign(t, note))) // over 6
+		case 4:
+			a.say(a.claims(note, mark, all[0].Cosign(t, note))) // over 8
+		}
+	}
+	for quorum, want := range map[int]uint64{1: 8, 2: 6, 3: 3, 0: 3} {
+		r := a.check(verify.Options{Witnesses: keysOf(all...), Quorum: quorum})
+		if r.TamperingDetected || r.WitnessedSize != want {
+			t.Errorf("a quorum of %d vouches for %d leaves, want %d: %+v", quorum, r.WitnessedSize, want, r.Findings)
+		}
+	}
+}
+
+// What no checkpoint covers does not count.
+func TestAClaimInTheTail(t *testing.T) {
+	w := witnesstest.New(t, "w1")
+	a := newAuthor(t)
+	note, mark := a.commit()
+	a.say(a.claims(note, mark, w.Cosign(t, note)))
+	r := a.check(verify.Options{Witnesses: keysOf(w)})
+	if !slices.Equal(kinds(bad(r)), []verify.Kind{verify.NotWitnessed}) {
+		t.Errorf("%+v", r.Findings)
+	}
+}
+
+// A checkpoint that was kept, and the file of that name, vouch as well.
+func TestKeptCheckpointsCarryCosignatures(t *testing.T) {
+	w := witnesstest.New(t, "w1")
+	a := newAuthor(t)
+	note, _ := a.commit()
+	a.say(map[string]string{"action": "more"})
+	newer, _ := a.commit()
+	cosigned := []byte(string(note) + w.Cosign(t, note))
+	r := a.check(verify.Options{Witnesses: keysOf(w), Checkpoints: [][]byte{cosigned}})
+	if r.TamperingDetected || r.WitnessedSize != 1 {
+		t.Errorf("witnessed up to %d: %+v", r.WitnessedSize, r.Findings)
+	}
+	fsys := fstest.MapFS{forgedName: {Data: a.text, Mode: 0o600}, segment.CheckpointName: {Data: []byte(string(newer) + w.Cosign(t, newer)), Mode: 0o600}}
+	r = check(t, fsys, verify.Options{Keys: public(a.signer), Witnesses: keysOf(w), Checkpoints: [][]byte{cosigned}})
+	if r.TamperingDetected || r.WitnessedSize != 2 || len(ofKind(r, verify.NotWitnessed)) != 0 {
+		t.Errorf("witnessed up to %d: %+v", r.WitnessedSize, r.Findings)
+	}
+	forged := []byte(string(note) + w.Cosign(t, newer))
+	r = a.check(verify.Options{Witnesses: keysOf(w), Checkpoints: [][]byte{forged}})
+	if !slices.Contains(kinds(bad(r)), verify.CosignatureInvalid) {
+		t.Errorf("%+v", r.Findings)
+	}
+	// One of another history is found as such, whoever cosigned it.
+	other := newAuthor(t)
+	other.signer = a.signer
+	other.say(map[string]string{"action": "other"})
+	fork, _ := other.commit()
+	r = a.check(verify.Options{Witnesses: keysOf(w), Checkpoints: [][]byte{[]byte(string(fork) + w.Cosign(t, fork))}})
+	if !slices.Contains(kinds(bad(r)), verify.Rollback) || r.WitnessedSize != 0 {
+		t.Errorf("witnessed up to %d: %+v", r.WitnessedSize, r.Findings)
+	}
+}
+
+// What the log says of a witness that contradicts it counts as much as the witness does.
+func TestContradictions(t *testing.T) {
+	w := witnesstest.New(t, "w1")
+	a := newAuthor(t)
+	note, mark := a.commit()
+	a.say(a.claims(note, mark, w.Cosign(t, note)))
+	a.say(map[string]any{"action": "contradicted", "reason": "forked", "size": 77, "witness": "w1"})
+	note, mark = a.commit()
+	severity := func(keys ...*witness.Key) verify.Severity {
+		t.Helper()
+		r := a.check(verify.Options{Witnesses: keys})
+		got := ofKind(r, verify.Rollback)
+		if len(got) != 1 || !strings.Contains(got[0].Message, `"w1"`) || !strings.Contains(got[0].Message, "77") || *got[0].Index != 2 {
+			t.Fatalf("%+v", r.Findings)
+		}
+		return got[0].Severity
+	}
+	if got := severity(); got != verify.Warning {
+		t.Errorf("of a witness that nobody asked for: %s", got)
+	}
+	if got := severity(w.Key); got != verify.Tampering {
+		t.Errorf("of a witness that is trusted: %s", got)
+	}
+	// The witness has cosigned a tree since that holds the event.
+	a.say(a.claims(note, mark, w.Cosign(t, note)))
+	a.commit()
+	if got := severity(w.Key); got != verify.Warning {
+		t.Errorf("of a witness that agrees again: %s", got)
+	}
+}
+
+// Cosignatures are leaves: none can be stripped, nor added, unseen.
+func TestCosignaturesCannotBeStripped(t *testing.T) {
+	o, all := witnessed(t, rotation.Options{}, "witness.example/w1", "witness.example/w2")
+	w := write(t, o, 3)
+	delete(w.fsys, segment.CheckpointName)
+	data := w.fsys[w.names[0]].Data
+	at := bytes.Index(data, []byte(`"action":"witnessed"`))
+	if at < 0 {
+		t.Fatal("there is no event about witnesses")
+	}
+	marker := []byte("\u2014 witness.example/w2 ")
+	from := at + bytes.Index(data[at:], marker)
+	to := from + bytes.Index(data[from:], []byte(`\n`)) + 2
+	w.fsys[w.names[0]].Data = slices.Concat(data[:from], data[to:])
+	r := check(t, w.fsys, verify.Options{Keys: public(w.signer), Witnesses: keysOf(all...), Quorum: 1})
+	if !r.TamperingDetected || !slices.ContainsFunc(bad(r), func(f verify.Finding) bool {
+		return f.Kind == verify.RootMismatch || f.Kind == verify.EventSignatureInvalid
+	}) {
+		t.Errorf("%+v", r.Findings)
+	}
+}
+
+// A proof ends in the checkpoint that witnesses have cosigned, where there is one.
+func TestProofOfAWitnessedLog(t *testing.T) {
+	o, all := witnessed(t, rotation.Options{}, "witness.example/w1", "witness.example/w2")
+	w := write(t, o, 3, 2)
+	p := prove(t, w, "id-001")
+	got, err := verify.CheckProof(p.Marshal(), verify.ProofOptions{Keys: public(w.signer), Witnesses: keysOf(all...)})
+	if err != nil || len(got.Cosigned) != 2 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if _, err := verify.CheckProof(p.Marshal(), verify.ProofOptions{Keys: public(w.signer), Witnesses: keysOf(witnesstest.New(t, "w"))}); !errors.Is(err, verify.ErrProofFails) {
+		t.Errorf("with a stranger: %v", err)
+	}
+}
