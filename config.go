@@ -21,6 +21,8 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/witness"
+	"github.com/otel-auditlog/auditlogexporter/witness/client"
 )
 
 // Config is the configuration of the auditlog exporter. The defaults make an empty
@@ -54,6 +56,22 @@ type Config struct {
 	MinFreeSpaceMiB int64 `mapstructure:"min_free_space_mib"`
 	// Mapping says which attributes the members of an event are taken from.
 	Mapping event.Mapping `mapstructure:"mapping"`
+	// Witnesses are asked to cosign the log's checkpoints (c2sp.org/tlog-witness). No
+	// call waits for them.
+	Witnesses []WitnessConfig `mapstructure:"witnesses"`
+	// WitnessQuorum is how many of them have to cosign a checkpoint for it to count as
+	// witnessed: then the file checkpoint has it, and the status is well. 0 means all.
+	WitnessQuorum int `mapstructure:"witness_quorum"`
+	// WitnessInterval is how often they are asked, if the log grows.
+	WitnessInterval time.Duration `mapstructure:"witness_interval"`
+}
+
+// WitnessConfig names a witness.
+type WitnessConfig struct {
+	// URL is the prefix of the witness's write API: https, or http on this machine.
+	URL string `mapstructure:"url"`
+	// PublicKey is the witness's verifier key (vkey): name+hash+key.
+	PublicKey string `mapstructure:"public_key"`
 }
 
 // SigningConfig says with what key and what is signed.
@@ -64,6 +82,9 @@ type SigningConfig struct {
 	// PreviousKeyFile is the private key that the log was signed with before KeyFile: the
 	// old key introduces the new one. Needed for the first start with the new key only.
 	PreviousKeyFile string `mapstructure:"previous_key_file"`
+	// CheckpointKeyFile is a private key that signs every checkpoint beside KeyFile, for
+	// witnesses, which take Ed25519 keys only. Made (Ed25519) like KeyFile.
+	CheckpointKeyFile string `mapstructure:"checkpoint_key_file"`
 	// RotateKey says when the key is replaced by a fresh one, in KeyFile, and destroyed:
 	// never, or with each segment.
 	RotateKey RotateKey `mapstructure:"rotate_key"`
@@ -159,6 +180,7 @@ func createDefaultConfig() component.Config {
 		},
 		MinFreeSpaceMiB: 64,
 		Mapping:         event.DefaultMapping(),
+		WitnessInterval: 10 * time.Second,
 	}
 }
 
@@ -195,6 +217,7 @@ func (c *Config) Validate() error {
 	}
 	c.validateSegments(&p)
 	p.mebibytes("min_free_space_mib", c.MinFreeSpaceMiB, "not to look")
+	c.validateWitnesses(&p)
 	return errors.Join(p...)
 }
 
@@ -211,6 +234,16 @@ func (c *Config) validateSigning(p *problems) {
 		p.add("signing::previous_key_file", "%s lies in the log's directory, %s: put the key elsewhere", previous, c.Directory)
 	case absolute(previous) == absolute(c.Signing.KeyFile):
 		p.add("signing::previous_key_file", "it is signing::key_file itself: name the key that the log was signed with before, or nothing")
+	}
+	switch checkpoint := c.Signing.CheckpointKeyFile; {
+	case checkpoint == "":
+		if len(c.Witnesses) > 0 && c.Signing.RotateKey == RotateKeySegment {
+			p.add("signing::checkpoint_key_file", "witnesses know a log by one key, but signing::rotate_key replaces the key of signing::key_file with each segment: name a file for a key that stays, such as /etc/otelcol/audit-log-checkpoint-key.pem")
+		}
+	case c.Directory != "" && within(checkpoint, c.Directory):
+		p.add("signing::checkpoint_key_file", "%s lies in the log's directory, %s: put the key elsewhere", checkpoint, c.Directory)
+	case absolute(checkpoint) == absolute(c.Signing.KeyFile):
+		p.add("signing::checkpoint_key_file", "it is signing::key_file itself: name a file for another key, or nothing")
 	}
 	if r := c.Signing.RotateKey; r != RotateKeyNever && r != RotateKeySegment {
 		p.add("signing::rotate_key", "unknown word %q: write %s or %s", r, RotateKeyNever, RotateKeySegment)
@@ -240,6 +273,39 @@ func (c *Config) validateSegments(p *problems) {
 	}
 	if (c.Retention != RetentionConfig{}) && c.Rotation.MaxSizeMiB == 0 && c.Rotation.MaxAge == 0 {
 		p.add("retention", "only sealed segments are ever deleted, and without a limit none is sealed: set rotation::max_size_mib or rotation::max_age")
+	}
+}
+
+// maxWitnesses keeps a cosigned checkpoint below what readers of notes take.
+const maxWitnesses = 32
+
+func (c *Config) validateWitnesses(p *problems) {
+	if n := len(c.Witnesses); n > maxWitnesses {
+		p.add("witnesses", "%d are more than %d", n, maxWitnesses)
+	}
+	first := map[string]int{}
+	for i, w := range c.Witnesses {
+		if _, err := client.ParseURL(w.URL); err != nil {
+			p.add(fmt.Sprintf("witnesses[%d]::url", i), "%w", err)
+		}
+		key, err := witness.ParseKey(w.PublicKey)
+		if err != nil {
+			p.add(fmt.Sprintf("witnesses[%d]::public_key", i), "%w", err)
+			continue
+		}
+		if other, again := first[key.Name()]; again {
+			p.add(fmt.Sprintf("witnesses[%d]::public_key", i), "the witness %s is witnesses[%d] already", key.Name(), other)
+		}
+		first[key.Name()] = i
+	}
+	switch q := c.WitnessQuorum; {
+	case q < 0:
+		p.add("witness_quorum", "%d is negative: write how many witnesses must cosign, or 0 for all", q)
+	case q > len(c.Witnesses):
+		p.add("witness_quorum", "%d of %d witnesses: write a number up to that, or 0 for all", q, len(c.Witnesses))
+	}
+	if c.WitnessInterval <= 0 {
+		p.add("witness_interval", "%s: write a duration such as 10s", c.WitnessInterval)
 	}
 }
 

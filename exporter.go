@@ -22,6 +22,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/witness/client"
 )
 
 // auditExporter maps, signs and appends what it is given, in the goroutine that
@@ -39,8 +40,9 @@ type auditExporter struct {
 
 	// openKeys returns the keys to sign with; see the function of that name.
 	openKeys func(*Config, *zap.Logger) (keys, error)
-	// log is set by start.
-	log *rotation.Log
+	// log and witnesses are set by start.
+	log       *rotation.Log
+	witnesses []*client.Client
 }
 
 func newAuditExporter(set exporter.Settings, config *Config) (*auditExporter, error) {
@@ -77,18 +79,26 @@ func (e *auditExporter) start(ctx context.Context, host component.Host) (err err
 	if err != nil {
 		return err
 	}
+	witnesses, err := e.openWitnesses(k)
+	if err != nil {
+		return err
+	}
 	e.log, err = rotation.Open(ctx, rotation.Options{
-		Directory:       c.Directory,
-		Origin:          c.Origin,
-		Signer:          k.signer,
-		PreviousSigner:  k.previous,
-		SegmentKeys:     k.segment,
-		Permit:          k.permit,
-		Scope:           c.Signing.Scope,
-		Sync:            c.Sync == SyncAlways,
-		MaxSegmentBytes: c.Rotation.MaxSizeMiB * mebibyte,
-		MaxSegmentAge:   c.Rotation.MaxAge,
-		Compression:     c.Rotation.Compression,
+		Directory:        c.Directory,
+		Origin:           c.Origin,
+		Signer:           k.signer,
+		PreviousSigner:   k.previous,
+		CheckpointSigner: k.checkpoint,
+		SegmentKeys:      k.segment,
+		Permit:           k.permit,
+		Scope:            c.Signing.Scope,
+		Sync:             c.Sync == SyncAlways,
+		MaxSegmentBytes:  c.Rotation.MaxSizeMiB * mebibyte,
+		MaxSegmentAge:    c.Rotation.MaxAge,
+		Compression:      c.Rotation.Compression,
+		Witnesses:        witnesses,
+		WitnessQuorum:    c.WitnessQuorum,
+		WitnessInterval:  c.WitnessInterval,
 		Retention: rotation.Retention{
 			MaxSegments:   c.Retention.MaxSegments,
 			MaxAge:        c.Retention.MaxAge,
@@ -117,7 +127,11 @@ func (e *auditExporter) shutdown(ctx context.Context) error {
 	if e.log == nil {
 		return nil
 	}
-	return errors.Join(e.intake.close(ctx), e.log.Close(ctx))
+	err := errors.Join(e.intake.close(ctx), e.log.Close(ctx))
+	for _, w := range e.witnesses {
+		w.Close()
+	}
+	return err
 }
 
 // consume returns nil when all records are in the log: signed, covered by a signed

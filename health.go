@@ -12,8 +12,9 @@ import (
 	"go.uber.org/zap"
 )
 
-// health is the exporter's status: well if the log can be written and events can be
-// signed. The host is told when that changes, and only then.
+// health is the exporter's status: well if the log can be written, events can be signed
+// and, where there are witnesses, a quorum of them keeps up. The host is told when that
+// changes, and only then.
 type health struct {
 	host   component.Host
 	logger *zap.Logger
@@ -22,6 +23,8 @@ type health struct {
 	mu       sync.Mutex
 	fault    error // why the log cannot be written
 	unsigned error // why events cannot be signed
+	// unwitnessed is why witnesses do not vouch for the log.
+	unwitnessed error
 }
 
 // written tells whether the log can be written.
@@ -47,21 +50,32 @@ func (h *health) signed(err error) {
 	h.change(&h.unsigned, err)
 }
 
+// witnessed tells whether witnesses vouch for the log, when that changes.
+func (h *health) witnessed(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.change(&h.unwitnessed, err)
+}
+
 func (h *health) change(what *error, err error) {
 	before := h.problem()
 	*what = err
-	after := h.problem()
-	switch {
-	case before == nil && after != nil:
-		componentstatus.ReportStatus(h.host, componentstatus.NewRecoverableErrorEvent(after))
-	case before != nil && after == nil:
+	switch after := h.problem(); {
+	case after == nil && before != nil:
 		componentstatus.ReportStatus(h.host, componentstatus.NewEvent(componentstatus.StatusOK))
+	case after == nil, after == before && after != &h.unwitnessed:
+		// What is wrong with signing may be worded differently with each event.
+	case after != before || what == after:
+		componentstatus.ReportStatus(h.host, componentstatus.NewRecoverableErrorEvent(*after))
 	}
 }
 
-func (h *health) problem() error {
-	if h.fault != nil {
-		return h.fault
+// problem returns the gravest problem there is, or nil.
+func (h *health) problem() *error {
+	for _, what := range []*error{&h.fault, &h.unsigned, &h.unwitnessed} {
+		if *what != nil {
+			return what
+		}
 	}
-	return h.unsigned
+	return nil
 }

@@ -24,6 +24,8 @@ type keys struct {
 	signer *signing.Signer
 	// previous is the key before, nil if there is none or it is not needed.
 	previous *signing.Signer
+	// checkpoint signs checkpoints, too; nil if there is no such key.
+	checkpoint *signing.Signer
 	// segment gives each segment a key, nil if the key stays.
 	segment rotation.SegmentKeys
 	// permit says whether a key may be used; nil permits all.
@@ -54,7 +56,7 @@ func openKeys(c *Config, logger *zap.Logger) (k keys, err error) {
 		if exists {
 			return k, fmt.Errorf("signing::key_file: %s does not exist, but %s holds a log that was signed with a key: bring that key back, or name another directory to begin a new log with a new key", absolute(c.Signing.KeyFile), absolute(c.Directory))
 		}
-		if err := makeKey(c, logger); err != nil {
+		if err := makeKey(c.Signing.KeyFile, signing.ECDSAP256, logger); err != nil {
 			return k, fmt.Errorf("signing::key_file: %w", err)
 		}
 		if err := k.load(c); err != nil {
@@ -65,6 +67,9 @@ func openKeys(c *Config, logger *zap.Logger) (k keys, err error) {
 		if err := publish(c, k.signer.Public()); err != nil {
 			return k, fmt.Errorf("signing::key_file: %w", err)
 		}
+	}
+	if err := k.loadCheckpointKey(c, exists, logger); err != nil {
+		return k, fmt.Errorf("signing::checkpoint_key_file: %w", err)
 	}
 	if path := c.Signing.PreviousKeyFile; path != "" && exists {
 		// It may be gone once the log has gone over to the new key.
@@ -82,7 +87,7 @@ func keysApart(c *Config) error {
 	if err != nil {
 		return fmt.Errorf("directory: %w", err)
 	}
-	for name, path := range map[string]string{"key_file": c.Signing.KeyFile, "previous_key_file": c.Signing.PreviousKeyFile} {
+	for name, path := range map[string]string{"key_file": c.Signing.KeyFile, "previous_key_file": c.Signing.PreviousKeyFile, "checkpoint_key_file": c.Signing.CheckpointKeyFile} {
 		if path == "" {
 			continue
 		}
@@ -123,13 +128,43 @@ func (k *keys) load(c *Config) (err error) {
 	return nil
 }
 
+// loadCheckpointKey reads the key for checkpoints, and makes one for a log that does not
+// exist yet.
+func (k *keys) loadCheckpointKey(c *Config, exists bool, logger *zap.Logger) (err error) {
+	path := c.Signing.CheckpointKeyFile
+	if path == "" {
+		if len(c.Witnesses) > 0 && k.signer.Public().Algorithm() != signing.Ed25519 {
+			return fmt.Errorf("witnesses take Ed25519 keys only, and the key in signing::key_file, %s, is of %s: name a file for a second key that signs checkpoints, such as audit-log-checkpoint-key.pem, or begin a new log with an Ed25519 key", c.Signing.KeyFile, k.signer.Public().Algorithm())
+		}
+		return nil
+	}
+	path = absolute(path)
+	k.checkpoint, err = signing.LoadKeyFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if exists {
+			return fmt.Errorf("%s does not exist, and the log in %s does: bring the key back, or, if the log has none yet, make one with auditlog keygen --algorithm ed25519 --out %s", path, absolute(c.Directory), path)
+		}
+		if err := makeKey(path, signing.Ed25519, logger); err != nil {
+			return err
+		}
+		k.checkpoint, err = signing.LoadKeyFile(path)
+	}
+	if err != nil {
+		return err
+	}
+	if len(c.Witnesses) > 0 && k.checkpoint.Public().Algorithm() != signing.Ed25519 && k.signer.Public().Algorithm() != signing.Ed25519 {
+		return fmt.Errorf("witnesses take Ed25519 keys only, and the key in %s is of %s: make one with auditlog keygen --algorithm ed25519", path, k.checkpoint.Public().Algorithm())
+	}
+	return nil
+}
+
 // makeKey makes a key for a new log.
-func makeKey(c *Config, logger *zap.Logger) error {
-	path := absolute(c.Signing.KeyFile)
+func makeKey(path string, a signing.Algorithm, logger *zap.Logger) error {
+	path = absolute(path)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("make a directory for a new key: %w", err)
 	}
-	signer, err := signing.CreateKeyFile(path, signing.ECDSAP256)
+	signer, err := signing.CreateKeyFile(path, a)
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%w: a public key without its private key may belong to a log elsewhere: bring the private key back, or move the public key away", err)
 	}

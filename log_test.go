@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -52,6 +53,7 @@ func testConfig(t testing.TB, changes ...func(*auditlogexporter.Config)) *auditl
 type host struct {
 	mu       sync.Mutex
 	statuses []componentstatus.Status
+	err      error // of the newest
 }
 
 func (*host) GetExtensions() map[component.ID]component.Component { return nil }
@@ -59,13 +61,25 @@ func (*host) GetExtensions() map[component.ID]component.Component { return nil }
 func (h *host) Report(e *componentstatus.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.statuses = append(h.statuses, e.Status())
+	h.statuses, h.err = append(h.statuses, e.Status()), e.Err()
 }
 
 func (h *host) reported() []componentstatus.Status {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return append([]componentstatus.Status{}, h.statuses...)
+}
+
+func (h *host) lastError() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.err
+}
+
+// says reports whether the newest status has an error with this word.
+func (h *host) says(word string) bool {
+	err := h.lastError()
+	return err != nil && strings.Contains(err.Error(), word)
 }
 
 // running is an exporter as the collector would run it.

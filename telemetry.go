@@ -85,4 +85,19 @@ func (o observer) Fault(err error) { o.health.written(err) }
 
 func (o observer) Healthy() { o.health.written(nil) }
 
+func (o observer) WitnessReplied(r rotation.WitnessReply) {
+	t, name := o.telemetry, attribute.String("witness", r.Witness)
+	of := metric.WithAttributeSet(attribute.NewSet(t.id, name))
+	outcome := metric.WithAttributeSet(attribute.NewSet(t.id, name, attribute.String("outcome", string(r.Outcome))))
+	t.builder.ExporterAuditlogWitnessRequests.Add(context.Background(), 1, outcome)
+	t.builder.ExporterAuditlogWitnessDuration.Record(context.Background(), r.Duration.Seconds(), of)
+	t.builder.ExporterAuditlogWitnessSize.Record(context.Background(), clamp(r.Size), of)
+}
+
+func (o observer) Witnessed(size uint64) {
+	o.telemetry.builder.ExporterAuditlogWitnessedSize.Record(context.Background(), clamp(size), o.telemetry.all)
+}
+
+func (o observer) WitnessesFault(err error) { o.health.witnessed(err) }
+
 func clamp(n uint64) int64 { return int64(min(n, math.MaxInt64)) }

@@ -23,23 +23,27 @@ func Tracer(settings component.TelemetrySettings) trace.Tracer {
 // TelemetryBuilder provides an interface for components to report telemetry
 // as defined in metadata and user config.
 type TelemetryBuilder struct {
-	meter                          metric.Meter
-	mu                             sync.Mutex
-	registrations                  []metric.Registration
-	ExporterAuditlogBatches        metric.Int64Counter
-	ExporterAuditlogCommitCalls    metric.Int64Histogram
-	ExporterAuditlogCommitDuration metric.Float64Histogram
-	ExporterAuditlogEvents         metric.Int64Counter
-	ExporterAuditlogFreeSpace      metric.Int64Gauge
-	ExporterAuditlogFsyncDuration  metric.Float64Histogram
-	ExporterAuditlogRefusedBatches metric.Int64Counter
-	ExporterAuditlogRefusedEvents  metric.Int64Counter
-	ExporterAuditlogSegments       metric.Int64Gauge
-	ExporterAuditlogSegmentsSize   metric.Int64Gauge
-	ExporterAuditlogTreeSize       metric.Int64Gauge
-	ExporterAuditlogUnmappedEvents metric.Int64Counter
-	ExporterAuditlogUnsignedEvents metric.Int64Counter
-	ExporterAuditlogWritten        metric.Int64Counter
+	meter                           metric.Meter
+	mu                              sync.Mutex
+	registrations                   []metric.Registration
+	ExporterAuditlogBatches         metric.Int64Counter
+	ExporterAuditlogCommitCalls     metric.Int64Histogram
+	ExporterAuditlogCommitDuration  metric.Float64Histogram
+	ExporterAuditlogEvents          metric.Int64Counter
+	ExporterAuditlogFreeSpace       metric.Int64Gauge
+	ExporterAuditlogFsyncDuration   metric.Float64Histogram
+	ExporterAuditlogRefusedBatches  metric.Int64Counter
+	ExporterAuditlogRefusedEvents   metric.Int64Counter
+	ExporterAuditlogSegments        metric.Int64Gauge
+	ExporterAuditlogSegmentsSize    metric.Int64Gauge
+	ExporterAuditlogTreeSize        metric.Int64Gauge
+	ExporterAuditlogUnmappedEvents  metric.Int64Counter
+	ExporterAuditlogUnsignedEvents  metric.Int64Counter
+	ExporterAuditlogWitnessDuration metric.Float64Histogram
+	ExporterAuditlogWitnessRequests metric.Int64Counter
+	ExporterAuditlogWitnessSize     metric.Int64Gauge
+	ExporterAuditlogWitnessedSize   metric.Int64Gauge
+	ExporterAuditlogWritten         metric.Int64Counter
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -150,6 +154,31 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_exporter_auditlog_unsigned_events",
 		metric.WithDescription("Events written without a signature of their own because signing failed. [Alpha]"),
 		metric.WithUnit("{event}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterAuditlogWitnessDuration, err = builder.meter.Float64Histogram(
+		"otelcol_exporter_auditlog_witness_duration",
+		metric.WithDescription("Time until a witness had answered. [Alpha]"),
+		metric.WithUnit("s"),
+		metric.WithExplicitBucketBoundaries([]float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10}...),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterAuditlogWitnessRequests, err = builder.meter.Int64Counter(
+		"otelcol_exporter_auditlog_witness_requests",
+		metric.WithDescription("Times that a witness was asked to cosign a checkpoint. [Alpha]"),
+		metric.WithUnit("{request}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterAuditlogWitnessSize, err = builder.meter.Int64Gauge(
+		"otelcol_exporter_auditlog_witness_size",
+		metric.WithDescription("Leaves in the newest tree that a witness has cosigned since the start. What exporter_auditlog_tree_size is ahead of it, it does not vouch for yet. [Alpha]"),
+		metric.WithUnit("{leaf}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterAuditlogWitnessedSize, err = builder.meter.Int64Gauge(
+		"otelcol_exporter_auditlog_witnessed_size",
+		metric.WithDescription("Leaves in the newest tree of which a quorum of witnesses has cosigned one checkpoint since the start. [Alpha]"),
+		metric.WithUnit("{leaf}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterAuditlogWritten, err = builder.meter.Int64Counter(

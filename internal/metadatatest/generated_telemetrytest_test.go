@@ -32,6 +32,10 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.ExporterAuditlogTreeSize.Record(context.Background(), 1)
 	tb.ExporterAuditlogUnmappedEvents.Add(context.Background(), 1)
 	tb.ExporterAuditlogUnsignedEvents.Add(context.Background(), 1)
+	tb.ExporterAuditlogWitnessDuration.Record(context.Background(), 1)
+	tb.ExporterAuditlogWitnessRequests.Add(context.Background(), 1)
+	tb.ExporterAuditlogWitnessSize.Record(context.Background(), 1)
+	tb.ExporterAuditlogWitnessedSize.Record(context.Background(), 1)
 	tb.ExporterAuditlogWritten.Add(context.Background(), 1)
 	AssertEqualExporterAuditlogBatches(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
@@ -70,6 +74,18 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterAuditlogUnsignedEvents(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterAuditlogWitnessDuration(t, testTel,
+		[]metricdata.HistogramDataPoint[float64]{{}}, metricdatatest.IgnoreValue(),
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterAuditlogWitnessRequests(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterAuditlogWitnessSize(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterAuditlogWitnessedSize(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterAuditlogWritten(t, testTel,
