@@ -12,8 +12,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	witnessnote "github.com/transparency-dev/formats/note"
-	"golang.org/x/mod/sumdb/note"
 
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -70,8 +68,8 @@ func (f *checkFlags) run(cmd *cobra.Command, path string) error {
 	if o.Witnesses, err = loadWitnesses(f.witnesses); err != nil {
 		return err
 	}
-	if f.quorum < 0 || f.quorum > len(o.Witnesses) {
-		return fmt.Errorf("--quorum %d: with %d --witness, give a number up to that", f.quorum, len(o.Witnesses))
+	if err := checkQuorum(f.quorum, o.Witnesses); err != nil {
+		return err
 	}
 	text, err := readProof(cmd.InOrStdin(), path)
 	if err != nil {
@@ -111,31 +109,6 @@ func readProof(stdin io.Reader, path string) (text []byte, err error) {
 		return nil, fmt.Errorf("read the proof: %w", err)
 	}
 	return text, nil
-}
-
-// loadWitnesses returns the verifiers of witnesses' cosignatures, given note verifier
-// keys or files that hold them.
-func loadWitnesses(keys []string) (verifiers []note.Verifier, err error) {
-	for _, key := range keys {
-		if !strings.Contains(key, "+") {
-			b, err := os.ReadFile(key)
-			if err != nil {
-				return nil, fmt.Errorf("--witness: %w", err)
-			}
-			key = string(b)
-		}
-		v, err := witnessnote.NewVerifierForCosignatureV1(strings.TrimSpace(key))
-		if err != nil {
-			return nil, fmt.Errorf("--witness %q: not the verifier key of a witness, of the form name+hash+key: %w", strings.TrimSpace(key), err)
-		}
-		for _, other := range verifiers {
-			if other.Name() == v.Name() && other.KeyHash() == v.KeyHash() {
-				return nil, fmt.Errorf("--witness %q: given twice", v.Name())
-			}
-		}
-		verifiers = append(verifiers, v)
-	}
-	return verifiers, nil
 }
 
 // provenJSON is what a proof shows, for programs.

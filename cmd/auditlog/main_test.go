@@ -21,9 +21,11 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 func TestMain(m *testing.M) {
@@ -43,7 +45,8 @@ func (l leakChecked) Run() int {
 }
 
 // The scripts find a log of three segments in log, its public key in key.pub.pem,
-// and another key in other.pub.pem.
+// and another key in other.pub.pem. The log in witnessed has the witness of w1.vkey; w2.vkey
+// is a stranger's.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -65,13 +68,39 @@ func TestScripts(t *testing.T) {
 					return err
 				}
 			}
-			return w.log.Close(context.Background())
+			if err := w.log.Close(context.Background()); err != nil {
+				return err
+			}
+			return writeWitnessed(t, e.WorkDir, s)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"code":    code,
 			"replace": replace,
 		},
 	})
+}
+
+// writeWitnessed writes a log that a witness has cosigned.
+func writeWitnessed(t *testing.T, dir string, s *signing.Signer) error {
+	checkpointKey, err := signing.CreateKeyFile(filepath.Join(dir, "checkpoint.pem"), signing.Ed25519)
+	if err != nil {
+		return err
+	}
+	w := witnesstest.New(t, "witness.example/w1")
+	w.Trust(t, "witnessed.example/auditlog", checkpointKey.Public())
+	for file, key := range map[string]*witness.Key{"w1.vkey": w.Key, "w2.vkey": witnesstest.New(t, "witness.example/w2").Key} {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(key.String()+"\n"), 0o600); err != nil {
+			return err
+		}
+	}
+	l, err := rotation.Open(context.Background(), rotation.Options{
+		Directory: filepath.Join(dir, "witnessed"), Origin: "witnessed.example/auditlog", Signer: s, CheckpointSigner: checkpointKey,
+		Scope: segment.ScopeEvent, Witnesses: []rotation.Witness{w},
+	})
+	if err != nil {
+		return err
+	}
+	return l.Close(context.Background()) // which asks the witness
 }
 
 // records are what the scripts' log holds, one a segment.

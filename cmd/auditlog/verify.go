@@ -26,6 +26,8 @@ import (
 type verifyFlags struct {
 	trustFlags
 	checkpoints []string
+	witnesses   []string
+	quorum      int
 	times       timeRange
 	json, quiet bool
 	jobs        int
@@ -71,12 +73,14 @@ func verifyCommand() *cobra.Command {
 given with --key. Without a key it uses those the log names itself, which proves
 that the log is consistent, not who wrote it. Where the log changes its key, the old
 key introduces the new one, so the first key is enough. Whether the newest events have been cut
-off shows against a checkpoint kept elsewhere, given with --checkpoint.
+off shows against a checkpoint kept elsewhere, given with --checkpoint. With --witness
+checkpoints must bear the cosignatures of witnesses: then everybody is shown the same log.
 
 Exit codes: 0 all good; 1 tampering detected; 2 it could not be checked.`,
 		Example: `  auditlog verify audit-log --key audit-log-key.pub.pem
   auditlog verify audit-log --key audit-log-key.pub.pem --checkpoint kept-last-month.txt --json
-  auditlog verify audit-log --trust keys.yaml`,
+  auditlog verify audit-log --trust keys.yaml
+  auditlog verify audit-log --key audit-log-key.pub.pem --witness w1.vkey --witness w2.vkey --quorum 1`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.run(cmd, args[0])
@@ -85,6 +89,8 @@ Exit codes: 0 all good; 1 tampering detected; 2 it could not be checked.`,
 	f.trustFlags.addFlags(cmd)
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.checkpoints, "checkpoint", nil, "`FILE` of a checkpoint kept elsewhere, which the log must extend (repeatable)")
+	flags.StringArrayVar(&f.witnesses, "witness", nil, "`VKEY` of a witness, or a file that holds it (repeatable)")
+	flags.IntVar(&f.quorum, "quorum", 0, "how many of the witnesses must have cosigned (default: all of them)")
 	flags.StringVar(&f.times.since, "since", "", "count events from this `TIME` on; integrity is always checked whole")
 	flags.StringVar(&f.times.until, "until", "", "count events before this `TIME`")
 	flags.BoolVar(&f.json, "json", false, "print the report as JSON")
@@ -94,7 +100,7 @@ Exit codes: 0 all good; 1 tampering detected; 2 it could not be checked.`,
 }
 
 func (f *verifyFlags) run(cmd *cobra.Command, dir string) error {
-	o := verify.Options{Jobs: f.jobs}
+	o := verify.Options{Jobs: f.jobs, Quorum: f.quorum}
 	var err error
 	if o.Since, o.Until, err = f.times.parse(); err != nil {
 		return err
@@ -111,6 +117,12 @@ func (f *verifyFlags) run(cmd *cobra.Command, dir string) error {
 			return fmt.Errorf("--checkpoint %s: %w", path, err)
 		}
 		o.Checkpoints = append(o.Checkpoints, note)
+	}
+	if o.Witnesses, err = loadWitnesses(f.witnesses); err != nil {
+		return err
+	}
+	if err := checkQuorum(f.quorum, o.Witnesses); err != nil {
+		return err
 	}
 	if f.jobs < 0 {
 		return fmt.Errorf("--jobs %d: give how many goroutines, or 0 for one for each CPU", f.jobs)
@@ -229,10 +241,11 @@ func printReport(w io.Writer, dir string, kept []string, r *verify.Report) error
 	if r.TrustedFrom != nil && *r.TrustedFrom > r.Segments[0].FirstIndex {
 		fmt.Fprintf(&b, "trusted    from leaf %d on; what came before, only as what later keys vouch for\n", *r.TrustedFrom)
 	}
+	printWitnesses(&b, r)
 	if r.SelfAttested {
 		b.WriteString("\nNo --key was given: the log was checked with the keys it names itself. That proves\nthat it is consistent, not who wrote it. Give the public key that you kept.\n")
 	}
-	if len(kept) == 0 && !r.TamperingDetected {
+	if len(kept) == 0 && r.WitnessedSize == 0 && !r.TamperingDetected {
 		b.WriteString("\nNo --checkpoint was given: whether newest events have been cut off can be told only against\na checkpoint kept elsewhere. Make one with: auditlog checkpoint DIR\n")
 	}
 	if len(r.Findings) > 0 {
