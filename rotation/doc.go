@@ -28,6 +28,8 @@
 //     the file is re-read, cut back to its last checkpoint and never written
 //     again.
 //   - What the log does to itself, or finds was done to it, is an event in it.
+//   - A witness learns of a checkpoint only when that is durable, and nobody who holds
+//     Log.sem waits for a witness, but Close.
 //
 // dir.go holds every rule about files, fsync and rename; recover.go and
 // repair.go what happens on doubt.

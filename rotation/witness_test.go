@@ -451,7 +451,7 @@ func TestARestartGoesOnFromWhereTheWitnessIs(t *testing.T) {
 		"a segment a commit":    func(o *rotation.Options) { o.MaxSegmentBytes = 1 },
 		"checkpoints only":      func(o *rotation.Options) { o.Scope = segment.ScopeCheckpoint; o.MaxSegmentBytes = 3000 },
 		"without sync":          func(o *rotation.Options) { o.Sync = false; o.MaxSegmentBytes = 3000 },
-		"a key for each":        func(o *rotation.Options) { o.MaxSegmentBytes = 3000 },
+		"some segments":         func(o *rotation.Options) { o.MaxSegmentBytes = 3000 },
 		"a witness interval":    func(o *rotation.Options) { o.WitnessInterval = time.Minute },
 		"one witness of each 2": func(o *rotation.Options) { o.WitnessQuorum = 1 },
 	} {

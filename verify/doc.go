@@ -9,9 +9,10 @@
 // joined. A change to any byte is found, unless it has no meaning (a time stamp in
 // a gzip header, say), and named with file, line, leaf index and event.
 //
-// Trust comes from the caller: the public keys in [Options.Keys], and checkpoints
-// kept elsewhere in [Options.Checkpoints], which show that the log has not been cut
-// short. Without keys, those that the log itself names are used, and the report
+// Trust comes from the caller: the public keys in [Options.Keys]; checkpoints kept
+// elsewhere in [Options.Checkpoints], which show that the log has not been cut short;
+// and witnesses in [Options.Witnesses], whose cosignatures in the log show that they have
+// been shown the same one. Without keys, those that the log itself names are used, and the report
 // says that it attests itself: it is then consistent, but anybody could have made
 // it.
 //

@@ -432,3 +432,26 @@ func TestProofOfAWitnessedLog(t *testing.T) {
 		t.Errorf("with a stranger: %v", err)
 	}
 }
+
+// Nothing but what a witness has cosigned, and fits, counts.
+func FuzzClaim(f *testing.F) {
+	w := witnesstest.New(f, "w1")
+	a := newAuthor(f)
+	note, mark := a.commit()
+	a.say(map[string]string{"action": "more"})
+	a.commit()
+	good := a.claims(note, mark, w.Cosign(f, note))
+	f.Add(good.Checkpoint, good.Proof[0], good.Size)
+	f.Add(string(note), []byte(nil), uint64(1))
+	f.Add("", []byte{1}, uint64(0))
+	f.Fuzz(func(t *testing.T, checkpoint string, proof []byte, size uint64) {
+		b := &author{t: t, signer: a.signer, tree: a.tree, text: slices.Clone(a.text)}
+		b.say(says{Action: "witnessed", Checkpoint: checkpoint, Proof: [][]byte{proof}, Size: size})
+		b.commit()
+		r := b.check(verify.Options{Witnesses: keysOf(w)})
+		genuine := size == good.Size && bytes.Equal(proof, good.Proof[0]) && strings.Contains(checkpoint, lastLine(good.Checkpoint))
+		if r.WitnessedSize != 0 && !genuine {
+			t.Errorf("%q with the proof %x is taken for %d leaves", checkpoint, proof, r.WitnessedSize)
+		}
+	})
+}
