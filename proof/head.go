@@ -147,6 +147,7 @@ func (t *Tree) readNewest(s *span) error {
 	var tree merkle.Frontier
 	var mark *merkle.Mark
 	var cosigned []byte
+	refuted := false
 	for {
 		if r.Line()%1024 == 0 && t.ctx.Err() != nil {
 			return t.ctx.Err()
@@ -186,10 +187,16 @@ func (t *Tree) readNewest(s *span) error {
 		}
 		c, err := signing.ParseCheckpoint(note)
 		if err != nil || c.Size != tree.Size() || c.Root != tree.Root() {
+			refuted = true
 			continue
 		}
+		refuted = false
 		t.note, t.size = bytes.Clone(note), c.Size
 		t.newest = newest{subtrees{s.begin, c.Size, mark.Range(&tree)}, cosigned}
+	}
+	t.refuted = t.refuted || refuted
+	if end := max(s.begin, t.size); tree.Size() > end {
+		t.behind += tree.Size() - end
 	}
 	return nil
 }

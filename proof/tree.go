@@ -35,6 +35,10 @@ type Tree struct {
 	spans []span
 	note  []byte
 	size  uint64
+	// behind is the number of leaves behind that checkpoint, and refuted says that there
+	// is one among them that does not fit.
+	behind  uint64
+	refuted bool
 	// newest is what the newest segments' own lines have told.
 	newest newest
 
@@ -106,6 +110,10 @@ func (t *Tree) Checkpoint() []byte { return t.note }
 
 // Size returns the number of leaves under it.
 func (t *Tree) Size() uint64 { return t.size }
+
+// Behind returns the number of leaves that follow the newest checkpoint that fits, and
+// whether there are checkpoints behind it, which then do not fit.
+func (t *Tree) Behind() (leaves uint64, refuted bool) { return t.behind, t.refuted }
 
 // Base returns the index of the first leaf that has not been pruned.
 func (t *Tree) Base() uint64 { return t.spans[0].begin }

@@ -45,6 +45,9 @@ type Proven struct {
 	// EventSignedBy is the id of the trusted key that signed the event itself, "" if
 	// it carries no signature, or one of a key that is not known.
 	EventSignedBy string
+	// LaterKeysOnly says that all that is signed here is signed with keys that the log
+	// took up after the event: then whoever has one of them may have made the event up.
+	LaterKeysOnly bool
 	// Cosigned are the names of the witnesses that cosigned the checkpoint.
 	Cosigned []string
 }
@@ -106,6 +109,7 @@ func CheckProof(text []byte, o ProofOptions) (*Proven, error) {
 			return nil, fmt.Errorf("%w: %w", ErrProofFails, err)
 		}
 	}
+	proven.LaterKeysOnly = proven.EventSignedBy == "" && chain.later(p.Index, signedBy)
 	if proven.Cosigned, err = cosigned(p.Checkpoint, o); err != nil {
 		return nil, err
 	}
@@ -118,37 +122,70 @@ type keyChain struct {
 	changes []signing.KeyChange
 }
 
-// followKeys follows a proof's key changes from the trusted keys.
+// followKeys follows a proof's key changes from the trusted keys. They must be one
+// chain: a change that comes from nowhere could give the log another key at an index
+// than it had.
 func followKeys(p *proof.Inclusion, c signing.Checkpoint, keys []*signing.PublicKey) (*keyChain, error) {
 	chain := &keyChain{trusted: once(keys)}
-	for i, text := range p.KeyChanges {
+	known := map[string]bool{}
+	for _, k := range chain.trusted {
+		known[string(k.SPKI())] = true
+	}
+	for _, text := range p.KeyChanges {
 		n, err := signing.OpenKeyChange(text)
 		if err != nil {
 			return nil, err
 		}
-		if n.Origin != c.Origin || n.Index > c.Size || i > 0 && n.Index <= chain.changes[i-1].Index {
-			return nil, errors.New("its key changes are of another log, or out of order")
+		if n.Origin != c.Origin || n.Index > c.Size {
+			return nil, errors.New("its key changes are of another log, or later than its checkpoint")
+		}
+		if i := len(chain.changes); i > 0 && !follows(chain.changes[i-1], n) {
+			return nil, errors.New("its key changes are not one chain")
 		}
 		chain.changes = append(chain.changes, n)
-		if slices.ContainsFunc(chain.trusted, n.From.Equal) {
-			chain.trusted = once(append(chain.trusted, n.To))
+		if to := string(n.To.SPKI()); known[string(n.From.SPKI())] && !known[to] {
+			known[to] = true
+			chain.trusted = append(chain.trusted, n.To)
 		}
 	}
 	return chain, nil
 }
 
-// checkEvent checks an event's own signature with the key that the log had at its
-// index. A later key must not sign for an earlier one: whoever steals it could.
-func (k *keyChain) checkEvent(line segment.EventLine, index uint64) (string, error) {
-	var at *signing.PublicKey
+// follows reports whether a log can change its key so after another change.
+func follows(before, n signing.KeyChange) bool {
+	return n.Origin == before.Origin && n.Index > before.Index && n.From.Equal(before.To)
+}
+
+// at returns the key that the log had at a leaf, as its key changes say, or nil if
+// there are none.
+func (k *keyChain) at(index uint64) *signing.PublicKey {
+	if len(k.changes) == 0 {
+		return nil
+	}
+	at := k.changes[0].From
 	for _, n := range k.changes {
-		if at == nil {
-			at = n.From
-		}
 		if index >= n.Index {
 			at = n.To
 		}
 	}
+	return at
+}
+
+// later reports whether the log took up all of some keys behind a leaf.
+func (k *keyChain) later(index uint64, keys []*signing.PublicKey) bool {
+	now := k.at(index)
+	for _, key := range keys {
+		if key.Equal(now) || !slices.ContainsFunc(k.changes, func(n signing.KeyChange) bool { return n.Index > index && n.To.Equal(key) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// checkEvent checks an event's own signature with the key that the log had at its
+// index. A later key must not sign for an earlier one: whoever steals it could.
+func (k *keyChain) checkEvent(line segment.EventLine, index uint64) (string, error) {
+	at := k.at(index)
 	i := slices.IndexFunc(k.trusted, func(key *signing.PublicKey) bool { return key.ID() == line.KeyID })
 	switch {
 	case at != nil && at.ID() != line.KeyID:

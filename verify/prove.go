@@ -6,6 +6,7 @@ package verify
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -35,8 +36,10 @@ type Query struct {
 var (
 	// ErrNoEvent: the log has no such event.
 	ErrNoEvent = errors.New("the log has no such event")
-	// ErrPruned: retention has deleted the event.
+	// ErrPruned: retention has deleted the event, as the log itself says.
 	ErrPruned = proof.ErrPruned
+	// ErrMissing: the event, or what leads to it, is gone, and not by retention.
+	ErrMissing = errors.New("the oldest leaves of the log are gone, and it does not say that retention deleted them: run auditlog verify")
 	// ErrRepeated: several events have the id.
 	ErrRepeated = errors.New("several events have this id")
 	// ErrUnprovable: the log does not fit its own checkpoint.
@@ -68,7 +71,7 @@ func prove(ctx context.Context, fsys fs.FS, q Query) (*proof.Inclusion, error) {
 		err = fmt.Errorf("%w: %w", ErrNoLog, err)
 	}
 	if err != nil {
-		return nil, err
+		return nil, damaged(err)
 	}
 	p := &proof.Inclusion{Index: q.Index}
 	if q.ByIndex {
@@ -84,7 +87,11 @@ func prove(ctx context.Context, fsys fs.FS, q Query) (*proof.Inclusion, error) {
 			if err != nil {
 				return nil, damaged(err)
 			}
-			p.KeyChanges, err = keyChangesFor(fsys, tree.Size())
+			c, err := signing.ParseCheckpoint(p.Checkpoint)
+			if err != nil {
+				return nil, err
+			}
+			p.KeyChanges, err = keyChangesFor(fsys, c.Size)
 			return p, err
 		}
 	}
@@ -102,9 +109,19 @@ func damaged(err error) error {
 // lineAt returns the event line of a leaf.
 func lineAt(tree *proof.Tree, index uint64) ([]byte, error) {
 	if index >= tree.Size() {
+		if err := behind(tree); err != nil {
+			return nil, fmt.Errorf("leaf %d: %w", index, err)
+		}
 		return nil, fmt.Errorf("%w: the log has %d leaves, and leaf %d is none of them", ErrNoEvent, tree.Size(), index)
 	}
 	line, err := tree.Line(index)
+	if errors.Is(err, ErrPruned) {
+		var gone pruned
+		if err := tree.Leaves(0, nil, gone.take); err != nil {
+			return nil, damaged(err)
+		}
+		return nil, fmt.Errorf("leaf %d: %w", index, gone.judge(tree))
+	}
 	if err != nil {
 		return nil, damaged(err)
 	}
@@ -118,10 +135,14 @@ func lineAt(tree *proof.Tree, index uint64) ([]byte, error) {
 func find(tree *proof.Tree, q Query) (index uint64, line []byte, err error) {
 	id := []byte(q.EventID)
 	var at []uint64
+	var gone pruned
 	// The id as it stands on a line: most lines need not be parsed. Whatever else the
 	// log may say there is found out by parsing.
 	quoted := segment.Quote(id)
 	err = tree.Leaves(0, q.Progress, func(i uint64, l []byte) error {
+		if err := gone.take(i, l); err != nil {
+			return err
+		}
 		if !bytes.Contains(l, quoted) || segment.KindOf(l) != segment.KindEvent {
 			return nil
 		}
@@ -139,13 +160,55 @@ func find(tree *proof.Tree, q Query) (index uint64, line []byte, err error) {
 	case err != nil:
 		return 0, nil, damaged(err)
 	case len(at) == 0 && tree.Base() > 0:
-		return 0, nil, fmt.Errorf("%w with the id %q among those that are left; leaves 0 to %d have been pruned: %w", ErrNoEvent, q.EventID, tree.Base()-1, ErrPruned)
+		return 0, nil, fmt.Errorf("%w with the id %q among those that are left: %w", ErrNoEvent, q.EventID, gone.judge(tree))
+	case len(at) == 0 && behind(tree) != nil:
+		return 0, nil, fmt.Errorf("the id %q: %w", q.EventID, behind(tree))
 	case len(at) == 0:
 		return 0, nil, fmt.Errorf("%w with the id %q", ErrNoEvent, q.EventID)
 	case len(at) > 1:
 		return 0, nil, fmt.Errorf("%w, at the leaves %s: say which by its index", ErrRepeated, someOf(at))
 	}
 	return index, line, nil
+}
+
+// behind says what follows the newest checkpoint, or nil if nothing does.
+func behind(tree *proof.Tree) error {
+	lines, refuted := tree.Behind()
+	switch {
+	case refuted:
+		return fmt.Errorf("%w: behind its checkpoint over %d leaves there are others that do not fit", ErrUnprovable, tree.Size())
+	case lines > 0:
+		return fmt.Errorf("%w up to its newest checkpoint, over %d leaves; what follows that, %d lines, has not been acknowledged", ErrNoEvent, tree.Size(), lines)
+	}
+	return nil
+}
+
+// pruned is what the log says of the leaves that are gone.
+type pruned struct{ before uint64 }
+
+// take takes a line in.
+func (p *pruned) take(_ uint64, line []byte) error {
+	if !bytes.Contains(line, []byte(`"action":"pruned"`)) {
+		return nil
+	}
+	parsed, err := segment.ParseEvent(line)
+	var sum event.Summary
+	if err != nil || event.Scan(parsed.Canonical, &sum) != nil || sum.Log == nil {
+		return nil
+	}
+	var says said
+	if json.Unmarshal(sum.Log, &says) == nil && says.Action == "pruned" {
+		p.before = max(p.before, says.Before)
+	}
+	return nil
+}
+
+// judge returns the error for what is gone.
+func (p *pruned) judge(tree *proof.Tree) error {
+	if p.before < tree.Base() {
+		return fmt.Errorf("%w (leaves %d to %d)", ErrMissing, p.before, tree.Base()-1)
+	}
+	return fmt.Errorf("%w: leaves 0 to %d, as the log says", ErrPruned, tree.Base()-1)
 }
 
 func someOf(at []uint64) string {
@@ -221,8 +284,8 @@ func complete(p *proof.Inclusion, tree *proof.Tree, note []byte) error {
 	return nil
 }
 
-// keyChangesFor returns the log's key changes up to a size, for who knows its first
-// key only.
+// keyChangesFor returns the key changes that lead to the signer of the checkpoint of a
+// size, for who knows the log's first key only.
 func keyChangesFor(fsys fs.FS, size uint64) (notes [][]byte, err error) {
 	c := &checker{fsys: fsys}
 	if err := c.takeKeyChanges(); err != nil {
@@ -239,10 +302,15 @@ func keyChangesFor(fsys fs.FS, size uint64) (notes [][]byte, err error) {
 			c.filed = append(c.filed, *a.change)
 		}
 	}
+	var before *signing.KeyChange
 	for _, n := range c.filed {
-		if n.Index <= size {
-			notes = append(notes, n.Note)
+		if n.Index >= size {
+			break // the checkpoint of that size is the last one under the old key
 		}
+		if before != nil && !follows(*before, n) {
+			notes = nil // who trusts a key before the gap cannot be led over it
+		}
+		before, notes = &n, append(notes, n.Note)
 	}
 	return notes, nil
 }

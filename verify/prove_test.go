@@ -254,17 +254,31 @@ func TestProveWhatIsNotThere(t *testing.T) {
 	is("a header", verify.Query{ByIndex: true}, verify.ErrNoEvent)
 
 	// What a crash left behind the last checkpoint was never acknowledged.
-	torn := w.clone()
-	last := torn.lines(len(torn.names) - 1)
-	torn.setLines(len(torn.names)-1, append(last, bytes.Replace(last[1], []byte("own"), []byte("new"), 1)))
-	r := check(t, torn.fsys, verify.Options{Keys: public(w.signer)})
-	w2 := w
-	w = torn
+	whole := w
+	w = whole.clone()
+	last := w.lines(len(w.names) - 1)
+	tail := bytes.Replace(last[1], []byte("own"), []byte("new"), 1)
+	w.setLines(len(w.names)-1, append(last, tail))
+	r := whole.check(t)
 	is("a torn tail", verify.Query{Index: r.TreeSize, ByIndex: true}, verify.ErrNoEvent)
-	w = w2
+	is("an id with a torn tail", verify.Query{EventID: "id-99"}, verify.ErrNoEvent)
+	// A checkpoint that does not fit is no such tail.
+	w.setLines(len(w.names)-1, append(last, tail, last[len(last)-1]))
+	is("behind a checkpoint that does not fit", verify.Query{Index: r.TreeSize, ByIndex: true}, verify.ErrUnprovable)
+	is("an id behind such a checkpoint", verify.Query{EventID: "id-99"}, verify.ErrUnprovable)
+	w = whole
 
-	// Retention has deleted the oldest.
+	// Somebody has deleted the oldest, or retention has, as the log says.
+	base, err := segment.ParseName(w.names[1])
+	if err != nil {
+		t.Fatal(err)
+	}
 	delete(w.fsys, w.names[0])
+	is("a deleted leaf", verify.Query{Index: 1, ByIndex: true}, verify.ErrMissing)
+	is("a deleted id", verify.Query{EventID: "id-000"}, verify.ErrMissing, verify.ErrNoEvent)
+	w.extend(t, bare(own("pruned", fmt.Sprintf(`{"action":"pruned","before":%d}`, base.FirstIndex-1))))
+	is("a leaf beyond what was pruned", verify.Query{Index: 1, ByIndex: true}, verify.ErrMissing)
+	w.extend(t, bare(own("pruned", fmt.Sprintf(`{"action":"pruned","before":%d}`, base.FirstIndex))))
 	is("a pruned leaf", verify.Query{Index: 1, ByIndex: true}, verify.ErrPruned)
 	is("a pruned id", verify.Query{EventID: "id-000"}, verify.ErrPruned, verify.ErrNoEvent)
 	if _, err := verify.CheckProof(prove(t, w, "id-010").Marshal(), verify.ProofOptions{Keys: public(w.signer)}); err != nil {
@@ -281,6 +295,12 @@ func TestProveWhatIsNotThere(t *testing.T) {
 	is("a changed segment", verify.Query{Index: n.FirstIndex + 2, ByIndex: true}, verify.ErrUnprovable)
 	f.Data = f.Data[:len(f.Data)/3]
 	is("a cut segment", verify.Query{Index: n.FirstIndex + 40, ByIndex: true})
+	for _, name := range w.names[1 : len(w.names)-1] {
+		delete(w.fsys, name)
+	}
+	newest := w.fsys[w.names[len(w.names)-1]]
+	newest.Data = newest.Data[bytes.IndexByte(newest.Data, '\n')+1:]
+	is("a segment without its header", verify.Query{EventID: "id-010"}, verify.ErrUnprovable)
 	w = &written{fsys: nil}
 	is("no log", verify.Query{EventID: "x"}, verify.ErrNoLog)
 }

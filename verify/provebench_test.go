@@ -16,8 +16,10 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -30,7 +32,7 @@ var (
 )
 
 // BenchmarkProve proves the event in the middle of a log of segments of 50 MiB, and checks
-// the proof. It reports the proof's size.
+// the proof. It reports the proof's size, and what of the log is read.
 func BenchmarkProve(b *testing.B) {
 	for _, size := range strings.Split(*proveEvents, ",") {
 		n, err := strconv.Atoi(size)
@@ -57,6 +59,15 @@ func BenchmarkProve(b *testing.B) {
 				text = p.Marshal()
 			}
 			b.ReportMetric(float64(len(text)), "proof-bytes")
+			reportReading(b, fsys, q.Index)
+		})
+		b.Run(size+"/prove-by-id", func(b *testing.B) {
+			id := fmt.Sprintf("event-%d", n/2)
+			for b.Loop() {
+				if _, err := verify.Prove(b.Context(), fsys, verify.Query{EventID: id}); err != nil {
+					b.Fatal(err)
+				}
+			}
 		})
 		b.Run(size+"/check", func(b *testing.B) {
 			for b.Loop() {
@@ -66,6 +77,30 @@ func BenchmarkProve(b *testing.B) {
 			}
 		})
 	}
+}
+
+// reportReading reports what of a log it takes reading to prove a leaf.
+func reportReading(b *testing.B, fsys fs.FS, index uint64) {
+	b.Helper()
+	tree, err := proof.Open(b.Context(), fsys)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := tree.Line(index); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := tlog.ProveRecord(int64(tree.Size()), int64(index), tree); err != nil {
+		b.Fatal(err)
+	}
+	listing, err := segment.List(fsys)
+	if err != nil {
+		b.Fatal(err)
+	}
+	stats := tree.Stats()
+	b.ReportMetric(float64(len(listing.Segments)), "segments")
+	b.ReportMetric(float64(stats.Segments), "segments-read")
+	b.ReportMetric(float64(stats.Heads), "heads-read")
+	b.ReportMetric(float64(stats.Bytes), "stored-bytes-read")
 }
 
 // largeLog writes a log of n events, in commits of a thousand.
@@ -90,6 +125,7 @@ func largeLog(b *testing.B, dir string, s *signing.Signer, n int) fs.FS {
 			r := plog.NewLogRecord()
 			r.SetTimestamp(pcommon.Timestamp(1_800_000_000_000_000_000 + j))
 			r.SetEventName("file.read")
+			r.Attributes().PutStr("audit.record.id", fmt.Sprintf("event-%d", j))
 			r.Attributes().PutStr("user.id", fmt.Sprintf("user-%d", j%1000))
 			r.Attributes().PutStr("file.path", fmt.Sprintf("/srv/reports/%d.pdf", j))
 			r.Attributes().PutStr("client.address", "192.0.2.7")

@@ -78,7 +78,13 @@ func (f *checkFlags) run(cmd *cobra.Command, path string) error {
 	p, err := verify.CheckProof(text, o)
 	switch {
 	case errors.Is(err, verify.ErrProofFails):
-		if !f.quiet {
+		switch {
+		case f.quiet:
+		case f.json:
+			if err := printFailedJSON(cmd.OutOrStdout(), err); err != nil {
+				return err
+			}
+		default:
 			fmt.Fprintf(cmd.OutOrStdout(), "THE PROOF FAILS: %s\n", plain(err.Error()))
 		}
 		return errTampering
@@ -120,6 +126,7 @@ type provenJSON struct {
 	RootHash      []byte          `json:"root_hash"`
 	SignedBy      []string        `json:"signed_by"`
 	EventSignedBy string          `json:"event_signed_by"`
+	LaterKeysOnly bool            `json:"later_keys_only"`
 	Cosigned      []string        `json:"cosigned_by"`
 	Event         json.RawMessage `json:"event"`
 }
@@ -131,7 +138,17 @@ func printProvenJSON(w io.Writer, p *verify.Proven) error {
 	if cosigned == nil {
 		cosigned = []string{}
 	}
-	return enc.Encode(provenJSON{true, p.Origin, p.Index, p.TreeSize, p.RootHash, p.SignedBy, p.EventSignedBy, cosigned, p.Event})
+	return enc.Encode(provenJSON{true, p.Origin, p.Index, p.TreeSize, p.RootHash, p.SignedBy, p.EventSignedBy, p.LaterKeysOnly, cosigned, p.Event})
+}
+
+// printFailedJSON prints why a proof fails, for programs.
+func printFailedJSON(w io.Writer, why error) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(struct {
+		Valid  bool   `json:"valid"`
+		Reason string `json:"reason"`
+	}{false, why.Error()})
 }
 
 func printProven(w io.Writer, p *verify.Proven) error {
@@ -144,6 +161,9 @@ func printProven(w io.Writer, p *verify.Proven) error {
 	fmt.Fprintf(&b, "checkpoint  over %d leaves, signed by %s\n", p.TreeSize, strings.Join(p.SignedBy, ", "))
 	if p.EventSignedBy != "" {
 		fmt.Fprintf(&b, "event       signed by %s\n", p.EventSignedBy)
+	}
+	if p.LaterKeysOnly {
+		b.WriteString("caution     only keys that the log took up after the event vouch for it: who has one may have made it up\n")
 	}
 	if len(p.Cosigned) > 0 {
 		fmt.Fprintf(&b, "cosigned    by %s\n", plain(strings.Join(p.Cosigned, ", ")))

@@ -25,8 +25,8 @@ checkpoint, and the hashes that lead from the one to the other (c2sp.org/tlog-pr
 Who has the log's public key can check it with "auditlog check", offline and without
 the rest of the log. The checkpoint's signature is not checked here.
 
-Exit codes: 0 the proof is made; 1 the log does not fit its own checkpoint; 2 there is
-no such event, or it could not be read.`,
+Exit codes: 0 the proof is made; 1 the log does not fit its own checkpoint, or leaves
+are gone that retention has not deleted; 2 there is no such event, or it could not be read.`,
 		Example: `  auditlog prove audit-log --event-id 0198c0de-7e57-7000-8000-000000000001 --out proof.txt
   auditlog check proof.txt --key audit-log-key.pub.pem`,
 		Args: cobra.ExactArgs(1),
@@ -45,7 +45,7 @@ no such event, or it could not be read.`,
 			p, err := verify.Prove(cmd.Context(), fsys, q)
 			finish()
 			if err != nil {
-				if errors.Is(err, verify.ErrUnprovable) {
+				if errors.Is(err, verify.ErrUnprovable) || errors.Is(err, verify.ErrMissing) {
 					fmt.Fprintf(cmd.ErrOrStderr(), "auditlog: %s: %s\n", plain(args[0]), plain(err.Error()))
 					return errTampering
 				}
