@@ -154,3 +154,44 @@ func TestLogThatNeverStandsStill(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A proof is made of a log that is being compressed and pruned while it is read.
+func TestProveMeanwhile(t *testing.T) {
+	w := write(t, rotation.Options{MaxSegmentBytes: 2000}, slices.Repeat([]int{1}, 8)...)
+	for i, name := range w.names[:len(w.names)-1] {
+		for _, q := range []verify.Query{{EventID: "id-003"}, {Index: 1, ByIndex: true}, {Index: 10, ByIndex: true}} {
+			for _, how := range []string{"compressed", "pruned"} {
+				c := w.clone()
+				next, err := segment.ParseName(w.names[i+1])
+				if err != nil {
+					t.Fatal(err)
+				}
+				changed := false
+				p, err := verify.Prove(t.Context(), live{c.fsys, func(opened string) {
+					if opened != name || changed {
+						return
+					}
+					changed = true
+					if how == "compressed" {
+						c.compress(t, name, segment.Zstd)
+						return
+					}
+					c.extend(t, bare(own("pruned", fmt.Sprintf(`{"action":"pruned","before":%d}`, next.FirstIndex))))
+					for _, one := range w.names[:i+1] {
+						delete(c.fsys, one)
+					}
+				}}, q)
+				if errors.Is(err, verify.ErrPruned) && how == "pruned" {
+					continue
+				}
+				if err != nil {
+					t.Errorf("%+v, segment %d %s meanwhile: %v", q, i, how, err)
+					continue
+				}
+				if _, err := verify.CheckProof(p.Marshal(), verify.ProofOptions{Keys: public(w.signer)}); err != nil {
+					t.Errorf("%+v, segment %d %s meanwhile: %v", q, i, how, err)
+				}
+			}
+		}
+	}
+}

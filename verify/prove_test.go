@@ -8,6 +8,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -80,7 +82,23 @@ func TestProveEveryEvent(t *testing.T) {
 	}
 }
 
-// No byte of a proof can be changed.
+// Of compressed segments, the proofs are the same.
+func TestProveCompressed(t *testing.T) {
+	for _, c := range []segment.Compression{segment.Zstd, segment.Gzip} {
+		w := write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 5, 2, 3, 1, 1, 4)
+		want := [][]byte{prove(t, w, "id-000").Marshal(), proveLeaf(t, w, 9).Marshal(), prove(t, w, "id-016").Marshal()}
+		for _, name := range w.names {
+			w.compress(t, name, c)
+		}
+		for i, got := range [][]byte{prove(t, w, "id-000").Marshal(), proveLeaf(t, w, 9).Marshal(), prove(t, w, "id-016").Marshal()} {
+			if !bytes.Equal(got, want[i]) {
+				t.Errorf("%s: proof %d is another", c, i)
+			}
+		}
+	}
+}
+
+// No byte of a proof can be changed, left out, repeated or put between.
 func TestProofMutated(t *testing.T) {
 	keys := threeKeys(t)
 	w := writeKeys(t, rotation.Options{}, keys...)
@@ -89,16 +107,23 @@ func TestProofMutated(t *testing.T) {
 	if _, err := verify.CheckProof(text, o); err != nil {
 		t.Fatal(err)
 	}
-	for i := range text {
-		for _, x := range []byte{0x01, 0x02, 0x20, 0x80} {
-			changed := bytes.Clone(text)
-			changed[i] ^= x
-			// Of the checkpoint's signature lines, those of keys that are not known mean
-			// nothing; here all are known.
-			if _, err := verify.CheckProof(changed, o); err == nil {
-				t.Fatalf("byte %d changed from %q to %q, and the proof holds", i, text[i], changed[i])
-			}
+	refused := func(i int, how string, changed []byte) {
+		t.Helper()
+		// Every key that has signed here is known, so that every signature line counts.
+		if _, err := verify.CheckProof(changed, o); err == nil && !bytes.Equal(changed, text) {
+			t.Fatalf("byte %d, %q, %s, and the proof holds", i, text[i], how)
 		}
+	}
+	for i := range text {
+		for bit := range 8 {
+			changed := bytes.Clone(text)
+			changed[i] ^= 1 << bit
+			refused(i, fmt.Sprintf("bit %d changed", bit), changed)
+		}
+		refused(i, "left out", slices.Delete(bytes.Clone(text), i, i+1))
+		refused(i, "repeated", slices.Insert(bytes.Clone(text), i, text[i]))
+		refused(i, "a line feed put before", slices.Insert(bytes.Clone(text), i, '\n'))
+		refused(i, "a space put before", slices.Insert(bytes.Clone(text), i, ' '))
 	}
 	for _, cut := range []int{0, 10, len(text) / 2, len(text) - 1} {
 		if _, err := verify.CheckProof(text[:cut], o); err == nil {
@@ -320,13 +345,73 @@ func TestProveRepeatedID(t *testing.T) {
 	}
 }
 
+// What changes only the signature lines of strangers changes nothing that is shown.
+func TestProofMutatedWhereItMeansNothing(t *testing.T) {
+	w := write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 5, 2)
+	text := prove(t, w, "id-003").Marshal()
+	o := verify.ProofOptions{Keys: public(w.signer)}
+	want, err := verify.CheckProof(text, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	strange := append(bytes.Clone(text), "\u2014 stranger.example AAAAAAAAAAAAAAAA\n"...)
+	for i := range strange {
+		for bit := range 8 {
+			changed := bytes.Clone(strange)
+			changed[i] ^= 1 << bit
+			got, err := verify.CheckProof(changed, o)
+			if err == nil && (i < len(text) || !reflect.DeepEqual(got, want)) {
+				t.Fatalf("byte %d, %q, bit %d: %+v, want %+v", i, strange[i], bit, got, want)
+			}
+		}
+	}
+	if got, err := verify.CheckProof(strange, o); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// Whatever is accepted proves a line of the log, at its place, under a checkpoint of
+// the log. The keys and the log are those of the vectors, so that the corpus means
+// something.
 func FuzzCheckProof(f *testing.F) {
-	w := write(f, rotation.Options{}, 1, 5, 2)
-	f.Add(prove(f, w, "id-003").Marshal())
+	const vectors = "../testdata/vectors/"
+	key, err := signing.LoadPublicKey(vectors + "ecdsa-p256.pub.pem")
+	if err != nil {
+		f.Fatal(err)
+	}
+	good, err := os.ReadFile(vectors + "proof.txt")
+	if err != nil {
+		f.Fatal(err)
+	}
+	fsys := os.DirFS(vectors + "log-key-change")
+	o := verify.ProofOptions{Keys: []*signing.PublicKey{key}}
+	want, err := verify.CheckProof(good, o)
+	if err != nil {
+		f.Fatal(err)
+	}
+	lines := map[uint64][]byte{}
+	for i := range want.TreeSize {
+		p, err := verify.Prove(f.Context(), fsys, verify.Query{Index: i, ByIndex: true})
+		if errors.Is(err, verify.ErrNoEvent) {
+			continue // a header
+		}
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(p.Marshal())
+		lines[i] = p.Line
+	}
+	f.Add(good)
 	f.Fuzz(func(t *testing.T, text []byte) {
-		p, err := verify.CheckProof(text, verify.ProofOptions{Keys: public(w.signer)})
-		if err == nil && !bytes.Contains(p.Event, []byte(`"event_id"`)) {
+		p, err := verify.CheckProof(text, o)
+		if err != nil {
+			return
+		}
+		if !bytes.Equal(p.Line, lines[p.Index]) || p.TreeSize > want.TreeSize {
 			t.Errorf("proven: %+v", p)
+		}
+		if p.TreeSize == want.TreeSize && !bytes.Equal(p.RootHash, want.RootHash) {
+			t.Errorf("another root: %x", p.RootHash)
 		}
 	})
 }

@@ -79,6 +79,42 @@ func BenchmarkProve(b *testing.B) {
 	}
 }
 
+// BenchmarkCheckManyKeys checks a proof that leads over so many changes of the key.
+func BenchmarkCheckManyKeys(b *testing.B) {
+	const most = 3000
+	first := newSigner(b, signing.Ed25519)
+	w := write(b, rotation.Options{Scope: segment.ScopeCheckpoint, Signer: first}, most+1)
+	p := proveLeaf(b, w, most)
+	c, err := signing.ParseCheckpoint(p.Checkpoint)
+	if err != nil {
+		b.Fatal(err)
+	}
+	last := first
+	for i := 1; i <= most; i++ {
+		next := newSigner(b, signing.Ed25519)
+		n, err := signing.SignKeyChange(c.Origin, uint64(i), [32]byte{}, last, next)
+		if err != nil {
+			b.Fatal(err)
+		}
+		p.KeyChanges = append(p.KeyChanges, n)
+		if last = next; i%1000 != 0 {
+			continue
+		}
+		if p.Checkpoint, err = signing.SignCheckpoint(c.Origin, c.Size, c.Root, last); err != nil {
+			b.Fatal(err)
+		}
+		text := p.Marshal()
+		b.Run(strconv.Itoa(i), func(b *testing.B) {
+			for b.Loop() {
+				if _, err := verify.CheckProof(text, verify.ProofOptions{Keys: public(first)}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(len(text)), "proof-bytes")
+		})
+	}
+}
+
 // reportReading reports what of a log it takes reading to prove a leaf.
 func reportReading(b *testing.B, fsys fs.FS, index uint64) {
 	b.Helper()
