@@ -1,0 +1,151 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package interop_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"filippo.io/torchwood"
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/tiles"
+)
+
+// published is a log that is exported, and served by a plain web server, bit by bit.
+type published struct {
+	t       *testing.T
+	s       *signing.Signer
+	log     *rotation.Log
+	dir     string
+	out     *os.Root
+	fetcher *torchwood.TileFetcher
+	n       int
+}
+
+func publish(t *testing.T) *published {
+	t.Helper()
+	s, err := signing.CreateKeyFile(filepath.Join(t.TempDir(), "key.pem"), signing.Ed25519)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &published{t: t, s: s, dir: filepath.Join(t.TempDir(), "log")}
+	if p.log, err = rotation.Open(t.Context(), rotation.Options{Directory: p.dir, Origin: vectorOrigin, Signer: s, Scope: segment.ScopeCheckpoint, MaxSegmentBytes: 1 << 20}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.log.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	out := t.TempDir()
+	if p.out, err = os.OpenRoot(out); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.out.Close() })
+	server := httptest.NewServer(http.FileServer(http.Dir(out)))
+	t.Cleanup(server.Close)
+	if p.fetcher, err = torchwood.NewTileFetcher(server.URL, torchwood.WithHTTPClient(server.Client())); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// grow adds events, in commits of 2,000 at most, and exports them.
+func (p *published) grow(events int) {
+	p.t.Helper()
+	for ; events > 0; events -= 2000 {
+		b := p.log.NewBatch()
+		for range min(events, 2000) {
+			p.n++
+			err := b.Add(func(dst []byte) ([]byte, error) {
+				return event.AppendOwn(dst, event.Own{ID: fmt.Sprint("id-", p.n), Time: time.Unix(1_800_000_000, 0), Origin: vectorOrigin, Level: event.LevelInfo, Action: "test", Detail: []byte(`{"action":"test"}`)}), nil
+			}, nil, "")
+			if err != nil {
+				p.t.Fatal(err)
+			}
+		}
+		_, err := p.log.Append(p.t.Context(), b)
+		b.Release()
+		if err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	if _, err := tiles.Export(p.t.Context(), os.DirFS(p.dir), p.out, tiles.Options{Keys: []*signing.PublicKey{p.s.Public()}}); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// tree returns the tree under the checkpoint that is served.
+func (p *published) tree() tlog.Tree {
+	p.t.Helper()
+	text, err := p.fetcher.ReadEndpoint(p.t.Context(), "checkpoint")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	opened, err := note.Open(text, note.VerifierList(verifier(p.t, p.s)))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	c, err := torchwood.ParseCheckpoint(opened.Text)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return c.Tree
+}
+
+// mirror reads all entries of a tree, which torchwood checks.
+func (p *published) mirror(tree tlog.Tree) error {
+	p.t.Helper()
+	client, err := torchwood.NewClient(p.fetcher)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	seen := int64(0)
+	for range client.AllEntries(p.t.Context(), tree, 0) {
+		seen++
+	}
+	if client.Err() == nil && seen != tree.N {
+		return fmt.Errorf("%d entries of %d", seen, tree.N)
+	}
+	return client.Err()
+}
+
+// torchwood follows a log through exports that end at, before and behind full tiles, up
+// to a third level, and finds each tree the beginning of the next.
+func TestTorchwoodFollowsOurTiles(t *testing.T) {
+	p := publish(t)
+	var before tlog.Tree
+	for _, events := range []int{1, 100, 151, 1, 1, 1, 256, 1000, 64000, 700} {
+		p.grow(events)
+		tree := p.tree()
+		if err := p.mirror(tree); err != nil {
+			t.Fatalf("%d leaves: %v", tree.N, err)
+		}
+		if before.N > 0 {
+			path, err := tlog.ProveTree(tree.N, before.N, torchwood.TileHashReaderWithContext(t.Context(), tree, p.fetcher))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := tlog.CheckTree(path, tree.N, tree.Hash, before.N, before.Hash); err != nil {
+				t.Fatalf("from %d to %d leaves: %v", before.N, tree.N, err)
+			}
+		}
+		before = tree
+	}
+	if before.N <= 1<<16 {
+		t.Fatalf("%d leaves need no third level", before.N)
+	}
+}
