@@ -28,7 +28,6 @@ import (
 type published struct {
 	t       *testing.T
 	s       *signing.Signer
-	log     *rotation.Log
 	dir     string
 	out     *os.Root
 	fetcher *torchwood.TileFetcher
@@ -42,14 +41,6 @@ func publish(t *testing.T) *published {
 		t.Fatal(err)
 	}
 	p := &published{t: t, s: s, dir: filepath.Join(t.TempDir(), "log")}
-	if p.log, err = rotation.Open(t.Context(), rotation.Options{Directory: p.dir, Origin: vectorOrigin, Signer: s, Scope: segment.ScopeCheckpoint, MaxSegmentBytes: 1 << 20}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := p.log.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
 	out := t.TempDir()
 	if p.out, err = os.OpenRoot(out); err != nil {
 		t.Fatal(err)
@@ -66,8 +57,12 @@ func publish(t *testing.T) *published {
 // grow adds events, in commits of 2,000 at most, and exports them.
 func (p *published) grow(events int) {
 	p.t.Helper()
+	log, err := rotation.Open(p.t.Context(), rotation.Options{Directory: p.dir, Origin: vectorOrigin, Signer: p.s, Scope: segment.ScopeCheckpoint, MaxSegmentBytes: 1 << 20})
+	if err != nil {
+		p.t.Fatal(err)
+	}
 	for ; events > 0; events -= 2000 {
-		b := p.log.NewBatch()
+		b := log.NewBatch()
 		for range min(events, 2000) {
 			p.n++
 			err := b.Add(func(dst []byte) ([]byte, error) {
@@ -77,11 +72,14 @@ func (p *published) grow(events int) {
 				p.t.Fatal(err)
 			}
 		}
-		_, err := p.log.Append(p.t.Context(), b)
+		_, err := log.Append(p.t.Context(), b)
 		b.Release()
 		if err != nil {
 			p.t.Fatal(err)
 		}
+	}
+	if err := log.Close(context.Background()); err != nil {
+		p.t.Fatal(err)
 	}
 	if _, err := tiles.Export(p.t.Context(), os.DirFS(p.dir), p.out, tiles.Options{Keys: []*signing.PublicKey{p.s.Public()}}); err != nil {
 		p.t.Fatal(err)
@@ -147,5 +145,17 @@ func TestTorchwoodFollowsOurTiles(t *testing.T) {
 	}
 	if before.N <= 1<<16 {
 		t.Fatalf("%d leaves need no third level", before.N)
+	}
+}
+
+// A client that has the checkpoint from before an export can still read what it covers:
+// the export may have come between its two requests.
+func TestTorchwoodReadsUnderTheCheckpointBefore(t *testing.T) {
+	p := publish(t)
+	p.grow(100)
+	before := p.tree()
+	p.grow(300)
+	if err := p.mirror(before); err != nil {
+		t.Error(err)
 	}
 }

@@ -161,7 +161,9 @@ func (t *Tree) readNewest(s *span) error {
 		}
 		if err := h.take(r.Line(), line, *s); err != nil {
 			if r.Line() == 1 && t.note == nil && len(t.spans) > 1 {
-				return nil // not finished, perhaps; the one before will tell
+				// Not finished, perhaps: then the one before will tell, and no checkpoint
+				// follows.
+				return t.lookForCheckpoint(s, r)
 			}
 			return err
 		}
@@ -199,4 +201,26 @@ func (t *Tree) readNewest(s *span) error {
 		t.behind += tree.Size() - end
 	}
 	return nil
+}
+
+// lookForCheckpoint looks at what follows a header that is none: a crash leaves no
+// checkpoint there.
+func (t *Tree) lookForCheckpoint(s *span, r *segment.Reader) error {
+	for {
+		line, err := r.Next()
+		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read %s: %w", s.file.Name, err)
+		}
+		note, err := segment.ParseCheckpoint(line)
+		if err != nil {
+			continue
+		}
+		if _, err := signing.ParseCheckpoint(note); err == nil {
+			t.refuted = true
+			return nil
+		}
+	}
 }

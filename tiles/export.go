@@ -8,12 +8,15 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"os"
+	"strconv"
 
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
+	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
@@ -45,28 +48,64 @@ var (
 	// ErrTampered: the log's lines do not lead to its own checkpoint.
 	ErrTampered = errors.New("the log does not fit its own checkpoint: run auditlog verify")
 	// ErrTooLong: a line does not fit into a bundle of entries.
-	ErrTooLong = fmt.Errorf("a line is longer than %d bytes, which is the most that tlog-tiles allows for an entry: export the hashes only", math.MaxUint16)
+	ErrTooLong = fmt.Errorf("a line is longer than %d bytes, which is the most that tlog-tiles allows for an entry: export the hashes only, to another directory", math.MaxUint16)
 )
 
-// Export writes the log in the root of fsys, up to its newest checkpoint, to a
-// directory, or adds to what is there what has come since. The checkpoint is written
-// last, so that the directory holds a whole log at any time. Only one export may write
-// to a directory at a time.
+// Export writes the log in the root of fsys to a directory, or adds to what is there what
+// has come since: up to the log's checkpoint file, which holds what is durable. The
+// checkpoint is written last, so that the directory holds a whole log at any time, and
+// nothing is written before the log has been found to fit it. Only one export may write
+// to a directory at a time; another one fails.
 func Export(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Result, err error) {
+	unlock, err := lock(root)
+	if err != nil {
+		return r, err
+	}
+	defer unlock()
+	const tries = 5 // the writer may compress or prune a segment meanwhile
+	for range tries {
+		if r, err = exportOnce(ctx, fsys, root, o); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	for _, form := range []error{segment.ErrBadCompression, segment.ErrTrailingData, segment.ErrLineTooLong, segment.ErrNotRegular, proof.ErrDamaged} {
+		if errors.Is(err, form) {
+			return r, fmt.Errorf("%w: %w", ErrTampered, err)
+		}
+	}
+	return r, err
+}
+
+func exportOnce(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Result, err error) {
 	tree, err := proof.Open(ctx, fsys)
 	if err != nil {
 		return r, err
 	}
-	to, err := verify.OpenCheckpoint(fsys, tree.Checkpoint(), o.Keys)
+	if _, refuted := tree.Behind(); refuted {
+		return r, fmt.Errorf("%w: the newest checkpoint that fits covers %d leaves, and others follow it", ErrTampered, tree.Size())
+	}
+	note, err := durable(fsys, tree)
+	if err != nil {
+		return r, err
+	}
+	to, err := verify.OpenCheckpoint(fsys, note, o.Keys)
 	if err != nil {
 		return r, err
 	}
 	x := &export{out: &out{root: root, made: map[string]bool{}, dirs: map[string]bool{}}, o: o}
-	from, err := x.load(to)
+	from, err := x.load(tree, to)
 	if err != nil {
 		return r, err
 	}
 	r = Result{Origin: to.Origin, From: from.Size, To: to.Size}
+	if from.Size > to.Size {
+		// The log's checkpoint file lags behind what was exported, of the same log.
+		r.To = from.Size
+		return r, nil
+	}
+	if err := x.check(tree, from, to); err != nil {
+		return r, err
+	}
 	if err := x.add(tree, from, to); err != nil {
 		return r, err
 	}
@@ -77,13 +116,39 @@ func Export(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Result
 		return r, err
 	}
 	// All that the checkpoint covers is durable.
-	if err := x.out.replace(checkpointName, tree.Checkpoint()); err != nil {
+	if err := x.out.replace(checkpointName, note); err != nil {
 		return r, err
 	}
 	if err := x.out.sync(); err != nil {
 		return r, err
 	}
-	return r, x.clean()
+	return r, x.clean(from.Size, to.Size)
+}
+
+// durable returns the checkpoint to export: what the log's checkpoint file holds, if
+// there is one. What follows that in the segments may not have reached the disk, and a
+// power cut may take it back.
+func durable(fsys fs.FS, tree *proof.Tree) ([]byte, error) {
+	f, err := segment.OpenRegular(fsys, segment.CheckpointName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return tree.Checkpoint(), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	note, err := io.ReadAll(io.LimitReader(f, maxCheckpoint))
+	if err != nil {
+		return nil, err
+	}
+	c, err := signing.ParseCheckpoint(note)
+	if err != nil {
+		return nil, fmt.Errorf("%w: its checkpoint file: %w", ErrTampered, err)
+	}
+	if c.Size > tree.Size() {
+		return nil, fmt.Errorf("%w: its checkpoint file covers %d leaves, and the segments hold %d", ErrTampered, c.Size, tree.Size())
+	}
+	return note, nil
 }
 
 // export is one run.
@@ -94,15 +159,13 @@ type export struct {
 	// bundle holds the entries of the leaves at the right edge, count their number.
 	bundle []byte
 	count  int
-	// full are the tiles that were not before and are now.
-	full []string
 }
 
 // maxCheckpoint is far above the size of any checkpoint.
 const maxCheckpoint = 64 << 10
 
 // load reads what was exported before.
-func (x *export) load(to signing.Checkpoint) (from signing.Checkpoint, err error) {
+func (x *export) load(tree *proof.Tree, to signing.Checkpoint) (from signing.Checkpoint, err error) {
 	x.edge = &edge{}
 	note, err := x.out.readAtMost(checkpointName, maxCheckpoint)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -118,16 +181,23 @@ func (x *export) load(to signing.Checkpoint) (from signing.Checkpoint, err error
 		return from, fmt.Errorf("the directory holds the log %q, not %q: choose another directory", from.Origin, to.Origin)
 	}
 	if from.Size > to.Size {
-		return from, fmt.Errorf("%w: %d leaves were exported, and the log has %d", ErrForked, from.Size, to.Size)
+		if from.Size > tree.Size() {
+			return from, fmt.Errorf("%w: %d leaves were exported, and the log has %d", ErrForked, from.Size, tree.Size())
+		}
+		root, err := tree.Root(from.Size)
+		if err == nil && merkle.Hash(root) != merkle.Hash(from.Root) {
+			err = fmt.Errorf("%w: their trees of %d leaves differ; the log has %d", ErrForked, from.Size, tree.Size())
+		}
+		return from, err
 	}
 	if x.edge, err = loadEdge(from.Size, x.out.read); err != nil {
 		return from, fmt.Errorf("what was exported before: %w", err)
 	}
-	tree, err := x.edge.frontier()
+	exported, err := x.edge.frontier()
 	if err != nil {
 		return from, fmt.Errorf("what was exported before: %w", err)
 	}
-	if tree.Root() != merkle.Hash(from.Root) {
+	if exported.Root() != merkle.Hash(from.Root) {
 		return from, fmt.Errorf("what was exported before: its tiles do not lead to its checkpoint over %d leaves", from.Size)
 	}
 	return from, x.loadBundle(from.Size)
@@ -136,6 +206,9 @@ func (x *export) load(to signing.Checkpoint) (from signing.Checkpoint, err error
 // loadBundle reads the entries at the right edge.
 func (x *export) loadBundle(size uint64) (err error) {
 	if x.count = int(size % width); x.o.HashesOnly {
+		if _, err := x.out.root.Lstat("tile/entries"); !errors.Is(err, fs.ErrNotExist) {
+			return errors.Join(errors.New("entries were exported before: go on with them, or export the hashes only to another directory"), err)
+		}
 		return nil
 	}
 	if size >= width {
@@ -171,8 +244,9 @@ func (x *export) loadBundle(size uint64) (err error) {
 	return nil
 }
 
-// add adds the leaves from one checkpoint up to another.
-func (x *export) add(tree *proof.Tree, from, to signing.Checkpoint) error {
+// check makes sure that the log extends what was exported before, and leads to its own
+// checkpoint.
+func (x *export) check(tree *proof.Tree, from, to signing.Checkpoint) error {
 	if from.Size < tree.Base() {
 		return fmt.Errorf("leaves %d to %d of the log: %w", from.Size, tree.Base()-1, proof.ErrPruned)
 	}
@@ -186,25 +260,55 @@ func (x *export) add(tree *proof.Tree, from, to signing.Checkpoint) error {
 	if err != nil {
 		return err
 	}
-	// The leaves of the segment that were exported before must be the same.
-	for n, err := range x.leaves(tree, from.Size) {
+	forked := func() error {
+		if before.Size() == from.Size && before.Root() != merkle.Hash(from.Root) {
+			return fmt.Errorf("%w: their trees of %d leaves differ; the log has %d", ErrForked, from.Size, to.Size)
+		}
+		return nil
+	}
+	for n, err := range x.leaves(tree, from.Size, to.Size) {
 		if err != nil {
 			return err
 		}
-		if before.Size() == from.Size && before.Root() != merkle.Hash(from.Root) {
-			return fmt.Errorf("%w: their trees of %d leaves differ", ErrForked, from.Size)
+		if err := forked(); err != nil {
+			return err
 		}
-		leaf := merkle.LeafHash(n.line)
-		before.Append(leaf)
+		before.Append(merkle.LeafHash(n.line))
+		if !x.o.HashesOnly && n.index >= from.Size && len(n.line) > math.MaxUint16 {
+			return fmt.Errorf("leaf %d: %w", n.index, ErrTooLong)
+		}
+	}
+	if err := forked(); err != nil {
+		return err
+	}
+	if before.Size() != to.Size || before.Root() != merkle.Hash(to.Root) {
+		return fmt.Errorf("%w: the lines do not lead to the checkpoint over %d leaves", ErrTampered, to.Size)
+	}
+	return nil
+}
+
+// add adds the leaves from one checkpoint up to another.
+func (x *export) add(tree *proof.Tree, from, to signing.Checkpoint) error {
+	if from.Size == to.Size {
+		return nil
+	}
+	for n, err := range x.leaves(tree, from.Size, to.Size) {
+		if err != nil {
+			return err
+		}
 		if n.index < from.Size {
 			continue
 		}
-		if err := x.leaf(leaf, n.line); err != nil {
+		if err := x.leaf(merkle.LeafHash(n.line), n.line); err != nil {
 			return fmt.Errorf("leaf %d: %w", n.index, err)
 		}
 	}
-	if before.Size() != to.Size || before.Root() != merkle.Hash(to.Root) {
-		return ErrTampered
+	got, err := x.edge.frontier()
+	if err != nil {
+		return err
+	}
+	if got.Root() != merkle.Hash(to.Root) {
+		return fmt.Errorf("%w: it was changed while it was being exported", ErrTampered)
 	}
 	return nil
 }
@@ -217,11 +321,12 @@ type numbered struct {
 
 var errEnough = errors.New("enough")
 
-// leaves yields the leaves from the beginning of the segment that holds one.
-func (x *export) leaves(tree *proof.Tree, from uint64) func(yield func(numbered, error) bool) {
+// leaves yields the leaves from the beginning of the segment that holds one, up to
+// another.
+func (x *export) leaves(tree *proof.Tree, from, to uint64) func(yield func(numbered, error) bool) {
 	return func(yield func(numbered, error) bool) {
 		err := tree.Leaves(from, x.o.Progress, func(index uint64, line []byte) error {
-			if !yield(numbered{index, line}, nil) {
+			if index >= to || !yield(numbered{index, line}, nil) {
 				return errEnough
 			}
 			return nil
@@ -235,9 +340,6 @@ func (x *export) leaves(tree *proof.Tree, from uint64) func(yield func(numbered,
 // leaf adds a leaf.
 func (x *export) leaf(hash merkle.Hash, line []byte) error {
 	if !x.o.HashesOnly {
-		if len(line) > math.MaxUint16 {
-			return ErrTooLong
-		}
 		x.bundle = binary.BigEndian.AppendUint16(x.bundle, uint16(len(line)))
 		x.bundle = append(x.bundle, line...)
 		if x.count++; x.count == width {
@@ -254,7 +356,6 @@ func (x *export) leaf(hash merkle.Hash, line []byte) error {
 
 // fill writes a full tile.
 func (x *export) fill(name string, content []byte) error {
-	x.full = append(x.full, name)
 	return x.out.write(name, content)
 }
 
@@ -270,14 +371,51 @@ func (x *export) finish() error {
 	})
 }
 
-// clean removes what full tiles have taken the place of.
-func (x *export) clean() error {
-	for _, name := range x.full {
-		if err := x.out.forget(name); err != nil {
-			return err
+// clean removes the partial tiles of the tree before the one that was there before: who
+// has fetched that one's checkpoint may still want its tiles.
+func (x *export) clean(from, to uint64) error {
+	if from == to {
+		return nil
+	}
+	before, err := x.previous()
+	if err != nil {
+		return err
+	}
+	for level := entries; level == entries || sizeAt(level, before) > 0; level++ {
+		if n := sizeAt(level, before) / width; sizeAt(level, before)%width > 0 && n < sizeAt(level, from)/width {
+			if err := x.out.forget(tilePath(level, n, width)); err != nil {
+				return err
+			}
 		}
 	}
-	return nil
+	return x.out.replace(previousName, strconv.AppendUint(nil, from, 10))
+}
+
+// sizeAt returns the number of hashes, or entries, at a level of a tree.
+func sizeAt(level int, size uint64) uint64 {
+	for ; level > 0; level-- {
+		size /= width
+	}
+	return size
+}
+
+// previousName is the file that says how large the tree was before the last export; it
+// is not part of the log.
+const previousName = ".previous"
+
+func (x *export) previous() (uint64, error) {
+	b, err := x.out.readAtMost(previousName, 20)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	size, err := strconv.ParseUint(string(b), 10, 64)
+	if err != nil {
+		return 0, nil // made anew
+	}
+	return size, nil
 }
 
 func join(hashes []merkle.Hash) []byte {

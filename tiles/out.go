@@ -62,6 +62,7 @@ func (o *out) write(name string, content []byte) error {
 	there, err := o.readAtMost(name, len(content))
 	switch {
 	case err == nil && bytes.Equal(there, content):
+		o.changed(name) // whoever wrote it may not have come to make its name durable
 		return nil
 	case err == nil:
 		return fmt.Errorf("%s is there already, and holds something else: it is of another history of the log, or of another log", name)
@@ -96,10 +97,16 @@ func (o *out) replace(name string, content []byte) (err error) {
 	if err := o.root.Rename(name+temporary, name); err != nil {
 		return err
 	}
-	for ; ; dir = path.Dir(dir) {
+	o.changed(name)
+	return nil
+}
+
+// changed notes that the directories above a file are to be synced.
+func (o *out) changed(name string) {
+	for dir := path.Dir(name); ; dir = path.Dir(dir) {
 		o.dirs[dir] = true
 		if dir == "." {
-			return nil
+			return
 		}
 	}
 }
