@@ -115,7 +115,7 @@ func (l *Log) pack(ctx context.Context, plain, packed segment.Name) (err error) 
 		return errors.Join(err, l.dir.Remove(temporary))
 	}
 	if err := l.dir.Rename(temporary, packed.String()); err != nil {
-		return err
+		return errors.Join(err, l.dir.Remove(temporary))
 	}
 	return l.dir.Sync()
 }

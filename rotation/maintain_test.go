@@ -176,6 +176,36 @@ func retentionGoesOn(t *testing.T, suffix string) {
 
 var plainName = regexp.MustCompile(`audit-[0-9]{20}-[0-9]{8}T[0-9]{6}Z\.jsonl`)
 
+// A compression that fails leaves no file behind: the segment may be deleted before it is
+// tried again.
+func TestFailedCompressionLeavesNothing(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	failed := 0
+	u := failing(t, o.Directory, func(op, name string) bool {
+		if op == "rename" && strings.HasSuffix(name, ".zst") {
+			failed++
+			return true
+		}
+		return false
+	})
+	o.FS, o.MaxSegmentBytes, o.Compression = u, 1, segment.Zstd
+	l := open(t, o)
+	for _, id := range numbered("id", 4) {
+		mustAppend(t, l, o, id)
+	}
+	u.await(t, l, o, "an attempt", func() bool {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		return failed > 0
+	})
+	closeLog(t, l)
+	listing, err := segment.List(os.DirFS(o.Directory))
+	if err != nil || len(listing.Temporary) > 0 {
+		t.Errorf("%q are left, %v", listing.Temporary, err)
+	}
+}
+
 // Where a fault has left both forms of a segment, retention deletes both.
 func TestRetentionDeletesBothForms(t *testing.T) {
 	t.Parallel()
