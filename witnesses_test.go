@@ -34,7 +34,6 @@ func witnessedBy(t *testing.T, all ...*witnesstest.Witness) func(*auditlogexport
 			w.Trust(t, c.Origin, s.Public())
 			c.Witnesses = append(c.Witnesses, auditlogexporter.WitnessConfig{URL: w.Listen(t), PublicKey: w.Key.String()})
 		}
-		c.WitnessInterval = 5 * time.Millisecond
 	}
 }
 
@@ -115,6 +114,7 @@ func TestAStuckWitnessHoldsNoCall(t *testing.T) {
 func TestMetricsAndStatusTellOfWitnesses(t *testing.T) {
 	all := newWitnesses(t, "witness.example/w1", "witness.example/w2")
 	c := testConfig(t, witnessedBy(t, all...))
+	c.WitnessInterval = 5 * time.Millisecond
 	r := start(t, c)
 	require.NoError(t, r.ConsumeLogs(t.Context(), records("a")))
 	status := func(want componentstatus.Status) func() bool {
