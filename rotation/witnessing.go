@@ -127,7 +127,7 @@ func (l *Log) witness(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-next.C:
-			l.hold(func() { l.askWitnesses(ctx) })
+			l.hold(func() { l.askWitnesses(ctx, false) })
 			next.Reset(l.opts.WitnessInterval)
 		case a := <-l.witnessing.answers:
 			l.hold(func() { l.takeAnswer(a) })
@@ -150,7 +150,8 @@ func (w *witnessing) committed(l *Log, c *change) {
 }
 
 // askWitnesses begins a round if there is something new, and asks those who are behind.
-func (l *Log) askWitnesses(ctx context.Context) {
+// If it is the last round, there is no time for those whose last answer was a failure.
+func (l *Log) askWitnesses(ctx context.Context, last bool) {
 	w, now := &l.witnessing, l.opts.Now()
 	if w.newest != nil && w.newest.unsaid {
 		l.sayWitnessed(w.newest) // without those that let the others wait
@@ -166,7 +167,8 @@ func (l *Log) askWitnesses(ctx context.Context) {
 		w.newest = &round{note: l.note, tree: l.tree, mark: merkle.NewMark(&l.tree), cosignatures: map[*cosigner]witness.Cosignature{}}
 	}
 	for _, c := range w.all {
-		if c.asked == nil && c.at != w.newest && !now.Before(c.retryAt) {
+		due := !now.Before(c.retryAt) && (c.failure == nil || !last)
+		if c.asked == nil && c.at != w.newest && due {
 			l.ask(ctx, c)
 		}
 	}
@@ -392,7 +394,7 @@ func (l *Log) lateError() error {
 }
 
 // askLast asks for cosignatures once more when the log is closed, of those that have
-// not failed just now.
+// not failed last.
 func (l *Log) askLast(ctx context.Context) {
 	w := &l.witnessing
 	if len(w.all) == 0 {
@@ -402,7 +404,7 @@ func (l *Log) askLast(ctx context.Context) {
 	defer cancel()
 	l.takeAnswers()
 	if l.fault == nil {
-		l.askWitnesses(ctx)
+		l.askWitnesses(ctx, true)
 		w.requests.Wait()
 		l.takeAnswers()
 	}
