@@ -181,10 +181,10 @@ var plainName = regexp.MustCompile(`audit-[0-9]{20}-[0-9]{8}T[0-9]{6}Z\.jsonl`)
 func TestFailedCompressionLeavesNothing(t *testing.T) {
 	t.Parallel()
 	o := options(t)
-	failed := 0
+	var failed atomic.Bool
 	u := failing(t, o.Directory, func(op, name string) bool {
 		if op == "rename" && strings.HasSuffix(name, ".zst") {
-			failed++
+			failed.Store(true)
 			return true
 		}
 		return false
@@ -194,11 +194,7 @@ func TestFailedCompressionLeavesNothing(t *testing.T) {
 	for _, id := range numbered("id", 4) {
 		mustAppend(t, l, o, id)
 	}
-	u.await(t, l, o, "an attempt", func() bool {
-		u.mu.Lock()
-		defer u.mu.Unlock()
-		return failed > 0
-	})
+	u.await(t, l, o, "an attempt", failed.Load)
 	closeLog(t, l)
 	listing, err := segment.List(os.DirFS(o.Directory))
 	if err != nil || len(listing.Temporary) > 0 {
@@ -210,16 +206,15 @@ func TestFailedCompressionLeavesNothing(t *testing.T) {
 func TestRetentionDeletesBothForms(t *testing.T) {
 	t.Parallel()
 	o := options(t)
-	kept := ""
+	var kept atomic.Value
+	kept.Store("")
 	u := failing(t, o.Directory, func(op, name string) bool {
 		// The first plain form cannot be deleted until it is to be pruned.
 		if op != "remove" || !strings.HasSuffix(name, ".jsonl") {
 			return false
 		}
-		if kept == "" {
-			kept = name
-		}
-		return name == kept && !strings.Contains(ownEvents(t, o.Directory), `"action":"pruned"`)
+		kept.CompareAndSwap("", name)
+		return name == kept.Load() && !strings.Contains(ownEvents(t, o.Directory), `"action":"pruned"`)
 	})
 	o.FS, o.MaxSegmentBytes, o.Compression, o.Retention.MaxSegments = u, 1, segment.Zstd, 10
 	l := open(t, o)
@@ -227,7 +222,8 @@ func TestRetentionDeletesBothForms(t *testing.T) {
 		mustAppend(t, l, o, id)
 	}
 	u.await(t, l, o, "both forms to be gone", func() bool {
-		return kept != "" && !strings.Contains(strings.Join(segmentNames(t, o.Directory), " "), kept)
+		name := kept.Load().(string)
+		return name != "" && !strings.Contains(strings.Join(segmentNames(t, o.Directory), " "), name)
 	})
 	closeLog(t, l)
 	checkGood(t, o.Directory, o.Signer)
