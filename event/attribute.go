@@ -27,11 +27,11 @@ func (e *Encoder) feed(m *mapped, s *shape, to member, r role) bool {
 // take makes the text of the attribute at a place a member, if it has any. The
 // attribute is left out of the metadata if the member gives it back exactly.
 func (e *Encoder) take(m *mapped, s *shape, to member, at int) bool {
-	text, exact := textOf(e.values[at])
+	text, exact, plain := textOf(e.values[at])
 	if text == "" {
 		return false
 	}
-	m.text[to] = text
+	m.text[to], m.verbatim[to] = text, plain
 	m.origins.attribute[to] = int32(at) + 1
 	if exact && !s.repeated[at] {
 		e.used[at] = true
@@ -41,9 +41,9 @@ func (e *Encoder) take(m *mapped, s *shape, to member, at int) bool {
 
 // takeWord makes word, which the attribute at a place means, a member.
 func (e *Encoder) takeWord(m *mapped, s *shape, to member, at int, word string) {
-	m.text[to] = word
+	m.text[to], m.verbatim[to] = word, true
 	m.origins.attribute[to] = int32(at) + 1
-	if text, exact := textOf(e.values[at]); exact && text == word && !s.repeated[at] {
+	if text, exact, _ := textOf(e.values[at]); exact && text == word && !s.repeated[at] {
 		e.used[at] = true
 	}
 }
@@ -52,31 +52,34 @@ func (e *Encoder) takeWord(m *mapped, s *shape, to member, at int, word string) 
 // attribute's place, or -1.
 func (e *Encoder) first(s *shape, r role) (string, int) {
 	for _, at := range s.playing[r] {
-		if text, _ := textOf(e.values[at]); text != "" {
+		if text, _, _ := textOf(e.values[at]); text != "" {
 			return text, at
 		}
 	}
 	return "", -1
 }
 
-// textOf returns a scalar's text, "" for anything else, and whether the value is
-// just that text.
-func textOf(v pcommon.Value) (text string, exact bool) {
+// textOf returns a scalar's text, "" for anything else, whether the value is just
+// that text, and whether that is known to stand for itself in JSON.
+func textOf(v pcommon.Value) (text string, exact, plain bool) {
 	switch v.Type() {
 	case pcommon.ValueTypeStr:
 		s := v.Str()
-		if utf8.ValidString(s) {
-			return s, s != ""
+		if verbatim(s) {
+			return s, s != "", true
 		}
-		return strings.ToValidUTF8(s, replacement), false
+		if utf8.ValidString(s) {
+			return s, true, false
+		}
+		return strings.ToValidUTF8(s, replacement), false, false
 	case pcommon.ValueTypeInt:
-		return strconv.FormatInt(v.Int(), 10), false
+		return strconv.FormatInt(v.Int(), 10), false, true
 	case pcommon.ValueTypeBool:
-		return strconv.FormatBool(v.Bool()), false
+		return strconv.FormatBool(v.Bool()), false, true
 	case pcommon.ValueTypeDouble:
-		return string(appendDoubleText(nil, v.Double())), false
+		return string(appendDoubleText(nil, v.Double())), false, true
 	default:
-		return "", false
+		return "", false, false
 	}
 }
 

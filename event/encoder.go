@@ -100,25 +100,25 @@ func (e *Encoder) Append(dst []byte, r plog.LogRecord) ([]byte, Info, error) {
 	start := len(dst)
 	e.tooDeep = e.resourceTooDeep || e.scopeTooDeep
 	dst = append(dst, '{')
-	dst = m.appendText(dst, `"agent_id":`, mAgentID)
+	dst = m.appendText(dst, `"agent_id":"`, mAgentID)
 	if body := r.Body(); body.Type() != pcommon.ValueTypeEmpty {
 		dst = append(dst, `"body":`...)
 		dst = e.appendValue(dst, body, 0)
 		dst = append(dst, ',')
 	}
-	dst = m.appendText(dst, `"category":`, mCategory)
+	dst = m.appendText(dst, `"category":"`, mCategory)
 	dst = appendCount(dst, `"dropped_attributes_count":`, r.DroppedAttributesCount())
-	dst = m.appendText(dst, `"error_message":`, mErrorMessage)
+	dst = m.appendText(dst, `"error_message":"`, mErrorMessage)
 	if m.text[mEventID] == "" {
 		dst = append(dst, `"event_id":"`...)
 		dst = e.ids.append(dst)
 		dst = append(dst, `",`...)
 	} else {
-		dst = m.appendText(dst, `"event_id":`, mEventID)
+		dst = m.appendText(dst, `"event_id":"`, mEventID)
 	}
 	dst = appendOptional(dst, `"event_name":`, r.EventName())
 	dst = appendCount(dst, `"flags":`, uint32(r.Flags()))
-	dst = m.appendText(dst, `"level":`, mLevel)
+	dst = m.appendText(dst, `"level":"`, mLevel)
 	dst = s.appendSources(dst, &m.origins)
 	dst = append(dst, `"metadata":{`...)
 	dst = e.appendMetadata(dst, s)
@@ -128,19 +128,19 @@ func (e *Encoder) Append(dst []byte, r plog.LogRecord) ([]byte, Info, error) {
 		dst = e.second.append(dst, uint64(ns))
 		dst = append(dst, ',')
 	}
-	dst = m.appendText(dst, `"operation":`, mOperation)
+	dst = m.appendText(dst, `"operation":"`, mOperation)
 	dst = append(dst, e.resource...)
-	dst = m.appendText(dst, `"resource_id":`, mResourceID)
-	dst = m.appendText(dst, `"resource_type":`, mResourceType)
+	dst = m.appendText(dst, `"resource_id":"`, mResourceID)
+	dst = m.appendText(dst, `"resource_type":"`, mResourceType)
 	dst = append(dst, e.scope...)
-	dst = m.appendText(dst, `"session_id":`, mSessionID)
+	dst = m.appendText(dst, `"session_id":"`, mSessionID)
 	if n := r.SeverityNumber(); n != 0 {
 		dst = append(dst, `"severity_number":`...)
 		dst = strconv.AppendInt(dst, int64(n), 10)
 		dst = append(dst, ',')
 	}
 	dst = appendOptional(dst, `"severity_text":`, r.SeverityText())
-	dst = m.appendText(dst, `"source_ip":`, mSourceIP)
+	dst = m.appendText(dst, `"source_ip":"`, mSourceIP)
 	if id := r.SpanID(); !id.IsEmpty() {
 		dst = appendID(dst, `"span_id":"`, id[:])
 	}
@@ -152,8 +152,8 @@ func (e *Encoder) Append(dst []byte, r plog.LogRecord) ([]byte, Info, error) {
 	if id := r.TraceID(); !id.IsEmpty() {
 		dst = appendID(dst, `"trace_id":"`, id[:])
 	}
-	dst = m.appendText(dst, `"user_agent":`, mUserAgent)
-	dst = m.appendText(dst, `"user_id":`, mUserID)
+	dst = m.appendText(dst, `"user_agent":"`, mUserAgent)
+	dst = m.appendText(dst, `"user_id":"`, mUserID)
 	dst[len(dst)-1] = '}'
 	if e.tooDeep {
 		return dst[:start], info, ErrTooDeep
@@ -161,14 +161,18 @@ func (e *Encoder) Append(dst []byte, r plog.LogRecord) ([]byte, Info, error) {
 	return dst, info, nil
 }
 
-// appendText appends a member and a comma, or nothing if it is not set.
+// appendText appends a member and a comma, or nothing if it is not set. The name comes
+// with the quote that begins the value.
 func (m *mapped) appendText(dst []byte, name string, from member) []byte {
-	if m.text[from] == "" {
+	text := m.text[from]
+	if text == "" {
 		return dst
 	}
 	dst = append(dst, name...)
-	dst = appendText(dst, m.text[from])
-	return append(dst, ',')
+	if m.verbatim[from] {
+		return append(append(dst, text...), '"', ',')
+	}
+	return append(appendText(dst[:len(dst)-1], text), ',')
 }
 
 func appendOptional(dst []byte, name, s string) []byte {

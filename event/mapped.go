@@ -17,7 +17,9 @@ import (
 type mapped struct {
 	// text are the members that are strings; an empty event_id stands for a new
 	// one.
-	text      [members]string
+	text [members]string
+	// verbatim says that a text is known to stand for itself in JSON.
+	verbatim  [members]bool
 	success   Outcome
 	timestamp uint64
 	origins   origins
@@ -85,7 +87,7 @@ func (e *Encoder) mapActor(m *mapped, s *shape) {
 
 func (e *Encoder) mapSourceIP(m *mapped, s *shape) {
 	for _, at := range s.playing[roleSourceIP] {
-		text, exact := textOf(e.values[at])
+		text, exact, _ := textOf(e.values[at])
 		if !exact {
 			continue
 		}
@@ -117,14 +119,14 @@ func (e *Encoder) mapOperation(m *mapped, s *shape, r plog.LogRecord) {
 
 func (e *Encoder) mapCategory(m *mapped, s *shape, eventName string) {
 	for _, at := range s.playing[roleCategory] {
-		word, _ := textOf(e.values[at])
+		word, _, _ := textOf(e.values[at])
 		i := slices.IndexFunc(categories, func(c Category) bool { return strings.EqualFold(string(c), word) })
 		if i >= 0 {
 			e.takeWord(m, s, mCategory, at, string(categories[i]))
 			return
 		}
 	}
-	m.text[mCategory] = string(e.mapper.categoryOf(eventName))
+	m.text[mCategory], m.verbatim[mCategory] = string(e.mapper.categoryOf(eventName)), true
 }
 
 func (e *Encoder) mapResource(m *mapped, s *shape) {
@@ -165,14 +167,14 @@ func (e *Encoder) mapSuccess(m *mapped, s *shape) {
 		}
 	}
 	for _, at := range s.playing[roleErrorType] {
-		if text, _ := textOf(e.values[at]); text != "" {
+		if text, _, _ := textOf(e.values[at]); text != "" {
 			m.success = OutcomeFailure
 			m.origins.attribute[mSuccess] = int32(at) + 1
 			return
 		}
 	}
 	for _, at := range s.playing[roleHTTPStatus] {
-		text, _ := textOf(e.values[at])
+		text, _, _ := textOf(e.values[at])
 		code, err := strconv.Atoi(text)
 		if err != nil || code < 100 || code > 599 {
 			continue
@@ -188,7 +190,7 @@ func (e *Encoder) mapSuccess(m *mapped, s *shape) {
 
 func (e *Encoder) mapLevel(m *mapped, s *shape, r plog.LogRecord) {
 	for _, at := range s.playing[roleLevel] {
-		word, _ := textOf(e.values[at])
+		word, _, _ := textOf(e.values[at])
 		if level, ok := levelOf(word); ok {
 			e.takeWord(m, s, mLevel, at, string(level))
 			return
@@ -202,5 +204,5 @@ func (e *Encoder) mapLevel(m *mapped, s *shape, r plog.LogRecord) {
 			level = LevelSecurity
 		}
 	}
-	m.text[mLevel] = string(level)
+	m.text[mLevel], m.verbatim[mLevel] = string(level), true
 }

@@ -30,16 +30,17 @@ func (s *secondText) set(second uint64) {
 // append appends nanoseconds since the Unix epoch as a time in quotes.
 func (s *secondText) append(dst []byte, ns uint64) []byte {
 	s.set(ns / 1e9)
-	dst = append(dst, '"')
-	dst = append(dst, s.text[:]...)
-	var fraction [9]byte
+	var text [len(timeLayout) + 2]byte
+	text[0] = '"'
+	at := 1 + copy(text[1:], s.text[:])
 	rest := uint32(ns % 1e9)
-	for i := len(fraction) - 1; i >= 0; i-- {
-		fraction[i] = '0' + byte(rest%10)
-		rest /= 10
+	for i := at + 7; i > at; i -= 2 {
+		pair := rest % 100
+		text[i], text[i+1] = '0'+byte(pair/10), '0'+byte(pair%10)
+		rest /= 100
 	}
-	dst = append(dst, fraction[:]...)
-	return append(dst, 'Z', '"')
+	text[at], text[at+9], text[at+10] = '0'+byte(rest), 'Z', '"'
+	return append(dst, text[:]...)
 }
 
 // appendTime appends nanoseconds since the Unix epoch as a time in quotes.
