@@ -44,6 +44,17 @@ func LeafHash(data []byte) Hash {
 	return sum
 }
 
+// LeafHashIn returns the hash of the leaf that is the buffer from a place on, which is
+// not its beginning, without copying it. It needs the byte before the leaf for itself,
+// and gives it back: nobody else may look at the buffer meanwhile.
+func LeafHashIn(buf []byte, at int) Hash {
+	before := buf[at-1]
+	buf[at-1] = 0
+	sum := sha256.Sum256(buf[at-1:])
+	buf[at-1] = before
+	return sum
+}
+
 // NodeHash returns the hash of an interior node: SHA-256(0x01 ‖ left ‖ right).
 func NodeHash(left, right Hash) Hash {
 	var in [1 + 2*sha256.Size]byte

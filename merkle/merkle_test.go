@@ -4,6 +4,7 @@
 package merkle_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"math"
@@ -184,6 +185,20 @@ func TestNewFrontierRefuses(t *testing.T) {
 			t.Errorf("size %d with %d hashes was taken", size, hashes)
 		}
 	}
+}
+
+// A leaf in a buffer has the hash of its own bytes, and the buffer is as before.
+func TestLeafHashIn(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		before, leaf := rapid.SliceOfN(rapid.Byte(), 1, 100).Draw(t, "before"), rapid.SliceOfN(rapid.Byte(), 0, 3000).Draw(t, "leaf")
+		buf := slices.Concat(before, leaf)
+		if got, want := merkle.LeafHashIn(buf, len(before)), merkle.LeafHash(leaf); got != want {
+			t.Errorf("%x, want %x", got, want)
+		}
+		if !bytes.Equal(buf, slices.Concat(before, leaf)) {
+			t.Error("the buffer has changed")
+		}
+	})
 }
 
 func TestNoAllocations(t *testing.T) {

@@ -123,7 +123,7 @@ func (l *Log) room(g *group) error {
 	need := uint64(l.opts.MinFreeBytes)
 	for _, c := range g.calls {
 		for _, b := range c.batches {
-			need += uint64(len(b.lines))
+			need += uint64(len(b.lines()))
 		}
 	}
 	if free < need {

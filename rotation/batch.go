@@ -16,9 +16,10 @@ import (
 // log's lock. It is for one goroutine at a time; while it is being appended it
 // belongs to the log.
 type Batch struct {
-	scope    segment.Scope
-	keyID    string // of the key that signed the events; "" if none did
-	lines    []byte
+	scope segment.Scope
+	keyID string // of the key that signed the events; "" if none did
+	// buf is a byte that hashing needs, and the lines.
+	buf      []byte
 	leaves   []merkle.Hash
 	unsigned int
 }
@@ -39,16 +40,19 @@ var batches = sync.Pool{New: func() any { return new(Batch) }}
 // NewBatch returns an empty batch for the log. Release gives it back.
 func (l *Log) NewBatch() *Batch {
 	b := batches.Get().(*Batch)
-	b.scope = l.opts.Scope
+	b.scope, b.buf = l.opts.Scope, append(b.buf[:0], '\n')
 	return b
 }
 
+// lines returns the batch's lines, each with its LF.
+func (b *Batch) lines() []byte { return b.buf[1:] }
+
 // Release gives the batch's memory back; the batch must not be used again.
 func (b *Batch) Release() {
-	if cap(b.lines) > maxPooledBytes {
+	if cap(b.buf) > maxPooledBytes {
 		return
 	}
-	b.lines, b.leaves, b.unsigned, b.keyID = b.lines[:0], b.leaves[:0], 0, ""
+	b.leaves, b.unsigned, b.keyID = b.leaves[:0], 0, ""
 	batches.Put(b)
 }
 
@@ -98,20 +102,20 @@ func (b *Batch) AddUnsigned(encode func(dst []byte) ([]byte, error)) error {
 }
 
 func (b *Batch) add(encode func(dst []byte) ([]byte, error), finish func(dst, canonical []byte) ([]byte, error)) error {
-	start := len(b.lines)
-	line := segment.AppendEventStart(b.lines)
-	eventStart := len(line)
-	line, err := encode(line)
+	start := len(b.buf)
+	buf := segment.AppendEventStart(b.buf)
+	eventStart := len(buf)
+	buf, err := encode(buf)
 	if err != nil {
 		return err
 	}
-	if line, err = finish(line, line[eventStart:]); err != nil {
+	if buf, err = finish(buf, buf[eventStart:]); err != nil {
 		return err
 	}
-	if len(line)-start > segment.MaxLineBytes {
+	if len(buf)-start > segment.MaxLineBytes {
 		return &Error{Reason: ReasonTooLarge, Err: ErrTooLarge}
 	}
-	b.leaves = append(b.leaves, merkle.LeafHash(line[start:]))
-	b.lines = append(line, '\n')
+	b.leaves = append(b.leaves, merkle.LeafHashIn(buf, start))
+	b.buf = append(buf, '\n')
 	return nil
 }

@@ -174,7 +174,7 @@ func (l *Log) assemble(g *group, reason string) (c *change, err error) {
 
 // take appends a batch's lines and leaves.
 func (c *change) take(b *Batch) {
-	c.buf = append(c.buf, b.lines...)
+	c.buf = append(c.buf, b.lines()...)
 	c.grow(b.leaves...)
 }
 

@@ -23,4 +23,4 @@ func AwaitGroup(l *Log, calls int) {
 }
 
 // Lines returns the lines of a batch.
-func Lines(b *Batch) []byte { return b.lines }
+func Lines(b *Batch) []byte { return b.lines() }

@@ -30,7 +30,7 @@ func (g *group) batches() (n int) {
 func (g *group) bytes() (n int64) {
 	for _, c := range g.calls {
 		for _, b := range c.batches {
-			n += int64(len(b.lines))
+			n += int64(len(b.lines()))
 		}
 	}
 	return n
