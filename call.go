@@ -6,6 +6,7 @@ package auditlogexporter
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -16,12 +17,12 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
-// A call is cut into parts of so many records. A part takes long enough to be worth
-// a goroutine, and is short enough that the last ones end together: a signature
-// costs as much as encoding twenty events.
+// A call is cut into parts of so many records. A part is short enough that those who
+// work on a call end together, and that a commit which comes back from the disk does
+// not wait long for a processor; a signature costs as much as encoding twenty events.
 const (
 	partSigned   = 32
-	partUnsigned = 512
+	partUnsigned = 128
 )
 
 // call is the work of one consume call: its records become events, in parts, each
@@ -108,7 +109,11 @@ func (c *call) work(ctx context.Context) {
 		w.record = plog.LogRecord{} // a pooled worker keeps no request alive
 		c.exporter.workers.Put(w)
 	}()
-	for !c.failed.Load() {
+	for first := true; !c.failed.Load(); first = false {
+		if !first {
+			// Whoever commits has been waiting for the disk, and everybody waits for it.
+			runtime.Gosched()
+		}
 		i := int(c.next.Add(1)) - 1
 		if i >= len(c.batches) {
 			return
