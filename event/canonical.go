@@ -3,11 +3,7 @@
 
 package event
 
-import (
-	"maps"
-	"slices"
-	"strconv"
-)
+import "strconv"
 
 // Append appends the event in canonical JSON: the bytes that [Parse] decoded it
 // from. An event made by other means may lack what Parse demands.
@@ -29,7 +25,8 @@ func (e *Event) Append(dst []byte) []byte {
 	if e.Log != nil {
 		dst = append(append(append(dst, `"log":`...), e.Log...), ',')
 	}
-	dst = e.appendSources(dst)
+	from := e.sources()
+	dst = from.append(dst)
 	dst = append(dst, `"metadata":`...)
 	dst = appendEntries(dst, e.Metadata, 0)
 	dst = append(dst, ',')
@@ -77,18 +74,6 @@ func (e *Event) appendMember(dst []byte, m member) []byte {
 	dst = append(append(append(dst, '"'), memberNames[m]...), `":`...)
 	dst = appendText(dst, text)
 	return append(dst, ',')
-}
-
-func (e *Event) appendSources(dst []byte) []byte {
-	dst = append(dst, `"mapped_from":{`...)
-	start := len(dst)
-	for _, name := range slices.SortedFunc(maps.Keys(e.MappedFrom), compareKeys) {
-		dst = appendText(dst, name)
-		dst = append(dst, ':')
-		dst = appendText(dst, e.MappedFrom[name])
-		dst = append(dst, ',')
-	}
-	return closeOptional(dst, start, `"mapped_from":{`)
 }
 
 func (r *Resource) append(dst []byte) []byte {

@@ -180,7 +180,7 @@ func (d *decoder) doubleText(text string) (any, error) {
 
 // deep reads the text of a value that was too deep for plain JSON.
 func (d *decoder) deep(text []byte) (any, error) {
-	inner := decoder{scanner{b: text, room: maxTextDepth}}
+	inner := decoder{scanner: scanner{b: text, room: maxTextDepth}}
 	err := inner.checkUTF8()
 	if err != nil {
 		return nil, d.fail("$json: " + err.Error())

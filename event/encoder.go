@@ -119,7 +119,7 @@ func (e *Encoder) Append(dst []byte, r plog.LogRecord) ([]byte, Info, error) {
 	dst = appendOptional(dst, `"event_name":`, r.EventName())
 	dst = appendCount(dst, `"flags":`, uint32(r.Flags()))
 	dst = m.appendText(dst, `"level":"`, mLevel)
-	dst = s.appendSources(dst, &m.origins)
+	dst = s.appendSources(dst, &m)
 	dst = append(dst, `"metadata":{`...)
 	dst = e.appendMetadata(dst, s)
 	dst = append(dst, ',')

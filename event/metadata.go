@@ -75,25 +75,31 @@ func (e *Encoder) appendRest(dst []byte, s *shape) []byte {
 
 // appendSources appends the member mapped_from and a comma, or nothing if no
 // member comes from an attribute.
-func (s *shape) appendSources(dst []byte, o *origins) []byte {
-	if s.sources.text == nil || s.sources.origins != *o {
-		s.sources.origins = *o
-		s.sources.text = s.encodeSources(s.sources.text[:0], o)
+func (s *shape) appendSources(dst []byte, m *mapped) []byte {
+	c := &s.sources
+	if c.text == nil || c.origins != m.origins || c.stated != (m.success != OutcomeUnknown) {
+		c.origins, c.stated = m.origins, m.success != OutcomeUnknown
+		from := s.sourcesOf(m)
+		c.text = from.append(c.text[:0])
 	}
-	return append(dst, s.sources.text...)
+	return append(dst, c.text...)
 }
 
-func (s *shape) encodeSources(dst []byte, o *origins) []byte {
-	dst = append(dst, `"mapped_from":{`...)
-	start := len(dst)
-	for m, name := range memberNames {
-		if member(m) == mUserAgent && o.time != "" {
-			dst = append(append(append(dst, `"timestamp":"`...), o.time...), `",`...)
+// sourcesOf returns where the members are from. All that it depends on is in origins,
+// but for the success: of members that come from no attribute, some are always there,
+// and others never are.
+func (s *shape) sourcesOf(m *mapped) (from sources) {
+	from.time = m.origins.time
+	for i, at := range m.origins.attribute {
+		switch {
+		case at > 0:
+			from.from[i], from.has[i] = s.keys[at-1], true
+		default:
+			m := member(i)
+			from.set[i] = m == mEventID || m == mOperation || m == mResourceID || m == mResourceType
 		}
-		if at := o.attribute[m]; at > 0 {
-			dst = append(append(append(dst, '"'), name...), `":`...)
-			dst = append(append(dst, s.quoted[at-1]...), ',')
-		}
+		from.set[i] = from.set[i] || from.has[i]
 	}
-	return closeOptional(dst, start, `"mapped_from":{`)
+	from.set[mSuccess] = m.success != OutcomeUnknown
+	return from
 }

@@ -20,9 +20,12 @@ func Parse(canonical []byte) (*Event, error) {
 		return nil, err
 	}
 	e := &Event{Level: s.Level, Category: s.Category, Success: s.Success, Log: bytes.Clone(s.Log)}
-	d := decoder{scanner{b: canonical, room: maxScanDepth}}
+	d := decoder{scanner: scanner{b: canonical, room: maxScanDepth}}
 	err := d.object(func(key []byte) error { return d.member(e, string(key)) })
 	if err == nil {
+		if d.shortSources {
+			e.lengthen()
+		}
 		err = e.checkSources()
 	}
 	if err == nil {
@@ -52,25 +55,12 @@ var (
 	errRange  = errors.New("an integer out of range")
 )
 
-// checkSources refuses a mapped_from of what is not there.
-func (e *Event) checkSources() error {
-	for name, from := range e.MappedFrom {
-		m := memberOf(name)
-		switch {
-		case name == "timestamp":
-			if from != fromClock && (from != fromObservedTime || e.ObservedTimestamp != e.Timestamp) {
-				return fmt.Errorf("mapped_from.timestamp: %.40q is not where the time is from", from)
-			}
-		case m == members || e.text(m) == "":
-			return fmt.Errorf("mapped_from: there is no member %.40q to be taken from an attribute", name)
-		}
-	}
-	return nil
-}
-
 // decoder decodes what [Scan] has found good. It takes what canonical form does
 // not have for what it would mean, for [Parse] to refuse.
-type decoder struct{ scanner }
+type decoder struct {
+	scanner
+	shortSources bool // mapped_from is in the short form
+}
 
 func (d *decoder) member(e *Event, key string) (err error) {
 	switch key {
@@ -123,12 +113,7 @@ func (d *decoder) member(e *Event, key string) (err error) {
 	case "scope":
 		err = d.scope(&e.Scope)
 	case "mapped_from":
-		e.MappedFrom = make(map[string]string)
-		err = d.object(func(key []byte) (err error) {
-			name := string(key)
-			e.MappedFrom[name], err = d.plainText()
-			return err
-		})
+		d.shortSources, err = d.sources(e)
 	default: // level, category, success and log, which Scan has read
 		err = d.value()
 	}

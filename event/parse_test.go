@@ -4,6 +4,7 @@
 package event_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -88,6 +89,63 @@ func TestParseMembers(t *testing.T) {
 func parses(in string) bool {
 	_, err := event.Parse([]byte(in))
 	return err == nil
+}
+
+// Where most members come from their usual attributes, mapped_from names the others
+// only, and there is no choice of the form.
+func TestSources(t *testing.T) {
+	all := map[string]string{
+		"event_id": "audit.record.id", "operation": "audit.action", "resource_id": "audit.target.id", "resource_type": "audit.target.type",
+		"session_id": "session.id", "source_ip": "client.address", "user_agent": "user_agent.original", "user_id": "audit.actor.id",
+		"agent_id": "audit.actor.id", "error_message": "exception.message", "success": "audit.outcome",
+	}
+	but := func(changes map[string]string) map[string]string {
+		m := maps.Clone(all)
+		for name, from := range changes {
+			if m[name] = from; from == "" {
+				delete(m, name)
+			}
+		}
+		return m
+	}
+	for want, from := range map[string]map[string]string{
+		`{"$usual":true}`: all,
+		`{"$usual":true,"level":"audit.level","timestamp":"clock","user_id":"enduser.id"}`: but(map[string]string{"level": "audit.level", "timestamp": "clock", "user_id": "enduser.id"}),
+		`{"$usual":true,"event_id":"","operation":"event.name"}`:                           but(map[string]string{"event_id": "", "operation": "event.name"}),
+		`{"event_id":"audit.record.id"}`:                                                   {"event_id": "audit.record.id"},
+		// Six of eleven are more than five, five of ten others are not.
+		`{"$usual":true,"agent_id":"","error_message":"","session_id":"","source_ip":"","user_agent":""}`: but(map[string]string{"agent_id": "", "error_message": "", "session_id": "", "source_ip": "", "user_agent": ""}),
+		`{"category":"c","event_id":"audit.record.id","level":"l","operation":"audit.action","resource_id":"audit.target.id","resource_type":"audit.target.type","user_id":"audit.actor.id"}`: {
+			"category": "c", "event_id": "audit.record.id", "level": "l", "operation": "audit.action", "resource_id": "audit.target.id", "resource_type": "audit.target.type", "user_id": "audit.actor.id",
+		},
+	} {
+		e, err := event.Parse([]byte(with(`"agent_id":"a"`, `"error_message":"e"`, `"session_id":"s"`, `"source_ip":"::1"`, `"user_agent":"b"`, `"user_id":"u"`, `"success":false`)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.MappedFrom = from
+		written := e.Append(nil)
+		if !strings.Contains(string(written), `"mapped_from":`+want+`,"metadata"`) {
+			t.Errorf("%v is written as %s, want %s", from, written, want)
+		}
+		again, err := event.Parse(written)
+		if err != nil || !maps.Equal(again.MappedFrom, from) {
+			t.Errorf("%s is read as %v, %v", written, again, err)
+		}
+	}
+	for _, bad := range []string{
+		`{"$usual":false,"event_id":"audit.record.id"}`, `{"$usual":true,"event_id":"audit.record.id"}`,
+		`{"$usual":"x","event_id":"a"}`, `{"$usual":true,"event_id":"","operation":"","resource_id":"","resource_type":""}`,
+	} {
+		if in := with(`"mapped_from":` + bad); parses(in) {
+			t.Errorf("%s is taken", in)
+		}
+	}
+	// A null outcome is nobody's, unless it is said.
+	in := `"mapped_from":{"$usual":true,"success":"audit.outcome"}`
+	if e, err := event.Parse([]byte(with(in))); err != nil || e.MappedFrom["success"] != "audit.outcome" || e.Success != event.OutcomeUnknown {
+		t.Errorf("%s is read as %v, %v", in, e, err)
+	}
 }
 
 // An event cut short, or with any one byte changed, does not say what it said: it is

@@ -14,8 +14,6 @@ import (
 // escaped and looked up once for each.
 type shape struct {
 	keys []string
-	// quoted are the keys as JSON strings, of those that are UTF-8.
-	quoted [][]byte
 	// order lists the first occurrence of each UTF-8 key by key, rest all others
 	// in the record's order.
 	order, rest []int
@@ -33,6 +31,7 @@ type shape struct {
 	// next is likely to have the same.
 	sources struct {
 		origins origins
+		stated  bool // whether success is not null
 		text    []byte
 	}
 }
@@ -83,7 +82,7 @@ func (c *shapes) of(keys []string, p *Mapper) *shape {
 }
 
 func (p *Mapper) newShape(keys []string) *shape {
-	s := &shape{keys: make([]string, len(keys)), quoted: make([][]byte, len(keys)), repeated: make([]bool, len(keys))}
+	s := &shape{keys: make([]string, len(keys)), repeated: make([]bool, len(keys))}
 	entries := make([]entry[struct{}], len(keys))
 	for i, k := range keys {
 		// A record's memory may be used again for another.
@@ -98,7 +97,6 @@ func (p *Mapper) newShape(keys []string) *shape {
 		}
 		s.order = append(s.order, one.at)
 		s.names = append(s.names, append(appendKey(nil, one.key), ':'))
-		s.quoted[one.at] = appendText(nil, one.key)
 		first[one.key] = one.at
 	}
 	for _, one := range entries[firsts:] {
