@@ -48,6 +48,20 @@ func FuzzScan(f *testing.F) {
 	})
 }
 
+// What a scanner has seen does not change what it finds.
+func FuzzScanner(f *testing.F) {
+	all := vectors(f)
+	for i, v := range all {
+		f.Add([]byte(v.Event), []byte(all[(i+1)%len(all)].Event))
+	}
+	f.Fuzz(func(t *testing.T, before, in []byte) {
+		var c event.Scanner
+		sameScan(t, &c, before)
+		sameScan(t, &c, in)
+		sameScan(t, &c, before)
+	})
+}
+
 // What Parse takes is what Append writes; and the record it gives, mapped again,
 // gives an event of the same record.
 func FuzzParse(f *testing.F) {

@@ -27,111 +27,231 @@ type Summary struct {
 	Log []byte
 }
 
-// The members that every event has, one bit each.
+// place is an event's member, by its place in canonical order; 0 is before the first.
+type place uint8
+
 const (
-	hasCategory = 1 << iota
-	hasID
-	hasLevel
-	hasMetadata
-	hasOperation
-	hasResourceID
-	hasResourceType
-	hasSuccess
-	hasTime
-	hasAll = 1<<iota - 1
+	atStart place = iota
+	atAgentID
+	atBody
+	atCategory
+	atDroppedAttributesCount
+	atErrorMessage
+	atEventID
+	atEventName
+	atFlags
+	atLevel
+	atLog
+	atMappedFrom
+	atMetadata
+	atObservedTimestamp
+	atOperation
+	atResource
+	atResourceID
+	atResourceType
+	atScope
+	atSessionID
+	atSeverityNumber
+	atSeverityText
+	atSourceIP
+	atSpanID
+	atSuccess
+	atTimestamp
+	atTraceID
+	atUserAgent
+	atUserID
+	places
 )
+
+// everywhere are the members that every event has, one bit each.
+const everywhere = 1<<atCategory | 1<<atEventID | 1<<atLevel | 1<<atMetadata | 1<<atOperation |
+	1<<atResourceID | 1<<atResourceType | 1<<atSuccess | 1<<atTimestamp
+
+// placeOf returns the place of a member, or atStart if events have none of that name.
+func placeOf(key []byte) place {
+	switch string(key) {
+	case "agent_id":
+		return atAgentID
+	case "body":
+		return atBody
+	case "category":
+		return atCategory
+	case "dropped_attributes_count":
+		return atDroppedAttributesCount
+	case "error_message":
+		return atErrorMessage
+	case "event_id":
+		return atEventID
+	case "event_name":
+		return atEventName
+	case "flags":
+		return atFlags
+	case "level":
+		return atLevel
+	case "log":
+		return atLog
+	case "mapped_from":
+		return atMappedFrom
+	case "metadata":
+		return atMetadata
+	case "observed_timestamp":
+		return atObservedTimestamp
+	case "operation":
+		return atOperation
+	case "resource":
+		return atResource
+	case "resource_id":
+		return atResourceID
+	case "resource_type":
+		return atResourceType
+	case "scope":
+		return atScope
+	case "session_id":
+		return atSessionID
+	case "severity_number":
+		return atSeverityNumber
+	case "severity_text":
+		return atSeverityText
+	case "source_ip":
+		return atSourceIP
+	case "span_id":
+		return atSpanID
+	case "success":
+		return atSuccess
+	case "timestamp":
+		return atTimestamp
+	case "trace_id":
+		return atTraceID
+	case "user_agent":
+		return atUserAgent
+	case "user_id":
+		return atUserID
+	default:
+		return atStart
+	}
+}
 
 // Scan checks that b is one event in canonical JSON with the members that every
 // event has, each of its type, and fills in s. It allocates nothing unless a
 // string in s holds escapes. It does not check the tags of values; [Parse] does.
-func Scan(b []byte, s *Summary) error {
+// For many events in a row, [Scanner.Scan] is faster.
+func Scan(b []byte, s *Summary) error { return scanEvent(b, s, nil) }
+
+func scanEvent(b []byte, s *Summary, known *memory) error {
 	*s = Summary{}
-	if err := scan(b, s); err != nil {
+	sc := scanner{b: b, room: maxScanDepth, known: known}
+	if err := sc.event(s); err != nil {
 		return fmt.Errorf("malformed event: %w", err)
 	}
 	return nil
 }
 
-func scan(b []byte, s *Summary) error {
-	sc := scanner{b: b, room: maxScanDepth}
+func (sc *scanner) event(s *Summary) error {
 	if err := sc.checkUTF8(); err != nil {
 		return err
 	}
-	has := 0
-	if err := sc.object(func(key []byte) error { return sc.member(key, s, &has) }); err != nil {
+	if err := sc.enter(); err != nil {
 		return err
 	}
-	if sc.i != len(b) {
+	if err := sc.expect('{'); err != nil {
+		return err
+	}
+	has, last := 0, atStart
+	for sc.peek() != '}' || last != atStart {
+		at, again := sc.known.recall(sc, last, s)
+		if !again {
+			start := sc.i
+			var err error
+			if at, err = sc.member(last, s); err != nil {
+				return err
+			}
+			sc.known.learn(sc, last, at, start, s)
+		}
+		has |= 1 << at
+		last = at
+		if sc.peek() != ',' {
+			break
+		}
+		sc.i++
+	}
+	if sc.peek() != '}' {
+		return sc.fail("',' or '}' expected")
+	}
+	sc.i++
+	if sc.i != len(sc.b) {
 		return sc.fail("something follows the event")
 	}
-	if has != hasAll {
+	if has&everywhere != everywhere {
 		return errors.New("a member that every event has is missing")
 	}
 	return nil
 }
 
-// member reads the value of one of an event's members.
-func (sc *scanner) member(key []byte, s *Summary, has *int) (err error) {
-	switch string(key) {
-	case "event_id":
-		*has |= hasID
+// member reads a member behind another.
+func (sc *scanner) member(last place, s *Summary) (place, error) {
+	key, escaped, err := sc.text()
+	if err != nil {
+		return 0, err
+	}
+	at := placeOf(key)
+	switch {
+	case at == atStart || escaped: // no name of a member has escapes
+		return 0, sc.fail(fmt.Sprintf("events have no member %.40q", key))
+	case at == last:
+		return 0, sc.fail(fmt.Sprintf("the member %.40q occurs twice", key))
+	case at < last:
+		return 0, sc.fail(fmt.Sprintf("the member %.40q is out of order", key))
+	}
+	if err := sc.expect(':'); err != nil {
+		return 0, err
+	}
+	return at, sc.memberValue(at, key, s)
+}
+
+func (sc *scanner) memberValue(at place, key []byte, s *Summary) (err error) {
+	switch at {
+	case atEventID:
 		s.ID, err = sc.memberText(key)
-	case "operation":
-		*has |= hasOperation
+	case atOperation:
 		s.Operation, err = sc.memberText(key)
-	case "resource_id":
-		*has |= hasResourceID
-		_, err = sc.memberText(key)
-	case "resource_type":
-		*has |= hasResourceType
-		_, err = sc.memberText(key)
-	case "user_id":
+	case atUserID:
 		s.UserID, err = sc.memberText(key)
-	case "agent_id":
+	case atAgentID:
 		s.AgentID, err = sc.memberText(key)
-	case "session_id":
+	case atSessionID:
 		s.SessionID, err = sc.memberText(key)
-	case "error_message", "source_ip", "user_agent", "trace_id", "span_id":
+	case atResourceID, atResourceType, atErrorMessage, atSourceIP, atUserAgent, atTraceID, atSpanID:
 		_, err = sc.memberText(key)
-	case "level":
-		*has |= hasLevel
+	case atLevel:
 		var word []byte
 		word, err = sc.memberText(key)
 		s.Level = oneOf(levels, word)
 		if err == nil && s.Level == "" {
 			err = sc.fail(fmt.Sprintf("unknown level %.40q", word))
 		}
-	case "category":
-		*has |= hasCategory
+	case atCategory:
 		var word []byte
 		word, err = sc.memberText(key)
 		s.Category = oneOf(categories, word)
 		if err == nil && s.Category == "" {
 			err = sc.fail(fmt.Sprintf("unknown category %.40q", word))
 		}
-	case "timestamp":
-		*has |= hasTime
+	case atTimestamp:
 		s.Time, err = sc.memberTime(key)
-	case "observed_timestamp":
+	case atObservedTimestamp:
 		_, err = sc.memberTime(key)
-	case "success":
-		*has |= hasSuccess
+	case atSuccess:
 		s.Success, err = sc.memberOutcome()
-	case "metadata":
-		*has |= hasMetadata
+	case atMetadata, atResource, atScope, atMappedFrom:
 		err = sc.memberObject()
-	case "resource", "scope", "mapped_from":
-		err = sc.memberObject()
-	case "log":
+	case atLog:
 		start := sc.i
 		err = sc.memberObject()
 		s.Log = sc.b[start:sc.i]
-	case "body", "event_name", "severity_text":
-		err = sc.value()
-	case "severity_number", "flags", "dropped_attributes_count":
+	case atSeverityNumber, atFlags, atDroppedAttributesCount:
 		_, err = sc.number()
-	default:
-		err = sc.fail(fmt.Sprintf("events have no member %.40q", key))
+	default: // body, event_name, severity_text
+		err = sc.value()
 	}
 	return err
 }
@@ -164,7 +284,7 @@ func (sc *scanner) memberTime(key []byte) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	ns, ok := parseTime(raw)
+	ns, ok := sc.known.time(raw)
 	if !ok {
 		return time.Time{}, sc.fail(fmt.Sprintf("the member %q is not a time with nine digits of fraction", key))
 	}

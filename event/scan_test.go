@@ -7,12 +7,15 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/gowebpki/jcs"
 	"go.opentelemetry.io/collector/pdata/plog"
+	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 )
@@ -143,4 +146,69 @@ func TestOwnEventsCannotBeForged(t *testing.T) {
 	if err := event.Scan(again, &s); err != nil || s.Log != nil {
 		t.Errorf("%v, %s", err, again)
 	}
+}
+
+// A scanner that remembers events finds of the next what one that does not finds.
+func TestScannerAgreesWithScan(t *testing.T) {
+	all := vectors(t)
+	for i, v := range all {
+		in := []byte(v.Event)
+		if len(in) > 1500 {
+			continue
+		}
+		var c event.Scanner
+		sameScan(t, &c, []byte(all[(i+1)%len(all)].Event))
+		for at := range in {
+			sameScan(t, &c, []byte(v.Event))
+			sameScan(t, &c, in[:at])
+			for _, b := range []byte{in[at] ^ 1, '"', '\\', ',', '}', '0', 'Z', 0xff} {
+				was := in[at]
+				in[at] = b
+				sameScan(t, &c, in)
+				in[at] = was
+			}
+			sameScan(t, &c, slices.Concat(in[:at], []byte{'0'}, in[at:]))
+		}
+	}
+}
+
+func sameScan(t *testing.T, c *event.Scanner, in []byte) {
+	t.Helper()
+	var got, want event.Summary
+	gotErr, wantErr := c.Scan(in, &got), event.Scan(in, &want)
+	if gotErr == nil && wantErr == nil {
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, want %+v", in, got, want)
+		}
+	} else if gotErr == nil || wantErr == nil || gotErr.Error() != wantErr.Error() {
+		t.Errorf("%s: %v, want %v", in, gotErr, wantErr)
+	}
+}
+
+// Events that are alike take no memory to scan, and no two are confused.
+func TestScannerOfManyEvents(t *testing.T) {
+	e, err := event.Parse([]byte(vectors(t)[0].Event))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		var c event.Scanner
+		word := rapid.SampledFrom([]string{"a", "ab", "b", "\"", "\\\"", "é", "a\nb"})
+		for range 20 {
+			e := *e
+			e.EventID, e.UserID, e.AgentID, e.SessionID, e.Operation = word.Draw(t, "id"), word.Draw(t, "user"), word.Draw(t, "agent"), word.Draw(t, "session"), word.Draw(t, "operation")
+			e.Timestamp = rapid.Uint64().Draw(t, "time")
+			e.ObservedTimestamp = rapid.SampledFrom([]uint64{0, 1, e.Timestamp, e.Timestamp + 1, math.MaxUint64}).Draw(t, "observed")
+			e.Success = rapid.SampledFrom([]event.Outcome{event.OutcomeSuccess, event.OutcomeFailure, event.OutcomeUnknown}).Draw(t, "success")
+			e.Level = rapid.SampledFrom(event.Levels()).Draw(t, "level")
+			in := e.Append(nil)
+			var got, want event.Summary
+			if err := c.Scan(in, &got); err != nil {
+				t.Fatalf("%s: %v", in, err)
+			}
+			if err := event.Scan(in, &want); err != nil || !reflect.DeepEqual(got, want) {
+				t.Fatalf("%s: %+v, want %+v, %v", in, got, want, err)
+			}
+		}
+	})
 }

@@ -23,6 +23,8 @@ type scanner struct {
 	i int
 	// room is how many more levels the nesting may have.
 	room int
+	// known is what is known of the events before, or nil.
+	known *memory
 	// keys holds the unescaped forms of keys that are compared.
 	keys [2][]byte
 }

@@ -20,10 +20,11 @@ import (
 // chunk is some lines of a segment, on which everything that does not depend on
 // the lines before is checked at once with other chunks.
 type chunk struct {
-	text  []byte
+	text  []byte // a byte that hashing needs, and the lines
 	ends  []int // in text, behind each line
 	first int   // number of the first line
 	lines []checked
+	scan  *event.Scanner
 	done  chan struct{}
 	// bytes taken from the budget
 	cost int
@@ -37,12 +38,12 @@ const (
 )
 
 var chunks = sync.Pool{New: func() any {
-	return &chunk{text: make([]byte, 0, chunkBytes+chunkBytes/4), ends: make([]int, 0, chunkLines), lines: make([]checked, 0, chunkLines)}
+	return &chunk{text: make([]byte, 0, chunkBytes+chunkBytes/4), ends: make([]int, 0, chunkLines), lines: make([]checked, 0, chunkLines), scan: new(event.Scanner)}
 }}
 
 func newChunk(first int) *chunk {
 	k := chunks.Get().(*chunk)
-	*k = chunk{text: k.text[:0], ends: k.ends[:0], lines: k.lines[:0], first: first, done: make(chan struct{})}
+	*k = chunk{text: append(k.text[:0], 0), ends: k.ends[:0], lines: k.lines[:0], scan: k.scan, first: first, done: make(chan struct{})}
 	return k
 }
 
@@ -92,7 +93,8 @@ func (c *checker) read(ctx context.Context, r *segment.Reader, again []byte, h *
 		k := newChunk(r.Line() + 1)
 		if again != nil {
 			k.first = r.Line()
-			k.text, k.ends = append(k.text, again...), append(k.ends, len(again))
+			k.text = append(k.text, again...)
+			k.ends = append(k.ends, len(k.text))
 			again = nil
 		}
 		for len(k.ends) < chunkLines && len(k.text) < chunkBytes {
@@ -136,13 +138,18 @@ func (c *checker) read(ctx context.Context, r *segment.Reader, again []byte, h *
 }
 
 // line returns the i-th line of the chunk.
-func (k *chunk) line(i int) []byte {
-	start := 0
-	if i > 0 {
-		start = k.ends[i-1]
+func (k *chunk) line(i int) []byte { return k.text[k.start(i):k.ends[i]] }
+
+func (k *chunk) start(i int) int {
+	if i == 0 {
+		return 1
 	}
-	return k.text[start:k.ends[i]]
+	return k.ends[i-1]
 }
+
+// leaf returns the leaf hash of the i-th line. The text must not be used by anybody
+// else meanwhile.
+func (k *chunk) leaf(i int) merkle.Hash { return merkle.LeafHashIn(k.text[:k.ends[i]], k.start(i)) }
 
 func (c *checker) check(k *chunk, h *segment.Header, a *authority) {
 	k.lines = append(k.lines[:0], make([]checked, len(k.ends))...)
@@ -152,29 +159,29 @@ func (c *checker) check(k *chunk, h *segment.Header, a *authority) {
 		l.kind = segment.KindOf(line)
 		switch l.kind {
 		case segment.KindEvent:
-			l.leaf = merkle.LeafHash(line)
-			c.checkEvent(line, l, h, a, buf[:0])
+			l.leaf = k.leaf(i)
+			c.checkEvent(line, l, h, a, buf[:0], k.scan)
 		case segment.KindCheckpoint:
 			c.checkCheckpoint(line, l, h, a)
 		case segment.KindHeader:
-			l.leaf = merkle.LeafHash(line)
+			l.leaf = k.leaf(i)
 			l.bad = errors.New("a header belongs at the start of a segment and nowhere else")
 		default:
-			l.leaf = merkle.LeafHash(line)
+			l.leaf = k.leaf(i)
 			l.bad = errors.New("the line is of no known kind")
 		}
 		l.nul = l.bad != nil && bytes.IndexByte(line, 0) >= 0
 	}
 }
 
-func (c *checker) checkEvent(line []byte, l *checked, h *segment.Header, a *authority, buf []byte) {
+func (c *checker) checkEvent(line []byte, l *checked, h *segment.Header, a *authority, buf []byte, scan *event.Scanner) {
 	parsed, err := segment.ParseEventInto(buf, line)
 	if err != nil {
 		l.bad = err
 		return
 	}
 	l.form, l.keyID = parsed.Form, parsed.KeyID
-	if l.bad = event.Scan(parsed.Canonical, &l.sum); l.bad == nil && l.sum.Log != nil {
+	if l.bad = scan.Scan(parsed.Canonical, &l.sum); l.bad == nil && l.sum.Log != nil {
 		l.claim = c.claimIn(l.sum.Log)
 	}
 	switch {

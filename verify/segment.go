@@ -111,8 +111,9 @@ func (c *checker) segment(ctx context.Context, file segment.File, a *authority, 
 			f.follow(&k.lines[i])
 		}
 		if file.Parsed.Compression == segment.None {
-			read += int64(len(k.text) + len(k.lines))
-			c.progress(int64(len(k.text) + len(k.lines)))
+			n := int64(len(k.text) - 1 + len(k.lines))
+			read += n
+			c.progress(n)
 		}
 		end := k.err
 		c.release(k)
