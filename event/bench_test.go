@@ -108,6 +108,38 @@ func BenchmarkScan(b *testing.B) {
 	}
 }
 
+// BenchmarkScanner scans events of a service whose users come and go: of each, some
+// seven members differ from the one before.
+func BenchmarkScanner(b *testing.B) {
+	e := shopEncoder(b, event.DefaultMapping())
+	var events [][]byte
+	bytes := 0
+	for i := range 500 {
+		r := loginRecord()
+		r.SetTimestamp(r.Timestamp() + pcommon.Timestamp(i)*1_234_567)
+		r.SetObservedTimestamp(r.Timestamp() + 100_000)
+		a := r.Attributes()
+		a.PutStr("audit.record.id", fmt.Sprintf("0f8fad5b-d9cb-469f-a165-%012d", i))
+		a.PutStr("audit.actor.id", fmt.Sprintf("user-%d", i*7919%5000))
+		a.PutStr("session.id", fmt.Sprintf("s-%016x", i*104729))
+		a.PutStr("client.address", fmt.Sprintf("198.51.%d.%d", i%7, i*31%256))
+		r.SetSpanID(pcommon.SpanID{1, 2, 3, byte(i), byte(i >> 8)})
+		canonical, _, err := e.Append(nil, r)
+		require.NoError(b, err)
+		events = append(events, canonical)
+		bytes += len(canonical)
+	}
+	b.SetBytes(int64(bytes / len(events)))
+	b.ReportAllocs()
+	var c event.Scanner
+	var s event.Summary
+	for i := 0; b.Loop(); i++ {
+		if err := c.Scan(events[i%len(events)], &s); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkParse(b *testing.B) {
 	e := shopEncoder(b, event.DefaultMapping())
 	canonical, _, err := e.Append(nil, loginRecord())

@@ -81,6 +81,21 @@ func (m *memory) recall(sc *scanner, last place, s *Summary) (place, bool) {
 	return at, true
 }
 
+// expect skips the name of the member at hand, if it is the one that came behind the
+// last before.
+func (m *memory) expect(sc *scanner, last place) place {
+	if m == nil {
+		return atStart
+	}
+	at := m.next[last]
+	name := placeNames[at]
+	if rest := sc.b[sc.i:]; name == "" || len(rest) < len(name) || string(rest[:len(name)]) != name {
+		return atStart
+	}
+	sc.i += len(name)
+	return at
+}
+
 // learn remembers the member that begins at start.
 func (m *memory) learn(sc *scanner, last, at place, start int, s *Summary) {
 	if m == nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -66,6 +67,38 @@ const (
 // everywhere are the members that every event has, one bit each.
 const everywhere = 1<<atCategory | 1<<atEventID | 1<<atLevel | 1<<atMetadata | 1<<atOperation |
 	1<<atResourceID | 1<<atResourceType | 1<<atSuccess | 1<<atTimestamp
+
+// placeNames are the names of the members with what stands around them.
+var placeNames = [places]string{
+	atAgentID:                `"agent_id":`,
+	atBody:                   `"body":`,
+	atCategory:               `"category":`,
+	atDroppedAttributesCount: `"dropped_attributes_count":`,
+	atErrorMessage:           `"error_message":`,
+	atEventID:                `"event_id":`,
+	atEventName:              `"event_name":`,
+	atFlags:                  `"flags":`,
+	atLevel:                  `"level":`,
+	atLog:                    `"log":`,
+	atMappedFrom:             `"mapped_from":`,
+	atMetadata:               `"metadata":`,
+	atObservedTimestamp:      `"observed_timestamp":`,
+	atOperation:              `"operation":`,
+	atResource:               `"resource":`,
+	atResourceID:             `"resource_id":`,
+	atResourceType:           `"resource_type":`,
+	atScope:                  `"scope":`,
+	atSessionID:              `"session_id":`,
+	atSeverityNumber:         `"severity_number":`,
+	atSeverityText:           `"severity_text":`,
+	atSourceIP:               `"source_ip":`,
+	atSpanID:                 `"span_id":`,
+	atSuccess:                `"success":`,
+	atTimestamp:              `"timestamp":`,
+	atTraceID:                `"trace_id":`,
+	atUserAgent:              `"user_agent":`,
+	atUserID:                 `"user_id":`,
+}
 
 // placeOf returns the place of a member, or atStart if events have none of that name.
 func placeOf(key []byte) place {
@@ -131,6 +164,9 @@ func placeOf(key []byte) place {
 	}
 }
 
+// quoted is the name in quotes.
+func (p place) quoted() string { return strings.TrimSuffix(placeNames[p], ":") }
+
 // Scan checks that b is one event in canonical JSON with the members that every
 // event has, each of its type, and fills in s. It allocates nothing unless a
 // string in s holds escapes. It does not check the tags of values; [Parse] does.
@@ -189,6 +225,9 @@ func (sc *scanner) event(s *Summary) error {
 
 // member reads a member behind another.
 func (sc *scanner) member(last place, s *Summary) (place, error) {
+	if at := sc.known.expect(sc, last); at != atStart {
+		return at, sc.memberValue(at, s)
+	}
 	key, escaped, err := sc.text()
 	if err != nil {
 		return 0, err
@@ -205,41 +244,41 @@ func (sc *scanner) member(last place, s *Summary) (place, error) {
 	if err := sc.expect(':'); err != nil {
 		return 0, err
 	}
-	return at, sc.memberValue(at, key, s)
+	return at, sc.memberValue(at, s)
 }
 
-func (sc *scanner) memberValue(at place, key []byte, s *Summary) (err error) {
+func (sc *scanner) memberValue(at place, s *Summary) (err error) {
 	switch at {
 	case atEventID:
-		s.ID, err = sc.memberText(key)
+		s.ID, err = sc.memberText(at)
 	case atOperation:
-		s.Operation, err = sc.memberText(key)
+		s.Operation, err = sc.memberText(at)
 	case atUserID:
-		s.UserID, err = sc.memberText(key)
+		s.UserID, err = sc.memberText(at)
 	case atAgentID:
-		s.AgentID, err = sc.memberText(key)
+		s.AgentID, err = sc.memberText(at)
 	case atSessionID:
-		s.SessionID, err = sc.memberText(key)
+		s.SessionID, err = sc.memberText(at)
 	case atResourceID, atResourceType, atErrorMessage, atSourceIP, atUserAgent, atTraceID, atSpanID:
-		_, err = sc.memberText(key)
+		_, err = sc.memberText(at)
 	case atLevel:
 		var word []byte
-		word, err = sc.memberText(key)
+		word, err = sc.memberText(at)
 		s.Level = oneOf(levels, word)
 		if err == nil && s.Level == "" {
 			err = sc.fail(fmt.Sprintf("unknown level %.40q", word))
 		}
 	case atCategory:
 		var word []byte
-		word, err = sc.memberText(key)
+		word, err = sc.memberText(at)
 		s.Category = oneOf(categories, word)
 		if err == nil && s.Category == "" {
 			err = sc.fail(fmt.Sprintf("unknown category %.40q", word))
 		}
 	case atTimestamp:
-		s.Time, err = sc.memberTime(key)
+		s.Time, err = sc.memberTime(at)
 	case atObservedTimestamp:
-		_, err = sc.memberTime(key)
+		_, err = sc.memberTime(at)
 	case atSuccess:
 		s.Success, err = sc.memberOutcome()
 	case atMetadata, atResource, atScope, atMappedFrom:
@@ -265,13 +304,13 @@ func oneOf[S ~string](list []S, word []byte) S {
 	return list[i]
 }
 
-func (sc *scanner) memberText(key []byte) ([]byte, error) {
+func (sc *scanner) memberText(at place) ([]byte, error) {
 	raw, escaped, err := sc.text()
 	if err != nil {
 		return nil, err
 	}
 	if len(raw) == 0 {
-		return nil, sc.fail(fmt.Sprintf("the member %q is empty", key))
+		return nil, sc.fail("the member " + at.quoted() + " is empty")
 	}
 	if escaped {
 		return appendUnescaped(nil, raw), nil
@@ -279,14 +318,14 @@ func (sc *scanner) memberText(key []byte) ([]byte, error) {
 	return raw, nil
 }
 
-func (sc *scanner) memberTime(key []byte) (time.Time, error) {
+func (sc *scanner) memberTime(at place) (time.Time, error) {
 	raw, _, err := sc.text()
 	if err != nil {
 		return time.Time{}, err
 	}
 	ns, ok := sc.known.time(raw)
 	if !ok {
-		return time.Time{}, sc.fail(fmt.Sprintf("the member %q is not a time with nine digits of fraction", key))
+		return time.Time{}, sc.fail("the member " + at.quoted() + " is not a time with nine digits of fraction")
 	}
 	return time.Unix(int64(ns/1e9), int64(ns%1e9)).UTC(), nil
 }

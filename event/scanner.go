@@ -56,11 +56,11 @@ func (s *scanner) peek() byte {
 }
 
 func (s *scanner) expect(c byte) error {
-	if s.i < len(s.b) && s.b[s.i] == c {
-		s.i++
-		return nil
+	if s.peek() != c {
+		return s.missing(c)
 	}
-	return s.missing(c)
+	s.i++
+	return nil
 }
 
 func (s *scanner) missing(c byte) error { return s.fail(fmt.Sprintf("%q expected", c)) }

@@ -6,9 +6,10 @@ package event
 // text reads a string and returns what is between the quotes, and whether it holds
 // escapes.
 func (s *scanner) text() (raw []byte, escaped bool, err error) {
-	if err := s.expect('"'); err != nil {
-		return nil, false, err
+	if s.peek() != '"' {
+		return nil, false, s.missing('"')
 	}
+	s.i++
 	start := s.i
 	for {
 		s.i += plain(s.b[s.i:])

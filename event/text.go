@@ -5,6 +5,7 @@ package event
 
 import (
 	"encoding/base64"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -22,8 +23,8 @@ func plain[S string | []byte](s S) int {
 		quote, slash := x^'"'*ones, x^'\\'*ones
 		// A byte's high bit is set in (b-n)&^b if the byte b is less than n. A
 		// borrow may set those of bytes further up, never the lowest one falsely.
-		if ((x-0x20*ones)&^x|(quote-ones)&^quote|(slash-ones)&^slash)&highs != 0 {
-			break
+		if found := ((x-0x20*ones)&^x | (quote-ones)&^quote | (slash-ones)&^slash) & highs; found != 0 {
+			return i + bits.TrailingZeros64(found)/8
 		}
 	}
 	for i < len(s) && s[i] >= 0x20 && s[i] != '"' && s[i] != '\\' {
