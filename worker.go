@@ -21,7 +21,7 @@ type worker struct {
 	record   plog.LogRecord // the one at hand
 	info     event.Info     // of the event made of it
 	unsigned bool           // whether it went without its signature
-	encode   func(dst []byte) ([]byte, error)
+	encode   rotation.Encode
 	sign     func(msg []byte) ([]byte, error) // nil if events are not signed
 	keyID    string
 }
@@ -29,9 +29,9 @@ type worker struct {
 // newWorker makes a worker. The exporter must have been started.
 func newWorker(e *auditExporter) *worker {
 	w := &worker{exporter: e, encoder: e.mapper.NewEncoder()}
-	w.encode = func(dst []byte) (_ []byte, err error) {
+	w.encode = func(dst []byte) (_ []byte, _ uint64, err error) {
 		dst, w.info, err = w.encoder.Append(dst, w.record)
-		return dst, err
+		return dst, w.info.Time, err
 	}
 	return w
 }

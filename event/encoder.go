@@ -40,6 +40,8 @@ type Info struct {
 	// Unmapped says that the record states no operation or no resource, so that
 	// defaults stand in for them.
 	Unmapped bool
+	// Time is the event's time, in nanoseconds since the Unix epoch.
+	Time uint64
 }
 
 // MissingError says what a record does not state that a strict mapping demands.
@@ -92,7 +94,7 @@ func (e *Encoder) Append(dst []byte, r plog.LogRecord) ([]byte, Info, error) {
 	s := e.load(r)
 	defer e.unload()
 	e.mapRecord(&m, s, r)
-	info := Info{Unmapped: m.noOperation || m.noResource}
+	info := Info{Unmapped: m.noOperation || m.noResource, Time: m.timestamp}
 	if e.mapper.strict && info.Unmapped {
 		return dst, info, m.missing()
 	}

@@ -36,7 +36,7 @@ func AppendOwn(dst []byte, o Own) []byte {
 	e := Event{
 		EventID:      o.ID,
 		EventName:    ownPrefix + o.Action,
-		Timestamp:    nanoseconds(o.Time),
+		Timestamp:    Nanoseconds(o.Time),
 		Level:        o.Level,
 		Category:     o.Category,
 		Operation:    ownPrefix + o.Action,
@@ -51,8 +51,9 @@ func AppendOwn(dst []byte, o Own) []byte {
 	return e.Append(dst)
 }
 
-// nanoseconds returns the time as nanoseconds since the Unix epoch.
-func nanoseconds(t time.Time) uint64 {
+// Nanoseconds returns the time as an event has it: nanoseconds since the Unix epoch,
+// within what an event can hold.
+func Nanoseconds(t time.Time) uint64 {
 	const last = math.MaxUint64 / 1_000_000_000
 	second := t.Unix()
 	switch {

@@ -43,6 +43,12 @@ func (s *secondText) append(dst []byte, ns uint64) []byte {
 	return append(dst, text[:]...)
 }
 
+// FormatTime returns a time, in nanoseconds since the Unix epoch, as events have it.
+func FormatTime(ns uint64) string {
+	text := appendTime(nil, ns)
+	return string(text[1 : len(text)-1])
+}
+
 // appendTime appends nanoseconds since the Unix epoch as a time in quotes.
 func appendTime(dst []byte, ns uint64) []byte {
 	var s secondText

@@ -65,8 +65,8 @@ func (p *published) grow(events int) {
 		b := log.NewBatch()
 		for range min(events, 2000) {
 			p.n++
-			err := b.Add(func(dst []byte) ([]byte, error) {
-				return event.AppendOwn(dst, event.Own{ID: fmt.Sprint("id-", p.n), Time: time.Unix(1_800_000_000, 0), Origin: vectorOrigin, Level: event.LevelInfo, Action: "test", Detail: []byte(`{"action":"test"}`)}), nil
+			err := b.Add(func(dst []byte) ([]byte, uint64, error) {
+				return event.AppendOwn(dst, event.Own{ID: fmt.Sprint("id-", p.n), Time: time.Unix(1_800_000_000, 0), Origin: vectorOrigin, Level: event.LevelInfo, Action: "test", Detail: []byte(`{"action":"test"}`)}), uint64(time.Unix(1_800_000_000, 0).UnixNano()), nil
 			}, nil, "")
 			if err != nil {
 				p.t.Fatal(err)

@@ -86,9 +86,9 @@ func writeLog(t *testing.T, dir string, scope segment.Scope, s *signing.Signer) 
 			r.Attributes().PutDouble("double", 5)
 			r.Attributes().PutInt("$int", 1<<60)
 			r.Body().SetStr("read \u20ac \U0001F600 \x1b[31m")
-			encode := func(dst []byte) ([]byte, error) {
-				dst, _, err := enc.Append(dst, r)
-				return dst, err
+			encode := func(dst []byte) ([]byte, uint64, error) {
+				dst, info, err := enc.Append(dst, r)
+				return dst, info.Time, err
 			}
 			if scope == segment.ScopeEvent {
 				err = b.Add(encode, s.Sign, s.Public().ID())

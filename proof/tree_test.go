@@ -48,8 +48,8 @@ func events(t testing.TB, l *rotation.Log, from, n int) {
 	b := l.NewBatch()
 	defer b.Release()
 	for i := from; i < from+n; i++ {
-		err := b.Add(func(dst []byte) ([]byte, error) {
-			return event.AppendOwn(dst, event.Own{ID: fmt.Sprintf("id-%d", i), Time: time.Unix(1_800_000_000, 0), Origin: "test.example/auditlog", Level: event.LevelInfo, Action: "test", Detail: []byte(`{"action":"test"}`)}), nil
+		err := b.Add(func(dst []byte) ([]byte, uint64, error) {
+			return event.AppendOwn(dst, event.Own{ID: fmt.Sprintf("id-%d", i), Time: time.Unix(1_800_000_000, 0), Origin: "test.example/auditlog", Level: event.LevelInfo, Action: "test", Detail: []byte(`{"action":"test"}`)}), uint64(time.Unix(1_800_000_000, 0).UnixNano()), nil
 		}, nil, "")
 		if err != nil {
 			t.Fatal(err)

@@ -20,6 +20,7 @@ type activeSegment struct {
 	file   File
 	size   int64 // bytes that are durable and end with a checkpoint
 	events int   // of others than the log itself
+	times  timeRange
 	scope  segment.Scope
 	keyIDs []string // as its header names them
 	opened time.Time
@@ -159,6 +160,7 @@ func (l *Log) write(c *change) (syncTime time.Duration, err error) {
 	}
 	a.size += int64(len(c.buf))
 	a.events += c.events
+	a.times.add(c.times)
 	return syncTime, nil
 }
 
@@ -205,7 +207,7 @@ func (l *Log) writeNew(c *change) (syncTime time.Duration, err error) {
 		syncTime = time.Since(start)
 	}
 	l.sealActive()
-	l.active = &activeSegment{name: c.name, file: f, size: int64(len(c.buf)), events: c.events, scope: l.opts.Scope, keyIDs: keyIDs(l.headerKeys(c.signer)), opened: c.name.Created}
+	l.active = &activeSegment{name: c.name, file: f, size: int64(len(c.buf)), events: c.events, times: c.times, scope: l.opts.Scope, keyIDs: keyIDs(l.headerKeys(c.signer)), opened: c.name.Created}
 	l.segments = append(l.segments, segmentInfo{name: c.name})
 	return syncTime, nil
 }

@@ -21,6 +21,7 @@ type Batch struct {
 	// buf is a byte that hashing needs, and the lines.
 	buf      []byte
 	leaves   []merkle.Hash
+	times    timeRange
 	unsigned int
 }
 
@@ -52,18 +53,22 @@ func (b *Batch) Release() {
 	if cap(b.buf) > maxPooledBytes {
 		return
 	}
-	b.leaves, b.unsigned, b.keyID = b.leaves[:0], 0, ""
+	b.leaves, b.times, b.unsigned, b.keyID = b.leaves[:0], timeRange{}, 0, ""
 	batches.Put(b)
 }
 
 // Len returns the number of events in the batch.
 func (b *Batch) Len() int { return len(b.leaves) }
 
-// Add appends one event. encode appends the event's canonical JSON to dst; sign,
+// Encode appends an event's canonical JSON to dst and returns the extended slice and
+// the event's time, in nanoseconds since the Unix epoch.
+type Encode func(dst []byte) (_ []byte, time uint64, err error)
+
+// Add appends one event; sign,
 // nil in scope checkpoint, signs those bytes with the key called keyID. If it
 // fails the batch is left as it was: with what encode returned, a
 // *[SigningError], or an *[Error] of reason too_large.
-func (b *Batch) Add(encode func(dst []byte) ([]byte, error), sign func(msg []byte) ([]byte, error), keyID string) error {
+func (b *Batch) Add(encode Encode, sign func(msg []byte) ([]byte, error), keyID string) error {
 	if (sign != nil) != (b.scope == segment.ScopeEvent) {
 		return fmt.Errorf("add an event: scope %s asks for %s", b.scope, map[bool]string{true: "no signature", false: "a signature"}[sign != nil])
 	}
@@ -88,7 +93,7 @@ func (b *Batch) Add(encode func(dst []byte) ([]byte, error), sign func(msg []byt
 
 // AddUnsigned appends one event marked as unsigned: the degraded mode of scope
 // event.
-func (b *Batch) AddUnsigned(encode func(dst []byte) ([]byte, error)) error {
+func (b *Batch) AddUnsigned(encode Encode) error {
 	if b.scope != segment.ScopeEvent {
 		return fmt.Errorf("add an unsigned event: scope %s has no event signatures to leave out", b.scope)
 	}
@@ -101,11 +106,11 @@ func (b *Batch) AddUnsigned(encode func(dst []byte) ([]byte, error)) error {
 	return err
 }
 
-func (b *Batch) add(encode func(dst []byte) ([]byte, error), finish func(dst, canonical []byte) ([]byte, error)) error {
+func (b *Batch) add(encode Encode, finish func(dst, canonical []byte) ([]byte, error)) error {
 	start := len(b.buf)
 	buf := segment.AppendEventStart(b.buf)
 	eventStart := len(buf)
-	buf, err := encode(buf)
+	buf, time, err := encode(buf)
 	if err != nil {
 		return err
 	}
@@ -117,5 +122,6 @@ func (b *Batch) add(encode func(dst []byte) ([]byte, error), finish func(dst, ca
 	}
 	b.leaves = append(b.leaves, merkle.LeafHashIn(buf, start))
 	b.buf = append(buf, '\n')
+	b.times.add(at(time))
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -63,6 +64,7 @@ type change struct {
 	scratch *Batch
 	// events counts those of others than the log itself.
 	events int
+	times  timeRange
 	// unsigned counts events that lack the signature the scope asks for.
 	unsigned int
 	degraded bool
@@ -175,6 +177,7 @@ func (l *Log) assemble(g *group, reason string) (c *change, err error) {
 // take appends a batch's lines and leaves.
 func (c *change) take(b *Batch) {
 	c.buf = append(c.buf, b.lines()...)
+	c.times.add(b.times)
 	c.grow(b.leaves...)
 }
 
@@ -220,10 +223,14 @@ func (l *Log) begin(c *change, reason string) (err error) {
 	if n := len(l.segments); n > 0 {
 		last := l.segments[n-1]
 		root := l.tree.Root()
-		c.says = append(c.says, own{Action: actionRotated, Reason: reason, Previous: &ownSegment{
+		previous := &ownSegment{
 			FirstIndex: last.name.FirstIndex, Range: hashesBytes(l.mark.Range(&l.tree)), RootHash: hashBytes(root),
 			Segment: last.name.Plain().String(), TreeSize: l.tree.Size(),
-		}})
+		}
+		if a := l.active; a != nil && a.times.some {
+			previous.FirstTime, previous.LastTime = event.FormatTime(a.times.first), event.FormatTime(a.times.last)
+		}
+		c.says = append(c.says, own{Action: actionRotated, Reason: reason, Previous: previous})
 	}
 	if len(l.segments) == 0 || c.signer == l.Signer() {
 		return nil

@@ -87,9 +87,9 @@ func batch(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) *ro
 		r.SetTimestamp(pcommon.Timestamp(1_800_000_000_000_000_000))
 		r.Attributes().PutStr("audit.record.id", id)
 		r.Body().SetStr("something happened")
-		encode := func(dst []byte) ([]byte, error) {
-			dst, _, err := enc.Append(dst, r)
-			return dst, err
+		encode := func(dst []byte) ([]byte, uint64, error) {
+			dst, info, err := enc.Append(dst, r)
+			return dst, info.Time, err
 		}
 		if o.Scope == segment.ScopeCheckpoint {
 			err = b.Add(encode, nil, "")

@@ -76,7 +76,7 @@ func TestAppendRefusesWhatTheScopeDoesNotAllow(t *testing.T) {
 	o := options(t)
 	l := open(t, o)
 	defer closeLog(t, l)
-	encode := func(dst []byte) ([]byte, error) { return append(dst, "{}"...), nil }
+	encode := func(dst []byte) ([]byte, uint64, error) { return append(dst, "{}"...), 0, nil }
 	b := l.NewBatch()
 	if err := b.Add(encode, nil, ""); err == nil {
 		t.Error("scope event took an event without a signature")
@@ -97,7 +97,9 @@ func TestAppendRefusesWhatTheScopeDoesNotAllow(t *testing.T) {
 	if _, err := l.Append(t.Context(), b); err == nil {
 		t.Error("an empty batch was taken")
 	}
-	huge := func(dst []byte) ([]byte, error) { return append(dst, make([]byte, segment.MaxLineBytes)...), nil }
+	huge := func(dst []byte) ([]byte, uint64, error) {
+		return append(dst, make([]byte, segment.MaxLineBytes)...), 0, nil
+	}
 	if err := b.Add(huge, o.Signer.Sign, o.Signer.Public().ID()); !errors.Is(err, rotation.ErrTooLarge) {
 		t.Errorf("got %v, want ErrTooLarge", err)
 	}

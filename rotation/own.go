@@ -41,9 +41,13 @@ type own struct {
 }
 
 // ownSegment names a segment, the tree behind its last line, and that tree's
-// root. Range are the subtrees of the segment's leaves, which a proof may need later.
+// root. Range are the subtrees of the segment's leaves, which a proof may need later;
+// FirstTime and LastTime are between which times its events lie, for those who look for
+// some.
 type ownSegment struct {
 	FirstIndex uint64   `json:"first_index"`
+	FirstTime  string   `json:"first_time,omitempty"`
+	LastTime   string   `json:"last_time,omitempty"`
 	Range      [][]byte `json:"range,omitempty"`
 	RootHash   []byte   `json:"root_hash"`
 	Segment    string   `json:"segment"`
@@ -113,16 +117,17 @@ func (l *Log) addOwn(b *Batch, o own, signer *signing.Signer, unsignedAllowed bo
 	if err != nil {
 		return fmt.Errorf("make an event id: %w", err)
 	}
-	encode := func(dst []byte) ([]byte, error) {
+	encode := func(dst []byte) ([]byte, uint64, error) {
+		now := l.opts.Now()
 		return event.AppendOwn(dst, event.Own{
 			ID:       id.String(),
-			Time:     l.opts.Now(),
+			Time:     now,
 			Origin:   l.opts.Origin,
 			Level:    o.level(),
 			Category: o.category(),
 			Action:   o.Action,
 			Detail:   detail,
-		}), nil
+		}), event.Nanoseconds(now), nil
 	}
 	if l.opts.Scope != segment.ScopeEvent {
 		return b.Add(encode, nil, "")

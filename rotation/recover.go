@@ -200,7 +200,7 @@ func (l *Log) resume(info segmentInfo, s scanned) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("continue segment %s: %w", info.name, err), f.Close())
 	}
-	l.active = &activeSegment{name: info.name, file: f, size: s.size, events: s.events, scope: s.header.Scope, keyIDs: keyIDs(s.header.Keys), opened: l.opts.Now()}
+	l.active = &activeSegment{name: info.name, file: f, size: s.size, events: s.events, times: s.times, scope: s.header.Scope, keyIDs: keyIDs(s.header.Keys), opened: l.opts.Now()}
 	l.torn = s.end > s.size
 	if err := l.setAsideTail(); err != nil && reasonOf(fail(ReasonIO, err)) != ReasonDiskFull {
 		return err

@@ -488,8 +488,8 @@ func TestUnsignedEvents(t *testing.T) {
 	mustAppend(t, l, o, "a")
 	signed := batch(t, l, o, "signed")
 	b := l.NewBatch()
-	if err := b.AddUnsigned(func(dst []byte) ([]byte, error) {
-		return append(dst, canonicalOf(t, signed, "unsigned")...), nil
+	if err := b.AddUnsigned(func(dst []byte) ([]byte, uint64, error) {
+		return append(dst, canonicalOf(t, signed, "unsigned")...), 0, nil
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,7 @@ type scanned struct {
 	note   []byte
 	size   int64
 	events int // of others than the log itself, up to there
+	times  timeRange
 	// end is where the content ends; what lies between size and end is the
 	// tail that no checkpoint covers.
 	end int64
@@ -51,10 +52,12 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 	var tree merkle.Frontier
 	var marks []*merkle.Mark
 	events := 0
+	var times timeRange
 	broken := false // a line in the tail is malformed, so the tree is unknown
 	unfit := 0      // the line of a checkpoint that does not fit, and is the first
 	refuted := 0    // the line of a signed checkpoint that does not fit
 	var sum event.Summary
+	var known event.Scanner
 	for {
 		if r.Line()%1024 == 0 {
 			if err := ctx.Err(); err != nil {
@@ -105,17 +108,18 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 		case kind == segment.KindEvent && !broken:
 			tree.AppendMarked(merkle.LeafHash(line), marks)
 			parsed, err := segment.ParseEvent(line)
-			if err != nil || event.Scan(parsed.Canonical, &sum) != nil {
+			if err != nil || known.Scan(parsed.Canonical, &sum) != nil {
 				broken = true
 				continue
 			}
 			if sum.Log == nil {
 				events++
 			}
+			times.add(at(event.Nanoseconds(sum.Time)))
 		case kind == segment.KindCheckpoint:
 			note, fits := checkpointFits(line, origin, &tree)
 			if fits && !broken {
-				s.tree, s.note, s.size, s.events = tree, note, r.End(), events
+				s.tree, s.note, s.size, s.events, s.times = tree, note, r.End(), events, times
 				continue
 			}
 			broken = true

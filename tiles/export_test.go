@@ -84,8 +84,8 @@ func (l *log) grow(n, padding int) {
 	defer b.Release()
 	for range n {
 		l.n++
-		err := b.Add(func(dst []byte) ([]byte, error) {
-			return event.AppendOwn(dst, event.Own{ID: fmt.Sprintf("id-%d-%s", l.n, strings.Repeat("x", padding)), Time: time.Unix(1_800_000_000, 0), Origin: "o", Level: event.LevelInfo, Action: "test", Detail: []byte(`{"action":"test"}`)}), nil
+		err := b.Add(func(dst []byte) ([]byte, uint64, error) {
+			return event.AppendOwn(dst, event.Own{ID: fmt.Sprintf("id-%d-%s", l.n, strings.Repeat("x", padding)), Time: time.Unix(1_800_000_000, 0), Origin: "o", Level: event.LevelInfo, Action: "test", Detail: []byte(`{"action":"test"}`)}), uint64(time.Unix(1_800_000_000, 0).UnixNano()), nil
 		}, nil, "")
 		if err != nil {
 			l.t.Fatal(err)

@@ -218,7 +218,7 @@ func TestExportDoesNotPublishWhatIsNotDurable(t *testing.T) {
 	}
 	b := l.log.NewBatch()
 	defer b.Release()
-	if err := b.Add(func(dst []byte) ([]byte, error) { return append(dst, `{}`...), nil }, nil, ""); err != nil {
+	if err := b.Add(func(dst []byte) ([]byte, uint64, error) { return append(dst, `{}`...), 0, nil }, nil, ""); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := l.log.Append(context.Background(), b); err == nil {

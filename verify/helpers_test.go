@@ -84,9 +84,9 @@ func write(t testing.TB, o rotation.Options, commits ...int) *written {
 			r.Attributes().PutStr("audit.record.id", fmt.Sprintf("id-%03d", n))
 			r.Attributes().PutStr("user.id", fmt.Sprintf("user-%03d", n))
 			n++
-			encode := func(dst []byte) ([]byte, error) {
-				dst, _, err := enc.Append(dst, r)
-				return dst, err
+			encode := func(dst []byte) ([]byte, uint64, error) {
+				dst, info, err := enc.Append(dst, r)
+				return dst, info.Time, err
 			}
 			if o.Scope == segment.ScopeCheckpoint {
 				err = b.Add(encode, nil, "")

@@ -165,9 +165,9 @@ func largeLog(b *testing.B, dir string, s *signing.Signer, n int) fs.FS {
 			r.Attributes().PutStr("user.id", fmt.Sprintf("user-%d", j%1000))
 			r.Attributes().PutStr("file.path", fmt.Sprintf("/srv/reports/%d.pdf", j))
 			r.Attributes().PutStr("client.address", "192.0.2.7")
-			if err := batch.Add(func(dst []byte) ([]byte, error) {
-				dst, _, err := enc.Append(dst, r)
-				return dst, err
+			if err := batch.Add(func(dst []byte) ([]byte, uint64, error) {
+				dst, info, err := enc.Append(dst, r)
+				return dst, info.Time, err
 			}, nil, ""); err != nil {
 				b.Fatal(err)
 			}

@@ -480,7 +480,7 @@ func TestDuplicateIDs(t *testing.T) {
 	}
 	for range 2 {
 		b := l.NewBatch()
-		if err := b.Add(func(dst []byte) ([]byte, error) { return append(dst, parsed.Canonical...), nil }, signer.Sign, signer.Public().ID()); err != nil {
+		if err := b.Add(func(dst []byte) ([]byte, uint64, error) { return append(dst, parsed.Canonical...), 0, nil }, signer.Sign, signer.Public().ID()); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := l.Append(t.Context(), b); err != nil {

@@ -73,6 +73,9 @@ func (s *shower) all(ctx context.Context) error {
 		if f.Size == s.seen {
 			continue
 		}
+		if behind := slices.IndexFunc(segments, func(n segment.File) bool { return n.Parsed.FirstIndex > f.Parsed.FirstIndex }); behind >= 0 && s.outside(f, segments[behind]) {
+			continue
+		}
 		err := s.segment(ctx, f)
 		if errors.Is(err, fs.ErrNotExist) {
 			break // compressed or pruned meanwhile: the next look finds what there is

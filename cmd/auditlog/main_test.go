@@ -128,15 +128,16 @@ type writer struct {
 	log    *rotation.Log
 	enc    *event.Encoder
 	signer *signing.Signer
+	clock  time.Time
 }
 
 func newWriter(dir string, s *signing.Signer) (*writer, error) { return newWriterOf(dir, s, 1) }
 
 func newWriterOf(dir string, s *signing.Signer, maxSegmentBytes int64) (*writer, error) {
-	clock := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+	w := &writer{signer: s, clock: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)}
 	l, err := rotation.Open(context.Background(), rotation.Options{
 		Directory: dir, Origin: "test.example/auditlog", Signer: s, Scope: segment.ScopeEvent, MaxSegmentBytes: maxSegmentBytes,
-		Now: func() time.Time { return clock },
+		Now: func() time.Time { return w.clock },
 	})
 	if err != nil {
 		return nil, err
@@ -147,15 +148,16 @@ func newWriterOf(dir string, s *signing.Signer, maxSegmentBytes int64) (*writer,
 	}
 	enc.SetResource(pcommon.NewResource(), "")
 	enc.SetScope(pcommon.NewInstrumentationScope(), "")
-	return &writer{l, enc, s}, nil
+	w.log, w.enc = l, enc
+	return w, nil
 }
 
 func (w *writer) append(r plog.LogRecord) error {
 	b := w.log.NewBatch()
 	defer b.Release()
-	err := b.Add(func(dst []byte) ([]byte, error) {
-		dst, _, err := w.enc.Append(dst, r)
-		return dst, err
+	err := b.Add(func(dst []byte) ([]byte, uint64, error) {
+		dst, info, err := w.enc.Append(dst, r)
+		return dst, info.Time, err
 	}, w.signer.Sign, w.signer.Public().ID())
 	if err != nil {
 		return err

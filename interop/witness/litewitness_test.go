@@ -322,9 +322,9 @@ func (l *witnessedLog) append(prefix string, events int) uint64 {
 		l.n++
 		r := plog.NewLogRecord()
 		r.Attributes().PutStr("audit.record.id", fmt.Sprintf("%s-%d", prefix, l.n))
-		err := b.Add(func(dst []byte) ([]byte, error) {
-			dst, _, err := enc.Append(dst, r)
-			return dst, err
+		err := b.Add(func(dst []byte) ([]byte, uint64, error) {
+			dst, info, err := enc.Append(dst, r)
+			return dst, info.Time, err
 		}, l.o.Signer.Sign, l.o.Signer.Public().ID())
 		if err != nil {
 			l.t.Fatal(err)

@@ -1,0 +1,70 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+)
+
+// outside reports whether a segment holds no event within the times that are wanted, by
+// what the one behind it says of it. Whoever can change the log can lie there, but could
+// remove the events as well: it takes verify to tell.
+func (s *shower) outside(f, next segment.File) bool {
+	if s.filter.since.IsZero() && s.filter.until.IsZero() {
+		return false
+	}
+	first, last, ok := s.timesOf(f, next)
+	return ok && (!s.filter.since.IsZero() && last.Before(s.filter.since) || !s.filter.until.IsZero() && !first.Before(s.filter.until))
+}
+
+// timesHeadLines bounds the lines in which a segment is expected to speak of the one
+// before.
+const timesHeadLines = 8
+
+// timesOf returns between which times the events of a segment lie, if the one behind
+// it says so. What is wrong with that one is told when it is read itself.
+func (s *shower) timesOf(f, next segment.File) (first, last time.Time, ok bool) {
+	r, err := segment.Open(s.fsys, next.Name, next.Size)
+	if err != nil {
+		return first, last, false
+	}
+	defer r.Close()
+	var sum event.Summary
+	for range timesHeadLines {
+		line, err := r.Next()
+		if err != nil {
+			break
+		}
+		if segment.KindOf(line) != segment.KindEvent || !bytes.Contains(line, []byte(`"action":"rotated"`)) {
+			continue
+		}
+		parsed, err := segment.ParseEvent(line)
+		if err != nil || event.Scan(parsed.Canonical, &sum) != nil || sum.Log == nil {
+			break
+		}
+		var said struct {
+			Action   string `json:"action"`
+			Previous struct {
+				FirstIndex uint64    `json:"first_index"`
+				FirstTime  time.Time `json:"first_time"`
+				LastTime   time.Time `json:"last_time"`
+				Segment    string    `json:"segment"`
+			} `json:"previous"`
+		}
+		if json.Unmarshal(sum.Log, &said) != nil || said.Action != "rotated" {
+			break
+		}
+		p := said.Previous
+		if p.FirstIndex != f.Parsed.FirstIndex || p.Segment != f.Parsed.Plain().String() || p.LastTime.IsZero() {
+			break
+		}
+		return p.FirstTime, p.LastTime, true
+	}
+	return first, last, false
+}

@@ -1,0 +1,126 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+// countingFS counts what is read of each file.
+type countingFS struct {
+	fs.FS
+	read map[string]int
+}
+
+func (c countingFS) Open(name string) (fs.File, error) {
+	f, err := c.FS.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || info.IsDir() {
+		return f, err
+	}
+	return countedFile{f, c.read, name}, nil
+}
+
+type countedFile struct {
+	fs.File
+	read map[string]int
+	name string
+}
+
+func (f countedFile) Read(b []byte) (int, error) {
+	n, err := f.File.Read(b)
+	f.read[f.name] += n
+	return n, err
+}
+
+// Of segments without an event in the range of times, show reads the beginning at most,
+// and it misses no event within.
+func TestShowReadsWithinItsTimes(t *testing.T) {
+	dir := t.TempDir()
+	s, err := signing.CreateKeyFile(filepath.Join(dir, "key.pem"), signing.Ed25519)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := filepath.Join(dir, "log")
+	w, err := newWriterOf(log, s, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+	const hours, each, late = 8, 30, 7
+	for hour := range hours {
+		for n := range each {
+			r := plog.NewLogRecord()
+			at := begin.Add(time.Duration(hour)*time.Hour + time.Duration(n)*time.Minute)
+			w.clock = at
+			if hour == 5 && n == late {
+				at = begin.Add(2*time.Hour + time.Second) // an event of the third hour that came late
+			}
+			r.SetTimestamp(pcommon.NewTimestampFromTime(at))
+			r.Attributes().PutStr("audit.record.id", fmt.Sprintf("id-%d-%d", hour, n))
+			r.Body().SetStr(strings.Repeat("x", 30<<10))
+			if err := w.append(r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if hour == 3 { // what is known of the times survives a restart
+			if err := w.log.Close(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			if w, err = newWriterOf(log, s, 1<<20); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := w.log.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	fsys := countingFS{os.DirFS(log), map[string]int{}}
+	var out bytes.Buffer
+	f := filter{since: begin.Add(2 * time.Hour), until: begin.Add(3 * time.Hour)}
+	show := shower{fsys: fsys, filter: &f, out: bufio.NewWriter(&out), warn: io.Discard, json: true}
+	if err := show.all(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Count(out.String(), `"event_id":"id-`); got != each+1 || !strings.Contains(out.String(), fmt.Sprintf(`"id-5-%d"`, late)) {
+		t.Errorf("%d events are shown, not %d", got, each+1)
+	}
+	files, err := filepath.Glob(filepath.Join(log, "*.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := 0
+	for _, name := range files {
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if read := fsys.read[filepath.Base(name)]; int64(read) >= info.Size() {
+			whole++
+		}
+	}
+	// Two segments have events of the hour, one has the late event, in one the restart
+	// (by a clock that was set back) is an event, and of the newest nobody has said
+	// anything yet.
+	if len(files) < 8 || whole > 5 {
+		t.Errorf("%d of %d segments were read: %v", whole, len(files), fsys.read)
+	}
+}

@@ -1,0 +1,26 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rotation
+
+// timeRange is between which times events lie, in nanoseconds since the Unix epoch. The
+// zero value is of no events. Events come in any order: the times are theirs, not the
+// log's.
+type timeRange struct {
+	first, last uint64
+	some        bool
+}
+
+// at is the range of one event.
+func at(time uint64) timeRange { return timeRange{time, time, true} }
+
+// add makes it the range of both.
+func (r *timeRange) add(more timeRange) {
+	switch {
+	case !more.some:
+	case !r.some:
+		*r = more
+	default:
+		r.first, r.last = min(r.first, more.first), max(r.last, more.last)
+	}
+}
