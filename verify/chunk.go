@@ -21,8 +21,8 @@ import (
 // the lines before is checked at once with other chunks.
 type chunk struct {
 	text  []byte // a byte that hashing needs, and the lines
-	ends  []int // in text, behind each line
-	first int   // number of the first line
+	ends  []int  // in text, behind each line
+	first int    // number of the first line
 	lines []checked
 	scan  *event.Scanner
 	done  chan struct{}
