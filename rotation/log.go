@@ -54,6 +54,9 @@ type Log struct {
 	unfiled      [][]byte             // key changes that are not in their file yet
 	filedChanges int64                // bytes of that file that are good
 	known        []*signing.PublicKey // keys of key changes
+	// rangesSettled says that all that the file of pruned ranges seems to hold is on the
+	// disk; maintenance has it.
+	rangesSettled bool
 
 	maintenance maintenance
 	witnessing  witnessing

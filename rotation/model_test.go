@@ -35,6 +35,7 @@ type model struct {
 	// everywhere is set; an error makes it fail.
 	fault      func() error
 	everywhere bool
+	asked      string // the name of the operation that fault is asked of
 	// reached says whether a write reached the disk though its sync failed. If not,
 	// it is in the cache alone: no later sync writes it, though readers see it until
 	// the cache forgets.
@@ -70,6 +71,7 @@ func (m *model) locked(name string, f func() error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, err := segment.ParseName(name); (err == nil || m.everywhere) && m.fault != nil {
+		m.asked = name
 		if err := m.fault(); err != nil {
 			return err
 		}

@@ -39,11 +39,19 @@ func (l *Log) keepRanges(ctx context.Context, name segment.Name, before, after m
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
+	settled := l.rangesSettled
+	l.rangesSettled = false // until all of this has gone well
+	if !settled {
+		if err := l.settleRanges(f); err != nil {
+			return err
+		}
+	}
 	at, size, err := endOfRanges(f)
 	if err != nil {
 		return err
 	}
 	if size >= after.Size() {
+		l.rangesSettled = true
 		return nil // the segment has not been deleted since
 	}
 	if size < before.Size() {
@@ -66,7 +74,22 @@ func (l *Log) keepRanges(ctx context.Context, name segment.Name, before, after m
 	if err := l.writeRanges(ctx, w, name, before, after, size); err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), l.dir.Sync())
+	if err := errors.Join(f.Sync(), l.dir.Sync()); err != nil {
+		return err
+	}
+	l.rangesSettled = true
+	return nil
+}
+
+// settleRanges makes the file what the disk holds of it: a writer that was killed, or
+// a sync that failed, may have left lines in the cache alone, and a segment must not be
+// deleted on their word.
+func (l *Log) settleRanges(f File) error {
+	if err := errors.Join(f.Sync(), l.dir.Sync()); err != nil {
+		return err
+	}
+	f.Forget()
+	return nil
 }
 
 // endOfRanges returns where the last whole line of the file ends, and the size on it.
