@@ -25,11 +25,12 @@ const (
 	partUnsigned = 128
 )
 
-// call is the work of one consume call: its records become events, in parts, each
+// call is the work of one consume call in one log: its records become events, in parts, each
 // part a batch of its own. The goroutine of the call does parts until none is left;
 // others help as far as the exporter has places for them.
 type call struct {
 	exporter *auditExporter
+	log      *rotation.Log
 	signer   *signing.Signer // one for all of it: a commit takes no other
 	spans    []span
 	records  int
@@ -52,23 +53,35 @@ type span struct {
 	scopeLogs       plog.ScopeLogs
 }
 
-func newCall(e *auditExporter, logs plog.Logs, records int) *call {
-	c := &call{exporter: e, signer: e.log.Signer(), records: records, part: partUnsigned}
+// newCall makes a call of so many records, which the spans hold.
+func newCall(e *auditExporter, log *rotation.Log, spans []span, records int) *call {
+	c := &call{exporter: e, log: log, signer: log.Signer(), spans: spans, records: records, part: partUnsigned}
 	if e.signsEvents() {
 		c.part = partSigned
-	}
-	first := 0
-	for r, resourceLogs := range logs.ResourceLogs().All() {
-		for s, scopeLogs := range resourceLogs.ScopeLogs().All() {
-			if n := scopeLogs.LogRecords().Len(); n > 0 {
-				c.spans = append(c.spans, span{first, r, s, resourceLogs, scopeLogs})
-				first += n
-			}
-		}
 	}
 	parts := (records + c.part - 1) / c.part
 	c.batches, c.errs = make([]*rotation.Batch, parts), make([]error, parts)
 	return c
+}
+
+// spansOf returns the spans of all records.
+func spansOf(logs plog.Logs) (spans []span) {
+	first := 0
+	for r, all := 0, logs.ResourceLogs(); r < all.Len(); r++ {
+		spans, first = appendSpans(spans, first, r, all.At(r))
+	}
+	return spans
+}
+
+// appendSpans appends the spans of one resource to those of so many records.
+func appendSpans(spans []span, records, resource int, resourceLogs plog.ResourceLogs) ([]span, int) {
+	for s, all := 0, resourceLogs.ScopeLogs(); s < all.Len(); s++ {
+		if n := all.At(s).LogRecords().Len(); n > 0 {
+			spans = append(spans, span{records, resource, s, resourceLogs, all.At(s)})
+			records += n
+		}
+	}
+	return spans, records
 }
 
 // encode makes events of all records. If it fails, it is with the error of the first
@@ -118,7 +131,7 @@ func (c *call) work(ctx context.Context) {
 		if i >= len(c.batches) {
 			return
 		}
-		c.batches[i] = c.exporter.log.NewBatch()
+		c.batches[i] = c.log.NewBatch()
 		if c.errs[i] = c.do(ctx, w, c.batches[i], i*c.part); c.errs[i] != nil {
 			c.failed.Store(true)
 		}

@@ -19,6 +19,7 @@ import (
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/partition"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/witness"
@@ -39,10 +40,18 @@ type Config struct {
 	// before the log is written, unless its wait_for_result is set.
 	QueueConfig configoptional.Optional[exporterhelper.QueueBatchConfig] `mapstructure:"sending_queue"`
 
-	// Directory holds the log, and nothing else. It is made if it does not exist.
+	// Directory holds the log, and nothing else, or the logs of all partitions. It is made
+	// if it does not exist.
 	Directory string `mapstructure:"directory"`
 	// Origin names the log in its checkpoints, for the life of the directory.
 	Origin string `mapstructure:"origin"`
+	// PartitionBy is the name of a resource attribute. If it is set, each of its values has
+	// a log of its own in a directory below Directory (package partition), whose origin is
+	// Origin, a slash and the name of that directory. All have the same keys.
+	PartitionBy string `mapstructure:"partition_by"`
+	// MaxPartitions is how many values have a log of their own. Those that come later share
+	// one. It means nothing without PartitionBy.
+	MaxPartitions int `mapstructure:"max_partitions"`
 	// Signing says with what key and what is signed.
 	Signing SigningConfig `mapstructure:"signing"`
 	// Sync says whether an acknowledgement waits for stable storage.
@@ -178,6 +187,7 @@ func createDefaultConfig() component.Config {
 			MaxAge:      24 * time.Hour,
 			Compression: segment.Zstd,
 		},
+		MaxPartitions:   64,
 		MinFreeSpaceMiB: 64,
 		Mapping:         event.DefaultMapping(),
 		WitnessInterval: 10 * time.Second,
@@ -211,6 +221,7 @@ func (c *Config) Validate() error {
 	if err := signing.ValidateOrigin(c.Origin); err != nil {
 		p.add("origin", "%w: write a name such as host.example.com/auditlog", err)
 	}
+	c.validatePartitions(&p)
 	c.validateSigning(&p)
 	if c.Sync != SyncAlways && c.Sync != SyncNever {
 		p.add("sync", "unknown word %q: write %s or %s", c.Sync, SyncAlways, SyncNever)
@@ -219,6 +230,27 @@ func (c *Config) Validate() error {
 	p.mebibytes("min_free_space_mib", c.MinFreeSpaceMiB, "not to look")
 	c.validateWitnesses(&p)
 	return errors.Join(p...)
+}
+
+// maxPartitions bounds the files that are open: four for each partition.
+const maxPartitions = 1024
+
+func (c *Config) validatePartitions(p *problems) {
+	if n := c.MaxPartitions; n < 1 || n > maxPartitions {
+		p.add("max_partitions", "%d: write how many values of the attribute in partition_by may have a log of their own, 1 to %d", n, maxPartitions)
+	}
+	if c.PartitionBy == "" {
+		return
+	}
+	if err := signing.ValidateOrigin(c.Origin + "/" + strings.Repeat("x", partition.MaxName)); err != nil && signing.ValidateOrigin(c.Origin) == nil {
+		p.add("origin", "it is too long for partition_by, which adds up to %d bytes for each partition: %w: write a shorter name", partition.MaxName+1, err)
+	}
+	if c.Signing.RotateKey == RotateKeySegment {
+		p.add("signing::rotate_key", "%s gives each segment of one log a key, but with partition_by many logs share the key in signing::key_file: write %s, or give each tenant an exporter of its own", RotateKeySegment, RotateKeyNever)
+	}
+	if len(c.Witnesses) > 0 {
+		p.add("witnesses", "a witness must have been told of each log that it follows, but with partition_by logs begin as values of the attribute come: leave witnesses out and keep checkpoints of the logs elsewhere, or give each tenant an exporter of its own")
+	}
 }
 
 func (c *Config) validateSigning(p *problems) {

@@ -86,6 +86,12 @@ var goodCases = map[string]func(*auditlogexporter.Config){
 		queue.QueueSize = 10
 		queue.WaitForResult = true
 	},
+	"auditlog/partitions": func(c *auditlogexporter.Config) {
+		c.Origin = "collector.example.com/pod-0"
+		c.PartitionBy = "tenant.id"
+		c.MaxPartitions = 1024
+		c.Signing.PreviousKeyFile = "audit-log-key-2025.pem"
+	},
 	"auditlog/no_limits": func(c *auditlogexporter.Config) {
 		c.Rotation = auditlogexporter.RotationConfig{Compression: segment.None}
 		c.MinFreeSpaceMiB = 0
@@ -99,54 +105,59 @@ var goodCases = map[string]func(*auditlogexporter.Config){
 
 // badCases are those to be refused, with words that the error must have.
 var badCases = map[string][]string{
-	"auditlog/empty_directory":                 {"directory: "},
-	"auditlog/empty_origin":                    {"origin: ", "host.example.com/auditlog"},
-	"auditlog/origin_with_space":               {"origin: ", `"my host/auditlog"`},
-	"auditlog/origin_with_plus":                {"origin: ", `"host+auditlog"`},
-	"auditlog/origin_with_line_end":            {"origin: ", `"host\nauditlog"`},
-	"auditlog/origin_like_an_event":            {"origin: ", `"{host}/auditlog"`},
-	"auditlog/empty_key_file":                  {"signing::key_file: "},
-	"auditlog/key_in_log_directory":            {"signing::key_file: ", "audit-log/key.pem"},
-	"auditlog/key_below_log_directory":         {"signing::key_file: "},
-	"auditlog/key_is_log_directory":            {"signing::key_file: "},
-	"auditlog/previous_key_in_log_directory":   {"signing::previous_key_file: ", "audit-log/key.pem"},
-	"auditlog/previous_key_is_key":             {"signing::previous_key_file: ", "signing::key_file itself"},
-	"auditlog/checkpoint_key_in_log_directory": {"signing::checkpoint_key_file: ", "audit-log/key.pem"},
-	"auditlog/checkpoint_key_is_key":           {"signing::checkpoint_key_file: ", "signing::key_file itself"},
-	"auditlog/witnesses_of_a_key_that_changes": {"signing::checkpoint_key_file: ", "signing::rotate_key"},
-	"auditlog/witness_without_tls":             {"witnesses[0]::url: ", "without TLS", "https"},
-	"auditlog/witness_without_url":             {"witnesses[0]::url: ", "https://witness.example"},
-	"auditlog/witness_without_key":             {"witnesses[0]::public_key: ", "name+hash+key"},
-	"auditlog/witness_with_a_logs_key":         {"witnesses[0]::public_key: ", "type 4"},
-	"auditlog/witness_twice":                   {"witnesses[1]::public_key: ", "witness.example.com/w1", "witnesses[0]"},
-	"auditlog/quorum_without_witnesses":        {"witness_quorum: ", "1 of 0"},
-	"auditlog/negative_quorum":                 {"witness_quorum: ", "-1"},
-	"auditlog/no_witness_interval":             {"witness_interval: ", "0s", "10s"},
-	"auditlog/unknown_rotate_key":              {"signing::rotate_key: ", `"daily"`, "never", "segment"},
-	"auditlog/unknown_scope":                   {"signing::scope: ", `"batch"`, "event", "checkpoint"},
-	"auditlog/unknown_on_failure":              {"signing::on_failure: ", `"drop"`, "refuse", "write_unsigned"},
-	"auditlog/unknown_sync":                    {"sync: ", `"sometimes"`, "always", "never"},
-	"auditlog/negative_max_size":               {"rotation::max_size_mib: ", "-1"},
-	"auditlog/huge_max_size":                   {"rotation::max_size_mib: "},
-	"auditlog/negative_rotation_age":           {"rotation::max_age: ", "-1h0m0s"},
-	"auditlog/unknown_compression":             {"rotation::compression: ", `"lz4"`, "zstd", "gzip", "none"},
-	"auditlog/negative_max_segments":           {"retention::max_segments: ", "-3"},
-	"auditlog/negative_retention_age":          {"retention::max_age: ", "-24h0m0s"},
-	"auditlog/negative_total_size":             {"retention::max_total_size_mib: ", "-5"},
-	"auditlog/total_size_below_one_segment":    {"retention::max_total_size_mib: ", "99", "100", "rotation::max_size_mib"},
-	"auditlog/retention_without_rotation":      {"retention: ", "rotation::max_size_mib", "rotation::max_age"},
-	"auditlog/negative_free_space":             {"min_free_space_mib: ", "-64"},
-	"auditlog/negative_timeout":                {"timeout"},
-	"auditlog/unknown_category":                {"mapping", "categories[order]: ", `"money"`, "system_health"},
-	"auditlog/bad_category_prefix":             {"mapping", "categories[order.]: "},
-	"auditlog/empty_attribute_name":            {"mapping", "user_id[0]: "},
-	"auditlog/half_a_resource":                 {"mapping", "resources[0]: "},
-	"auditlog/queue_without_size":              {"sending_queue", "queue_size"},
-	"auditlog/several_wrong":                   {"directory: ", "sync: ", "rotation::max_size_mib: ", "rotation::compression: "},
-	"auditlog/unknown_key":                     {"directry"},
-	"auditlog/unknown_nested_key":              {"rotation", "max_size"},
-	"auditlog/size_with_unit":                  {"rotation.max_size_mib"},
-	"auditlog/age_without_unit":                {"rotation.max_age"},
+	"auditlog/empty_directory":                  {"directory: "},
+	"auditlog/empty_origin":                     {"origin: ", "host.example.com/auditlog"},
+	"auditlog/origin_with_space":                {"origin: ", `"my host/auditlog"`},
+	"auditlog/origin_with_plus":                 {"origin: ", `"host+auditlog"`},
+	"auditlog/origin_with_line_end":             {"origin: ", `"host\nauditlog"`},
+	"auditlog/origin_like_an_event":             {"origin: ", `"{host}/auditlog"`},
+	"auditlog/empty_key_file":                   {"signing::key_file: "},
+	"auditlog/key_in_log_directory":             {"signing::key_file: ", "audit-log/key.pem"},
+	"auditlog/key_below_log_directory":          {"signing::key_file: "},
+	"auditlog/key_is_log_directory":             {"signing::key_file: "},
+	"auditlog/previous_key_in_log_directory":    {"signing::previous_key_file: ", "audit-log/key.pem"},
+	"auditlog/previous_key_is_key":              {"signing::previous_key_file: ", "signing::key_file itself"},
+	"auditlog/checkpoint_key_in_log_directory":  {"signing::checkpoint_key_file: ", "audit-log/key.pem"},
+	"auditlog/checkpoint_key_is_key":            {"signing::checkpoint_key_file: ", "signing::key_file itself"},
+	"auditlog/witnesses_of_a_key_that_changes":  {"signing::checkpoint_key_file: ", "signing::rotate_key"},
+	"auditlog/witness_without_tls":              {"witnesses[0]::url: ", "without TLS", "https"},
+	"auditlog/witness_without_url":              {"witnesses[0]::url: ", "https://witness.example"},
+	"auditlog/witness_without_key":              {"witnesses[0]::public_key: ", "name+hash+key"},
+	"auditlog/witness_with_a_logs_key":          {"witnesses[0]::public_key: ", "type 4"},
+	"auditlog/witness_twice":                    {"witnesses[1]::public_key: ", "witness.example.com/w1", "witnesses[0]"},
+	"auditlog/quorum_without_witnesses":         {"witness_quorum: ", "1 of 0"},
+	"auditlog/negative_quorum":                  {"witness_quorum: ", "-1"},
+	"auditlog/no_witness_interval":              {"witness_interval: ", "0s", "10s"},
+	"auditlog/no_partitions":                    {"max_partitions: ", "1 to 1024"},
+	"auditlog/too_many_partitions":              {"max_partitions: ", "1025"},
+	"auditlog/origin_too_long_for_partitions":   {"origin: ", "partition_by", "shorter"},
+	"auditlog/partitions_of_a_key_that_changes": {"signing::rotate_key: ", "partition_by", "never"},
+	"auditlog/partitions_with_witnesses":        {"witnesses: ", "partition_by", "checkpoints"},
+	"auditlog/unknown_rotate_key":               {"signing::rotate_key: ", `"daily"`, "never", "segment"},
+	"auditlog/unknown_scope":                    {"signing::scope: ", `"batch"`, "event", "checkpoint"},
+	"auditlog/unknown_on_failure":               {"signing::on_failure: ", `"drop"`, "refuse", "write_unsigned"},
+	"auditlog/unknown_sync":                     {"sync: ", `"sometimes"`, "always", "never"},
+	"auditlog/negative_max_size":                {"rotation::max_size_mib: ", "-1"},
+	"auditlog/huge_max_size":                    {"rotation::max_size_mib: "},
+	"auditlog/negative_rotation_age":            {"rotation::max_age: ", "-1h0m0s"},
+	"auditlog/unknown_compression":              {"rotation::compression: ", `"lz4"`, "zstd", "gzip", "none"},
+	"auditlog/negative_max_segments":            {"retention::max_segments: ", "-3"},
+	"auditlog/negative_retention_age":           {"retention::max_age: ", "-24h0m0s"},
+	"auditlog/negative_total_size":              {"retention::max_total_size_mib: ", "-5"},
+	"auditlog/total_size_below_one_segment":     {"retention::max_total_size_mib: ", "99", "100", "rotation::max_size_mib"},
+	"auditlog/retention_without_rotation":       {"retention: ", "rotation::max_size_mib", "rotation::max_age"},
+	"auditlog/negative_free_space":              {"min_free_space_mib: ", "-64"},
+	"auditlog/negative_timeout":                 {"timeout"},
+	"auditlog/unknown_category":                 {"mapping", "categories[order]: ", `"money"`, "system_health"},
+	"auditlog/bad_category_prefix":              {"mapping", "categories[order.]: "},
+	"auditlog/empty_attribute_name":             {"mapping", "user_id[0]: "},
+	"auditlog/half_a_resource":                  {"mapping", "resources[0]: "},
+	"auditlog/queue_without_size":               {"sending_queue", "queue_size"},
+	"auditlog/several_wrong":                    {"directory: ", "sync: ", "rotation::max_size_mib: ", "rotation::compression: "},
+	"auditlog/unknown_key":                      {"directry"},
+	"auditlog/unknown_nested_key":               {"rotation", "max_size"},
+	"auditlog/size_with_unit":                   {"rotation.max_size_mib"},
+	"auditlog/age_without_unit":                 {"rotation.max_age"},
 }
 
 func TestConfigurationIsRead(t *testing.T) {
@@ -208,6 +219,8 @@ func TestDefaultsAreTheSafeOnes(t *testing.T) {
 	assert.Empty(t, c.Witnesses, "nothing leaves the machine unless asked for")
 	assert.Zero(t, c.WitnessQuorum)
 	assert.Equal(t, 10*time.Second, c.WitnessInterval)
+	assert.Empty(t, c.PartitionBy)
+	assert.Equal(t, 64, c.MaxPartitions)
 	assert.Equal(t, segment.ScopeEvent, c.Signing.Scope)
 	assert.Equal(t, auditlogexporter.OnFailureRefuse, c.Signing.OnFailure)
 	assert.Equal(t, auditlogexporter.SyncAlways, c.Sync)

@@ -40,9 +40,10 @@ type auditExporter struct {
 
 	// openKeys returns the keys to sign with; see the function of that name.
 	openKeys func(*Config, *zap.Logger) (keys, error)
-	// log and witnesses are set by start.
-	log       *rotation.Log
-	witnesses []*client.Client
+	// log and witnesses are set by start; with partitions, those are instead of log.
+	log        *rotation.Log
+	partitions *partitions
+	witnesses  []*client.Client
 }
 
 func newAuditExporter(set exporter.Settings, config *Config) (*auditExporter, error) {
@@ -71,7 +72,7 @@ func newAuditExporter(set exporter.Settings, config *Config) (*auditExporter, er
 	return e, nil
 }
 
-// start opens the log, or begins one.
+// start opens the log, or begins one; with partitions, those there are.
 func (e *auditExporter) start(ctx context.Context, host component.Host) (err error) {
 	c := e.config
 	e.health.host = host
@@ -79,11 +80,33 @@ func (e *auditExporter) start(ctx context.Context, host component.Host) (err err
 	if err != nil {
 		return err
 	}
-	witnesses, err := e.openWitnesses(k)
-	if err != nil {
+	if c.PartitionBy != "" {
+		if e.partitions, err = openPartitions(ctx, e, k); err != nil {
+			return err
+		}
+		e.intake.open()
+		return nil
+	}
+	o := e.logOptions(k)
+	if o.Witnesses, err = e.openWitnesses(k); err != nil {
 		return err
 	}
-	e.log, err = rotation.Open(ctx, rotation.Options{
+	if e.log, err = rotation.Open(ctx, o); err != nil {
+		return err
+	}
+	e.intake.open()
+	e.logger.Info("The audit log is open",
+		zap.String("directory", absolute(c.Directory)),
+		zap.String("origin", c.Origin),
+		zap.String("scope", string(c.Signing.Scope)),
+		zap.String("key_id", e.log.Signer().Public().ID()))
+	return nil
+}
+
+// logOptions are the options of the log that the configuration describes.
+func (e *auditExporter) logOptions(k keys) rotation.Options {
+	c := e.config
+	return rotation.Options{
 		Directory:        c.Directory,
 		Origin:           c.Origin,
 		Signer:           k.signer,
@@ -96,7 +119,6 @@ func (e *auditExporter) start(ctx context.Context, host component.Host) (err err
 		MaxSegmentBytes:  c.Rotation.MaxSizeMiB * mebibyte,
 		MaxSegmentAge:    c.Rotation.MaxAge,
 		Compression:      c.Rotation.Compression,
-		Witnesses:        witnesses,
 		WitnessQuorum:    c.WitnessQuorum,
 		WitnessInterval:  c.WitnessInterval,
 		Retention: rotation.Retention{
@@ -107,23 +129,16 @@ func (e *auditExporter) start(ctx context.Context, host component.Host) (err err
 		MinFreeBytes: c.MinFreeSpaceMiB * mebibyte,
 		Observer:     observer{e.telemetry, e.health},
 		Logger:       e.logger,
-	})
-	if err != nil {
-		return err
 	}
-	e.intake.open()
-	e.logger.Info("The audit log is open",
-		zap.String("directory", absolute(c.Directory)),
-		zap.String("origin", c.Origin),
-		zap.String("scope", string(c.Signing.Scope)),
-		zap.String("key_id", e.log.Signer().Public().ID()))
-	return nil
 }
 
 // shutdown refuses further calls, waits for those in flight as long as the context
-// allows, and closes the log.
+// allows, and closes the log, or all of them.
 func (e *auditExporter) shutdown(ctx context.Context) error {
 	defer e.telemetry.builder.Shutdown()
+	if e.partitions != nil {
+		return errors.Join(e.intake.close(ctx), e.partitions.close(ctx))
+	}
 	if e.log == nil {
 		return nil
 	}
@@ -137,7 +152,7 @@ func (e *auditExporter) shutdown(ctx context.Context) error {
 // consume returns nil when all records are in the log: signed, covered by a signed
 // checkpoint and on disk. Otherwise none of them is. A permanent error says that
 // they never will be, and which one is to blame; any other, that it is worth trying
-// again.
+// again. With partitions that holds for each of them: see sharesError.
 func (e *auditExporter) consume(ctx context.Context, logs plog.Logs) error {
 	records := logs.LogRecordCount()
 	if records == 0 {
@@ -146,6 +161,10 @@ func (e *auditExporter) consume(ctx context.Context, logs plog.Logs) error {
 	err := e.write(ctx, logs, records)
 	if err == nil {
 		return nil
+	}
+	var shares *sharesError
+	if errors.As(err, &shares) {
+		return e.refuseShares(logs, shares)
 	}
 	reason, permanent := classify(err)
 	e.telemetry.refused(reason, records)
@@ -160,6 +179,9 @@ func (e *auditExporter) write(ctx context.Context, logs plog.Logs, records int) 
 		return err
 	}
 	defer e.intake.leave()
+	if e.partitions != nil {
+		return e.partitions.write(ctx, logs)
+	}
 	for {
 		err := e.writeOnce(ctx, logs, records)
 		// The log may go over to another key between the signatures and the commit. Each
@@ -171,7 +193,7 @@ func (e *auditExporter) write(ctx context.Context, logs plog.Logs, records int) 
 }
 
 func (e *auditExporter) writeOnce(ctx context.Context, logs plog.Logs, records int) error {
-	call := newCall(e, logs, records)
+	call := newCall(e, e.log, spansOf(logs), records)
 	defer call.release()
 	if err := call.encode(ctx); err != nil {
 		return err
@@ -191,10 +213,13 @@ func (e *auditExporter) signsEvents() bool {
 // classify gives the reason of a refusal, in a word fit for a metric, and whether
 // the same records would be refused again.
 func classify(err error) (reason string, permanent bool) {
+	var unopened *unopenedError
 	var missing *event.MissingError
 	var unsigned *rotation.SigningError
 	var refused *rotation.Error
 	switch {
+	case errors.As(err, &unopened):
+		return "partition", false
 	case errors.As(err, &missing):
 		return "strict", true
 	case errors.As(err, &unsigned):

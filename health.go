@@ -63,7 +63,7 @@ func (h *health) change(what *error, err error) {
 	switch after := h.problem(); {
 	case after == nil && before != nil:
 		componentstatus.ReportStatus(h.host, componentstatus.NewEvent(componentstatus.StatusOK))
-	case after == nil, after == before && after != &h.unwitnessed:
+	case after == nil, after == before && after == &h.unsigned:
 		// What is wrong with signing may be worded differently with each event.
 	case after != before || what == after:
 		componentstatus.ReportStatus(h.host, componentstatus.NewRecoverableErrorEvent(*after))

@@ -45,7 +45,7 @@ func openKeys(c *Config, logger *zap.Logger) (k keys, err error) {
 		}
 		k.permit = permit(trusted)
 	}
-	exists, err := rotation.Exists(c.Directory)
+	exists, err := logExists(c)
 	if err != nil {
 		return k, err
 	}

@@ -6,6 +6,7 @@ package auditlogexporter
 import (
 	"context"
 	"math"
+	"slices"
 
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/otel/attribute"
@@ -19,7 +20,7 @@ import (
 // may write several logs.
 type telemetry struct {
 	builder *metadata.TelemetryBuilder
-	id      attribute.KeyValue
+	on      []attribute.KeyValue // on every metric
 	all     metric.MeasurementOption
 }
 
@@ -28,12 +29,25 @@ func newTelemetry(set exporter.Settings) (*telemetry, error) {
 	if err != nil {
 		return nil, err
 	}
-	id := attribute.String("exporter", set.ID.String())
-	return &telemetry{builder: builder, id: id, all: metric.WithAttributeSet(attribute.NewSet(id))}, nil
+	return newTelemetryOn(builder, attribute.String("exporter", set.ID.String())), nil
+}
+
+func newTelemetryOn(builder *metadata.TelemetryBuilder, on ...attribute.KeyValue) *telemetry {
+	return &telemetry{builder: builder, on: on, all: metric.WithAttributeSet(attribute.NewSet(on...))}
+}
+
+// of returns the metrics of one partition.
+func (t *telemetry) of(partition string) *telemetry {
+	return newTelemetryOn(t.builder, t.on[0], attribute.String("partition", partition))
+}
+
+// with returns what is on every metric, and more.
+func (t *telemetry) with(more ...attribute.KeyValue) metric.MeasurementOption {
+	return metric.WithAttributeSet(attribute.NewSet(slices.Concat(t.on, more)...))
 }
 
 func (t *telemetry) refused(reason string, events int) {
-	with := metric.WithAttributeSet(attribute.NewSet(t.id, attribute.String("reason", reason)))
+	with := t.with(attribute.String("reason", reason))
 	t.builder.ExporterAuditlogRefusedBatches.Add(context.Background(), 1, with)
 	t.builder.ExporterAuditlogRefusedEvents.Add(context.Background(), int64(events), with)
 }
@@ -42,6 +56,23 @@ func (t *telemetry) unmapped(events int64) {
 	if events > 0 {
 		t.builder.ExporterAuditlogUnmappedEvents.Add(context.Background(), events, t.all)
 	}
+}
+
+// partial counts a call that some partitions took and others refused.
+func (t *telemetry) partial() {
+	t.builder.ExporterAuditlogPartialBatches.Add(context.Background(), 1, t.all)
+}
+
+// overflowed counts events that were written to the partition for the overflow.
+func (t *telemetry) overflowed(events int) {
+	if events > 0 {
+		t.builder.ExporterAuditlogOverflowEvents.Add(context.Background(), int64(events), t.all)
+	}
+}
+
+// partitions tells how many values have a partition of their own.
+func (t *telemetry) partitions(n int) {
+	t.builder.ExporterAuditlogPartitions.Record(context.Background(), int64(n), t.all)
 }
 
 // observer turns what the log tells of itself into metrics and status.
@@ -87,8 +118,8 @@ func (o observer) Healthy() { o.health.written(nil) }
 
 func (o observer) WitnessReplied(r rotation.WitnessReply) {
 	t, name := o.telemetry, attribute.String("witness", r.Witness)
-	of := metric.WithAttributeSet(attribute.NewSet(t.id, name))
-	outcome := metric.WithAttributeSet(attribute.NewSet(t.id, name, attribute.String("outcome", string(r.Outcome))))
+	of := t.with(name)
+	outcome := t.with(name, attribute.String("outcome", string(r.Outcome)))
 	t.builder.ExporterAuditlogWitnessRequests.Add(context.Background(), 1, outcome)
 	t.builder.ExporterAuditlogWitnessDuration.Record(context.Background(), r.Duration.Seconds(), of)
 	t.builder.ExporterAuditlogWitnessSize.Record(context.Background(), clamp(r.Size), of)

@@ -32,6 +32,9 @@ type TelemetryBuilder struct {
 	ExporterAuditlogEvents          metric.Int64Counter
 	ExporterAuditlogFreeSpace       metric.Int64Gauge
 	ExporterAuditlogFsyncDuration   metric.Float64Histogram
+	ExporterAuditlogOverflowEvents  metric.Int64Counter
+	ExporterAuditlogPartialBatches  metric.Int64Counter
+	ExporterAuditlogPartitions      metric.Int64Gauge
 	ExporterAuditlogRefusedBatches  metric.Int64Counter
 	ExporterAuditlogRefusedEvents   metric.Int64Counter
 	ExporterAuditlogSegments        metric.Int64Gauge
@@ -112,6 +115,24 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithDescription("Time spent in fsync for one commit. [Alpha]"),
 		metric.WithUnit("s"),
 		metric.WithExplicitBucketBoundaries([]float64{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5}...),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterAuditlogOverflowEvents, err = builder.meter.Int64Counter(
+		"otelcol_exporter_auditlog_overflow_events",
+		metric.WithDescription("Events written to the partition _overflow because max_partitions other values of the attribute had come before theirs. [Alpha]"),
+		metric.WithUnit("{event}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterAuditlogPartialBatches, err = builder.meter.Int64Counter(
+		"otelcol_exporter_auditlog_partial_batches",
+		metric.WithDescription("Calls that some partitions took and others refused. Their senders were told; what they send again is in the first ones twice. [Alpha]"),
+		metric.WithUnit("{batch}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterAuditlogPartitions, err = builder.meter.Int64Gauge(
+		"otelcol_exporter_auditlog_partitions",
+		metric.WithDescription("Values of the attribute that have a partition of their own, at most max_partitions. [Alpha]"),
+		metric.WithUnit("{partition}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterAuditlogRefusedBatches, err = builder.meter.Int64Counter(

@@ -25,6 +25,9 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.ExporterAuditlogEvents.Add(context.Background(), 1)
 	tb.ExporterAuditlogFreeSpace.Record(context.Background(), 1)
 	tb.ExporterAuditlogFsyncDuration.Record(context.Background(), 1)
+	tb.ExporterAuditlogOverflowEvents.Add(context.Background(), 1)
+	tb.ExporterAuditlogPartialBatches.Add(context.Background(), 1)
+	tb.ExporterAuditlogPartitions.Record(context.Background(), 1)
 	tb.ExporterAuditlogRefusedBatches.Add(context.Background(), 1)
 	tb.ExporterAuditlogRefusedEvents.Add(context.Background(), 1)
 	tb.ExporterAuditlogSegments.Record(context.Background(), 1)
@@ -54,6 +57,15 @@ func TestSetupTelemetry(t *testing.T) {
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterAuditlogFsyncDuration(t, testTel,
 		[]metricdata.HistogramDataPoint[float64]{{}}, metricdatatest.IgnoreValue(),
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterAuditlogOverflowEvents(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterAuditlogPartialBatches(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterAuditlogPartitions(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterAuditlogRefusedBatches(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
