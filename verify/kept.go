@@ -34,14 +34,21 @@ type keptCheckpoint struct {
 // maxNote is far above the size of any checkpoint.
 const maxNote = 64 << 10
 
+func keptName(i int) string { return fmt.Sprintf("kept checkpoint %d", i+1) }
+
 // takeKept takes in the checkpoints that the caller kept.
 func (c *checker) takeKept() error {
 	for i, note := range c.o.Checkpoints {
 		if _, err := signing.ParseCheckpoint(note); err != nil {
 			return fmt.Errorf("kept checkpoint %d is none: %w", i+1, err)
 		}
-		c.kept = append(c.kept, &keptCheckpoint{note: note, name: fmt.Sprintf("kept checkpoint %d", i+1)})
+		name := keptName(i)
+		if c.o.keptNames != nil {
+			name = c.o.keptNames[i]
+		}
+		c.kept = append(c.kept, &keptCheckpoint{note: note, name: name})
 	}
+	c.kept = append(c.kept, c.o.others...)
 	return nil
 }
 

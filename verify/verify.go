@@ -50,6 +50,11 @@ type Options struct {
 	// MaxFindings bounds the findings and the failed events' ids in the report; all
 	// are counted. 0 means 1000.
 	MaxFindings int
+
+	// keptNames are what findings call the kept checkpoints, nil for their numbers.
+	keptNames []string
+	// others are trees to compare the log with, besides.
+	others []*keptCheckpoint
 }
 
 // Errors that keep a log from being checked.

@@ -30,6 +30,7 @@ type verifyFlags struct {
 	quorum      int
 	times       timeRange
 	json, quiet bool
+	recursive   bool
 	jobs        int
 }
 
@@ -76,8 +77,15 @@ key introduces the new one, so the first key is enough. Whether the newest event
 off shows against a checkpoint kept elsewhere, given with --checkpoint. With --witness
 checkpoints must bear the cosignatures of witnesses: then everybody is shown the same log.
 
-Exit codes: 0 all good; 1 tampering detected; 2 it could not be checked.`,
+With --recursive DIR is the root of any number of logs, as a fleet of collectors or an
+exporter with partition_by writes them. All are checked, one after another, with the same
+keys and witnesses. A checkpoint is for the log of its origin; if there is no such log,
+one is missing. Symbolic links are not followed.
+
+Exit codes: 0 all good; 1 tampering detected; 2 it could not be checked. With --recursive 1
+if any log shows tampering, whatever else there is.`,
 		Example: `  auditlog verify audit-log --key audit-log-key.pub.pem
+  auditlog verify /var/lib/otelcol/audit --recursive --key audit-log-key.pub.pem
   auditlog verify audit-log --key audit-log-key.pub.pem --checkpoint kept-last-month.txt --json
   auditlog verify audit-log --trust keys.yaml
   auditlog verify audit-log --key audit-log-key.pub.pem --witness w1.vkey --witness w2.vkey --quorum 1`,
@@ -93,6 +101,7 @@ Exit codes: 0 all good; 1 tampering detected; 2 it could not be checked.`,
 	flags.IntVar(&f.quorum, "quorum", 0, "how many of the witnesses must have cosigned (default: all of them)")
 	flags.StringVar(&f.times.since, "since", "", "count events from this `TIME` on; integrity is always checked whole")
 	flags.StringVar(&f.times.until, "until", "", "count events before this `TIME`")
+	flags.BoolVar(&f.recursive, "recursive", false, "check every log in DIR and below")
 	flags.BoolVar(&f.json, "json", false, "print the report as JSON")
 	flags.BoolVar(&f.quiet, "quiet", false, "print nothing; the exit code tells")
 	flags.IntVar(&f.jobs, "jobs", 0, "how many goroutines check at once (default: one for each CPU)")
@@ -132,6 +141,10 @@ func (f *verifyFlags) run(cmd *cobra.Command, dir string) error {
 		return err
 	}
 	defer closeLog()
+	if f.recursive {
+		keepMemory()
+		return f.verifyTree(cmd.Context(), cmd.OutOrStdout(), dir, fsys, o)
+	}
 	finish := func() {}
 	if !f.quiet {
 		o.Progress, finish = progress(cmd.ErrOrStderr(), "checking")

@@ -1,0 +1,161 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+
+	"github.com/otel-auditlog/auditlogexporter/verify"
+)
+
+// verifyTree checks all logs below a directory and prints what became of each as soon as
+// it is known.
+func (f *verifyFlags) verifyTree(ctx context.Context, stdout io.Writer, root string, fsys fs.FS, o verify.Options) error {
+	var out treePrinter = &treeText{w: stdout, root: root, kept: len(o.Checkpoints) > 0}
+	switch {
+	case f.quiet:
+		out = silentTree{}
+	case f.json:
+		out = &treeJSON{w: stdout}
+	}
+	sum, err := verify.Tree(ctx, fsys, o, out.log)
+	if err != nil {
+		return fmt.Errorf("%s: %w", root, err)
+	}
+	if err := out.summary(sum); err != nil {
+		return err
+	}
+	switch {
+	case sum.TamperingDetected:
+		return errTampering
+	case sum.Complete():
+		return nil
+	case sum.Unread == 0:
+		return fmt.Errorf("%s: %d of %d logs could not be checked", root, sum.Unchecked, sum.Logs)
+	default:
+		return fmt.Errorf("%s: %d of %d logs, and %d other things, could not be checked", root, sum.Unchecked, sum.Logs, sum.Unread)
+	}
+}
+
+// treePrinter prints what becomes of the logs of a tree.
+type treePrinter interface {
+	log(verify.TreeLog) error
+	summary(*verify.Summary) error
+}
+
+type silentTree struct{}
+
+func (silentTree) log(verify.TreeLog) error      { return nil }
+func (silentTree) summary(*verify.Summary) error { return nil }
+
+// treeJSON prints {"logs":[…],"summary":{…}}, each log when it is known, so that no more
+// than one report is in memory.
+type treeJSON struct {
+	w    io.Writer
+	logs int
+}
+
+func (p *treeJSON) log(l verify.TreeLog) error {
+	before := ",\n    "
+	if p.logs == 0 {
+		before = "{\n  \"logs\": [\n    "
+	}
+	p.logs++
+	text, err := json.MarshalIndent(l, "    ", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(p.w, "%s%s", before, text)
+	return err
+}
+
+func (p *treeJSON) summary(s *verify.Summary) error {
+	text, err := json.MarshalIndent(s, "  ", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(p.w, "\n  ],\n  \"summary\": %s\n}\n", text)
+	return err
+}
+
+// treeText prints a line for each log, the gravest findings of those that have been
+// tampered with, and a summary.
+type treeText struct {
+	w    io.Writer
+	root string
+	kept bool
+}
+
+// maxPerLog bounds the findings printed of one log: verifying it by itself shows all.
+const maxPerLog = 3
+
+func (p *treeText) log(l verify.TreeLog) error {
+	var b strings.Builder
+	r := l.Report
+	switch {
+	case r == nil:
+		fmt.Fprintf(&b, "UNCHECKED  %s  %s\n", plain(l.Path), plain(l.Error))
+	case r.TamperingDetected:
+		fmt.Fprintf(&b, "TAMPERED   %s  log %s: %d of %d events verified\n", plain(l.Path), plain(r.Origin), r.VerifiedEvents, r.TotalEvents)
+	default:
+		fmt.Fprintf(&b, "OK         %s  log %s: %d events, %d leaves", plain(l.Path), plain(r.Origin), r.TotalEvents, r.TreeSize)
+		if n := r.FindingCounts[verify.Warning]; n > 0 {
+			fmt.Fprintf(&b, ", %d warnings", n)
+		}
+		b.WriteByte('\n')
+	}
+	if r != nil && r.TamperingDetected {
+		said := 0
+		for _, f := range r.Findings {
+			if f.Severity != verify.Tampering || said == maxPerLog {
+				continue
+			}
+			said++
+			fmt.Fprintf(&b, "             %s %s %s\n", f.Kind, plain(f.Segment), plain(f.Message))
+		}
+		if more := r.FindingCounts[verify.Tampering] - said; more > 0 {
+			fmt.Fprintf(&b, "             and %d more\n", more)
+		}
+	}
+	_, err := io.WriteString(p.w, b.String())
+	return err
+}
+
+func (p *treeText) summary(s *verify.Summary) error {
+	var b strings.Builder
+	if len(s.Findings) > 0 {
+		b.WriteByte('\n')
+	}
+	for _, f := range s.Findings[:min(len(s.Findings), maxPrinted)] {
+		fmt.Fprintf(&b, "%-9s %s  %s\n          %s\n", f.Severity, f.Kind, plain(f.Path), plain(f.Message))
+	}
+	if more := s.FindingsOmitted + max(0, len(s.Findings)-maxPrinted); more > 0 {
+		fmt.Fprintf(&b, "and %d more findings: see --json\n", more)
+	}
+	verdict := "OK: all logs that were found are complete and unchanged"
+	switch {
+	case s.TamperingDetected && !s.Complete():
+		verdict = "TAMPERING DETECTED, and not everything could be checked,"
+	case s.TamperingDetected:
+		verdict = "TAMPERING DETECTED"
+	case !s.Complete():
+		verdict = "NOT EVERYTHING COULD BE CHECKED"
+	}
+	fmt.Fprintf(&b, "\n%s in %s\n\n", verdict, plain(p.root))
+	fmt.Fprintf(&b, "logs       %d: %d good, %d tampered with, %d not checked\n", s.Logs, s.Good, s.Tampered, s.Unchecked)
+	fmt.Fprintf(&b, "events     %d verified of %d (%d of them the logs' own), %d failed, %d unsigned\n", s.VerifiedEvents, s.TotalEvents, s.OwnEvents, s.FailedEvents, s.UnsignedEvents)
+	if s.SelfAttested {
+		b.WriteString("\nNo --key was given: each log was checked with the keys it names itself. That proves\nthat it is consistent, not who wrote it. Give the public key that you kept.\n")
+	}
+	if !p.kept {
+		b.WriteString("\nNo --checkpoint was given: whether whole logs, or the newest events of one, are gone can be told\nonly against checkpoints kept elsewhere. Make one of each log with: auditlog checkpoint DIR\n")
+	}
+	_, err := io.WriteString(p.w, b.String())
+	return err
+}

@@ -1,0 +1,257 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package verify
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+// The kinds of findings about a tree of logs, besides [Rollback]: a kept checkpoint is of
+// a log that is not there.
+const (
+	// LogForked: two directories hold different histories under the same origin.
+	LogForked Kind = "log_forked"
+	// LogCopied: two directories hold the same log, one perhaps not to its end.
+	LogCopied Kind = "log_copied"
+	// DirectoryUnread: a directory could not be looked into.
+	DirectoryUnread Kind = "directory_unread"
+	// LinkNotFollowed: there may be a log behind a symbolic link.
+	LinkNotFollowed Kind = "link_not_followed"
+	// ForeignDirectory: a directory beside logs holds none.
+	ForeignDirectory Kind = "foreign_directory"
+)
+
+// TreeLog is one log of a tree.
+type TreeLog struct {
+	// Path is its directory, below the root and with slashes; "." is the root.
+	Path string `json:"path"`
+	// Error says why the log could not be checked; Report is then nil.
+	Error  string  `json:"error,omitempty"`
+	Report *Report `json:"report"`
+	// Err is the error of [Log].
+	Err error `json:"-"`
+}
+
+// TreeFinding is one thing that was found about the tree as a whole.
+type TreeFinding struct {
+	Kind     Kind     `json:"kind"`
+	Severity Severity `json:"severity"`
+	// Path is the directory, "" if the finding is about none that there is.
+	Path    string `json:"path"`
+	Message string `json:"message"`
+}
+
+// Summary is what all logs of a tree come to.
+type Summary struct {
+	// Logs is how many there are: Good, Tampered with or Unchecked.
+	Logs      int `json:"logs"`
+	Good      int `json:"good"`
+	Tampered  int `json:"tampered"`
+	Unchecked int `json:"unchecked"`
+	// Unread counts what else kept the tree from being checked whole: directories that
+	// could not be looked into, and logs of one origin that were not compared.
+	Unread int `json:"unread"`
+	// TamperingDetected says that a log has been tampered with, or that the findings say
+	// so of the tree.
+	TamperingDetected bool `json:"tampering_detected"`
+	// SelfAttested says that no key was given.
+	SelfAttested bool `json:"self_attested"`
+
+	TotalEvents    uint64 `json:"total_events"`
+	VerifiedEvents uint64 `json:"verified_events"`
+	FailedEvents   uint64 `json:"failed_events"`
+	UnsignedEvents uint64 `json:"unsigned_events"`
+	OwnEvents      uint64 `json:"own_events"`
+
+	// Findings are about the tree. Options.MaxFindings bounds those of each severity;
+	// FindingCounts counts all.
+	Findings        []TreeFinding    `json:"findings"`
+	FindingCounts   map[Severity]int `json:"finding_counts"`
+	FindingsOmitted int              `json:"findings_omitted"`
+}
+
+// Complete reports whether everything below the root could be checked.
+func (s *Summary) Complete() bool { return s.Unchecked == 0 && s.Unread == 0 }
+
+func (s *Summary) add(most int, one TreeFinding) {
+	s.FindingCounts[one.Severity]++
+	if one.Severity == Tampering {
+		s.TamperingDetected = true
+	}
+	if s.FindingCounts[one.Severity] > most {
+		s.FindingsOmitted++
+		return
+	}
+	one.Path, one.Message = clip(one.Path, maxMessage), clip(one.Message, maxMessage)
+	s.Findings = append(s.Findings, one)
+}
+
+// Tree checks every log in the root of fsys and below, one after another, and tells each
+// of what became of it, by path. A directory is a log's if it holds a segment, a file
+// checkpoint or a tail that was set aside; or if nothing but a log leaves behind what is in
+// it. The options are for each log, but a kept checkpoint is for the log of its origin:
+// if there is none, that log is missing, which is a finding. So are two logs of one
+// origin.
+//
+// Symbolic links are not followed. What is not looked into is a finding. The error says
+// that the tree could not be walked, wraps [ErrNoLog] if there is no log in it, or comes
+// from each.
+func Tree(ctx context.Context, fsys fs.FS, o Options, each func(TreeLog) error) (*Summary, error) {
+	if o.MaxFindings <= 0 {
+		o.MaxFindings = 1000
+	}
+	kept := make([]signing.Checkpoint, len(o.Checkpoints))
+	for i, note := range o.Checkpoints {
+		var err error
+		if kept[i], err = signing.ParseCheckpoint(note); err != nil {
+			return nil, fmt.Errorf("kept checkpoint %d is none: %w", i+1, err)
+		}
+	}
+	s := &Summary{SelfAttested: len(o.trusted()) == 0, Findings: []TreeFinding{}, FindingCounts: map[Severity]int{Tampering: 0, Warning: 0, Info: 0}}
+	w := &walker{ctx: ctx, fsys: fsys, sum: s, most: o.MaxFindings}
+	if _, err := w.walk(".", 0); err != nil {
+		return nil, err
+	}
+	if len(w.logs) == 0 {
+		return nil, fmt.Errorf("%w, here or below", ErrNoLog)
+	}
+	slices.Sort(w.logs)
+	found := make([]bool, len(kept))
+	same := map[string][]ending{}
+	for _, path := range w.logs {
+		fsys, err := fs.Sub(fsys, path)
+		if err != nil {
+			return nil, err
+		}
+		origin := originIn(fsys)
+		one := o
+		one.Checkpoints, one.keptNames = nil, nil
+		for i, k := range kept {
+			if k.Origin == origin {
+				found[i] = true
+				one.Checkpoints = append(one.Checkpoints, o.Checkpoints[i])
+				one.keptNames = append(one.keptNames, keptName(i))
+			}
+		}
+		report, err := Log(ctx, fsys, one)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		l := TreeLog{Path: path, Report: report, Err: err}
+		if err != nil {
+			l.Error = clip(err.Error(), maxMessage)
+		}
+		s.count(l)
+		if err := each(l); err != nil {
+			return nil, err
+		}
+		e := ending{path: path}
+		if report != nil {
+			origin = cmp.Or(report.Origin, origin)
+			e.size = report.TreeSize
+			copy(e.root[:], report.RootHash)
+		}
+		if origin != "" {
+			same[origin] = append(same[origin], e)
+		}
+	}
+	for i, k := range kept {
+		if !found[i] {
+			s.add(o.MaxFindings, TreeFinding{Kind: Rollback, Severity: Tampering,
+				Message: fmt.Sprintf("%s covers %d leaves of the log %q, but there is no log of that origin: it is missing", keptName(i), k.Size, k.Origin)})
+		}
+	}
+	for _, origin := range slices.Sorted(maps.Keys(same)) {
+		if err := s.compare(ctx, fsys, o, origin, same[origin]); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// count takes in what became of a log.
+func (s *Summary) count(l TreeLog) {
+	s.Logs++
+	r := l.Report
+	switch {
+	case r == nil:
+		s.Unchecked++
+		return
+	case r.TamperingDetected:
+		s.Tampered++
+		s.TamperingDetected = true
+	default:
+		s.Good++
+	}
+	s.TotalEvents += r.TotalEvents
+	s.VerifiedEvents += r.VerifiedEvents
+	s.FailedEvents += r.FailedEvents
+	s.UnsignedEvents += r.UnsignedEvents
+	s.OwnEvents += r.OwnEvents
+}
+
+// ending is the tree of a log in a directory, of no leaves if it could not be checked.
+type ending struct {
+	path string
+	size uint64
+	root [32]byte
+}
+
+// maxTrees bounds the trees that a log is compared with: each costs a look at every
+// leaf.
+const maxTrees = 64
+
+// compare says how the logs of one origin stand to each other: whether the largest
+// extends all others.
+func (s *Summary) compare(ctx context.Context, fsys fs.FS, o Options, origin string, all []ending) error {
+	if len(all) < 2 {
+		return nil
+	}
+	slices.SortStableFunc(all, func(a, b ending) int { return cmp.Compare(b.size, a.size) })
+	largest, others := all[0], all[1:]
+	o.Checkpoints, o.keptNames, o.others = nil, nil, nil
+	for _, e := range others {
+		one := signing.Checkpoint{Origin: origin, Size: e.size, Root: e.root}
+		if e.size > 0 && len(o.others) < maxTrees && !slices.ContainsFunc(o.others, func(k *keptCheckpoint) bool { return k.Size == one.Size && k.Root == one.Root }) {
+			o.others = append(o.others, &keptCheckpoint{Checkpoint: one, name: "another log of the origin", opened: true})
+		}
+	}
+	var r *Report
+	if len(o.others) > 0 {
+		sub, err := fs.Sub(fsys, largest.path)
+		if err != nil {
+			return err
+		}
+		// What keeps it from being checked has been said.
+		if r, _ = Log(ctx, sub, o); ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	for _, e := range others {
+		i := slices.IndexFunc(o.others, func(k *keptCheckpoint) bool { return k.Size == e.size && k.Root == e.root })
+		f := TreeFinding{Kind: LogCopied, Severity: Warning, Path: e.path}
+		switch {
+		case r == nil || i < 0:
+			s.Unread++
+			f.Message = fmt.Sprintf("it is called %q like the log in %s, with which it could not be compared: a log has one directory", origin, largest.path)
+		case o.others[i].same.Load() && !o.others[i].other.Load():
+			f.Message = fmt.Sprintf("it holds the log %q up to leaf %d, as %s does: keep copies elsewhere, so that a log has one directory", origin, e.size, largest.path)
+		case o.others[i].other.Load(), o.others[i].unknown:
+			f.Kind, f.Severity = LogForked, Tampering
+			f.Message = fmt.Sprintf("it holds another history of the log %q than %s: one was made to be shown in place of the other, or two collectors have been given one origin", origin, largest.path)
+		default:
+			s.Unread++
+			f.Message = fmt.Sprintf("it is called %q like the log in %s, which is not intact up to leaf %d: they could not be compared", origin, largest.path, e.size)
+		}
+		s.add(o.MaxFindings, f)
+	}
+	return nil
+}
