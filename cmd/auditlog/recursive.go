@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/otel-auditlog/auditlogexporter/verify"
@@ -41,6 +43,32 @@ func (f *verifyFlags) verifyTree(ctx context.Context, stdout io.Writer, root str
 	default:
 		return fmt.Errorf("%s: %d of %d logs, and %d other things, could not be checked", root, sum.Unchecked, sum.Logs, sum.Unread)
 	}
+}
+
+// checkpointFiles puts the files in and below it in place of each directory.
+func checkpointFiles(paths []string) (files []string, _ error) {
+	for _, path := range paths {
+		// A file is given as it is, be it a link or a pipe; below a directory only regular
+		// files are taken.
+		if info, err := os.Stat(path); err != nil || !info.IsDir() {
+			files = append(files, path)
+			continue
+		}
+		before := len(files)
+		err := filepath.WalkDir(path, func(path string, entry fs.DirEntry, err error) error {
+			if err == nil && entry.Type().IsRegular() {
+				files = append(files, path)
+			}
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("--checkpoint: %w", err)
+		}
+		if len(files) == before {
+			return nil, fmt.Errorf("--checkpoint %s: there is no file in it", path)
+		}
+	}
+	return files, nil
 }
 
 // treePrinter prints what becomes of the logs of a tree.
@@ -133,7 +161,11 @@ func (p *treeText) summary(s *verify.Summary) error {
 		b.WriteByte('\n')
 	}
 	for _, f := range s.Findings[:min(len(s.Findings), maxPrinted)] {
-		fmt.Fprintf(&b, "%-9s %s  %s\n          %s\n", f.Severity, f.Kind, plain(f.Path), plain(f.Message))
+		fmt.Fprintf(&b, "%-9s %s", f.Severity, f.Kind)
+		if f.Path != "" {
+			fmt.Fprintf(&b, "  %s", plain(f.Path))
+		}
+		fmt.Fprintf(&b, "\n          %s\n", plain(f.Message))
 	}
 	if more := s.FindingsOmitted + max(0, len(s.Findings)-maxPrinted); more > 0 {
 		fmt.Fprintf(&b, "and %d more findings: see --json\n", more)

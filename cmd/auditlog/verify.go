@@ -80,12 +80,12 @@ checkpoints must bear the cosignatures of witnesses: then everybody is shown the
 With --recursive DIR is the root of any number of logs, as a fleet of collectors or an
 exporter with partition_by writes them. All are checked, one after another, with the same
 keys and witnesses. A checkpoint is for the log of its origin; if there is no such log,
-one is missing. Symbolic links are not followed.
+one is missing. --checkpoint may name a directory of checkpoints, too. Symbolic links are not followed.
 
 Exit codes: 0 all good; 1 tampering detected; 2 it could not be checked. With --recursive 1
 if any log shows tampering, whatever else there is.`,
 		Example: `  auditlog verify audit-log --key audit-log-key.pub.pem
-  auditlog verify /var/lib/otelcol/audit --recursive --key audit-log-key.pub.pem
+  auditlog verify /var/lib/otelcol/audit --recursive --key audit-log-key.pub.pem --checkpoint /elsewhere/checkpoints
   auditlog verify audit-log --key audit-log-key.pub.pem --checkpoint kept-last-month.txt --json
   auditlog verify audit-log --trust keys.yaml
   auditlog verify audit-log --key audit-log-key.pub.pem --witness w1.vkey --witness w2.vkey --quorum 1`,
@@ -116,6 +116,11 @@ func (f *verifyFlags) run(cmd *cobra.Command, dir string) error {
 	}
 	if err := f.load(&o); err != nil {
 		return err
+	}
+	if f.recursive {
+		if f.checkpoints, err = checkpointFiles(f.checkpoints); err != nil {
+			return err
+		}
 	}
 	for _, path := range f.checkpoints {
 		note, err := os.ReadFile(path)
