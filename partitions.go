@@ -67,7 +67,7 @@ const (
 )
 
 // openPartitions opens the partitions there are, and the one for records without the
-// attribute, so that what keeps all of them from being written is known at once.
+// attribute, so that what keeps all of them from being written is known at the start.
 func openPartitions(ctx context.Context, e *auditExporter, k keys) (_ *partitions, err error) {
 	c := e.config
 	root, err := rotation.OpenDirectory(c.Directory)
@@ -98,7 +98,7 @@ func openPartitions(ctx context.Context, e *auditExporter, k keys) (_ *partition
 		return nil, errors.Join(err, p.closeLogs(context.WithoutCancel(ctx)))
 	}
 	p.work.Go(p.reopen)
-	e.logger.Info("The audit log's partitions are open",
+	e.logger.Info("The audit log is open, in partitions",
 		zap.String("directory", absolute(c.Directory)),
 		zap.String("origin", c.Origin),
 		zap.String("partition_by", c.PartitionBy),
@@ -108,27 +108,27 @@ func openPartitions(ctx context.Context, e *auditExporter, k keys) (_ *partition
 	return p, nil
 }
 
-// openAll opens the partitions there are. It fails if none can be opened.
+// openAll begins to open the partitions there are, and waits until one is open: each may
+// have a segment to be read, and calls wait for their own. It fails if none can be opened.
 func (p *partitions) openAll(ctx context.Context, names []string) error {
 	var all []*partitionLog
-	for _, name := range append(names, partition.None) {
+	for _, name := range append([]string{partition.None}, names...) {
 		one, _ := p.of(name)
 		all = append(all, one)
 	}
-	var failed []error
+	var first error
 	for _, one := range all {
-		if _, err := one.get(ctx); err != nil {
-			failed = append(failed, err)
+		_, err := one.get(ctx)
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return fmt.Errorf("open the audit log's partitions: %w", ctx.Err())
+		case first == nil:
+			first = err
 		}
 	}
-	switch {
-	case ctx.Err() != nil:
-		return fmt.Errorf("open the audit log's partitions: %w", ctx.Err())
-	case len(failed) == len(all):
-		return fmt.Errorf("none of the audit log's partitions can be opened: %w", failed[0])
-	default:
-		return nil
-	}
+	return fmt.Errorf("none of the audit log's partitions can be opened: %w", first)
 }
 
 // logExists reports whether there is a log that the configuration describes.
@@ -299,10 +299,11 @@ func (p *partitions) closeLogs(ctx context.Context) error {
 		defer close(done)
 		p.work.Wait()
 	}()
+	var late error
 	select {
 	case <-done:
 	case <-ctx.Done():
-		return fmt.Errorf("shut the auditlog exporter down: a partition is still being opened: %w", ctx.Err())
+		late = fmt.Errorf("shut the auditlog exporter down: a partition is still being opened: %w", ctx.Err())
 	}
 	all := p.all()
 	errs := make([]error, len(all))
@@ -315,7 +316,7 @@ func (p *partitions) closeLogs(ctx context.Context) error {
 		})
 	}
 	closing.Wait()
-	return errors.Join(errs...)
+	return errors.Join(append(errs, late)...)
 }
 
 // get returns the partition's log, once it has been tried to open it.

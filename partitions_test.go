@@ -302,8 +302,7 @@ func TestAPartitionThatFailsIsAlone(t *testing.T) {
 	mend := refuse(t, c, "bad")
 
 	r = start(t, c)
-	assert.Contains(t, r.host.reported(), componentstatus.StatusRecoverableError)
-	assert.ErrorContains(t, r.host.lastError(), "partition bad: ")
+	require.Eventually(t, func() bool { return r.host.says("partition bad: ") }, waitAtMost, pollEvery)
 	require.NoError(t, r.ConsumeLogs(t.Context(), ofTenant("good", "alone")))
 	err := r.ConsumeLogs(t.Context(), ofTenant("bad", "alone"))
 	require.ErrorContains(t, err, "none of 1 records is in the audit log: partition bad: ")
@@ -527,6 +526,56 @@ func TestShutdownOfPartitions(t *testing.T) {
 	start(t, c).stop(t) // the locks have been given back
 }
 
+// However little time a shutdown has, it ends, and leaves no goroutine behind.
+func TestShutdownOfPartitionsInNoTime(t *testing.T) {
+	c := testConfig(t, byTenant)
+	r := start(t, c)
+	logs := plog.NewLogs()
+	for i := range 20 {
+		addTenant(logs, fmt.Sprint("t", i), "a")
+	}
+	require.NoError(t, r.ConsumeLogs(t.Context(), logs))
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	_ = r.Shutdown(over) // it may or may not be fast enough
+	for i := range 20 {
+		assert.Equal(t, []string{"a"}, writtenIDs(t, partitionOf(c, fmt.Sprint("t", i))))
+	}
+}
+
+// A shutdown in the middle of calls that begin logs loses nothing acknowledged.
+func TestShutdownWhilePartitionsBegin(t *testing.T) {
+	c := testConfig(t, byTenant)
+	r := start(t, c)
+	const callers = 6
+	acknowledged := make([][]string, callers)
+	var begun, calling sync.WaitGroup
+	begun.Add(callers)
+	for caller := range callers {
+		calling.Go(func() {
+			for n := 0; ; n++ {
+				name := fmt.Sprintf("%d-%d", caller, n%10)
+				if r.ConsumeLogs(context.Background(), ofTenant(name, fmt.Sprint(n))) != nil {
+					return
+				}
+				acknowledged[caller] = append(acknowledged[caller], name+"/"+fmt.Sprint(n))
+				if n == 3 {
+					begun.Done()
+				}
+			}
+		})
+	}
+	begun.Wait()
+	r.stop(t)
+	calling.Wait()
+	for _, all := range acknowledged {
+		for _, one := range all {
+			name, id, _ := strings.Cut(one, "/")
+			assert.Contains(t, writtenIDs(t, partitionOf(c, name)), id)
+		}
+	}
+}
+
 func BenchmarkDivide(b *testing.B) {
 	for _, tenants := range []int{0, 1, 16} {
 		b.Run(fmt.Sprintf("partitions=%d", tenants), func(b *testing.B) {
@@ -561,4 +610,3 @@ func BenchmarkDivide(b *testing.B) {
 		})
 	}
 }
-
