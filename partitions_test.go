@@ -335,6 +335,29 @@ func TestAPartitionThatFailsIsAlone(t *testing.T) {
 	assert.Equal(t, []string{"4"}, writtenIDs(t, partitionOf(c, "_none")))
 }
 
+// So is one that fails while it is in use.
+func TestAPartitionThatComesToFailIsAlone(t *testing.T) {
+	t.Parallel() // it waits for the log to look again
+	c := testConfig(t, byTenant)
+	r := start(t, c)
+	mixed := ofTenant("bad", "1")
+	addTenant(mixed, "good", "2")
+	require.NoError(t, r.ConsumeLogs(t.Context(), mixed))
+	bad, away := filepath.Join(c.Directory, "bad"), filepath.Join(t.TempDir(), "away")
+	require.NoError(t, os.Rename(bad, away))
+	require.ErrorContains(t, r.ConsumeLogs(t.Context(), mixed), "1 of 2 records are not in the audit log, those of partition bad; the others are")
+	assert.ErrorContains(t, r.host.lastError(), "partition bad: ")
+	require.NoError(t, r.ConsumeLogs(t.Context(), ofTenant("good", "3")))
+	assert.NoDirExists(t, bad, "nothing is begun in its place")
+	require.NoError(t, os.Rename(away, bad))
+	require.Eventually(t, func() bool { return r.host.lastError() == nil }, waitAtMost, pollEvery)
+	require.NoError(t, r.ConsumeLogs(t.Context(), ofTenant("bad", "4")))
+	r.stop(t)
+	assert.Equal(t, []string{"1", "4"}, writtenIDs(t, partitionOf(c, "bad")))
+	assert.Equal(t, []string{"2", "2", "3"}, writtenIDs(t, partitionOf(c, "good")))
+	verified(t, partitionOf(c, "bad"))
+}
+
 // The status tells of each partition that fails, until none does.
 func TestStatusTellsOfSeveralPartitions(t *testing.T) {
 	t.Parallel() // it waits for the next attempt at opening

@@ -6,6 +6,7 @@ package main
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -157,6 +158,9 @@ func (f *verifyFlags) run(cmd *cobra.Command, dir string) error {
 	keepMemory()
 	report, err := verify.Log(cmd.Context(), fsys, o)
 	finish()
+	if errors.Is(err, verify.ErrNoLog) {
+		return fmt.Errorf("%s: %w; for logs in directories below, give --recursive", dir, err)
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
