@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -100,16 +101,13 @@ service:
 		return 0, 0, 0, err
 	}
 	n, took, err := send(ctx, o, address)
-	err = errors.Join(err, cmd.Process.Signal(syscall.SIGTERM), cmd.Wait())
+	peak, e := peakMemory(strconv.Itoa(cmd.Process.Pid))
+	err = errors.Join(err, e, cmd.Process.Signal(syscall.SIGTERM), cmd.Wait())
 	if err != nil {
 		return 0, 0, 0, err
 	}
-	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	if !ok {
-		return 0, 0, 0, errors.New("this system does not tell a child's memory")
-	}
 	seconds := (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
-	return float64(n) / took.Seconds(), seconds / float64(n) * 1e6, usage.Maxrss << 10, nil
+	return float64(n) / took.Seconds(), seconds / float64(n) * 1e6, peak, nil
 }
 
 func freeAddress() (string, error) {

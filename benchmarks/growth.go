@@ -137,7 +137,7 @@ const smallEvent = `{"category":"system_health","event_id":"id","level":"info","
 func logOptions(dir string, signer *signing.Signer) rotation.Options {
 	return rotation.Options{
 		Directory: filepath.Join(dir, "log"), Origin: origin, Signer: signer, Scope: segment.ScopeCheckpoint,
-		MaxSegmentBytes: 1, Compression: segment.None,
+		MaxSegmentBytes: 1, Compression: segment.None, Sync: true,
 	}
 }
 

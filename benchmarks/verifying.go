@@ -17,9 +17,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -90,17 +90,13 @@ func inChild(ctx context.Context, args ...string) (speed float64, peak int64, er
 	if err != nil {
 		return 0, 0, fmt.Errorf("%v: %w", args, err)
 	}
-	if _, err := fmt.Sscan(string(out), &speed); err != nil {
+	if _, err := fmt.Sscan(string(out), &speed, &peak); err != nil {
 		return 0, 0, fmt.Errorf("%v: %w", args, err)
 	}
-	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	if !ok {
-		return 0, 0, errors.New("this system does not tell a child's memory")
-	}
-	return speed, usage.Maxrss << 10, nil
+	return speed, peak, nil
 }
 
-// child prints how many events a second it managed.
+// child prints how many events a second it managed, and its peak memory.
 func child(args []string) error {
 	if len(args) != 2 {
 		return fmt.Errorf("child: %q", args)
@@ -118,10 +114,31 @@ func child(args []string) error {
 	default:
 		err = fmt.Errorf("child: %q", args)
 	}
-	if err == nil {
-		_, err = fmt.Println(float64(events) / time.Since(began).Seconds())
+	if err != nil {
+		return err
 	}
+	took := time.Since(began)
+	peak, err := peakMemory("self")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Println(float64(events)/took.Seconds(), peak)
 	return err
+}
+
+// peakMemory returns the most memory that a process has ever had resident. What wait
+// says of a child counts its parent's as well.
+func peakMemory(process string) (bytes int64, err error) {
+	status, err := os.ReadFile(filepath.Join("/proc", process, "status"))
+	if err != nil {
+		return 0, err
+	}
+	_, after, _ := strings.Cut(string(status), "VmHWM:")
+	var kilobytes int64
+	if _, err := fmt.Sscan(after, &kilobytes); err != nil {
+		return 0, fmt.Errorf("the peak memory of process %s: %w", process, err)
+	}
+	return kilobytes << 10, nil
 }
 
 func verifyLog(dir string) (uint64, error) {
