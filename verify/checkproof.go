@@ -24,7 +24,8 @@ type ProofOptions struct {
 	// changed its key since, the proof leads from the first key to the later ones.
 	Keys []*signing.PublicKey
 	// Witnesses are trusted to have followed the log. Quorum is how many of them must
-	// have cosigned the checkpoint; 0 means all of them.
+	// have cosigned the checkpoint; 0 means all of them. Keys of the same name are of one
+	// witness, which counts once.
 	Witnesses []*witness.Key
 	Quorum    int
 }
@@ -205,7 +206,9 @@ func cosigned(checkpoint []byte, o ProofOptions) (names []string, err error) {
 		_, err := w.Cosignature(checkpoint)
 		switch {
 		case err == nil:
-			names = append(names, w.Name())
+			if !slices.Contains(names, w.Name()) { // with another key already
+				names = append(names, w.Name())
+			}
 		case !errors.Is(err, witness.ErrNoCosignature):
 			return nil, fmt.Errorf("%w: %w", ErrProofFails, err)
 		}

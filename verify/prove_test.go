@@ -214,6 +214,26 @@ func TestProofByALaterKey(t *testing.T) {
 	}
 }
 
+// A witness that has cosigned with two keys of its own counts once.
+func TestProofCosignedWithTwoKeysOfAWitness(t *testing.T) {
+	w := write(t, rotation.Options{}, 1)
+	before, after, other := witnesstest.New(t, "witness.example/w1"), witnesstest.New(t, "witness.example/w1"), witnesstest.New(t, "witness.example/w2")
+	cosigned := bytes.Clone(w.fsys[segment.CheckpointName].Data)
+	cosigned = append(cosigned, before.Cosign(t, cosigned)+after.Cosign(t, cosigned)...)
+	w.fsys[segment.CheckpointName].Data = cosigned
+	text := prove(t, w, "id-000").Marshal()
+	o := verify.ProofOptions{Keys: public(w.signer), Witnesses: keysOf(before, other, after), Quorum: 2}
+	if got, err := verify.CheckProof(text, o); !errors.Is(err, verify.ErrProofFails) {
+		t.Errorf("one witness is a quorum of two: %+v, %v", got, err)
+	}
+	for _, o.Witnesses = range [][]*witness.Key{keysOf(before), keysOf(before, after)} {
+		o.Quorum = 0
+		if got, err := verify.CheckProof(text, o); err != nil || !slices.Equal(got.Cosigned, []string{"witness.example/w1"}) {
+			t.Errorf("%+v, %v", got, err)
+		}
+	}
+}
+
 // Witnesses' cosignatures count, if there are enough of those asked for.
 func TestProofCosigned(t *testing.T) {
 	w := write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 5, 2, 3, 1, 1, 4)

@@ -39,7 +39,8 @@ type Options struct {
 	// extend each of them.
 	Checkpoints [][]byte
 	// Witnesses are trusted to have followed the log, Quorum is how many of them must
-	// have cosigned one of its checkpoints; 0 means all.
+	// have cosigned one of its checkpoints; 0 means all. Keys of the same name are of one
+	// witness, which counts once.
 	Witnesses []*witness.Key
 	Quorum    int
 	// Jobs is how many goroutines check at once; 0 means one for each CPU.

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -171,27 +172,27 @@ func (c *checker) judgeWitnesses(j *joined, results []*result) {
 	if len(c.o.Witnesses) == 0 {
 		return
 	}
-	var sizes []uint64
+	newest := map[string]uint64{} // by name: a witness counts once, whatever keys it has
 	for i, w := range c.o.Witnesses {
 		one := Witnessed{Name: w.Name()}
 		if n := slices.IndexFunc(vouches, func(v vouch) bool { return v.witness == i }); n >= 0 {
 			one.Size, one.Time = vouches[n].size, &vouches[n].time
-			sizes = append(sizes, one.Size)
+			newest[one.Name] = max(newest[one.Name], one.Size)
 		}
 		j.report.Witnesses = append(j.report.Witnesses, one)
 	}
-	slices.Sort(sizes)
+	sizes, given := slices.Sorted(maps.Values(newest)), countNames(c.o.Witnesses)
 	switch quorum := c.o.Quorum; {
 	case len(sizes) < quorum:
 		c.log.add(c.o.MaxFindings, Finding{Kind: NotWitnessed, Severity: Tampering,
-			Message: fmt.Sprintf("%d of the %d witnesses given have cosigned a checkpoint of this log, but %d are needed", len(sizes), len(c.o.Witnesses), quorum)})
+			Message: fmt.Sprintf("%d of the %d witnesses given have cosigned a checkpoint of this log, but %d are needed", len(sizes), given, quorum)})
 	default:
 		// A witness that vouches for a tree vouches for all smaller ones.
 		size := sizes[len(sizes)-quorum]
 		j.report.WitnessedSize = size
 		if size < j.report.TreeSize {
 			c.log.add(c.o.MaxFindings, Finding{Kind: NotWitnessed, Severity: Info, Index: &size,
-				Message: fmt.Sprintf("from leaf %d on, %d of the %d witnesses given do not vouch for the log yet", size, quorum, len(c.o.Witnesses))})
+				Message: fmt.Sprintf("from leaf %d on, %d of the %d witnesses given do not vouch for the log yet", size, quorum, given)})
 		}
 	}
 }
@@ -207,34 +208,53 @@ func (c *checker) judgeContradictions(j *joined, results []*result, vouches []vo
 			}
 			one := Finding{Kind: Rollback, Severity: Warning, Line: e.line, Index: &e.index, EventID: e.id}
 			one.Message = fmt.Sprintf("the witness %q has cosigned a tree of %d leaves that this log does not extend (%s), as the log itself says", e.Witness, e.Size, e.Reason)
+			given, since := false, false
 			for n, w := range c.o.Witnesses {
-				if w.Name() != e.Witness {
-					continue
+				if w.Name() == e.Witness {
+					given = true
+					since = since || slices.ContainsFunc(vouches, func(v vouch) bool { return v.witness == n && v.size > e.index })
 				}
-				if slices.ContainsFunc(vouches, func(v vouch) bool { return v.witness == n && v.size > e.index }) {
-					one.Message += "; it has cosigned this log since, that event included"
-				} else {
-					one.Severity = Tampering
-				}
+			}
+			switch {
+			case since:
+				one.Message += "; it has cosigned this log since, that event included"
+			case given:
+				one.Severity = Tampering
 			}
 			j.add(i, r, one)
 		}
 	}
 }
 
-// quorumOf returns how many of the witnesses have to cosign, where 0 means all.
+// quorumOf returns how many of the witnesses have to cosign, where 0 means all. Several
+// keys of one name are one witness that has changed its key; one key of several names
+// would count more often than there are witnesses.
 func quorumOf(witnesses []*witness.Key, quorum int) (int, error) {
 	for i, w := range witnesses {
-		if slices.ContainsFunc(witnesses[:i], w.Equal) {
-			return 0, fmt.Errorf("the witness %s is given twice", w.Name())
+		for _, other := range witnesses[:i] {
+			switch {
+			case w.Equal(other):
+				return 0, fmt.Errorf("the witness %s is given twice", w.Name())
+			case w.SamePublicKey(other):
+				return 0, fmt.Errorf("the witnesses %s and %s have the same key: they are one", other.Name(), w.Name())
+			}
 		}
 	}
-	switch {
-	case quorum < 0, quorum > len(witnesses):
-		return 0, fmt.Errorf("a quorum of %d of %d witnesses", quorum, len(witnesses))
+	switch n := countNames(witnesses); {
+	case quorum < 0, quorum > n:
+		return 0, fmt.Errorf("a quorum of %d of %d witnesses", quorum, n)
 	case quorum == 0:
-		return len(witnesses), nil
+		return n, nil
 	default:
 		return quorum, nil
 	}
+}
+
+// countNames returns how many witnesses some keys are of.
+func countNames(witnesses []*witness.Key) int {
+	names := map[string]bool{}
+	for _, w := range witnesses {
+		names[w.Name()] = true
+	}
+	return len(names)
 }

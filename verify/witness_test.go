@@ -5,6 +5,8 @@ package verify_test
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -104,7 +106,6 @@ func TestWitnessesAreMissed(t *testing.T) {
 		"a stranger":            {keysOf(stranger), 1, false},
 		"one of the same name":  {keysOf(namesake), 1, false},
 		"one or its namesake":   {keysOf(namesake, all[0]), 1, true},
-		"one and its namesake":  {keysOf(namesake, all[0]), 2, false},
 		"nobody, as it happens": {nil, 0, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -122,6 +123,8 @@ func TestWitnessesAreMissed(t *testing.T) {
 	}
 	for name, o := range map[string]verify.Options{
 		"twice the same":     {Witnesses: keysOf(all[0], all[0])},
+		"one by two names":   {Witnesses: []*witness.Key{all[0].Key, renamed(t, all[0].Key, "witness.example/w3")}},
+		"twice by one name":  {Witnesses: keysOf(all[0], namesake), Quorum: 2},
 		"a quorum of none":   {Quorum: 1},
 		"too large a quorum": {Witnesses: keysOf(all...), Quorum: 3},
 		"a negative quorum":  {Witnesses: keysOf(all...), Quorum: -1},
@@ -130,6 +133,22 @@ func TestWitnessesAreMissed(t *testing.T) {
 			t.Errorf("%s is taken", name)
 		}
 	}
+}
+
+// renamed returns the key of a witness under another name.
+func renamed(t testing.TB, k *witness.Key, name string) *witness.Key {
+	t.Helper()
+	_, encoded, _ := strings.Cut(strings.TrimPrefix(k.String(), k.Name()+"+"), "+")
+	key, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash := sha256.Sum256(append([]byte(name+"\n"), key...))
+	other, err := witness.ParseKey(fmt.Sprintf("%s+%x+%s", name, hash[:4], encoded))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return other
 }
 
 // author writes a log of one segment with what it likes to say of itself in it.
@@ -321,6 +340,31 @@ func TestQuorumOfDifferentSizes(t *testing.T) {
 	}
 }
 
+// A witness that has changed its key may be given with both, and counts once.
+func TestWitnessWithTwoKeys(t *testing.T) {
+	before, after, other := witnesstest.New(t, "w1"), witnesstest.New(t, "w1"), witnesstest.New(t, "w2")
+	a := newAuthor(t)
+	note, mark := a.commit()
+	a.say(a.claims(note, mark, before.Cosign(t, note)+other.Cosign(t, note))) // over 1
+	note, mark = a.commit()
+	a.say(a.claims(note, mark, before.Cosign(t, note)+after.Cosign(t, note))) // over 2
+	a.commit()
+	for quorum, want := range map[int]uint64{1: 2, 2: 1, 0: 1} {
+		r := a.check(verify.Options{Witnesses: keysOf(before, other, after), Quorum: quorum})
+		if r.TamperingDetected || r.WitnessedSize != want || len(r.Witnesses) != 3 {
+			t.Errorf("a quorum of %d vouches for %d leaves, want %d: %+v", quorum, r.WitnessedSize, want, r.Findings)
+		}
+	}
+	if r := a.check(verify.Options{Witnesses: keysOf(before, after)}); r.TamperingDetected || r.WitnessedSize != 2 {
+		t.Errorf("the one witness vouches for %d leaves: %+v", r.WitnessedSize, r.Findings)
+	}
+	third := witnesstest.New(t, "w3")
+	r := a.check(verify.Options{Witnesses: keysOf(before, after, third), Quorum: 2})
+	if !slices.Equal(kinds(bad(r)), []verify.Kind{verify.NotWitnessed}) || r.WitnessedSize != 0 {
+		t.Errorf("one witness is a quorum of two: %+v", r.Findings)
+	}
+}
+
 // What no checkpoint covers does not count.
 func TestAClaimInTheTail(t *testing.T) {
 	w := witnesstest.New(t, "w1")
@@ -394,6 +438,9 @@ func TestContradictions(t *testing.T) {
 	a.commit()
 	if got := severity(w.Key); got != verify.Warning {
 		t.Errorf("of a witness that agrees again: %s", got)
+	}
+	if got := severity(w.Key, witnesstest.New(t, "w1").Key); got != verify.Warning {
+		t.Errorf("of a witness that agrees again, with one of its keys: %s", got)
 	}
 }
 

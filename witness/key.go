@@ -20,6 +20,7 @@ import (
 // Key is the name and the public key of a witness. It is immutable.
 type Key struct {
 	vkey     string
+	public   ed25519.PublicKey
 	verifier note.Verifier
 }
 
@@ -73,7 +74,7 @@ func parseKey(vkey string) (*Key, error) {
 	if err != nil || hash != fmt.Sprintf("%08x", verifier.KeyHash()) {
 		return nil, fmt.Errorf("the hash %.20q does not fit name and key: a character may have got lost", hash)
 	}
-	return &Key{vkey: vkey, verifier: verifier}, nil
+	return &Key{vkey: vkey, public: key[1:], verifier: verifier}, nil
 }
 
 // Name returns the witness's name.
@@ -84,3 +85,9 @@ func (k *Key) String() string { return k.vkey }
 
 // Equal reports whether both are the same key with the same name.
 func (k *Key) Equal(other *Key) bool { return k.vkey == other.vkey }
+
+// SamePublicKey reports whether both have the same public key, whatever their names. A
+// cosignature's message does not hold the name: it could be passed off as of either.
+func (k *Key) SamePublicKey(other *Key) bool {
+	return k.public.Equal(other.public)
+}
