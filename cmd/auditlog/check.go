@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/otel-auditlog/auditlogexporter/proof"
-	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
@@ -54,17 +53,13 @@ Exit codes: 0 the proof holds; 1 it fails; 2 it could not be checked.`,
 
 func (f *checkFlags) run(cmd *cobra.Command, path string) error {
 	o := verify.ProofOptions{Quorum: f.quorum}
-	for _, path := range f.keys {
-		key, err := signing.LoadPublicKey(path)
-		if err != nil {
-			return fmt.Errorf("--key: %w", err)
-		}
-		o.Keys = append(o.Keys, key)
+	var err error
+	if o.Keys, err = loadKeys(f.keys); err != nil {
+		return err
 	}
 	if len(o.Keys) == 0 {
 		return errors.New("give the log's public key with --key")
 	}
-	var err error
 	if o.Witnesses, err = loadWitnesses(f.witnesses); err != nil {
 		return err
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/otel-auditlog/auditlogexporter/proof"
-	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/tiles"
 )
 
@@ -34,13 +33,9 @@ Exit codes: 0 exported; 1 the log does not fit its own checkpoint, or what was e
 before is not its beginning; 2 it could not be done.`,
 		Example: `  auditlog tiles audit-log --out /var/www/audit-log --key audit-log-key.pub.pem`,
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			for _, path := range keys {
-				key, err := signing.LoadPublicKey(path)
-				if err != nil {
-					return fmt.Errorf("--key: %w", err)
-				}
-				o.Keys = append(o.Keys, key)
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if o.Keys, err = loadKeys(keys); err != nil {
+				return err
 			}
 			fsys, closeLog, err := openLog(args[0])
 			if err != nil {

@@ -48,22 +48,29 @@ func (f *trustFlags) addFlags(cmd *cobra.Command) {
 }
 
 // load reads the files into the options.
-func (f *trustFlags) load(o *verify.Options) error {
-	for _, path := range f.keys {
-		key, err := signing.LoadPublicKey(path)
-		if err != nil {
-			return fmt.Errorf("--key: %w", err)
-		}
-		o.Keys = append(o.Keys, key)
+func (f *trustFlags) load(o *verify.Options) (err error) {
+	if o.Keys, err = loadKeys(f.keys); err != nil {
+		return err
 	}
 	if f.trust == "" {
 		return nil
 	}
-	var err error
 	if o.Trust, err = trust.Load(f.trust); err != nil {
 		return fmt.Errorf("--trust: %w", err)
 	}
 	return nil
+}
+
+// loadKeys reads the public keys given with --key.
+func loadKeys(paths []string) (keys []*signing.PublicKey, err error) {
+	for _, path := range paths {
+		key, err := signing.LoadPublicKey(path)
+		if err != nil {
+			return nil, fmt.Errorf("--key: %w", err)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
 }
 
 func verifyCommand() *cobra.Command {
