@@ -343,20 +343,15 @@ func (x *export) leaf(hash merkle.Hash, line []byte) error {
 		x.bundle = binary.BigEndian.AppendUint16(x.bundle, uint16(len(line)))
 		x.bundle = append(x.bundle, line...)
 		if x.count++; x.count == width {
-			if err := x.fill(tilePath(entries, x.edge.size/width, width), x.bundle); err != nil {
+			if err := x.out.write(tilePath(entries, x.edge.size/width, width), x.bundle); err != nil {
 				return err
 			}
 			x.bundle, x.count = x.bundle[:0], 0
 		}
 	}
 	return x.edge.add(hash, func(level int, n uint64, hashes []merkle.Hash) error {
-		return x.fill(tilePath(level, n, width), join(hashes))
+		return x.out.write(tilePath(level, n, width), join(hashes))
 	})
-}
-
-// fill writes a full tile.
-func (x *export) fill(name string, content []byte) error {
-	return x.out.write(name, content)
 }
 
 // finish writes the tiles that are not full.
