@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -316,6 +317,7 @@ func (c *Config) validateWitnesses(p *problems) {
 		p.add("witnesses", "%d are more than %d", n, maxWitnesses)
 	}
 	first := map[string]int{}
+	var keys []*witness.Key
 	for i, w := range c.Witnesses {
 		if _, err := client.ParseURL(w.URL); err != nil {
 			p.add(fmt.Sprintf("witnesses[%d]::url", i), "%w", err)
@@ -327,8 +329,11 @@ func (c *Config) validateWitnesses(p *problems) {
 		}
 		if other, again := first[key.Name()]; again {
 			p.add(fmt.Sprintf("witnesses[%d]::public_key", i), "the witness %s is witnesses[%d] already", key.Name(), other)
+		} else if other := slices.IndexFunc(keys, key.SamePublicKey); other >= 0 {
+			p.add(fmt.Sprintf("witnesses[%d]::public_key", i), "it is the key of %s, too: they are one witness, which would count twice towards the quorum", keys[other].Name())
 		}
 		first[key.Name()] = i
+		keys = append(keys, key)
 	}
 	switch q := c.WitnessQuorum; {
 	case q < 0:

@@ -158,6 +158,7 @@ var badCases = map[string][]string{
 	"auditlog/unknown_nested_key":               {"rotation", "max_size"},
 	"auditlog/size_with_unit":                   {"rotation.max_size_mib"},
 	"auditlog/age_without_unit":                 {"rotation.max_age"},
+	"auditlog/witness_with_two_names":           {"witnesses[1]::public_key: ", "witness.example.com/w1", "one witness"},
 }
 
 func TestConfigurationIsRead(t *testing.T) {
