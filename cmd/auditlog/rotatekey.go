@@ -72,6 +72,14 @@ func (f *rotateKeyFlags) run(cmd *cobra.Command, dir string) (err error) {
 			return fmt.Errorf("--checkpoint-key: %w", err)
 		}
 	}
+	// The lock comes first: no key is to be made for a log that somebody else writes.
+	if o.FS, err = rotation.OpenDirectory(dir); err != nil {
+		if errors.Is(err, rotation.ErrLocked) {
+			err = fmt.Errorf("%w: stop the collector, or change the key by its configuration", err)
+		}
+		return err
+	}
+	defer func() { err = errors.Join(err, o.FS.Close()) }()
 	made := false
 	o.Signer, err = signing.LoadKeyFile(f.newKey)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -90,9 +98,6 @@ func (f *rotateKeyFlags) run(cmd *cobra.Command, dir string) (err error) {
 	}
 	log, err := rotation.Open(cmd.Context(), o)
 	if err != nil {
-		if errors.Is(err, rotation.ErrLocked) {
-			err = fmt.Errorf("%w: stop the collector, or change the key by its configuration", err)
-		}
 		return err
 	}
 	checkpoint, err := signing.ParseCheckpoint(log.Checkpoint())

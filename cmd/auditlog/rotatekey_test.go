@@ -1,0 +1,48 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+// While a collector writes the log its key is not changed, and none is made for it.
+func TestRotateKeyOfALogInUse(t *testing.T) {
+	dir := t.TempDir()
+	key, next, log := filepath.Join(dir, "key.pem"), filepath.Join(dir, "next.pem"), filepath.Join(dir, "log")
+	s, err := signing.CreateKeyFile(key, signing.Ed25519)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := newWriter(log, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	args := []string{"rotate-key", log, "--key", key, "--new-key", next}
+	if code := run(t.Context(), args, io.Discard, &said); code != exitUnchecked || !strings.Contains(said.String(), "stop the collector") {
+		t.Errorf("exit code %d: %s", code, said.String())
+	}
+	for _, name := range []string{next, signing.PublicKeyPath(next)} {
+		if _, err := os.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := w.log.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if code := run(t.Context(), args, io.Discard, &said); code != exitGood {
+		t.Errorf("exit code %d: %s", code, said.String())
+	}
+}
