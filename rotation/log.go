@@ -40,6 +40,7 @@ type Log struct {
 	sealed   string                         // why there is none
 	debris   string                         // a new segment that was not finished and is not durably removed
 	torn     bool                           // the active segment has a tail that is still to be set aside
+	cutOff   own                            // what a repair that has to be tried again has cut off
 	segments []segmentInfo                  // all of them, by index; the active one last
 	pending  []own                          // to be written with the next commit
 	doubt    error                          // why the active segment must be re-checked first

@@ -56,8 +56,7 @@ func (l *Log) load(ctx context.Context) error {
 func (l *Log) loadTorn(names []string) error {
 	for _, name := range names {
 		index, _ := segment.TornIndex(name)
-		said := slices.ContainsFunc(l.pending, func(o own) bool { return o.File == name })
-		if index != l.tree.Size() || said {
+		if index != l.tree.Size() || l.pendingFile(name) {
 			continue
 		}
 		f, err := l.dir.Edit(name)
@@ -220,9 +219,14 @@ func (l *Log) setAsideTail() error {
 	if err != nil {
 		return fmt.Errorf("look at the torn tail of %s: %w", a.name, err)
 	}
-	o, err := l.keep(a.file, a.size, info.Size()-a.size)
-	if err != nil {
-		return err
+	// An earlier try may have cut it off, and failed only to make that durable.
+	if size := info.Size() - a.size; size > 0 {
+		o, err := l.keep(a.file, a.size, size)
+		if err != nil {
+			return err
+		}
+		o.Segment = a.name.String()
+		l.recovered(o)
 	}
 	if err := a.file.Truncate(a.size); err != nil {
 		return fmt.Errorf("cut off the torn tail of %s: %w", a.name, err)
@@ -231,8 +235,6 @@ func (l *Log) setAsideTail() error {
 		return fmt.Errorf("cut off the torn tail of %s: %w", a.name, err)
 	}
 	l.torn = false
-	o.Segment = a.name.String()
-	l.recovered(o)
 	return nil
 }
 
@@ -265,10 +267,19 @@ func (l *Log) setAsideSegment(name segment.Name) error {
 	return nil
 }
 
+// recovered has the next commit say what has been set aside, once for each file.
 func (l *Log) recovered(o own) {
+	if l.pendingFile(o.File) {
+		return
+	}
 	l.pending = append(l.pending, o)
 	l.opts.Logger.Warn("What followed the last checkpoint of the audit log was never acknowledged and has been set aside",
 		zap.String("segment", o.Segment), zap.String("kept_in", o.File), zap.Int64("bytes", o.Size), zap.String("sha256", o.SHA256))
+}
+
+// pendingFile reports whether the next commit names a file that was set aside.
+func (l *Log) pendingFile(name string) bool {
+	return slices.ContainsFunc(l.pending, func(o own) bool { return o.File == name })
 }
 
 // describe hashes bytes that are set aside, and names the file for them.

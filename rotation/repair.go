@@ -58,7 +58,7 @@ func (l *Log) repair() error {
 	l.pending = append(l.pending, o)
 	l.segments[len(l.segments)-1].bytes = a.size
 	_ = a.file.Close() // what it could still fail to write has been checked
-	l.active, l.sealed, l.doubt = nil, "fault", nil
+	l.active, l.sealed, l.doubt, l.cutOff = nil, "fault", nil, own{}
 	return nil
 }
 
@@ -100,19 +100,23 @@ func (l *Log) cut(o *own, reason string) error {
 	}
 	if size := info.Size() - a.size; size > 0 {
 		described, err := describe(a.file, a.size, size, l.tree.Size())
+		described.File = ""
 		if err == nil && reason == "interference" {
 			described, err = l.keep(a.file, a.size, size)
-			o.File = described.File
 		}
 		if err != nil {
 			return err
 		}
-		o.SHA256, o.Size = described.SHA256, size
+		l.cutOff = described
 	}
 	if err := a.file.Truncate(a.size); err != nil {
 		return fmt.Errorf("cut off what follows the last checkpoint: %w", err)
 	}
-	return a.file.Sync()
+	if err := a.file.Sync(); err != nil {
+		return fmt.Errorf("cut off what follows the last checkpoint: %w", err)
+	}
+	o.File, o.SHA256, o.Size = l.cutOff.File, l.cutOff.SHA256, l.cutOff.Size
+	return nil
 }
 
 // restore writes the open file's content again under its name, which somebody
