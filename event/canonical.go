@@ -21,6 +21,9 @@ func (e *Event) Append(dst []byte) []byte {
 	dst = e.appendMember(dst, mEventID)
 	dst = appendOptional(dst, `"event_name":`, e.EventName)
 	dst = appendCount(dst, `"flags":`, e.Flags)
+	if e.Ingress != nil {
+		dst = append(append(append(dst, `"ingress":`...), e.Ingress...), ',')
+	}
 	dst = e.appendMember(dst, mLevel)
 	if e.Log != nil {
 		dst = append(append(append(dst, `"log":`...), e.Log...), ',')

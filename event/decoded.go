@@ -39,6 +39,9 @@ type Event struct {
 	MappedFrom map[string]string
 	// Log is what the log says of itself, in canonical JSON, in events of its own.
 	Log []byte
+	// Ingress is what came of checking the producer's proof, in canonical JSON, if it was
+	// checked.
+	Ingress []byte
 }
 
 // Resource is what a record came from.

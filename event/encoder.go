@@ -19,6 +19,7 @@ type Encoder struct {
 	resource []byte // the member, with a comma, or nothing
 	scope    []byte
 	service  string // service.name of the resource, or ""
+	ingress  []byte // the member of the record at hand, or nothing
 
 	shapes shapes
 	ids    idSource
@@ -42,6 +43,8 @@ type Info struct {
 	Unmapped bool
 	// Time is the event's time, in nanoseconds since the Unix epoch.
 	Time uint64
+	// Sequenced says that the record has attributes audit.sequence.*.
+	Sequenced bool
 }
 
 // MissingError says what a record does not state that a strict mapping demands.
@@ -85,6 +88,12 @@ func (e *Encoder) SetScope(s pcommon.InstrumentationScope, schemaURL string) {
 	e.scopeTooDeep = e.tooDeep
 }
 
+// SetIngress sets the member "ingress" of the events that follow, an object in canonical
+// JSON: what came of checking the proof that the record's producer has put on it. Empty
+// leaves the member out. The bytes are the caller's, and must stay as they are until the
+// next call. No record can bring such a member.
+func (e *Encoder) SetIngress(object []byte) { e.ingress = object }
+
 // Append appends the event for a record in canonical JSON and returns the
 // extended slice. Every record has an event, but those that a strict mapping refuses
 // with a [*MissingError], and those that are nested absurdly deeply ([ErrTooDeep]).
@@ -94,7 +103,7 @@ func (e *Encoder) Append(dst []byte, r plog.LogRecord) ([]byte, Info, error) {
 	s := e.load(r)
 	defer e.unload()
 	e.mapRecord(&m, s, r)
-	info := Info{Unmapped: m.noOperation || m.noResource, Time: m.timestamp}
+	info := Info{Unmapped: m.noOperation || m.noResource, Time: m.timestamp, Sequenced: s.sequenced}
 	if e.mapper.strict && info.Unmapped {
 		return dst, info, m.missing()
 	}
@@ -120,6 +129,9 @@ func (e *Encoder) Append(dst []byte, r plog.LogRecord) ([]byte, Info, error) {
 	}
 	dst = appendOptional(dst, `"event_name":`, r.EventName())
 	dst = appendCount(dst, `"flags":`, uint32(r.Flags()))
+	if len(e.ingress) > 0 {
+		dst = append(append(append(dst, `"ingress":`...), e.ingress...), ',')
+	}
 	dst = m.appendText(dst, `"level":"`, mLevel)
 	dst = s.appendSources(dst, &m)
 	dst = append(dst, `"metadata":{`...)

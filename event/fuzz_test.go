@@ -19,6 +19,7 @@ func seed(f *testing.F) {
 		f.Add([]byte(v.Event))
 	}
 	f.Add(event.AppendOwn(nil, event.Own{ID: "i", Time: time.Unix(1, 2), Origin: "o", Level: event.LevelInfo, Action: "opened", Detail: []byte(`{"action":"opened"}`)}))
+	f.Add([]byte(with(`"ingress":{"result":"unsigned"}`)))
 	f.Add([]byte(minimal))
 	f.Add([]byte(minimal + " "))
 	f.Add([]byte(minimal[:len(minimal)-1]))
@@ -41,7 +42,7 @@ func FuzzScan(f *testing.F) {
 			return
 		}
 		if e.EventID != string(s.ID) || e.Operation != string(s.Operation) || e.UserID != string(s.UserID) || e.AgentID != string(s.AgentID) ||
-			e.SessionID != string(s.SessionID) || e.Level != s.Level || e.Category != s.Category || e.Success != s.Success || !bytes.Equal(e.Log, s.Log) ||
+			e.SessionID != string(s.SessionID) || e.Level != s.Level || e.Category != s.Category || e.Success != s.Success || !bytes.Equal(e.Log, s.Log) || !bytes.Equal(e.Ingress, s.Ingress) ||
 			!time.Unix(int64(e.Timestamp/1e9), int64(e.Timestamp%1e9)).Equal(s.Time) {
 			t.Errorf("%+v\nis summed up as\n%+v", e, s)
 		}

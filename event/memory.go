@@ -77,6 +77,8 @@ func (m *memory) recall(sc *scanner, last place, s *Summary) (place, bool) {
 		s.Time = known.time
 	case atSuccess:
 		s.Success = known.success
+	case atIngress:
+		s.Ingress = rest[len(placeNames[atIngress]):n:n]
 	}
 	return at, true
 }

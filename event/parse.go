@@ -19,7 +19,7 @@ func Parse(canonical []byte) (*Event, error) {
 	if err := Scan(canonical, &s); err != nil {
 		return nil, err
 	}
-	e := &Event{Level: s.Level, Category: s.Category, Success: s.Success, Log: bytes.Clone(s.Log)}
+	e := &Event{Level: s.Level, Category: s.Category, Success: s.Success, Log: bytes.Clone(s.Log), Ingress: bytes.Clone(s.Ingress)}
 	d := decoder{scanner: scanner{b: canonical, room: maxScanDepth}}
 	err := d.object(func(key []byte) error { return d.member(e, string(key)) })
 	if err == nil {
@@ -114,7 +114,7 @@ func (d *decoder) member(e *Event, key string) (err error) {
 		err = d.scope(&e.Scope)
 	case "mapped_from":
 		d.shortSources, err = d.sources(e)
-	default: // level, category, success and log, which Scan has read
+	default: // level, category, success, log and ingress, which Scan has read
 		err = d.value()
 	}
 	return err

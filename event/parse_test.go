@@ -55,6 +55,7 @@ func TestParseMembers(t *testing.T) {
 			[]string{`{"attributes":{"a":1}}`, `{"dropped_attributes_count":1}`, `{"name":"n"}`, `{"schema_url":"x"}`, `{"version":"v"}`},
 			[]string{`{}`, `null`, `{"attributes":{}}`, `{"name":""}`, `{"name":5}`, `{"version":null}`, `{"x":1}`},
 		},
+		"ingress": {[]string{`{}`, `{"result":"unsigned"}`, `{"a":1,"b":[]}`}, []string{`null`, `[]`, `"verified"`, `{"b":1,"a":1}`, `{"a": 1}`}},
 		"mapped_from": {
 			[]string{`{"event_id":"a"}`, `{"timestamp":"clock"}`, `{"operation":"","success":"a"}`},
 			[]string{`{}`, `null`, `"a"`, `{"user_id":"a"}`, `{"x":"a"}`, `{"metadata":"a"}`, `{"event_id":5}`, `{"timestamp":"a"}`, `{"timestamp":"observed_timestamp"}`},

@@ -26,6 +26,8 @@ type Summary struct {
 	// Log is the member "log" in canonical JSON, of an event of the log's own; nil
 	// of all others.
 	Log []byte
+	// Ingress is the member "ingress" in canonical JSON; nil if there is none.
+	Ingress []byte
 }
 
 // place is an event's member, by its place in canonical order; 0 is before the first.
@@ -41,6 +43,7 @@ const (
 	atEventID
 	atEventName
 	atFlags
+	atIngress
 	atLevel
 	atLog
 	atMappedFrom
@@ -78,6 +81,7 @@ var placeNames = [places]string{
 	atEventID:                `"event_id":`,
 	atEventName:              `"event_name":`,
 	atFlags:                  `"flags":`,
+	atIngress:                `"ingress":`,
 	atLevel:                  `"level":`,
 	atLog:                    `"log":`,
 	atMappedFrom:             `"mapped_from":`,
@@ -119,6 +123,8 @@ func placeOf(key []byte) place {
 		return atEventName
 	case "flags":
 		return atFlags
+	case "ingress":
+		return atIngress
 	case "level":
 		return atLevel
 	case "log":
@@ -287,6 +293,10 @@ func (sc *scanner) memberValue(at place, s *Summary) (err error) {
 		start := sc.i
 		err = sc.memberObject()
 		s.Log = sc.b[start:sc.i]
+	case atIngress:
+		start := sc.i
+		err = sc.memberObject()
+		s.Ingress = sc.b[start:sc.i]
 	case atSeverityNumber, atFlags, atDroppedAttributesCount:
 		_, err = sc.number()
 	default: // body, event_name, severity_text

@@ -23,6 +23,8 @@ type shape struct {
 	more int
 	// repeated says of each attribute that its key occurs more than once.
 	repeated []bool
+	// sequenced says that any key begins with SequencePrefix.
+	sequenced bool
 	// playing lists, for each role and in the mapping's order, the attributes
 	// that may play it, by their place in the record; where places matter, -1
 	// stands for one that the record lacks.
@@ -35,6 +37,10 @@ type shape struct {
 		text    []byte
 	}
 }
+
+// SequencePrefix begins the attributes that say where a record stands in its producer's
+// stream (draft Audit Logging signal).
+const SequencePrefix = "audit.sequence."
 
 // The bounds on what an encoder remembers: records of hostile clients have other
 // keys each time, and long ones.
@@ -88,6 +94,7 @@ func (p *Mapper) newShape(keys []string) *shape {
 		// A record's memory may be used again for another.
 		s.keys[i] = strings.Clone(k)
 		entries[i] = entry[struct{}]{key: s.keys[i], at: i}
+		s.sequenced = s.sequenced || strings.HasPrefix(k, SequencePrefix)
 	}
 	firsts := splitKeys(entries)
 	first := make(map[string]int, firsts)
