@@ -39,6 +39,7 @@ type call struct {
 	failed   atomic.Bool
 	unmapped atomic.Int64 // events in which defaults stand in
 	unsigned atomic.Bool  // whether any event went without its signature
+	proofs   proofCounts  // of records whose proofs were checked
 
 	// Each part writes its own elements, and nobody reads them until all are done.
 	batches []*rotation.Batch
@@ -153,6 +154,9 @@ func (c *call) do(ctx context.Context, w *worker, b *rotation.Batch, from int) e
 		s := c.spans[at]
 		if s.resource != resource {
 			w.encoder.SetResource(s.resourceLogs.Resource(), s.resourceLogs.SchemaUrl())
+			if w.checker != nil {
+				w.checker.SetResource(s.resourceLogs.Resource())
+			}
 			resource = s.resource
 		}
 		w.encoder.SetScope(s.scopeLogs.Scope(), s.scopeLogs.SchemaUrl())
@@ -163,6 +167,9 @@ func (c *call) do(ctx context.Context, w *worker, b *rotation.Batch, from int) e
 			}
 			if w.info.Unmapped {
 				c.unmapped.Add(1)
+			}
+			if w.checker != nil {
+				c.proofs.count(w.proof.Status)
 			}
 			if w.unsigned {
 				c.unsigned.Store(true)

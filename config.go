@@ -74,6 +74,13 @@ type Config struct {
 	WitnessQuorum int `mapstructure:"witness_quorum"`
 	// WitnessInterval is how often they are asked, if the log grows.
 	WitnessInterval time.Duration `mapstructure:"witness_interval"`
+	// IngressVerification says whether the proofs that producers put on records are
+	// checked, and what comes of it. Off by default.
+	IngressVerification IngressVerification `mapstructure:"ingress_verification"`
+	// Producers are those whose proofs are trusted.
+	Producers []ProducerConfig `mapstructure:"producers"`
+	// Sequences says how producers' streams are followed.
+	Sequences SequencesConfig `mapstructure:"sequences"`
 }
 
 // WitnessConfig names a witness.
@@ -192,6 +199,9 @@ func createDefaultConfig() component.Config {
 		MinFreeSpaceMiB: 64,
 		Mapping:         event.DefaultMapping(),
 		WitnessInterval: 10 * time.Second,
+
+		IngressVerification: IngressOff,
+		Sequences:           SequencesConfig{MaxStreams: defaultStreams},
 	}
 }
 
@@ -230,6 +240,8 @@ func (c *Config) Validate() error {
 	c.validateSegments(&p)
 	p.mebibytes("min_free_space_mib", c.MinFreeSpaceMiB, "not to look")
 	c.validateWitnesses(&p)
+	c.validateIngress(&p)
+	c.validateSequences(&p)
 	return errors.Join(p...)
 }
 

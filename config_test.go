@@ -74,6 +74,13 @@ var goodCases = map[string]func(*auditlogexporter.Config){
 		}
 		c.WitnessQuorum = 1
 		c.WitnessInterval = time.Minute
+		c.IngressVerification = auditlogexporter.IngressRefuse
+		c.Producers = []auditlogexporter.ProducerConfig{
+			{Name: "shop", PublicKeyFile: "/etc/otelcol/shop.pub.pem"},
+			{Name: "fleet", CertificateFile: "/etc/otelcol/fleet-ca.pem"},
+			{Name: "batch", HMACKeyFile: "/etc/otelcol/batch.key"},
+		}
+		c.Sequences.MaxStreams = 500
 		c.Mapping.Strict = true
 		c.Mapping.UserID = []string{"enduser.id"}
 		c.Mapping.Resources = []event.ResourcePair{{Type: "asset.kind", ID: "asset.id"}}
@@ -133,6 +140,17 @@ var badCases = map[string][]string{
 	"auditlog/origin_too_long_for_partitions":   {"origin: ", "partition_by", "shorter"},
 	"auditlog/partitions_of_a_key_that_changes": {"signing::rotate_key: ", "partition_by", "never"},
 	"auditlog/partitions_with_witnesses":        {"witnesses: ", "partition_by", "checkpoints"},
+	"auditlog/unknown_ingress_verification":     {"ingress_verification: ", `"check"`, "off", "mark", "refuse"},
+	"auditlog/ingress_as_map":                   {"ingress_verification"},
+	"auditlog/nobody_trusted":                   {"producers: ", "mark", "name a producer"},
+	"auditlog/producers_in_vain":                {"producers: ", "ingress_verification is off"},
+	"auditlog/producer_without_name":            {"producers[0]: name: ", "shop-frontend"},
+	"auditlog/producer_with_a_hostile_name":     {"producers[0]: name: "},
+	"auditlog/producer_without_key":             {"producers[0]: ", "public_key_file"},
+	"auditlog/producer_with_two_keys":           {"producers[0]: ", "2 files"},
+	"auditlog/producer_twice":                   {"producers[1]: ", `"shop"`, "producers[0]"},
+	"auditlog/negative_streams":                 {"sequences::max_streams: ", "-1"},
+	"auditlog/too_many_streams":                 {"sequences::max_streams: ", "1000000000"},
 	"auditlog/unknown_rotate_key":               {"signing::rotate_key: ", `"daily"`, "never", "segment"},
 	"auditlog/unknown_scope":                    {"signing::scope: ", `"batch"`, "event", "checkpoint"},
 	"auditlog/unknown_on_failure":               {"signing::on_failure: ", `"drop"`, "refuse", "write_unsigned"},

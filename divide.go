@@ -140,6 +140,7 @@ func (p *partitions) write(ctx context.Context, logs plog.Logs) error {
 		}
 		failure.written = append(failure.written, s)
 		s.to.telemetry.unmapped(s.call.unmapped.Load())
+		s.to.telemetry.proofs(&s.call.proofs)
 		p.exporter.telemetry.overflowed(s.overflow)
 	}
 	if len(failure.failed) > 0 {

@@ -20,6 +20,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/ingress"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/witness/client"
@@ -44,6 +45,8 @@ type auditExporter struct {
 	log        *rotation.Log
 	partitions *partitions
 	witnesses  []*client.Client
+	// producers is set by start, too; nil if no proofs are checked.
+	producers *ingress.Verifier
 }
 
 func newAuditExporter(set exporter.Settings, config *Config) (*auditExporter, error) {
@@ -80,6 +83,9 @@ func (e *auditExporter) start(ctx context.Context, host component.Host) (err err
 	if err != nil {
 		return err
 	}
+	if e.producers, err = openProducers(c); err != nil {
+		return err
+	}
 	if c.PartitionBy != "" {
 		if e.partitions, err = openPartitions(ctx, e, k); err != nil {
 			return err
@@ -91,6 +97,7 @@ func (e *auditExporter) start(ctx context.Context, host component.Host) (err err
 	if o.Witnesses, err = e.openWitnesses(k); err != nil {
 		return err
 	}
+	o.Follower = e.followStreams(ctx, o, e.telemetry)
 	if e.log, err = rotation.Open(ctx, o); err != nil {
 		return err
 	}
@@ -202,6 +209,7 @@ func (e *auditExporter) writeOnce(ctx context.Context, logs plog.Logs, records i
 		return err
 	}
 	e.telemetry.unmapped(call.unmapped.Load())
+	e.telemetry.proofs(&call.proofs)
 	return nil
 }
 
@@ -215,6 +223,7 @@ func (e *auditExporter) signsEvents() bool {
 func classify(err error) (reason string, permanent bool) {
 	var unopened *unopenedError
 	var missing *event.MissingError
+	var unproven *ingress.RefusedError
 	var unsigned *rotation.SigningError
 	var refused *rotation.Error
 	switch {
@@ -222,6 +231,8 @@ func classify(err error) (reason string, permanent bool) {
 		return "partition", false
 	case errors.As(err, &missing):
 		return "strict", true
+	case errors.As(err, &unproven):
+		return "unverified", true
 	case errors.As(err, &unsigned):
 		return string(rotation.ReasonSigning), false
 	case errors.As(err, &refused):

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -180,6 +181,12 @@ func checked(t testing.TB, c *auditlogexporter.Config) *verify.Report {
 // written returns the events in the log, those of the log itself left out.
 func written(t testing.TB, c *auditlogexporter.Config) []*event.Event {
 	t.Helper()
+	return slices.DeleteFunc(everything(t, c), func(e *event.Event) bool { return e.Log != nil })
+}
+
+// everything returns all events in the log.
+func everything(t testing.TB, c *auditlogexporter.Config) []*event.Event {
+	t.Helper()
 	fsys := os.DirFS(c.Directory)
 	listing, err := segment.List(fsys)
 	require.NoError(t, err)
@@ -200,9 +207,7 @@ func written(t testing.TB, c *auditlogexporter.Config) []*event.Event {
 			require.NoError(t, err)
 			e, err := event.Parse(parsed.Canonical)
 			require.NoError(t, err)
-			if e.Log == nil {
-				events = append(events, e)
-			}
+			events = append(events, e)
 		}
 		require.NoError(t, r.Close())
 	}

@@ -253,6 +253,7 @@ func (p *partitions) openLog(one *partitionLog) (*rotation.Log, error) {
 	if info, err := p.root.Lstat(name); err == nil && !info.IsDir() {
 		return nil, fmt.Errorf("%s is not a directory but %s: a partition's log lies in a directory of its own, to which no link leads", absolute(o.Directory), info.Mode().Type())
 	}
+	o.Follower = e.followStreams(p.ctx, o, one.telemetry)
 	return rotation.Open(p.ctx, o)
 }
 

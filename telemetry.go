@@ -14,6 +14,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/metadata"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/sequence"
 )
 
 // telemetry is the exporter's metrics. Each carries the exporter's id: one collector
@@ -73,6 +74,25 @@ func (t *telemetry) overflowed(events int) {
 // partitions tells how many values have a partition of their own.
 func (t *telemetry) partitions(n int) {
 	t.builder.ExporterAuditlogPartitions.Record(context.Background(), int64(n), t.all)
+}
+
+// proofs counts records by what came of their proofs.
+func (t *telemetry) proofs(counts *proofCounts) {
+	for i, status := range statuses {
+		if n := counts[i].Load(); n > 0 {
+			t.builder.ExporterAuditlogIngressEvents.Add(context.Background(), n, t.with(attribute.String("result", string(status))))
+		}
+	}
+}
+
+// sequences counts what does not fit in streams, and streams that were forgotten.
+func (t *telemetry) sequences(found map[sequence.Kind]int64, forgotten int) {
+	for kind, n := range found {
+		t.builder.ExporterAuditlogSequenceFindings.Add(context.Background(), n, t.with(attribute.String("kind", string(kind))))
+	}
+	if forgotten > 0 {
+		t.builder.ExporterAuditlogSequenceForgotten.Add(context.Background(), int64(forgotten), t.all)
+	}
 }
 
 // observer turns what the log tells of itself into metrics and status.

@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/ingress"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -24,6 +25,11 @@ type worker struct {
 	encode   rotation.Encode
 	sign     func(msg []byte) ([]byte, error) // nil if events are not signed
 	keyID    string
+
+	checker   *ingress.Checker // nil if no proofs are checked
+	proof     ingress.Result   // of the record at hand
+	proofJSON []byte
+	sequenceReader
 }
 
 // newWorker makes a worker. The exporter must have been started.
@@ -32,6 +38,9 @@ func newWorker(e *auditExporter) *worker {
 	w.encode = func(dst []byte) (_ []byte, _ uint64, err error) {
 		dst, w.info, err = w.encoder.Append(dst, w.record)
 		return dst, w.info.Time, err
+	}
+	if e.producers != nil {
+		w.checker = e.producers.NewChecker()
 	}
 	return w
 }
@@ -46,8 +55,18 @@ func (w *worker) signWith(s *signing.Signer) {
 // add adds the record's event to the batch.
 func (w *worker) add(b *rotation.Batch, record plog.LogRecord) error {
 	w.record, w.unsigned = record, false
+	if w.checker != nil {
+		if err := w.checkProof(); err != nil {
+			return err
+		}
+	}
 	if err := b.Add(w.encode, w.sign, w.keyID); err != nil {
-		return w.addUnsigned(b, err)
+		if err := w.addUnsigned(b, err); err != nil {
+			return err
+		}
+	}
+	if w.info.Sequenced && w.exporter.followsStreams() {
+		w.link(b)
 	}
 	return nil
 }

@@ -201,6 +201,7 @@ func TestScannerOfManyEvents(t *testing.T) {
 			e.ObservedTimestamp = rapid.SampledFrom([]uint64{0, 1, e.Timestamp, e.Timestamp + 1, math.MaxUint64}).Draw(t, "observed")
 			e.Success = rapid.SampledFrom([]event.Outcome{event.OutcomeSuccess, event.OutcomeFailure, event.OutcomeUnknown}).Draw(t, "success")
 			e.Level = rapid.SampledFrom(event.Levels()).Draw(t, "level")
+			e.Ingress = rapid.SampledFrom([][]byte{nil, []byte(`{}`), []byte(`{"result":"unsigned"}`), []byte(`{"result":"verified"}`)}).Draw(t, "ingress")
 			in := e.Append(nil)
 			var got, want event.Summary
 			if err := c.Scan(in, &got); err != nil {

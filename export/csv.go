@@ -20,11 +20,11 @@ import (
 // that are not set are empty.
 var csvColumns = []string{
 	"leaf_index", "event_id", "timestamp", "level", "category", "operation", "resource_type", "resource_id", "user_id", "agent_id", "session_id",
-	"success", "error_message", "source_ip", "user_agent", "event_name", "trace_id", "span_id", "body", "metadata", "log",
+	"success", "error_message", "source_ip", "user_agent", "event_name", "trace_id", "span_id", "body", "metadata", "log", "ingress",
 }
 
 // csvTable writes a table in CSV (RFC 4180, lines ended by LF) with a line of column
-// names, for people and spreadsheets. body, metadata and log are JSON, in the event's
+// names, for people and spreadsheets. body, metadata, log and ingress are JSON, in the event's
 // own tagged form.
 //
 // Values come from whoever sent the records. Two measures keep them from doing harm;
@@ -94,6 +94,7 @@ func (c *csvTable) Write(ev *Event) error {
 		notFormula(visible.JSON(string(raw.Body))),
 		visible.JSON(string(raw.Metadata)),
 		visible.JSON(string(e.Log)),
+		visible.JSON(string(e.Ingress)),
 	)
 	return c.csv.Write(c.row)
 }

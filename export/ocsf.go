@@ -169,6 +169,7 @@ func (o *ocsfWriter) record(ev *Event, e *event.Event) (*ocsfEvent, error) {
 		ResourceID:   e.ResourceID,
 		Metadata:     raw.Metadata,
 		Log:          e.Log,
+		Ingress:      e.Ingress,
 	}
 	return r, nil
 }

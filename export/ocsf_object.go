@@ -160,6 +160,7 @@ type ocsfUnmapped struct {
 	ResourceID   string          `json:"resource_id"`
 	Metadata     json.RawMessage `json:"metadata"`
 	Log          json.RawMessage `json:"log,omitempty"`
+	Ingress      json.RawMessage `json:"ingress,omitempty"`
 }
 
 // ocsfPlace says where in which log the event is, and which checkpoint covers it.

@@ -23,6 +23,7 @@ type Batch struct {
 	leaves   []merkle.Hash
 	times    timeRange
 	unsigned int
+	tag      any // for the log's follower
 }
 
 // SigningError says that an event was encoded but could not be signed. The
@@ -53,7 +54,7 @@ func (b *Batch) Release() {
 	if cap(b.buf) > maxPooledBytes {
 		return
 	}
-	b.leaves, b.times, b.unsigned, b.keyID = b.leaves[:0], timeRange{}, 0, ""
+	b.leaves, b.times, b.unsigned, b.keyID, b.tag = b.leaves[:0], timeRange{}, 0, "", nil
 	batches.Put(b)
 }
 

@@ -93,6 +93,8 @@ func (l *Log) tryCommit(g *group) error {
 // put writes a commit, in a new segment if there is a reason for one, and takes in
 // what it changes.
 func (l *Log) put(g *group, reason string, start time.Time) error {
+	durable := false
+	defer func() { l.settle(durable) }()
 	c, err := l.assemble(g, reason)
 	if err != nil {
 		return err
@@ -102,6 +104,7 @@ func (l *Log) put(g *group, reason string, start time.Time) error {
 	if err != nil {
 		return err
 	}
+	durable = true
 	l.tree, l.mark, l.note, l.degraded, l.pending = c.tree, c.mark, c.note, c.degraded, nil
 	for _, call := range g.calls {
 		call.receipt.TreeSize = l.tree.Size()
@@ -261,6 +264,7 @@ func (l *Log) addOwnEvents(c *change, g *group) error {
 		// If this commit succeeds, it shows that the fault has passed.
 		c.says = append(c.says, own{Action: actionResumed, Reason: string(reasonOf(l.fault)), Detail: l.fault.Error()})
 	}
+	c.says = append(c.says, l.follow(g)...)
 	c.degraded = l.degraded
 	if len(g.calls) > 0 && (c.unsigned > 0) != l.degraded {
 		c.degraded = c.unsigned > 0

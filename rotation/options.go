@@ -62,6 +62,8 @@ type Options struct {
 	MinFreeBytes int64
 	// Observer is told what happens; it may be nil.
 	Observer Observer
+	// Follower is shown what is written; it may be nil.
+	Follower Follower
 	// Logger receives what an operator should know; it may be nil.
 	Logger *zap.Logger
 	// Now is the clock; nil means time.Now. It orders nothing.

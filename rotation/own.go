@@ -34,6 +34,7 @@ type own struct {
 	RootHash      []byte       `json:"root_hash,omitempty"`
 	Segment       string       `json:"segment,omitempty"`
 	Segments      []ownSegment `json:"segments,omitempty"`
+	Sequence      *ownSequence `json:"sequence,omitempty"`
 	SHA256        string       `json:"sha256,omitempty"`
 	Size          int64        `json:"size,omitempty"`
 	Version       string       `json:"version,omitempty"`
@@ -70,6 +71,9 @@ const (
 )
 
 func (o own) level() event.Level {
+	if strings.HasPrefix(o.Action, sequenceActions) {
+		return event.LevelWarning
+	}
 	switch o.Action {
 	case actionKeyChanged:
 		return event.LevelSecurity
@@ -93,9 +97,7 @@ func (o own) category() event.Category {
 
 // canonical returns the detail in RFC 8785 form.
 func (o own) canonical() ([]byte, error) {
-	// What encoding/json would write in another form than RFC 8785 demands:
-	// invalid UTF-8 and the two separators that JavaScript once choked on.
-	o.Detail = strings.NewReplacer("\u2028", " ", "\u2029", " ").Replace(strings.ToValidUTF8(o.Detail, "\uFFFD"))
+	o.Detail = harmless(o.Detail)
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)

@@ -5,12 +5,14 @@ package main
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/ingress"
 )
 
 func showCommand() *cobra.Command {
@@ -74,8 +76,52 @@ func eventText(canonical []byte) ([]byte, error) {
 			b = fmt.Appendf(b, "  %s=%s", one.name, plain(one.value))
 		}
 	}
+	b = appendProof(b, e.Ingress)
+	b = appendSequence(b, e.Log)
 	if body, ok := e.Body.(string); ok {
 		b = fmt.Appendf(b, "  %s", plain(body))
 	}
 	return append(b, '\n'), nil
+}
+
+// appendProof appends what came of checking the proof of a record's producer, if it was
+// checked.
+func appendProof(b, object []byte) []byte {
+	if object == nil {
+		return b
+	}
+	r, err := ingress.ParseResult(object)
+	if err != nil {
+		return append(b, "  proof=?"...)
+	}
+	b = fmt.Appendf(b, "  proof=%s", r.Status)
+	if r.Producer != "" {
+		b = fmt.Appendf(b, " by=%s", plain(r.Producer))
+	}
+	if r.Reason != "" {
+		b = fmt.Appendf(b, " (%s)", plain(string(r.Reason)))
+	}
+	return b
+}
+
+// appendSequence appends what the log says of a producer's stream, if it does.
+func appendSequence(b, log []byte) []byte {
+	var l struct {
+		Sequence *struct {
+			Producer, Stream, Number, Expected, Missing, Count string
+			RecordID                                           string `json:"record_id"`
+		}
+	}
+	if log == nil || json.Unmarshal(log, &l) != nil || l.Sequence == nil {
+		return b
+	}
+	for _, one := range []struct{ name, value string }{
+		{"producer", l.Sequence.Producer}, {"stream", l.Sequence.Stream}, {"record", l.Sequence.RecordID}, {"number", l.Sequence.Number},
+		{"expected", l.Sequence.Expected}, {"missing", l.Sequence.Missing}, {"count", l.Sequence.Count},
+	} {
+		if one.value != "" {
+			b = fmt.Appendf(b, "  %s=%s", one.name, plain(one.value))
+		}
+	}
+	return b
 }

@@ -23,30 +23,33 @@ func Tracer(settings component.TelemetrySettings) trace.Tracer {
 // TelemetryBuilder provides an interface for components to report telemetry
 // as defined in metadata and user config.
 type TelemetryBuilder struct {
-	meter                           metric.Meter
-	mu                              sync.Mutex
-	registrations                   []metric.Registration
-	ExporterAuditlogBatches         metric.Int64Counter
-	ExporterAuditlogCommitCalls     metric.Int64Histogram
-	ExporterAuditlogCommitDuration  metric.Float64Histogram
-	ExporterAuditlogEvents          metric.Int64Counter
-	ExporterAuditlogFreeSpace       metric.Int64Gauge
-	ExporterAuditlogFsyncDuration   metric.Float64Histogram
-	ExporterAuditlogOverflowEvents  metric.Int64Counter
-	ExporterAuditlogPartialBatches  metric.Int64Counter
-	ExporterAuditlogPartitions      metric.Int64Gauge
-	ExporterAuditlogRefusedBatches  metric.Int64Counter
-	ExporterAuditlogRefusedEvents   metric.Int64Counter
-	ExporterAuditlogSegments        metric.Int64Gauge
-	ExporterAuditlogSegmentsSize    metric.Int64Gauge
-	ExporterAuditlogTreeSize        metric.Int64Gauge
-	ExporterAuditlogUnmappedEvents  metric.Int64Counter
-	ExporterAuditlogUnsignedEvents  metric.Int64Counter
-	ExporterAuditlogWitnessDuration metric.Float64Histogram
-	ExporterAuditlogWitnessRequests metric.Int64Counter
-	ExporterAuditlogWitnessSize     metric.Int64Gauge
-	ExporterAuditlogWitnessedSize   metric.Int64Gauge
-	ExporterAuditlogWritten         metric.Int64Counter
+	meter                             metric.Meter
+	mu                                sync.Mutex
+	registrations                     []metric.Registration
+	ExporterAuditlogBatches           metric.Int64Counter
+	ExporterAuditlogCommitCalls       metric.Int64Histogram
+	ExporterAuditlogCommitDuration    metric.Float64Histogram
+	ExporterAuditlogEvents            metric.Int64Counter
+	ExporterAuditlogFreeSpace         metric.Int64Gauge
+	ExporterAuditlogFsyncDuration     metric.Float64Histogram
+	ExporterAuditlogIngressEvents     metric.Int64Counter
+	ExporterAuditlogOverflowEvents    metric.Int64Counter
+	ExporterAuditlogPartialBatches    metric.Int64Counter
+	ExporterAuditlogPartitions        metric.Int64Gauge
+	ExporterAuditlogRefusedBatches    metric.Int64Counter
+	ExporterAuditlogRefusedEvents     metric.Int64Counter
+	ExporterAuditlogSegments          metric.Int64Gauge
+	ExporterAuditlogSegmentsSize      metric.Int64Gauge
+	ExporterAuditlogSequenceFindings  metric.Int64Counter
+	ExporterAuditlogSequenceForgotten metric.Int64Counter
+	ExporterAuditlogTreeSize          metric.Int64Gauge
+	ExporterAuditlogUnmappedEvents    metric.Int64Counter
+	ExporterAuditlogUnsignedEvents    metric.Int64Counter
+	ExporterAuditlogWitnessDuration   metric.Float64Histogram
+	ExporterAuditlogWitnessRequests   metric.Int64Counter
+	ExporterAuditlogWitnessSize       metric.Int64Gauge
+	ExporterAuditlogWitnessedSize     metric.Int64Gauge
+	ExporterAuditlogWritten           metric.Int64Counter
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -117,6 +120,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithExplicitBucketBoundaries([]float64{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5}...),
 	)
 	errs = errors.Join(errs, err)
+	builder.ExporterAuditlogIngressEvents, err = builder.meter.Int64Counter(
+		"otelcol_exporter_auditlog_ingress_events",
+		metric.WithDescription("Events whose records' proofs were checked, by what came of it. What ingress_verification refuses is not among them. [Alpha]"),
+		metric.WithUnit("{event}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.ExporterAuditlogOverflowEvents, err = builder.meter.Int64Counter(
 		"otelcol_exporter_auditlog_overflow_events",
 		metric.WithDescription("Events written to the partition _overflow because max_partitions other values of the attribute had come before theirs. [Alpha]"),
@@ -157,6 +166,18 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_exporter_auditlog_segments_size",
 		metric.WithDescription("Bytes that the segments take as they are stored. [Alpha]"),
 		metric.WithUnit("By"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterAuditlogSequenceFindings, err = builder.meter.Int64Counter(
+		"otelcol_exporter_auditlog_sequence_findings",
+		metric.WithDescription("Events that do not fit in their producer's stream, by what is wrong. [Alpha]"),
+		metric.WithUnit("{event}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterAuditlogSequenceForgotten, err = builder.meter.Int64Counter(
+		"otelcol_exporter_auditlog_sequence_forgotten",
+		metric.WithDescription("Streams that were forgotten because there are more than sequences::max_streams. A gap in one of them is not found. [Alpha]"),
+		metric.WithUnit("{stream}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterAuditlogTreeSize, err = builder.meter.Int64Gauge(

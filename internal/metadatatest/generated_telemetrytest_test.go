@@ -25,6 +25,7 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.ExporterAuditlogEvents.Add(context.Background(), 1)
 	tb.ExporterAuditlogFreeSpace.Record(context.Background(), 1)
 	tb.ExporterAuditlogFsyncDuration.Record(context.Background(), 1)
+	tb.ExporterAuditlogIngressEvents.Add(context.Background(), 1)
 	tb.ExporterAuditlogOverflowEvents.Add(context.Background(), 1)
 	tb.ExporterAuditlogPartialBatches.Add(context.Background(), 1)
 	tb.ExporterAuditlogPartitions.Record(context.Background(), 1)
@@ -32,6 +33,8 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.ExporterAuditlogRefusedEvents.Add(context.Background(), 1)
 	tb.ExporterAuditlogSegments.Record(context.Background(), 1)
 	tb.ExporterAuditlogSegmentsSize.Record(context.Background(), 1)
+	tb.ExporterAuditlogSequenceFindings.Add(context.Background(), 1)
+	tb.ExporterAuditlogSequenceForgotten.Add(context.Background(), 1)
 	tb.ExporterAuditlogTreeSize.Record(context.Background(), 1)
 	tb.ExporterAuditlogUnmappedEvents.Add(context.Background(), 1)
 	tb.ExporterAuditlogUnsignedEvents.Add(context.Background(), 1)
@@ -58,6 +61,9 @@ func TestSetupTelemetry(t *testing.T) {
 	AssertEqualExporterAuditlogFsyncDuration(t, testTel,
 		[]metricdata.HistogramDataPoint[float64]{{}}, metricdatatest.IgnoreValue(),
 		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterAuditlogIngressEvents(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterAuditlogOverflowEvents(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
@@ -77,6 +83,12 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterAuditlogSegmentsSize(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterAuditlogSequenceFindings(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterAuditlogSequenceForgotten(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterAuditlogTreeSize(t, testTel,

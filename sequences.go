@@ -1,0 +1,260 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package auditlogexporter
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.uber.org/zap"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/ingress"
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/sequence"
+)
+
+// SequencesConfig says how producers' streams are followed (attributes
+// audit.sequence.*).
+type SequencesConfig struct {
+	// MaxStreams is how many streams are remembered: of more, those that were quiet
+	// longest are forgotten. 0 follows none.
+	MaxStreams int `mapstructure:"max_streams"`
+}
+
+const (
+	// defaultStreams take about 2.5 MB.
+	defaultStreams = 10_000
+	maxStreams     = 10_000_000
+
+	// So many findings may have an event of their own at once, and then one a second.
+	findingsAtOnce  = 60
+	findingInterval = time.Second
+
+	// maxKeptText keeps one huge record from holding its memory for ever.
+	maxKeptText = 64 << 10
+
+	// What is read of the log at a start to know streams again: the newest segment, and
+	// those before it, up to so many files and bytes as stored.
+	maxReadSegments = 4
+	maxReadBytes    = 64 << 20
+)
+
+// The actions of the log's own events about streams.
+const (
+	sequenceAction     = "sequence_"
+	sequenceSuppressed = sequenceAction + "suppressed"
+)
+
+func (c *Config) validateSequences(p *problems) {
+	if n := c.Sequences.MaxStreams; n < 0 || n > maxStreams {
+		p.add("sequences::max_streams", "%d: write how many streams are to be remembered, up to %d, or 0 to follow none", n, maxStreams)
+	}
+}
+
+// sequences follows the streams of one log as they are written. Its methods are called from within
+// commits, one at a time.
+type sequences struct {
+	tracker   *sequence.Tracker
+	telemetry *telemetry
+	now       func() time.Time
+
+	limiter, before sequence.Limiter // before is what it was before Follow
+	found           map[sequence.Kind]int64
+}
+
+var _ rotation.Follower = (*sequences)(nil)
+
+// followStreams begins to follow the streams in a log that is about to be opened, where
+// it left off; nil if none are to be followed.
+func (e *auditExporter) followStreams(ctx context.Context, o rotation.Options, t *telemetry) rotation.Follower {
+	if !e.followsStreams() {
+		return nil // and not a nil *sequences
+	}
+	s := newSequences(e.config, t)
+	if err := s.recall(ctx, os.DirFS(absolute(o.Directory))); err != nil {
+		// Whether the log can be gone on with is not decided here.
+		o.Logger.Warn("The audit log could not be read for where producers' streams are; they are followed from the next record on", zap.Error(err))
+	}
+	return s
+}
+
+func (e *auditExporter) followsStreams() bool { return e.config.Sequences.MaxStreams > 0 }
+
+func newSequences(c *Config, t *telemetry) *sequences {
+	limiter := sequence.NewLimiter(findingsAtOnce, findingInterval)
+	return &sequences{tracker: sequence.New(c.Sequences.MaxStreams), telemetry: t, now: time.Now, limiter: limiter, before: limiter, found: map[sequence.Kind]int64{}}
+}
+
+// Follow implements rotation.Follower. A tag is a *[]sequence.Record.
+func (s *sequences) Follow(tags []any) (remarks []rotation.Remark) {
+	now := s.now()
+	if n := s.limiter.Suppressed(now); n > 0 {
+		remarks = append(remarks, rotation.Remark{Action: sequenceSuppressed, Count: n})
+	}
+	for _, tag := range tags {
+		for _, f := range s.tracker.Stage(*tag.(*[]sequence.Record)) {
+			s.found[f.Kind]++
+			if s.limiter.Allow(now) {
+				remarks = append(remarks, rotation.Remark{
+					Action: sequenceAction + string(f.Kind), Stream: f.Stream, RecordID: f.RecordID, Producer: f.Producer,
+					Number: f.Number, Expected: f.Expected, Missing: f.Missing(),
+				})
+			}
+		}
+	}
+	return remarks
+}
+
+// Settled implements rotation.Follower.
+func (s *sequences) Settled(durable bool) {
+	if durable {
+		s.before = s.limiter
+		forgotten := s.tracker.Commit()
+		s.telemetry.sequences(s.found, forgotten)
+	} else {
+		s.limiter = s.before
+		s.tracker.Abort()
+	}
+	clear(s.found)
+}
+
+// link takes note of the place in a stream of the record at hand, which has been added
+// to the batch.
+func (w *worker) link(b *rotation.Batch) {
+	producer := ""
+	if w.checker != nil && w.proof.Status == ingress.Verified {
+		producer = w.proof.Producer
+	}
+	r, ok := w.read(w.record, producer)
+	if !ok {
+		return
+	}
+	links, _ := b.Tag().(*[]sequence.Record)
+	if links == nil {
+		links = new([]sequence.Record)
+		b.SetTag(links)
+	}
+	*links = append(*links, r)
+}
+
+// sequenceReader reads records' places in streams, for one goroutine at a time.
+type sequenceReader struct {
+	form ingress.Form
+	text []byte
+}
+
+func (s *sequenceReader) read(record plog.LogRecord, producer string) (sequence.Record, bool) {
+	r, ok := sequence.Read(record.Attributes(), producer)
+	if !ok {
+		return r, false
+	}
+	var err error
+	if s.text, err = s.form.Append(s.text[:0], record); err == nil {
+		r.SetHash(sha256.Sum256(s.text))
+	}
+	if cap(s.text) > maxKeptText {
+		s.text = nil
+	}
+	return r, true
+}
+
+// recall reads the end of the log, to know the streams again that are there. What it
+// does not find is not known until it is seen.
+func (s *sequences) recall(ctx context.Context, fsys fs.FS) error {
+	listing, err := segment.List(fsys)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	newest := listing.Segments
+	from, size := len(newest), int64(0)
+	for from > 0 && len(newest)-from < maxReadSegments {
+		if size += newest[from-1].Size; size > maxReadBytes && from < len(newest) {
+			break
+		}
+		from--
+	}
+	for _, file := range newest[from:] {
+		if err := s.recallSegment(ctx, fsys, file.Name); err != nil {
+			s.tracker.Abort()
+			return err
+		}
+	}
+	return nil
+}
+
+// recallSegment takes in the events of a segment up to its last checkpoint: what follows
+// that was never acknowledged.
+func (s *sequences) recallSegment(ctx context.Context, fsys fs.FS, name string) error {
+	r, err := segment.Open(fsys, name, -1)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	defer s.tracker.Abort()
+	var reader sequenceReader
+	for {
+		if r.Line()%1024 == 0 {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+		}
+		line, err := r.Next()
+		switch {
+		case err == io.EOF, errors.Is(err, segment.ErrPartialLine):
+			return nil
+		case err != nil:
+			return err
+		}
+		switch kind := segment.KindOf(line); {
+		case kind == segment.KindCheckpoint:
+			s.tracker.Commit()
+		case kind == segment.KindEvent && bytes.Contains(line, []byte(event.SequencePrefix)):
+			if err := s.recallEvent(&reader, line); err != nil {
+				return fmt.Errorf("%s:%d: %w", name, r.Line(), err)
+			}
+		}
+	}
+}
+
+func (s *sequences) recallEvent(reader *sequenceReader, line []byte) error {
+	parsed, err := segment.ParseEvent(line)
+	if err != nil {
+		return err
+	}
+	e, err := event.Parse(parsed.Canonical)
+	if err != nil || e.Log != nil {
+		return err
+	}
+	producer := ""
+	if e.Ingress != nil {
+		result, err := ingress.ParseResult(e.Ingress)
+		if err != nil {
+			return err
+		}
+		if result.Status == ingress.Verified {
+			producer = result.Producer
+		}
+	}
+	logs, err := e.Logs()
+	if err != nil {
+		return err
+	}
+	if r, ok := reader.read(logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0), producer); ok {
+		s.tracker.Stage([]sequence.Record{r})
+	}
+	return nil
+}
