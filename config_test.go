@@ -105,6 +105,7 @@ var goodCases = map[string]func(*auditlogexporter.Config){
 	},
 	"auditlog/default_queue":        func(c *auditlogexporter.Config) { c.QueueConfig.GetOrInsertDefault() },
 	"auditlog/key_beside_directory": func(*auditlogexporter.Config) {},
+	"auditlog/ingress_off":          func(c *auditlogexporter.Config) { c.Sequences.MaxStreams = 0 },
 	"auditlog/key_in_directory_of_like_name": func(c *auditlogexporter.Config) {
 		c.Signing.KeyFile = "audit-log-keys/key.pem"
 	},

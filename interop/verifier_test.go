@@ -20,6 +20,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/ingress"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -86,6 +87,10 @@ func writeLog(t *testing.T, dir string, scope segment.Scope, s *signing.Signer) 
 			r.Attributes().PutDouble("double", 5)
 			r.Attributes().PutInt("$int", 1<<60)
 			r.Body().SetStr("read \u20ac \U0001F600 \x1b[31m")
+			enc.SetIngress(nil)
+			if j == 1 {
+				enc.SetIngress(ingress.Result{Status: ingress.Failed, Reason: ingress.ReasonMalformed}.AppendJSON(nil))
+			}
 			encode := func(dst []byte) ([]byte, uint64, error) {
 				dst, info, err := enc.Append(dst, r)
 				return dst, info.Time, err

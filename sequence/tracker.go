@@ -3,10 +3,7 @@
 
 package sequence
 
-import (
-	"container/list"
-	"strings"
-)
+import "container/list"
 
 // Kind says, in a word fit for a metric, what does not fit.
 type Kind string
@@ -28,7 +25,7 @@ const (
 // Kinds returns all kinds.
 func Kinds() []Kind { return []Kind{Gap, Repeat, BrokenLink, AfterEnd, Malformed} }
 
-// Finding is what does not fit in a stream.
+// Finding is what does not fit in a stream. Its texts are the record's.
 type Finding struct {
 	Kind Kind
 	// Stream, RecordID and Producer are those of the record that does not fit.
@@ -134,7 +131,7 @@ func (t *Tracker) add(s *state) *state {
 
 func (t *Tracker) stage(r *Record, findings []Finding) []Finding {
 	find := func(k Kind, number, expected uint64) {
-		findings = append(findings, Finding{k, strings.Clone(r.Stream), strings.Clone(r.ID), r.Producer, number, expected})
+		findings = append(findings, Finding{k, r.Stream, r.ID, r.Producer, number, expected})
 	}
 	s := t.find(r)
 	switch {
