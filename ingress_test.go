@@ -266,8 +266,8 @@ func TestStreamsAreKnownAfterARestart(t *testing.T) {
 	r.stop(t)
 	r = start(t, c)
 	require.NoError(t, r.ConsumeLogs(t.Context(), sequenced("old", 9)))
+	r.stop(t) // or a segment might be compressed while it is being read
 	assert.Len(t, remarks(t, c), 1)
-	r.stop(t)
 	verified(t, c)
 }
 

@@ -45,9 +45,11 @@ const (
 	maxKeptText = 64 << 10
 
 	// What is read of the log at a start to know streams again: the newest segment, and
-	// those before it, up to so many files and bytes as stored.
+	// those before it, up to so many files and about so many bytes. Segments are taken to
+	// be compressed to a tenth.
 	maxReadSegments = 4
-	maxReadBytes    = 64 << 20
+	maxReadBytes    = 256 << 20
+	compressedTo    = 10
 )
 
 // The actions of the log's own events about streams.
@@ -182,7 +184,13 @@ func (s *sequences) recall(ctx context.Context, fsys fs.FS) error {
 	newest := listing.Segments
 	from, size := len(newest), int64(0)
 	for from > 0 && len(newest)-from < maxReadSegments {
-		if size += newest[from-1].Size; size > maxReadBytes && from < len(newest) {
+		file := newest[from-1]
+		if file.Parsed.Compression == segment.None {
+			size += file.Size
+		} else {
+			size += compressedTo * file.Size
+		}
+		if size > maxReadBytes && from < len(newest) {
 			break
 		}
 		from--
