@@ -371,6 +371,43 @@ func TestFindingsAreLimited(t *testing.T) {
 	metadatatest.AssertEqualExporterAuditlogSequenceForgotten(t, r.telemetry, []metricdata.DataPoint[int64]{{Attributes: attributes(""), Value: 201}}, metricdatatest.IgnoreTimestamp())
 }
 
+// Each partition follows its own streams, and one bad record refuses what a call brings
+// for all of them.
+func TestProofsAndStreamsInPartitions(t *testing.T) {
+	c := testConfig(t, withProducers(t, auditlogexporter.IngressRefuse))
+	c.PartitionBy = "tenant.id"
+	r := start(t, c)
+	of := func(tenant string, n int64) plog.Logs {
+		logs := prove(t, sequenced("s", n))
+		logs.ResourceLogs().At(0).Resource().Attributes().PutStr("tenant.id", tenant) // which no proof covers
+		return logs
+	}
+	both := func(a, b plog.Logs) plog.Logs {
+		b.ResourceLogs().MoveAndAppendTo(a.ResourceLogs())
+		return a
+	}
+	require.NoError(t, r.ConsumeLogs(t.Context(), both(of("one", 1), of("two", 5))))
+	unsigned := of("two", 6)
+	unsigned.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Attributes().Remove("audit.integrity.value")
+	err := r.ConsumeLogs(t.Context(), both(of("one", 2), unsigned))
+	require.Error(t, err)
+	assert.True(t, consumererror.IsPermanent(err))
+	assert.ErrorContains(t, err, "unsigned")
+	require.NoError(t, r.ConsumeLogs(t.Context(), both(of("one", 2), of("two", 9))))
+	r.stop(t)
+	r = start(t, c)
+	require.NoError(t, r.ConsumeLogs(t.Context(), both(of("one", 3), of("two", 11))))
+	r.stop(t)
+	in := func(tenant string) *auditlogexporter.Config {
+		one := *c
+		one.Directory = filepath.Join(c.Directory, tenant)
+		return &one
+	}
+	assert.Len(t, written(t, in("one")), 3)
+	assert.Empty(t, remarks(t, in("one")))
+	assert.Equal(t, []string{"gap public-key s 9 6 3", "gap public-key s 11 10 1"}, remarks(t, in("two")))
+}
+
 func TestStreamsCanBeLeftAlone(t *testing.T) {
 	c := testConfig(t, func(c *auditlogexporter.Config) { c.Sequences.MaxStreams = 0 })
 	r := start(t, c)
