@@ -7,7 +7,7 @@
 // # What is supported
 //
 // One canonical form, called [FormName] here and described in docs/ingress.md: the one
-// of which the draft OpenTelemetry Audit Logging signal, the signing processor of the
+// on which the draft OpenTelemetry Audit Logging signal, the signing processor of the
 // collector's contrib repository and the draft's SDK for Go agree. A record says with
 // audit.integrity.canonicalization that it uses another; then nothing is claimed of it.
 // Of algorithms ES256, EdDSA (Ed25519), RS256, RS512 and HMAC-SHA256 are supported.
