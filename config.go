@@ -81,6 +81,8 @@ type Config struct {
 	Producers []ProducerConfig `mapstructure:"producers"`
 	// Sequences says how producers' streams are followed.
 	Sequences SequencesConfig `mapstructure:"sequences"`
+	// Idempotency says how records are known that are sent again.
+	Idempotency IdempotencyConfig `mapstructure:"idempotency"`
 }
 
 // WitnessConfig names a witness.
@@ -202,6 +204,7 @@ func createDefaultConfig() component.Config {
 
 		IngressVerification: IngressOff,
 		Sequences:           SequencesConfig{MaxStreams: defaultStreams},
+		Idempotency:         IdempotencyConfig{MaxEvents: defaultRemembered, OnConflict: OnConflictRefuse},
 	}
 }
 
@@ -242,6 +245,7 @@ func (c *Config) Validate() error {
 	c.validateWitnesses(&p)
 	c.validateIngress(&p)
 	c.validateSequences(&p)
+	c.validateIdempotency(&p)
 	return errors.Join(p...)
 }
 

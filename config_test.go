@@ -81,6 +81,7 @@ var goodCases = map[string]func(*auditlogexporter.Config){
 			{Name: "batch", HMACKeyFile: "/etc/otelcol/batch.key"},
 		}
 		c.Sequences.MaxStreams = 500
+		c.Idempotency = auditlogexporter.IdempotencyConfig{MaxEvents: 5000, MaxAge: 36 * time.Hour, OnConflict: auditlogexporter.OnConflictRecord}
 		c.Mapping.Strict = true
 		c.Mapping.UserID = []string{"enduser.id"}
 		c.Mapping.Resources = []event.ResourcePair{{Type: "asset.kind", ID: "asset.id"}}
@@ -105,6 +106,7 @@ var goodCases = map[string]func(*auditlogexporter.Config){
 	},
 	"auditlog/default_queue":        func(c *auditlogexporter.Config) { c.QueueConfig.GetOrInsertDefault() },
 	"auditlog/key_beside_directory": func(*auditlogexporter.Config) {},
+	"auditlog/no_idempotency":       func(c *auditlogexporter.Config) { c.Idempotency.MaxEvents = 0 },
 	"auditlog/ingress_off":          func(c *auditlogexporter.Config) { c.Sequences.MaxStreams = 0 },
 	"auditlog/key_in_directory_of_like_name": func(c *auditlogexporter.Config) {
 		c.Signing.KeyFile = "audit-log-keys/key.pem"
@@ -150,6 +152,10 @@ var badCases = map[string][]string{
 	"auditlog/producer_without_key":             {"producers[0]: ", "public_key_file"},
 	"auditlog/producer_with_two_keys":           {"producers[0]: ", "2 files"},
 	"auditlog/producer_twice":                   {"producers[1]: ", `"shop"`, "producers[0]"},
+	"auditlog/negative_events":                  {"idempotency::max_events: ", "-1"},
+	"auditlog/too_many_events":                  {"idempotency::max_events: ", "1000000000"},
+	"auditlog/negative_memory":                  {"idempotency::max_age: ", "-1h"},
+	"auditlog/unknown_conflict":                 {"idempotency::on_conflict: ", `"ignore"`, "refuse", "record"},
 	"auditlog/negative_streams":                 {"sequences::max_streams: ", "-1"},
 	"auditlog/too_many_streams":                 {"sequences::max_streams: ", "1000000000"},
 	"auditlog/unknown_rotate_key":               {"signing::rotate_key: ", `"daily"`, "never", "segment"},

@@ -95,7 +95,7 @@ func (e *sharesError) Error() string {
 	if more := len(e.failed) - len(names); more > 0 {
 		names = append(names, fmt.Sprintf("%d more", more))
 	}
-	return fmt.Sprintf("%d of %d records are not in the audit log, those of partition %s; the others are, and sent again they would be there twice: partition %s: %v",
+	return fmt.Sprintf("%d of %d records are not in the audit log, those of partition %s; the others are; sent again, those without an id of their own would be there twice: partition %s: %v",
 		failed, all, strings.Join(names, ", "), first.to.name, first.err)
 }
 

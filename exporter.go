@@ -134,8 +134,12 @@ func (e *auditExporter) logOptions(k keys) rotation.Options {
 			MaxTotalBytes: c.Retention.MaxTotalSizeMiB * mebibyte,
 		},
 		MinFreeBytes: c.MinFreeSpaceMiB * mebibyte,
-		Observer:     observer{e.telemetry, e.health},
-		Logger:       e.logger,
+
+		Index:           c.Idempotency.index(),
+		RecordConflicts: c.Idempotency.OnConflict == OnConflictRecord,
+
+		Observer: observer{e.telemetry, e.health},
+		Logger:   e.logger,
 	}
 }
 
@@ -224,6 +228,7 @@ func classify(err error) (reason string, permanent bool) {
 	var unopened *unopenedError
 	var missing *event.MissingError
 	var unproven *ingress.RefusedError
+	var conflict *rotation.ConflictError
 	var unsigned *rotation.SigningError
 	var refused *rotation.Error
 	switch {
@@ -233,6 +238,8 @@ func classify(err error) (reason string, permanent bool) {
 		return "strict", true
 	case errors.As(err, &unproven):
 		return "unverified", true
+	case errors.As(err, &conflict):
+		return "conflict", true
 	case errors.As(err, &unsigned):
 		return string(rotation.ReasonSigning), false
 	case errors.As(err, &refused):

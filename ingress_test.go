@@ -79,7 +79,7 @@ func withProducers(t testing.TB, mode auditlogexporter.IngressVerification) func
 func TestMarkSaysInTheEventWhatCameOfTheProof(t *testing.T) {
 	for _, scope := range bothScopes {
 		t.Run(string(scope), func(t *testing.T) {
-			c := testConfig(t, inScope(scope), withProducers(t, auditlogexporter.IngressMark))
+			c := testConfig(t, inScope(scope), forgetful, withProducers(t, auditlogexporter.IngressMark))
 			r := start(t, c)
 			all := proofVectors(t)
 			together := plog.NewLogs()
@@ -121,7 +121,7 @@ func attributesWith(key, value string) attribute.Set {
 
 // One record without a good proof, and nothing of the call is written.
 func TestRefuseRefusesTheWholeCallForGood(t *testing.T) {
-	c := testConfig(t, withProducers(t, auditlogexporter.IngressRefuse))
+	c := testConfig(t, forgetful, withProducers(t, auditlogexporter.IngressRefuse))
 	r := start(t, c)
 	good := 0
 	for _, v := range proofVectors(t) {
@@ -145,7 +145,7 @@ func TestRefuseRefusesTheWholeCallForGood(t *testing.T) {
 
 // A large call is checked by several goroutines, each with a checker of its own.
 func TestProofsOfALargeCall(t *testing.T) {
-	c := testConfig(t, withProducers(t, auditlogexporter.IngressMark))
+	c := testConfig(t, forgetful, withProducers(t, auditlogexporter.IngressMark))
 	r := start(t, c)
 	all := proofVectors(t)
 	var wg sync.WaitGroup
@@ -224,7 +224,7 @@ func remarks(t testing.TB, c *auditlogexporter.Config) (said []string) {
 func TestStreamsAreFollowed(t *testing.T) {
 	for _, scope := range bothScopes {
 		t.Run(string(scope), func(t *testing.T) {
-			c := testConfig(t, inScope(scope))
+			c := testConfig(t, inScope(scope), forgetful)
 			r := start(t, c)
 			require.NoError(t, r.ConsumeLogs(t.Context(), sequenced("s", 1, 2, 3)))
 			assert.Empty(t, remarks(t, c))

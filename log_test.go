@@ -50,6 +50,9 @@ func testConfig(t testing.TB, changes ...func(*auditlogexporter.Config)) *auditl
 	return c
 }
 
+// forgetful has the exporter write records again that come again.
+func forgetful(c *auditlogexporter.Config) { c.Idempotency.MaxEvents = 0 }
+
 // host notes what status its component reports.
 type host struct {
 	mu       sync.Mutex

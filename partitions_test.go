@@ -259,7 +259,7 @@ func TestMoreValuesThanPartitions(t *testing.T) {
 // Whoever sends a hundred thousand values fills no disk with directories, and no memory
 // with metrics, and nothing is lost.
 func TestAFloodOfValuesIsBounded(t *testing.T) {
-	c := testConfig(t, byTenant, inScope(segment.ScopeCheckpoint), func(c *auditlogexporter.Config) {
+	c := testConfig(t, byTenant, forgetful, inScope(segment.ScopeCheckpoint), func(c *auditlogexporter.Config) {
 		c.MaxPartitions = 4
 		c.Sync = auditlogexporter.SyncNever
 	})
@@ -354,7 +354,7 @@ func TestAPartitionThatComesToFailIsAlone(t *testing.T) {
 	require.NoError(t, r.ConsumeLogs(t.Context(), ofTenant("bad", "4")))
 	r.stop(t)
 	assert.Equal(t, []string{"1", "4"}, writtenIDs(t, partitionOf(c, "bad")))
-	assert.Equal(t, []string{"2", "2", "3"}, writtenIDs(t, partitionOf(c, "good")))
+	assert.Equal(t, []string{"2", "3"}, writtenIDs(t, partitionOf(c, "good")), "what it had taken is not written again")
 	verified(t, partitionOf(c, "bad"))
 }
 
@@ -490,7 +490,7 @@ func TestForeignFilesBesidePartitions(t *testing.T) {
 
 // The key of all partitions is changed at once.
 func TestKeyChangeInAllPartitions(t *testing.T) {
-	c := testConfig(t, byTenant)
+	c := testConfig(t, byTenant, forgetful)
 	r := start(t, c)
 	logs := ofTenant("a", "1")
 	addTenant(logs, "b", "2")

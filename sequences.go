@@ -12,6 +12,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -98,14 +99,14 @@ func newSequences(c *Config, t *telemetry) *sequences {
 	return &sequences{tracker: sequence.New(c.Sequences.MaxStreams), telemetry: t, now: time.Now, limiter: limiter, before: limiter, found: map[sequence.Kind]int64{}}
 }
 
-// Follow implements rotation.Follower. A tag is a *[]sequence.Record.
+// Follow implements rotation.Follower. A tag is a *links.
 func (s *sequences) Follow(tags []any) (remarks []rotation.Remark) {
 	now := s.now()
 	if n := s.limiter.Suppressed(now); n > 0 {
 		remarks = append(remarks, rotation.Remark{Action: sequenceSuppressed, Count: n})
 	}
 	for _, tag := range tags {
-		for _, f := range s.tracker.Stage(*tag.(*[]sequence.Record)) {
+		for _, f := range s.tracker.Stage(tag.(*links).records) {
 			s.found[f.Kind]++
 			if s.limiter.Allow(now) {
 				remarks = append(remarks, rotation.Remark{
@@ -142,12 +143,32 @@ func (w *worker) link(b *rotation.Batch) {
 	if !ok {
 		return
 	}
-	links, _ := b.Tag().(*[]sequence.Record)
-	if links == nil {
-		links = new([]sequence.Record)
-		b.SetTag(links)
+	all, _ := b.Tag().(*links)
+	if all == nil {
+		all = new(links)
+		b.SetTag(all)
 	}
-	*links = append(*links, r)
+	all.records = append(all.records, r)
+	all.events = append(all.events, b.Len()-1)
+}
+
+// links are the places in streams of a batch's events, and those events' numbers.
+type links struct {
+	records []sequence.Record
+	events  []int
+}
+
+var _ rotation.Selective = (*links)(nil)
+
+// Without implements rotation.Selective.
+func (l *links) Without(events []int) any {
+	left := new(links)
+	for i, event := range l.events {
+		if _, found := slices.BinarySearch(events, event); !found {
+			left.records, left.events = append(left.records, l.records[i]), append(left.events, event)
+		}
+	}
+	return left
 }
 
 // sequenceReader reads records' places in streams, for one goroutine at a time.

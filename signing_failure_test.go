@@ -83,6 +83,7 @@ func startMoody(t *testing.T, f OnFailure) moodyExporter {
 	c.Directory = filepath.Join(t.TempDir(), "log")
 	c.Origin = "test.example/auditlog"
 	c.Signing.OnFailure = f
+	c.Idempotency.MaxEvents = 0 // the same records come again
 	c.MinFreeSpaceMiB = 0
 	set := metadatatest.NewSettings(m.telemetry)
 	set.Logger = zap.New(core)

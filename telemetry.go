@@ -123,6 +123,16 @@ func (o observer) Committed(c rotation.Commit) {
 // by call.
 func (o observer) Refused(rotation.Reason, int, int) {}
 
+func (o observer) Repeats(repeats, conflicts int) {
+	b, all := o.telemetry.builder, o.telemetry.all
+	if repeats > 0 {
+		b.ExporterAuditlogRepeatedEvents.Add(context.Background(), int64(repeats), all)
+	}
+	if conflicts > 0 {
+		b.ExporterAuditlogIDConflicts.Add(context.Background(), int64(conflicts), all)
+	}
+}
+
 func (o observer) SegmentsChanged(segments int, bytes int64) {
 	o.telemetry.builder.ExporterAuditlogSegments.Record(context.Background(), int64(segments), o.telemetry.all)
 	o.telemetry.builder.ExporterAuditlogSegmentsSize.Record(context.Background(), bytes, o.telemetry.all)

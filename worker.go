@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/idempotency"
 	"github.com/otel-auditlog/auditlogexporter/ingress"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -19,9 +20,10 @@ import (
 type worker struct {
 	exporter *auditExporter
 	encoder  *event.Encoder
-	record   plog.LogRecord // the one at hand
-	info     event.Info     // of the event made of it
-	unsigned bool           // whether it went without its signature
+	record   plog.LogRecord      // the one at hand
+	info     event.Info          // of the event made of it
+	unsigned bool                // whether it went without its signature
+	content  idempotency.Content // of that event, if its id is the record's own
 	encode   rotation.Encode
 	sign     func(msg []byte) ([]byte, error) // nil if events are not signed
 	keyID    string
@@ -36,7 +38,11 @@ type worker struct {
 func newWorker(e *auditExporter) *worker {
 	w := &worker{exporter: e, encoder: e.mapper.NewEncoder()}
 	w.encode = func(dst []byte) (_ []byte, _ uint64, err error) {
+		start := len(dst)
 		dst, w.info, err = w.encoder.Append(dst, w.record)
+		if err == nil && w.info.ID != "" && w.exporter.remembers() {
+			w.content = w.info.Content(dst[start:])
+		}
 		return dst, w.info.Time, err
 	}
 	if e.producers != nil {
@@ -64,6 +70,9 @@ func (w *worker) add(b *rotation.Batch, record plog.LogRecord) error {
 		if err := w.addUnsigned(b, err); err != nil {
 			return err
 		}
+	}
+	if w.info.ID != "" && w.exporter.remembers() {
+		b.Identify(idempotency.IDOf(w.info.ID), w.content)
 	}
 	if w.info.Sequenced && w.exporter.followsStreams() {
 		w.link(b)

@@ -147,13 +147,18 @@ func TestRecordsWithoutGoodProofAreRefused(t *testing.T) {
 func TestGapsInStreamsAreFound(t *testing.T) {
 	t.Parallel()
 	w := newWatched(t, "sequences: {max_streams: 100}")
+	sent := map[int64]int{}
 	send := func(numbers ...int64) {
 		t.Helper()
 		logs := request(0)
 		for _, n := range numbers {
 			r := logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().AppendEmpty()
 			r.SetTimestamp(1_795_000_000_000_000_000)
-			r.Attributes().PutStr("audit.record.id", fmt.Sprint("record-", n))
+			id := fmt.Sprint("record-", n)
+			if sent[n]++; sent[n] > 1 {
+				id += "-again" // another record with this number, and no retry
+			}
+			r.Attributes().PutStr("audit.record.id", id)
 			r.Attributes().PutStr("audit.sequence.stream_id", "stream\x1b[2J")
 			r.Attributes().PutInt("audit.sequence.number", n)
 		}

@@ -4,6 +4,7 @@
 package event
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"strconv"
 	"strings"
@@ -45,6 +46,22 @@ type Info struct {
 	Time uint64
 	// Sequenced says that the record has attributes audit.sequence.*.
 	Sequenced bool
+	// ID is the event's id, if it is the record's own, and "" otherwise. It is good as
+	// long as the record is.
+	ID string
+
+	left, right [3]int // what Content leaves out
+	cuts        int
+}
+
+func (i *Info) leaveOut(from, to int) {
+	i.left[i.cuts], i.right[i.cuts] = from, to
+	i.cuts++
+}
+
+// Content returns Identity.Content of the event as it was encoded.
+func (i *Info) Content(canonical []byte) [sha256.Size]byte {
+	return contentOf(canonical, i.left[:i.cuts], i.right[:i.cuts])
 }
 
 // MissingError says what a record does not state that a strict mapping demands.
@@ -103,7 +120,7 @@ func (e *Encoder) Append(dst []byte, r plog.LogRecord) ([]byte, Info, error) {
 	s := e.load(r)
 	defer e.unload()
 	e.mapRecord(&m, s, r)
-	info := Info{Unmapped: m.noOperation || m.noResource, Time: m.timestamp, Sequenced: s.sequenced}
+	info := Info{Unmapped: m.noOperation || m.noResource, Time: m.timestamp, Sequenced: s.sequenced, ID: m.text[mEventID]}
 	if e.mapper.strict && info.Unmapped {
 		return dst, info, m.missing()
 	}
@@ -130,7 +147,9 @@ func (e *Encoder) Append(dst []byte, r plog.LogRecord) ([]byte, Info, error) {
 	dst = appendOptional(dst, `"event_name":`, r.EventName())
 	dst = appendCount(dst, `"flags":`, uint32(r.Flags()))
 	if len(e.ingress) > 0 {
+		from := len(dst) - start
 		dst = append(append(append(dst, `"ingress":`...), e.ingress...), ',')
+		info.leaveOut(from, len(dst)-start)
 	}
 	dst = m.appendText(dst, `"level":"`, mLevel)
 	dst = s.appendSources(dst, &m)
@@ -138,9 +157,11 @@ func (e *Encoder) Append(dst []byte, r plog.LogRecord) ([]byte, Info, error) {
 	dst = e.appendMetadata(dst, s)
 	dst = append(dst, ',')
 	if ns := r.ObservedTimestamp(); ns != 0 {
+		from := len(dst) - start
 		dst = append(dst, `"observed_timestamp":`...)
 		dst = e.second.append(dst, uint64(ns))
 		dst = append(dst, ',')
+		info.leaveOut(from, len(dst)-start)
 	}
 	dst = m.appendText(dst, `"operation":"`, mOperation)
 	dst = append(dst, e.resource...)
@@ -160,8 +181,12 @@ func (e *Encoder) Append(dst []byte, r plog.LogRecord) ([]byte, Info, error) {
 	}
 	dst = append(dst, `"success":`...)
 	dst = append(dst, m.success.json()...)
+	time := len(dst) - start
 	dst = append(dst, `,"timestamp":`...)
 	dst = e.second.append(dst, m.timestamp)
+	if m.origins.time != "" {
+		info.leaveOut(time, len(dst)-start)
+	}
 	dst = append(dst, ',')
 	if id := r.TraceID(); !id.IsEmpty() {
 		dst = appendID(dst, `"trace_id":"`, id[:])

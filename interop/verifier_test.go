@@ -129,6 +129,7 @@ type watch struct{ changed chan struct{} }
 
 func (w watch) Committed(rotation.Commit)            {}
 func (w watch) Refused(rotation.Reason, int, int)    {}
+func (w watch) Repeats(int, int)                     {}
 func (w watch) SegmentsChanged(int, int64)           { w.changed <- struct{}{} }
 func (w watch) FreeSpace(uint64)                     {}
 func (w watch) Fault(error)                          {}

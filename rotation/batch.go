@@ -24,6 +24,13 @@ type Batch struct {
 	times    timeRange
 	unsigned int
 	tag      any // for the log's follower
+	// ids are the events whose ids are their records' own; repeated says that some of
+	// them are not to be written, because the log has them.
+	ids      []identity
+	repeated bool
+	// last is where the line of the event added last begins.
+	last         int
+	lastUnsigned bool
 }
 
 // SigningError says that an event was encoded but could not be signed. The
@@ -55,6 +62,7 @@ func (b *Batch) Release() {
 		return
 	}
 	b.leaves, b.times, b.unsigned, b.keyID, b.tag = b.leaves[:0], timeRange{}, 0, "", nil
+	b.ids, b.repeated = b.ids[:0], false
 	batches.Put(b)
 }
 
@@ -103,6 +111,7 @@ func (b *Batch) AddUnsigned(encode Encode) error {
 	})
 	if err == nil {
 		b.unsigned++
+		b.lastUnsigned = true
 	}
 	return err
 }
@@ -124,5 +133,6 @@ func (b *Batch) add(encode Encode, finish func(dst, canonical []byte) ([]byte, e
 	b.leaves = append(b.leaves, merkle.LeafHashIn(buf, start))
 	b.buf = append(buf, '\n')
 	b.times.add(at(time))
+	b.last, b.lastUnsigned = start, false
 	return nil
 }

@@ -83,11 +83,29 @@ func (l *Log) tryCommit(g *group) error {
 		}
 	}
 	g.turnAway(l.Signer().Public().ID())
+	l.setApart(g)
 	reason := l.due(g.bytes())
-	if len(g.calls) == 0 && len(l.pending) == 0 && l.fault == nil && reason != "age" && reason != "key" {
+	for _, c := range g.calls {
+		c.receipt = Receipt{FirstIndex: l.tree.Size(), TreeSize: l.tree.Size()}
+		if l.active != nil {
+			c.receipt.Segment = l.active.name.String()
+		}
+	}
+	if g.events() == 0 && len(l.pending) == 0 && l.fault == nil && reason != "age" && reason != "key" {
+		l.observeRepeats(g)
 		return nil
 	}
-	return l.put(g, reason, start)
+	if err := l.put(g, reason, start); err != nil {
+		return err
+	}
+	l.observeRepeats(g)
+	return nil
+}
+
+func (l *Log) observeRepeats(g *group) {
+	if g.repeats > 0 || len(g.conflicts) > 0 {
+		l.opts.Observer.Repeats(g.repeats, len(g.conflicts))
+	}
 }
 
 // put writes a commit, in a new segment if there is a reason for one, and takes in
@@ -143,7 +161,7 @@ func (l *Log) assemble(g *group, reason string) (c *change, err error) {
 	}()
 	for _, call := range g.calls {
 		for _, b := range call.batches {
-			c.unsigned += b.unsigned
+			c.unsigned += b.written().unsigned
 		}
 	}
 	if reason != "" {
@@ -164,7 +182,7 @@ func (l *Log) assemble(g *group, reason string) (c *change, err error) {
 		call.receipt.FirstIndex = c.tree.Size()
 		for _, b := range call.batches {
 			c.take(b)
-			c.events += b.Len()
+			c.events += b.written().events
 		}
 	}
 	if c.tree.Size() > segment.MaxIndex {
@@ -179,9 +197,11 @@ func (l *Log) assemble(g *group, reason string) (c *change, err error) {
 
 // take appends a batch's lines and leaves.
 func (c *change) take(b *Batch) {
-	c.buf = append(c.buf, b.lines()...)
+	b.runs(func(lines []byte, leaves []merkle.Hash) {
+		c.buf = append(c.buf, lines...)
+		c.grow(leaves...)
+	})
 	c.times.add(b.times)
-	c.grow(b.leaves...)
 }
 
 // grow appends leaves to the tree.
@@ -265,8 +285,9 @@ func (l *Log) addOwnEvents(c *change, g *group) error {
 		c.says = append(c.says, own{Action: actionResumed, Reason: string(reasonOf(l.fault)), Detail: l.fault.Error()})
 	}
 	c.says = append(c.says, l.follow(g)...)
+	c.says = append(c.says, g.conflicts...)
 	c.degraded = l.degraded
-	if len(g.calls) > 0 && (c.unsigned > 0) != l.degraded {
+	if g.events() > 0 && (c.unsigned > 0) != l.degraded {
 		c.degraded = c.unsigned > 0
 		action := actionSigningRestored
 		if c.degraded {

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -18,6 +19,7 @@ import (
 	"testing"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/idempotency"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -43,7 +45,8 @@ type wreck struct {
 // what had not been synced; or the writer is killed, which leaves all. After a restart
 // every batch that was acknowledged is there, each other batch is there whole or not
 // at all, what was set aside is named in the log, the log verifies, and it goes on.
-// All that also holds if the restart is cut off in the same way.
+// All that also holds if the restart is cut off in the same way. With an index, what is
+// sent again is in the log once.
 func TestCrashes(t *testing.T) {
 	states := 0
 	for round := range *crashRounds {
@@ -71,6 +74,9 @@ func crashRound(t *testing.T, seed uint64) (states int) {
 	first := o.Signer
 	// The key stays, each segment has its own, or the configuration changes it.
 	keyMode := r.IntN(3)
+	if rand.New(rand.NewPCG(seed, 4)).IntN(2) == 0 {
+		o.Index = idempotency.NewIndex(1000, 0)
+	}
 	keys := &modelKeys{t: t, current: first, chance: rand.New(rand.NewPCG(seed, 3))}
 	if keyMode == 1 {
 		o.SegmentKeys = keys
@@ -118,6 +124,9 @@ func crashRound(t *testing.T, seed uint64) (states int) {
 		fail(true)
 		_, err := appendIDs(t, l, o, ids...)
 		fail(false)
+		if err != nil && o.Index != nil {
+			_, err = appendIDs(t, l, o, ids...) // as clients do
+		}
 		if err == nil {
 			m.mu.Lock()
 			tried, acked = tried[:len(tried)-1], append(acked, ids)
@@ -206,7 +215,16 @@ func checkWreck(t *testing.T, first *signing.Signer, w wreck) (states int) {
 		t.Errorf("the log does not open: %v", err)
 		return 1
 	}
+	var errs []error
+	if o.Index != nil {
+		// Clients that had no answer, or lost it, send what they have again.
+		for _, ids := range slices.Concat(w.acked, w.tried) {
+			_, err := appendIDs(t, l, o, ids...)
+			errs = append(errs, err)
+		}
+	}
 	_, err = appendIDs(t, l, o, after...)
+	err = errors.Join(append(errs, err)...)
 	w.left.mu.Lock()
 	w.left.step = nil
 	w.left.mu.Unlock()
@@ -259,12 +277,28 @@ func checkRestarted(t *testing.T, first *signing.Signer, w wreck, after string) 
 			t.Errorf("of the batch %q, which was not acknowledged, %d events are there", batch, n)
 		}
 	}
+	if w.o.Index != nil {
+		for _, id := range slices.Concat(slices.Concat(w.acked...), slices.Concat(w.tried...)) {
+			if n := count(ids, id); n > 1 || n == 0 && !pruned {
+				t.Errorf("%q, which was sent again, is there %d times", id, n)
+			}
+		}
+	}
 	if !slices.Contains(ids, after) {
 		t.Error("the event after the restart is not there")
 	}
 	if !pruned {
 		checkTorn(t, view)
 	}
+}
+
+func count(ids []string, id string) (n int) {
+	for _, other := range ids {
+		if other == id {
+			n++
+		}
+	}
+	return n
 }
 
 // checkTorn fails unless the log names each file with what was set aside, its size and
@@ -298,7 +332,10 @@ func idsOf(t *testing.T, fsys fs.FS) (ids []string, pruned bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range l.Segments {
+	for i, f := range l.Segments {
+		if i > 0 && l.Segments[i-1].Parsed.FirstIndex == f.Parsed.FirstIndex {
+			continue // the same, being compressed
+		}
 		r, err := segment.Open(fsys, f.Name, -1)
 		if err != nil {
 			t.Fatal(err)

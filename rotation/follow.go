@@ -71,8 +71,8 @@ func (l *Log) follow(g *group) (says []own) {
 	var tags []any
 	for _, call := range g.calls {
 		for _, b := range call.batches {
-			if b.tag != nil {
-				tags = append(tags, b.tag)
+			if tag := b.tagOfWritten(); tag != nil {
+				tags = append(tags, tag)
 			}
 		}
 	}
@@ -82,8 +82,37 @@ func (l *Log) follow(g *group) (says []own) {
 	return says
 }
 
-// settle tells the follower what became of a commit.
+// Selective is what a tag has to be if some of its batch's events may turn out to be in
+// the log already (see Options.Index).
+type Selective interface {
+	// Without returns the tag of the batch without these events, numbered in the order in
+	// which they were added; nil if nothing is left.
+	Without(events []int) any
+}
+
+// tagOfWritten returns the tag of those events that are written.
+func (b *Batch) tagOfWritten() any {
+	if !b.repeated {
+		return b.tag
+	}
+	if b.written().events == 0 {
+		return nil
+	}
+	if s, ok := b.tag.(Selective); ok {
+		return s.Without(b.repeats())
+	}
+	return b.tag
+}
+
+// settle tells the index and the follower what became of a commit.
 func (l *Log) settle(durable bool) {
+	if x := l.opts.Index; x != nil {
+		if durable {
+			x.Commit(l.opts.Now())
+		} else {
+			x.Unstage(0)
+		}
+	}
 	if l.opts.Follower != nil {
 		l.opts.Follower.Settled(durable)
 	}

@@ -18,6 +18,10 @@ type group struct {
 	calls []*call
 	done  chan struct{} // closed once err and the receipts are set
 	err   error
+	// repeats counts events that are not written, because the log has them; conflicts is
+	// what the log has to say of those with the ids of others.
+	repeats   int
+	conflicts []own
 }
 
 func (g *group) batches() (n int) {
@@ -30,7 +34,7 @@ func (g *group) batches() (n int) {
 func (g *group) bytes() (n int64) {
 	for _, c := range g.calls {
 		for _, b := range c.batches {
-			n += int64(len(b.lines()))
+			n += b.written().bytes
 		}
 	}
 	return n

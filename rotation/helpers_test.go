@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/idempotency"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -72,7 +73,8 @@ func closeLog(t testing.TB, l *rotation.Log) {
 	}
 }
 
-// batch makes a batch of events with these ids.
+// batch makes a batch of events with these ids. What stands behind a slash is no part of
+// the id but of what happened.
 func batch(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) *rotation.Batch {
 	t.Helper()
 	enc, err := event.NewEncoder(event.DefaultMapping())
@@ -85,10 +87,16 @@ func batch(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) *ro
 	for _, id := range ids {
 		r := plog.NewLogRecord()
 		r.SetTimestamp(pcommon.Timestamp(1_800_000_000_000_000_000))
+		id, more, _ := strings.Cut(id, "/")
 		r.Attributes().PutStr("audit.record.id", id)
-		r.Body().SetStr("something happened")
+		r.Body().SetStr("something happened" + more)
+		var identity event.Identity
 		encode := func(dst []byte) ([]byte, uint64, error) {
+			start := len(dst)
 			dst, info, err := enc.Append(dst, r)
+			if err == nil {
+				identity, _, err = event.Identify(dst[start:])
+			}
 			return dst, info.Time, err
 		}
 		if o.Scope == segment.ScopeCheckpoint {
@@ -99,6 +107,7 @@ func batch(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) *ro
 		if err != nil {
 			t.Fatal(err)
 		}
+		b.Identify(idempotency.IDOf(identity.ID), identity.Content)
 	}
 	return b
 }
@@ -256,6 +265,8 @@ type watcher struct {
 	segments int
 	bytes    int64
 	health   []string
+	// repeats and conflicts are as Repeats has told.
+	repeats, conflicts int
 
 	replies   []rotation.WitnessReply
 	witnessed uint64
@@ -273,6 +284,10 @@ func (w *watcher) note(f func()) {
 }
 
 func (w *watcher) Committed(c rotation.Commit) { w.note(func() { w.commits = append(w.commits, c) }) }
+
+func (w *watcher) Repeats(repeats, conflicts int) {
+	w.note(func() { w.repeats, w.conflicts = w.repeats+repeats, w.conflicts+conflicts })
+}
 
 func (w *watcher) Refused(r rotation.Reason, _, _ int) {
 	w.note(func() { w.refused = append(w.refused, r) })

@@ -67,8 +67,8 @@ type Log struct {
 
 // Receipt says where a call's events stand in the log.
 type Receipt struct {
-	// FirstIndex is the leaf index of the call's first event; the others
-	// follow it.
+	// FirstIndex is the leaf index of the call's first event; the others that were
+	// written follow it.
 	FirstIndex uint64
 	// TreeSize is the size of the tree in the checkpoint that covers them.
 	TreeSize uint64
@@ -116,6 +116,9 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 	if err := l.load(ctx); err != nil {
 		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
 	}
+	if err := l.recallIDs(ctx); err != nil {
+		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
+	}
 	l.pending = append(l.pending, own{Action: actionOpened, Version: segment.Format})
 	l.observeSegments()
 	// The log says that it was opened before it takes any event, so that a
@@ -134,7 +137,8 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 // Append commits the batches as one unit. When it returns nil, their events
 // are signed, on stable storage (unless Options.Sync is off) and covered by a
 // signed checkpoint, in the order given; otherwise none of them counts, and
-// the error is an [*Error] that says why, or [ErrKeyChanged]. The context is looked at before the
+// the error is an [*Error] that says why, a [*ConflictError], or [ErrKeyChanged]. Events that the
+// index knows (see Options.Index) are in the log from before. The context is looked at before the
 // call joins a commit: from then on the outcome is waited for, because a
 // caller that left early could not know it.
 func (l *Log) Append(ctx context.Context, batches ...*Batch) (Receipt, error) {

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/idempotency"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -62,6 +63,14 @@ type Options struct {
 	MinFreeBytes int64
 	// Observer is told what happens; it may be nil.
 	Observer Observer
+	// Index knows records that are sent again by their ids: those that the log has are
+	// acknowledged and not written a second time. It belongs to the log, which fills it
+	// at the start. It may be nil.
+	Index *idempotency.Index
+	// RecordConflicts has events written that have the id of another one in the index,
+	// with an event id_conflict; otherwise their calls are refused with a
+	// [*ConflictError].
+	RecordConflicts bool
 	// Follower is shown what is written; it may be nil.
 	Follower Follower
 	// Logger receives what an operator should know; it may be nil.

@@ -23,6 +23,7 @@ type own struct {
 	Action        string       `json:"action"`
 	Before        uint64       `json:"before,omitempty"`
 	Checkpoint    string       `json:"checkpoint,omitempty"`
+	Conflict      *ownConflict `json:"conflict,omitempty"`
 	Detail        string       `json:"detail,omitempty"`
 	File          string       `json:"file,omitempty"`
 	KeyChange     string       `json:"key_change,omitempty"`
@@ -68,6 +69,7 @@ const (
 	actionKeyChanged      = "key_changed"
 	actionWitnessed       = "witnessed"
 	actionContradicted    = "contradicted"
+	actionIDConflict      = "id_conflict"
 )
 
 func (o own) level() event.Level {
@@ -77,7 +79,7 @@ func (o own) level() event.Level {
 	switch o.Action {
 	case actionKeyChanged:
 		return event.LevelSecurity
-	case actionRecovered, actionResumed, actionSigningDegraded:
+	case actionRecovered, actionResumed, actionSigningDegraded, actionIDConflict:
 		return event.LevelWarning
 	case actionDamaged, actionContradicted:
 		return event.LevelCritical

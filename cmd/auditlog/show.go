@@ -78,6 +78,7 @@ func eventText(canonical []byte) ([]byte, error) {
 	}
 	b = appendProof(b, e.Ingress)
 	b = appendSequence(b, e.Log)
+	b = appendConflict(b, e.Log)
 	if body, ok := e.Body.(string); ok {
 		b = fmt.Appendf(b, "  %s", plain(body))
 	}
@@ -102,6 +103,21 @@ func appendProof(b, object []byte) []byte {
 		b = fmt.Appendf(b, " (%s)", plain(string(r.Reason)))
 	}
 	return b
+}
+
+// appendConflict appends what the log says of an event with the id of another, if it does.
+func appendConflict(b, log []byte) []byte {
+	var l struct {
+		Conflict *struct {
+			EventID string `json:"event_id"`
+			Content string `json:"content_hash"`
+			Logged  string `json:"logged_hash"`
+		}
+	}
+	if log == nil || json.Unmarshal(log, &l) != nil || l.Conflict == nil {
+		return b
+	}
+	return fmt.Appendf(b, "  id=%s  content=%s  logged=%s", plain(l.Conflict.EventID), plain(l.Conflict.Content), plain(l.Conflict.Logged))
 }
 
 // appendSequence appends what the log says of a producer's stream, if it does.

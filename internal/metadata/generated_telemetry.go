@@ -32,12 +32,14 @@ type TelemetryBuilder struct {
 	ExporterAuditlogEvents            metric.Int64Counter
 	ExporterAuditlogFreeSpace         metric.Int64Gauge
 	ExporterAuditlogFsyncDuration     metric.Float64Histogram
+	ExporterAuditlogIDConflicts       metric.Int64Counter
 	ExporterAuditlogIngressEvents     metric.Int64Counter
 	ExporterAuditlogOverflowEvents    metric.Int64Counter
 	ExporterAuditlogPartialBatches    metric.Int64Counter
 	ExporterAuditlogPartitions        metric.Int64Gauge
 	ExporterAuditlogRefusedBatches    metric.Int64Counter
 	ExporterAuditlogRefusedEvents     metric.Int64Counter
+	ExporterAuditlogRepeatedEvents    metric.Int64Counter
 	ExporterAuditlogSegments          metric.Int64Gauge
 	ExporterAuditlogSegmentsSize      metric.Int64Gauge
 	ExporterAuditlogSequenceFindings  metric.Int64Counter
@@ -120,6 +122,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithExplicitBucketBoundaries([]float64{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5}...),
 	)
 	errs = errors.Join(errs, err)
+	builder.ExporterAuditlogIDConflicts, err = builder.meter.Int64Counter(
+		"otelcol_exporter_auditlog_id_conflicts",
+		metric.WithDescription("Events that were written although the log holds others with their ids (idempotency::on_conflict is record). [Alpha]"),
+		metric.WithUnit("{event}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.ExporterAuditlogIngressEvents, err = builder.meter.Int64Counter(
 		"otelcol_exporter_auditlog_ingress_events",
 		metric.WithDescription("Events whose records' proofs were checked, by what came of it. What ingress_verification refuses is not among them. [Alpha]"),
@@ -153,6 +161,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	builder.ExporterAuditlogRefusedEvents, err = builder.meter.Int64Counter(
 		"otelcol_exporter_auditlog_refused_events",
 		metric.WithDescription("Events that were not written, by reason. Their senders were told. [Alpha]"),
+		metric.WithUnit("{event}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterAuditlogRepeatedEvents, err = builder.meter.Int64Counter(
+		"otelcol_exporter_auditlog_repeated_events",
+		metric.WithDescription("Events that were acknowledged and not written again, because the log has them. [Alpha]"),
 		metric.WithUnit("{event}"),
 	)
 	errs = errors.Join(errs, err)

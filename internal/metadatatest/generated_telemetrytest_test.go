@@ -25,12 +25,14 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.ExporterAuditlogEvents.Add(context.Background(), 1)
 	tb.ExporterAuditlogFreeSpace.Record(context.Background(), 1)
 	tb.ExporterAuditlogFsyncDuration.Record(context.Background(), 1)
+	tb.ExporterAuditlogIDConflicts.Add(context.Background(), 1)
 	tb.ExporterAuditlogIngressEvents.Add(context.Background(), 1)
 	tb.ExporterAuditlogOverflowEvents.Add(context.Background(), 1)
 	tb.ExporterAuditlogPartialBatches.Add(context.Background(), 1)
 	tb.ExporterAuditlogPartitions.Record(context.Background(), 1)
 	tb.ExporterAuditlogRefusedBatches.Add(context.Background(), 1)
 	tb.ExporterAuditlogRefusedEvents.Add(context.Background(), 1)
+	tb.ExporterAuditlogRepeatedEvents.Add(context.Background(), 1)
 	tb.ExporterAuditlogSegments.Record(context.Background(), 1)
 	tb.ExporterAuditlogSegmentsSize.Record(context.Background(), 1)
 	tb.ExporterAuditlogSequenceFindings.Add(context.Background(), 1)
@@ -61,6 +63,9 @@ func TestSetupTelemetry(t *testing.T) {
 	AssertEqualExporterAuditlogFsyncDuration(t, testTel,
 		[]metricdata.HistogramDataPoint[float64]{{}}, metricdatatest.IgnoreValue(),
 		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterAuditlogIDConflicts(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterAuditlogIngressEvents(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
@@ -77,6 +82,9 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterAuditlogRefusedEvents(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterAuditlogRepeatedEvents(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterAuditlogSegments(t, testTel,

@@ -1,0 +1,137 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package idempotency_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/otel-auditlog/auditlogexporter/idempotency"
+)
+
+// logged is what a plain model remembers of one event.
+type logged struct {
+	id, content string
+	at          time.Time
+}
+
+func contentOf(s string) (c idempotency.Content) {
+	copy(c[:], s)
+	return c
+}
+
+// The index says what a list of the newest events says, whatever is staged, kept, dropped.
+func TestIndexFollowsTheModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		maxEvents := rapid.IntRange(1, 6).Draw(t, "maxEvents")
+		maxAge := rapid.SampledFrom([]time.Duration{0, 3 * time.Second}).Draw(t, "maxAge")
+		x := idempotency.NewIndex(maxEvents, maxAge)
+		now := time.Unix(1_800_000_000, 0)
+		var kept, staged []logged
+		// An event that came when another with its id was known stands behind that one:
+		// the first is the one to compare with.
+		known := func(id, content string) idempotency.Verdict {
+			verdict := idempotency.New
+			for _, e := range append(append([]logged(nil), kept...), staged...) {
+				switch {
+				case e.id == id && e.content == content:
+					return idempotency.Same
+				case e.id == id:
+					verdict = idempotency.Other
+				}
+			}
+			return verdict
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"stage": func(t *rapid.T) {
+				id := rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "f", "g", "h"}).Draw(t, "id")
+				content := contentOf("1")
+				want := known(id, "1")
+				got, _ := x.Check(idempotency.IDOf(id), content)
+				if got != want {
+					t.Fatalf("%s: %v, want %v", id, got, want)
+				}
+				if got == idempotency.New {
+					x.Stage(idempotency.IDOf(id), content)
+					staged = append(staged, logged{id, "1", now})
+				}
+			},
+			"conflict": func(t *rapid.T) {
+				id := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "id")
+				if known(id, "1") != idempotency.Same {
+					return
+				}
+				if got, first := x.Check(idempotency.IDOf(id), contentOf("2")); got != idempotency.Other && got != idempotency.Same || first != contentOf("1") {
+					t.Fatalf("%s: %v, %x", id, got, first)
+				}
+			},
+			"commit": func(*rapid.T) {
+				for _, e := range staged {
+					kept = append(kept, logged{e.id, e.content, now})
+				}
+				staged = nil
+				x.Commit(now)
+				if len(kept) > maxEvents {
+					kept = kept[len(kept)-maxEvents:]
+				}
+				for maxAge > 0 && len(kept) > 0 && now.Sub(kept[0].at) > maxAge {
+					kept = kept[1:]
+				}
+			},
+			"unstage": func(t *rapid.T) {
+				n := rapid.IntRange(0, len(staged)).Draw(t, "n")
+				if got := x.Staged(); got != len(staged) {
+					t.Fatalf("%d are staged, want %d", got, len(staged))
+				}
+				staged = staged[:n]
+				x.Unstage(n)
+			},
+			"wait":  func(t *rapid.T) { now = now.Add(time.Duration(rapid.IntRange(0, 2).Draw(t, "s")) * time.Second) },
+			"clear": func(*rapid.T) { kept, staged = nil, nil; x.Clear() },
+			"": func(t *rapid.T) {
+				if got, want := x.Len(), len(kept)+len(staged); got != want {
+					t.Fatalf("%d events, want %d", got, want)
+				}
+			},
+		})
+	})
+}
+
+// Of several events with one id, each is known, and the first is what others are compared with.
+func TestVariants(t *testing.T) {
+	x := idempotency.NewIndex(10, 0)
+	id := idempotency.IDOf("a")
+	for _, c := range []string{"1", "2", "3"} {
+		x.Stage(id, contentOf(c))
+	}
+	x.Commit(time.Now())
+	for _, c := range []string{"1", "2", "3"} {
+		if v, first := x.Check(id, contentOf(c)); v != idempotency.Same || first != contentOf("1") {
+			t.Errorf("%s: %v, %x", c, v, first)
+		}
+	}
+	if v, first := x.Check(id, contentOf("4")); v != idempotency.Other || first != contentOf("1") {
+		t.Errorf("%v, %x", v, first)
+	}
+}
+
+// BenchmarkIndex checks and takes in events, in commits of 1,000, with room for 100,000.
+func BenchmarkIndex(b *testing.B) {
+	x := idempotency.NewIndex(100_000, time.Hour)
+	now := time.Now()
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		id := idempotency.IDOf(fmt.Sprintf("%032d", i))
+		if v, _ := x.Check(id, idempotency.Content{}); v == idempotency.New {
+			x.Stage(id, idempotency.Content{})
+		}
+		if i++; i%1000 == 0 {
+			x.Commit(now)
+		}
+	}
+}

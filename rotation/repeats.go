@@ -1,0 +1,256 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rotation
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"slices"
+
+	"go.uber.org/zap"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/idempotency"
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+)
+
+// ConflictError says that the log holds another event with the id of one that was to be
+// appended. Nothing of the call was written, and nothing will be if it is tried again.
+type ConflictError struct {
+	// ID is the id, cut to 128 bytes.
+	ID string
+	// Logged and Given are the hashes of what the two events say: see event.Identify.
+	Logged, Given idempotency.Content
+}
+
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("the log holds another event with the id %q: what it says has the SHA-256 %x, what was sent now %x: give each record an id of its own, or set idempotency::on_conflict to record", e.ID, e.Logged, e.Given)
+}
+
+// maxSaidID is how many bytes of an id are repeated in errors and in events.
+const maxSaidID = 128
+
+// identity is an event of a batch whose id is its record's own.
+type identity struct {
+	event      int // number in the batch
+	start, end int // of its line, with the LF, in the batch's buffer
+	id         idempotency.ID
+	content    idempotency.Content
+	unsigned   bool
+	repeat     bool // the log has it, so it is not written again
+}
+
+// Identify says that the id of the event added last is its record's own.
+func (b *Batch) Identify(id idempotency.ID, content idempotency.Content) {
+	b.ids = append(b.ids, identity{
+		event: len(b.leaves) - 1, start: b.last, end: len(b.buf),
+		id: id, content: content, unsigned: b.lastUnsigned,
+	})
+}
+
+// repeats returns the numbers of those events that are not written again.
+func (b *Batch) repeats() (events []int) {
+	for i := range b.ids {
+		if b.ids[i].repeat {
+			events = append(events, b.ids[i].event)
+		}
+	}
+	return events
+}
+
+// written is what a commit takes of a batch.
+type written struct {
+	events, unsigned int
+	bytes            int64
+}
+
+func (b *Batch) written() written {
+	w := written{len(b.leaves), b.unsigned, int64(len(b.lines()))}
+	if !b.repeated {
+		return w
+	}
+	for i := range b.ids {
+		if id := &b.ids[i]; id.repeat {
+			w.events--
+			w.bytes -= int64(id.end - id.start)
+			if id.unsigned {
+				w.unsigned--
+			}
+		}
+	}
+	return w
+}
+
+// runs calls take with the lines that are written, and with their leaves.
+func (b *Batch) runs(take func(lines []byte, leaves []merkle.Hash)) {
+	line, leaf := 1, 0 // see Batch.buf
+	if b.repeated {
+		for i := range b.ids {
+			if id := &b.ids[i]; id.repeat {
+				take(b.buf[line:id.start], b.leaves[leaf:id.event])
+				line, leaf = id.end, id.event+1
+			}
+		}
+	}
+	take(b.buf[line:], b.leaves[leaf:])
+}
+
+// setApart finds the events of a group that the log has, which are not written again, and
+// turns away calls whose events have the ids of others. What is left is staged.
+func (l *Log) setApart(g *group) {
+	if l.opts.Index == nil {
+		return
+	}
+	g.calls = slices.DeleteFunc(g.calls, func(c *call) bool {
+		staged, conflicts := l.opts.Index.Staged(), len(g.conflicts)
+		if c.err = l.setApartCall(g, c); c.err != nil {
+			l.opts.Index.Unstage(staged)
+			g.conflicts = g.conflicts[:conflicts]
+			return true
+		}
+		for _, b := range c.batches {
+			n := len(b.leaves) - b.written().events
+			c.events -= n
+			g.repeats += n
+		}
+		return false
+	})
+}
+
+func (l *Log) setApartCall(g *group, c *call) error {
+	for _, b := range c.batches {
+		for i := range b.ids {
+			id := &b.ids[i]
+			verdict, logged := l.opts.Index.Check(id.id, id.content)
+			switch {
+			case verdict == idempotency.Same:
+				id.repeat, b.repeated = true, true
+				continue
+			case verdict == idempotency.Other && !l.opts.RecordConflicts:
+				return &ConflictError{ID: b.saidID(id), Logged: logged, Given: id.content}
+			case verdict == idempotency.Other:
+				g.conflicts = append(g.conflicts, own{Action: actionIDConflict, Conflict: &ownConflict{
+					ContentHash: hex.EncodeToString(id.content[:]),
+					EventID:     harmless(b.saidID(id)),
+					LoggedHash:  hex.EncodeToString(logged[:]),
+				}})
+			}
+			l.opts.Index.Stage(id.id, id.content)
+		}
+	}
+	return nil
+}
+
+// saidID returns the id itself, cut short.
+func (b *Batch) saidID(id *identity) string {
+	parsed, err := segment.ParseEvent(b.buf[id.start : id.end-1])
+	if err != nil {
+		return ""
+	}
+	var sum event.Summary
+	if err := event.Scan(parsed.Canonical, &sum); err != nil {
+		return ""
+	}
+	return string(sum.ID[:min(len(sum.ID), maxSaidID)])
+}
+
+// ownConflict says of an event in the same commit that the log holds another one with its
+// id.
+type ownConflict struct {
+	ContentHash string `json:"content_hash"`
+	EventID     string `json:"event_id"`
+	LoggedHash  string `json:"logged_hash"`
+}
+
+// What is read at a start to know ids again: the newest segment, and others before it as
+// long as they may hold ids that there is room for, up to about so many bytes.
+const (
+	maxRecalledBytes = 256 << 20
+	compressedTo     = 10 // what a segment is taken to be compressed to: a tenth
+)
+
+// recallIDs takes in the ids of the log's recent past. They count as of now. What cannot
+// be read is no reason not to go on: its events are written again if they come again, as
+// are those that are older.
+func (l *Log) recallIDs(ctx context.Context) error {
+	x := l.opts.Index
+	if x == nil {
+		return nil
+	}
+	x.Clear()
+	from, size := len(l.segments), int64(0)
+	for from > 0 && (from == len(l.segments) || l.tree.Size()-l.segments[from].name.FirstIndex < uint64(x.MaxEvents())) {
+		s := l.segments[from-1]
+		if s.name.Compression == segment.None {
+			size += s.bytes
+		} else {
+			size += s.bytes * compressedTo
+		}
+		if size > maxRecalledBytes && from < len(l.segments) {
+			break
+		}
+		from--
+	}
+	for _, s := range l.segments[from:] {
+		if err := l.recallIDsOf(ctx, s.name); err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			l.opts.Logger.Warn("Ids of events that are in the audit log could not be read; records that are sent again may be written again", zap.Error(err))
+		}
+		x.Commit(l.opts.Now())
+	}
+	return nil
+}
+
+func (l *Log) recallIDsOf(ctx context.Context, name segment.Name) error {
+	r, err := segment.Open(l.dir, name.String(), -1)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for leaf := name.FirstIndex; leaf < l.tree.Size(); {
+		if r.Line()%1024 == 0 {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+		}
+		line, err := r.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		switch segment.KindOf(line) {
+		case segment.KindCheckpoint:
+			continue
+		case segment.KindEvent:
+			if err := l.recallID(line); err != nil {
+				return fmt.Errorf("%s:%d: %w", name, r.Line(), err)
+			}
+		}
+		leaf++
+	}
+	return nil
+}
+
+func (l *Log) recallID(line []byte) error {
+	parsed, err := segment.ParseEvent(line)
+	if err != nil {
+		return err
+	}
+	id, ok, err := event.Identify(parsed.Canonical)
+	if err != nil || !ok {
+		return err
+	}
+	key := idempotency.IDOf(id.ID)
+	if v, _ := l.opts.Index.Check(key, id.Content); v != idempotency.Same {
+		l.opts.Index.Stage(key, id.Content)
+	}
+	return nil
+}

@@ -1,0 +1,287 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rotation_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/otel-auditlog/auditlogexporter/idempotency"
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+)
+
+// remembering are the options of a log that knows records that are sent again.
+func remembering(t testing.TB, scope segment.Scope, maxEvents int) rotation.Options {
+	t.Helper()
+	o := options(t)
+	o.Scope = scope
+	o.Index = idempotency.NewIndex(maxEvents, 0)
+	return o
+}
+
+func TestRepeatsAreWrittenOnce(t *testing.T) {
+	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+		t.Run(string(scope), func(t *testing.T) {
+			o := remembering(t, scope, 1000)
+			w := newWatcher()
+			o.Observer = w
+			l := open(t, o)
+			mustAppend(t, l, o, "a", "b", "c")
+			mustAppend(t, l, o, "a", "b", "c") // all of it
+			first := mustAppend(t, l, o, "a", "d", "b", "c", "e")
+			mustAppend(t, l, o, "f", "f", "a", "f") // twice in one call
+			last := mustAppend(t, l, o, "a")
+			closeLog(t, l)
+			got := read(t, o.Directory)
+			sameIDs(t, got.ids, []string{"a", "b", "c", "d", "e", "f"})
+			sameIDs(t, got.actions, []string{"opened"})
+			checkGood(t, o.Directory, o.Signer)
+			if first.FirstIndex != 5 || first.TreeSize != 7 {
+				t.Errorf("receipt of two that were written: %+v", first)
+			}
+			if last.TreeSize != 8 {
+				t.Errorf("receipt of one that was not: %+v", last)
+			}
+			if w.repeats != 3+3+3+1 || w.conflicts != 0 {
+				t.Errorf("%d repeats, %d conflicts", w.repeats, w.conflicts)
+			}
+			events := 0
+			for _, c := range w.commits {
+				events += c.Events
+			}
+			if events != 6 {
+				t.Errorf("%d events were written, by what the log tells", events)
+			}
+		})
+	}
+}
+
+// A commit that only repeats what is there writes nothing at all.
+func TestRepeatsWriteNothing(t *testing.T) {
+	o := remembering(t, segment.ScopeCheckpoint, 10)
+	l := open(t, o)
+	mustAppend(t, l, o, "a")
+	name := filepath.Join(o.Directory, segmentNames(t, o.Directory)[0])
+	before, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustAppend(t, l, o, "a")
+	after, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(after) != string(before) {
+		t.Errorf("%d bytes became %d", len(before), len(after))
+	}
+	closeLog(t, l)
+}
+
+func TestConflictsAreRefused(t *testing.T) {
+	o := remembering(t, segment.ScopeEvent, 1000)
+	l := open(t, o)
+	mustAppend(t, l, o, "a")
+	long := strings.Repeat("x", 1000)
+	mustAppend(t, l, o, long)
+	for _, ids := range [][]string{{"a/other"}, {"new", "a/other"}, {"new", "b", "b/other"}} {
+		_, err := appendIDs(t, l, o, ids...)
+		var conflict *rotation.ConflictError
+		if !errors.As(err, &conflict) {
+			t.Fatalf("%q: %v", ids, err)
+		}
+		if conflict.ID != ids[len(ids)-1][:1] || conflict.Logged == conflict.Given {
+			t.Errorf("%q: %+v", ids, conflict)
+		}
+		for _, want := range []string{fmt.Sprintf("%q", conflict.ID), fmt.Sprintf("%x", conflict.Logged), fmt.Sprintf("%x", conflict.Given)} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%q does not name %s", err, want)
+			}
+		}
+	}
+	if _, err := appendIDs(t, l, o, long+"/other"); err == nil || len(err.Error()) > 600 {
+		t.Errorf("of a long id: %v", err)
+	}
+	// Nothing of a call that was refused counts.
+	mustAppend(t, l, o, "new/of its own", "b/of its own")
+	closeLog(t, l)
+	sameIDs(t, read(t, o.Directory).ids, []string{"a", long, "new", "b"})
+	checkGood(t, o.Directory, o.Signer)
+}
+
+func TestConflictsAreRecorded(t *testing.T) {
+	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+		t.Run(string(scope), func(t *testing.T) {
+			o := remembering(t, scope, 1000)
+			o.RecordConflicts = true
+			w := newWatcher()
+			o.Observer = w
+			l := open(t, o)
+			mustAppend(t, l, o, "a")
+			mustAppend(t, l, o, "a/second")
+			mustAppend(t, l, o, "a/second", "a", "b")
+			mustAppend(t, l, o, "a/third")
+			closeLog(t, l)
+			l = open(t, o)
+			mustAppend(t, l, o, "a/second", "a", "a/third", "b")
+			closeLog(t, l)
+			got := read(t, o.Directory)
+			sameIDs(t, got.ids, []string{"a", "a", "b", "a"})
+			sameIDs(t, got.actions, []string{"opened", "id_conflict", "id_conflict", "opened"})
+			said := ownLines(t, os.DirFS(o.Directory))
+			if !strings.Contains(said, `"conflict":{"content_hash":"`) || !strings.Contains(said, `"event_id":"a","logged_hash":"`) {
+				t.Errorf("the log says %s", said)
+			}
+			if w.conflicts != 2 || w.repeats != 2+4 {
+				t.Errorf("%d conflicts, %d repeats", w.conflicts, w.repeats)
+			}
+			check(t, o.Directory, o.Signer)
+		})
+	}
+}
+
+// After a restart the log knows what it holds, in whatever form.
+func TestRepeatsAreKnownAfterARestart(t *testing.T) {
+	for _, compression := range []segment.Compression{segment.None, segment.Zstd, segment.Gzip} {
+		t.Run(string(compression), func(t *testing.T) {
+			o := remembering(t, segment.ScopeEvent, 1000)
+			o.MaxSegmentBytes, o.Compression = 2000, compression
+			l := open(t, o)
+			all := numbered("e", 40)
+			for i := range 8 {
+				mustAppend(t, l, o, all[5*i:5*i+5]...)
+			}
+			closeLog(t, l)
+			if n := len(segmentNames(t, o.Directory)); n < 4 {
+				t.Fatalf("%d segments", n)
+			}
+			o.Index = idempotency.NewIndex(1000, 0)
+			l = open(t, o)
+			mustAppend(t, l, o, all...)
+			closeLog(t, l)
+			sameIDs(t, read(t, o.Directory).ids, all)
+			checkGood(t, o.Directory, o.Signer)
+		})
+	}
+}
+
+// What lies beyond the number of events that are remembered is written again, before a
+// restart and after.
+func TestRememberedEventsAreBounded(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		o := remembering(t, segment.ScopeCheckpoint, 10)
+		o.MaxSegmentBytes = 1
+		l := open(t, o)
+		all := numbered("e", 30)
+		for _, id := range all {
+			mustAppend(t, l, o, id)
+		}
+		if restart {
+			closeLog(t, l)
+			l = open(t, o)
+		}
+		if n := o.Index.Len(); n > 10 {
+			t.Errorf("%d events are remembered", n)
+		}
+		mustAppend(t, l, o, all[29])
+		mustAppend(t, l, o, all[27])
+		mustAppend(t, l, o, all[0])
+		closeLog(t, l)
+		sameIDs(t, read(t, o.Directory).ids, append(numbered("e", 30), all[0]))
+	}
+}
+
+func TestRememberedEventsAge(t *testing.T) {
+	o := options(t)
+	c := newClock()
+	o.Now = c.Now
+	o.Index = idempotency.NewIndex(1000, time.Hour)
+	l := open(t, o)
+	mustAppend(t, l, o, "a")
+	c.advance(50 * time.Minute)
+	mustAppend(t, l, o, "a", "b")
+	c.advance(50 * time.Minute)
+	mustAppend(t, l, o, "c") // a is forgotten
+	mustAppend(t, l, o, "a", "b")
+	closeLog(t, l)
+	sameIDs(t, read(t, o.Directory).ids, []string{"a", "b", "c", "a"})
+}
+
+// A call whose copy is under way in another one is answered with that.
+func TestRepeatsAtTheSameTime(t *testing.T) {
+	o := remembering(t, segment.ScopeCheckpoint, 10_000)
+	l := open(t, o)
+	all := numbered("e", 200)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for i := range 40 {
+				if _, err := appendIDs(t, l, o, all[5*i:5*i+5]...); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	closeLog(t, l)
+	got := read(t, o.Directory).ids
+	seen := map[string]bool{}
+	for _, id := range got {
+		if seen[id] {
+			t.Errorf("%s is there twice", id)
+		}
+		seen[id] = true
+	}
+	if len(seen) != len(all) {
+		t.Errorf("%d of %d events are there", len(seen), len(all))
+	}
+	checkGood(t, o.Directory, o.Signer)
+}
+
+// What failed to be written is not taken for known.
+func TestRepeatAfterAFailure(t *testing.T) {
+	o := remembering(t, segment.ScopeCheckpoint, 100)
+	m := newModel()
+	o.FS = m
+	l := open(t, o)
+	mustAppend(t, l, o, "a")
+	failSync(m, false)
+	_, err := appendIDs(t, l, o, "b")
+	wantReason(t, err, rotation.ReasonSyncFailed)
+	m.mu.Lock()
+	m.fault = nil
+	m.mu.Unlock()
+	mustAppend(t, l, o, "b")
+	mustAppend(t, l, o, "b")
+	checkCrashes(t, o, m, [][]string{{"a"}, {"b"}}, nil)
+	closeLog(t, l)
+}
+
+// What somebody has cut off the log is written again if it comes again.
+func TestRepeatOfWhatIsGone(t *testing.T) {
+	o := remembering(t, segment.ScopeCheckpoint, 100)
+	l := open(t, o)
+	mustAppend(t, l, o, "a")
+	name := filepath.Join(o.Directory, segmentNames(t, o.Directory)[0])
+	if err := os.Truncate(name, 10); err != nil {
+		t.Fatal(err)
+	}
+	mustAppend(t, l, o, "a")
+	mustAppend(t, l, o, "a")
+	closeLog(t, l)
+	names := segmentNames(t, o.Directory)
+	b, err := os.ReadFile(filepath.Join(o.Directory, names[len(names)-1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(b), `"event_id":"a"`); n != 1 {
+		t.Errorf("a is in the new segment %d times", n)
+	}
+}
