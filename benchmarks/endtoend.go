@@ -56,7 +56,8 @@ func endToEnd(ctx context.Context, o *options) error {
 	return nil
 }
 
-const auditlogConfig = "  auditlog:\n    directory: %[1]s/log\n    rotation:\n      compression: none\n    signing:\n      key_file: %[1]s/key.pem\n"
+// auditlogConfig is that of ours. The client sends the same records all the time, which are all to be written.
+const auditlogConfig = "  auditlog:\n    idempotency:\n      max_events: 0\n    directory: %[1]s/log\n    rotation:\n      compression: none\n    signing:\n      key_file: %[1]s/key.pem\n"
 
 // throughCollector starts a collector, loads it and stops it.
 func throughCollector(ctx context.Context, o *options, exporters string) (speed, cpuSeconds float64, peak int64, err error) {

@@ -58,8 +58,6 @@ func call(ctx context.Context, o *options, callers, calls int) (durations sample
 		return nil, 0, 0, err
 	}
 	defer func() { err = errors.Join(err, e.stop()) }()
-	logs := records(0, 1)
-	logs.MarkReadOnly()
 	before, first, err := content(e.dir)
 	if err != nil {
 		return nil, 0, 0, err
@@ -69,7 +67,9 @@ func call(ctx context.Context, o *options, callers, calls int) (durations sample
 	var wg sync.WaitGroup
 	for i := range callers {
 		wg.Go(func() {
+			logs := records(0, 1)
 			for range calls {
+				renew(logs)
 				began := time.Now()
 				if errs[i] = e.ConsumeLogs(ctx, logs); errs[i] != nil {
 					return

@@ -56,15 +56,15 @@ func consume(ctx context.Context, o *options, start func() (*running, error), pr
 		return 0, 0, err
 	}
 	defer func() { err = errors.Join(err, e.stop()) }()
-	logs := records(0, perCall)
-	logs.MarkReadOnly()
 	var done atomic.Int64
 	var failed atomic.Pointer[error]
 	produce := func(until time.Time) {
 		var wg sync.WaitGroup
 		for range producers {
 			wg.Go(func() {
+				logs := records(0, perCall)
 				for time.Now().Before(until) {
+					renew(logs)
 					if err := e.ConsumeLogs(ctx, logs); err != nil {
 						failed.Store(&err)
 						return

@@ -82,7 +82,7 @@ func TestProofsOfProducersAreMarked(t *testing.T) {
 	for _, scope := range []string{"event", "checkpoint"} {
 		t.Run(scope, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, trusting(t, "mark"))
+			s := newSite(t, trusting(t, "mark")+"\n    idempotency: {max_events: 0}")
 			s.scope = scope
 			p := s.start(t)
 			for _, name := range []string{

@@ -167,10 +167,11 @@ type ownConflict struct {
 }
 
 // What is read at a start to know ids again: the newest segment, and others before it as
-// long as they may hold ids that there is room for, up to about so many bytes.
+// long as they may hold ids that there is room for, up to so many and about so many bytes.
 const (
-	maxRecalledBytes = 256 << 20
-	compressedTo     = 10 // what a segment is taken to be compressed to: a tenth
+	maxRecalledSegments = 16
+	maxRecalledBytes    = 256 << 20
+	compressedTo        = 10 // what a segment is taken to be compressed to: a tenth
 )
 
 // recallIDs takes in the ids of the log's recent past. They count as of now. What cannot
@@ -183,7 +184,7 @@ func (l *Log) recallIDs(ctx context.Context) error {
 	}
 	x.Clear()
 	from, size := len(l.segments), int64(0)
-	for from > 0 && (from == len(l.segments) || l.tree.Size()-l.segments[from].name.FirstIndex < uint64(x.MaxEvents())) {
+	for from > 0 && len(l.segments)-from < maxRecalledSegments && (from == len(l.segments) || l.tree.Size()-l.segments[from].name.FirstIndex < uint64(x.MaxEvents())) {
 		s := l.segments[from-1]
 		if s.name.Compression == segment.None {
 			size += s.bytes

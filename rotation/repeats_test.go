@@ -152,7 +152,7 @@ func TestRepeatsAreKnownAfterARestart(t *testing.T) {
 	for _, compression := range []segment.Compression{segment.None, segment.Zstd, segment.Gzip} {
 		t.Run(string(compression), func(t *testing.T) {
 			o := remembering(t, segment.ScopeEvent, 1000)
-			o.MaxSegmentBytes, o.Compression = 2000, compression
+			o.MaxSegmentBytes, o.Compression = 4000, compression
 			l := open(t, o)
 			all := numbered("e", 40)
 			for i := range 8 {
