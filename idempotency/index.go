@@ -5,6 +5,7 @@ package idempotency
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"time"
 )
 
@@ -15,7 +16,8 @@ type ID [16]byte
 
 // IDOf returns what stands for an id.
 func IDOf(id string) ID {
-	sum := sha256.Sum256([]byte(id))
+	var room [128]byte // most ids need no memory of their own
+	sum := sha256.Sum256(append(room[:0], id...))
 	return ID(sum[:16])
 }
 
@@ -40,26 +42,30 @@ type Index struct {
 	maxEvents int
 	maxAge    time.Duration
 
-	contents map[ID]Content
-	// kept are the ids in the order in which they came, from first on.
-	kept   []remembered
-	first  int
-	staged []ID
+	// events are those remembered, in the order in which they came, from first on; those
+	// behind kept are staged. gone is the number that have been dropped in front of them.
+	events      []remembered
+	first, kept int
+	gone        uint32
+	// places says where the event is whose id begins with 64 bits: its number among all
+	// that ever came, modulo 2^32. It is asked for every record, and small for that.
+	places map[uint64]uint32
 }
 
 type remembered struct {
-	id ID
-	at time.Time
+	id      ID
+	content Content
+	at      int64 // seconds since 1970
 }
 
 // NewIndex returns an index of so many events, 1 or more, each kept for maxAge, or, if
 // that is 0, until others take its place.
 func NewIndex(maxEvents int, maxAge time.Duration) *Index {
-	return &Index{maxEvents: maxEvents, maxAge: maxAge, contents: map[ID]Content{}}
+	return &Index{maxEvents: maxEvents, maxAge: maxAge, places: map[uint64]uint32{}}
 }
 
 // Len returns the number of events that are remembered, those staged among them.
-func (x *Index) Len() int { return len(x.contents) }
+func (x *Index) Len() int { return len(x.events) - x.first }
 
 // MaxEvents returns how many are remembered at the most.
 func (x *Index) MaxEvents() int { return x.maxEvents }
@@ -67,27 +73,41 @@ func (x *Index) MaxEvents() int { return x.maxEvents }
 // Check says whether an event is known. If another one with its id is, first is what that
 // says.
 func (x *Index) Check(id ID, content Content) (v Verdict, first Content) {
-	first, known := x.contents[id]
+	known := x.find(id)
 	switch {
-	case !known:
+	case known == nil:
 		return New, Content{}
-	case first == content:
-		return Same, first
+	case known.content == content, x.find(variant(id, content)) != nil:
+		return Same, known.content
+	default:
+		return Other, known.content
 	}
-	if _, known := x.contents[variant(id, content)]; known {
-		return Same, first
-	}
-	return Other, first
 }
 
-// Stage takes in an event that is about to be written, after Check. Of several with one
-// id the first goes on being the one that others are compared with.
-func (x *Index) Stage(id ID, content Content) {
-	if _, known := x.contents[id]; known {
+// find returns what is remembered of an id, or nil.
+func (x *Index) find(id ID) *remembered {
+	at, found := x.places[id.prefix()]
+	if !found {
+		return nil
+	}
+	if e := &x.events[at-x.gone]; e.id == id {
+		return e
+	}
+	return nil
+}
+
+func (id ID) prefix() uint64 { return binary.LittleEndian.Uint64(id[:]) }
+
+// Stage takes in an event that is about to be written, and of which Check has said that it
+// is new, or has the id of another one. Of several with one id the first goes on being the
+// one that others are compared with.
+func (x *Index) Stage(id ID, content Content, v Verdict) {
+	if v == Other {
 		id = variant(id, content)
 	}
-	x.contents[id] = content
-	x.staged = append(x.staged, id)
+	at := x.gone + uint32(len(x.events))
+	x.places[id.prefix()] = at // Should two share the 64 bits, the older one is forgotten.
+	x.events = append(x.events, remembered{id: id, content: content})
 }
 
 // variant stands for a later event with an id.
@@ -97,36 +117,49 @@ func variant(id ID, content Content) ID {
 }
 
 // Staged returns how many events are staged.
-func (x *Index) Staged() int { return len(x.staged) }
+func (x *Index) Staged() int { return len(x.events) - x.kept }
 
 // Unstage forgets what has been staged since Staged returned n.
 func (x *Index) Unstage(n int) {
-	for _, id := range x.staged[n:] {
-		delete(x.contents, id)
+	for len(x.events) > x.kept+n {
+		x.forget(len(x.events) - 1)
+		x.events = x.events[:len(x.events)-1]
 	}
-	x.staged = x.staged[:n]
+}
+
+// forget has an event be found no more.
+func (x *Index) forget(i int) {
+	prefix := x.events[i].id.prefix()
+	if x.places[prefix] == x.gone+uint32(i) {
+		delete(x.places, prefix)
+	}
 }
 
 // Commit keeps what is staged; now is when it was written. What there is no more room for
 // is forgotten, and what is too old.
 func (x *Index) Commit(now time.Time) {
-	for _, id := range x.staged {
-		x.kept = append(x.kept, remembered{id, now})
+	seconds := now.Unix()
+	for i := x.kept; i < len(x.events); i++ {
+		x.events[i].at = seconds
 	}
-	x.staged = x.staged[:0]
-	for x.first < len(x.kept) && (len(x.kept)-x.first > x.maxEvents || x.maxAge > 0 && now.Sub(x.kept[x.first].at) > x.maxAge) {
-		delete(x.contents, x.kept[x.first].id)
+	x.kept = len(x.events)
+	tooOld := func(e *remembered) bool {
+		return x.maxAge > 0 && seconds-e.at > int64(x.maxAge/time.Second)
+	}
+	for x.first < x.kept && (x.kept-x.first > x.maxEvents || tooOld(&x.events[x.first])) {
+		x.forget(x.first)
 		x.first++
 	}
-	// What was forgotten gives its place back before it takes more than what is kept.
-	if x.first > len(x.kept)-x.first {
-		x.kept = append(x.kept[:0], x.kept[x.first:]...)
-		x.first = 0
+	// What was forgotten gives its room back before it takes more than what is kept.
+	if x.first > x.kept-x.first {
+		x.gone += uint32(x.first)
+		x.events = append(x.events[:0], x.events[x.first:]...)
+		x.first, x.kept = 0, len(x.events)
 	}
 }
 
 // Clear forgets everything: the log no longer holds what it held.
 func (x *Index) Clear() {
-	clear(x.contents)
-	x.kept, x.first, x.staged = nil, 0, nil
+	clear(x.places)
+	x.events, x.first, x.kept = nil, 0, 0
 }

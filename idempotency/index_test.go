@@ -56,7 +56,7 @@ func TestIndexFollowsTheModel(t *testing.T) {
 					t.Fatalf("%s: %v, want %v", id, got, want)
 				}
 				if got == idempotency.New {
-					x.Stage(idempotency.IDOf(id), content)
+					x.Stage(idempotency.IDOf(id), content, got)
 					staged = append(staged, logged{id, "1", now})
 				}
 			},
@@ -106,7 +106,8 @@ func TestVariants(t *testing.T) {
 	x := idempotency.NewIndex(10, 0)
 	id := idempotency.IDOf("a")
 	for _, c := range []string{"1", "2", "3"} {
-		x.Stage(id, contentOf(c))
+		v, _ := x.Check(id, contentOf(c))
+		x.Stage(id, contentOf(c), v)
 	}
 	x.Commit(time.Now())
 	for _, c := range []string{"1", "2", "3"} {
@@ -128,7 +129,7 @@ func BenchmarkIndex(b *testing.B) {
 	for b.Loop() {
 		id := idempotency.IDOf(fmt.Sprintf("%032d", i))
 		if v, _ := x.Check(id, idempotency.Content{}); v == idempotency.New {
-			x.Stage(id, idempotency.Content{})
+			x.Stage(id, idempotency.Content{}, v)
 		}
 		if i++; i%1000 == 0 {
 			x.Commit(now)

@@ -139,7 +139,7 @@ func (l *Log) setApartCall(g *group, c *call) error {
 					LoggedHash:  hex.EncodeToString(logged[:]),
 				}})
 			}
-			l.opts.Index.Stage(id.id, id.content)
+			l.opts.Index.Stage(id.id, id.content, verdict)
 		}
 	}
 	return nil
@@ -251,7 +251,7 @@ func (l *Log) recallID(line []byte) error {
 	}
 	key := idempotency.IDOf(id.ID)
 	if v, _ := l.opts.Index.Check(key, id.Content); v != idempotency.Same {
-		l.opts.Index.Stage(key, id.Content)
+		l.opts.Index.Stage(key, id.Content, v)
 	}
 	return nil
 }
