@@ -5,7 +5,6 @@ package idempotency
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"time"
 )
 
@@ -43,13 +42,10 @@ type Index struct {
 	maxAge    time.Duration
 
 	// events are those remembered, in the order in which they came, from first on; those
-	// behind kept are staged. gone is the number that have been dropped in front of them.
+	// behind kept are staged.
 	events      []remembered
 	first, kept int
-	gone        uint32
-	// places says where the event is whose id begins with 64 bits: its number among all
-	// that ever came, modulo 2^32. It is asked for every record, and small for that.
-	places map[uint64]uint32
+	places      places
 }
 
 type remembered struct {
@@ -61,7 +57,7 @@ type remembered struct {
 // NewIndex returns an index of so many events, 1 or more, each kept for maxAge, or, if
 // that is 0, until others take its place.
 func NewIndex(maxEvents int, maxAge time.Duration) *Index {
-	return &Index{maxEvents: maxEvents, maxAge: maxAge, places: map[uint64]uint32{}}
+	return &Index{maxEvents: maxEvents, maxAge: maxAge, places: newPlaces()}
 }
 
 // Len returns the number of events that are remembered, those staged among them.
@@ -86,17 +82,18 @@ func (x *Index) Check(id ID, content Content) (v Verdict, first Content) {
 
 // find returns what is remembered of an id, or nil.
 func (x *Index) find(id ID) *remembered {
-	at, found := x.places[id.prefix()]
-	if !found {
-		return nil
+	h := x.places.hash(id)
+	for i := h; ; i++ {
+		at, like := x.places.at(i, h)
+		if at == nowhere {
+			return nil
+		}
+		// A place may be of an event that has been forgotten, or never came to be.
+		if like && at >= x.first && at < len(x.events) && x.events[at].id == id {
+			return &x.events[at]
+		}
 	}
-	if e := &x.events[at-x.gone]; e.id == id {
-		return e
-	}
-	return nil
 }
-
-func (id ID) prefix() uint64 { return binary.LittleEndian.Uint64(id[:]) }
 
 // Stage takes in an event that is about to be written, and of which Check has said that it
 // is new, or has the id of another one. Of several with one id the first goes on being the
@@ -105,9 +102,12 @@ func (x *Index) Stage(id ID, content Content, v Verdict) {
 	if v == Other {
 		id = variant(id, content)
 	}
-	at := x.gone + uint32(len(x.events))
-	x.places[id.prefix()] = at // Should two share the 64 bits, the older one is forgotten.
 	x.events = append(x.events, remembered{id: id, content: content})
+	if x.places.full() {
+		x.index()
+	} else {
+		x.places.add(x.places.hash(id), len(x.events)-1)
+	}
 }
 
 // variant stands for a later event with an id.
@@ -120,20 +120,7 @@ func variant(id ID, content Content) ID {
 func (x *Index) Staged() int { return len(x.events) - x.kept }
 
 // Unstage forgets what has been staged since Staged returned n.
-func (x *Index) Unstage(n int) {
-	for len(x.events) > x.kept+n {
-		x.forget(len(x.events) - 1)
-		x.events = x.events[:len(x.events)-1]
-	}
-}
-
-// forget has an event be found no more.
-func (x *Index) forget(i int) {
-	prefix := x.events[i].id.prefix()
-	if x.places[prefix] == x.gone+uint32(i) {
-		delete(x.places, prefix)
-	}
-}
+func (x *Index) Unstage(n int) { x.events = x.events[:x.kept+n] }
 
 // Commit keeps what is staged; now is when it was written. What there is no more room for
 // is forgotten, and what is too old.
@@ -147,19 +134,26 @@ func (x *Index) Commit(now time.Time) {
 		return x.maxAge > 0 && seconds-e.at > int64(x.maxAge/time.Second)
 	}
 	for x.first < x.kept && (x.kept-x.first > x.maxEvents || tooOld(&x.events[x.first])) {
-		x.forget(x.first)
 		x.first++
 	}
 	// What was forgotten gives its room back before it takes more than what is kept.
 	if x.first > x.kept-x.first {
-		x.gone += uint32(x.first)
 		x.events = append(x.events[:0], x.events[x.first:]...)
 		x.first, x.kept = 0, len(x.events)
+		x.index()
 	}
 }
 
 // Clear forgets everything: the log no longer holds what it held.
 func (x *Index) Clear() {
-	clear(x.places)
 	x.events, x.first, x.kept = nil, 0, 0
+	x.index()
+}
+
+// index finds all events their places anew.
+func (x *Index) index() {
+	x.places.reset(len(x.events) - x.first)
+	for i := x.first; i < len(x.events); i++ {
+		x.places.add(x.places.hash(x.events[i].id), i)
+	}
 }

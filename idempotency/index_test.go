@@ -120,6 +120,43 @@ func TestVariants(t *testing.T) {
 	}
 }
 
+// Of many more events than there is room for, in commits some of which fail, the newest are
+// known and the others are not.
+func TestManyEvents(t *testing.T) {
+	const room, each = 5000, 700
+	x := idempotency.NewIndex(room, 0)
+	now := time.Unix(1_800_000_000, 0)
+	id := func(i int) idempotency.ID { return idempotency.IDOf(fmt.Sprint(i)) }
+	written := 0
+	for commit := range 60 {
+		for i := range each {
+			if v, _ := x.Check(id(written+i), contentOf("1")); v != idempotency.New {
+				t.Fatalf("event %d: %v", written+i, v)
+			}
+			x.Stage(id(written+i), contentOf("1"), idempotency.New)
+		}
+		if commit%3 == 1 {
+			x.Unstage(commit % each)
+			x.Unstage(0)
+			continue
+		}
+		written += each
+		x.Commit(now)
+		if n := x.Len(); n != min(written, room) {
+			t.Fatalf("%d events are remembered, want %d", n, min(written, room))
+		}
+	}
+	for i := range written {
+		want := idempotency.New
+		if i >= written-room {
+			want = idempotency.Same
+		}
+		if v, _ := x.Check(id(i), contentOf("1")); v != want {
+			t.Fatalf("event %d of %d: %v, want %v", i, written, v, want)
+		}
+	}
+}
+
 // BenchmarkIndex checks and takes in events, in commits of 1,000, with room for 100,000.
 func BenchmarkIndex(b *testing.B) {
 	x := idempotency.NewIndex(100_000, time.Hour)
