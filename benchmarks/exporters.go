@@ -61,11 +61,21 @@ func startFile(o *options) (*running, error) {
 // startAuditlog starts ours. Every acknowledged call is synced. Nothing is compressed:
 // the file exporter does not either.
 func startAuditlog(o *options, scope string) (*running, error) {
+	return startAuditlogWith(o, scope, map[string]any{})
+}
+
+// startForgetful starts ours as it is for records without ids: it knows none again.
+func startForgetful(o *options, scope string) (*running, error) {
+	return startAuditlogWith(o, scope, map[string]any{"max_events": 0})
+}
+
+func startAuditlogWith(o *options, scope string, idempotency map[string]any) (*running, error) {
 	return start(o, auditlogexporter.NewFactory(), func(dir string) map[string]any {
 		return map[string]any{
-			"directory": filepath.Join(dir, "log"),
-			"rotation":  map[string]any{"compression": "none"},
-			"signing":   map[string]any{"key_file": filepath.Join(dir, "key.pem"), "scope": scope},
+			"idempotency": idempotency,
+			"directory":   filepath.Join(dir, "log"),
+			"rotation":    map[string]any{"compression": "none"},
+			"signing":     map[string]any{"key_file": filepath.Join(dir, "key.pem"), "scope": scope},
 		}
 	})
 }

@@ -34,6 +34,7 @@ func writing(ctx context.Context, o *options) error {
 		all := []measurement{
 			one("file", func() (*running, error) { return startFile(o) }),
 			one("auditlog, scope checkpoint", func() (*running, error) { return startAuditlog(o, "checkpoint") }),
+			one("auditlog, scope checkpoint, ids not remembered", func() (*running, error) { return startForgetful(o, "checkpoint") }),
 			one("auditlog, scope event", func() (*running, error) { return startAuditlog(o, "event") }),
 		}
 		samples, err := alternate(o.rounds, all)
