@@ -164,8 +164,17 @@ func startCollector(t *testing.T, dir, health string, args ...string) *process {
 // anything.
 func launch(t *testing.T, dir string, command ...string) *process {
 	t.Helper()
+	return launchAs(t, dir, nil, command...)
+}
+
+// launchAs starts it as another user.
+func launchAs(t *testing.T, dir string, user *syscall.Credential, command ...string) *process {
+	t.Helper()
 	p := &process{cmd: exec.Command(command[0], command[1:]...), output: new(output), exited: make(chan struct{})}
 	p.cmd.Dir = dir
+	if user != nil {
+		p.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: user}
+	}
 	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
 	require.NoError(t, p.cmd.Start())
 	go func() {
