@@ -6,8 +6,10 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -39,7 +41,12 @@ func TestTerminatedUnderLoad(t *testing.T) {
 				case <-p.exited:
 					require.NoError(t, p.err)
 				case <-deadline.C:
-					p.kill(t)
+					// It may end by itself just now.
+					p.killed = true
+					if err := p.cmd.Process.Kill(); !errors.Is(err, os.ErrProcessDone) {
+						require.NoError(t, err)
+					}
+					<-p.exited
 				}
 				stop()
 				a.check(t, w.site)
