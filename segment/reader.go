@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync"
 )
 
 // What a Reader finds wrong with a segment's outer form. All are wrapped with
@@ -32,12 +33,17 @@ var (
 
 const readBufferBytes = 256 << 10
 
+// buffers spares those who look at a growing segment again and again an allocation each
+// time.
+var buffers = sync.Pool{New: func() any { return new([readBufferBytes]byte) }}
+
 // Reader reads a segment line by line, compressed or not, in memory that its
 // longest line bounds. It is for one goroutine at a time.
 type Reader struct {
 	name   string
 	file   fs.File
 	src    io.ReadCloser
+	pooled *[readBufferBytes]byte // what buf was at first; nil if it is not to be given back
 	buf    []byte
 	start  int // first byte of buf not yet returned
 	end    int // behind the last byte of buf read
@@ -60,16 +66,51 @@ func Open(fsys fs.FS, name string, size int64) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{name: name, file: file, buf: make([]byte, readBufferBytes)}
 	var plain io.Reader = file
 	if size >= 0 && parsed.Compression == None {
 		plain = io.LimitReader(file, size)
 	}
-	if r.src, err = NewDecompressor(plain, parsed.Compression); err != nil {
+	src, err := NewDecompressor(plain, parsed.Compression)
+	if err != nil {
 		file.Close()
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
-	return r, nil
+	return &Reader{name: name, file: file, src: src, buf: make([]byte, readBufferBytes)}, nil
+}
+
+// OpenAt is [Open] for a plain segment of which the lines before an offset are known: it
+// reads from there on. Line counts from there, Offset and End from the file's beginning.
+// No line is good any longer once the Reader is closed.
+func OpenAt(fsys fs.FS, name string, offset, size int64) (*Reader, error) {
+	parsed, err := ParseName(name)
+	if err != nil {
+		return nil, err
+	}
+	if parsed.Compression != None {
+		return nil, fmt.Errorf("read %s from byte %d on: it is compressed", name, offset)
+	}
+	file, err := OpenRegular(fsys, name)
+	if err != nil {
+		return nil, err
+	}
+	if offset > 0 {
+		seeker, ok := file.(io.Seeker)
+		if !ok {
+			err = errors.New("its file system cannot do that")
+		} else {
+			_, err = seeker.Seek(offset, io.SeekStart)
+		}
+		if err != nil {
+			file.Close()
+			return nil, fmt.Errorf("read %s from byte %d on: %w", name, offset, err)
+		}
+	}
+	var src io.Reader = file
+	if size >= 0 {
+		src = io.LimitReader(file, size-offset)
+	}
+	pooled := buffers.Get().(*[readBufferBytes]byte)
+	return &Reader{name: name, file: file, src: io.NopCloser(src), pooled: pooled, buf: pooled[:], offset: offset}, nil
 }
 
 // NewReader reads the lines of a plain segment from src; name is for errors.
@@ -198,6 +239,11 @@ func (r *Reader) End() int64 { return r.offset }
 
 // Close closes the file.
 func (r *Reader) Close() error {
+	if r.pooled != nil {
+		buffers.Put(r.pooled)
+		r.pooled, r.buf, r.start, r.end = nil, nil, 0, 0
+		r.err = fs.ErrClosed
+	}
 	err := r.src.Close()
 	if r.file != nil {
 		err = errors.Join(err, r.file.Close())

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,8 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -251,4 +254,50 @@ func FuzzReader(f *testing.F) {
 			t.Errorf("%q reads as %q", stored, lines)
 		}
 	})
+}
+
+// What is read from an offset on is what reading the whole gives from there on, with the
+// same places.
+func TestOpenAt(t *testing.T) {
+	dir := t.TempDir()
+	name := plainName
+	content := "first\nsecond\n" + strings.Repeat("x", 600<<10) + "\nlast\npart"
+	require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
+	fsys := os.DirFS(dir)
+	for range 2 { // with a buffer of its own, and with one that is used again
+		whole, err := segment.Open(fsys, name, -1)
+		require.NoError(t, err)
+		for whole.End() < int64(len(content)-4) {
+			from := whole.End()
+			want, err := whole.Next()
+			require.NoError(t, err)
+			r, err := segment.OpenAt(fsys, name, from, whole.End())
+			require.NoError(t, err)
+			got, err := r.Next()
+			require.NoError(t, err)
+			assert.Equal(t, string(want), string(got))
+			assert.Equal(t, whole.Offset(), r.Offset())
+			assert.Equal(t, whole.End(), r.End())
+			_, err = r.Next()
+			assert.Equal(t, io.EOF, err, "that is where it is to end")
+			require.NoError(t, r.Close())
+			_, err = r.Next()
+			assert.ErrorIs(t, err, fs.ErrClosed)
+		}
+		require.NoError(t, whole.Close())
+	}
+	r, err := segment.OpenAt(fsys, name, int64(len(content)), -1)
+	require.NoError(t, err)
+	_, err = r.Next()
+	assert.Equal(t, io.EOF, err)
+	require.NoError(t, r.Close())
+
+	_, err = segment.OpenAt(fsys, name+".zst", 1, -1)
+	assert.ErrorContains(t, err, "it is compressed")
+	_, err = segment.OpenAt(fsys, "other", 1, -1)
+	assert.Error(t, err)
+	link := strings.Replace(name, "00Z", "01Z", 1)
+	require.NoError(t, os.Symlink(name, filepath.Join(dir, link)))
+	_, err = segment.OpenAt(fsys, link, 1, -1)
+	assert.ErrorIs(t, err, segment.ErrNotRegular)
 }

@@ -94,7 +94,7 @@ func (s *shower) all(ctx context.Context) error {
 // segment prints the lines of a segment that come after those that have been
 // looked at.
 func (s *shower) segment(ctx context.Context, f segment.File) error {
-	r, base, err := s.open(f)
+	r, err := s.open(f)
 	if err != nil {
 		return err
 	}
@@ -111,10 +111,10 @@ func (s *shower) segment(ctx context.Context, f segment.File) error {
 		if err != nil {
 			return err
 		}
-		if base+r.End() <= s.offset {
+		if r.End() <= s.offset {
 			continue
 		}
-		s.offset = base + r.End()
+		s.offset = r.End()
 		if segment.KindOf(line) != segment.KindEvent {
 			continue
 		}
@@ -130,7 +130,7 @@ func (s *shower) segment(ctx context.Context, f segment.File) error {
 			text, err = s.text(parsed.Canonical)
 		}
 		if err != nil {
-			fmt.Fprintf(s.warn, "auditlog: %s, byte %d: an event is malformed and not shown: run auditlog verify\n", f.Name, base+r.Offset())
+			fmt.Fprintf(s.warn, "auditlog: %s, byte %d: an event is malformed and not shown: run auditlog verify\n", f.Name, r.Offset())
 			continue
 		}
 		s.shown++
@@ -142,42 +142,15 @@ func (s *shower) segment(ctx context.Context, f segment.File) error {
 }
 
 // open opens a segment at the offset where the last look ended, or, if it is
-// compressed, at its start. base is the offset in the content.
-func (s *shower) open(f segment.File) (r lineReader, base int64, err error) {
-	if f.Parsed.Compression != segment.None || s.offset == 0 {
-		r, err := segment.Open(s.fsys, f.Name, f.Size)
-		if err != nil {
-			return nil, 0, err
-		}
-		return r, 0, nil
-	}
-	file, err := segment.OpenRegular(s.fsys, f.Name)
-	if err != nil {
-		return nil, 0, err
+// compressed, at its start.
+func (s *shower) open(f segment.File) (*segment.Reader, error) {
+	if f.Parsed.Compression != segment.None {
+		return segment.Open(s.fsys, f.Name, f.Size)
 	}
 	// A restart of the writer may have cut off what was read as its tail.
 	s.offset = min(s.offset, f.Size)
-	if _, err := file.(io.Seeker).Seek(s.offset, io.SeekStart); err != nil {
-		return nil, 0, errors.Join(err, file.Close())
-	}
-	return tail{segment.NewReader(io.LimitReader(file, f.Size-s.offset), f.Name), file}, s.offset, nil
+	return segment.OpenAt(s.fsys, f.Name, s.offset, f.Size)
 }
-
-// lineReader is a segment.Reader.
-type lineReader interface {
-	Next() ([]byte, error)
-	Offset() int64
-	End() int64
-	Close() error
-}
-
-// tail is a reader together with its file.
-type tail struct {
-	*segment.Reader
-	file io.Closer
-}
-
-func (t tail) Close() error { return errors.Join(t.Reader.Close(), t.file.Close()) }
 
 // text is how an event is printed.
 func (s *shower) text(canonical []byte) ([]byte, error) {
