@@ -188,7 +188,7 @@ func TestInstances(t *testing.T) {
 	}
 	again := run(third, "pod-0")
 	eventually(t, "the third collector ends", again.ended)
-	assert.Contains(t, again.output.String(), "each log has one writer")
+	assert.Contains(t, again.output.String(), "give this one a directory of its own")
 	again.killed = true // its output is of no interest
 
 	// While they run, and afterwards.

@@ -124,9 +124,10 @@ func (l *Log) put(g *group, reason string, start time.Time) error {
 	}
 	durable = true
 	l.tree, l.mark, l.note, l.degraded, l.pending = c.tree, c.mark, c.note, c.degraded, nil
+	name := l.active.name.String()
 	for _, call := range g.calls {
 		call.receipt.TreeSize = l.tree.Size()
-		call.receipt.Segment = l.active.name.String()
+		call.receipt.Segment = name
 	}
 	l.witnessing.committed(l, c)
 	l.maintenance.committed()
@@ -145,6 +146,8 @@ func (l *Log) put(g *group, reason string, start time.Time) error {
 		Duration:     time.Since(start),
 		SyncDuration: syncTime,
 		TreeSize:     l.tree.Size(),
+		Segment:      name,
+		SegmentBytes: l.active.size,
 	})
 	return nil
 }

@@ -81,7 +81,7 @@ func OpenDirectory(path string) (_ FS, err error) {
 	}
 	root, err := os.OpenRoot(path)
 	if err != nil {
-		return nil, fmt.Errorf("open the log directory: %w", err)
+		return nil, fmt.Errorf("open the directory: %w", err)
 	}
 	d := &directory{path: path, root: root, FS: root.FS()}
 	defer func() {
@@ -90,11 +90,11 @@ func OpenDirectory(path string) (_ FS, err error) {
 		}
 	}()
 	if d.self, err = root.Open("."); err != nil {
-		return nil, fmt.Errorf("open the log directory %s: %w", path, err)
+		return nil, fmt.Errorf("open the directory %s: %w", path, err)
 	}
 	info, err := d.self.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("open the log directory %s: %w", path, err)
+		return nil, fmt.Errorf("open the directory %s: %w", path, err)
 	}
 	if err := checkDirectory(path, info); err != nil {
 		return nil, err
@@ -112,7 +112,7 @@ func createDirectory(path string) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		parent := parentOf(path)
 		if parent == path {
-			return fmt.Errorf("create the log directory: %w", err)
+			return fmt.Errorf("create the directory: %w", err)
 		}
 		if err := createDirectory(parent); err != nil {
 			return err
@@ -126,18 +126,18 @@ func createDirectory(path string) error {
 		err = os.Chmod(path, dirMode) // whatever the umask is
 	}
 	if err != nil {
-		return fmt.Errorf("create the log directory: %w", err)
+		return fmt.Errorf("create the directory: %w", err)
 	}
 	parent, err := os.Open(parentOf(path))
 	if err != nil {
-		return fmt.Errorf("create the log directory %s: %w", path, err)
+		return fmt.Errorf("create the directory %s: %w", path, err)
 	}
 	err = parent.Sync()
 	if cerr := parent.Close(); err == nil {
 		err = cerr
 	}
 	if err != nil {
-		return fmt.Errorf("make the new log directory %s durable: %w", path, err)
+		return fmt.Errorf("make the new directory %s durable: %w", path, err)
 	}
 	return nil
 }
@@ -190,7 +190,7 @@ func (d *directory) Remove(name string) error { return d.root.Remove(name) }
 
 func (d *directory) Sync() error {
 	if err := d.self.Sync(); err != nil {
-		return fmt.Errorf("sync the log directory %s: %w", d.path, err)
+		return fmt.Errorf("sync the directory %s: %w", d.path, err)
 	}
 	return nil
 }
@@ -202,17 +202,17 @@ func (d *directory) Same(a, b fs.FileInfo) bool { return os.SameFile(a, b) }
 func (d *directory) Present() error {
 	at, err := os.Stat(d.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the log directory is gone: %w", err)
+		return fmt.Errorf("the directory is gone: %w", err)
 	}
 	if err != nil {
-		return fmt.Errorf("look at the log directory: %w", err)
+		return fmt.Errorf("look at the directory: %w", err)
 	}
 	open, err := d.self.Stat()
 	if err != nil {
-		return fmt.Errorf("the log directory %s cannot be read: %w", d.path, err)
+		return fmt.Errorf("the directory %s cannot be read: %w", d.path, err)
 	}
 	if !os.SameFile(at, open) {
-		return fmt.Errorf("the log directory %s: %w", d.path, errReplaced)
+		return fmt.Errorf("the directory %s: %w", d.path, errReplaced)
 	}
 	return nil
 }

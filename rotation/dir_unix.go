@@ -26,10 +26,10 @@ func checkDirectory(path string, info fs.FileInfo) error {
 		return fmt.Errorf("%s is not a directory", path)
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != uint32(os.Geteuid()) {
-		return fmt.Errorf("the log directory %s belongs to user %d, but the collector runs as %d: chown it, or choose another directory", path, st.Uid, os.Geteuid())
+		return fmt.Errorf("the directory %s belongs to user %d, but the collector runs as %d: chown it, or choose another directory", path, st.Uid, os.Geteuid())
 	}
 	if perm := info.Mode().Perm(); perm&0o022 != 0 {
-		return fmt.Errorf("the log directory %s has mode %#o, others can write to it: chmod 700 %s", path, perm, path)
+		return fmt.Errorf("the directory %s has mode %#o, others can write to it: chmod 700 %s", path, perm, path)
 	}
 	return nil
 }
@@ -39,15 +39,15 @@ func checkDirectory(path string, info fs.FileInfo) error {
 // and be removed. Both die with the process that holds them, so none is ever stale.
 func takeLock(root *os.Root, self *os.File, path string) (_ *os.File, err error) {
 	if info, err := root.Lstat(segment.LockName); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("lock the log directory %s: %s is not a regular file", path, segment.LockName)
+		return nil, fmt.Errorf("lock the directory %s: %s is not a regular file", path, segment.LockName)
 	}
 	f, err := root.OpenFile(segment.LockName, os.O_RDWR|os.O_CREATE, fileMode)
 	if err != nil {
-		return nil, fmt.Errorf("lock the log directory %s: %w", path, err)
+		return nil, fmt.Errorf("lock the directory %s: %w", path, err)
 	}
 	if err := f.Chmod(fileMode); err != nil { // whatever the umask is
 		f.Close()
-		return nil, fmt.Errorf("lock the log directory %s: %w", path, err)
+		return nil, fmt.Errorf("lock the directory %s: %w", path, err)
 	}
 	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if err == nil {
@@ -58,9 +58,9 @@ func takeLock(root *os.Root, self *os.File, path string) (_ *os.File, err error)
 	}
 	f.Close()
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		return nil, fmt.Errorf("the log directory %s: %w: each log has one writer; give this one a directory of its own", path, ErrLocked)
+		return nil, fmt.Errorf("the directory %s: %w: it has one writer; give this one a directory of its own", path, ErrLocked)
 	}
-	return nil, fmt.Errorf("lock the log directory %s: %w", path, err)
+	return nil, fmt.Errorf("lock the directory %s: %w", path, err)
 }
 
 func freeBytes(f *os.File) (uint64, error) {

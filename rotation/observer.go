@@ -51,6 +51,10 @@ type Commit struct {
 	Duration, SyncDuration time.Duration
 	// TreeSize is the number of leaves in the log.
 	TreeSize uint64
+	// Segment is the name of the active segment, SegmentBytes its size: all of it is
+	// durable.
+	Segment      string
+	SegmentBytes int64
 }
 
 type unobserved struct{}

@@ -65,7 +65,7 @@ const headerTime = "2006-01-02T15:04:05.000000000Z"
 // AppendHeader appends a header line, without LF.
 func AppendHeader(dst []byte, h Header) []byte {
 	dst = append(dst, headerStart+`{"format":"`+Format+`","origin":`...)
-	dst = appendString(dst, []byte(h.Origin))
+	dst = AppendString(dst, []byte(h.Origin))
 	dst = append(dst, `,"first_index":`...)
 	dst = strconv.AppendUint(dst, h.FirstIndex, 10)
 	dst = append(dst, `,"frontier":[`...)
@@ -78,16 +78,16 @@ func AppendHeader(dst []byte, h Header) []byte {
 	dst = append(dst, `],"created":"`...)
 	dst = h.Created.UTC().AppendFormat(dst, headerTime)
 	dst = append(dst, `","scope":`...)
-	dst = appendString(dst, []byte(h.Scope))
+	dst = AppendString(dst, []byte(h.Scope))
 	dst = append(dst, `,"keys":[`...)
 	for i, k := range h.Keys {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
 		dst = append(dst, `{"id":`...)
-		dst = appendString(dst, []byte(k.ID))
+		dst = AppendString(dst, []byte(k.ID))
 		dst = append(dst, `,"algorithm":`...)
-		dst = appendString(dst, []byte(k.Algorithm))
+		dst = AppendString(dst, []byte(k.Algorithm))
 		dst = append(dst, `,"public_key":`...)
 		dst = appendBase64(dst, k.PublicKey)
 		dst = append(dst, '}')

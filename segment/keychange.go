@@ -23,7 +23,7 @@ const keyChangeStart = `{"key_change":`
 // the signed note.
 func AppendKeyChange(dst, note []byte) []byte {
 	dst = append(dst, keyChangeStart...)
-	dst = appendString(dst, note)
+	dst = AppendString(dst, note)
 	return append(dst, '}')
 }
 

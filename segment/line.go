@@ -182,7 +182,7 @@ func isKeyID(b []byte) bool {
 // signed note.
 func AppendCheckpoint(dst, note []byte) []byte {
 	dst = append(dst, checkpointStart...)
-	dst = appendString(dst, note)
+	dst = AppendString(dst, note)
 	return append(dst, '}')
 }
 

@@ -10,9 +10,9 @@ import (
 	"unicode/utf8"
 )
 
-// appendString appends s as a JSON string in the one form that RFC 8785,
-// section 3.2.2.2, allows. s is valid UTF-8.
-func appendString(dst []byte, s []byte) []byte {
+// AppendString appends s, in UTF-8, as a JSON string in the one form that RFC 8785,
+// section 3.2.2.2, allows.
+func AppendString(dst []byte, s []byte) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
 	start := 0
@@ -44,7 +44,7 @@ func appendString(dst []byte, s []byte) []byte {
 }
 
 // unquote appends to dst what the JSON string s, quotes included, stands for.
-// It accepts only the form that appendString writes.
+// It accepts only the form that AppendString writes.
 func unquote(dst, s []byte) ([]byte, error) {
 	if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
 		return dst, errors.New("not a JSON string")
@@ -132,4 +132,4 @@ func decodeBase64(dst, s []byte) ([]byte, error) {
 }
 
 // Quote returns s as a JSON string in the form that RFC 8785, section 3.2.2.2, allows.
-func Quote(s []byte) []byte { return appendString(nil, s) }
+func Quote(s []byte) []byte { return AppendString(nil, s) }

@@ -1,0 +1,14 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package receipt has the form of receipts: what tells a producer where an event of its
+// stands in a log, and binds the log to that.
+//
+// A [Receipt] names the event, the index and the hash of its leaf, and holds the signed
+// checkpoint of the commit that wrote it (c2sp.org/tlog-checkpoint) with the inclusion
+// proof that leads from the leaf to it (RFC 6962, section 2.1.1). A log that is shown
+// later and does not have that leaf there contradicts its own signature.
+//
+// [Paths] makes the inclusion proofs of all leaves of a commit. Package
+// [github.com/otel-auditlog/auditlogexporter/receipt/issuer] writes receipts.
+package receipt

@@ -1,0 +1,204 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package receipt_test
+
+import (
+	"crypto/ed25519"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/mod/sumdb/tlog"
+	"pgregory.net/rapid"
+
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/receipt"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+func leafHash(n uint64) merkle.Hash { return merkle.LeafHash(fmt.Appendf(nil, "leaf %d", n)) }
+
+// The paths are those that the Go team's library makes, which keeps every hash.
+func TestPathsAgainstLibrary(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var tree merkle.Frontier
+		var stored []tlog.Hash
+		var paths receipt.Paths
+		reader := tlog.HashReaderFunc(func(indexes []int64) (hashes []tlog.Hash, _ error) {
+			for _, at := range indexes {
+				hashes = append(hashes, stored[at])
+			}
+			return hashes, nil
+		})
+		for range rapid.IntRange(1, 6).Draw(t, "commits") {
+			var leaves []merkle.Hash
+			for range rapid.IntRange(1, 40).Draw(t, "leaves") {
+				n := tree.Size() + uint64(len(leaves))
+				leaves = append(leaves, leafHash(n))
+				more, err := tlog.StoredHashesForRecordHash(int64(n), tlog.Hash(leafHash(n)), reader)
+				require.NoError(t, err)
+				stored = append(stored, more...)
+			}
+			paths.Set(&tree, leaves)
+			first := tree.Size()
+			for _, leaf := range leaves {
+				tree.Append(leaf)
+			}
+			grown, err := paths.Tree()
+			require.NoError(t, err)
+			require.Equal(t, tree.Size(), grown.Size())
+			require.Equal(t, tree.Hashes(), grown.Hashes())
+			for i := range leaves {
+				index := first + uint64(i)
+				path, err := paths.Of(index)
+				require.NoError(t, err)
+				want, err := tlog.ProveRecord(int64(tree.Size()), int64(index), reader)
+				require.NoError(t, err)
+				require.Len(t, path, len(want))
+				for i := range want {
+					require.Equal(t, merkle.Hash(want[i]), path[i])
+				}
+			}
+			if first > 0 {
+				_, err := paths.Of(0)
+				if first > 3 { // else the frontier may tell
+					require.Error(t, err, "leaves of before are not known")
+				}
+			}
+		}
+	})
+}
+
+func example(t testing.TB) (*receipt.Receipt, *signing.PublicKey) {
+	t.Helper()
+	signer, err := signing.NewSigner(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)), nil)
+	require.NoError(t, err)
+	var tree merkle.Frontier
+	var paths receipt.Paths
+	leaves := []merkle.Hash{leafHash(0), leafHash(1), leafHash(2), leafHash(3), leafHash(4)}
+	paths.Set(&tree, leaves)
+	grown, err := paths.Tree()
+	require.NoError(t, err)
+	r := &receipt.Receipt{EventID: "order-17 \"x\"\u2028<\x01>", Index: 3, LeafHash: leaves[3]}
+	r.Path, err = paths.Of(3)
+	require.NoError(t, err)
+	r.Checkpoint, err = signing.SignCheckpoint("test.example/auditlog", 5, grown.Root(), signer)
+	require.NoError(t, err)
+	return r, signer.Public()
+}
+
+// The form is what docs/receipts.md says, byte for byte, and a pipeline that reorders or
+// adds members does no harm.
+func TestReceiptText(t *testing.T) {
+	r, key := example(t)
+	line := r.Append(nil)
+	golden := filepath.Join("testdata", "receipt.json")
+	if os.Getenv("UPDATE_GOLDEN") != "" {
+		require.NoError(t, os.WriteFile(golden, append(line, '\n'), 0o600))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), string(line)+"\n", "Ed25519 signatures are the same each time")
+	assert.True(t, receipt.IsLine(line))
+
+	parsed, err := receipt.Parse(line)
+	require.NoError(t, err)
+	assert.Equal(t, r, parsed)
+	var members map[string]any
+	require.NoError(t, json.Unmarshal(line, &members))
+	members["log.file.name"] = "receipts-0.jsonl"
+	other, err := json.MarshalIndent(members, "", " ")
+	require.NoError(t, err)
+	parsed, err = receipt.Parse(other)
+	require.NoError(t, err)
+	assert.Equal(t, r, parsed)
+
+	c, err := parsed.Check()
+	require.NoError(t, err)
+	_, by, err := signing.OpenCheckpoint(parsed.Checkpoint, c.Origin, []*signing.PublicKey{key})
+	require.NoError(t, err)
+	assert.Len(t, by, 1)
+
+	r.EventID = ""
+	parsed, err = receipt.Parse(r.Append(nil))
+	require.NoError(t, err)
+	assert.Equal(t, r, parsed)
+}
+
+func TestReceiptRefused(t *testing.T) {
+	r, _ := example(t)
+	good := string(r.Append(nil))
+	for name, bad := range map[string]string{
+		"empty":                      "",
+		"no object":                  "17",
+		"cut off":                    good[:len(good)-1],
+		"another form":               strings.Replace(good, "auditlog/v1", "auditlog/v2", 1),
+		"no form":                    strings.Replace(good, `"receipt"`, `"proof"`, 1),
+		"negative index":             strings.Replace(good, `"index":3`, `"index":-3`, 1),
+		"index is no integer":        strings.Replace(good, `"index":3`, `"index":3.0`, 1),
+		"no index":                   strings.Replace(good, `"index":3,`, ``, 1),
+		"index beyond the tree":      strings.Replace(good, `"index":3`, `"index":5`, 1),
+		"short leaf hash":            strings.Replace(good, `"leaf_hash":"`, `"leaf_hash":"AAAA`, 1),
+		"leaf hash not base64":       strings.Replace(good, `"leaf_hash":"`, `"leaf_hash":"!`, 1),
+		"short hash in path":         strings.Replace(good, `"path":["`, `"path":["AAAA","`, 1),
+		"path too long":              strings.Replace(good, `"path":[`, `"path":[`+strings.Repeat(`"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",`, 64), 1),
+		"origin of another":          strings.Replace(good, `"origin":"test`, `"origin":"best`, 1),
+		"no checkpoint":              strings.Replace(good, `"checkpoint":`, `"checked":`, 1),
+		"checkpoint is none":         strings.Replace(good, `"checkpoint":"test.example/auditlog\n`, `"checkpoint":"test.example/auditlog\n\n`, 1),
+		"an id of more than a KiB":   strings.Replace(good, `"event_id":"`, `"event_id":"`+strings.Repeat("x", 1025), 1),
+		"more than 64 KiB of spaces": good + strings.Repeat(" ", 64<<10),
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.NotEqual(t, good, bad)
+			_, err := receipt.Parse([]byte(bad))
+			require.ErrorContains(t, err, "not a receipt: ")
+		})
+	}
+}
+
+// Whatever is changed of what a receipt proves, it does not prove it any more.
+func TestReceiptProvesNothingElse(t *testing.T) {
+	for name, change := range map[string]func(r *receipt.Receipt){
+		"index":   func(r *receipt.Receipt) { r.Index = 2 },
+		"leaf":    func(r *receipt.Receipt) { r.LeafHash[0] ^= 1 },
+		"path":    func(r *receipt.Receipt) { r.Path[1][0] ^= 1 },
+		"shorter": func(r *receipt.Receipt) { r.Path = r.Path[1:] },
+		"longer":  func(r *receipt.Receipt) { r.Path = append(r.Path, merkle.Hash{}) },
+		"checkpoint": func(r *receipt.Receipt) {
+			r.Checkpoint = []byte(strings.Replace(string(r.Checkpoint), "\n5\nN", "\n5\nO", 1))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, _ := example(t)
+			_, err := r.Check()
+			require.NoError(t, err)
+			change(r)
+			_, err = r.Check()
+			require.ErrorIs(t, err, receipt.ErrUnproven)
+		})
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	r, _ := example(f)
+	f.Add(r.Append(nil))
+	f.Add([]byte(`{"receipt":"auditlog/v1","origin":"a","index":0,"leaf_hash":"","path":[],"checkpoint":""}`))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		r, err := receipt.Parse(line)
+		if err != nil {
+			return
+		}
+		_, _ = r.Check()
+		again, err := receipt.Parse(r.Append(nil))
+		if err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		assert.Equal(t, r, again)
+	})
+}
