@@ -83,6 +83,8 @@ type Config struct {
 	Sequences SequencesConfig `mapstructure:"sequences"`
 	// Idempotency says how records are known that are sent again.
 	Idempotency IdempotencyConfig `mapstructure:"idempotency"`
+	// Receipts says whether receipts are written, and where.
+	Receipts ReceiptsConfig `mapstructure:"receipts"`
 }
 
 // WitnessConfig names a witness.
@@ -205,6 +207,7 @@ func createDefaultConfig() component.Config {
 		IngressVerification: IngressOff,
 		Sequences:           SequencesConfig{MaxStreams: defaultStreams},
 		Idempotency:         IdempotencyConfig{MaxEvents: defaultRemembered, OnConflict: OnConflictRefuse},
+		Receipts:            defaultReceipts(),
 	}
 }
 
@@ -246,6 +249,7 @@ func (c *Config) Validate() error {
 	c.validateIngress(&p)
 	c.validateSequences(&p)
 	c.validateIdempotency(&p)
+	c.validateReceipts(&p)
 	return errors.Join(p...)
 }
 

@@ -64,7 +64,6 @@ var goodCases = map[string]func(*auditlogexporter.Config){
 			Scope:             segment.ScopeCheckpoint,
 			OnFailure:         auditlogexporter.OnFailureWriteUnsigned,
 		}
-		c.Sync = auditlogexporter.SyncNever
 		c.Rotation = auditlogexporter.RotationConfig{MaxSizeMiB: 200, MaxAge: 90 * time.Minute, Compression: segment.Gzip}
 		c.Retention = auditlogexporter.RetentionConfig{MaxSegments: 400, MaxAge: 400 * 24 * time.Hour, MaxTotalSizeMiB: 10240}
 		c.MinFreeSpaceMiB = 1024
@@ -82,6 +81,7 @@ var goodCases = map[string]func(*auditlogexporter.Config){
 		}
 		c.Sequences.MaxStreams = 500
 		c.Idempotency = auditlogexporter.IdempotencyConfig{MaxEvents: 5000, MaxAge: 36 * time.Hour, OnConflict: auditlogexporter.OnConflictRecord}
+		c.Receipts = auditlogexporter.ReceiptsConfig{Directory: "/var/lib/otelcol/audit-receipts", MaxSizeMiB: 20}
 		c.Mapping.Strict = true
 		c.Mapping.UserID = []string{"enduser.id"}
 		c.Mapping.Resources = []event.ResourcePair{{Type: "asset.kind", ID: "asset.id"}}
@@ -101,6 +101,7 @@ var goodCases = map[string]func(*auditlogexporter.Config){
 		c.Signing.PreviousKeyFile = "audit-log-key-2025.pem"
 	},
 	"auditlog/no_limits": func(c *auditlogexporter.Config) {
+		c.Sync = auditlogexporter.SyncNever
 		c.Rotation = auditlogexporter.RotationConfig{Compression: segment.None}
 		c.MinFreeSpaceMiB = 0
 	},
@@ -156,6 +157,13 @@ var badCases = map[string][]string{
 	"auditlog/too_many_events":                  {"idempotency::max_events: ", "1000000000"},
 	"auditlog/negative_memory":                  {"idempotency::max_age: ", "-1h"},
 	"auditlog/unknown_conflict":                 {"idempotency::on_conflict: ", `"ignore"`, "refuse", "record"},
+	"auditlog/receipts_in_the_log":              {"receipts::directory: ", "audit-log/receipts", "/var/lib/otelcol/audit-receipts"},
+	"auditlog/log_in_the_receipts":              {"receipts::directory: ", "lie in one another"},
+	"auditlog/key_in_the_receipts":              {"signing::key_file: ", "handed out"},
+	"auditlog/receipts_of_what_is_not_synced":   {"receipts::directory: ", "sync is never", "write always"},
+	"auditlog/receipts_of_no_size":              {"receipts::max_size_mib: 0: ", "such as 100"},
+	"auditlog/receipts_of_negative_size":        {"receipts::max_size_mib: -1: ", "such as 100"},
+	"auditlog/negative_files":                   {"receipts::max_files: ", "-1"},
 	"auditlog/negative_streams":                 {"sequences::max_streams: ", "-1"},
 	"auditlog/too_many_streams":                 {"sequences::max_streams: ", "1000000000"},
 	"auditlog/unknown_rotate_key":               {"signing::rotate_key: ", `"daily"`, "never", "segment"},

@@ -45,6 +45,8 @@ type auditExporter struct {
 	log        *rotation.Log
 	partitions *partitions
 	witnesses  []*client.Client
+	// receipts is set by start; nil if none are written.
+	receipts *receipts
 	// producers is set by start, too; nil if no proofs are checked.
 	producers *ingress.Verifier
 }
@@ -86,6 +88,12 @@ func (e *auditExporter) start(ctx context.Context, host component.Host) (err err
 	if e.producers, err = openProducers(c); err != nil {
 		return err
 	}
+	e.receipts = e.openReceipts()
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, e.receipts.close(ctx))
+		}
+	}()
 	if c.PartitionBy != "" {
 		if e.partitions, err = openPartitions(ctx, e, k); err != nil {
 			return err
@@ -98,8 +106,12 @@ func (e *auditExporter) start(ctx context.Context, host component.Host) (err err
 		return err
 	}
 	o.Follower = e.followStreams(ctx, o, e.telemetry)
+	receipted := e.receipts.of(c, "", &o, e.telemetry)
 	if e.log, err = rotation.Open(ctx, o); err != nil {
 		return err
+	}
+	if err := receipted.begin(e.log); err != nil {
+		return errors.Join(err, e.log.Close(context.WithoutCancel(ctx)))
 	}
 	e.intake.open()
 	e.logger.Info("The audit log is open",
@@ -148,7 +160,7 @@ func (e *auditExporter) logOptions(k keys) rotation.Options {
 func (e *auditExporter) shutdown(ctx context.Context) error {
 	defer e.telemetry.builder.Shutdown()
 	if e.partitions != nil {
-		return errors.Join(e.intake.close(ctx), e.partitions.close(ctx))
+		return errors.Join(e.intake.close(ctx), e.partitions.close(ctx), e.receipts.close(ctx))
 	}
 	if e.log == nil {
 		return nil
@@ -157,7 +169,7 @@ func (e *auditExporter) shutdown(ctx context.Context) error {
 	for _, w := range e.witnesses {
 		w.Close()
 	}
-	return err
+	return errors.Join(err, e.receipts.close(ctx))
 }
 
 // consume returns nil when all records are in the log: signed, covered by a signed

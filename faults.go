@@ -11,10 +11,10 @@ import (
 	"sync"
 )
 
-// faults are why partitions cannot be written, put together to what the exporter's status
-// says.
+// faults are why something cannot be done in partitions, put together to what the
+// exporter's status says.
 type faults struct {
-	health *health
+	report func(error)
 	mu     sync.Mutex
 	of     map[string]error
 }
@@ -31,7 +31,7 @@ func (f *faults) set(name string, err error) {
 	} else {
 		f.of[name] = err
 	}
-	f.health.written(f.sum())
+	f.report(f.sum())
 }
 
 // sum tells of the first fault by name, and how many there are.
@@ -41,6 +41,9 @@ func (f *faults) sum() error {
 	case 0:
 		return nil
 	case 1:
+		if names[0] == "" { // there are no partitions
+			return f.of[""]
+		}
 		return fmt.Errorf("partition %s: %w", names[0], f.of[names[0]])
 	default:
 		return fmt.Errorf("partition %s and %d more: %w", names[0], len(names)-1, f.of[names[0]])

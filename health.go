@@ -12,8 +12,9 @@ import (
 	"go.uber.org/zap"
 )
 
-// health is the exporter's status: well if the log can be written, events can be signed
-// and, where there are witnesses, a quorum of them keeps up. The host is told when that
+// health is the exporter's status: well if the log can be written, events can be signed,
+// receipts, where there are some, can be written and, where there are witnesses, a quorum
+// of them keeps up. The host is told when that
 // changes, and only then.
 type health struct {
 	host   component.Host
@@ -25,6 +26,8 @@ type health struct {
 	unsigned error // why events cannot be signed
 	// unwitnessed is why witnesses do not vouch for the log.
 	unwitnessed error
+	// unreceipted is why receipts cannot be written.
+	unreceipted error
 }
 
 // written tells whether the log can be written.
@@ -57,6 +60,13 @@ func (h *health) witnessed(err error) {
 	h.change(&h.unwitnessed, err)
 }
 
+// receipted tells whether receipts can be written.
+func (h *health) receipted(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.change(&h.unreceipted, err)
+}
+
 func (h *health) change(what *error, err error) {
 	before := h.problem()
 	*what = err
@@ -72,7 +82,7 @@ func (h *health) change(what *error, err error) {
 
 // problem returns the gravest problem there is, or nil.
 func (h *health) problem() *error {
-	for _, what := range []*error{&h.fault, &h.unsigned, &h.unwitnessed} {
+	for _, what := range []*error{&h.fault, &h.unsigned, &h.unwitnessed, &h.unreceipted} {
 		if *what != nil {
 			return what
 		}

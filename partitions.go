@@ -92,7 +92,7 @@ func openPartitions(ctx context.Context, e *auditExporter, k keys) (_ *partition
 	if values > c.MaxPartitions {
 		return nil, fmt.Errorf("max_partitions: %s holds logs of %d values, more than %d: write a larger number, or move the logs that are to get no more records elsewhere", absolute(c.Directory), values, c.MaxPartitions)
 	}
-	p := &partitions{exporter: e, keys: k, root: root, faults: &faults{health: e.health, of: map[string]error{}}, slots: make(chan struct{}, maxOpening), byName: map[string]*partitionLog{}}
+	p := &partitions{exporter: e, keys: k, root: root, faults: &faults{report: e.health.written, of: map[string]error{}}, slots: make(chan struct{}, maxOpening), byName: map[string]*partitionLog{}}
 	p.ctx, p.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := p.openAll(ctx, names); err != nil {
 		return nil, errors.Join(err, p.closeLogs(context.WithoutCancel(ctx)))
@@ -254,7 +254,13 @@ func (p *partitions) openLog(one *partitionLog) (*rotation.Log, error) {
 		return nil, fmt.Errorf("%s is not a directory but %s: a partition's log lies in a directory of its own, to which no link leads", absolute(o.Directory), info.Mode().Type())
 	}
 	o.Follower = e.followStreams(p.ctx, o, one.telemetry)
-	return rotation.Open(p.ctx, o)
+	receipted := e.receipts.of(e.config, name, &o, one.telemetry)
+	log, err := rotation.Open(p.ctx, o)
+	if err == nil {
+		// If they cannot be written, that is tried again and told, beside the log.
+		_ = receipted.begin(log)
+	}
+	return log, err
 }
 
 // reopen tries to open what could not be opened, until the exporter is shut down.

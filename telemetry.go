@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/metadata"
+	"github.com/otel-auditlog/auditlogexporter/receipt/issuer"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/sequence"
 )
@@ -93,6 +94,17 @@ func (t *telemetry) sequences(found map[sequence.Kind]int64, forgotten int) {
 	if forgotten > 0 {
 		t.builder.ExporterAuditlogSequenceForgotten.Add(context.Background(), int64(forgotten), t.all)
 	}
+}
+
+// receipts counts what came of writing receipts.
+func (t *telemetry) receipts(r issuer.Result) {
+	if r.Receipts > 0 {
+		t.builder.ExporterAuditlogReceipts.Add(context.Background(), r.Receipts, t.all)
+	}
+	if r.Missed > 0 {
+		t.builder.ExporterAuditlogReceiptsMissed.Add(context.Background(), clamp(r.Missed), t.all)
+	}
+	t.builder.ExporterAuditlogReceiptedSize.Record(context.Background(), clamp(r.Size), t.all)
 }
 
 // observer turns what the log tells of itself into metrics and status.

@@ -37,6 +37,9 @@ type TelemetryBuilder struct {
 	ExporterAuditlogOverflowEvents    metric.Int64Counter
 	ExporterAuditlogPartialBatches    metric.Int64Counter
 	ExporterAuditlogPartitions        metric.Int64Gauge
+	ExporterAuditlogReceiptedSize     metric.Int64Gauge
+	ExporterAuditlogReceipts          metric.Int64Counter
+	ExporterAuditlogReceiptsMissed    metric.Int64Counter
 	ExporterAuditlogRefusedBatches    metric.Int64Counter
 	ExporterAuditlogRefusedEvents     metric.Int64Counter
 	ExporterAuditlogRepeatedEvents    metric.Int64Counter
@@ -150,6 +153,24 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_exporter_auditlog_partitions",
 		metric.WithDescription("Values of the attribute that have a partition of their own, at most max_partitions. [Alpha]"),
 		metric.WithUnit("{partition}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterAuditlogReceiptedSize, err = builder.meter.Int64Gauge(
+		"otelcol_exporter_auditlog_receipted_size",
+		metric.WithDescription("Leaves up to which every event has its receipt. What exporter_auditlog_tree_size is ahead of it, receipts are still to come for. [Alpha]"),
+		metric.WithUnit("{leaf}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterAuditlogReceipts, err = builder.meter.Int64Counter(
+		"otelcol_exporter_auditlog_receipts",
+		metric.WithDescription("Receipts that were written. [Alpha]"),
+		metric.WithUnit("{receipt}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterAuditlogReceiptsMissed, err = builder.meter.Int64Counter(
+		"otelcol_exporter_auditlog_receipts_missed",
+		metric.WithDescription("Leaves whose events get no receipt, because retention deleted them first or somebody changed them. [Alpha]"),
+		metric.WithUnit("{leaf}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterAuditlogRefusedBatches, err = builder.meter.Int64Counter(

@@ -30,6 +30,9 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.ExporterAuditlogOverflowEvents.Add(context.Background(), 1)
 	tb.ExporterAuditlogPartialBatches.Add(context.Background(), 1)
 	tb.ExporterAuditlogPartitions.Record(context.Background(), 1)
+	tb.ExporterAuditlogReceiptedSize.Record(context.Background(), 1)
+	tb.ExporterAuditlogReceipts.Add(context.Background(), 1)
+	tb.ExporterAuditlogReceiptsMissed.Add(context.Background(), 1)
 	tb.ExporterAuditlogRefusedBatches.Add(context.Background(), 1)
 	tb.ExporterAuditlogRefusedEvents.Add(context.Background(), 1)
 	tb.ExporterAuditlogRepeatedEvents.Add(context.Background(), 1)
@@ -76,6 +79,15 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterAuditlogPartitions(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterAuditlogReceiptedSize(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterAuditlogReceipts(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterAuditlogReceiptsMissed(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterAuditlogRefusedBatches(t, testTel,

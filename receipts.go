@@ -1,0 +1,293 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package auditlogexporter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/otel-auditlog/auditlogexporter/receipt/issuer"
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+// ReceiptsConfig says where receipts are written: lines of JSON that tell producers where
+// each event stands in the log, and prove it (package receipt). No call waits for them.
+type ReceiptsConfig struct {
+	// Directory holds the files of receipts, in a directory for each partition if there
+	// are some. Empty, the default, writes none.
+	Directory string `mapstructure:"directory"`
+	// MaxSizeMiB is the size, in MiB, that a file is kept to.
+	MaxSizeMiB int64 `mapstructure:"max_size_mib"`
+	// MaxFiles is how many files are kept, the newest ones. 0 keeps all.
+	MaxFiles int `mapstructure:"max_files"`
+}
+
+func defaultReceipts() ReceiptsConfig { return ReceiptsConfig{MaxSizeMiB: 100, MaxFiles: 10} }
+
+func (c *Config) validateReceipts(p *problems) {
+	r := c.Receipts
+	if r.MaxSizeMiB < 1 || r.MaxSizeMiB > maxMiB {
+		p.add("receipts::max_size_mib", "%d: write a number of MiB, such as 100", r.MaxSizeMiB)
+	}
+	if r.MaxFiles < 0 {
+		p.add("receipts::max_files", "%d is negative: write a number of files, or 0 to keep all", r.MaxFiles)
+	}
+	if r.Directory == "" {
+		return
+	}
+	if c.Directory != "" && (within(r.Directory, c.Directory) || within(c.Directory, r.Directory)) {
+		p.add("receipts::directory", "%s and the log's directory, %s, lie in one another: receipts are handed out, so name a directory apart, such as /var/lib/otelcol/audit-receipts", r.Directory, c.Directory)
+	}
+	for key, file := range map[string]string{
+		"signing::key_file": c.Signing.KeyFile, "signing::previous_key_file": c.Signing.PreviousKeyFile, "signing::checkpoint_key_file": c.Signing.CheckpointKeyFile,
+	} {
+		if file != "" && within(file, r.Directory) {
+			p.add(key, "%s lies in the directory of the receipts, %s, which are handed out: put the key elsewhere", file, r.Directory)
+		}
+	}
+	if c.Sync == SyncNever {
+		p.add("receipts::directory", "a receipt promises what is on disk, but sync is %s: write %s there, or leave receipts out", SyncNever, SyncAlways)
+	}
+}
+
+// retryReceipts is how often receipts are tried again that could not be written.
+const retryReceipts = 10 * time.Second
+
+// receipts writes those of all logs of an exporter, in one goroutine. Commits only say
+// how far they are.
+type receipts struct {
+	faults *faults
+	logger *zap.Logger
+
+	mu      sync.Mutex
+	begun   []*receiptedLog // all of them
+	due     []*receiptedLog
+	closing bool
+
+	wake   chan struct{} // has room for one
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// receiptedLog is one log that receipts are written of.
+type receiptedLog struct {
+	of        *receipts
+	name      string // of its partition, or ""
+	options   issuer.Options
+	telemetry *telemetry
+
+	// These are guarded by of.mu.
+	begun, queued bool
+	at            issuer.Durable
+
+	// These are for the goroutine of receipts; issuer is nil after an error.
+	issuer  *issuer.Issuer
+	failing bool
+}
+
+// openReceipts starts to write receipts, or returns nil if none are asked for.
+func (e *auditExporter) openReceipts() *receipts {
+	if e.config.Receipts.Directory == "" {
+		return nil
+	}
+	r := &receipts{logger: e.logger, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	r.faults = &faults{report: e.health.receipted, of: map[string]error{}}
+	var ctx context.Context
+	ctx, r.cancel = context.WithCancel(context.Background())
+	go r.run(ctx)
+	return r
+}
+
+// of returns the log of a partition, "" if there are none, whose options say the rest. It
+// is told of commits by the observer that it puts into the options.
+func (r *receipts) of(c *Config, name string, o *rotation.Options, t *telemetry) *receiptedLog {
+	if r == nil {
+		return nil
+	}
+	one := &receiptedLog{of: r, name: name, telemetry: t, options: issuer.Options{
+		Log: o.Directory, Origin: o.Origin,
+		Directory:    filepath.Join(c.Receipts.Directory, name),
+		MaxFileBytes: c.Receipts.MaxSizeMiB * mebibyte, MaxFiles: c.Receipts.MaxFiles,
+		// The log's own reserve is not for them.
+		ReserveBytes: 2 * uint64(o.MinFreeBytes),
+	}}
+	o.Observer = receiptObserver{o.Observer, one}
+	return one
+}
+
+// receiptObserver is a log's observer that tells of commits.
+type receiptObserver struct {
+	rotation.Observer
+	to *receiptedLog
+}
+
+func (o receiptObserver) Committed(c rotation.Commit) {
+	o.Observer.Committed(c)
+	o.to.committed(issuer.Durable{Segment: c.Segment, Bytes: c.SegmentBytes, Size: c.TreeSize})
+}
+
+// begin says that the log is open. The error says what is wrong with the directory for
+// receipts; it is tried again all the same.
+func (l *receiptedLog) begin(log *rotation.Log) (err error) {
+	if l == nil {
+		return nil
+	}
+	if note := log.Checkpoint(); note != nil {
+		c, err := signing.ParseCheckpoint(note)
+		if err != nil {
+			return fmt.Errorf("issue receipts: %w", err)
+		}
+		l.options.Begin = c.Size
+	}
+	l.issuer, err = issuer.Open(l.options)
+	l.of.mu.Lock()
+	defer l.of.mu.Unlock()
+	l.begun = true
+	l.of.begun = append(l.of.begun, l)
+	l.queue()
+	if err == nil || errors.Is(err, issuer.ErrContradicted) {
+		return nil
+	}
+	return fmt.Errorf("receipts::directory: %w", err)
+}
+
+func (l *receiptedLog) committed(at issuer.Durable) {
+	l.of.mu.Lock()
+	defer l.of.mu.Unlock()
+	l.at = at
+	l.queue()
+}
+
+// queue has the log looked at. It is called with of.mu held.
+func (l *receiptedLog) queue() {
+	if !l.begun || l.queued || l.at.Segment == "" {
+		return
+	}
+	l.queued = true
+	l.of.due = append(l.of.due, l)
+	select {
+	case l.of.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run writes receipts until there is nothing left to do and close has been called.
+func (r *receipts) run(ctx context.Context) {
+	defer close(r.done)
+	defer func() {
+		for _, l := range r.all() {
+			if err := l.close(); err != nil {
+				r.logger.Warn("The files of receipts could not be closed", zap.Error(err))
+			}
+		}
+	}()
+	again := time.NewTicker(retryReceipts)
+	defer again.Stop()
+	for ctx.Err() == nil {
+		l, at, closing := r.next()
+		if l != nil {
+			l.issue(ctx, at)
+			continue
+		}
+		if closing {
+			return
+		}
+		select {
+		case <-r.wake:
+		case <-ctx.Done():
+		case <-again.C:
+			for _, l := range r.all() {
+				if l.failing {
+					r.mu.Lock()
+					l.queue()
+					r.mu.Unlock()
+				}
+			}
+		}
+	}
+}
+
+func (r *receipts) all() []*receiptedLog {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.begun)
+}
+
+// next returns the log that is to be looked at next, or nil.
+func (r *receipts) next() (l *receiptedLog, at issuer.Durable, closing bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.due) == 0 {
+		return nil, at, r.closing
+	}
+	l, r.due = r.due[0], r.due[1:]
+	l.queued = false
+	return l, l.at, r.closing
+}
+
+// issue writes the receipts that are due.
+func (l *receiptedLog) issue(ctx context.Context, at issuer.Durable) {
+	var err error
+	if l.issuer == nil {
+		l.issuer, err = issuer.Open(l.options)
+	}
+	if err == nil {
+		var r issuer.Result
+		r, err = l.issuer.Issue(ctx, at)
+		l.telemetry.receipts(r)
+	}
+	if ctx.Err() != nil {
+		return // the next start goes on
+	}
+	if err != nil {
+		err = errors.Join(err, l.close())
+	}
+	switch {
+	case err != nil && !l.failing:
+		l.of.logger.Error("Receipts cannot be written; the log is not affected, and they are made up for once they can be", zap.String("partition", l.name), zap.Error(err))
+	case err == nil && l.failing:
+		l.of.logger.Info("Receipts can be written again", zap.String("partition", l.name))
+	}
+	l.failing = err != nil
+	l.of.faults.set(l.name, err)
+}
+
+func (l *receiptedLog) close() error {
+	if l.issuer == nil {
+		return nil
+	}
+	i := l.issuer
+	l.issuer = nil
+	return i.Close()
+}
+
+// close writes what is due, as long as the context allows. The logs must be closed.
+func (r *receipts) close(ctx context.Context) error {
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	r.closing = true
+	r.mu.Unlock()
+	defer r.cancel()
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+	select {
+	case <-r.done:
+		return nil
+	case <-ctx.Done():
+		r.cancel()
+		return fmt.Errorf("shut the auditlog exporter down: receipts are still being written; the next start goes on with them: %w", ctx.Err())
+	}
+}

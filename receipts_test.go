@@ -1,0 +1,167 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package auditlogexporter_test
+
+import (
+	"bufio"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
+
+	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
+	"github.com/otel-auditlog/auditlogexporter/internal/metadatatest"
+	"github.com/otel-auditlog/auditlogexporter/receipt"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+)
+
+// receipted has receipts written beside the log.
+func receipted(c *auditlogexporter.Config) { c.Receipts.Directory = c.Directory + "-receipts" }
+
+// receiptsIn returns all receipts below a directory, each of which proves what it says.
+func receiptsIn(t testing.TB, dir string) (all []*receipt.Receipt) {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "receipts-*.jsonl"))
+	require.NoError(t, err)
+	for _, name := range names {
+		f, err := os.Open(name)
+		require.NoError(t, err)
+		lines := bufio.NewScanner(f)
+		lines.Buffer(nil, receipt.MaxBytes)
+		for lines.Scan() {
+			r, err := receipt.Parse(lines.Bytes())
+			require.NoError(t, err)
+			_, err = r.Check()
+			require.NoError(t, err)
+			all = append(all, r)
+		}
+		require.NoError(t, lines.Err())
+		require.NoError(t, f.Close())
+	}
+	return all
+}
+
+func idsOfReceipts(all []*receipt.Receipt) (ids []string) {
+	for _, r := range all {
+		ids = append(ids, r.EventID)
+	}
+	return ids
+}
+
+// A shutdown waits until each event that was acknowledged has its receipt, and a restart
+// goes on. What came again has the one it had.
+func TestReceipts(t *testing.T) {
+	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+		t.Run(string(scope), func(t *testing.T) {
+			c := testConfig(t, inScope(scope), receipted)
+			var want []string
+			for range 3 {
+				r := start(t, c)
+				more := ids("id", len(want)+500)
+				require.NoError(t, r.ConsumeLogs(t.Context(), records(more...)))
+				r.stop(t)
+				ignore := metricdatatest.IgnoreTimestamp()
+				metadatatest.AssertEqualExporterAuditlogReceipts(t, r.telemetry, points("", 500), ignore)
+				report := verified(t, c)
+				metadatatest.AssertEqualExporterAuditlogReceiptedSize(t, r.telemetry, points("", int64(report.TreeSize)), ignore)
+				want = more
+			}
+			all := receiptsIn(t, c.Receipts.Directory)
+			assert.Equal(t, want, idsOfReceipts(all))
+			for i := 1; i < len(all); i++ {
+				require.Less(t, all[i-1].Index, all[i].Index)
+			}
+		})
+	}
+}
+
+// An event without an id of its own has the id that the log gave it.
+func TestReceiptsOfRecordsWithoutIDs(t *testing.T) {
+	c := testConfig(t, receipted)
+	r := start(t, c)
+	logs := records("a", "b")
+	logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(1).Attributes().Remove("audit.record.id")
+	require.NoError(t, r.ConsumeLogs(t.Context(), logs))
+	r.stop(t)
+	assert.Equal(t, writtenIDs(t, c), idsOfReceipts(receiptsIn(t, c.Receipts.Directory)))
+}
+
+func TestReceiptsOfPartitions(t *testing.T) {
+	c := testConfig(t, byTenant, receipted)
+	r := start(t, c)
+	logs := plog.NewLogs()
+	addTenant(logs, "a", "1", "2")
+	addTenant(logs, "b", "3")
+	require.NoError(t, r.ConsumeLogs(t.Context(), logs))
+	r.stop(t)
+	for name, want := range map[string][]string{"a": {"1", "2"}, "b": {"3"}} {
+		all := receiptsIn(t, filepath.Join(c.Receipts.Directory, name))
+		assert.Equal(t, want, idsOfReceipts(all))
+		assert.Contains(t, string(all[0].Checkpoint), c.Origin+"/"+name+"\n")
+	}
+}
+
+// The log does not depend on its receipts: events are acknowledged when those cannot be
+// written, which the status tells, and have them later.
+func TestReceiptsThatCannotBeWritten(t *testing.T) {
+	for name, change := range map[string]func(*auditlogexporter.Config){"one log": func(*auditlogexporter.Config) {}, "partitions": byTenant} {
+		t.Run(name, func(t *testing.T) {
+			c := testConfig(t, receipted, change)
+			r := start(t, c)
+			require.NoError(t, r.ConsumeLogs(t.Context(), records("a")))
+			away := c.Receipts.Directory + "-away"
+			require.NoError(t, os.Rename(c.Receipts.Directory, away))
+			require.NoError(t, os.WriteFile(c.Receipts.Directory, nil, 0o600))
+			require.NoError(t, r.ConsumeLogs(t.Context(), records("b")))
+			require.Eventually(t, func() bool { return r.host.says("receipts") }, waitAtMost, pollEvery)
+			assert.Equal(t, componentstatus.StatusRecoverableError, r.host.reported()[len(r.host.reported())-1])
+			require.NoError(t, r.ConsumeLogs(t.Context(), records("c")))
+			r.stop(t)
+
+			require.NoError(t, os.RemoveAll(c.Receipts.Directory))
+			require.NoError(t, os.Rename(away, c.Receipts.Directory))
+			r = start(t, c)
+			r.stop(t)
+			dir := c.Receipts.Directory
+			if c.PartitionBy != "" {
+				dir = filepath.Join(dir, "_none")
+			}
+			assert.Equal(t, []string{"a", "b", "c"}, idsOfReceipts(receiptsIn(t, dir)))
+			assert.Empty(t, r.host.reported())
+		})
+	}
+}
+
+// A directory that cannot hold receipts is found at the start; partitions start
+// nevertheless, because a directory of theirs may be the only one that is amiss.
+func TestReceiptsDirectoryIsChecked(t *testing.T) {
+	c := testConfig(t, receipted)
+	require.NoError(t, os.Mkdir(c.Receipts.Directory, 0o700))
+	require.NoError(t, os.Chmod(c.Receipts.Directory, 0o777))
+	assert.ErrorContains(t, startError(t, c), "receipts::directory: ")
+	require.NoError(t, os.Chmod(c.Receipts.Directory, 0o700))
+
+	r := start(t, c)
+	other := testConfig(t)
+	other.Receipts = c.Receipts
+	assert.ErrorContains(t, startError(t, other), "another writer")
+	r.stop(t)
+
+	// Those of another log are not mixed with them.
+	r = start(t, c)
+	require.NoError(t, r.ConsumeLogs(t.Context(), records("a")))
+	r.stop(t)
+	had := receiptsIn(t, c.Receipts.Directory)
+	r = start(t, other)
+	require.NoError(t, r.ConsumeLogs(t.Context(), records("b")))
+	require.Eventually(t, func() bool { return r.host.says("another log") }, waitAtMost, pollEvery)
+	r.stop(t)
+	assert.Equal(t, []string{"b"}, writtenIDs(t, other))
+	assert.Equal(t, had, receiptsIn(t, c.Receipts.Directory))
+}
