@@ -105,6 +105,7 @@ func (f *follower) event(l *checked) {
 	ranged := l.bad != nil || f.inRange(l.sum.Time)
 	kind, message := f.judge(l, *index)
 	good := kind == ""
+	f.compareReceipt(l)
 	f.addLeaf(l, good && ranged)
 	f.remember(l.sum.ID)
 	if ranged {

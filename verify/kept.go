@@ -24,6 +24,8 @@ type keptCheckpoint struct {
 	err  error  // why it cannot be used
 	// opened says that its signature has been checked.
 	opened bool
+	// receipts is how many receipts hold it; 0 if it was kept by itself.
+	receipts int
 	// unknown says that the log never had a checkpoint of that size.
 	unknown bool
 
@@ -48,7 +50,8 @@ func (c *checker) takeKept() error {
 		}
 		c.kept = append(c.kept, &keptCheckpoint{note: note, name: name})
 	}
-	c.kept = append(c.kept, c.o.others...)
+	c.kept = append(append(c.kept, c.o.others...), c.o.Receipts.kept()...)
+	c.given = len(c.kept)
 	return nil
 }
 
@@ -95,6 +98,12 @@ func (c *checker) openKept(authorities []*authority) {
 		}
 		k.opened = true
 	}
+	c.keptOf = map[uint64][]*keptCheckpoint{}
+	for _, k := range c.kept {
+		if k.err == nil {
+			c.keptOf[k.Size] = append(c.keptOf[k.Size], k)
+		}
+	}
 }
 
 // met is a tree that a kept checkpoint speaks of.
@@ -106,10 +115,8 @@ type met struct {
 // meet notes the present tree if a kept checkpoint has its size. It counts once a
 // signed checkpoint shows that the tree is the log's.
 func (f *follower) meet() {
-	for _, k := range f.c.kept {
-		if k.err == nil && k.Size == f.tree.Size() {
-			f.group.met = append(f.group.met, met{k, f.tree.Root()})
-		}
+	for _, k := range f.c.keptOf[f.tree.Size()] {
+		f.group.met = append(f.group.met, met{k, f.tree.Root()})
 	}
 }
 
@@ -126,6 +133,9 @@ func (m met) settle() {
 func (c *checker) judgeKept(first uint64, r *Report) (said []Finding) {
 	for _, k := range c.kept {
 		say := func(kind Kind, severity Severity, format string, args ...any) {
+			if k.receipts > 0 && kind == Rollback {
+				kind = ReceiptUnfulfilled
+			}
 			said = append(said, Finding{Kind: kind, Severity: severity, Segment: k.file, Message: k.name + " " + fmt.Sprintf(format, args...)})
 		}
 		switch {

@@ -69,10 +69,8 @@ func (c *checker) pruned(first point) (*prunedHistory, error) {
 			h.wrong = err.Error()
 			return h, nil
 		}
-		for _, k := range c.kept {
-			if k.err == nil && k.Size == tree.Size() {
-				roots[k.Size] = tree.Root()
-			}
+		if len(c.keptOf[tree.Size()]) > 0 {
+			roots[tree.Size()] = tree.Root()
 		}
 	}
 	if tree.Size() != first.size || tree.Root() != first.root {

@@ -78,6 +78,11 @@ const (
 	// Rollback: the log does not extend a checkpoint that was kept, or that witnesses
 	// have cosigned.
 	Rollback Kind = "rollback"
+	// ReceiptUnfulfilled: the log is not the one whose checkpoint a receipt holds.
+	ReceiptUnfulfilled Kind = "receipt_unfulfilled"
+	// ReceiptInvalid: a receipt does not prove what it says, or names another event than
+	// its leaf is.
+	ReceiptInvalid Kind = "receipt_invalid"
 	// PrunedRangesInvalid: the file that stands for pruned segments does not lead to the
 	// first one there is.
 	PrunedRangesInvalid Kind = "pruned_ranges_invalid"
@@ -170,6 +175,10 @@ type Report struct {
 	// vouch for, 0 if none does. Witnesses are how far each is.
 	WitnessedSize uint64      `json:"witnessed_size"`
 	Witnesses     []Witnessed `json:"witnesses"`
+	// Receipts is how many receipts were given, ReceiptsHonored how many of them are of
+	// checkpoints that the log extends.
+	Receipts        int `json:"receipts"`
+	ReceiptsHonored int `json:"receipts_honored"`
 	// FirstEvent and LastEvent are the earliest and the latest time of an event.
 	FirstEvent *time.Time `json:"first_event,omitempty"`
 	LastEvent  *time.Time `json:"last_event,omitempty"`

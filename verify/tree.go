@@ -125,6 +125,7 @@ func Tree(ctx context.Context, fsys fs.FS, o Options, each func(TreeLog) error) 
 	}
 	slices.Sort(w.logs)
 	found := make([]bool, len(kept))
+	unmet := o.Receipts.origins()
 	same := map[string][]ending{}
 	for _, path := range w.logs {
 		fsys, err := fs.Sub(fsys, path)
@@ -134,6 +135,8 @@ func Tree(ctx context.Context, fsys fs.FS, o Options, each func(TreeLog) error) 
 		origin := originIn(fsys)
 		one := o
 		one.Checkpoints, one.keptNames = nil, nil
+		one.Receipts = o.Receipts.of(origin)
+		delete(unmet, origin)
 		for i, k := range kept {
 			if k.Origin == origin {
 				found[i] = true
@@ -168,6 +171,10 @@ func Tree(ctx context.Context, fsys fs.FS, o Options, each func(TreeLog) error) 
 			s.add(o.MaxFindings, TreeFinding{Kind: Rollback, Severity: Tampering,
 				Message: fmt.Sprintf("%s covers %d leaves of the log %q, but there is no log of that origin: it is missing", keptName(i), k.Size, k.Origin)})
 		}
+	}
+	for _, origin := range slices.Sorted(maps.Keys(unmet)) {
+		s.add(o.MaxFindings, TreeFinding{Kind: ReceiptUnfulfilled, Severity: Tampering,
+			Message: fmt.Sprintf("the receipt at %s is of the log %q, but there is no log of that origin: it is missing", unmet[origin], origin)})
 	}
 	for _, origin := range slices.Sorted(maps.Keys(same)) {
 		if err := s.compare(ctx, fsys, o, origin, same[origin]); err != nil {
@@ -217,7 +224,7 @@ func (s *Summary) compare(ctx context.Context, fsys fs.FS, o Options, origin str
 	}
 	slices.SortStableFunc(all, func(a, b ending) int { return cmp.Compare(b.size, a.size) })
 	largest, others := all[0], all[1:]
-	o.Checkpoints, o.keptNames, o.others = nil, nil, nil
+	o.Checkpoints, o.keptNames, o.others, o.Receipts = nil, nil, nil, nil
 	for _, e := range others {
 		one := signing.Checkpoint{Origin: origin, Size: e.size, Root: e.root}
 		if e.size > 0 && len(o.others) < maxTrees && !slices.ContainsFunc(o.others, func(k *keptCheckpoint) bool { return k.Size == one.Size && k.Root == one.Root }) {

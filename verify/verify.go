@@ -38,6 +38,8 @@ type Options struct {
 	// Checkpoints are checkpoints kept elsewhere (signed notes): the log must
 	// extend each of them.
 	Checkpoints [][]byte
+	// Receipts are receipts that producers hold: the log must honour each. It may be nil.
+	Receipts *ReceiptSet
 	// Witnesses are trusted to have followed the log, Quorum is how many of them must
 	// have cosigned one of its checkpoints; 0 means all. Keys of the same name are of one
 	// witness, which counts once.
@@ -128,7 +130,11 @@ type checker struct {
 	o    Options
 	// keys are the trusted keys, or those that the log names if there are none.
 	keys []*signing.PublicKey
-	kept []*keptCheckpoint
+	// kept are checkpoints that the log must extend, keptOf those of a size that are good;
+	// given is how many come from the caller.
+	kept   []*keptCheckpoint
+	keptOf map[uint64][]*keptCheckpoint
+	given  int
 	// filed are the key changes in their file, unfit what is wrong with others.
 	// changes are those and the ones in the segments.
 	filed   []signing.KeyChange
@@ -165,7 +171,7 @@ func (c *checker) pass(ctx context.Context, l segment.Listing) (_ *Report, settl
 	if err != nil {
 		return nil, false, err
 	}
-	if len(l.Segments) == 0 && len(c.kept) == len(c.o.Checkpoints) {
+	if len(l.Segments) == 0 && len(c.kept) == c.given {
 		return nil, false, ErrNoLog
 	}
 	if c.keys == nil {

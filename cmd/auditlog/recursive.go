@@ -45,8 +45,9 @@ func (f *verifyFlags) verifyTree(ctx context.Context, stdout io.Writer, root str
 	}
 }
 
-// checkpointFiles puts the files in and below it in place of each directory.
-func checkpointFiles(paths []string) (files []string, _ error) {
+// filesOf puts the files in and below it, if they are taken by their names, in place of
+// each directory; flag is what they were given with.
+func filesOf(flag string, paths []string, take func(name string) bool) (files []string, _ error) {
 	for _, path := range paths {
 		// A file is given as it is, be it a link or a pipe; below a directory only regular
 		// files are taken.
@@ -56,16 +57,16 @@ func checkpointFiles(paths []string) (files []string, _ error) {
 		}
 		before := len(files)
 		err := filepath.WalkDir(path, func(path string, entry fs.DirEntry, err error) error {
-			if err == nil && entry.Type().IsRegular() {
+			if err == nil && entry.Type().IsRegular() && (take == nil || take(entry.Name())) {
 				files = append(files, path)
 			}
 			return err
 		})
 		if err != nil {
-			return nil, fmt.Errorf("--checkpoint: %w", err)
+			return nil, fmt.Errorf("%s: %w", flag, err)
 		}
 		if len(files) == before {
-			return nil, fmt.Errorf("--checkpoint %s: there is no file in it", path)
+			return nil, fmt.Errorf("%s %s: there is no such file in it", flag, path)
 		}
 	}
 	return files, nil

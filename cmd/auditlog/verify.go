@@ -27,6 +27,7 @@ import (
 type verifyFlags struct {
 	trustFlags
 	checkpoints []string
+	receipts    []string
 	witnesses   []string
 	quorum      int
 	times       timeRange
@@ -82,7 +83,8 @@ func verifyCommand() *cobra.Command {
 given with --key. Without a key it uses those the log names itself, which proves
 that the log is consistent, not who wrote it. Where the log changes its key, the old
 key introduces the new one, so the first key is enough. Whether the newest events have been cut
-off shows against a checkpoint kept elsewhere, given with --checkpoint. With --witness
+off shows against a checkpoint kept elsewhere, given with --checkpoint, or against the receipts
+of a producer, given with --receipts. With --witness
 checkpoints must bear the cosignatures of witnesses: then everybody is shown the same log.
 
 With --recursive DIR is the root of any number of logs, as a fleet of collectors or an
@@ -95,6 +97,7 @@ if any log shows tampering, whatever else there is.`,
 		Example: `  auditlog verify audit-log --key audit-log-key.pub.pem
   auditlog verify /var/lib/otelcol/audit --recursive --key audit-log-key.pub.pem --checkpoint /elsewhere/checkpoints
   auditlog verify audit-log --key audit-log-key.pub.pem --checkpoint kept-last-month.txt --json
+  auditlog verify audit-log --key audit-log-key.pub.pem --receipts receipts.jsonl
   auditlog verify audit-log --trust keys.yaml
   auditlog verify audit-log --key audit-log-key.pub.pem --witness w1.vkey --witness w2.vkey --quorum 1`,
 		Args: cobra.ExactArgs(1),
@@ -105,6 +108,7 @@ if any log shows tampering, whatever else there is.`,
 	f.trustFlags.addFlags(cmd)
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.checkpoints, "checkpoint", nil, "`FILE` of a checkpoint kept elsewhere, which the log must extend (repeatable)")
+	flags.StringArrayVar(&f.receipts, "receipts", nil, "`FILE` of receipts, or a directory of such files, which the log must honor (repeatable)")
 	flags.StringArrayVar(&f.witnesses, "witness", nil, "`VKEY` of a witness, or a file that holds it (repeatable)")
 	flags.IntVar(&f.quorum, "quorum", 0, "how many of the witnesses must have cosigned (default: all of them)")
 	flags.StringVar(&f.times.since, "since", "", "count events from this `TIME` on; integrity is always checked whole")
@@ -126,7 +130,7 @@ func (f *verifyFlags) run(cmd *cobra.Command, dir string) error {
 		return err
 	}
 	if f.recursive {
-		if f.checkpoints, err = checkpointFiles(f.checkpoints); err != nil {
+		if f.checkpoints, err = filesOf("--checkpoint", f.checkpoints, nil); err != nil {
 			return err
 		}
 	}
@@ -139,6 +143,9 @@ func (f *verifyFlags) run(cmd *cobra.Command, dir string) error {
 			return fmt.Errorf("--checkpoint %s: %w", path, err)
 		}
 		o.Checkpoints = append(o.Checkpoints, note)
+	}
+	if o.Receipts, err = loadReceipts(f.receipts); err != nil {
+		return err
 	}
 	if o.Witnesses, err = loadWitnesses(f.witnesses); err != nil {
 		return err
@@ -265,6 +272,9 @@ func printReport(w io.Writer, dir string, kept []string, r *verify.Report) error
 	for i, file := range kept {
 		fmt.Fprintf(&b, "kept       checkpoint %d: %s\n", i+1, plain(file))
 	}
+	if r.Receipts > 0 {
+		fmt.Fprintf(&b, "receipts   %d honored of %d\n", r.ReceiptsHonored, r.Receipts)
+	}
 	fmt.Fprintf(&b, "tree       %d leaves, root %s\n", r.TreeSize, base64.StdEncoding.EncodeToString(r.RootHash))
 	fmt.Fprintf(&b, "signed by  %s\n", keysSaid(r.KeyIDs))
 	if r.TrustedFrom != nil && *r.TrustedFrom > r.Segments[0].FirstIndex {
@@ -274,7 +284,7 @@ func printReport(w io.Writer, dir string, kept []string, r *verify.Report) error
 	if r.SelfAttested {
 		b.WriteString("\nNo --key was given: the log was checked with the keys it names itself. That proves\nthat it is consistent, not who wrote it. Give the public key that you kept.\n")
 	}
-	if len(kept) == 0 && r.WitnessedSize == 0 && !r.TamperingDetected {
+	if len(kept) == 0 && r.Receipts == 0 && r.WitnessedSize == 0 && !r.TamperingDetected {
 		b.WriteString("\nNo --checkpoint was given: whether newest events have been cut off can be told only against\na checkpoint kept elsewhere. Make one with: auditlog checkpoint DIR\n")
 	}
 	if len(r.Findings) > 0 {

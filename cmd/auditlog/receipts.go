@@ -1,0 +1,42 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/otel-auditlog/auditlogexporter/verify"
+)
+
+// loadReceipts reads the files of receipts, and those in directories; nil if there are
+// none.
+func loadReceipts(paths []string) (*verify.ReceiptSet, error) {
+	if len(paths) == 0 {
+		return nil, nil
+	}
+	files, err := filesOf("--receipts", paths, func(name string) bool {
+		return strings.HasPrefix(name, "receipts-") && strings.HasSuffix(name, ".jsonl")
+	})
+	if err != nil {
+		return nil, err
+	}
+	all := &verify.ReceiptSet{}
+	for _, path := range files {
+		if err := loadReceiptFile(all, path); err != nil {
+			return nil, fmt.Errorf("--receipts: %w", err)
+		}
+	}
+	return all, nil
+}
+
+func loadReceiptFile(all *verify.ReceiptSet, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return all.Read(path, f)
+}

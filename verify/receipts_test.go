@@ -1,0 +1,208 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package verify_test
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otel-auditlog/auditlogexporter/receipt"
+	"github.com/otel-auditlog/auditlogexporter/receipt/issuer"
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/verify"
+)
+
+// withReceipts is a log of five segments and the receipts of its events.
+func withReceipts(t testing.TB, commits ...int) (o rotation.Options, w *written, receipts []byte) {
+	t.Helper()
+	dir := t.TempDir()
+	o = rotation.Options{Directory: filepath.Join(dir, "log"), Origin: "test.example/auditlog", MaxSegmentBytes: 4000, Signer: newSigner(t, signing.ECDSAP256)}
+	w = write(t, o, commits...)
+	newest := w.names[len(w.names)-1]
+	i, err := issuer.Open(issuer.Options{Log: o.Directory, Origin: o.Origin, Directory: filepath.Join(dir, "receipts"), MaxFileBytes: 1 << 30})
+	require.NoError(t, err)
+	_, err = i.Issue(t.Context(), issuer.Durable{Segment: newest, Bytes: int64(len(w.fsys[newest].Data)), Size: w.check(t).TreeSize})
+	require.NoError(t, err)
+	require.NoError(t, i.Close())
+	names, err := filepath.Glob(filepath.Join(dir, "receipts", "receipts-*.jsonl"))
+	require.NoError(t, err)
+	require.Len(t, names, 1)
+	receipts, err = os.ReadFile(names[0])
+	require.NoError(t, err)
+	return o, w, receipts
+}
+
+func readReceipts(t testing.TB, text []byte) *verify.ReceiptSet {
+	t.Helper()
+	s := &verify.ReceiptSet{}
+	require.NoError(t, s.Read("r.jsonl", bytes.NewReader(text)))
+	return s
+}
+
+func (w *written) checkReceipts(t testing.TB, text []byte) *verify.Report {
+	t.Helper()
+	return check(t, w.fsys, verify.Options{Keys: []*signing.PublicKey{w.signer.Public()}, Receipts: readReceipts(t, text)})
+}
+
+func TestReceiptsAreHonored(t *testing.T) {
+	_, w, receipts := withReceipts(t, 5, 1, 7, 12, 3)
+	require.Greater(t, len(w.names), 2)
+	r := w.checkReceipts(t, receipts)
+	assert.Empty(t, r.Findings)
+	assert.Equal(t, 28, r.Receipts)
+	assert.Equal(t, 28, r.ReceiptsHonored)
+
+	// Twice, with blank lines, without the end, in an order of their own.
+	lines := bytes.SplitAfter(receipts, []byte("\n"))
+	text := bytes.Join([][]byte{lines[20], []byte("\n \r\n"), lines[3], lines[20], lines[27][:len(lines[27])-2]}, nil)
+	r = w.checkReceipts(t, text)
+	assert.Empty(t, r.Findings)
+	assert.Equal(t, 3, r.Receipts)
+	assert.Equal(t, 3, r.ReceiptsHonored)
+}
+
+// What a receipt promises cannot be taken back, even with the key: neither by cutting the
+// end off nor by writing another history.
+func TestReceiptsThatTheLogDoesNotHonor(t *testing.T) {
+	o, w, receipts := withReceipts(t, 5, 1, 7, 12, 3)
+	t.Run("the end is cut off", func(t *testing.T) {
+		w := w.clone()
+		delete(w.fsys, segment.CheckpointName)
+		last := len(w.names) - 1
+		delete(w.fsys, w.names[last])
+		w.names = w.names[:last]
+		require.Empty(t, bad(w.check(t)), "nothing else would tell")
+		r := w.checkReceipts(t, receipts)
+		found := bad(r)
+		require.NotEmpty(t, found)
+		assert.Equal(t, verify.ReceiptUnfulfilled, found[0].Kind)
+		assert.Regexp(t, `^the checkpoint of the receipt at r\.jsonl:\d+.* covers \d+ leaves, but the log has only \d+: its end is missing`, found[0].Message)
+		assert.Less(t, r.ReceiptsHonored, r.Receipts)
+		assert.NotZero(t, r.ReceiptsHonored)
+	})
+	t.Run("another history", func(t *testing.T) {
+		o := o
+		o.Directory = filepath.Join(t.TempDir(), "log")
+		other := write(t, o, 5, 1, 7, 12, 3) // the same events, signed anew
+		require.Empty(t, bad(other.check(t)))
+		r := other.checkReceipts(t, receipts)
+		assert.Zero(t, r.ReceiptsHonored)
+		found := bad(r)
+		require.Len(t, found, 5, "one for each checkpoint")
+		for _, f := range found {
+			assert.Equal(t, verify.ReceiptUnfulfilled, f.Kind)
+			assert.Contains(t, f.Message, "another history")
+		}
+	})
+	t.Run("another log", func(t *testing.T) {
+		o := o
+		o.Directory, o.Origin = filepath.Join(t.TempDir(), "log"), "other.example/auditlog"
+		r := write(t, o, 1).checkReceipts(t, receipts)
+		assert.Contains(t, kinds(bad(r)), verify.ReceiptUnfulfilled)
+		assert.Zero(t, r.ReceiptsHonored)
+	})
+	t.Run("another key", func(t *testing.T) {
+		o := o
+		o.Directory, o.Signer = filepath.Join(t.TempDir(), "log"), newSigner(t, signing.ECDSAP256)
+		r := write(t, o, 5, 1).checkReceipts(t, receipts)
+		require.NotEmpty(t, bad(r))
+		assert.Contains(t, bad(r)[0].Message, "is not one of this log, or has been changed")
+		assert.Zero(t, r.ReceiptsHonored)
+	})
+}
+
+// A receipt that was changed is told from a log that was.
+func TestReceiptsThatWereChanged(t *testing.T) {
+	_, w, receipts := withReceipts(t, 5, 3)
+	lines := bytes.SplitAfter(receipts, []byte("\n"))
+	one, err := receipt.Parse(bytes.TrimSpace(lines[6]))
+	require.NoError(t, err)
+	for name, c := range map[string]struct {
+		change func(r *receipt.Receipt)
+		says   string
+	}{
+		"the index":    {func(r *receipt.Receipt) { r.Index-- }, "does not prove what it says"},
+		"the leaf":     {func(r *receipt.Receipt) { r.LeafHash[3] ^= 1 }, "does not prove what it says"},
+		"the path":     {func(r *receipt.Receipt) { r.Path[0][3] ^= 1 }, "does not prove what it says"},
+		"the event id": {func(r *receipt.Receipt) { r.EventID = "id-000" }, "the receipt at r.jsonl:1 is for this leaf, but names another event"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			changed := *one
+			changed.Path = slices.Clone(one.Path)
+			c.change(&changed)
+			found := bad(w.checkReceipts(t, append(changed.Append(nil), '\n')))
+			require.Len(t, found, 1)
+			assert.Equal(t, verify.ReceiptInvalid, found[0].Kind)
+			assert.Contains(t, found[0].Message, c.says)
+		})
+	}
+	other := *one
+	other.EventID = "x"
+	found := bad(w.checkReceipts(t, bytes.Join([][]byte{lines[6], append(other.Append(nil), '\n')}, nil)))
+	require.Len(t, found, 1)
+	assert.Contains(t, found[0].Message, "names another event for leaf")
+
+	s := &verify.ReceiptSet{}
+	assert.ErrorContains(t, s.Read("r.jsonl", strings.NewReader(string(lines[0])+"{}\n")), "r.jsonl:2: not a receipt")
+	assert.ErrorContains(t, s.Read("r.jsonl", strings.NewReader(strings.Repeat("x", 1<<20))), "r.jsonl:1: not a receipt")
+}
+
+// A flood of receipts that are not honoured takes no more room than other findings.
+func TestManyReceiptsAreBounded(t *testing.T) {
+	var commits []int
+	for range 60 {
+		commits = append(commits, 1)
+	}
+	o, _, receipts := withReceipts(t, commits...)
+	o.Directory = filepath.Join(t.TempDir(), "log")
+	other := write(t, o, commits...)
+	r := check(t, other.fsys, verify.Options{Keys: []*signing.PublicKey{o.Signer.Public()}, Receipts: readReceipts(t, receipts), MaxFindings: 10})
+	assert.Len(t, r.Findings, 10)
+	assert.Equal(t, 60, r.FindingCounts[verify.Tampering])
+}
+
+// With many logs, each gets its own; a log that is not there is missed.
+func TestReceiptsOfATree(t *testing.T) {
+	_, w, receipts := withReceipts(t, 5, 3)
+	tree := fstest.MapFS{}
+	for name, f := range w.fsys {
+		tree["a/"+name] = f
+	}
+	o := verify.Options{Keys: []*signing.PublicKey{w.signer.Public()}, Receipts: readReceipts(t, receipts)}
+	each := func(l verify.TreeLog) error {
+		if l.Path == "a" {
+			require.Equal(t, 8, l.Report.ReceiptsHonored, fmt.Sprint(l.Report.Findings))
+		}
+		return nil
+	}
+	s, err := verify.Tree(t.Context(), tree, o, each)
+	require.NoError(t, err)
+	assert.False(t, s.TamperingDetected)
+
+	gone := maps.Clone(tree)
+	for name := range tree {
+		delete(gone, name)
+	}
+	other := write(t, rotation.Options{Origin: "other.example/auditlog", Signer: w.signer}, 2)
+	for name, f := range other.fsys {
+		gone["b/"+name] = f
+	}
+	s, err = verify.Tree(t.Context(), gone, o, each)
+	require.NoError(t, err)
+	require.True(t, s.TamperingDetected)
+	assert.Equal(t, verify.ReceiptUnfulfilled, s.Findings[0].Kind)
+	assert.Contains(t, s.Findings[0].Message, `of the log "test.example/auditlog", but there is no log of that origin`)
+}
