@@ -19,10 +19,17 @@ func BenchmarkConsumeLogs(b *testing.B) {
 	const size = 1000
 	logs := typicalRecords(size)
 	for _, scope := range bothScopes {
-		for _, callers := range []int{1, 8} {
-			b.Run(fmt.Sprintf("scope=%s/callers=%d", scope, callers), func(b *testing.B) {
+		for _, load := range []struct {
+			callers  int
+			receipts bool
+		}{{1, false}, {1, true}, {8, false}, {8, true}} {
+			callers := load.callers
+			b.Run(fmt.Sprintf("scope=%s/callers=%d/receipts=%t", scope, callers, load.receipts), func(b *testing.B) {
 				c := testConfig(b, inScope(scope), func(c *auditlogexporter.Config) {
 					c.Retention.MaxSegments = 4 // long runs are not to fill the disk
+					if load.receipts {
+						receipted(c)
+					}
 				})
 				r := start(b, c)
 				b.ReportAllocs()

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"hash/maphash"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
@@ -205,4 +207,45 @@ func (f *follower) compareReceipt(l *checked) {
 		Kind: ReceiptInvalid, Severity: Tampering, Index: f.index(), EventID: clip(l.sum.ID, maxID),
 		Message: fmt.Sprintf("the receipt at %s is for this leaf, but names another event: it has been changed, or whoever wrote it deceived its holder", s.say(one.place)),
 	})
+}
+
+// ReceiptsProven is what receipts show by themselves.
+type ReceiptsProven struct {
+	// Receipts is how many there are.
+	Receipts int
+	// Origins are the logs that they are of, SignedBy the ids of the trusted keys that
+	// signed their checkpoints; both are sorted.
+	Origins, SignedBy []string
+}
+
+// Check checks the receipts by themselves, without a log: that each leads from its leaf to
+// a checkpoint that a trusted key has signed. The error wraps [ErrProofFails] if one does
+// not, and [ErrWrongKey] if the key of one is not among those given, as it may be where
+// the log has changed its key: the log leads from one key to the next, a receipt does not.
+func (s *ReceiptSet) Check(keys []*signing.PublicKey) (*ReceiptsProven, error) {
+	if len(keys) == 0 {
+		return nil, errors.New("check receipts: no trusted key given")
+	}
+	if s.number == 0 {
+		return nil, errors.New("check receipts: there are none")
+	}
+	for _, b := range s.broken {
+		return nil, fmt.Errorf("%w: %s", ErrProofFails, b.why)
+	}
+	origins, signers := map[string]bool{}, map[string]bool{}
+	keys = once(keys)
+	for _, n := range s.notes {
+		_, by, err := signing.OpenCheckpoint(n.Note, n.Origin, keys)
+		switch {
+		case errors.Is(err, signing.ErrNoTrustedSignature):
+			return nil, fmt.Errorf("%w: the receipt at %s: %w", ErrWrongKey, s.say(n.first), err)
+		case err != nil:
+			return nil, fmt.Errorf("%w: the receipt at %s: %w", ErrProofFails, s.say(n.first), err)
+		}
+		origins[n.Origin] = true
+		for _, k := range by {
+			signers[k.ID()] = true
+		}
+	}
+	return &ReceiptsProven{s.number, slices.Sorted(maps.Keys(origins)), slices.Sorted(maps.Keys(signers))}, nil
 }

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,17 +28,23 @@ func checkCommand() *cobra.Command {
 	var f checkFlags
 	cmd := &cobra.Command{
 		Use:   "check FILE",
-		Short: "Check the proof of one event, alone and offline",
+		Short: "Check the proof of one event, or receipts, alone and offline",
 		Long: `check checks a proof that "auditlog prove" has written: that the event in it is in the
 log, as the log's key signed it. It needs nothing but the file and the public key. Where
 the log has changed its key since, the first key is enough: the proof leads from it to
 the later ones. With --witness the checkpoint must also bear the cosignatures of witnesses.
 
+FILE may also hold receipts, one on each line, as an exporter with receipts writes them: then
+each of them must lead from its leaf to a checkpoint that the key has signed. Whether the log
+honors them, and whether they are for the events they name, is for "auditlog verify DIR
+--receipts FILE".
+
 FILE may be - for standard input.
 
 Exit codes: 0 the proof holds; 1 it fails; 2 it could not be checked.`,
-		Example: `  auditlog check proof.txt --key audit-log-key.pub.pem`,
-		Args:    cobra.ExactArgs(1),
+		Example: `  auditlog check proof.txt --key audit-log-key.pub.pem
+  auditlog check receipts.jsonl --key audit-log-key.pub.pem`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.run(cmd, args[0])
 		},
@@ -66,23 +73,23 @@ func (f *checkFlags) run(cmd *cobra.Command, path string) error {
 	if err := checkQuorum(f.quorum, o.Witnesses); err != nil {
 		return err
 	}
-	text, err := readProof(cmd.InOrStdin(), path)
+	in, closeFile, err := openProof(cmd.InOrStdin(), path)
+	if err != nil {
+		return err
+	}
+	defer closeFile()
+	// A proof begins with its title, a receipt with a brace.
+	if first, err := in.Peek(1); err == nil && first[0] == '{' {
+		return f.runReceipts(cmd, path, in, o)
+	}
+	text, err := readProof(in)
 	if err != nil {
 		return err
 	}
 	p, err := verify.CheckProof(text, o)
 	switch {
 	case errors.Is(err, verify.ErrProofFails):
-		switch {
-		case f.quiet:
-		case f.json:
-			if err := printFailedJSON(cmd.OutOrStdout(), err); err != nil {
-				return err
-			}
-		default:
-			fmt.Fprintf(cmd.OutOrStdout(), "THE PROOF FAILS: %s\n", plain(err.Error()))
-		}
-		return errTampering
+		return f.fails(cmd, err)
 	case err != nil:
 		return fmt.Errorf("%s: %w", path, err)
 	case f.quiet:
@@ -94,17 +101,71 @@ func (f *checkFlags) run(cmd *cobra.Command, path string) error {
 	}
 }
 
-// readProof reads a proof from a file, or from standard input if it is called -.
-func readProof(stdin io.Reader, path string) (text []byte, err error) {
-	in := stdin
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return nil, err
+// fails says why a proof fails.
+func (f *checkFlags) fails(cmd *cobra.Command, why error) error {
+	switch {
+	case f.quiet:
+	case f.json:
+		if err := printFailedJSON(cmd.OutOrStdout(), why); err != nil {
+			return err
 		}
-		defer f.Close()
-		in = f
+	default:
+		fmt.Fprintf(cmd.OutOrStdout(), "THE PROOF FAILS: %s\n", plain(why.Error()))
 	}
+	return errTampering
+}
+
+// runReceipts checks receipts.
+func (f *checkFlags) runReceipts(cmd *cobra.Command, path string, in io.Reader, o verify.ProofOptions) error {
+	if len(o.Witnesses) > 0 {
+		return errors.New("--witness: a receipt is written before a witness can have cosigned its checkpoint: check a proof, or the log, for cosignatures")
+	}
+	all := &verify.ReceiptSet{}
+	if err := all.Read(path, in); err != nil {
+		return err
+	}
+	p, err := all.Check(o.Keys)
+	switch {
+	case errors.Is(err, verify.ErrProofFails):
+		return f.fails(cmd, err)
+	case errors.Is(err, verify.ErrWrongKey):
+		return fmt.Errorf("%s: %w: where the log has changed its key, give all its keys, or check the log with verify --receipts", path, err)
+	case err != nil:
+		return fmt.Errorf("%s: %w", path, err)
+	case f.quiet:
+		return nil
+	case f.json:
+		enc := json.NewEncoder(cmd.OutOrStdout())
+		enc.SetIndent("", "  ")
+		return enc.Encode(receiptsJSON{true, p.Receipts, p.Origins, p.SignedBy})
+	default:
+		_, err := fmt.Fprintf(cmd.OutOrStdout(), "OK: %d receipts of the log %s, whose checkpoints are signed by %s\n", p.Receipts, plain(strings.Join(p.Origins, ", ")), keysSaid(p.SignedBy))
+		return err
+	}
+}
+
+// receiptsJSON is what receipts show, for programs.
+type receiptsJSON struct {
+	Valid    bool     `json:"valid"`
+	Receipts int      `json:"receipts"`
+	Origins  []string `json:"origins"`
+	SignedBy []string `json:"signed_by"`
+}
+
+// openProof opens a file, or standard input if it is called -.
+func openProof(stdin io.Reader, path string) (_ *bufio.Reader, closeFile func(), _ error) {
+	if path == "-" {
+		return bufio.NewReader(stdin), func() {}, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	return bufio.NewReader(f), func() { f.Close() }, nil
+}
+
+// readProof reads a proof.
+func readProof(in io.Reader) (text []byte, err error) {
 	// One byte more than a proof may have, so that a larger file is refused as such.
 	if text, err = io.ReadAll(io.LimitReader(in, proof.MaxBytes+1)); err != nil {
 		return nil, fmt.Errorf("read the proof: %w", err)

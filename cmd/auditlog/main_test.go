@@ -22,6 +22,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
+	"github.com/otel-auditlog/auditlogexporter/receipt/issuer"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -71,6 +72,9 @@ func TestScripts(t *testing.T) {
 			if err := w.log.Close(context.Background()); err != nil {
 				return err
 			}
+			if err := writeReceipts(e.WorkDir); err != nil {
+				return err
+			}
 			return writeWitnessed(t, e.WorkDir, s)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
@@ -78,6 +82,33 @@ func TestScripts(t *testing.T) {
 			"replace": replace,
 		},
 	})
+}
+
+// writeReceipts writes the receipts of the log.
+func writeReceipts(dir string) error {
+	names, err := filepath.Glob(filepath.Join(dir, "log", "audit-*.jsonl"))
+	if err != nil {
+		return err
+	}
+	newest := names[len(names)-1]
+	info, err := os.Stat(newest)
+	if err != nil {
+		return err
+	}
+	note, err := os.ReadFile(filepath.Join(dir, "log", segment.CheckpointName))
+	if err != nil {
+		return err
+	}
+	c, err := signing.ParseCheckpoint(note)
+	if err != nil {
+		return err
+	}
+	i, err := issuer.Open(issuer.Options{Log: filepath.Join(dir, "log"), Origin: c.Origin, Directory: filepath.Join(dir, "receipts"), MaxFileBytes: 1 << 20})
+	if err != nil {
+		return err
+	}
+	_, err = i.Issue(context.Background(), issuer.Durable{Segment: filepath.Base(newest), Bytes: info.Size(), Size: c.Size})
+	return errors.Join(err, i.Close())
 }
 
 // writeWitnessed writes a log that a witness has cosigned.
