@@ -253,7 +253,7 @@ func (c *Config) Validate() error {
 	return errors.Join(p...)
 }
 
-// maxPartitions bounds the files that are open: four for each partition.
+// maxPartitions bounds the files that are open: four for each partition, nine with receipts.
 const maxPartitions = 1024
 
 func (c *Config) validatePartitions(p *problems) {

@@ -151,6 +151,9 @@ func (l *receiptedLog) begin(log *rotation.Log) (err error) {
 	l.issuer, err = issuer.Open(l.options)
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()
+	if l.of.closing { // by a shutdown that did not wait for this log to be opened
+		return errors.Join(err, l.close())
+	}
 	l.begun = true
 	l.of.begun = append(l.of.begun, l)
 	l.queue()

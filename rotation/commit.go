@@ -86,9 +86,9 @@ func (l *Log) tryCommit(g *group) error {
 	l.setApart(g)
 	reason := l.due(g.bytes())
 	for _, c := range g.calls {
-		c.receipt = Receipt{FirstIndex: l.tree.Size(), TreeSize: l.tree.Size()}
+		c.placement = Placement{FirstIndex: l.tree.Size(), TreeSize: l.tree.Size()}
 		if l.active != nil {
-			c.receipt.Segment = l.active.name.String()
+			c.placement.Segment = l.active.name.String()
 		}
 	}
 	if g.events() == 0 && len(l.pending) == 0 && l.fault == nil && reason != "age" && reason != "key" {
@@ -126,8 +126,8 @@ func (l *Log) put(g *group, reason string, start time.Time) error {
 	l.tree, l.mark, l.note, l.degraded, l.pending = c.tree, c.mark, c.note, c.degraded, nil
 	name := l.active.name.String()
 	for _, call := range g.calls {
-		call.receipt.TreeSize = l.tree.Size()
-		call.receipt.Segment = name
+		call.placement.TreeSize = l.tree.Size()
+		call.placement.Segment = name
 	}
 	l.witnessing.committed(l, c)
 	l.maintenance.committed()
@@ -182,7 +182,7 @@ func (l *Log) assemble(g *group, reason string) (c *change, err error) {
 	}
 	c.take(c.scratch)
 	for _, call := range g.calls {
-		call.receipt.FirstIndex = c.tree.Size()
+		call.placement.FirstIndex = c.tree.Size()
 		for _, b := range call.batches {
 			c.take(b)
 			c.events += b.written().events

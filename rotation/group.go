@@ -7,16 +7,16 @@ import "slices"
 
 // call is one Append.
 type call struct {
-	batches []*Batch
-	events  int
-	receipt Receipt
-	err     error // what keeps this call out of the commit
+	batches   []*Batch
+	events    int
+	placement Placement
+	err       error // what keeps this call out of the commit
 }
 
 // group is the calls that share a commit.
 type group struct {
 	calls []*call
-	done  chan struct{} // closed once err and the receipts are set
+	done  chan struct{} // closed once err and the placements are set
 	err   error
 	// repeats counts events that are not written, because the log has them; conflicts is
 	// what the log has to say of those with the ids of others.

@@ -112,25 +112,25 @@ func batch(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) *ro
 	return b
 }
 
-func appendIDs(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) (rotation.Receipt, error) {
+func appendIDs(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) (rotation.Placement, error) {
 	t.Helper()
 	for {
 		b := batch(t, l, o, ids...)
-		receipt, err := l.Append(context.Background(), b)
+		placement, err := l.Append(context.Background(), b)
 		b.Release()
 		if !errors.Is(err, rotation.ErrKeyChanged) {
-			return receipt, err
+			return placement, err
 		}
 	}
 }
 
-func mustAppend(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) rotation.Receipt {
+func mustAppend(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) rotation.Placement {
 	t.Helper()
-	receipt, err := appendIDs(t, l, o, ids...)
+	placement, err := appendIDs(t, l, o, ids...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return receipt
+	return placement
 }
 
 func numbered(prefix string, n int) (ids []string) {

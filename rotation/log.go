@@ -65,8 +65,8 @@ type Log struct {
 	complaint   string // what maintenance has complained of last
 }
 
-// Receipt says where a call's events stand in the log.
-type Receipt struct {
+// Placement says where a call's events stand in the log.
+type Placement struct {
 	// FirstIndex is the leaf index of the call's first event; the others that were
 	// written follow it.
 	FirstIndex uint64
@@ -141,23 +141,23 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 // index knows (see Options.Index) are in the log from before. The context is looked at before the
 // call joins a commit: from then on the outcome is waited for, because a
 // caller that left early could not know it.
-func (l *Log) Append(ctx context.Context, batches ...*Batch) (Receipt, error) {
+func (l *Log) Append(ctx context.Context, batches ...*Batch) (Placement, error) {
 	c := &call{batches: batches}
 	for _, b := range batches {
 		if b.scope != l.opts.Scope {
-			return Receipt{}, fmt.Errorf("append to the audit log: a batch of scope %s in a log of scope %s", b.scope, l.opts.Scope)
+			return Placement{}, fmt.Errorf("append to the audit log: a batch of scope %s in a log of scope %s", b.scope, l.opts.Scope)
 		}
 		c.events += b.Len()
 	}
 	if c.events == 0 {
-		return Receipt{}, errors.New("append to the audit log: no events")
+		return Placement{}, errors.New("append to the audit log: no events")
 	}
 	if err := ctx.Err(); err != nil {
-		return Receipt{}, fmt.Errorf("append to the audit log: %w", err)
+		return Placement{}, fmt.Errorf("append to the audit log: %w", err)
 	}
 	g, leader, err := l.join(c)
 	if err != nil {
-		return Receipt{}, err
+		return Placement{}, err
 	}
 	if leader {
 		l.lead(g)
@@ -165,9 +165,9 @@ func (l *Log) Append(ctx context.Context, batches ...*Batch) (Receipt, error) {
 		<-g.done
 	}
 	if err := cmp.Or(c.err, g.err); err != nil {
-		return Receipt{}, err
+		return Placement{}, err
 	}
-	return c.receipt, nil
+	return c.placement, nil
 }
 
 // Checkpoint returns the newest signed checkpoint, or nil if there is none yet.

@@ -60,15 +60,15 @@ func TestSeveralBatchesAreOneUnitInOrder(t *testing.T) {
 	o := options(t)
 	l := open(t, o)
 	a, b := batch(t, l, o, "a1", "a2"), batch(t, l, o, "b1")
-	receipt, err := l.Append(context.Background(), a, b)
+	placement, err := l.Append(context.Background(), a, b)
 	if err != nil {
 		t.Fatal(err)
 	}
 	closeLog(t, l)
 	sameIDs(t, read(t, o.Directory).ids, []string{"a1", "a2", "b1"})
 	// The header, the event "opened", and these three.
-	if receipt.FirstIndex != 2 || receipt.TreeSize != 5 || receipt.Segment != segmentNames(t, o.Directory)[0] {
-		t.Errorf("receipt %+v", receipt)
+	if placement.FirstIndex != 2 || placement.TreeSize != 5 || placement.Segment != segmentNames(t, o.Directory)[0] {
+		t.Errorf("placement %+v", placement)
 	}
 }
 
@@ -201,15 +201,15 @@ func TestBatchLargerThanASegment(t *testing.T) {
 	o.MaxSegmentBytes = 1_000
 	l := open(t, o)
 	mustAppend(t, l, o, "a")
-	receipt := mustAppend(t, l, o, numbered("id", 50)...)
+	placement := mustAppend(t, l, o, numbered("id", 50)...)
 	mustAppend(t, l, o, "b")
 	closeLog(t, l)
 	report := checkGood(t, o.Directory, o.Signer)
 	if len(report.Segments) != 3 {
 		t.Errorf("%d segments, want 3", len(report.Segments))
 	}
-	if receipt.Segment != segmentNames(t, o.Directory)[1] {
-		t.Errorf("the batch is in %s", receipt.Segment)
+	if placement.Segment != segmentNames(t, o.Directory)[1] {
+		t.Errorf("the batch is in %s", placement.Segment)
 	}
 }
 

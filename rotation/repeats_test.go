@@ -45,10 +45,10 @@ func TestRepeatsAreWrittenOnce(t *testing.T) {
 			sameIDs(t, got.actions, []string{"opened"})
 			checkGood(t, o.Directory, o.Signer)
 			if first.FirstIndex != 5 || first.TreeSize != 7 {
-				t.Errorf("receipt of two that were written: %+v", first)
+				t.Errorf("placement of two that were written: %+v", first)
 			}
 			if last.TreeSize != 8 {
-				t.Errorf("receipt of one that was not: %+v", last)
+				t.Errorf("placement of one that was not: %+v", last)
 			}
 			if w.repeats != 3+3+3+1 || w.conflicts != 0 {
 				t.Errorf("%d repeats, %d conflicts", w.repeats, w.conflicts)

@@ -131,6 +131,8 @@ func Open(o Options) (_ *Issuer, err error) {
 func (i *Issuer) Issue(ctx context.Context, to Durable) (r Result, err error) {
 	if i.told != nil && i.told.Size > to.Size {
 		err = fmt.Errorf("the newest receipt is of a tree of %d leaves, but the log has %d: %w", i.told.Size, to.Size, ErrContradicted)
+	} else if i.out.next > to.Size {
+		err = fmt.Errorf("%s is for leaves from %d on, but the log has %d: %w", i.out.name, i.out.next, to.Size, ErrContradicted)
 	}
 	before, gone := i.out.written, 0
 	for err == nil && i.next < to.Size {

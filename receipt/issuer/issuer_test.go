@@ -416,6 +416,13 @@ func TestReceiptsDirectory(t *testing.T) {
 	require.ErrorContains(t, err, "not a regular file", "no link leads to what would be cut off")
 	require.NoError(t, os.Remove(name))
 
+	// One that pretends to be further than the log would keep events from their receipts.
+	name = filepath.Join(s.to.Directory, "receipts-00000000000000999999.jsonl")
+	require.NoError(t, os.WriteFile(name, nil, 0o600))
+	_, err = s.issue()
+	require.ErrorIs(t, err, issuer.ErrContradicted)
+	require.NoError(t, os.Remove(name))
+
 	s.to.ReserveBytes = 1 << 60
 	s.commit(1)
 	_, err = s.issue()
