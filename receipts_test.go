@@ -120,7 +120,8 @@ func TestReceiptsThatCannotBeWritten(t *testing.T) {
 			require.NoError(t, os.WriteFile(c.Receipts.Directory, nil, 0o600))
 			require.NoError(t, r.ConsumeLogs(t.Context(), records("b")))
 			require.Eventually(t, func() bool { return r.host.says("receipts") }, waitAtMost, pollEvery)
-			assert.Equal(t, componentstatus.StatusRecoverableError, r.host.reported()[len(r.host.reported())-1])
+			reported := r.host.reported()
+			assert.Equal(t, componentstatus.StatusRecoverableError, reported[len(reported)-1])
 			require.NoError(t, r.ConsumeLogs(t.Context(), records("c")))
 			r.stop(t)
 

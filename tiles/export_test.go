@@ -334,6 +334,7 @@ func TestExportRefuses(t *testing.T) {
 		}, tiles.ErrForked},
 		"an end that the log does not have": {func(t *testing.T, l *log, dir string) {
 			copied := filepath.Join(t.TempDir(), "copied")
+			l.close() // an open log replaces its checkpoint file whenever it likes
 			if err := os.CopyFS(copied, os.DirFS(l.o.Directory)); err != nil {
 				t.Fatal(err)
 			}
