@@ -18,6 +18,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/export"
 	"github.com/otel-auditlog/auditlogexporter/export/replay"
+	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // retries has the connection try again what may succeed later. A receiver that took
@@ -26,6 +27,10 @@ const retries = `{"methodConfig":[{
 	"name":[{"service":"opentelemetry.proto.collector.logs.v1.LogsService"}],
 	"retryPolicy":{"maxAttempts":5,"initialBackoff":"0.5s","maxBackoff":"8s","backoffMultiplier":2,"retryableStatusCodes":["UNAVAILABLE","ABORTED"]}
 }]}`
+
+// maxRetried is how large a request may be that is tried again: larger than any event.
+// Without it gRPC gives up on those above 256 KiB.
+const maxRetried = 2 * segment.MaxLineBytes
 
 type replayFlags struct {
 	handout
@@ -110,5 +115,10 @@ func (f *replayFlags) connect() (*grpc.ClientConn, error) {
 	if f.insecure {
 		transport = insecure.NewCredentials()
 	}
-	return grpc.NewClient(f.endpoint, grpc.WithTransportCredentials(transport), grpc.WithDefaultServiceConfig(retries), grpc.WithUserAgent("auditlog"))
+	return grpc.NewClient(f.endpoint,
+		grpc.WithTransportCredentials(transport),
+		grpc.WithDefaultServiceConfig(retries),
+		grpc.WithDefaultCallOptions(grpc.MaxRetryRPCBufferSize(maxRetried)),
+		grpc.WithUserAgent("auditlog"),
+	)
 }

@@ -26,6 +26,7 @@ import (
 type receiver struct {
 	plogotlp.UnimplementedGRPCServer
 	mu       sync.Mutex
+	busy     int // how many requests to put off before
 	takes    int
 	ids      []string
 	metadata metadata.MD
@@ -34,6 +35,9 @@ type receiver struct {
 func (r *receiver) Export(ctx context.Context, request plogotlp.ExportRequest) (plogotlp.ExportResponse, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.busy--; r.busy >= 0 {
+		return plogotlp.NewExportResponse(), status.Error(codes.Unavailable, "not now")
+	}
 	if r.takes--; r.takes < 0 {
 		return plogotlp.NewExportResponse(), status.Error(codes.PermissionDenied, "enough\x1b[2J")
 	}
@@ -47,6 +51,26 @@ func (r *receiver) Export(ctx context.Context, request plogotlp.ExportRequest) (
 		}
 	}
 	return plogotlp.NewExportResponse(), nil
+}
+
+// serve starts the receiver and returns its address.
+func (r *receiver) serve(t *testing.T, options ...grpc.ServerOption) (endpoint string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer(options...)
+	plogotlp.RegisterGRPCServer(server, r)
+	done := make(chan error)
+	go func() { done <- server.Serve(listener) }()
+	t.Cleanup(func() {
+		server.Stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return listener.Addr().String()
 }
 
 // A replay that is refused says how far it came, and goes on from there.
@@ -70,24 +94,11 @@ func TestReplay(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	r := &receiver{takes: 2}
-	server := grpc.NewServer()
-	plogotlp.RegisterGRPCServer(server, r)
-	done := make(chan error)
-	go func() { done <- server.Serve(listener) }()
-	defer func() {
-		server.Stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	}()
+	endpoint := r.serve(t)
 	replay := func(args ...string) (code int, stdout, stderr string) {
 		var out, errs strings.Builder
-		code = run(t.Context(), append([]string{"replay", log, "--endpoint", listener.Addr().String(), "--insecure", "--key", filepath.Join(dir, "key.pub.pem")}, args...), &out, &errs)
+		code = run(t.Context(), append([]string{"replay", log, "--endpoint", endpoint, "--insecure", "--key", filepath.Join(dir, "key.pub.pem")}, args...), &out, &errs)
 		return code, out.String(), errs.String()
 	}
 
@@ -109,5 +120,33 @@ func TestReplay(t *testing.T) {
 	r.takes, r.ids = 1, nil
 	if code, _, _ := replay("--success", "false"); code != exitGood || !slices.Equal(r.ids, []string{"id-1"}) {
 		t.Errorf("exit code %d, received %v", code, r.ids)
+	}
+}
+
+// A receiver that cannot take a batch just now is asked again, however large the batch.
+func TestReplayOfALargeBatchIsTriedAgain(t *testing.T) {
+	dir := t.TempDir()
+	s, err := signing.CreateKeyFile(filepath.Join(dir, "key.pem"), signing.ECDSAP256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := filepath.Join(dir, "log")
+	w, err := newWriter(log, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	large := records()[0]
+	large.Body().SetStr(strings.Repeat("x", 1<<20))
+	if err := w.append(large); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.log.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	r := &receiver{busy: 1, takes: 1}
+	var out, errs strings.Builder
+	code := run(t.Context(), []string{"replay", log, "--endpoint", r.serve(t), "--insecure"}, &out, &errs)
+	if code != exitGood || !slices.Equal(r.ids, []string{"id-0"}) {
+		t.Errorf("exit code %d, received %v: %s", code, r.ids, errs.String())
 	}
 }
