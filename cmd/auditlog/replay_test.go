@@ -5,16 +5,27 @@ package main
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
@@ -121,6 +132,87 @@ func TestReplay(t *testing.T) {
 	if code, _, _ := replay("--success", "false"); code != exitGood || !slices.Equal(r.ids, []string{"id-1"}) {
 		t.Errorf("exit code %d, received %v", code, r.ids)
 	}
+}
+
+// With TLS, the receiver must be one to trust, and gets to know who is calling.
+func TestReplayWithTLS(t *testing.T) {
+	t.Parallel() // it waits for tries
+	dir := t.TempDir()
+	s, err := signing.CreateKeyFile(filepath.Join(dir, "key.pem"), signing.ECDSAP256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := filepath.Join(dir, "log")
+	w, err := newWriter(log, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.append(records()[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.log.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+
+	server, client := certificate(t, dir, "server"), certificate(t, dir, "client")
+	callers := x509.NewCertPool()
+	callers.AddCert(client.Leaf)
+	r := &receiver{takes: 1}
+	endpoint := r.serve(t, grpc.Creds(credentials.NewTLS(&tls.Config{Certificates: []tls.Certificate{server}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: callers})))
+	replay := func(args ...string) (code int, stderr string) {
+		var out, errs strings.Builder
+		code = run(t.Context(), append([]string{"replay", log, "--endpoint", endpoint, "--key", filepath.Join(dir, "key.pub.pem")}, args...), &out, &errs)
+		return code, errs.String()
+	}
+	ca, caller := []string{"--ca-file", filepath.Join(dir, "server.pem")}, []string{"--client-cert-file", filepath.Join(dir, "client.pem"), "--client-key-file", filepath.Join(dir, "client.key")}
+	t.Run("refused", func(t *testing.T) {
+		for name, args := range map[string][]string{"a receiver that nobody trusts": caller, "a caller that does not say who it is": ca} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				if code, stderr := replay(args...); code != exitUnchecked || !strings.Contains(stderr, "send leaves 2 to 2") {
+					t.Errorf("exit code %d, %q", code, stderr)
+				}
+			})
+		}
+	})
+	if len(r.ids) > 0 {
+		t.Errorf("received %v", r.ids)
+	}
+	if code, stderr := replay(append(ca, caller...)...); code != exitGood || !slices.Equal(r.ids, []string{"id-0"}) {
+		t.Errorf("exit code %d, received %v: %q", code, r.ids, stderr)
+	}
+}
+
+// certificate makes a certificate that has signed itself, in NAME.pem and NAME.key.
+func certificate(t *testing.T, dir, name string) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certPEM, keyPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})
+	for file, text := range map[string][]byte{name + ".pem": certPEM, name + ".key": keyPEM} {
+		if err := os.WriteFile(filepath.Join(dir, file), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pair, err := tls.X509KeyPair(certPEM, keyPEM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pair
 }
 
 // A receiver that cannot take a batch just now is asked again, however large the batch.
