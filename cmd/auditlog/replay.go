@@ -93,6 +93,9 @@ func (f *replayFlags) run(cmd *cobra.Command, dir string) (err error) {
 
 	ctx := metadata.NewOutgoingContext(cmd.Context(), metadata.New(f.headers))
 	sender := replay.NewSender(conn, f.batch)
+	sender.Warn = func(first, last uint64, message string) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "auditlog: leaves %d to %d: the receiver took them, and says: %s\n", first, last, plain(message))
+	}
 	err = l.events(cmd, dir, func(e *export.Event) error { return sender.Add(ctx, e) })
 	if err == nil {
 		err = sender.Flush(ctx)
