@@ -153,7 +153,11 @@ $(AUDITLOG): $(SOURCES)
 	go build -trimpath -o $@ ./cmd/auditlog
 
 $(DUCKDB): interop/duckdb/main.go interop/duckdb/go.mod interop/duckdb/go.sum
-	cd interop/duckdb && go build -trimpath -ldflags='-s -w' -o $(CURDIR)/$@ .
+	@if command -v c++ >/dev/null; then \
+	  cd interop/duckdb && go build -trimpath -ldflags='-s -w' -o $(CURDIR)/$@ .; \
+	else \
+	  echo 'There is no C++ compiler to link DuckDB with: the recipes that need it will be skipped.' >&2; \
+	fi
 
 $(OCB):
 	GOBIN=$(TOOLS)/tmp go install go.opentelemetry.io/collector/cmd/builder@$(OCB_VERSION)
