@@ -7,6 +7,10 @@ package e2e
 
 import (
 	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strconv"
 	"testing"
 
@@ -49,6 +53,42 @@ func TestReplayIntoAnotherCollector(t *testing.T) {
 		n += logs.LogRecordCount()
 	}
 	assert.Equal(t, filled+2, n)
+}
+
+// A replay that a killed receiver ends says where to go on, and from there nothing is
+// missing and, by the records' ids, nothing there twice.
+func TestReplayGoesOn(t *testing.T) {
+	from, to := newSite(t, ""), newSite(t, "")
+	p := from.start(t)
+	const filled = 3000
+	from.fill(t, "id", filled)
+	p.stop(t)
+
+	q := to.start(t)
+	var out bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), auditlog, "replay", from.log, "--endpoint", to.grpc, "--insecure", "--batch", "1")
+	cmd.Stdout = &out
+	require.NoError(t, cmd.Start())
+	eventually(t, "some events have arrived", func() bool {
+		names, err := filepath.Glob(filepath.Join(to.log, "audit-*.jsonl"))
+		require.NoError(t, err)
+		require.Len(t, names, 1)
+		info, err := os.Stat(names[0])
+		require.NoError(t, err)
+		return info.Size() > 100_000
+	})
+	q.kill(t)
+	require.Error(t, cmd.Wait(), "it came to the end before the receiver was killed: %s", out.String())
+	goOn := regexp.MustCompile(`--from-index (\d+)\n$`).FindStringSubmatch(out.String())
+	require.NotNil(t, goOn, out.String())
+
+	q = to.start(t)
+	code, _ := runAuditlog(t, "replay", from.log, "--endpoint", to.grpc, "--insecure", "--key", from.public, "--from-index", goOn[1])
+	require.Zero(t, code)
+	q.stop(t)
+	assert.Equal(t, exported(t, from.log, "jsonl"), exported(t, to.log, "jsonl"))
+	code, report := runVerify(t, to.log, "--key", to.public)
+	require.Zero(t, code, "%+v", report)
 }
 
 // exported returns the lines of an export, without the log's own events.

@@ -18,6 +18,6 @@
 // up to the caller: verify the log against it first (package verify), with the public
 // key.
 //
-// An exported event is a copy without proof, but for what OCSF's raw_data holds: the
-// line that was signed, and is a leaf of the tree.
+// An exported event is a copy without proof, but for what OCSF has with it: the line that
+// was signed and is a leaf of the tree, and a checkpoint of the tree, as it was signed.
 package export

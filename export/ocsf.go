@@ -10,12 +10,10 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 
 	"github.com/gowebpki/jcs"
-	"golang.org/x/mod/sumdb/note"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -37,7 +35,14 @@ const ocsfVersion = "1.9.0"
 // itself. The log's signatures are not that: they are over another form. So the
 // attestation here has a fingerprint, SHA-256 over the event in the form of RFC 8785
 // without that fingerprint, and no signature: it shows accidental changes of the export, no
-// more. Evidence is what raw_data and unmapped.auditlog hold.
+// more. Its chain is the log, and its id the leaf. It has no authority_uid, because who
+// made it is whoever ran the export, and not who signed the log; and no prev_event: a
+// chain of fingerprints that nobody signed can be made anew by who changes it, and the
+// same event would come out otherwise with each filter.
+//
+// Evidence is what raw_data and unmapped.auditlog hold: the line, of which the event's
+// signature can be checked, and a signed checkpoint, which is one more that is kept away
+// from the log and can be held against it (auditlog verify --checkpoint).
 type ocsfWriter struct {
 	w          *bufio.Writer
 	checkpoint ocsfCheckpoint
@@ -46,25 +51,10 @@ type ocsfWriter struct {
 
 func newOCSF(w *bufio.Writer, c signing.Checkpoint) *ocsfWriter {
 	return &ocsfWriter{w: w, origin: c.Origin, checkpoint: ocsfCheckpoint{
-		TreeSize:  c.Size,
-		RootHash:  base64.StdEncoding.EncodeToString(c.Root[:]),
-		KeyHashes: keyHashes(c.Note),
+		TreeSize: c.Size,
+		RootHash: base64.StdEncoding.EncodeToString(c.Root[:]),
+		Note:     string(c.Note),
 	}}
-}
-
-// keyHashes returns the key hashes of the signatures of a signed note, in hex.
-func keyHashes(text []byte) (hashes []string) {
-	var n *note.Note
-	var unverified *note.UnverifiedNoteError
-	if _, err := note.Open(text, note.VerifierList()); errors.As(err, &unverified) {
-		n = unverified.Note
-	} else {
-		return nil
-	}
-	for _, s := range n.UnverifiedSigs {
-		hashes = append(hashes, fmt.Sprintf("%08x", s.Hash))
-	}
-	return hashes
 }
 
 func (o *ocsfWriter) Write(ev *Event) error {
@@ -91,7 +81,7 @@ func (o *ocsfWriter) write(ev *Event, e *event.Event) error {
 	if err != nil {
 		return fmt.Errorf("put it in the form of RFC 8785: %w", err)
 	}
-	record.Attestations[0].Fingerprint = sha256Fingerprint(canonical)
+	record.Attestations[0].Fingerprint = sha256Fingerprint(canonical, enumerated{2, "JCS"})
 	if text, err = marshal(record); err != nil {
 		return err
 	}
@@ -130,17 +120,18 @@ func (o *ocsfWriter) record(ev *Event, e *event.Event) (*ocsfEvent, error) {
 	r.Time = e.Timestamp / 1e6
 	r.Message = messageOf(e, raw.Body)
 	r.Metadata = ocsfMetadata{
-		Version:      ocsfVersion,
-		Product:      m.product(),
-		UID:          e.EventID,
-		EventCode:    e.EventName,
-		LogName:      o.origin,
-		LogProvider:  "auditlog",
-		LogFormat:    segment.Format,
-		LoggedTime:   e.ObservedTimestamp / 1e6,
-		OriginalTime: raw.Timestamp,
-		Sequence:     ev.Index,
-		Profiles:     []string{"record_integrity"},
+		Version:          ocsfVersion,
+		Product:          m.product(),
+		UID:              fmt.Sprintf("%s#%d", o.origin, ev.Index), // unlike event ids it cannot come twice
+		OriginalEventUID: e.EventID,
+		EventCode:        e.EventName,
+		LogName:          o.origin,
+		LogProvider:      "auditlog",
+		LogFormat:        segment.Format,
+		LoggedTime:       e.ObservedTimestamp / 1e6,
+		OriginalTime:     raw.Timestamp,
+		Sequence:         ev.Index,
+		Profiles:         []string{"record_integrity"},
 	}
 	if e.TraceID != [16]byte{} {
 		r.Metadata.CorrelationUID = hex.EncodeToString(e.TraceID[:])
@@ -153,7 +144,7 @@ func (o *ocsfWriter) record(ev *Event, e *event.Event) (*ocsfEvent, error) {
 	}
 	r.Attestations = []ocsfAttestation{{UID: strconv.FormatUint(ev.Index, 10), ChainUID: o.origin}}
 	r.RawData = string(ev.Line)
-	r.RawDataHash = sha256Fingerprint(ev.Line)
+	r.RawDataHash = sha256Fingerprint(ev.Line, enumerated{1, "Flat"})
 	r.Unmapped = ocsfUnmapped{
 		Auditlog: ocsfPlace{
 			Origin:         o.origin,
@@ -185,9 +176,14 @@ func messageOf(e *event.Event, body json.RawMessage) string {
 	return ""
 }
 
-func sha256Fingerprint(b []byte) *ocsfFingerprint {
+// sha256Fingerprint is the fingerprint of bytes, and says what made the bytes.
+func sha256Fingerprint(b []byte, serialization enumerated) *ocsfFingerprint {
 	sum := sha256.Sum256(b)
-	return &ocsfFingerprint{AlgorithmID: 3, Algorithm: "SHA-256", EncodingID: 1, Encoding: "Hex", Value: hex.EncodeToString(sum[:])}
+	return &ocsfFingerprint{
+		AlgorithmID: 3, Algorithm: "SHA-256", EncodingID: 1, Encoding: "Hex",
+		SerializationID: serialization.id, Serialization: serialization.caption,
+		Value: hex.EncodeToString(sum[:]),
+	}
 }
 
 // enumerated is a value of an enumeration of OCSF.

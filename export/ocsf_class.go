@@ -75,6 +75,7 @@ var (
 
 	authorizeSession = class{3003, "Authorize Session", []activity{
 		{1, "Assign Privileges", "grant granted assign assigned add added elevate elevated"},
+		{3, "Assign Roles", ""},
 	}}
 
 	userManagement = class{3007, "User Management", []activity{
@@ -91,6 +92,16 @@ var (
 		{13, "Disable MFA Factors", ""},
 		{14, "Assign Privileges", "grant granted assign assigned"},
 		{15, "Remove Privileges", "revoke revoked unassign unassigned"},
+		{16, "Assign Roles", ""},
+		{17, "Remove Roles", ""},
+	}}
+
+	roleManagement = class{3008, "Role Management", []activity{
+		{1, "Create", "create created new add added"},
+		{2, "Update", "update updated modify modified change changed"},
+		{3, "Delete", "delete deleted remove removed"},
+		{4, "Assign Privileges", "grant granted assign assigned"},
+		{5, "Remove Privileges", "revoke revoked unassign unassigned"},
 	}}
 
 	applicationLifecycle = class{6002, "Application Lifecycle", []activity{
@@ -137,8 +148,8 @@ func (m mapping) classify() *ocsfEvent {
 		r.LogName, r.LogProvider = e.ResourceID, "auditlog"
 		return r
 	case e.Category == event.CategoryAuthentication:
-		if id := m.accountActivity(words); id != 0 {
-			return m.userManagement(id)
+		if r := m.management(words); r != nil {
+			return r
 		}
 		return m.authentication(authentication, words)
 	case e.Category == event.CategorySessionManagement:
@@ -147,8 +158,7 @@ func (m mapping) classify() *ocsfEvent {
 		return m.authorization(words)
 	case e.Category == event.CategoryAgentLifecycle:
 		r := applicationLifecycle.event(words, e.Operation)
-		r.App = m.app()
-		r.Actor = m.actor()
+		r.App, r.Application, r.Actor = m.app(), m.app(), m.actor()
 		return r
 	case e.Category == event.CategoryErrorHandling:
 		return applicationError.of(1, e.Operation)
@@ -170,33 +180,56 @@ func (m mapping) authentication(c class, words []string) *ocsfEvent {
 }
 
 func (m mapping) authorization(words []string) *ocsfEvent {
-	if m.e.ResourceType == "session" && len(m.privileges()) > 0 {
+	if privileges, roles := m.privileges(), m.roles(); m.e.ResourceType == "session" && (privileges != nil || roles != nil) {
 		if id := authorizeSession.find(words); id != other {
+			if privileges == nil {
+				id = 3
+			}
 			r := authorizeSession.of(id, m.e.Operation)
 			r.User, r.Actor, r.SrcEndpoint, r.AIAgent = m.principal(), m.actor(), m.source(), m.aiAgent()
-			r.Session, r.Privileges = &ocsfSession{UID: m.e.ResourceID}, m.privileges()
+			r.Session, r.Privileges, r.IAMRoles = &ocsfSession{UID: m.e.ResourceID}, privileges, roles
 			return r
 		}
 	}
-	if id := m.accountActivity(words); id != 0 {
-		return m.userManagement(id)
+	if r := m.management(words); r != nil {
+		return r
 	}
 	return m.access(words)
 }
 
-// accountTypes are the types of resources that are accounts.
-var accountTypes = []string{"user", "account", "role", "service_account"}
+// management is an event about an account or a role, or nil if it is not about one or
+// does nothing to it.
+func (m mapping) management(words []string) *ocsfEvent {
+	var r *ocsfEvent
+	switch m.e.ResourceType {
+	case "user", "account", "service_account":
+		id := m.accountActivity(words)
+		if id == other {
+			return nil
+		}
+		r = userManagement.of(id, m.e.Operation)
+		r.User, r.IAMRoles = m.target(), m.roles()
+	case "role":
+		id := roleManagement.find(words)
+		if id == other {
+			return nil
+		}
+		r = roleManagement.of(id, m.e.Operation)
+		r.IAMRole = &ocsfEntity{UID: m.e.ResourceID}
+	default:
+		return nil
+	}
+	r.Actor, r.SrcEndpoint, r.AIAgent = m.actor(), m.source(), m.aiAgent()
+	r.Privileges = m.privileges()
+	return r
+}
 
-// accountActivity is the activity of User Management that an operation is, or 0 if it
-// is none.
+// accountActivity is the activity of User Management that an operation is.
 func (m mapping) accountActivity(words []string) int {
 	has := func(any ...string) bool {
 		return slices.ContainsFunc(words, func(w string) bool { return slices.Contains(any, w) })
 	}
-	account := slices.Contains(accountTypes, m.e.ResourceType)
 	switch {
-	case !account:
-		return 0
 	case has("password", "credential") && has("reset"):
 		return 9
 	case has("password", "credential") && has("change", "changed", "update", "updated", "set"):
@@ -206,17 +239,13 @@ func (m mapping) accountActivity(words []string) int {
 	case has("mfa", "otp", "factor") && has("disable", "disabled", "remove", "removed", "reset"):
 		return 13
 	}
-	if id := userManagement.find(words); id != other {
-		return id
+	id := userManagement.find(words)
+	if onlyRoles := m.roles() != nil && m.privileges() == nil; onlyRoles && id == 14 {
+		return 16
+	} else if onlyRoles && id == 15 {
+		return 17
 	}
-	return 0
-}
-
-func (m mapping) userManagement(id int) *ocsfEvent {
-	r := userManagement.of(id, m.e.Operation)
-	r.User, r.Actor, r.SrcEndpoint, r.AIAgent = m.target(), m.actor(), m.source(), m.aiAgent()
-	r.Privileges = m.privileges()
-	return r
+	return id
 }
 
 // access is an event about a file, data, or anything else.
@@ -224,7 +253,7 @@ func (m mapping) access(words []string) *ocsfEvent {
 	switch e := m.e; e.ResourceType {
 	case "file", "directory", "folder", "symlink":
 		r := fileSystemActivity.event(words, e.Operation)
-		r.Actor, r.Device, r.File = m.actor(), m.device(), m.file()
+		r.Actor, r.Device, r.File, r.AIAgent = m.actor(), m.device(), m.file(), m.aiAgent()
 		return r
 	case "db_collection", "table":
 		r := datastoreActivity.event(words, e.Operation)
@@ -245,7 +274,8 @@ func (m mapping) access(words []string) *ocsfEvent {
 	}
 }
 
-// app is the application whose life an event is about.
+// app is the application whose life an event is about. It is written twice, because OCSF
+// 1.9 puts application in the place of app, which those before it demand.
 func (m mapping) app() *ocsfEntity {
 	if m.e.ResourceType == "service" {
 		return &ocsfEntity{Name: m.e.ResourceID}

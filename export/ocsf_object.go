@@ -44,11 +44,14 @@ type ocsfEvent struct {
 	File        *ocsfFile      `json:"file,omitempty"`
 	API         *ocsfAPI       `json:"api,omitempty"`
 	App         *ocsfEntity    `json:"app,omitempty"`
+	Application *ocsfEntity    `json:"application,omitempty"`
 	Database    *ocsfDatabase  `json:"database,omitempty"`
 	Table       *ocsfEntity    `json:"table,omitempty"`
 	Type        string         `json:"type,omitempty"`
 	TypeID      int            `json:"type_id,omitempty"`
 	Privileges  []string       `json:"privileges,omitempty"`
+	IAMRole     *ocsfEntity    `json:"iam_role,omitempty"`
+	IAMRoles    []ocsfEntity   `json:"iam_roles,omitempty"`
 	Resources   []ocsfResource `json:"resources,omitempty"`
 	AIAgent     *ocsfEntity    `json:"ai_agent,omitempty"`
 	LogName     string         `json:"log_name,omitempty"`
@@ -61,18 +64,19 @@ type ocsfEvent struct {
 }
 
 type ocsfMetadata struct {
-	Version        string     `json:"version"`
-	Product        ocsfEntity `json:"product"`
-	UID            string     `json:"uid"`
-	EventCode      string     `json:"event_code,omitempty"`
-	LogName        string     `json:"log_name"`
-	LogProvider    string     `json:"log_provider"`
-	LogFormat      string     `json:"log_format"`
-	LoggedTime     uint64     `json:"logged_time,omitempty"`
-	OriginalTime   string     `json:"original_time"`
-	CorrelationUID string     `json:"correlation_uid,omitempty"`
-	Sequence       uint64     `json:"sequence"`
-	Profiles       []string   `json:"profiles"`
+	Version          string     `json:"version"`
+	Product          ocsfEntity `json:"product"`
+	UID              string     `json:"uid"`
+	OriginalEventUID string     `json:"original_event_uid"`
+	EventCode        string     `json:"event_code,omitempty"`
+	LogName          string     `json:"log_name"`
+	LogProvider      string     `json:"log_provider"`
+	LogFormat        string     `json:"log_format"`
+	LoggedTime       uint64     `json:"logged_time,omitempty"`
+	OriginalTime     string     `json:"original_time"`
+	CorrelationUID   string     `json:"correlation_uid,omitempty"`
+	Sequence         uint64     `json:"sequence"`
+	Profiles         []string   `json:"profiles"`
 }
 
 // ocsfEntity is any object that has a name or an id.
@@ -83,9 +87,9 @@ type ocsfEntity struct {
 }
 
 type ocsfActor struct {
-	User    *ocsfUser    `json:"user,omitempty"`
-	Session *ocsfSession `json:"session,omitempty"`
-	AppUID  string       `json:"app_uid,omitempty"`
+	User        *ocsfUser    `json:"user,omitempty"`
+	Session     *ocsfSession `json:"session,omitempty"`
+	Application *ocsfEntity  `json:"application,omitempty"`
 }
 
 type ocsfUser struct {
@@ -143,11 +147,13 @@ type ocsfAttestation struct {
 }
 
 type ocsfFingerprint struct {
-	AlgorithmID int    `json:"algorithm_id"`
-	Algorithm   string `json:"algorithm"`
-	EncodingID  int    `json:"encoding_id"`
-	Encoding    string `json:"encoding"`
-	Value       string `json:"value"`
+	AlgorithmID     int    `json:"algorithm_id"`
+	Algorithm       string `json:"algorithm"`
+	EncodingID      int    `json:"encoding_id"`
+	Encoding        string `json:"encoding"`
+	SerializationID int    `json:"serialization_id"`
+	Serialization   string `json:"serialization"`
+	Value           string `json:"value"`
 }
 
 // ocsfUnmapped is what OCSF has no place for.
@@ -175,8 +181,9 @@ type ocsfPlace struct {
 type ocsfCheckpoint struct {
 	TreeSize uint64 `json:"tree_size"`
 	RootHash string `json:"root_hash"`
-	// KeyHashes are those of the note's signatures, which have not been checked here.
-	KeyHashes []string `json:"key_hashes,omitempty"`
+	// Note is the checkpoint itself, a signed note, whose signatures have not been checked
+	// here.
+	Note string `json:"note"`
 }
 
 // mapping finds what an event says for the objects of OCSF.
@@ -235,7 +242,7 @@ func (m mapping) aiAgent() *ocsfEntity {
 func (m mapping) actor() *ocsfActor {
 	a := &ocsfActor{User: m.principal(), Session: m.session()}
 	if m.isAI() && m.e.AgentID != m.e.ResourceID {
-		a.AppUID = m.e.AgentID
+		a.Application = m.aiAgent()
 	}
 	return a
 }
@@ -256,11 +263,28 @@ func (m mapping) source() *ocsfEndpoint {
 		return &ocsfEndpoint{IP: m.e.SourceIP}
 	}
 	for _, key := range sourceNames {
-		if name := m.metadata(key); name != "" {
+		if name := m.metadata(key); isHostname(name) {
 			return &ocsfEndpoint{Hostname: name}
+		} else if name != "" {
+			return &ocsfEndpoint{Name: name}
 		}
 	}
 	return nil
+}
+
+// isHostname reports whether a name can be a host's: OCSF checks.
+func isHostname(name string) bool {
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+		for _, c := range []byte(label) {
+			if c != '-' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // knownSource is the same where a class demands one.
@@ -269,8 +293,10 @@ func (m mapping) knownSource() *ocsfEndpoint {
 }
 
 func (m mapping) device() *ocsfDevice {
-	d := &ocsfDevice{Hostname: m.resource("host.name"), UID: m.resource("host.id"), TypeID: 0, Type: "Unknown"}
-	if d.Hostname == "" && d.UID == "" {
+	d := &ocsfDevice{UID: m.resource("host.id"), TypeID: 0, Type: "Unknown"}
+	if name := m.resource("host.name"); isHostname(name) {
+		d.Hostname = name
+	} else if d.Name = name; d.Name == "" && d.UID == "" {
 		d.Name = unknown
 	}
 	return d
@@ -305,11 +331,20 @@ func (m mapping) resources() []ocsfResource {
 	return []ocsfResource{{UID: m.e.ResourceID, Type: m.e.ResourceType}}
 }
 
-// privilegeNames are attributes that say what is granted or revoked.
-var privilegeNames = []string{"permission.name", "role.name", "user.roles"}
+// privileges are what is granted or revoked.
+func (m mapping) privileges() []string { return m.names("permission.name") }
 
-func (m mapping) privileges() (all []string) {
-	for _, key := range privilegeNames {
+// roles are the roles that are assigned or removed.
+func (m mapping) roles() (all []ocsfEntity) {
+	for _, name := range m.names("role.name", "user.roles") {
+		all = append(all, ocsfEntity{Name: name})
+	}
+	return all
+}
+
+// names returns the strings that attributes are, or hold in lists.
+func (m mapping) names(keys ...string) (all []string) {
+	for _, key := range keys {
 		v, _ := m.e.Metadata.Get(key)
 		list, ok := v.([]any)
 		if !ok {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,6 +47,9 @@ func loadSchema(t *testing.T) *ocsfSchema {
 	}
 	return s
 }
+
+// hostname is what the excerpt takes for the name of a host.
+var hostname = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$`)
 
 // validate returns what is wrong with an event by the schema. Attributes that the
 // excerpt does not have are wrong.
@@ -145,6 +149,8 @@ func (s *ocsfSchema) value(path, kind, rest string, v any, profiles string) []st
 		good = true
 	case kind == "string":
 		good = isText && text != ""
+	case kind == "hostname":
+		good = isText && hostname.MatchString(text)
 	case kind == "integer":
 		good = isNumber && number == math.Trunc(number)
 	case kind == "enum":
@@ -176,6 +182,7 @@ func TestSchemaCheck(t *testing.T) {
 		`"class_uid":0`:           `"class_uid":9`,
 		`"activity_id":99`:        `"activity_id":1`,
 		`"version":"1.9.0"`:       `"version":""`,
+		`Base Event: x"`:          `Base Event: y"`,
 		`"product":{"name":"p"}}`: `"product":{"name":"p"}},"attestation_list":[{"fingerprint":{"algorithm_id":3,"value":"x"}}]`,
 	} {
 		bad := strings.Replace(good, old, new, 1)

@@ -139,6 +139,8 @@ func (r *reader) next() (segment.File, error) {
 	switch {
 	case i >= 0:
 		return r.files[i], nil
+	case listed && r.started && r.files[0].Parsed.FirstIndex > r.tree.Size():
+		return segment.File{}, fmt.Errorf("leaves %d to %d were deleted while the log was being read, as retention does: read on behind them, or read a copy", r.tree.Size(), r.files[0].Parsed.FirstIndex-1)
 	case listed:
 		return segment.File{}, fmt.Errorf("%w: no segment begins at leaf %d", ErrDamaged, r.tree.Size())
 	default:

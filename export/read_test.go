@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -110,6 +111,38 @@ func TestReadWhileSegmentsAreReplaced(t *testing.T) {
 	l, newest := threeSegments(t)
 	to := segment.Name{FirstIndex: 3, Created: created.AddDate(0, 0, 1), Compression: segment.None}.String()
 	if got, err := read(t.Context(), &changing{MapFS: l.files, from: l.names[1], to: to}, export.Options{Checkpoint: newest}); err != nil || len(got) != 6 {
+		t.Errorf("leaves %v, %v", got, err)
+	}
+}
+
+// pruning is a log whose retention deletes segments while the first is being read.
+type pruning struct {
+	fstest.MapFS
+	names []string
+}
+
+func (p *pruning) Open(name string) (fs.File, error) {
+	f, err := p.MapFS.Open(name)
+	if err == nil && name == p.names[0] {
+		for _, gone := range p.names {
+			delete(p.MapFS, gone)
+		}
+	}
+	return f, err
+}
+
+// Segments that retention deletes while the log is read are no damage, but what they held
+// is missing, and that is said. A segment that is missing in the middle is damage.
+func TestReadWhileSegmentsArePruned(t *testing.T) {
+	l, newest := threeSegments(t)
+	got, err := read(t.Context(), &pruning{MapFS: l.files, names: l.names[:2]}, export.Options{Checkpoint: newest})
+	if err == nil || errors.Is(err, export.ErrDamaged) || !strings.Contains(err.Error(), "leaves 3 to 5 were deleted") || !slices.Equal(got, []uint64{1, 2}) {
+		t.Errorf("leaves %v, %v", got, err)
+	}
+
+	l, newest = threeSegments(t)
+	delete(l.files, l.names[1])
+	if got, err := read(t.Context(), l.files, export.Options{Checkpoint: newest}); !errors.Is(err, export.ErrDamaged) {
 		t.Errorf("leaves %v, %v", got, err)
 	}
 }

@@ -24,6 +24,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/export"
+	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -74,6 +75,10 @@ func various(t *testing.T) *madeLog {
 	odd.Attributes().PutEmptyBytes("bytes").FromRaw([]byte{0xff, 0})
 	odd.Attributes().PutStr("bad", "\xff")
 	odd.Body().SetEmptyMap().PutStr("$key", "a\x00b")
+	add("role.update", map[string]any{"audit.category": "authorization", "audit.action": "UPDATE", "audit.target.type": "role", "audit.target.id": "auditor", "permission.name": "read", "user.id": "root"})
+	add("role.assign", map[string]any{"audit.category": "authorization", "audit.action": "ASSIGN", "audit.target.type": "user", "audit.target.id": "bob", "role.name": "auditor", "user.id": "root", "client.address": "not a host"})
+	add("role.remove", map[string]any{"audit.category": "authorization", "audit.action": "REVOKE", "audit.target.type": "user", "audit.target.id": "bob", "role.name": "auditor", "user.id": "root"})
+	add("file.write", map[string]any{"file.path": "/srv/report", "user.id": "alice", "gen_ai.agent.id": "agent-7", "gen_ai.agent.name": "helper"})
 	l.record(logs)
 	l.own("rotated")
 	return l
@@ -148,9 +153,10 @@ func TestOCSF(t *testing.T) {
 	want := []string{
 		"Event Log Activity: Start",
 		"Authentication: Logon", "Authentication: Logon", "Authentication: Logoff",
-		"User Management: Password Reset", "User Management: Assign Privileges", "Authorize Session: Assign Privileges",
+		"User Management: Password Reset", "User Management: Assign Privileges", "Authorize Session: Assign Roles",
 		"File System Activity: Read", "Datastore Activity: Read", "API Activity: Delete",
 		"Application Lifecycle: Install", "API Activity: SIGN", "API Activity: Update", "Application Error: General Error", "Base Event: cpu.load",
+		"Role Management: Update", "User Management: Assign Roles", "User Management: Remove Roles", "File System Activity: Update",
 		"Event Log Activity: Rotate",
 	}
 	index := uint64(0)
@@ -163,7 +169,9 @@ func TestOCSF(t *testing.T) {
 			TypeName string `json:"type_name"`
 			Time     int64
 			RawData  string `json:"raw_data"`
-			Unmapped struct{ Auditlog struct{ LeafIndex uint64 } }
+			Unmapped struct {
+				Auditlog struct{ Checkpoint struct{ Note string } }
+			}
 		}
 		if err := json.Unmarshal([]byte(line), &e); err != nil {
 			t.Fatal(err)
@@ -174,6 +182,10 @@ func TestOCSF(t *testing.T) {
 		want = want[1:]
 		if !strings.HasPrefix(e.RawData, `{"event":`+string(l.canonical[index])+`,"signature":"`) {
 			t.Errorf("leaf %d: raw_data %s", index, e.RawData)
+		}
+		signed, by, err := signing.OpenCheckpoint([]byte(e.Unmapped.Auditlog.Checkpoint.Note), origin, []*signing.PublicKey{l.signer.Public()})
+		if err != nil || len(by) != 1 || signed.Root != c.Root || signed.Size != c.Size {
+			t.Errorf("leaf %d: checkpoint %+v by %v, %v", index, signed, by, err)
 		}
 		fingerprint(t, line)
 	}

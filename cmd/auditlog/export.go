@@ -48,7 +48,9 @@ The log's own events are not in otlp-json, because they were no records.
 				return err
 			}
 			err = l.events(cmd, args[0], w.Write)
-			err = errors.Join(err, w.Flush())
+			if err == nil || errors.Is(err, errTampering) {
+				err = errors.Join(err, w.Flush())
+			} // else there is no writing on
 			if n := export.Altered(w); n > 0 {
 				fmt.Fprintf(cmd.ErrOrStderr(), "auditlog: %d events hold text that is not UTF-8, which JSON cannot: U+FFFD stands for it\n", n)
 			}

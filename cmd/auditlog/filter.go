@@ -22,6 +22,7 @@ type filter struct {
 	user, agent, session, operation string
 	success, text                   string
 	outcome                         event.Outcome
+	limit                           int // of events, which match does not count; 0: none
 }
 
 func (f *filter) addFlags(cmd *cobra.Command) {
@@ -36,6 +37,7 @@ func (f *filter) addFlags(cmd *cobra.Command) {
 	flags.StringVar(&f.operation, "operation", "", "events of this `OPERATION`")
 	flags.StringVar(&f.success, "success", "", "true, false or unknown")
 	flags.StringVar(&f.text, "text", "", "events whose canonical JSON contains this `TEXT`")
+	flags.IntVar(&f.limit, "limit", 0, "stop after `N` events (0: no limit)")
 }
 
 // compile makes the filter ready for use, once the flags have been parsed.
@@ -52,6 +54,9 @@ func (f *filter) compile() (err error) {
 		if !slices.Contains(event.Categories(), event.Category(c)) {
 			return fmt.Errorf("--category %q: use one of %v", c, event.Categories())
 		}
+	}
+	if f.limit < 0 {
+		return fmt.Errorf("--limit %d: give how many events, or 0 for all", f.limit)
 	}
 	switch f.success {
 	case "", "unknown":

@@ -26,7 +26,6 @@ type shower struct {
 	out    *bufio.Writer
 	warn   io.Writer
 	json   bool
-	limit  int
 	shown  int
 
 	// The first line not looked at: a segment, by its index, and an offset in its
@@ -41,7 +40,7 @@ type shower struct {
 // followInterval is how often a followed log is looked at.
 const followInterval = 250 * time.Millisecond
 
-func (s *shower) full() bool { return s.limit > 0 && s.shown >= s.limit }
+func (s *shower) full() bool { return s.filter.limit > 0 && s.shown >= s.filter.limit }
 
 // all prints what is there and has not been printed.
 func (s *shower) all(ctx context.Context) error {

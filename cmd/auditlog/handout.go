@@ -12,6 +12,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/export"
+	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
@@ -56,11 +57,42 @@ func (h *handout) open(cmd *cobra.Command, dir string) (_ *handoutLog, err error
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
 	l := &handoutLog{fsys: fsys, close: closeLog}
-	l.Options = export.Options{From: h.from, Keep: h.match}
+	l.Options = export.Options{From: h.from, Keep: h.upToLimit()}
 	if l.Checkpoint, err = signing.ParseCheckpoint(note); err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	return l, h.verify(cmd, dir, fsys, note)
+	if err := h.verify(cmd, dir, fsys, note); err != nil {
+		return nil, err
+	}
+	return l, h.sayWhatIsGone(cmd, dir, fsys)
+}
+
+// upToLimit is the filter, which lets no more than limit events pass. What comes behind
+// is read all the same, because the lines must hash to the checkpoint's root.
+func (h *handout) upToLimit() func(s *event.Summary, canonical []byte) bool {
+	n := 0
+	return func(s *event.Summary, canonical []byte) bool {
+		if h.limit > 0 && n == h.limit || !h.match(s, canonical) {
+			return false
+		}
+		n++
+		return true
+	}
+}
+
+// sayWhatIsGone says where the log begins, if that is behind where the handing out was to
+// begin: who goes on from an index would take what is missing for handed out.
+func (h *handout) sayWhatIsGone(cmd *cobra.Command, dir string, fsys fs.FS) error {
+	listing, err := segment.List(fsys)
+	if err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
+	if len(listing.Segments) > 0 {
+		if first := listing.Segments[0].Parsed.FirstIndex; first > h.from {
+			fmt.Fprintf(cmd.ErrOrStderr(), "auditlog: %s begins at leaf %d: what was before it is no longer there\n", plain(dir), first)
+		}
+	}
+	return nil
 }
 
 // verify verifies the log, if keys are given, against the checkpoint that the handing

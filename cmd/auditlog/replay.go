@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"strings"
 
@@ -18,6 +19,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/export"
 	"github.com/otel-auditlog/auditlogexporter/export/replay"
+	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // retries has the connection try again what may succeed later. A receiver that took
@@ -27,12 +29,17 @@ const retries = `{"methodConfig":[{
 	"retryPolicy":{"maxAttempts":5,"initialBackoff":"0.5s","maxBackoff":"8s","backoffMultiplier":2,"retryableStatusCodes":["UNAVAILABLE","ABORTED"]}
 }]}`
 
+// maxRetried is how large a request may be that is tried again: larger than any event.
+// Without it gRPC gives up on those above 256 KiB.
+const maxRetried = 2 * segment.MaxLineBytes
+
 type replayFlags struct {
 	handout
 	endpoint string
 	insecure bool
 	headers  map[string]string
 	batch    int
+	tls      tlsFlags
 }
 
 func replayCommand() *cobra.Command {
@@ -44,8 +51,8 @@ func replayCommand() *cobra.Command {
 that came in, in their order. The log's own events are left out: they were no records.
 It stops at the first batch that is not acknowledged, and says from which index to go
 on with --from-index; some of that batch may have arrived. The receiver's certificate
-must be one that this system trusts (or that is in the file that the environment variable
-SSL_CERT_FILE names).
+must be one that this system trusts, or be signed by one in --ca-file. To a receiver that
+asks who is calling, --client-cert-file and --client-key-file say it.
 
 ` + handoutHelp,
 		Example: `  auditlog replay audit-log --endpoint collector.example:4317 --key audit-log-key.pub.pem
@@ -59,6 +66,7 @@ SSL_CERT_FILE names).
 	flags := cmd.Flags()
 	flags.StringVar(&f.endpoint, "endpoint", "", "`HOST:PORT` of the receiver")
 	flags.BoolVar(&f.insecure, "insecure", false, "without TLS")
+	f.tls.addFlags(cmd)
 	flags.StringToStringVar(&f.headers, "header", nil, "`NAME=VALUE` to send with each request (repeatable)")
 	flags.IntVar(&f.batch, "batch", 200, "up to `N` events a request")
 	if err := cmd.MarkFlagRequired("endpoint"); err != nil {
@@ -73,7 +81,7 @@ func (f *replayFlags) run(cmd *cobra.Command, dir string) (err error) {
 	}
 	conn, err := f.connect()
 	if err != nil {
-		return fmt.Errorf("--endpoint: %w", err)
+		return err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
 	l, err := f.open(cmd, dir)
@@ -85,6 +93,9 @@ func (f *replayFlags) run(cmd *cobra.Command, dir string) (err error) {
 
 	ctx := metadata.NewOutgoingContext(cmd.Context(), metadata.New(f.headers))
 	sender := replay.NewSender(conn, f.batch)
+	sender.Warn = func(first, last uint64, message string) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "auditlog: leaves %d to %d: the receiver took them, and says: %s\n", first, last, plain(message))
+	}
 	err = l.events(cmd, dir, func(e *export.Event) error { return sender.Add(ctx, e) })
 	if err == nil {
 		err = sender.Flush(ctx)
@@ -101,14 +112,34 @@ func (f *replayFlags) run(cmd *cobra.Command, dir string) (err error) {
 }
 
 func (f *replayFlags) connect() (*grpc.ClientConn, error) {
+	if host, port, err := net.SplitHostPort(f.endpoint); err != nil || host == "" || port == "" || strings.Contains(f.endpoint, "/") {
+		return nil, fmt.Errorf("--endpoint %q: give HOST:PORT, such as collector.example:4317", f.endpoint)
+	}
 	for _, name := range slices.Sorted(maps.Keys(f.headers)) {
 		if strings.HasPrefix(strings.ToLower(name), "grpc-") {
-			return nil, fmt.Errorf("the header %q is reserved by gRPC", name)
+			return nil, fmt.Errorf("--header: the header %q is reserved by gRPC", name)
 		}
 	}
-	transport := credentials.NewTLS(nil)
+	transport := insecure.NewCredentials()
 	if f.insecure {
-		transport = insecure.NewCredentials()
+		if f.tls != (tlsFlags{}) {
+			return nil, errors.New("--insecure goes without TLS: leave it out, or --ca-file, --client-cert-file and --client-key-file")
+		}
+	} else {
+		config, err := f.tls.load()
+		if err != nil {
+			return nil, err
+		}
+		transport = credentials.NewTLS(config)
 	}
-	return grpc.NewClient(f.endpoint, grpc.WithTransportCredentials(transport), grpc.WithDefaultServiceConfig(retries), grpc.WithUserAgent("auditlog"))
+	conn, err := grpc.NewClient(f.endpoint,
+		grpc.WithTransportCredentials(transport),
+		grpc.WithDefaultServiceConfig(retries),
+		grpc.WithDefaultCallOptions(grpc.MaxRetryRPCBufferSize(maxRetried)),
+		grpc.WithUserAgent("auditlog"),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("--endpoint %q: %w", f.endpoint, err)
+	}
+	return conn, nil
 }

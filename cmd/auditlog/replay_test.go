@@ -5,16 +5,27 @@ package main
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
@@ -26,6 +37,7 @@ import (
 type receiver struct {
 	plogotlp.UnimplementedGRPCServer
 	mu       sync.Mutex
+	busy     int // how many requests to put off before
 	takes    int
 	ids      []string
 	metadata metadata.MD
@@ -34,6 +46,9 @@ type receiver struct {
 func (r *receiver) Export(ctx context.Context, request plogotlp.ExportRequest) (plogotlp.ExportResponse, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.busy--; r.busy >= 0 {
+		return plogotlp.NewExportResponse(), status.Error(codes.Unavailable, "not now")
+	}
 	if r.takes--; r.takes < 0 {
 		return plogotlp.NewExportResponse(), status.Error(codes.PermissionDenied, "enough\x1b[2J")
 	}
@@ -47,6 +62,26 @@ func (r *receiver) Export(ctx context.Context, request plogotlp.ExportRequest) (
 		}
 	}
 	return plogotlp.NewExportResponse(), nil
+}
+
+// serve starts the receiver and returns its address.
+func (r *receiver) serve(t *testing.T, options ...grpc.ServerOption) (endpoint string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer(options...)
+	plogotlp.RegisterGRPCServer(server, r)
+	done := make(chan error)
+	go func() { done <- server.Serve(listener) }()
+	t.Cleanup(func() {
+		server.Stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return listener.Addr().String()
 }
 
 // A replay that is refused says how far it came, and goes on from there.
@@ -70,24 +105,11 @@ func TestReplay(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	r := &receiver{takes: 2}
-	server := grpc.NewServer()
-	plogotlp.RegisterGRPCServer(server, r)
-	done := make(chan error)
-	go func() { done <- server.Serve(listener) }()
-	defer func() {
-		server.Stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	}()
+	endpoint := r.serve(t)
 	replay := func(args ...string) (code int, stdout, stderr string) {
 		var out, errs strings.Builder
-		code = run(t.Context(), append([]string{"replay", log, "--endpoint", listener.Addr().String(), "--insecure", "--key", filepath.Join(dir, "key.pub.pem")}, args...), &out, &errs)
+		code = run(t.Context(), append([]string{"replay", log, "--endpoint", endpoint, "--insecure", "--key", filepath.Join(dir, "key.pub.pem")}, args...), &out, &errs)
 		return code, out.String(), errs.String()
 	}
 
@@ -109,5 +131,114 @@ func TestReplay(t *testing.T) {
 	r.takes, r.ids = 1, nil
 	if code, _, _ := replay("--success", "false"); code != exitGood || !slices.Equal(r.ids, []string{"id-1"}) {
 		t.Errorf("exit code %d, received %v", code, r.ids)
+	}
+}
+
+// With TLS, the receiver must be one to trust, and gets to know who is calling.
+func TestReplayWithTLS(t *testing.T) {
+	t.Parallel() // it waits for tries
+	dir := t.TempDir()
+	s, err := signing.CreateKeyFile(filepath.Join(dir, "key.pem"), signing.ECDSAP256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := filepath.Join(dir, "log")
+	w, err := newWriter(log, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.append(records()[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.log.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+
+	server, client := certificate(t, dir, "server"), certificate(t, dir, "client")
+	callers := x509.NewCertPool()
+	callers.AddCert(client.Leaf)
+	r := &receiver{takes: 1}
+	endpoint := r.serve(t, grpc.Creds(credentials.NewTLS(&tls.Config{Certificates: []tls.Certificate{server}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: callers})))
+	replay := func(args ...string) (code int, stderr string) {
+		var out, errs strings.Builder
+		code = run(t.Context(), append([]string{"replay", log, "--endpoint", endpoint, "--key", filepath.Join(dir, "key.pub.pem")}, args...), &out, &errs)
+		return code, errs.String()
+	}
+	ca, caller := []string{"--ca-file", filepath.Join(dir, "server.pem")}, []string{"--client-cert-file", filepath.Join(dir, "client.pem"), "--client-key-file", filepath.Join(dir, "client.key")}
+	t.Run("refused", func(t *testing.T) {
+		for name, args := range map[string][]string{"a receiver that nobody trusts": caller, "a caller that does not say who it is": ca} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				if code, stderr := replay(args...); code != exitUnchecked || !strings.Contains(stderr, "send leaves 2 to 2") {
+					t.Errorf("exit code %d, %q", code, stderr)
+				}
+			})
+		}
+	})
+	if len(r.ids) > 0 {
+		t.Errorf("received %v", r.ids)
+	}
+	if code, stderr := replay(append(ca, caller...)...); code != exitGood || !slices.Equal(r.ids, []string{"id-0"}) {
+		t.Errorf("exit code %d, received %v: %q", code, r.ids, stderr)
+	}
+}
+
+// certificate makes a certificate that has signed itself, in NAME.pem and NAME.key.
+func certificate(t *testing.T, dir, name string) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certPEM, keyPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})
+	for file, text := range map[string][]byte{name + ".pem": certPEM, name + ".key": keyPEM} {
+		if err := os.WriteFile(filepath.Join(dir, file), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pair, err := tls.X509KeyPair(certPEM, keyPEM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pair
+}
+
+// A receiver that cannot take a batch just now is asked again, however large the batch.
+func TestReplayOfALargeBatchIsTriedAgain(t *testing.T) {
+	dir := t.TempDir()
+	s, err := signing.CreateKeyFile(filepath.Join(dir, "key.pem"), signing.ECDSAP256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := filepath.Join(dir, "log")
+	w, err := newWriter(log, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	large := records()[0]
+	large.Body().SetStr(strings.Repeat("x", 1<<20))
+	if err := w.append(large); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.log.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	r := &receiver{busy: 1, takes: 1}
+	var out, errs strings.Builder
+	code := run(t.Context(), []string{"replay", log, "--endpoint", r.serve(t), "--insecure"}, &out, &errs)
+	if code != exitGood || !slices.Equal(r.ids, []string{"id-0"}) {
+		t.Errorf("exit code %d, received %v: %s", code, r.ids, errs.String())
 	}
 }

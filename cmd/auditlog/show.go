@@ -18,7 +18,6 @@ import (
 func showCommand() *cobra.Command {
 	var f filter
 	var asJSON, follow bool
-	var limit int
 	cmd := &cobra.Command{
 		Use:   "show DIR",
 		Short: "Print events of a log",
@@ -31,16 +30,13 @@ With --json each line is the event in canonical JSON, as it was signed.`,
 			if err := f.compile(); err != nil {
 				return err
 			}
-			if limit < 0 {
-				return fmt.Errorf("--limit %d: give how many events, or 0 for all", limit)
-			}
 			fsys, closeLog, err := openLog(args[0])
 			if err != nil {
 				return err
 			}
 			defer closeLog()
 			out := bufio.NewWriter(cmd.OutOrStdout())
-			s := shower{fsys: fsys, filter: &f, out: out, json: asJSON, limit: limit, warn: cmd.ErrOrStderr()}
+			s := shower{fsys: fsys, filter: &f, out: out, json: asJSON, warn: cmd.ErrOrStderr()}
 			if err := s.all(cmd.Context()); err != nil {
 				return err
 			}
@@ -52,7 +48,6 @@ With --json each line is the event in canonical JSON, as it was signed.`,
 	}
 	f.addFlags(cmd)
 	flags := cmd.Flags()
-	flags.IntVar(&limit, "limit", 0, "stop after `N` events (0: no limit)")
 	flags.BoolVar(&follow, "follow", false, "go on with events as they are written")
 	flags.BoolVar(&asJSON, "json", false, "print events in canonical JSON")
 	return cmd

@@ -32,6 +32,9 @@ const requestTimeout = time.Minute
 
 // Sender sends events in batches. It is for one goroutine at a time.
 type Sender struct {
+	// Warn, if it is set, is told what the receiver says of leaves though it took them.
+	Warn func(first, last uint64, message string)
+
 	client  plogotlp.GRPCClient
 	maximum int
 
@@ -125,8 +128,11 @@ func (s *Sender) Flush(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("send leaves %d to %d: %w", s.first, s.last, err)
 	}
-	if p := response.PartialSuccess(); p.RejectedLogRecords() > 0 {
+	switch p := response.PartialSuccess(); {
+	case p.RejectedLogRecords() != 0:
 		return fmt.Errorf("send leaves %d to %d: the receiver rejected %d of these %d events: %s", s.first, s.last, p.RejectedLogRecords(), s.n, p.ErrorMessage())
+	case p.ErrorMessage() != "" && s.Warn != nil:
+		s.Warn(s.first, s.last, p.ErrorMessage())
 	}
 	s.acknowledged, s.newest = s.acknowledged+s.n, s.last
 	s.logs, s.n, s.bytes = plog.NewLogs(), 0, 0

@@ -214,6 +214,26 @@ func TestReplayFails(t *testing.T) {
 	}
 }
 
+// What a receiver remarks about records that it takes is passed on.
+func TestReplayWarns(t *testing.T) {
+	r := receiver{answer: func(int) (plogotlp.ExportResponse, error) {
+		response := plogotlp.NewExportResponse()
+		response.PartialSuccess().SetErrorMessage("too chatty")
+		return response, nil
+	}}
+	s := replay.NewSender(r.serve(t), 10)
+	var got []string
+	s.Warn = func(first, last uint64, message string) {
+		got = append(got, fmt.Sprintf("%d-%d %s", first, last, message))
+	}
+	if err := add(t, s, encode(t, records(3, 0))); err != nil || !slices.Equal(got, []string{"10-12 too chatty"}) {
+		t.Errorf("told %q, %v", got, err)
+	}
+	if n, _ := s.Acknowledged(); n != 3 {
+		t.Errorf("%d events acknowledged", n)
+	}
+}
+
 func TestReplayEndsWithTheContext(t *testing.T) {
 	var r receiver
 	s := replay.NewSender(r.serve(t), 3)
