@@ -371,6 +371,39 @@ func TestFindingsAreLimited(t *testing.T) {
 	metadatatest.AssertEqualExporterAuditlogSequenceForgotten(t, r.telemetry, []metricdata.DataPoint[int64]{{Attributes: attributes(""), Value: 201}}, metricdatatest.IgnoreTimestamp())
 }
 
+// However much noise those make who prove nothing, the log says what does not fit in a
+// stream whose producer is proven.
+func TestNoiseWithoutProofHidesNothing(t *testing.T) {
+	c := testConfig(t, withProducers(t, auditlogexporter.IngressMark), func(c *auditlogexporter.Config) { c.Sequences.MaxStreams = 100 })
+	r := start(t, c)
+	require.NoError(t, r.ConsumeLogs(t.Context(), prove(t, sequenced("s", 1, 2))))
+	many := plog.NewLogs()
+	for i := range 300 { // more streams than are remembered, and more findings than are told of
+		sequenced(fmt.Sprint("stream-", i), 1, 9).ResourceLogs().MoveAndAppendTo(many.ResourceLogs())
+	}
+	require.NoError(t, r.ConsumeLogs(t.Context(), many))
+	require.NoError(t, r.ConsumeLogs(t.Context(), prove(t, sequenced("s", 9))))
+	assert.Contains(t, remarks(t, c), "gap public-key s 9 3 6")
+	verified(t, c)
+}
+
+// What was suppressed is told of by producer.
+func TestSuppressedByProducer(t *testing.T) {
+	c := testConfig(t, withProducers(t, auditlogexporter.IngressMark))
+	r := start(t, c)
+	var numbers []int64
+	for i := range int64(70) {
+		numbers = append(numbers, 10*i)
+	}
+	require.NoError(t, r.ConsumeLogs(t.Context(), prove(t, sequenced("s", numbers...))))
+	require.Eventually(t, func() bool {
+		err := r.ConsumeLogs(t.Context(), records(fmt.Sprint("later-", len(everything(t, c)))))
+		said := remarks(t, c)
+		return err == nil && strings.HasPrefix(said[len(said)-1], "suppressed public-key ")
+	}, waitAtMost, pollEvery)
+	verified(t, c)
+}
+
 // Each partition follows its own streams, and one bad record refuses what a call brings
 // for all of them.
 func TestProofsAndStreamsInPartitions(t *testing.T) {
