@@ -38,13 +38,13 @@ type ProducerConfig struct {
 }
 
 func (p ProducerConfig) source() ingress.Source {
-	s := ingress.Source{Name: p.Name}
-	for from, to := range map[string]*string{p.PublicKeyFile: &s.PublicKeyFile, p.CertificateFile: &s.CertificateFile, p.HMACKeyFile: &s.HMACKeyFile} {
-		if from != "" {
-			*to = absolute(from)
+	path := func(file string) string {
+		if file == "" {
+			return ""
 		}
+		return absolute(file)
 	}
-	return s
+	return ingress.Source{Name: p.Name, PublicKeyFile: path(p.PublicKeyFile), CertificateFile: path(p.CertificateFile), HMACKeyFile: path(p.HMACKeyFile)}
 }
 
 func (c *Config) validateIngress(p *problems) {
