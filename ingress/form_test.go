@@ -23,8 +23,8 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/ingress"
 )
 
-// reference makes the canonical form the way the collector's signing processor is
-// documented to: encoding/json, and a library for RFC 8785.
+// reference makes the canonical form the way the collector's signing processor does: by
+// encoding/json, and the same library for RFC 8785.
 func reference(r plog.LogRecord) ([]byte, error) {
 	o := map[string]any{}
 	attributes := map[string]any{}
