@@ -105,6 +105,14 @@ func (w *worker) checkProof() error {
 	return nil
 }
 
+// producer returns whose proof the record at hand bears; empty if it has no good one.
+func (w *worker) producer() string {
+	if w.checker == nil || w.proof.Status != ingress.Verified {
+		return ""
+	}
+	return w.proof.Producer
+}
+
 // statuses are those of ingress, in a fixed order.
 var statuses = ingress.Statuses()
 

@@ -326,6 +326,35 @@ func TestStreamsOfProducersWithProofs(t *testing.T) {
 	assert.Equal(t, []string{"gap public-key s 6 5 1", "gap  s 103 102 1"}, remarks(t, c))
 }
 
+// Whoever has no key cannot use up the ids of who has, before a restart and after; and a
+// retry is known all the same.
+func TestIDsOfProducersWithProofs(t *testing.T) {
+	c := testConfig(t, withProducers(t, auditlogexporter.IngressMark))
+	r := start(t, c)
+	require.NoError(t, r.ConsumeLogs(t.Context(), sequenced("s", 1, 2, 3))) // the ids are s-1, s-2, s-3
+	require.NoError(t, r.ConsumeLogs(t.Context(), sequenced("public-key\x00s", 1)))
+	require.NoError(t, r.ConsumeLogs(t.Context(), prove(t, sequenced("s", 1))), "it is not the one that another has written")
+	r.stop(t)
+	r = start(t, c)
+	require.NoError(t, r.ConsumeLogs(t.Context(), prove(t, sequenced("s", 2))))
+	for range 2 { // two retries
+		require.NoError(t, r.ConsumeLogs(t.Context(), prove(t, sequenced("s", 1, 2))))
+		require.NoError(t, r.ConsumeLogs(t.Context(), sequenced("s", 1, 2, 3)))
+		r.stop(t)
+		r = start(t, c)
+	}
+	assert.Equal(t, []string{"s-1", "s-2", "s-3", "public-key\x00s-1", "s-1", "s-2"}, writtenIDs(t, c))
+	other := sequenced("s", 2)
+	firstOf(other).Body().SetStr("something else")
+	err := r.ConsumeLogs(t.Context(), prove(t, other))
+	assert.ErrorContains(t, err, "s-2", "nor can the producer itself give an id to two records")
+	assert.True(t, consumererror.IsPermanent(err))
+}
+
+func firstOf(logs plog.Logs) plog.LogRecord {
+	return logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
+}
+
 // The hash that a record links to is that of the canonical form of the one before.
 func TestStreamsLinkedByHash(t *testing.T) {
 	c := testConfig(t)

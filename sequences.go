@@ -160,11 +160,7 @@ func (s *sequences) Settled(durable bool) {
 // link takes note of the place in a stream of the record at hand, which has been added
 // to the batch.
 func (w *worker) link(b *rotation.Batch) {
-	producer := ""
-	if w.checker != nil && w.proof.Status == ingress.Verified {
-		producer = w.proof.Producer
-	}
-	r, ok := w.read(w.record, producer)
+	r, ok := w.read(w.record, w.producer())
 	if !ok {
 		return
 	}
@@ -293,15 +289,9 @@ func (s *sequences) recallEvent(reader *sequenceReader, line []byte) error {
 	if err != nil || e.Log != nil {
 		return err
 	}
-	producer := ""
-	if e.Ingress != nil {
-		result, err := ingress.ParseResult(e.Ingress)
-		if err != nil {
-			return err
-		}
-		if result.Status == ingress.Verified {
-			producer = result.Producer
-		}
+	producer, err := ingress.ProducerOf(e.Ingress)
+	if err != nil {
+		return err
 	}
 	logs, err := e.Logs()
 	if err != nil {
