@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -269,6 +270,48 @@ func TestStreamsAreKnownAfterARestart(t *testing.T) {
 	r.stop(t) // or a segment might be compressed while it is being read
 	assert.Len(t, remarks(t, c), 1)
 	verified(t, c)
+}
+
+// Whenever the collector is started anew, what it says of streams is what one says that
+// runs on, whatever comes: repeats and retries, links, ends, refused calls, proofs.
+func TestRestartsMakeNoDifferenceToStreams(t *testing.T) {
+	for seed := range uint64(8) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 0))
+			mark := withProducers(t, auditlogexporter.IngressMark)
+			on, anew := testConfig(t, mark), testConfig(t, mark)
+			rOn, rAnew := start(t, on), start(t, anew)
+			for range 25 {
+				stream := string(rune('a' + random.IntN(3)))
+				from := random.Int64N(12)
+				logs := sequenced(stream, from, from+1)
+				last := logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(1)
+				switch random.IntN(6) {
+				case 0:
+					last.Attributes().PutStr("audit.sequence.previous_record_id", fmt.Sprint(stream, "-", random.Int64N(12)))
+				case 1:
+					last.Attributes().PutBool("audit.sequence.end", random.IntN(4) == 0)
+				case 2:
+					last.Attributes().PutStr("audit.sequence.number", "malformed")
+				case 3:
+					last.Body().SetStr("another record with this id")
+				}
+				if random.IntN(2) == 0 {
+					prove(t, logs)
+				}
+				if random.IntN(3) == 0 {
+					rAnew.stop(t)
+					rAnew = start(t, anew)
+				}
+				again := plog.NewLogs()
+				logs.CopyTo(again)
+				assert.Equal(t, rOn.ConsumeLogs(t.Context(), logs) == nil, rAnew.ConsumeLogs(t.Context(), again) == nil)
+			}
+			said := remarks(t, on)
+			assert.Equal(t, said, remarks(t, anew))
+			assert.NotEmpty(t, said)
+		})
+	}
 }
 
 // What was not written did not happen: it can be sent again.
