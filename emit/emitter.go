@@ -41,6 +41,7 @@ func WithScope(name, version string) Option {
 
 // Unconfirmed makes an emitter that does not mind if nobody reports what became of
 // an event, for delivery in the background. Errors that are reported are still returned.
+// What nobody reports on, nobody checks either: the provider's limits may shorten it.
 func Unconfirmed() Option {
 	return func(o *options) { o.unconfirmed = true }
 }
