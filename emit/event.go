@@ -21,7 +21,8 @@ type Event struct {
 	// Time is when it happened, between 1970 and 2262; if it is zero, now.
 	Time time.Time
 	// Level is how grave it is. If it is empty, it is LevelSecurity for failures in
-	// CategoryAuthentication and CategoryAuthorization, and LevelInfo otherwise.
+	// CategoryAuthentication and CategoryAuthorization, and LevelInfo in other categories;
+	// if there is no Category either, whoever reads the event concludes both.
 	Level Level
 	// Category is what it belongs to. If it is empty, whoever reads the event
 	// concludes it from the name.

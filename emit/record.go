@@ -72,11 +72,14 @@ func (ev *Event) record() (log.Record, error) {
 }
 
 // level is the level of the event, told from the rest if it is not set: as the
-// exporter's mapping does with records that state none.
+// exporter's mapping does with records that state none. It is empty, and left to that
+// mapping, if the category is, too.
 func (ev *Event) level() Level {
 	switch {
 	case ev.Level != "":
 		return ev.Level
+	case ev.Category == "":
+		return ""
 	case ev.Outcome == Failure && (ev.Category == CategoryAuthentication || ev.Category == CategoryAuthorization):
 		return LevelSecurity
 	default:
