@@ -152,6 +152,7 @@ var badCases = map[string][]string{
 	"auditlog/producer_with_a_hostile_name":     {"producers[0]: name: "},
 	"auditlog/producer_without_key":             {"producers[0]: ", "public_key_file"},
 	"auditlog/producer_with_two_keys":           {"producers[0]: ", "2 files"},
+	"auditlog/producer_with_one_key_twice":      {"producers[0]: ", "2 files"},
 	"auditlog/producer_twice":                   {"producers[1]: ", `"shop"`, "producers[0]"},
 	"auditlog/negative_events":                  {"idempotency::max_events: ", "-1"},
 	"auditlog/too_many_events":                  {"idempotency::max_events: ", "1000000000"},

@@ -38,13 +38,13 @@ type ProducerConfig struct {
 }
 
 func (p ProducerConfig) source() ingress.Source {
-	s := ingress.Source{Name: p.Name}
-	for from, to := range map[string]*string{p.PublicKeyFile: &s.PublicKeyFile, p.CertificateFile: &s.CertificateFile, p.HMACKeyFile: &s.HMACKeyFile} {
-		if from != "" {
-			*to = absolute(from)
+	path := func(file string) string {
+		if file == "" {
+			return ""
 		}
+		return absolute(file)
 	}
-	return s
+	return ingress.Source{Name: p.Name, PublicKeyFile: path(p.PublicKeyFile), CertificateFile: path(p.CertificateFile), HMACKeyFile: path(p.HMACKeyFile)}
 }
 
 func (c *Config) validateIngress(p *problems) {
@@ -103,6 +103,14 @@ func (w *worker) checkProof() error {
 	w.proofJSON = w.proof.AppendJSON(w.proofJSON[:0])
 	w.encoder.SetIngress(w.proofJSON)
 	return nil
+}
+
+// producer returns whose proof the record at hand bears; empty if it has no good one.
+func (w *worker) producer() string {
+	if w.checker == nil || w.proof.Status != ingress.Verified {
+		return ""
+	}
+	return w.proof.Producer
 }
 
 // statuses are those of ingress, in a fixed order.

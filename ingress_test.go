@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -271,6 +272,48 @@ func TestStreamsAreKnownAfterARestart(t *testing.T) {
 	verified(t, c)
 }
 
+// Whenever the collector is started anew, what it says of streams is what one says that
+// runs on, whatever comes: repeats and retries, links, ends, refused calls, proofs.
+func TestRestartsMakeNoDifferenceToStreams(t *testing.T) {
+	for seed := range uint64(8) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 0))
+			mark := withProducers(t, auditlogexporter.IngressMark)
+			on, anew := testConfig(t, mark), testConfig(t, mark)
+			rOn, rAnew := start(t, on), start(t, anew)
+			for range 25 {
+				stream := string(rune('a' + random.IntN(3)))
+				from := random.Int64N(12)
+				logs := sequenced(stream, from, from+1)
+				last := logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(1)
+				switch random.IntN(6) {
+				case 0:
+					last.Attributes().PutStr("audit.sequence.previous_record_id", fmt.Sprint(stream, "-", random.Int64N(12)))
+				case 1:
+					last.Attributes().PutBool("audit.sequence.end", random.IntN(4) == 0)
+				case 2:
+					last.Attributes().PutStr("audit.sequence.number", "malformed")
+				case 3:
+					last.Body().SetStr("another record with this id")
+				}
+				if random.IntN(2) == 0 {
+					prove(t, logs)
+				}
+				if random.IntN(3) == 0 {
+					rAnew.stop(t)
+					rAnew = start(t, anew)
+				}
+				again := plog.NewLogs()
+				logs.CopyTo(again)
+				assert.Equal(t, rOn.ConsumeLogs(t.Context(), logs) == nil, rAnew.ConsumeLogs(t.Context(), again) == nil)
+			}
+			said := remarks(t, on)
+			assert.Equal(t, said, remarks(t, anew))
+			assert.NotEmpty(t, said)
+		})
+	}
+}
+
 // What was not written did not happen: it can be sent again.
 func TestStreamsAndRefusedCalls(t *testing.T) {
 	c := testConfig(t)
@@ -326,6 +369,35 @@ func TestStreamsOfProducersWithProofs(t *testing.T) {
 	assert.Equal(t, []string{"gap public-key s 6 5 1", "gap  s 103 102 1"}, remarks(t, c))
 }
 
+// Whoever has no key cannot use up the ids of who has, before a restart and after; and a
+// retry is known all the same.
+func TestIDsOfProducersWithProofs(t *testing.T) {
+	c := testConfig(t, withProducers(t, auditlogexporter.IngressMark))
+	r := start(t, c)
+	require.NoError(t, r.ConsumeLogs(t.Context(), sequenced("s", 1, 2, 3))) // the ids are s-1, s-2, s-3
+	require.NoError(t, r.ConsumeLogs(t.Context(), sequenced("public-key\x00s", 1)))
+	require.NoError(t, r.ConsumeLogs(t.Context(), prove(t, sequenced("s", 1))), "it is not the one that another has written")
+	r.stop(t)
+	r = start(t, c)
+	require.NoError(t, r.ConsumeLogs(t.Context(), prove(t, sequenced("s", 2))))
+	for range 2 { // two retries
+		require.NoError(t, r.ConsumeLogs(t.Context(), prove(t, sequenced("s", 1, 2))))
+		require.NoError(t, r.ConsumeLogs(t.Context(), sequenced("s", 1, 2, 3)))
+		r.stop(t)
+		r = start(t, c)
+	}
+	assert.Equal(t, []string{"s-1", "s-2", "s-3", "public-key\x00s-1", "s-1", "s-2"}, writtenIDs(t, c))
+	other := sequenced("s", 2)
+	firstOf(other).Body().SetStr("something else")
+	err := r.ConsumeLogs(t.Context(), prove(t, other))
+	assert.ErrorContains(t, err, "s-2", "nor can the producer itself give an id to two records")
+	assert.True(t, consumererror.IsPermanent(err))
+}
+
+func firstOf(logs plog.Logs) plog.LogRecord {
+	return logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
+}
+
 // The hash that a record links to is that of the canonical form of the one before.
 func TestStreamsLinkedByHash(t *testing.T) {
 	c := testConfig(t)
@@ -369,6 +441,39 @@ func TestFindingsAreLimited(t *testing.T) {
 	}
 	require.NoError(t, r.ConsumeLogs(t.Context(), many))
 	metadatatest.AssertEqualExporterAuditlogSequenceForgotten(t, r.telemetry, []metricdata.DataPoint[int64]{{Attributes: attributes(""), Value: 201}}, metricdatatest.IgnoreTimestamp())
+}
+
+// However much noise those make who prove nothing, the log says what does not fit in a
+// stream whose producer is proven.
+func TestNoiseWithoutProofHidesNothing(t *testing.T) {
+	c := testConfig(t, withProducers(t, auditlogexporter.IngressMark), func(c *auditlogexporter.Config) { c.Sequences.MaxStreams = 100 })
+	r := start(t, c)
+	require.NoError(t, r.ConsumeLogs(t.Context(), prove(t, sequenced("s", 1, 2))))
+	many := plog.NewLogs()
+	for i := range 300 { // more streams than are remembered, and more findings than are told of
+		sequenced(fmt.Sprint("stream-", i), 1, 9).ResourceLogs().MoveAndAppendTo(many.ResourceLogs())
+	}
+	require.NoError(t, r.ConsumeLogs(t.Context(), many))
+	require.NoError(t, r.ConsumeLogs(t.Context(), prove(t, sequenced("s", 9))))
+	assert.Contains(t, remarks(t, c), "gap public-key s 9 3 6")
+	verified(t, c)
+}
+
+// What was suppressed is told of by producer.
+func TestSuppressedByProducer(t *testing.T) {
+	c := testConfig(t, withProducers(t, auditlogexporter.IngressMark))
+	r := start(t, c)
+	var numbers []int64
+	for i := range int64(70) {
+		numbers = append(numbers, 10*i)
+	}
+	require.NoError(t, r.ConsumeLogs(t.Context(), prove(t, sequenced("s", numbers...))))
+	require.Eventually(t, func() bool {
+		err := r.ConsumeLogs(t.Context(), records(fmt.Sprint("later-", len(everything(t, c)))))
+		said := remarks(t, c)
+		return err == nil && strings.HasPrefix(said[len(said)-1], "suppressed public-key ")
+	}, waitAtMost, pollEvery)
+	verified(t, c)
 }
 
 // Each partition follows its own streams, and one bad record refuses what a call brings

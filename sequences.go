@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"time"
@@ -34,11 +35,12 @@ type SequencesConfig struct {
 }
 
 const (
-	// defaultStreams take about 2.5 MB.
+	// defaultStreams take about 2.8 MB.
 	defaultStreams = 10_000
 	maxStreams     = 10_000_000
 
-	// So many findings may have an event of their own at once, and then one a second.
+	// So many findings in streams of one producer, or in all those without a proof, may
+	// have an event of their own at once, and then one a second.
 	findingsAtOnce  = 60
 	findingInterval = time.Second
 
@@ -72,8 +74,10 @@ type sequences struct {
 	telemetry *telemetry
 	now       func() time.Time
 
-	limiter, before sequence.Limiter // before is what it was before Follow
-	found           map[sequence.Kind]int64
+	// One for each producer, so that none can have what is found in another's streams go
+	// untold; before has those that Follow has used, as they were.
+	limiters, before map[string]sequence.Limiter
+	found            map[sequence.Kind]int64
 }
 
 var _ rotation.Follower = (*sequences)(nil)
@@ -95,51 +99,68 @@ func (e *auditExporter) followStreams(ctx context.Context, o rotation.Options, t
 func (e *auditExporter) followsStreams() bool { return e.config.Sequences.MaxStreams > 0 }
 
 func newSequences(c *Config, t *telemetry) *sequences {
-	limiter := sequence.NewLimiter(findingsAtOnce, findingInterval)
-	return &sequences{tracker: sequence.New(c.Sequences.MaxStreams), telemetry: t, now: time.Now, limiter: limiter, before: limiter, found: map[sequence.Kind]int64{}}
+	return &sequences{
+		tracker: sequence.New(c.Sequences.MaxStreams), telemetry: t, now: time.Now,
+		limiters: map[string]sequence.Limiter{}, before: map[string]sequence.Limiter{}, found: map[sequence.Kind]int64{},
+	}
 }
 
 // Follow implements rotation.Follower. A tag is a *links.
 func (s *sequences) Follow(tags []any) (remarks []rotation.Remark) {
 	now := s.now()
-	if n := s.limiter.Suppressed(now); n > 0 {
-		remarks = append(remarks, rotation.Remark{Action: sequenceSuppressed, Count: n})
+	for _, producer := range slices.Sorted(maps.Keys(s.limiters)) {
+		s.limit(producer, func(l *sequence.Limiter) {
+			if n := l.Suppressed(now); n > 0 {
+				remarks = append(remarks, rotation.Remark{Action: sequenceSuppressed, Producer: producer, Count: n})
+			}
+		})
 	}
 	for _, tag := range tags {
 		for _, f := range s.tracker.Stage(tag.(*links).records) {
 			s.found[f.Kind]++
-			if s.limiter.Allow(now) {
-				remarks = append(remarks, rotation.Remark{
-					Action: sequenceAction + string(f.Kind), Stream: f.Stream, RecordID: f.RecordID, Producer: f.Producer,
-					Number: f.Number, Expected: f.Expected, Missing: f.Missing(),
-				})
-			}
+			s.limit(f.Producer, func(l *sequence.Limiter) {
+				if l.Allow(now) {
+					remarks = append(remarks, rotation.Remark{
+						Action: sequenceAction + string(f.Kind), Stream: f.Stream, RecordID: f.RecordID, Producer: f.Producer,
+						Number: f.Number, Expected: f.Expected, Missing: f.Missing(),
+					})
+				}
+			})
 		}
 	}
 	return remarks
 }
 
+// limit lets use change the limiter of a producer, until Settled says whether that holds.
+func (s *sequences) limit(producer string, use func(*sequence.Limiter)) {
+	l, known := s.limiters[producer]
+	if !known {
+		l = sequence.NewLimiter(findingsAtOnce, findingInterval)
+	}
+	if _, saved := s.before[producer]; !saved {
+		s.before[producer] = l
+	}
+	use(&l)
+	s.limiters[producer] = l
+}
+
 // Settled implements rotation.Follower.
 func (s *sequences) Settled(durable bool) {
 	if durable {
-		s.before = s.limiter
 		forgotten := s.tracker.Commit()
 		s.telemetry.sequences(s.found, forgotten)
 	} else {
-		s.limiter = s.before
+		maps.Copy(s.limiters, s.before)
 		s.tracker.Abort()
 	}
+	clear(s.before)
 	clear(s.found)
 }
 
 // link takes note of the place in a stream of the record at hand, which has been added
 // to the batch.
 func (w *worker) link(b *rotation.Batch) {
-	producer := ""
-	if w.checker != nil && w.proof.Status == ingress.Verified {
-		producer = w.proof.Producer
-	}
-	r, ok := w.read(w.record, producer)
+	r, ok := w.read(w.record, w.producer())
 	if !ok {
 		return
 	}
@@ -268,15 +289,9 @@ func (s *sequences) recallEvent(reader *sequenceReader, line []byte) error {
 	if err != nil || e.Log != nil {
 		return err
 	}
-	producer := ""
-	if e.Ingress != nil {
-		result, err := ingress.ParseResult(e.Ingress)
-		if err != nil {
-			return err
-		}
-		if result.Status == ingress.Verified {
-			producer = result.Producer
-		}
+	producer, err := ingress.ProducerOf(e.Ingress)
+	if err != nil {
+		return err
 	}
 	logs, err := e.Logs()
 	if err != nil {

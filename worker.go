@@ -72,7 +72,7 @@ func (w *worker) add(b *rotation.Batch, record plog.LogRecord) error {
 		}
 	}
 	if w.info.ID != "" && w.exporter.remembers() {
-		b.Identify(idempotency.IDOf(w.info.ID), w.content)
+		b.Identify(idempotency.IDOf(w.producer(), w.info.ID), w.content)
 	}
 	if w.info.Sequenced && w.exporter.followsStreams() {
 		w.link(b)

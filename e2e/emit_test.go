@@ -11,6 +11,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -78,9 +80,18 @@ type emitted struct {
 // was given, in the right category, level, operation, resource and outcome.
 func TestEmit(t *testing.T) {
 	program := shop(t)
+	for name, endpoint := range map[string]func(*site) string{
+		"gRPC": func(s *site) string { return s.grpc },
+		"HTTP": func(s *site) string { return "http://" + s.http + "/v1/logs" },
+	} {
+		t.Run(name, func(t *testing.T) { testEmit(t, program, endpoint) })
+	}
+}
+
+func testEmit(t *testing.T, program string, endpoint func(*site) string) {
 	s := newSite(t, "mapping: {strict: true}")
 	p := s.start(t)
-	ids, failure := emitAll(t, program, s.grpc)
+	ids, failure := emitAll(t, program, endpoint(s))
 	require.Empty(t, failure)
 
 	// An acknowledged event is on disk while the collector still runs.
@@ -146,15 +157,37 @@ func TestEmitFails(t *testing.T) {
 		assert.Empty(t, ids)
 		assert.Equal(t, kinds, strings.Count(failure, "not for this log"), "%s", failure)
 	})
+	partial := plogotlp.NewExportResponse()
+	partial.PartialSuccess().SetRejectedLogRecords(1)
+	partial.PartialSuccess().SetErrorMessage("quota")
 	t.Run("the receiver takes a part", func(t *testing.T) {
-		ids, failure := emitAll(t, program, serve(t, func() (plogotlp.ExportResponse, error) {
-			r := plogotlp.NewExportResponse()
-			r.PartialSuccess().SetRejectedLogRecords(1)
-			r.PartialSuccess().SetErrorMessage("quota")
-			return r, nil
-		}))
+		ids, failure := emitAll(t, program, serve(t, func() (plogotlp.ExportResponse, error) { return partial, nil }))
 		assert.Empty(t, ids)
 		assert.Equal(t, kinds, strings.Count(failure, "quota"), "%s", failure)
+	})
+	t.Run("the receiver takes a part, over HTTP", func(t *testing.T) {
+		answer, err := partial.MarshalProto()
+		require.NoError(t, err)
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/x-protobuf")
+			_, err := w.Write(answer)
+			assert.NoError(t, err)
+		}))
+		defer server.Close()
+		ids, failure := emitAll(t, program, server.URL+"/v1/logs")
+		assert.Empty(t, ids)
+		assert.Equal(t, kinds, strings.Count(failure, "quota"), "%s", failure)
+	})
+	t.Run("the SDK shortens values", func(t *testing.T) {
+		s := newSite(t, "")
+		s.start(t)
+		t.Setenv("OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", "8")
+		ids, failure := emitAll(t, program, s.grpc)
+		assert.Empty(t, ids)
+		assert.Equal(t, kinds, strings.Count(failure, `has shortened the attribute "audit.record.id"`), "%s", failure)
+		code, out := runAuditlog(t, "show", s.log)
+		assert.Zero(t, code)
+		assert.NotContains(t, string(out), "alice")
 	})
 }
 

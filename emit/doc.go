@@ -30,7 +30,8 @@
 //     only the answer was lost. Sending the event again under the returned id is
 //     right: if it is then there twice, verifying the log says so.
 //   - [ErrUnconfirmed]: the provider reports nothing, as with the SDK's batch
-//     processor, no processor at all, or after its shutdown.
+//     processor, no processor at all, one before that drops the event, or after its
+//     shutdown. Whether it has been sent, or will be, is not known.
 //
 // A service that is content with delivery in the background makes its emitter with
 // [Unconfirmed]; nil then means no more than that the provider was handed the event.

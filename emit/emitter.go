@@ -41,15 +41,21 @@ func WithScope(name, version string) Option {
 
 // Unconfirmed makes an emitter that does not mind if nobody reports what became of
 // an event, for delivery in the background. Errors that are reported are still returned.
+// What nobody reports on, nobody checks either: the provider's limits may shorten it.
 func Unconfirmed() Option {
 	return func(o *options) { o.unconfirmed = true }
 }
 
-// New returns an emitter that sends through provider.
+// New returns an emitter that sends through provider. It panics if there is none.
 func New(provider log.LoggerProvider, opts ...Option) *Emitter {
+	if provider == nil {
+		panic("emit: New needs a log provider, such as sdklog.NewLoggerProvider makes")
+	}
 	o := options{scope: scopeName}
 	for _, opt := range opts {
-		opt(&o)
+		if opt != nil {
+			opt(&o)
+		}
 	}
 	return &Emitter{
 		logger:      provider.Logger(o.scope, log.WithInstrumentationVersion(o.version)),
@@ -67,7 +73,7 @@ func (e *Emitter) Emit(ctx context.Context, ev Event) (id string, err error) {
 	if err != nil {
 		return ev.ID, fmt.Errorf("audit event %q: %w", ev.Name, err)
 	}
-	r := &receipt{id: recordID(&record)}
+	r := &receipt{id: ev.ID, record: record}
 	e.logger.Emit(context.WithValue(ctx, receiptKey{}, r), record)
 	reported, err := r.close()
 	switch {

@@ -6,7 +6,9 @@ package emit_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -20,6 +22,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/emit"
+	"github.com/otel-auditlog/auditlogexporter/emit/confirm"
 	"github.com/otel-auditlog/auditlogexporter/event"
 )
 
@@ -84,6 +87,11 @@ func TestRefused(t *testing.T) {
 		"attribute without key": {emit.Event{Name: "x", Attributes: []attribute.KeyValue{{}}}, "no key"},
 		"key twice in a map": {emit.Event{Name: "x", Attributes: []attribute.KeyValue{{Key: "m", Value: attribute.SliceValue(
 			attribute.MapValue(attribute.Int("n", 1), attribute.Int("n", 2)))}}}, `"m": the attribute "n" is there twice`},
+		// OTLP could not carry them, so the log would have another id, or another time.
+		"id is not UTF-8":  {emit.Event{Name: "x", ID: "a\xff"}, "not UTF-8"},
+		"before 1970":      {emit.Event{Name: "x", Time: time.Unix(0, 0)}, "Event.Time"},
+		"after 2262":       {emit.Event{Name: "x", Time: time.Date(2262, 4, 12, 0, 0, 0, 0, time.UTC)}, "Event.Time"},
+		"long before 1970": {emit.Event{Name: "x", Time: time.Date(-3000, 1, 1, 0, 0, 0, 0, time.UTC)}, "Event.Time"},
 	} {
 		if id, err := e.Emit(t.Context(), c.ev); err == nil || !strings.Contains(err.Error(), c.want) || id == "" {
 			t.Errorf("%s: %q, %v, want %q", name, id, err, c.want)
@@ -91,6 +99,53 @@ func TestRefused(t *testing.T) {
 	}
 	if len(m.records) > 0 {
 		t.Errorf("%d records were sent", len(m.records))
+	}
+}
+
+// What is nil among optional arguments is as if it were not there. Without a provider
+// there is no emitter, and that is said where it was forgotten.
+func TestNil(t *testing.T) {
+	m := new(memory)
+	e := emit.New(sdklog.NewLoggerProvider(sdklog.WithProcessor(confirm.NewProcessor(m))), nil, emit.WithScope("example.com/shop", ""))
+	if _, err := e.Login(t.Context(), emit.User("alice"), emit.Success, nil, emit.Because(nil), emit.With()); err != nil {
+		t.Error(err)
+	}
+	if name := m.records[0].InstrumentationScope().Name; name != "example.com/shop" {
+		t.Errorf("scope %q", name)
+	}
+	defer func() {
+		if said, _ := recover().(string); !strings.HasPrefix(said, "emit: ") {
+			t.Errorf("panic %q", said)
+		}
+	}()
+	emit.New(nil)
+}
+
+// Ids are random: 122 bits, none twice, whoever asks for them at once.
+func TestIDs(t *testing.T) {
+	const callers, calls = 8, 200
+	e := emit.New(noop.NewLoggerProvider(), emit.Unconfirmed())
+	all := make([][]string, callers)
+	var wg sync.WaitGroup
+	for i := range all {
+		wg.Go(func() {
+			for range calls {
+				id, err := e.Emit(t.Context(), someEvent)
+				if err != nil {
+					t.Error(err)
+				}
+				all[i] = append(all[i], id)
+			}
+		})
+	}
+	wg.Wait()
+	seen := map[string]bool{}
+	for _, id := range slices.Concat(all...) {
+		parsed, err := uuid.Parse(id)
+		if err != nil || parsed.Version() != 4 || seen[id] {
+			t.Fatalf("id %q: version %d, %v", id, parsed.Version(), err)
+		}
+		seen[id] = true
 	}
 }
 

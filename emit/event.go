@@ -13,15 +13,16 @@ import (
 // for what is said at each field.
 type Event struct {
 	// ID identifies the event for good: the same for each attempt to send it. If it is
-	// empty, Emit makes a new one.
+	// empty, Emit makes a new one. It has to be UTF-8.
 	ID string
 	// Name says what kind of event this is, in words with dots between them, from
 	// the general to the particular: user.login.
 	Name string
-	// Time is when it happened; if it is zero, now.
+	// Time is when it happened, between 1970 and 2262; if it is zero, now.
 	Time time.Time
 	// Level is how grave it is. If it is empty, it is LevelSecurity for failures in
-	// CategoryAuthentication and CategoryAuthorization, and LevelInfo otherwise.
+	// CategoryAuthentication and CategoryAuthorization, and LevelInfo in other categories;
+	// if there is no Category either, whoever reads the event concludes both.
 	Level Level
 	// Category is what it belongs to. If it is empty, whoever reads the event
 	// concludes it from the name.
@@ -48,7 +49,9 @@ type Event struct {
 	// Message is for people to read.
 	Message string
 	// Attributes are anything else. A key must not be one that the fields above are
-	// sent under, nor occur twice.
+	// sent under, nor occur twice. Those that readers know tell them what the fields leave
+	// open: error.type, for one, that an event without an Outcome failed. So let no
+	// stranger choose keys.
 	Attributes []attribute.KeyValue
 }
 

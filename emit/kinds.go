@@ -11,7 +11,7 @@ import (
 )
 
 // Detail adds to an event of one of the kinds below. Any function that changes an
-// event is one.
+// event is one; nil adds nothing.
 type Detail func(*Event)
 
 // From says where it was done from: an IP address or a host's name, without a port.
@@ -53,7 +53,9 @@ func WithID(id string) Detail { return func(ev *Event) { ev.ID = id } }
 
 func (e *Emitter) emit(ctx context.Context, ev Event, details []Detail) (id string, err error) {
 	for _, d := range details {
-		d(&ev)
+		if d != nil {
+			d(&ev)
+		}
 	}
 	return e.Emit(ctx, ev)
 }

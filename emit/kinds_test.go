@@ -169,6 +169,31 @@ func TestKinds(t *testing.T) {
 	}
 }
 
+// What is left open is concluded as from any record: a failed login is of
+// LevelSecurity, whoever says so.
+func TestLevelThatIsLeftOpen(t *testing.T) {
+	for name, one := range map[string]struct {
+		ev       emit.Event
+		level    event.Level
+		category event.Category
+	}{
+		"a failed login":                 {emit.Event{Name: "user.login", Outcome: emit.Failure}, event.LevelSecurity, event.CategoryAuthentication},
+		"a login":                        {emit.Event{Name: "user.login", Outcome: emit.Success}, event.LevelInfo, event.CategoryAuthentication},
+		"a failure of another kind":      {emit.Event{Name: "file.access", Outcome: emit.Failure}, event.LevelInfo, event.CategoryFileSystem},
+		"a failed login of its category": {emit.Event{Name: "x", Category: emit.CategoryAuthentication, Outcome: emit.Failure}, event.LevelSecurity, event.CategoryAuthentication},
+		"a failed login with a level":    {emit.Event{Name: "user.login", Level: emit.LevelDebug, Outcome: emit.Failure}, event.LevelDebug, event.CategoryAuthentication},
+	} {
+		e, m := newEmitter(t)
+		one.ev.Target = emit.File("f")
+		if _, err := e.Emit(t.Context(), one.ev); err != nil {
+			t.Fatal(err)
+		}
+		if got := m.mapped(t); got.Level != one.level || got.Category != one.category {
+			t.Errorf("%s: %s, %s", name, got.Level, got.Category)
+		}
+	}
+}
+
 // The words are those of package event, which this one does not import.
 func TestWords(t *testing.T) {
 	for _, level := range event.Levels() {

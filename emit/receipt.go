@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"sync"
+
+	"go.opentelemetry.io/otel/log"
 )
 
 // receiptKey is the key of a call's receipt in its context.
@@ -14,7 +16,8 @@ type receiptKey struct{}
 
 // receipt collects what is reported of one call's event, until the call returns.
 type receipt struct {
-	id string
+	id     string
+	record log.Record // as it was emitted
 
 	mu       sync.Mutex
 	closed   bool
@@ -24,8 +27,8 @@ type receipt struct {
 
 // Report tells the call to [Emitter.Emit] that ctx comes from what became of its
 // event: err is nil if the event was acknowledged by whom it is meant for. id is the
-// record's attribute audit.record.id: other records that are emitted on the way, with
-// the same context, are not mistaken for it. If more than one reports, each has to say
+// event's, as [Check] tells it: other records that are emitted on the way, with the same
+// context, are not mistaken for it. If more than one reports, each has to say
 // nil for the call to succeed.
 //
 // It returns false if no call waits for that event: it did not come from an Emitter,

@@ -6,6 +6,7 @@ package emit
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"strings"
 	"time"
@@ -27,7 +28,16 @@ const (
 	unknownID   = "unknown"
 )
 
-var errNoName = errors.New("it has no name: set Event.Name, such as user.login")
+var (
+	errNoName = errors.New("it has no name: set Event.Name, such as user.login")
+	errBadID  = errors.New("its id is not UTF-8, so that OTLP cannot carry it: leave Event.ID empty for a new one, or give the one that an earlier call returned")
+)
+
+// The times that OTLP and the SDK can carry: any other would arrive as none or as another.
+var (
+	firstTime = time.Unix(0, 1)
+	lastTime  = time.Unix(0, math.MaxInt64)
+)
 
 // record is the log record for the event.
 func (ev *Event) record() (log.Record, error) {
@@ -35,9 +45,15 @@ func (ev *Event) record() (log.Record, error) {
 	if ev.Name == "" {
 		return r, errNoName
 	}
+	if !utf8.ValidString(ev.ID) {
+		return r, errBadID
+	}
 	at := ev.Time
 	if at.IsZero() {
 		at = time.Now()
+	}
+	if at.Before(firstTime) || at.After(lastTime) {
+		return r, fmt.Errorf("its time is %s, and OTLP carries those from %s to %s: set Event.Time to one of them, or not at all", at, firstTime.UTC(), lastTime.UTC())
 	}
 	r.SetTimestamp(at)
 	r.SetEventName(toUTF8(ev.Name))
@@ -56,11 +72,14 @@ func (ev *Event) record() (log.Record, error) {
 }
 
 // level is the level of the event, told from the rest if it is not set: as the
-// exporter's mapping does with records that state none.
+// exporter's mapping does with records that state none. It is empty, and left to that
+// mapping, if the category is, too.
 func (ev *Event) level() Level {
 	switch {
 	case ev.Level != "":
 		return ev.Level
+	case ev.Category == "":
+		return ""
 	case ev.Outcome == Failure && (ev.Category == CategoryAuthentication || ev.Category == CategoryAuthorization):
 		return LevelSecurity
 	default:
@@ -176,15 +195,4 @@ func checkMaps(v attribute.Value) error {
 		}
 	}
 	return nil
-}
-
-// recordID is a record's event id, as processors see it.
-func recordID(r *log.Record) (id string) {
-	r.WalkAttributes(func(kv attribute.KeyValue) bool {
-		if kv.Key == RecordIDKey {
-			id = kv.Value.AsString()
-		}
-		return id == ""
-	})
-	return id
 }

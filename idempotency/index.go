@@ -13,10 +13,13 @@ import (
 // decides is Content.
 type ID [16]byte
 
-// IDOf returns what stands for an id.
-func IDOf(id string) ID {
-	var room [128]byte // most ids need no memory of their own
-	sum := sha256.Sum256(append(room[:0], id...))
+// IDOf returns what stands for an id. Ids belong to the producer whose proof their record
+// bears, those of all records without one to nobody, which is empty: so nobody without the
+// key can use up the id of a record that is yet to come.
+func IDOf(producer, id string) ID {
+	var room [128]byte                               // most ids need no memory of their own
+	text := append(append(room[:0], producer...), 0) // no producer's name holds a zero byte
+	sum := sha256.Sum256(append(text, id...))
 	return ID(sum[:16])
 }
 

@@ -51,12 +51,12 @@ func TestIndexFollowsTheModel(t *testing.T) {
 				id := rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "f", "g", "h"}).Draw(t, "id")
 				content := contentOf("1")
 				want := known(id, "1")
-				got, _ := x.Check(idempotency.IDOf(id), content)
+				got, _ := x.Check(idempotency.IDOf("", id), content)
 				if got != want {
 					t.Fatalf("%s: %v, want %v", id, got, want)
 				}
 				if got == idempotency.New {
-					x.Stage(idempotency.IDOf(id), content, got)
+					x.Stage(idempotency.IDOf("", id), content, got)
 					staged = append(staged, logged{id, "1", now})
 				}
 			},
@@ -65,7 +65,7 @@ func TestIndexFollowsTheModel(t *testing.T) {
 				if known(id, "1") != idempotency.Same {
 					return
 				}
-				if got, first := x.Check(idempotency.IDOf(id), contentOf("2")); got != idempotency.Other && got != idempotency.Same || first != contentOf("1") {
+				if got, first := x.Check(idempotency.IDOf("", id), contentOf("2")); got != idempotency.Other && got != idempotency.Same || first != contentOf("1") {
 					t.Fatalf("%s: %v, %x", id, got, first)
 				}
 			},
@@ -104,7 +104,7 @@ func TestIndexFollowsTheModel(t *testing.T) {
 // Of several events with one id, each is known, and the first is what others are compared with.
 func TestVariants(t *testing.T) {
 	x := idempotency.NewIndex(10, 0)
-	id := idempotency.IDOf("a")
+	id := idempotency.IDOf("", "a")
 	for _, c := range []string{"1", "2", "3"} {
 		v, _ := x.Check(id, contentOf(c))
 		x.Stage(id, contentOf(c), v)
@@ -126,7 +126,7 @@ func TestManyEvents(t *testing.T) {
 	const room, each = 5000, 700
 	x := idempotency.NewIndex(room, 0)
 	now := time.Unix(1_800_000_000, 0)
-	id := func(i int) idempotency.ID { return idempotency.IDOf(fmt.Sprint(i)) }
+	id := func(i int) idempotency.ID { return idempotency.IDOf("", fmt.Sprint(i)) }
 	written := 0
 	for commit := range 60 {
 		for i := range each {
@@ -164,7 +164,7 @@ func BenchmarkIndex(b *testing.B) {
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {
-		id := idempotency.IDOf(fmt.Sprintf("%032d", i))
+		id := idempotency.IDOf("", fmt.Sprintf("%032d", i))
 		if v, _ := x.Check(id, idempotency.Content{}); v == idempotency.New {
 			x.Stage(id, idempotency.Content{}, v)
 		}

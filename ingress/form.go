@@ -26,7 +26,12 @@ const FormName = "audit-jcs-typed-1"
 const (
 	maxFormDepth = 128
 	maxFormBytes = 2 << 20
+	// maxFormMembers is how many members a map can have within maxFormBytes.
+	maxFormMembers = maxFormBytes / len(`"":null,`)
 )
+
+// maxKeptEntries keeps one huge map from holding its memory for ever.
+const maxKeptEntries = 1024
 
 // integrityPrefix begins the attributes that are about a proof, which no proof covers.
 const integrityPrefix = "audit.integrity."
@@ -60,6 +65,9 @@ func (f *Form) Append(dst []byte, r plog.LogRecord) ([]byte, error) {
 	text, err := f.record(dst, r)
 	clear(f.stack) // the record's memory is not to be kept
 	f.stack = f.stack[:0]
+	if cap(f.stack) > maxKeptEntries {
+		f.stack = nil
+	}
 	if err != nil {
 		return dst, err
 	}
@@ -185,9 +193,13 @@ func (f *Form) elements(dst []byte, s pcommon.Slice, depth int) (_ []byte, err e
 func (f *Form) members(dst []byte, m pcommon.Map, wanted func(string) bool, depth int) (_ []byte, err error) {
 	base := len(f.stack)
 	for k, v := range m.All() {
-		if wanted(k) {
-			f.stack = append(f.stack, formEntry{k, v})
+		if !wanted(k) {
+			continue
 		}
+		if len(f.stack)-base == maxFormMembers { // before they are sorted
+			return nil, &FormError{ReasonTooLarge}
+		}
+		f.stack = append(f.stack, formEntry{k, v})
 	}
 	end := len(f.stack)
 	slices.SortFunc(f.stack[base:end], func(a, b formEntry) int { return compareUTF16(a.key, b.key) })

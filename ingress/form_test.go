@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,8 +23,8 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/ingress"
 )
 
-// reference makes the canonical form the way the collector's signing processor is
-// documented to: encoding/json, and a library for RFC 8785.
+// reference makes the canonical form the way the collector's signing processor does: by
+// encoding/json, and the same library for RFC 8785.
 func reference(r plog.LogRecord) ([]byte, error) {
 	o := map[string]any{}
 	attributes := map[string]any{}
@@ -151,6 +152,39 @@ func nested(levels int) pcommon.Value {
 	return v
 }
 
+func manyKeys(t testing.TB, n int) pcommon.Map {
+	t.Helper()
+	all := map[string]any{}
+	for i := range n {
+		all[strconv.FormatInt(int64(i), 36)] = nil
+	}
+	m := pcommon.NewMap()
+	require.NoError(t, m.FromRaw(all))
+	return m
+}
+
+// A record of millions of keys is not sorted first and found to be too large then, nor
+// does it leave its memory with the form.
+func TestFormOfARecordOfManyKeys(t *testing.T) {
+	for name, keys := range map[string]int{"a form": 100_000, "no form": 1_000_000} {
+		r := plog.NewLogRecord()
+		manyKeys(t, keys).CopyTo(r.Attributes())
+		memory := func() uint64 {
+			var m runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&m)
+			return m.HeapAlloc
+		}
+		f := new(ingress.Form)
+		before := memory()
+		_, err := f.Append(nil, r)
+		assert.Equal(t, name == "a form", err == nil, "%v", err)
+		assert.Less(t, memory(), before+1<<20, "%s: bytes of heap", name)
+		runtime.KeepAlive(f)
+		runtime.KeepAlive(r)
+	}
+}
+
 func TestRecordsWithoutForm(t *testing.T) {
 	for name, one := range map[string]struct {
 		reason ingress.Reason
@@ -172,6 +206,7 @@ func TestRecordsWithoutForm(t *testing.T) {
 				s.AppendEmpty()
 			}
 		}},
+		"2 MiB of keys": {ingress.ReasonTooLarge, func(r plog.LogRecord) { manyKeys(t, 1<<18+1).CopyTo(r.Attributes()) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := plog.NewLogRecord()

@@ -79,8 +79,16 @@ func newPublicKey(spki []byte) (*key, error) {
 	if bits := r.N.BitLen(); bits < minRSABits || bits > maxRSABits {
 		return nil, fmt.Errorf("an RSA key of %d bits: from %d to %d are taken", bits, minRSABits, maxRSABits)
 	}
+	if r.E < 3 || r.E%2 == 0 { // Go checks nothing with such a key
+		return nil, fmt.Errorf("an RSA key with exponent %d: it must be odd, and 3 at least (RFC 8017, section 3.1)", r.E)
+	}
+	return &key{rsa: r, id: keyID(spki)}, nil
+}
+
+// keyID is the id of a public key of any kind, as package signing makes those of its own.
+func keyID(spki []byte) string {
 	sum := sha256.Sum256(spki)
-	return &key{rsa: r, id: hex.EncodeToString(sum[:8])}, nil
+	return hex.EncodeToString(sum[:8])
 }
 
 func newSecret(secret []byte) (*key, error) {

@@ -99,58 +99,71 @@ func Load(sources []Source, now func() time.Time) (*Verifier, error) {
 	if len(sources) > MaxProducers {
 		return nil, fmt.Errorf("%d producers are more than %d", len(sources), MaxProducers)
 	}
-	v := &Verifier{now: now}
-	owner := map[string]string{} // of a key
+	l := loader{&Verifier{now: now}, map[string]string{}}
 	for _, s := range sources {
 		if err := s.Validate(); err != nil {
 			return nil, err
 		}
-		before := len(v.trusted)
-		if err := v.load(s); err != nil {
+		if err := l.load(s); err != nil {
 			return nil, fmt.Errorf("producer %s: %w", s.Name, err)
 		}
-		for _, t := range v.trusted[before:] {
-			id := t.key.id + string(t.key.secret)
-			if other, again := owner[id]; again && other != s.Name {
-				return nil, fmt.Errorf("producer %s: it has the same key as producer %s, so that nobody could tell the two apart: give each a key of its own", s.Name, other)
-			}
-			owner[id] = s.Name
-		}
 	}
-	return v, nil
+	return l.verifier, nil
 }
 
-func (v *Verifier) load(s Source) error {
+// loader makes a verifier.
+type loader struct {
+	verifier *Verifier
+	owner    map[string]string // of a key
+}
+
+// claim takes note that a key is a producer's, and nobody else's. It is named by its id,
+// or, if it has none, by itself.
+func (l loader) claim(producer, key string) error {
+	if other, again := l.owner[key]; again && other != producer {
+		return fmt.Errorf("it has the same key as producer %s, so that nobody could tell the two apart: give each a key of its own", other)
+	}
+	l.owner[key] = producer
+	return nil
+}
+
+func (l loader) load(s Source) error {
 	switch {
 	case s.PublicKeyFile != "":
 		k, err := loadPublicKey(s.PublicKeyFile)
 		if err != nil {
 			return fmt.Errorf("read the public key %s: %w", s.PublicKeyFile, err)
 		}
-		v.trusted = append(v.trusted, trusted{producer: s.Name, key: k})
+		l.verifier.trusted = append(l.verifier.trusted, trusted{producer: s.Name, key: k})
+		return l.claim(s.Name, k.id)
 	case s.HMACKeyFile != "":
 		k, err := loadSecret(s.HMACKeyFile)
 		if err != nil {
 			return fmt.Errorf("read the secret %s: %w", s.HMACKeyFile, err)
 		}
-		v.trusted = append(v.trusted, trusted{producer: s.Name, key: k})
+		l.verifier.trusted = append(l.verifier.trusted, trusted{producer: s.Name, key: k})
+		return l.claim(s.Name, string(k.secret))
 	default:
 		certificates, err := loadCertificates(s.CertificateFile)
+		if err == nil {
+			err = l.take(s.Name, certificates)
+		}
 		if err != nil {
 			return fmt.Errorf("read the certificate %s: %w", s.CertificateFile, err)
 		}
-		if err := v.take(s.Name, certificates); err != nil {
-			return fmt.Errorf("read the certificate %s: %w", s.CertificateFile, err)
-		}
+		return nil
 	}
-	return nil
 }
 
 // take trusts certificates.
-func (v *Verifier) take(producer string, certificates []*x509.Certificate) error {
+func (l loader) take(producer string, certificates []*x509.Certificate) error {
+	v := l.verifier
 	roots := x509.NewCertPool()
 	authorities := 0
 	for _, c := range certificates {
+		if err := l.claim(producer, keyID(c.RawSubjectPublicKeyInfo)); err != nil {
+			return err
+		}
 		k, err := newPublicKey(c.RawSubjectPublicKeyInfo)
 		switch {
 		case c.IsCA:

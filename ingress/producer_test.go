@@ -4,6 +4,7 @@
 package ingress_test
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -12,6 +13,7 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"fmt"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,6 +24,17 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/ingress"
 )
+
+// weak is an RSA key of enough bits, with an exponent that is none.
+type weak struct {
+	crypto.Signer
+	exponent int
+}
+
+func (w weak) Public() crypto.PublicKey {
+	n := new(big.Int).Lsh(w.Signer.Public().(*rsa.PublicKey).N, 1024)
+	return &rsa.PublicKey{N: n.SetBit(n, 0, 1), E: w.exponent}
+}
 
 func TestKeysThatAreRefused(t *testing.T) {
 	good := issue(t, nil, nil)
@@ -45,6 +58,8 @@ func TestKeysThatAreRefused(t *testing.T) {
 		"a private key as public key":            {public, privatePEM, "private key"},
 		"two public keys":                        {public, append(good.publicPEM(t), good.publicPEM(t)...), "one key a file"},
 		"a small RSA key":                        {public, identity{key: small}.publicPEM(t), "1024 bits"},
+		"an RSA key with exponent 1":             {public, identity{key: weak{small, 1}}.publicPEM(t), "exponent 1"},
+		"an RSA key with an even exponent":       {public, identity{key: weak{small, 65536}}.publicPEM(t), "exponent 65536"},
 		"a P-384 key":                            {public, identity{key: p384}.publicPEM(t), "P-384"},
 		"something else in PEM":                  {public, pem.EncodeToMemory(&pem.Block{Type: "X"}), `type "X"`},
 		"a file of zeros":                        {public, make([]byte, 1<<20), "larger than"},
@@ -103,6 +118,14 @@ func TestSources(t *testing.T) {
 	public := write(t, "p.pub.pem", pinned.publicPEM(t))
 	_, err := ingress.Load([]ingress.Source{{Name: "a", CertificateFile: file}, {Name: "b", PublicKeyFile: public}}, nil)
 	assert.ErrorContains(t, err, "same key as producer a")
+	// So it is with an authority whose own key is of a kind that signs no records.
+	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	require.NoError(t, err)
+	ca := write(t, "ca.pem", issueTo(t, p384, nil, authority).pem())
+	_, err = ingress.Load([]ingress.Source{{Name: "a", CertificateFile: ca}, {Name: "b", CertificateFile: ca}}, nil)
+	assert.ErrorContains(t, err, "same key as producer a")
+	_, err = ingress.Load([]ingress.Source{{Name: "a", CertificateFile: ca}}, nil)
+	assert.NoError(t, err)
 	for _, bad := range []ingress.Source{
 		{CertificateFile: file}, {Name: "a b", CertificateFile: file}, {Name: "a\"", CertificateFile: file}, {Name: "a\x1b", CertificateFile: file},
 		{Name: ".", CertificateFile: file}, {Name: strings.Repeat("a", 65), CertificateFile: file}, {Name: "a"}, {Name: "a", CertificateFile: file, HMACKeyFile: file},

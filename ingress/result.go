@@ -139,6 +139,19 @@ func ParseResult(b []byte) (Result, error) {
 	return r, nil
 }
 
+// ProducerOf reads the member "ingress" of an event, which may have none, for whose good
+// proof its record bears; empty if there is none.
+func ProducerOf(b []byte) (string, error) {
+	if b == nil {
+		return "", nil
+	}
+	r, err := ParseResult(b)
+	if err != nil || r.Status != Verified {
+		return "", err
+	}
+	return r.Producer, nil
+}
+
 // RefusedError is that a record's proof was asked for, and is not good.
 type RefusedError struct{ Result Result }
 

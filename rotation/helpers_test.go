@@ -107,7 +107,7 @@ func batch(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) *ro
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.Identify(idempotency.IDOf(identity.ID), identity.Content)
+		b.Identify(idempotency.IDOf("", identity.ID), identity.Content)
 	}
 	return b
 }

@@ -10,6 +10,6 @@
 // of streams; what it has never seen, or forgotten, it says nothing of.
 //
 // Anyone may send records of any stream. So streams of records whose producer is known by
-// a proof are kept apart from others of the same name, and a [Limiter] bounds what is
-// said of them.
+// a proof are kept apart from others of the same name, and none of those can push them out
+// of a tracker's memory. A [Limiter] bounds what is said of one producer's.
 package sequence

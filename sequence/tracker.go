@@ -46,27 +46,33 @@ func (f Finding) Missing() uint64 {
 // state is what is remembered of a stream: its last record.
 type state struct {
 	key      hash
+	producer string
 	number   int64
 	id, hash hash
 	has      attributes
 	ended    bool
 }
 
-// Tracker remembers the last record of each stream, of so many streams: where there are
-// more, those that were quiet longest are forgotten. It is for one goroutine at a time.
+// Tracker remembers the last record of each stream, of so many streams. Where there are
+// more, those without a proof make way, for anybody can make up any number of them; if
+// there are none, those of the producer that has the most. Of them the one that was quiet
+// longest is forgotten. It is for one goroutine at a time.
 type Tracker struct {
 	max     int
 	streams map[hash]*list.Element // of *state
-	recent  *list.List             // the latest first
+	recent  map[string]*list.List  // of each producer, the latest first; none is empty
 
 	// What has been staged, by stream, in the order in which streams came first.
 	staged map[hash]*state
 	order  []*state
 }
 
+// maxKept keeps one call with a great many streams from holding its memory for ever.
+const maxKept = 1024
+
 // New makes a tracker for so many streams, at least one.
 func New(maxStreams int) *Tracker {
-	return &Tracker{max: max(maxStreams, 1), streams: map[hash]*list.Element{}, recent: list.New(), staged: map[hash]*state{}}
+	return &Tracker{max: max(maxStreams, 1), streams: map[hash]*list.Element{}, recent: map[string]*list.List{}, staged: map[hash]*state{}}
 }
 
 // Len returns how many streams are remembered.
@@ -85,15 +91,19 @@ func (t *Tracker) Stage(records []Record) (findings []Finding) {
 // to be forgotten for it.
 func (t *Tracker) Commit() (forgotten int) {
 	for _, s := range t.order {
+		recent := t.recent[s.producer]
 		if e, known := t.streams[s.key]; known {
 			e.Value = s
-			t.recent.MoveToFront(e)
+			recent.MoveToFront(e)
 			continue
 		}
-		t.streams[s.key] = t.recent.PushFront(s)
+		if recent == nil {
+			recent = list.New()
+			t.recent[s.producer] = recent
+		}
+		t.streams[s.key] = recent.PushFront(s)
 		if len(t.streams) > t.max {
-			oldest := t.recent.Remove(t.recent.Back()).(*state)
-			delete(t.streams, oldest.key)
+			t.forget(t.crowd())
 			forgotten++
 		}
 	}
@@ -101,13 +111,39 @@ func (t *Tracker) Commit() (forgotten int) {
 	return forgotten
 }
 
+// crowd returns whose streams make way.
+func (t *Tracker) crowd() (producer string) {
+	const unproven = ""
+	if t.recent[unproven] != nil {
+		return unproven
+	}
+	most := 0
+	for name, recent := range t.recent {
+		if n := recent.Len(); n > most || n == most && name < producer {
+			most, producer = n, name
+		}
+	}
+	return producer
+}
+
+// forget forgets the producer's stream that was quiet longest.
+func (t *Tracker) forget(producer string) {
+	recent := t.recent[producer]
+	delete(t.streams, recent.Remove(recent.Back()).(*state).key)
+	if recent.Len() == 0 {
+		delete(t.recent, producer)
+	}
+}
+
 // Abort says that nothing that was staged has been written.
 func (t *Tracker) Abort() {
-	clear(t.staged)
-	t.order = t.order[:0]
-	if cap(t.order) > t.max {
-		t.order = nil
+	if len(t.staged) > maxKept {
+		t.staged, t.order = map[hash]*state{}, nil
+		return
 	}
+	clear(t.staged)
+	clear(t.order)
+	t.order = t.order[:0]
 }
 
 // find returns the state of a record's stream, to be changed, or nil if it is not known.
@@ -139,7 +175,7 @@ func (t *Tracker) stage(r *Record, findings []Finding) []Finding {
 		find(Malformed, 0, 0)
 		return findings
 	case s == nil:
-		t.add(&state{key: r.stream}).take(r)
+		t.add(&state{key: r.stream, producer: r.Producer}).take(r)
 		return findings
 	case s.ended:
 		find(AfterEnd, 0, 0)

@@ -205,6 +205,55 @@ func TestManyStreams(t *testing.T) {
 	runtime.KeepAlive(tr)
 }
 
+// of makes records of streams by a producer, the first of each.
+func of(t testing.TB, producer, prefix string, from, to int) (all []sequence.Record) {
+	t.Helper()
+	for i := from; i < to; i++ {
+		all = append(all, record(t, producer, map[string]any{"audit.sequence.stream_id": fmt.Sprint(prefix, i), "audit.sequence.number": int64(1)}))
+	}
+	return all
+}
+
+// gap makes a record that leaves a gap in a stream of those that of has made.
+func gap(t testing.TB, producer, stream string) []sequence.Record {
+	t.Helper()
+	return []sequence.Record{record(t, producer, map[string]any{"audit.sequence.stream_id": stream, "audit.sequence.number": int64(9)})}
+}
+
+// Streams without a proof cost nothing to make: however many there are, they take the place
+// of none that has one.
+func TestStreamsWithoutProofMakeWay(t *testing.T) {
+	tr := sequence.New(100)
+	tr.Stage(of(t, "", "early", 0, 100))
+	tr.Commit()
+	tr.Stage(of(t, "shop", "s", 0, 99))
+	assert.Equal(t, 99, tr.Commit())
+	tr.Stage(of(t, "", "hostile", 0, 5000))
+	assert.Equal(t, 5000, tr.Commit())
+	assert.Equal(t, 100, tr.Len())
+	for i := range 99 {
+		assert.Len(t, tr.Stage(gap(t, "shop", fmt.Sprint("s", i))), 1, "stream %d is remembered", i)
+	}
+	assert.Len(t, tr.Stage(gap(t, "", "hostile4999")), 1, "and the latest of the others")
+}
+
+// Of producers with proofs none can take more than its share from another.
+func TestProducersShareTheRoom(t *testing.T) {
+	tr := sequence.New(100)
+	tr.Stage(of(t, "shop", "s", 0, 50))
+	tr.Commit()
+	tr.Stage(of(t, "stolen", "flood", 0, 5000))
+	assert.Equal(t, 4950, tr.Commit())
+	assert.Equal(t, 100, tr.Len())
+	for i := range 50 {
+		assert.Len(t, tr.Stage(gap(t, "shop", fmt.Sprint("s", i))), 1, "stream %d is remembered", i)
+	}
+	tr.Abort()
+	tr.Stage(of(t, "", "s", 0, 5000))
+	tr.Commit()
+	assert.Len(t, tr.Stage(gap(t, "stolen", "flood4999")), 1)
+}
+
 // Against a model that remembers all there ever was.
 func TestTrackerIsThatOfTheModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {

@@ -16,16 +16,22 @@
 // What the exporter takes for success is what the call takes for it. For the OTLP
 // exporters that is the collector's acknowledgement. Until then they retry what can
 // be retried, within their own timeout (10 seconds unless set otherwise) and the
-// context of the call.
+// context of the call. That of OTLP over HTTP takes any answer from 200 to 299 for it,
+// whoever gives it: see that nothing but the collector can answer at its endpoint.
+//
+// The SDK shortens long values and drops attributes beyond a number, silently, if the
+// provider or the environment sets such limits (there may be 128 attributes if neither
+// does). An event that has lost anything so is not sent: its call returns an error that
+// says what to raise.
 package confirm
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
-	"go.opentelemetry.io/otel/attribute"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 
 	"github.com/otel-auditlog/auditlogexporter/emit"
@@ -47,10 +53,11 @@ var _ sdklog.Processor = (*Processor)(nil)
 // nobody else may export through them or shut them down. As many records are under way
 // at once as there are exporters; other calls wait for their turn. With more than one,
 // calls need not wait for each other's round trip, and the collector can commit what
-// they send together. It panics if there is none.
+// they send together. It panics if there is none, or one
+// of them is nil.
 func NewProcessor(exporters ...sdklog.Exporter) *Processor {
-	if len(exporters) == 0 {
-		panic("confirm: a processor needs an exporter")
+	if len(exporters) == 0 || slices.Contains(exporters, nil) {
+		panic("confirm: NewProcessor needs exporters, such as otlploggrpc.New makes, and none of them nil")
 	}
 	p := &Processor{exporters: exporters, idle: make(chan sdklog.Exporter, len(exporters))}
 	for _, e := range exporters {
@@ -64,10 +71,14 @@ func (*Processor) Enabled(context.Context, sdklog.EnabledParameters) bool { retu
 
 // OnEmit exports the record and returns when that has succeeded, failed, or ctx has
 // ended. The error goes to the call of package emit that the record comes from; that
-// of any other record is returned, for the SDK's handler of errors.
+// of any other record is returned, for the SDK's handler of errors. A record that the
+// provider's limits have cut is not exported.
 func (p *Processor) OnEmit(ctx context.Context, record *sdklog.Record) error {
-	err := p.export(ctx, record)
-	if emit.Report(ctx, recordID(record), err) {
+	id, err := emit.Check(ctx, record)
+	if err == nil {
+		err = p.export(ctx, record)
+	}
+	if emit.Report(ctx, id, err) {
 		return nil
 	}
 	return err
@@ -75,7 +86,10 @@ func (p *Processor) OnEmit(ctx context.Context, record *sdklog.Record) error {
 
 func (p *Processor) export(ctx context.Context, record *sdklog.Record) error {
 	if n := record.DroppedAttributes(); n > 0 {
-		return fmt.Errorf("the log provider's limits dropped %d attributes: raise sdklog.WithAttributeCountLimit", n)
+		return fmt.Errorf("the log provider's limit has dropped %d attributes: raise sdklog.WithAttributeCountLimit (OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT)", n)
+	}
+	if p.stopped.Load() {
+		return errShutdown
 	}
 	select {
 	case exporter := <-p.idle:
@@ -83,7 +97,7 @@ func (p *Processor) export(ctx context.Context, record *sdklog.Record) error {
 		if err := exporter.Export(ctx, []sdklog.Record{*record}); err != nil {
 			return err
 		}
-		// An exporter that has been shut down drops records without an error.
+		// An exporter that was shut down meanwhile drops records without an error.
 		if p.stopped.Load() {
 			return errShutdown
 		}
@@ -91,17 +105,6 @@ func (p *Processor) export(ctx context.Context, record *sdklog.Record) error {
 	case <-ctx.Done():
 		return fmt.Errorf("wait for an exporter: %w", context.Cause(ctx))
 	}
-}
-
-// recordID is a record's event id.
-func recordID(r *sdklog.Record) (id string) {
-	r.WalkAttributes(func(kv attribute.KeyValue) bool {
-		if kv.Key == emit.RecordIDKey {
-			id = kv.Value.AsString()
-		}
-		return id == ""
-	})
-	return id
 }
 
 // Shutdown shuts the exporters down. Calls that come later fail.

@@ -131,6 +131,78 @@ func TestDroppedAttributes(t *testing.T) {
 	}
 }
 
+// An event whose values the provider has shortened is not sent, and the call says which.
+func TestShortenedValues(t *testing.T) {
+	long := strings.Repeat("é", 50)
+	for name, one := range map[string]struct {
+		limit  int
+		detail emit.Detail
+		want   string
+	}{
+		"a text":        {40, emit.UserAgent(long), `"user_agent.original"`},
+		"in a list":     {40, emit.With(attribute.StringSlice("list", []string{"a", long})), `"list"`},
+		"in a map":      {40, emit.With(attribute.KeyValue{Key: "map", Value: attribute.MapValue(attribute.String("a", "b"), attribute.String("k", long))}), `"map"`},
+		"in a slice":    {40, emit.With(attribute.KeyValue{Key: "slice", Value: attribute.SliceValue(attribute.Int64Value(1), attribute.StringValue(long))}), `"slice"`},
+		"the id itself": {35, emit.Message("m"), `"audit.record.id"`},
+		"everything":    {0, emit.Message("m"), `"audit.record.id"`},
+		"nothing":       {40, emit.With(attribute.Int("n", 1), attribute.ByteSlice("b", []byte(long)[:40]), attribute.Float64("f", 1)), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sent := 0
+			p := confirm.NewProcessor(exporter(func(context.Context, []sdklog.Record) error { sent++; return nil }))
+			e := emit.New(sdklog.NewLoggerProvider(sdklog.WithProcessor(p), sdklog.WithAttributeValueLengthLimit(one.limit)))
+			id, err := e.Login(t.Context(), emit.User("alice"), emit.Success, one.detail)
+			if one.want == "" {
+				if err != nil || sent != 1 {
+					t.Errorf("%d sent, error %v", sent, err)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), one.want) || !strings.Contains(err.Error(), id) || !strings.Contains(err.Error(), "WithAttributeValueLengthLimit") || sent != 0 {
+				t.Errorf("%d sent, error %v", sent, err)
+			}
+		})
+	}
+}
+
+// change is a processor that changes records on their way.
+type change func(*sdklog.Record)
+
+func (c change) OnEmit(_ context.Context, r *sdklog.Record) error     { c(r); return nil }
+func (change) Enabled(context.Context, sdklog.EnabledParameters) bool { return true }
+func (change) Shutdown(context.Context) error                         { return nil }
+func (change) ForceFlush(context.Context) error                       { return nil }
+
+// What the service's own processors add, redact and take away is its own affair.
+func TestProcessorsBefore(t *testing.T) {
+	p := confirm.NewProcessor(exporter(func(context.Context, []sdklog.Record) error { return nil }))
+	redact := change(func(r *sdklog.Record) {
+		var kept []attribute.KeyValue
+		r.WalkAttributes(func(kv attribute.KeyValue) bool {
+			switch kv.Key {
+			case "user_agent.original":
+				kv.Value = attribute.StringValue("")
+			case "audit.source.id":
+				kv.Value = attribute.StringValue("[redacted]")
+			case "audit.source.type":
+				return true
+			}
+			kept = append(kept, kv)
+			return true
+		})
+		r.SetAttributes(append(kept, attribute.String("host.name", "h"))...)
+	})
+	e := emit.New(sdklog.NewLoggerProvider(sdklog.WithProcessor(redact), sdklog.WithProcessor(p)))
+	if _, err := e.Login(t.Context(), emit.User("alice"), emit.Success, emit.From("203.0.113.7"), emit.UserAgent("curl/8")); err != nil {
+		t.Error(err)
+	}
+	drop := change(func(r *sdklog.Record) { r.SetAttributes() })
+	e = emit.New(sdklog.NewLoggerProvider(sdklog.WithProcessor(drop), sdklog.WithProcessor(p)))
+	if _, err := e.Login(t.Context(), emit.User("alice"), emit.Success); !errors.Is(err, emit.ErrUnconfirmed) {
+		t.Errorf("without an id: %v", err)
+	}
+}
+
 // The error for a record that no call waits for goes to the SDK's handler; that of an
 // event goes to its call alone.
 func TestErrorsOfOtherRecords(t *testing.T) {
@@ -151,10 +223,26 @@ func TestErrorsOfOtherRecords(t *testing.T) {
 }
 
 func TestNoExporter(t *testing.T) {
-	defer func() {
-		if recover() == nil {
-			t.Error("a processor without an exporter was made")
-		}
-	}()
-	confirm.NewProcessor()
+	for _, none := range [][]sdklog.Exporter{{}, {nil}} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("a processor without an exporter was made")
+				}
+			}()
+			confirm.NewProcessor(none...)
+		}()
+	}
+}
+
+// What was shut down before is not asked to export.
+func TestNothingIsExportedAfterShutdown(t *testing.T) {
+	sent := 0
+	p := confirm.NewProcessor(exporter(func(context.Context, []sdklog.Record) error { sent++; return nil }))
+	if err := p.Shutdown(t.Context()); !errors.Is(err, errShutdown) {
+		t.Errorf("Shutdown: %v", err)
+	}
+	if err := login(t.Context(), p); err == nil || sent != 0 {
+		t.Errorf("%d sent, error %v", sent, err)
+	}
 }

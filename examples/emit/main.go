@@ -6,6 +6,7 @@
 // it. It ends with exit code 1 if any was not.
 //
 //	emit -endpoint 127.0.0.1:4317
+//	emit -endpoint http://127.0.0.1:4318/v1/logs
 //
 // The collector's pipeline is to have neither a batch processor nor a queue before the
 // auditlog exporter: then an acknowledgement means that the event is signed and on disk.
@@ -17,10 +18,12 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploggrpc"
+	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploghttp"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	"go.opentelemetry.io/otel/sdk/resource"
 	"google.golang.org/grpc"
@@ -31,7 +34,7 @@ import (
 )
 
 func main() {
-	endpoint := flag.String("endpoint", "127.0.0.1:4317", "the collector's OTLP/gRPC receiver, without TLS")
+	endpoint := flag.String("endpoint", "127.0.0.1:4317", "the collector's OTLP receiver, without TLS: HOST:PORT for gRPC, http://HOST:PORT/v1/logs for HTTP")
 	timeout := flag.Duration("timeout", 10*time.Second, "how long an event may take, retries included")
 	flag.Parse()
 	if err := run(context.Background(), *endpoint, *timeout); err != nil {
@@ -41,34 +44,53 @@ func main() {
 }
 
 func run(ctx context.Context, endpoint string, timeout time.Duration) (err error) {
-	conn, err := grpc.NewClient(endpoint, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	newExporters := overGRPC
+	if strings.HasPrefix(endpoint, "http://") {
+		newExporters = overHTTP
+	}
+	exporters, closeConn, err := newExporters(ctx, endpoint, timeout)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	provider, err := newProvider(ctx, conn, timeout)
-	if err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, closeConn()) }()
+	// Calls return when the collector has answered.
+	provider := sdklog.NewLoggerProvider(
+		sdklog.WithResource(resource.NewSchemaless(attribute.String("service.name", "shop"))),
+		sdklog.WithProcessor(confirm.NewProcessor(exporters...)),
+	)
 	defer func() { err = errors.Join(err, provider.Shutdown(ctx)) }()
 	return everyKind(ctx, emit.New(provider, emit.WithScope("example.com/shop", "1.0.0")))
 }
 
-// newProvider returns a provider whose calls return when the collector has answered.
-// Eight of them can be under way at once, on one connection.
-func newProvider(ctx context.Context, conn *grpc.ClientConn, timeout time.Duration) (*sdklog.LoggerProvider, error) {
-	var exporters []sdklog.Exporter
-	for range 8 {
+// atOnce is how many calls can be under way at once.
+const atOnce = 8
+
+// overGRPC makes exporters that share one connection.
+func overGRPC(ctx context.Context, endpoint string, timeout time.Duration) (exporters []sdklog.Exporter, closeConn func() error, err error) {
+	conn, err := grpc.NewClient(endpoint, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return nil, nil, err
+	}
+	for range atOnce {
 		e, err := otlploggrpc.New(ctx, otlploggrpc.WithGRPCConn(conn), otlploggrpc.WithTimeout(timeout))
 		if err != nil {
-			return nil, err
+			return nil, nil, errors.Join(err, conn.Close())
 		}
 		exporters = append(exporters, e)
 	}
-	return sdklog.NewLoggerProvider(
-		sdklog.WithResource(resource.NewSchemaless(attribute.String("service.name", "shop"))),
-		sdklog.WithProcessor(confirm.NewProcessor(exporters...)),
-	), nil
+	return exporters, conn.Close, nil
+}
+
+// overHTTP makes exporters that share the package's pool of connections.
+func overHTTP(ctx context.Context, endpoint string, timeout time.Duration) (exporters []sdklog.Exporter, closeConn func() error, err error) {
+	for range atOnce {
+		e, err := otlploghttp.New(ctx, otlploghttp.WithEndpointURL(endpoint), otlploghttp.WithTimeout(timeout))
+		if err != nil {
+			return nil, nil, err
+		}
+		exporters = append(exporters, e)
+	}
+	return exporters, func() error { return nil }, nil
 }
 
 // everyKind emits one event of each kind. It goes on after an error.
