@@ -566,6 +566,31 @@ func TestShutdownOfPartitionsInNoTime(t *testing.T) {
 	}
 }
 
+// A shutdown that does not wait until all logs are open leaves none open behind it: the
+// next exporter could not open them.
+func TestShutdownWhilePartitionsAreOpened(t *testing.T) {
+	t.Parallel() // it waits for the next attempt at opening
+	c := testConfig(t, byTenant, forgetful)
+	r := start(t, c)
+	logs := plog.NewLogs()
+	for i := range 60 {
+		addTenant(logs, fmt.Sprint("t", i), "a")
+	}
+	require.NoError(t, r.ConsumeLogs(t.Context(), logs))
+	r.stop(t)
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 3 {
+		r = newExporter(t, c)
+		require.NoError(t, r.Start(t.Context(), r.host)) // one of them is open
+		_ = r.Shutdown(over)
+	}
+	r = newExporter(t, c)
+	require.Eventually(t, func() bool { return r.Start(t.Context(), r.host) == nil }, waitAtMost, pollEvery)
+	require.Eventually(t, func() bool { return r.ConsumeLogs(t.Context(), logs) == nil }, waitAtMost, pollEvery)
+	r.stop(t)
+}
+
 // A shutdown in the middle of calls that begin logs loses nothing acknowledged.
 func TestShutdownWhilePartitionsBegin(t *testing.T) {
 	c := testConfig(t, byTenant)
