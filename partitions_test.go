@@ -256,6 +256,35 @@ func TestMoreValuesThanPartitions(t *testing.T) {
 	}
 }
 
+// The log that values share has one set of ids, as docs/fleet.md warns; those that have
+// logs of their own do not meet.
+func TestIDsMeetInTheOverflowAlone(t *testing.T) {
+	c := testConfig(t, byTenant, func(c *auditlogexporter.Config) { c.MaxPartitions = 2 })
+	r := start(t, c)
+	for _, tenant := range []string{"a", "b", "c"} {
+		require.NoError(t, r.ConsumeLogs(t.Context(), withBody(ofTenant(tenant, "1"), tenant)))
+	}
+	for _, tenant := range []string{"a", "c"} {
+		require.NoError(t, r.ConsumeLogs(t.Context(), withBody(ofTenant(tenant, "1"), tenant)), "it is known")
+	}
+	err := r.ConsumeLogs(t.Context(), withBody(ofTenant("d", "1"), "d"))
+	assert.ErrorContains(t, err, "partition _overflow: ")
+	assert.True(t, consumererror.IsPermanent(err))
+	r.stop(t)
+	for _, name := range []string{"a", "b", partition.Overflow} {
+		assert.Equal(t, []string{"1"}, writtenIDs(t, partitionOf(c, name)))
+	}
+}
+
+// withBody gives all records of the first resource a body.
+func withBody(logs plog.Logs, body string) plog.Logs {
+	records := logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords()
+	for i := range records.Len() {
+		records.At(i).Body().SetStr(body)
+	}
+	return logs
+}
+
 // Whoever sends a hundred thousand values fills no disk with directories, and no memory
 // with metrics, and nothing is lost.
 func TestAFloodOfValuesIsBounded(t *testing.T) {
