@@ -70,7 +70,7 @@ func factories() (f otelcol.Factories, err error) {
 // its reader or to defaults.
 type collector struct {
 	dir, log string
-	receiver string // more of the receiver's configuration, in YAML, one line
+	receiver string // more of the receiver's configuration, in YAML
 	metrics  string // where they can be fetched; "": nowhere
 	broker   *broker
 }
