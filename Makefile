@@ -10,11 +10,13 @@ SHELL := /bin/bash
 OCB_VERSION          := v0.159.0
 TELEMETRYGEN_VERSION := v0.161.0
 STATICCHECK_VERSION  := v0.8.2
+KUBE_SCORE_VERSION   := v1.20.0
 
 TOOLS        := $(CURDIR)/.tools/bin
 OCB          := $(TOOLS)/builder-$(OCB_VERSION)
 TELEMETRYGEN := $(TOOLS)/telemetrygen
 STATICCHECK  := $(TOOLS)/staticcheck-$(STATICCHECK_VERSION)
+KUBE_SCORE   := $(TOOLS)/kube-score-$(KUBE_SCORE_VERSION)
 COLLECTOR    := build/otelcol-auditlog/otelcol-auditlog
 AUDITLOG     := build/auditlog
 DUCKDB       := build/duckdb/duckdb
@@ -45,7 +47,7 @@ test: check unit e2e ## Run every check and every test
 	@echo 'All checks and tests passed.'
 
 .PHONY: check
-check: format vet lint tidy generated ## Formatting, vet, linter, go.mod and generated files
+check: format vet lint manifests tidy generated ## Formatting, vet, linters, go.mod and generated files
 
 .PHONY: format
 format:
@@ -72,6 +74,18 @@ lint: $(STATICCHECK)
 	cd interop/duckdb && $(STATICCHECK) ./...
 	cd benchmarks && $(STATICCHECK) ./...
 	cd examples/kubernetes && $(STATICCHECK) ./...
+
+# Left out: limits of a CPU, which throttle who waits for fsync; pulling an image that has a
+# fixed version again and again; disk beside the volumes, of which nothing is used. The
+# agent has a container that is root: what it may do is in manifests_test.go.
+MANIFEST_CHECKS := --output-format ci --exit-one-on-warning --ignore-container-cpu-limit --ignore-test container-image-pull-policy \
+  --ignore-test container-ephemeral-storage-request-and-limit --enable-optional-test container-ports-check
+UNLESS_GOOD := sed -E '/^\[(OK|SKIPPED)\]/d'
+
+.PHONY: manifests
+manifests: $(KUBE_SCORE)
+	cd examples/kubernetes && $(KUBE_SCORE) score $(MANIFEST_CHECKS) namespace.yaml gateway.yaml | $(UNLESS_GOOD)
+	cd examples/kubernetes && $(KUBE_SCORE) score $(MANIFEST_CHECKS) --ignore-test container-security-context-user-group-id agent.yaml | $(UNLESS_GOOD)
 
 # Not interop/duckdb: go mod tidy fetches DuckDB for every operating system, 120 MB.
 .PHONY: tidy
@@ -169,3 +183,7 @@ $(TELEMETRYGEN):
 $(STATICCHECK):
 	GOBIN=$(TOOLS)/tmp go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
 	mv $(TOOLS)/tmp/staticcheck $@
+
+$(KUBE_SCORE):
+	GOBIN=$(TOOLS)/tmp go install github.com/zegl/kube-score/cmd/kube-score@$(KUBE_SCORE_VERSION)
+	mv $(TOOLS)/tmp/kube-score $@

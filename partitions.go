@@ -311,6 +311,7 @@ func (p *partitions) closeLogs(ctx context.Context) error {
 	case <-done:
 	case <-ctx.Done():
 		late = fmt.Errorf("shut the auditlog exporter down: a partition is still being opened: %w", ctx.Err())
+		go p.closeLate(done)
 	}
 	all := p.all()
 	errs := make([]error, len(all))
@@ -324,6 +325,19 @@ func (p *partitions) closeLogs(ctx context.Context) error {
 	}
 	closing.Wait()
 	return errors.Join(append(errs, late)...)
+}
+
+// closeLate closes logs that were being opened when the time to shut down was up, so that
+// whoever opens them next can.
+func (p *partitions) closeLate(opened <-chan struct{}) {
+	<-opened
+	for _, one := range p.all() {
+		if log, _ := one.get(context.Background()); log != nil {
+			if err := log.Close(context.Background()); err != nil {
+				p.exporter.logger.Error("A partition of the audit log could not be closed", zap.String("partition", one.name), zap.Error(err))
+			}
+		}
+	}
 }
 
 // get returns the partition's log, once it has been tried to open it.

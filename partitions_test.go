@@ -256,6 +256,35 @@ func TestMoreValuesThanPartitions(t *testing.T) {
 	}
 }
 
+// The log that values share has one set of ids, as docs/fleet.md warns; those that have
+// logs of their own do not meet.
+func TestIDsMeetInTheOverflowAlone(t *testing.T) {
+	c := testConfig(t, byTenant, func(c *auditlogexporter.Config) { c.MaxPartitions = 2 })
+	r := start(t, c)
+	for _, tenant := range []string{"a", "b", "c"} {
+		require.NoError(t, r.ConsumeLogs(t.Context(), withBody(ofTenant(tenant, "1"), tenant)))
+	}
+	for _, tenant := range []string{"a", "c"} {
+		require.NoError(t, r.ConsumeLogs(t.Context(), withBody(ofTenant(tenant, "1"), tenant)), "it is known")
+	}
+	err := r.ConsumeLogs(t.Context(), withBody(ofTenant("d", "1"), "d"))
+	assert.ErrorContains(t, err, "partition _overflow: ")
+	assert.True(t, consumererror.IsPermanent(err))
+	r.stop(t)
+	for _, name := range []string{"a", "b", partition.Overflow} {
+		assert.Equal(t, []string{"1"}, writtenIDs(t, partitionOf(c, name)))
+	}
+}
+
+// withBody gives all records of the first resource a body.
+func withBody(logs plog.Logs, body string) plog.Logs {
+	records := logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords()
+	for i := range records.Len() {
+		records.At(i).Body().SetStr(body)
+	}
+	return logs
+}
+
 // Whoever sends a hundred thousand values fills no disk with directories, and no memory
 // with metrics, and nothing is lost.
 func TestAFloodOfValuesIsBounded(t *testing.T) {
@@ -564,6 +593,31 @@ func TestShutdownOfPartitionsInNoTime(t *testing.T) {
 	for i := range 20 {
 		assert.Equal(t, []string{"a"}, writtenIDs(t, partitionOf(c, fmt.Sprint("t", i))))
 	}
+}
+
+// A shutdown that does not wait until all logs are open leaves none open behind it: the
+// next exporter could not open them.
+func TestShutdownWhilePartitionsAreOpened(t *testing.T) {
+	t.Parallel() // it waits for the next attempt at opening
+	c := testConfig(t, byTenant, forgetful)
+	r := start(t, c)
+	logs := plog.NewLogs()
+	for i := range 60 {
+		addTenant(logs, fmt.Sprint("t", i), "a")
+	}
+	require.NoError(t, r.ConsumeLogs(t.Context(), logs))
+	r.stop(t)
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 3 {
+		r = newExporter(t, c)
+		require.NoError(t, r.Start(t.Context(), r.host)) // one of them is open
+		_ = r.Shutdown(over)
+	}
+	r = newExporter(t, c)
+	require.Eventually(t, func() bool { return r.Start(t.Context(), r.host) == nil }, waitAtMost, pollEvery)
+	require.Eventually(t, func() bool { return r.ConsumeLogs(t.Context(), logs) == nil }, waitAtMost, pollEvery)
+	r.stop(t)
 }
 
 // A shutdown in the middle of calls that begin logs loses nothing acknowledged.

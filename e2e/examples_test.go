@@ -109,17 +109,19 @@ func inConfigMap(t *testing.T, name string) (config string) {
 }
 
 // The gateway runs with the configuration of its ConfigMap on a volume as Kubernetes
-// mounts it: root's, for the group to write.
+// mounts it, root's and for the group to write, and its key on another one, that is in
+// memory and for all to write.
 func TestKubernetesGateway(t *testing.T) {
 	needRoot(t)
 	t.Parallel()
 	dir := t.TempDir()
 	open(t, dir)
 	volume, keys := filepath.Join(dir, "volume"), filepath.Join(dir, "keys")
-	require.NoError(t, os.Mkdir(volume, 0o775))
-	require.NoError(t, os.Chown(volume, 0, exampleUser))
-	require.NoError(t, os.Chmod(volume, 0o775|os.ModeSetgid))
-	require.NoError(t, os.Mkdir(keys, 0o755))
+	for mount, mode := range map[string]os.FileMode{volume: 0o775, keys: 0o777} {
+		require.NoError(t, os.Mkdir(mount, 0o700))
+		require.NoError(t, os.Chown(mount, 0, exampleUser))
+		require.NoError(t, os.Chmod(mount, mode|os.ModeSetgid))
+	}
 	public := exampleKey(t, filepath.Join(keys, "audit-log-key.pem"))
 	runExample(t, inConfigMap(t, "gateway.yaml"), map[string]string{
 		"/var/lib/otelcol/": volume + "/", "/run/keys/": keys + "/", "${env:POD_NAME}": "audit-log-0",

@@ -144,7 +144,7 @@ func startsBadly(text string) bool {
 	case '.', '-', '_':
 		return true
 	}
-	return len(text) <= MaxName && (isOfLog(text) || isDevice(text))
+	return isDevice(text) || len(text) <= MaxName && isOfLog(text)
 }
 
 // isOfLog reports whether a file of this name is part of a log.
@@ -160,7 +160,7 @@ func isOfLog(name string) bool {
 // isDevice reports whether Windows takes the name, whatever follows a dot, for a
 // device's: a copy of the log may be looked at there.
 func isDevice(name string) bool {
-	base, _, _ := strings.Cut(name, ".")
+	base, _, _ := strings.Cut(name[:min(len(name), len("com1."))], ".")
 	switch base {
 	case "con", "prn", "aux", "nul":
 		return true
@@ -246,7 +246,7 @@ func isHashed(name string) bool {
 	// Only of the first byte it depends on the rest of the text whether it is escaped.
 	for _, first := range []bool{false, true} {
 		if escapeHead(text, first) == readable {
-			return !first || !strings.ContainsAny(text[:1], ".-_")
+			return !first || !startsBadly(text)
 		}
 	}
 	return false

@@ -111,6 +111,22 @@ func good(t testing.TB, name string) {
 	}
 }
 
+// A name is a device's on Windows if it begins like one, however long it is.
+func TestNoNameIsADevice(t *testing.T) {
+	for _, begins := range []string{"con.", "prn.", "aux.", "nul.", "com1.", "lpt9."} {
+		for _, n := range []int{1, 80, 97, 500} {
+			name := partition.Name(begins + strings.Repeat("a", n))
+			if strings.HasPrefix(name, begins) {
+				t.Errorf("%q", name)
+			}
+			good(t, name)
+		}
+		if device := begins + partition.Name(strings.Repeat("a", 500))[len(begins):]; partition.Valid(device) {
+			t.Errorf("%q is taken for a name", device)
+		}
+	}
+}
+
 func TestNameOf(t *testing.T) {
 	values := map[string]pcommon.Value{
 		"42":          pcommon.NewValueStr("42"),

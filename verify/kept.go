@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strconv"
 	"sync/atomic"
 
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -36,19 +37,39 @@ type keptCheckpoint struct {
 // maxNote is far above the size of any checkpoint.
 const maxNote = 64 << 10
 
-func keptName(i int) string { return fmt.Sprintf("kept checkpoint %d", i+1) }
+// keptName is what findings call a kept checkpoint.
+func (o *Options) keptName(i int) string { return "kept checkpoint " + o.checkpointName(i) }
+
+func (o *Options) checkpointName(i int) string {
+	if o.CheckpointNames != nil {
+		return o.CheckpointNames[i]
+	}
+	return strconv.Itoa(i + 1)
+}
+
+// parseKept reads the kept checkpoints, whose signatures nobody has checked yet.
+func (o *Options) parseKept() ([]signing.Checkpoint, error) {
+	if n := len(o.CheckpointNames); o.CheckpointNames != nil && n != len(o.Checkpoints) {
+		return nil, fmt.Errorf("there are %d names for %d kept checkpoints", n, len(o.Checkpoints))
+	}
+	kept := make([]signing.Checkpoint, len(o.Checkpoints))
+	for i, note := range o.Checkpoints {
+		var err error
+		if kept[i], err = signing.ParseCheckpoint(note); err != nil {
+			return nil, fmt.Errorf("%s is none: %w", o.keptName(i), err)
+		}
+	}
+	return kept, nil
+}
 
 // takeKept takes in the checkpoints that the caller kept.
 func (c *checker) takeKept() error {
-	for i, note := range c.o.Checkpoints {
-		if _, err := signing.ParseCheckpoint(note); err != nil {
-			return fmt.Errorf("kept checkpoint %d is none: %w", i+1, err)
-		}
-		name := keptName(i)
-		if c.o.keptNames != nil {
-			name = c.o.keptNames[i]
-		}
-		c.kept = append(c.kept, &keptCheckpoint{note: note, name: name})
+	parsed, err := c.o.parseKept()
+	if err != nil {
+		return err
+	}
+	for i := range parsed {
+		c.kept = append(c.kept, &keptCheckpoint{note: c.o.Checkpoints[i], name: c.o.keptName(i)})
 	}
 	c.kept = append(append(c.kept, c.o.others...), c.o.Receipts.kept()...)
 	c.given = len(c.kept)

@@ -108,12 +108,9 @@ func Tree(ctx context.Context, fsys fs.FS, o Options, each func(TreeLog) error) 
 	if o.MaxFindings <= 0 {
 		o.MaxFindings = 1000
 	}
-	kept := make([]signing.Checkpoint, len(o.Checkpoints))
-	for i, note := range o.Checkpoints {
-		var err error
-		if kept[i], err = signing.ParseCheckpoint(note); err != nil {
-			return nil, fmt.Errorf("kept checkpoint %d is none: %w", i+1, err)
-		}
+	kept, err := o.parseKept()
+	if err != nil {
+		return nil, err
 	}
 	s := &Summary{SelfAttested: len(o.trusted()) == 0, Findings: []TreeFinding{}, FindingCounts: map[Severity]int{Tampering: 0, Warning: 0, Info: 0}}
 	w := &walker{ctx: ctx, fsys: fsys, sum: s, most: o.MaxFindings}
@@ -134,14 +131,14 @@ func Tree(ctx context.Context, fsys fs.FS, o Options, each func(TreeLog) error) 
 		}
 		origin := originIn(fsys)
 		one := o
-		one.Checkpoints, one.keptNames = nil, nil
+		one.Checkpoints, one.CheckpointNames = nil, nil
 		one.Receipts = o.Receipts.of(origin)
 		delete(unmet, origin)
 		for i, k := range kept {
 			if k.Origin == origin {
 				found[i] = true
 				one.Checkpoints = append(one.Checkpoints, o.Checkpoints[i])
-				one.keptNames = append(one.keptNames, keptName(i))
+				one.CheckpointNames = append(one.CheckpointNames, o.checkpointName(i))
 			}
 		}
 		report, err := Log(ctx, fsys, one)
@@ -169,7 +166,7 @@ func Tree(ctx context.Context, fsys fs.FS, o Options, each func(TreeLog) error) 
 	for i, k := range kept {
 		if !found[i] {
 			s.add(o.MaxFindings, TreeFinding{Kind: Rollback, Severity: Tampering,
-				Message: fmt.Sprintf("%s covers %d leaves of the log %q, but there is no log of that origin: it is missing", keptName(i), k.Size, k.Origin)})
+				Message: fmt.Sprintf("%s covers %d leaves of the log %q, but there is no log of that origin: it is missing", o.keptName(i), k.Size, k.Origin)})
 		}
 	}
 	for _, origin := range slices.Sorted(maps.Keys(unmet)) {
@@ -224,7 +221,7 @@ func (s *Summary) compare(ctx context.Context, fsys fs.FS, o Options, origin str
 	}
 	slices.SortStableFunc(all, func(a, b ending) int { return cmp.Compare(b.size, a.size) })
 	largest, others := all[0], all[1:]
-	o.Checkpoints, o.keptNames, o.others, o.Receipts = nil, nil, nil, nil
+	o.Checkpoints, o.CheckpointNames, o.others, o.Receipts = nil, nil, nil, nil
 	for _, e := range others {
 		one := signing.Checkpoint{Origin: origin, Size: e.size, Root: e.root}
 		if e.size > 0 && len(o.others) < maxTrees && !slices.ContainsFunc(o.others, func(k *keptCheckpoint) bool { return k.Size == one.Size && k.Root == one.Root }) {

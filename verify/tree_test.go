@@ -289,6 +289,7 @@ func TestTreeErrors(t *testing.T) {
 		"the caller's own":  {t.Context(), good, verify.Options{}, own, own},
 		"canceled":          {canceled, good, verify.Options{}, nil, context.Canceled},
 		"no checkpoint":     {t.Context(), good, verify.Options{Checkpoints: [][]byte{[]byte("x")}}, nil, nil},
+		"names of nothing":  {t.Context(), good, verify.Options{CheckpointNames: []string{"x"}}, nil, nil},
 		"quorum of nothing": {t.Context(), good, verify.Options{}, own, own},
 	} {
 		t.Run(name, func(t *testing.T) {

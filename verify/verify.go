@@ -38,6 +38,9 @@ type Options struct {
 	// Checkpoints are checkpoints kept elsewhere (signed notes): the log must
 	// extend each of them.
 	Checkpoints [][]byte
+	// CheckpointNames are what findings call them, such as the names of their files: one for
+	// each, or none, for their numbers.
+	CheckpointNames []string
 	// Receipts are receipts that producers hold: the log must honour each. It may be nil.
 	Receipts *ReceiptSet
 	// Witnesses are trusted to have followed the log, Quorum is how many of them must
@@ -54,8 +57,6 @@ type Options struct {
 	// are counted. 0 means 1000.
 	MaxFindings int
 
-	// keptNames are what findings call the kept checkpoints, nil for their numbers.
-	keptNames []string
 	// others are trees to compare the log with, besides.
 	others []*keptCheckpoint
 }

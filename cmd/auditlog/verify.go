@@ -133,6 +133,7 @@ func (f *verifyFlags) run(cmd *cobra.Command, dir string) error {
 		if f.checkpoints, err = filesOf("--checkpoint", f.checkpoints, nil); err != nil {
 			return err
 		}
+		o.CheckpointNames = f.checkpoints // of which there may be many
 	}
 	for _, path := range f.checkpoints {
 		note, err := os.ReadFile(path)
