@@ -123,7 +123,7 @@ func TestRefused(t *testing.T) {
 		"reason alone":       {"keys:\n" + entry(k, "reason: x"), "reason is for a revoked key"},
 		"two documents":      {"keys:\n" + entry(k) + "---\nkeys: []\n", "follows the first"},
 	} {
-		_, err := trust.Parse([]byte(c.content), func(name string) (*signing.PublicKey, error) { return nil, fmt.Errorf("no file %s", name) })
+		_, err := trust.Parse([]byte(c.content), func(name string) ([]byte, error) { return nil, fmt.Errorf("no file %s", name) })
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
@@ -136,7 +136,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("keys:\n  - file: x\n"))
 	f.Add([]byte("a: &a [*a]\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		keys, err := trust.Parse(b, func(string) (*signing.PublicKey, error) { return k, nil })
+		keys, err := trust.Parse(b, func(string) ([]byte, error) { return k.MarshalPEM(), nil })
 		if err != nil {
 			return
 		}

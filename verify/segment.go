@@ -202,6 +202,7 @@ func (f *follower) judgeAuthority() {
 	if kind, why := a.judge(index, f.header.Created); kind != "" {
 		f.add(Finding{Kind: kind, Severity: Tampering, Line: 1, Index: &index, Message: why})
 	}
+	f.watch(index, f.header.Created)
 }
 
 func (f *follower) invalid(format string, args ...any) {
