@@ -203,7 +203,7 @@ func permit(trusted trust.Keys) func(*signing.PublicKey, uint64, time.Time) erro
 			return nil
 		}
 		if why := known.Objection(index, at); why != "" {
-			return fmt.Errorf("%s, as signing::keys_file says: go over to another key with signing::key_file and signing::previous_key_file", why)
+			return fmt.Errorf("%s, as signing::keys_file says: go over to another key, with signing::key_file and signing::previous_key_file, or with signing::checkpoint_key_file if it is that one", why)
 		}
 		return nil
 	}
