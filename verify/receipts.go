@@ -12,10 +12,12 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/trust"
 )
 
 // MaxReceipts is how many receipts a [ReceiptSet] takes.
@@ -39,6 +41,8 @@ type receiptNote struct {
 	signing.Checkpoint
 	first place
 	count int
+	// lowest is the lowest leaf index of theirs.
+	lowest uint64
 }
 
 // place is where a receipt was read.
@@ -116,11 +120,12 @@ func (s *ReceiptSet) add(r *receipt.Receipt, at place) error {
 	}
 	note := s.byNote[string(r.Checkpoint)]
 	if note == nil {
-		note = &receiptNote{Checkpoint: c, first: at}
+		note = &receiptNote{Checkpoint: c, first: at, lowest: r.Index}
 		s.notes = append(s.notes, note)
 		s.byNote[string(r.Checkpoint)] = note
 	}
 	note.count++
+	note.lowest = min(note.lowest, r.Index)
 	return nil
 }
 
@@ -221,9 +226,11 @@ type ReceiptsProven struct {
 // Check checks the receipts by themselves, without a log: that each leads from its leaf to
 // a checkpoint that a trusted key has signed. The error wraps [ErrProofFails] if one does
 // not, and [ErrWrongKey] if the key of one is not among those given, as it may be where
-// the log has changed its key: the log leads from one key to the next, a receipt does not.
-func (s *ReceiptSet) Check(keys []*signing.PublicKey) (*ReceiptsProven, error) {
-	if len(keys) == 0 {
+// the log has changed its key: the log leads from one key to the next, a receipt does not. Nor
+// does it say when it was signed: a key with a bound in time that it may have passed does not
+// count.
+func (s *ReceiptSet) Check(keys []*signing.PublicKey, bounded trust.Keys) (*ReceiptsProven, error) {
+	if keys = trustedKeys(keys, bounded); len(keys) == 0 {
 		return nil, errors.New("check receipts: no trusted key given")
 	}
 	if s.number == 0 {
@@ -233,9 +240,11 @@ func (s *ReceiptSet) Check(keys []*signing.PublicKey) (*ReceiptsProven, error) {
 		return nil, fmt.Errorf("%w: %s", ErrProofFails, b.why)
 	}
 	origins, signers := map[string]bool{}, map[string]bool{}
-	keys = once(keys)
 	for _, n := range s.notes {
 		_, by, err := signing.OpenCheckpoint(n.Note, n.Origin, keys)
+		if err == nil {
+			by, err = permitted(bounded, by, n.lowest, n.Size-1, time.Time{})
+		}
 		switch {
 		case errors.Is(err, signing.ErrNoTrustedSignature):
 			return nil, fmt.Errorf("%w: the receipt at %s: %w", ErrWrongKey, s.say(n.first), err)
