@@ -259,7 +259,10 @@ func hasCosignatures(note []byte) bool {
 	if err != nil {
 		return false
 	}
-	_, signatures, _ := bytes.Cut(note, []byte("\n\n"))
+	_, signatures, err := signing.SplitNote(note)
+	if err != nil {
+		return false
+	}
 	for line := range bytes.Lines(signatures) {
 		if !bytes.HasPrefix(line, []byte("\u2014 "+c.Origin+" ")) {
 			return true
