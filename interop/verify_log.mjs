@@ -562,6 +562,7 @@ function checkSegment(file, dir, chain, kept, receipts, witnesses, report) {
         state.names = names;
         meet();
         tree.add(leafHash(raw));
+        receipts.meet(leafHash(raw), undefined, file.name, number);
         meet();
       } else if (line.startsWith('{"event":')) {
         need(tree, 'an event before the header');

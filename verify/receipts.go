@@ -56,6 +56,7 @@ type claimedEvent struct {
 
 type brokenReceipt struct {
 	origin, why string
+	place       place
 }
 
 func (s *ReceiptSet) say(p place) string { return fmt.Sprintf("%s:%d", s.files[p.file], p.line) }
@@ -107,13 +108,13 @@ func (s *ReceiptSet) add(r *receipt.Receipt, at place) error {
 	s.number++
 	c, err := r.Check()
 	if err != nil {
-		s.broken = append(s.broken, brokenReceipt{c.Origin, fmt.Sprintf("the receipt at %s does not prove what it says, and has been changed since it was written: %v", s.say(at), err)})
+		s.broken = append(s.broken, brokenReceipt{c.Origin, fmt.Sprintf("the receipt at %s does not prove what it says, and has been changed since it was written: %v", s.say(at), err), at})
 		return nil
 	}
 	if r.EventID != "" {
 		one := claimedEvent{maphash.String(idSeed, r.EventID), at}
 		if other, ok := s.byLeaf[r.LeafHash]; ok && other.id != one.id {
-			s.broken = append(s.broken, brokenReceipt{c.Origin, fmt.Sprintf("the receipt at %s names another event for leaf %d than that at %s", s.say(at), r.Index, s.say(other.place))})
+			s.broken = append(s.broken, brokenReceipt{c.Origin, fmt.Sprintf("the receipt at %s names another event for leaf %d than that at %s", s.say(at), r.Index, s.say(other.place)), at})
 		} else if !ok {
 			s.byLeaf[r.LeafHash] = one
 		}
@@ -159,6 +160,11 @@ func (s *ReceiptSet) origins() map[string]string {
 	for _, n := range s.notes {
 		if all[n.Origin] == "" {
 			all[n.Origin] = s.say(n.first)
+		}
+	}
+	for _, b := range s.broken {
+		if all[b.origin] == "" {
+			all[b.origin] = s.say(b.place)
 		}
 	}
 	return all
@@ -210,7 +216,7 @@ func (f *follower) compareReceipt(l *checked) {
 	}
 	f.add(Finding{
 		Kind: ReceiptInvalid, Severity: Tampering, Index: f.index(), EventID: clip(l.sum.ID, maxID),
-		Message: fmt.Sprintf("the receipt at %s is for this leaf, but names another event: it has been changed, or whoever wrote it deceived its holder", s.say(one.place)),
+		Message: fmt.Sprintf("the receipt at %s is for this leaf, but names another event than it is, if it is one: it has been changed, or whoever wrote it deceived its holder", s.say(one.place)),
 	})
 }
 

@@ -189,7 +189,9 @@ func (f *follower) begin(r *segment.Reader) (again []byte, err error) {
 	f.group.before = f.tree
 	f.meet()
 	f.judgeAuthority()
-	f.addLeaf(&checked{leaf: merkle.LeafHash(line)}, false)
+	leaf := &checked{leaf: merkle.LeafHash(line)}
+	f.compareReceipt(leaf)
+	f.addLeaf(leaf, false)
 	return nil, nil
 }
 
