@@ -13,6 +13,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -79,7 +80,7 @@ func TestProofByALaterKeyWithKeyChangesOfItsOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	thief, helper := keys[2], newSigner(t, signing.Ed25519)
+	thief, helper := keys[2], signingtest.New(t, signing.Ed25519)
 	line := signed(t, bytes.Replace(parsed.Canonical, []byte("user-001"), []byte("user-999"), 1), thief)
 	change := func(index uint64, from, to *signing.Signer) []byte {
 		n, err := signing.SignKeyChange("test.example/auditlog", index, [32]byte{}, from, to)
@@ -222,7 +223,7 @@ func TestProofByTheThiefOfALaterKey(t *testing.T) {
 
 // What bounds a key holds for proofs.
 func TestProofByRevokedKeys(t *testing.T) {
-	keys, beside := threeKeys(t), newSigner(t, signing.Ed25519)
+	keys, beside := threeKeys(t), signingtest.New(t, signing.Ed25519)
 	w := writeKeys(t, rotation.Options{CheckpointSigner: beside}, keys...)
 	second, third := w.firstIndex(t, 1), w.firstIndex(t, 2)
 	size := w.check(t).TreeSize

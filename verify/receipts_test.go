@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/receipt/issuer"
@@ -30,7 +31,7 @@ import (
 func withReceipts(t testing.TB, commits ...int) (o rotation.Options, w *written, receipts []byte) {
 	t.Helper()
 	dir := t.TempDir()
-	o = rotation.Options{Directory: filepath.Join(dir, "log"), Origin: "test.example/auditlog", MaxSegmentBytes: 4000, Signer: newSigner(t, signing.ECDSAP256)}
+	o = rotation.Options{Directory: filepath.Join(dir, "log"), Origin: "test.example/auditlog", MaxSegmentBytes: 4000, Signer: signingtest.New(t, signing.ECDSAP256)}
 	w = write(t, o, commits...)
 	newest := w.names[len(w.names)-1]
 	i, err := issuer.Open(issuer.Options{Log: o.Directory, Origin: o.Origin, Directory: filepath.Join(dir, "receipts"), MaxFileBytes: 1 << 30})
@@ -117,7 +118,7 @@ func TestReceiptsThatTheLogDoesNotHonor(t *testing.T) {
 	})
 	t.Run("another key", func(t *testing.T) {
 		o := o
-		o.Directory, o.Signer = filepath.Join(t.TempDir(), "log"), newSigner(t, signing.ECDSAP256)
+		o.Directory, o.Signer = filepath.Join(t.TempDir(), "log"), signingtest.New(t, signing.ECDSAP256)
 		r := write(t, o, 5, 1).checkReceipts(t, receipts)
 		require.NotEmpty(t, bad(r))
 		assert.Contains(t, bad(r)[0].Message, "is not one of this log, or has been changed")

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -34,7 +35,7 @@ func (w *written) firstIndex(t testing.TB, i int) uint64 {
 // of the two the caller lists first, or only.
 func TestRevokedCheckpointKey(t *testing.T) {
 	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
-		signer, beside := newSigner(t, signing.ECDSAP256), newSigner(t, signing.Ed25519)
+		signer, beside := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)
 		w := write(t, rotation.Options{Scope: scope, Signer: signer, CheckpointSigner: beside, MaxSegmentBytes: 1}, 1, 1, 1)
 		// Header, opened or rotated, and an event in each segment.
 		require.Len(t, w.names, 3)
@@ -47,8 +48,8 @@ func TestRevokedCheckpointKey(t *testing.T) {
 			// Then it has vouched for the header that names the signer, while it could.
 			"no other key is given":         {Trust: trust.Keys{revoked}},
 			"it is given by itself as well": {Keys: public(beside), Trust: trust.Keys{revoked}},
-			"a key of no segment is given":  {Keys: public(newSigner(t, signing.Ed25519)), Trust: trust.Keys{revoked}},
-			"a key of no segment is listed": {Trust: trust.Keys{{Public: newSigner(t, signing.Ed25519).Public()}, revoked}},
+			"a key of no segment is given":  {Keys: public(signingtest.New(t, signing.Ed25519)), Trust: trust.Keys{revoked}},
+			"a key of no segment is listed": {Trust: trust.Keys{{Public: signingtest.New(t, signing.Ed25519).Public()}, revoked}},
 		} {
 			t.Run(string(scope)+"/"+name, func(t *testing.T) {
 				r := check(t, w.fsys, o)
@@ -75,7 +76,7 @@ func TestRevokedCheckpointKey(t *testing.T) {
 // A segment that counts for a revoked checkpoint key's sake alone lends no trust to what
 // follows it.
 func TestRevokedCheckpointKeyLendsNoTrust(t *testing.T) {
-	stranger, beside := newSigner(t, signing.ECDSAP256), newSigner(t, signing.Ed25519)
+	stranger, beside := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)
 	dir := t.TempDir() + "/log"
 	write(t, rotation.Options{Directory: dir, Signer: stranger, CheckpointSigner: beside, Scope: segment.ScopeCheckpoint}, 1)
 	w := write(t, rotation.Options{Directory: dir, Signer: stranger, Scope: segment.ScopeCheckpoint}, 2) // without the other key
@@ -112,7 +113,7 @@ func TestRevokedKeyBehindADamagedHeader(t *testing.T) {
 // change out of the segment, or by deleting the segment: the file of key changes alone has
 // no time.
 func TestKeyRevokedAtATimeIntroducesNobody(t *testing.T) {
-	old, thief := newSigner(t, signing.ECDSAP256), newSigner(t, signing.Ed25519)
+	old, thief := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)
 	w := write(t, rotation.Options{Signer: old}, 2)
 	r := w.check(t)
 	change, err := signing.SignKeyChange("test.example/auditlog", r.TreeSize, [32]byte(r.RootHash), old, thief)
@@ -148,7 +149,7 @@ func TestKeyRevokedAtATimeIntroducesNobody(t *testing.T) {
 
 // A checkpoint that a revoked key alone has signed since does not count, whoever kept it.
 func TestKeptCheckpointOfARevokedKey(t *testing.T) {
-	old, next := newSigner(t, signing.ECDSAP256), newSigner(t, signing.Ed25519)
+	old, next := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)
 	w := writeKeys(t, rotation.Options{}, old, next)
 	whole := check(t, w.fsys, verify.Options{Keys: public(old)})
 	kept, err := signing.SignCheckpoint(whole.Origin, whole.TreeSize, [32]byte(whole.RootHash), old)
