@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/realpath"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/trust"
@@ -83,34 +84,19 @@ func openKeys(c *Config, logger *zap.Logger) (k keys, err error) {
 // keysApart refuses key files in the log's directory. Validate goes by names; here
 // links are followed.
 func keysApart(c *Config) error {
-	directory, err := resolved(c.Directory)
-	if err != nil {
-		return fmt.Errorf("directory: %w", err)
-	}
 	for name, path := range map[string]string{"key_file": c.Signing.KeyFile, "previous_key_file": c.Signing.PreviousKeyFile, "checkpoint_key_file": c.Signing.CheckpointKeyFile} {
 		if path == "" {
 			continue
 		}
-		real, err := resolved(path)
+		in, err := realpath.Within(absolute(path), absolute(c.Directory))
 		if err != nil {
 			return fmt.Errorf("signing::%s: %w", name, err)
 		}
-		if within(real, directory) {
-			return fmt.Errorf("signing::%s: %s is %s, which lies in the log's directory: put the key elsewhere, or whoever gets a copy of the log gets the key that signs it", name, path, real)
+		if in {
+			return fmt.Errorf("signing::%s: %s lies in the log's directory, links followed: put the key elsewhere, or whoever gets a copy of the log gets the key that signs it", name, path)
 		}
 	}
 	return nil
-}
-
-// resolved returns where a path leads, as far as it exists.
-func resolved(path string) (string, error) {
-	path = absolute(path)
-	real, err := filepath.EvalSymlinks(path)
-	if !errors.Is(err, fs.ErrNotExist) || filepath.Dir(path) == path {
-		return real, err
-	}
-	parent, err := resolved(filepath.Dir(path))
-	return filepath.Join(parent, filepath.Base(path)), err
 }
 
 // load reads the key file.
@@ -203,7 +189,7 @@ func permit(trusted trust.Keys) func(*signing.PublicKey, uint64, time.Time) erro
 			return nil
 		}
 		if why := known.Objection(index, at); why != "" {
-			return fmt.Errorf("%s, as signing::keys_file says: go over to another key with signing::key_file and signing::previous_key_file", why)
+			return fmt.Errorf("%s, as signing::keys_file says: go over to another key, with signing::key_file and signing::previous_key_file, or with signing::checkpoint_key_file if it is that one", why)
 		}
 		return nil
 	}

@@ -146,3 +146,29 @@ func TestKeysFileBoundsTheKey(t *testing.T) {
 	r.stop(t)
 	assert.Equal(t, []string{"a"}, writtenIDs(t, c))
 }
+
+// A commit that would go beyond the bound is refused, as is one that only the checkpoint
+// key may not sign.
+func TestKeysFileBoundsEveryKey(t *testing.T) {
+	for name, bound := range map[string]func(c *auditlogexporter.Config) string{
+		"the signing key":    func(c *auditlogexporter.Config) string { return c.Signing.KeyFile },
+		"the checkpoint key": func(c *auditlogexporter.Config) string { return c.Signing.CheckpointKeyFile },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := testConfig(t)
+			c.Signing.CheckpointKeyFile = filepath.Join(filepath.Dir(c.Signing.KeyFile), "checkpoint.pem")
+			for path, a := range map[string]signing.Algorithm{c.Signing.KeyFile: signing.ECDSAP256, c.Signing.CheckpointKeyFile: signing.Ed25519} {
+				_, err := signing.CreateKeyFile(path, a)
+				require.NoError(t, err)
+			}
+			c.Signing.KeysFile = filepath.Join(filepath.Dir(c.Signing.KeyFile), "keys.yaml")
+			content := fmt.Sprintf("keys:\n  - file: %s\n    valid_until: 4\n", signing.PublicKeyPath(bound(c)))
+			require.NoError(t, os.WriteFile(c.Signing.KeysFile, []byte(content), 0o600))
+			r := start(t, c)
+			require.NoError(t, r.ConsumeLogs(t.Context(), records("a")))
+			assert.ErrorContains(t, r.ConsumeLogs(t.Context(), records("b", "c")), "valid up to leaf 4 only", "the second leaf is one too many")
+			r.stop(t)
+			assert.Equal(t, []string{"a"}, writtenIDs(t, c))
+		})
+	}
+}

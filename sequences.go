@@ -48,11 +48,9 @@ const (
 	maxKeptText = 64 << 10
 
 	// What is read of the log at a start to know streams again: the newest segment, and
-	// those before it, up to so many files and about so many bytes. Segments are taken to
-	// be compressed to a tenth.
+	// those before it, up to so many files and about so many bytes.
 	maxReadSegments = 4
 	maxReadBytes    = 256 << 20
-	compressedTo    = 10
 )
 
 // The actions of the log's own events about streams.
@@ -224,19 +222,9 @@ func (s *sequences) recall(ctx context.Context, fsys fs.FS) error {
 		return err
 	}
 	newest := listing.Segments
-	from, size := len(newest), int64(0)
-	for from > 0 && len(newest)-from < maxReadSegments {
-		file := newest[from-1]
-		if file.Parsed.Compression == segment.None {
-			size += file.Size
-		} else {
-			size += compressedTo * file.Size
-		}
-		if size > maxReadBytes && from < len(newest) {
-			break
-		}
-		from--
-	}
+	from := segment.Recent(len(newest), maxReadSegments, maxReadBytes, func(i int) (segment.Compression, int64) {
+		return newest[i].Parsed.Compression, newest[i].Size
+	})
 	for _, file := range newest[from:] {
 		if err := s.recallSegment(ctx, fsys, file.Name); err != nil {
 			s.tracker.Abort()

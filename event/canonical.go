@@ -3,7 +3,11 @@
 
 package event
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/otel-auditlog/auditlogexporter/internal/jsontext"
+)
 
 // Append appends the event in canonical JSON: the bytes that [Parse] decoded it
 // from. An event made by other means may lack what Parse demands.
@@ -75,7 +79,7 @@ func (e *Event) appendMember(dst []byte, m member) []byte {
 		return dst
 	}
 	dst = append(append(append(dst, '"'), memberNames[m]...), `":`...)
-	dst = appendText(dst, text)
+	dst = jsontext.Append(dst, text)
 	return append(dst, ',')
 }
 

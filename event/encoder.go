@@ -11,6 +11,8 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/otel-auditlog/auditlogexporter/internal/jsontext"
 )
 
 // Encoder maps log records to events and writes them in canonical JSON. It is for
@@ -211,7 +213,7 @@ func (m *mapped) appendText(dst []byte, name string, from member) []byte {
 	if m.verbatim[from] {
 		return append(append(dst, text...), '"', ',')
 	}
-	return append(appendText(dst[:len(dst)-1], text), ',')
+	return append(jsontext.Append(dst[:len(dst)-1], text), ',')
 }
 
 func appendOptional(dst []byte, name, s string) []byte {

@@ -6,6 +6,8 @@ package event
 import (
 	"bytes"
 	"time"
+
+	"github.com/otel-auditlog/auditlogexporter/internal/jsontext"
 )
 
 // Scanner does what [Scan] does for many events, and remembers members that it has
@@ -111,7 +113,7 @@ func (m *memory) learn(sc *scanner, last, at place, start int, s *Summary) {
 		return
 	case atOperation, atUserID, atAgentID, atSessionID:
 		known.value = bytes.IndexByte(raw, ':') + len(`:"`)
-		if text := raw[known.value:]; plain(text) != len(text)-1 {
+		if text := raw[known.value:]; jsontext.Plain(text) != len(text)-1 {
 			return // it holds escapes
 		}
 	case atLevel, atCategory, atTimestamp, atSuccess:

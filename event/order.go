@@ -7,6 +7,8 @@ import (
 	"cmp"
 	"slices"
 	"unicode/utf8"
+
+	"github.com/otel-auditlog/auditlogexporter/internal/jsontext"
 )
 
 // entry is a key and its value in a map that is being put in order.
@@ -74,11 +76,11 @@ func compareKeys[S string | []byte](a, b S) int {
 // appendKey appends a map's key, escaped if it begins with '$'.
 func appendKey(dst []byte, key string) []byte {
 	if key == "" || key[0] != '$' {
-		return appendText(dst, key)
+		return jsontext.Append(dst, key)
 	}
 	dst = append(dst, '"', '$')
 	at := len(dst)
-	dst = appendText(dst, key)
+	dst = jsontext.Append(dst, key)
 	return append(dst[:at], dst[at+1:]...)
 }
 

@@ -3,6 +3,8 @@
 
 package event
 
+import "github.com/otel-auditlog/auditlogexporter/internal/jsontext"
+
 // text reads a string and returns what is between the quotes, and whether it holds
 // escapes.
 func (s *scanner) text() (raw []byte, escaped bool, err error) {
@@ -12,7 +14,7 @@ func (s *scanner) text() (raw []byte, escaped bool, err error) {
 	s.i++
 	start := s.i
 	for {
-		s.i += plain(s.b[s.i:])
+		s.i += jsontext.Plain(s.b[s.i:])
 		switch s.peek() {
 		case '"':
 			raw = s.b[start:s.i]
@@ -34,62 +36,25 @@ func (s *scanner) text() (raw []byte, escaped bool, err error) {
 
 // escape reads an escape sequence, which must be the one canonical form has.
 func (s *scanner) escape() error {
-	if s.i+1 >= len(s.b) {
-		return s.fail("a string without an end")
+	_, n, err := jsontext.Escape(s.b[s.i:])
+	if err != nil {
+		return s.fail(err.Error())
 	}
-	switch s.b[s.i+1] {
-	case '"', '\\', 'b', 't', 'n', 'f', 'r':
-		s.i += 2
-		return nil
-	case 'u':
-		if s.i+6 > len(s.b) {
-			return s.fail("an escape without an end")
-		}
-		hex := s.b[s.i+2 : s.i+6]
-		lower := hex[3] >= '0' && hex[3] <= '9' || hex[3] >= 'a' && hex[3] <= 'f'
-		if hex[0] != '0' || hex[1] != '0' || hex[2] != '0' && hex[2] != '1' || !lower {
-			return s.fail("an escape that canonical form does not have")
-		}
-		if hex[2] == '0' && (hex[3] == '8' || hex[3] == '9' || hex[3] == 'a' || hex[3] == 'c' || hex[3] == 'd') {
-			return s.fail("an escape for which canonical form has a shorter one")
-		}
-		s.i += 6
-		return nil
-	default:
-		return s.fail("an escape that canonical form does not have")
-	}
+	s.i += n
+	return nil
 }
 
 // appendUnescaped appends what a string stands for; raw has been checked.
 func appendUnescaped(dst, raw []byte) []byte {
-	for i := 0; i < len(raw); i++ {
-		if raw[i] != '\\' {
-			dst = append(dst, raw[i])
-			continue
-		}
-		i++
-		switch c := raw[i]; c {
-		case 'b':
-			dst = append(dst, '\b')
-		case 't':
-			dst = append(dst, '\t')
-		case 'n':
-			dst = append(dst, '\n')
-		case 'f':
-			dst = append(dst, '\f')
-		case 'r':
-			dst = append(dst, '\r')
-		case 'u':
-			low := raw[i+4]
-			if low >= 'a' {
-				low -= 'a' - 10
-			} else {
-				low -= '0'
+	for len(raw) > 0 {
+		n := jsontext.Plain(raw)
+		dst, raw = append(dst, raw[:n]...), raw[n:]
+		if len(raw) > 0 {
+			c, n, err := jsontext.Escape(raw)
+			if err != nil {
+				panic(err) // it has been checked
 			}
-			dst = append(dst, (raw[i+3]-'0')<<4|low)
-			i += 4
-		default:
-			dst = append(dst, c)
+			dst, raw = append(dst, c), raw[n:]
 		}
 	}
 	return dst

@@ -3,7 +3,11 @@
 
 package event
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/otel-auditlog/auditlogexporter/internal/jsontext"
+)
 
 // usual is, for members, the attribute that an audit record states them with. It is
 // part of the format: where most members come from these, mapped_from names the
@@ -70,7 +74,7 @@ func (s *sources) append(dst []byte) []byte {
 			continue
 		}
 		dst = append(append(append(dst, '"'), memberNames[m]...), `":`...)
-		dst = append(appendText(dst, s.from[m]), ',')
+		dst = append(jsontext.Append(dst, s.from[m]), ',')
 	}
 	return closeOptional(dst, start, name)
 }

@@ -28,13 +28,13 @@ import (
 )
 
 // other runs the verifier in the other language and returns its exit status.
-func other(t *testing.T, dir, key string) (status int, output string) {
+func other(t *testing.T, dir, key string, more ...string) (status int, output string) {
 	t.Helper()
 	node, err := exec.LookPath("node")
 	if err != nil {
 		t.Skip("SKIPPED: node is not installed, so the second verifier cannot run")
 	}
-	out, err := exec.Command(node, "verify_log.mjs", dir, key).CombinedOutput()
+	out, err := exec.Command(node, append([]string{"verify_log.mjs", dir, key}, more...)...).CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)

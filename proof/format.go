@@ -22,6 +22,9 @@ type Inclusion struct {
 	// KeyChanges are the signed notes that lead from the log's first key to the one
 	// that signed the checkpoint, the oldest first.
 	KeyChanges [][]byte
+	// KeyChangePath is the leaf's audit path in the tree of the first of them behind the
+	// leaf, which the key signed that the log had at the leaf; nil if there is none.
+	KeyChangePath []tlog.Hash
 	// Index is the leaf's index, Path its audit path (RFC 6962, section 2.1.1).
 	Index uint64
 	Path  []tlog.Hash
@@ -44,12 +47,15 @@ const (
 const MaxBytes = maxInFile
 
 // Marshal returns the proof's text (c2sp.org/tlog-proof). Its extra data are the line
-// and, each on a line of its own, the key changes in the form of the file of that name,
-// each ended by LF.
+// and, each on a line of its own, the key changes in the form of the file of that name and
+// the path to the first one behind the leaf, each ended by LF.
 func (p *Inclusion) Marshal() []byte {
 	extra := append(bytes.Clone(p.Line), '\n')
 	for _, note := range p.KeyChanges {
 		extra = append(segment.AppendKeyChange(extra, note), '\n')
+	}
+	if len(p.KeyChangePath) > 0 {
+		extra = appendKeyChangePath(extra, p.KeyChangePath)
 	}
 	out := append([]byte(title), extraStart...)
 	out = base64.StdEncoding.AppendEncode(out, extra)
@@ -131,7 +137,37 @@ func takeLine(text []byte, start string) (line, rest []byte, err error) {
 	return line, rest, nil
 }
 
-// parseExtra takes in the line and the key changes.
+// The line with the path to a key change.
+const (
+	pathStart = `{"key_change_path":["`
+	pathEnd   = `"]}`
+	pathComma = `","`
+)
+
+func appendKeyChangePath(dst []byte, path []tlog.Hash) []byte {
+	dst = append(dst, pathStart...)
+	for i, h := range path {
+		if i > 0 {
+			dst = append(dst, pathComma...)
+		}
+		dst = base64.StdEncoding.AppendEncode(dst, h[:])
+	}
+	return append(dst, pathEnd+"\n"...)
+}
+
+// parseKeyChangePath parses what is between start and end of such a line.
+func parseKeyChangePath(list []byte) (path []tlog.Hash, err error) {
+	for one := range bytes.SplitSeq(list, []byte(pathComma)) {
+		h, err := tlog.ParseHash(string(one))
+		if err != nil || len(one) != hashEncoded || len(path) == maxPath {
+			return nil, errors.New("the path to a key change is malformed, or too long")
+		}
+		path = append(path, h)
+	}
+	return path, nil
+}
+
+// parseExtra takes in the line, the key changes and the path to one of them.
 func (p *Inclusion) parseExtra(encoded []byte) error {
 	extra, err := base64.StdEncoding.Strict().AppendDecode(nil, encoded)
 	if err != nil {
@@ -146,6 +182,12 @@ func (p *Inclusion) parseExtra(encoded []byte) error {
 		line, next, ok := bytes.Cut(rest, []byte("\n"))
 		if !ok {
 			return errors.New("the extra data is cut off")
+		}
+		if list, ok := bytes.CutPrefix(line, []byte(pathStart)); ok && len(next) == 0 {
+			if p.KeyChangePath, err = parseKeyChangePath(bytes.TrimSuffix(list, []byte(pathEnd))); err != nil {
+				return fmt.Errorf("the extra data: %w", err)
+			}
+			return nil
 		}
 		note, err := segment.ParseKeyChange(line)
 		if err != nil {

@@ -5,6 +5,7 @@ package proof_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"reflect"
 	"strings"
 	"testing"
@@ -46,6 +47,11 @@ AAAA
 	if err != nil || !reflect.DeepEqual(p, example()) {
 		t.Errorf("parsed %+v, %v", p, err)
 	}
+	led := example()
+	led.KeyChangePath = []tlog.Hash{{4}, {5}}
+	if p, err := proof.Parse(led.Marshal()); err != nil || !reflect.DeepEqual(p, led) {
+		t.Errorf("with the path to a key change: parsed %+v, %v", p, err)
+	}
 	large := example()
 	large.Line = bytes.Repeat([]byte("x"), 32<<20)
 	if p, err := proof.Parse(large.Marshal()); err != nil || len(p.Line) != 32<<20 {
@@ -53,26 +59,43 @@ AAAA
 	}
 }
 
+// extra is a proof's text with some lines as its extra data.
+func extra(lines ...string) string {
+	good := string(example().Marshal())
+	data := base64.StdEncoding.EncodeToString([]byte(strings.Join(lines, "\n") + "\n"))
+	return good[:strings.Index(good, "extra ")] + "extra " + data + good[strings.Index(good, "\nindex"):]
+}
+
+func keyChangePath(hashes string) string { return `{"key_change_path":["` + hashes + `"]}` }
+
 func TestProofTextRefused(t *testing.T) {
 	good := string(example().Marshal())
 	for name, bad := range map[string]string{
-		"empty":                "",
-		"title only":           "c2sp.org/tlog-proof@v1\n",
-		"another version":      strings.Replace(good, "@v1", "@v2", 1),
-		"no extra":             strings.Replace(good, "extra ", "extra: ", 1),
-		"extra not base64":     strings.Replace(good, "extra ", "extra !", 1),
-		"extra without a line": strings.Replace(good, good[strings.Index(good, "extra "):strings.Index(good, "index")], "extra \n", 1),
-		"extra of junk":        strings.Replace(good, "Cnsia2V5", "CnsiA2V5", 1),
-		"leading zero":         strings.Replace(good, "index 7", "index 07", 1),
-		"negative index":       strings.Replace(good, "index 7", "index -7", 1),
-		"huge index":           strings.Replace(good, "index 7", "index 9007199254740992", 1),
-		"short hash":           strings.Replace(good, "AQAAAAAAAAAA", "AQAAAAAAAA", 1),
-		"stray bits":           strings.Replace(good, "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB=", 1),
-		"too many hashes":      strings.Replace(good, "AQAA", strings.Repeat("AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n", 61)+"AQAA", 1),
-		"no checkpoint":        good[:strings.Index(good, "\n\n")+1],
-		"carriage returns":     strings.ReplaceAll(good, "\n", "\r\n"),
-		"something before":     "\n" + good,
-		"checkpoint of a MiB":  good + strings.Repeat("x", 1<<20),
+		"empty":                 "",
+		"title only":            "c2sp.org/tlog-proof@v1\n",
+		"another version":       strings.Replace(good, "@v1", "@v2", 1),
+		"no extra":              strings.Replace(good, "extra ", "extra: ", 1),
+		"extra not base64":      strings.Replace(good, "extra ", "extra !", 1),
+		"extra without a line":  strings.Replace(good, good[strings.Index(good, "extra "):strings.Index(good, "index")], "extra \n", 1),
+		"extra of junk":         strings.Replace(good, "Cnsia2V5", "CnsiA2V5", 1),
+		"leading zero":          strings.Replace(good, "index 7", "index 07", 1),
+		"negative index":        strings.Replace(good, "index 7", "index -7", 1),
+		"huge index":            strings.Replace(good, "index 7", "index 9007199254740992", 1),
+		"short hash":            strings.Replace(good, "AQAAAAAAAAAA", "AQAAAAAAAA", 1),
+		"stray bits":            strings.Replace(good, "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB=", 1),
+		"too many hashes":       strings.Replace(good, "AQAA", strings.Repeat("AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n", 61)+"AQAA", 1),
+		"no checkpoint":         good[:strings.Index(good, "\n\n")+1],
+		"carriage returns":      strings.ReplaceAll(good, "\n", "\r\n"),
+		"something before":      "\n" + good,
+		"checkpoint of a MiB":   good + strings.Repeat("x", 1<<20),
+		"a path not at the end": extra(`{"event":{}}`, keyChangePath("BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), `{"key_change":"x"}`),
+		"two paths":             extra(`{"event":{}}`, keyChangePath("BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), keyChangePath("BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")),
+		"a path of nothing":     extra(`{"event":{}}`, `{"key_change_path":[]}`),
+		"a path of no hash":     extra(`{"event":{}}`, keyChangePath("")),
+		"a path with a space":   extra(`{"event":{}}`, `{"key_change_path": ["BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]}`),
+		"a path cut off":        extra(`{"event":{}}`, `{"key_change_path":["BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=`),
+		"stray bits in a path":  extra(`{"event":{}}`, keyChangePath("BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB=")),
+		"a path of 64 hashes":   extra(`{"event":{}}`, keyChangePath(strings.TrimSuffix(strings.Repeat(`BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","`, 64), `","`))),
 	} {
 		if p, err := proof.Parse([]byte(bad)); err == nil {
 			t.Errorf("%s: parsed %+v", name, p)
@@ -82,6 +105,9 @@ func TestProofTextRefused(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add(example().Marshal())
+	led := example()
+	led.KeyChangePath = []tlog.Hash{{4}, {5}}
+	f.Add(led.Marshal())
 	f.Add([]byte("c2sp.org/tlog-proof@v1\nextra eA==\nindex 0\n\nx"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		p, err := proof.Parse(text)

@@ -87,13 +87,13 @@ func IsLine(line []byte) bool { return bytes.HasPrefix(line, []byte(lineStart)) 
 
 // wire is a receipt as JSON has it.
 type wire struct {
-	Format     string          `json:"receipt"`
-	Origin     string          `json:"origin"`
-	EventID    string          `json:"event_id"`
-	Index      json.RawMessage `json:"index"`
-	LeafHash   []byte          `json:"leaf_hash"`
-	Path       [][]byte        `json:"path"`
-	Checkpoint string          `json:"checkpoint"`
+	Format     string
+	Origin     string
+	EventID    string
+	Index      json.RawMessage
+	LeafHash   []byte
+	Path       [][]byte
+	Checkpoint string
 }
 
 // Parse parses a receipt. On its way to who holds it its members may have been put in
@@ -112,7 +112,9 @@ func parse(line []byte) (*Receipt, error) {
 		return nil, fmt.Errorf("it has %d bytes, more than %d", len(line), MaxBytes)
 	}
 	var in wire
-	if err := json.Unmarshal(line, &in); err != nil {
+	if err := parseMembers(line, map[string]any{
+		"receipt": &in.Format, "origin": &in.Origin, "event_id": &in.EventID, "index": &in.Index, "leaf_hash": &in.LeafHash, "path": &in.Path, "checkpoint": &in.Checkpoint,
+	}); err != nil {
 		return nil, err
 	}
 	switch {

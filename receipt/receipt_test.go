@@ -119,6 +119,19 @@ func TestReceiptText(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, r, parsed)
 
+	// But none is there twice, nor spelled in another way: others might read another receipt.
+	for _, twice := range []string{`"event_id":"order-18",`, `"index":2,`, `"log.file.name":1,"log.file.name":2,`} {
+		_, err = receipt.Parse([]byte(`{` + twice + string(line[1:])))
+		assert.ErrorContains(t, err, "twice", twice)
+	}
+	parsed, err = receipt.Parse([]byte(strings.TrimSuffix(string(line), "}") + `,"Event_ID":"order-18","INDEX":2}`))
+	require.NoError(t, err)
+	assert.Equal(t, r, parsed)
+	for _, bad := range []string{`[]`, `"x"`, `1`, `null`, ``, `{`, `{"receipt":}`, string(line) + `{}`, string(line[:len(line)-1])} {
+		_, err = receipt.Parse([]byte(bad))
+		assert.Error(t, err, bad)
+	}
+
 	c, err := parsed.Check()
 	require.NoError(t, err)
 	_, by, err := signing.OpenCheckpoint(parsed.Checkpoint, c.Origin, []*signing.PublicKey{key})

@@ -174,10 +174,8 @@ func (l *Log) assemble(g *group, reason string) (c *change, err error) {
 			return c, err
 		}
 	}
-	if permit := l.opts.Permit; permit != nil {
-		if err := permit(c.signer.Public(), l.tree.Size(), l.opts.Now()); err != nil {
-			return c, &Error{Reason: ReasonSigning, Err: err}
-		}
+	if err := l.permitted(c, l.tree.Size()); err != nil {
+		return c, err
 	}
 	if err := l.addOwnEvents(c, g); err != nil {
 		return c, err
@@ -193,11 +191,27 @@ func (l *Log) assemble(g *group, reason string) (c *change, err error) {
 	if c.tree.Size() > segment.MaxIndex {
 		return c, fmt.Errorf("the log is full: it has %d leaves", l.tree.Size())
 	}
+	if err := l.permitted(c, c.tree.Size()-1); err != nil {
+		return c, err
+	}
 	if c.note, err = signing.SignCheckpoint(l.opts.Origin, c.tree.Size(), c.tree.Root(), l.signersOf(c)...); err != nil {
 		return c, &Error{Reason: ReasonSigning, Err: fmt.Errorf("sign a checkpoint: %w", err)}
 	}
 	c.out.add(append(segment.AppendCheckpoint(nil, c.note), '\n'))
 	return c, nil
+}
+
+// permitted asks whether the keys of a commit's segment may sign a leaf of it.
+func (l *Log) permitted(c *change, index uint64) error {
+	if l.opts.Permit == nil {
+		return nil
+	}
+	for _, k := range l.keysOf(c.signer) {
+		if err := l.opts.Permit(k.Public(), index, l.opts.Now()); err != nil {
+			return &Error{Reason: ReasonSigning, Err: err}
+		}
+	}
+	return nil
 }
 
 // take appends a batch's lines and leaves.
@@ -217,12 +231,18 @@ func (c *change) grow(leaves ...merkle.Hash) {
 	}
 }
 
-// signersOf returns the signers of a change's checkpoint.
-func (l *Log) signersOf(c *change) []*signing.Signer {
-	signers := []*signing.Signer{c.signer}
+// keysOf returns the keys of a segment, given the one that signs its events.
+func (l *Log) keysOf(signer *signing.Signer) []*signing.Signer {
+	signers := []*signing.Signer{signer}
 	if s := l.opts.CheckpointSigner; s != nil {
 		signers = append(signers, s)
 	}
+	return signers
+}
+
+// signersOf returns the signers of a change's checkpoint.
+func (l *Log) signersOf(c *change) []*signing.Signer {
+	signers := l.keysOf(c.signer)
 	if c.previous != nil {
 		signers = append(signers, c.previous)
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/idempotency"
+	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -62,7 +63,7 @@ func TestCrashes(t *testing.T) {
 func crashRound(t *testing.T, seed uint64) (states int) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	o := options(t)
-	o.Signer = signer(t, signing.Ed25519)
+	o.Signer = signingtest.New(t, signing.Ed25519)
 	o.Scope = []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint}[r.IntN(2)]
 	o.MaxSegmentBytes = []int64{0, 1, 1500, 3000}[r.IntN(4)]
 	o.Compression = []segment.Compression{segment.None, segment.Zstd, segment.Gzip}[r.IntN(3)]
@@ -140,7 +141,7 @@ func crashRound(t *testing.T, seed uint64) (states int) {
 			o = keys.restart(o)
 			// A key that nothing could be written with yet is no key of the log.
 			if keyMode == 2 && r.IntN(2) == 0 && l.Signer() == o.Signer {
-				o.PreviousSigner, o.Signer = o.Signer, signer(t, signing.Ed25519)
+				o.PreviousSigner, o.Signer = o.Signer, signingtest.New(t, signing.Ed25519)
 			}
 			m.mu.Unlock()
 			fail(true)

@@ -21,6 +21,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/idempotency"
+	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -31,27 +32,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const origin = "test.example/auditlog"
 
-// signer makes a fresh key.
-func signer(t testing.TB, a signing.Algorithm) *signing.Signer {
-	t.Helper()
-	key, err := signing.GenerateKey(a)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := signing.NewSigner(key, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
 // options are those of a log with a fresh key in a fresh directory.
 func options(t testing.TB) rotation.Options {
 	t.Helper()
 	return rotation.Options{
 		Directory: filepath.Join(t.TempDir(), "log"),
 		Origin:    origin,
-		Signer:    signer(t, signing.ECDSAP256),
+		Signer:    signingtest.New(t, signing.ECDSAP256),
 		Scope:     segment.ScopeEvent,
 		Sync:      true,
 	}

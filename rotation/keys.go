@@ -109,9 +109,8 @@ func (l *Log) keyIDs() (ids []string) {
 }
 
 // headerKeys returns what a header says of the keys of a segment.
-func (l *Log) headerKeys(signer *signing.Signer) []segment.Key {
-	keys := []segment.Key{segment.KeyOf(signer.Public())}
-	if s := l.opts.CheckpointSigner; s != nil {
+func (l *Log) headerKeys(signer *signing.Signer) (keys []segment.Key) {
+	for _, s := range l.keysOf(signer) {
 		keys = append(keys, segment.KeyOf(s.Public()))
 	}
 	return keys

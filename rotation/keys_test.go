@@ -15,6 +15,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -40,7 +41,7 @@ func (k *modelKeys) Next() (*signing.Signer, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.next == nil {
-		k.next = signer(k.t, signing.Ed25519)
+		k.next = signingtest.New(k.t, signing.Ed25519)
 	}
 	return k.next, nil
 }
@@ -119,7 +120,7 @@ func TestKeyChangedByConfiguration(t *testing.T) {
 		t.Run(string(scope), func(t *testing.T) {
 			o := options(t)
 			o.Scope = scope
-			first, second, third := o.Signer, signer(t, signing.Ed25519), signer(t, signing.ECDSAP256)
+			first, second, third := o.Signer, signingtest.New(t, signing.Ed25519), signingtest.New(t, signing.ECDSAP256)
 			l := open(t, o)
 			mustAppend(t, l, o, "a")
 			closeLog(t, l)
@@ -166,7 +167,7 @@ func TestKeyChangedByConfiguration(t *testing.T) {
 					t.Errorf("findings %+v", r.Findings)
 				}
 			}
-			if _, err := verifyWith(t, o.Directory, signer(t, signing.ECDSAP256)); !errors.Is(err, verify.ErrWrongKey) {
+			if _, err := verifyWith(t, o.Directory, signingtest.New(t, signing.ECDSAP256)); !errors.Is(err, verify.ErrWrongKey) {
 				t.Errorf("a stranger's key: %v", err)
 			}
 		})

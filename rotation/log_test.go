@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -27,7 +28,7 @@ func eachKind(t *testing.T, f func(t *testing.T, o rotation.Options)) {
 		for _, algorithm := range []signing.Algorithm{signing.ECDSAP256, signing.Ed25519} {
 			t.Run(fmt.Sprintf("%s/%s", scope, algorithm), func(t *testing.T) {
 				o := options(t)
-				o.Scope, o.Signer = scope, signer(t, algorithm)
+				o.Scope, o.Signer = scope, signingtest.New(t, algorithm)
 				f(t, o)
 			})
 		}

@@ -30,8 +30,8 @@ type Options struct {
 	// SegmentKeys gives each segment after the first a key of its own; nil keeps the
 	// key. Signer is then the present key.
 	SegmentKeys SegmentKeys
-	// Permit is asked before each commit whether a key may sign it; index is the leaf
-	// that the commit begins with. What it refuses is not written. It may be nil.
+	// Permit is asked before each commit whether each key of the segment may sign it; index
+	// is the commit's first leaf, and then its last. What it refuses is not written. It may be nil.
 	Permit func(key *signing.PublicKey, index uint64, at time.Time) error
 	// CheckpointSigner signs every checkpoint beside Signer; it may be nil. It is for
 	// readers that cannot check Signer's signatures, as witnesses that take Ed25519

@@ -158,6 +158,14 @@ func TestKeptCheckpointsOutliveTheirSegments(t *testing.T) {
 					t.Errorf("byte %d of %d: %+v", i, len(good), got)
 				}
 			}
+			// Nor is there room for lines that mean nothing.
+			empty := append(segment.AppendPrunedRange(nil, segment.PrunedRange{}), '\n')
+			if err := os.WriteFile(path, append(empty, good...), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if got := keptFindings(t, o.Directory, o.Signer); len(got) != 1 || got[0].Kind != verify.PrunedRangesInvalid {
+				t.Errorf("an empty range before the first: %+v", got)
+			}
 			if err := os.WriteFile(path, good[:len(good)/2], 0o600); err != nil {
 				t.Fatal(err)
 			}

@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -190,7 +191,7 @@ func TestOpenRefuses(t *testing.T) {
 		says   string
 	}{
 		{"another key", func(t *testing.T, o *rotation.Options, _ []string) {
-			o.Signer = signer(t, signing.ECDSAP256)
+			o.Signer = signingtest.New(t, signing.ECDSAP256)
 		}, rotation.ErrWrongKey, "key"},
 		{"another origin", func(_ *testing.T, o *rotation.Options, _ []string) { o.Origin = "other.example/log" }, nil, "origin"},
 		{"an acknowledged byte changed", func(t *testing.T, _ *rotation.Options, segments []string) {
@@ -277,7 +278,7 @@ func TestOpenRefusesOneSegment(t *testing.T) {
 		says   string
 	}{
 		"another origin": {func(_ *testing.T, o *rotation.Options, _ string) { o.Origin = "renamed.example/auditlog" }, "origin"},
-		"another key":    {func(t *testing.T, o *rotation.Options, _ string) { o.Signer = signer(t, signing.Ed25519) }, "signing key"},
+		"another key":    {func(t *testing.T, o *rotation.Options, _ string) { o.Signer = signingtest.New(t, signing.Ed25519) }, "signing key"},
 		"header changed": {func(t *testing.T, _ *rotation.Options, path string) {
 			change(t, path, func(b []byte) []byte { return bytes.Replace(b, []byte("auditlog/v1"), []byte("auditlog/v9"), 1) })
 		}, "does not fit"},
@@ -407,7 +408,7 @@ func TestDamagedSealedSegment(t *testing.T) {
 				mustAppend(t, l, o, "after")
 				closeLog(t, l)
 				// With another key, and without the file that says so: the segments are read.
-				o.Signer, o.PreviousSigner = signer(t, signing.Ed25519), o.Signer
+				o.Signer, o.PreviousSigner = signingtest.New(t, signing.Ed25519), o.Signer
 				l = open(t, o)
 				mustAppend(t, l, o, "with another key")
 				closeLog(t, l)

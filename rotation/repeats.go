@@ -178,7 +178,6 @@ type ownConflict struct {
 const (
 	maxRecalledSegments = 16
 	maxRecalledBytes    = 256 << 20
-	compressedTo        = 10 // what a segment is taken to be compressed to: a tenth
 )
 
 // recallIDs takes in the ids of the log's recent past. They count as of now. What cannot
@@ -190,18 +189,11 @@ func (l *Log) recallIDs(ctx context.Context) error {
 		return nil
 	}
 	x.Clear()
-	from, size := len(l.segments), int64(0)
-	for from > 0 && len(l.segments)-from < maxRecalledSegments && (from == len(l.segments) || l.tree.Size()-l.segments[from].name.FirstIndex < uint64(x.MaxEvents())) {
-		s := l.segments[from-1]
-		if s.name.Compression == segment.None {
-			size += s.bytes
-		} else {
-			size += s.bytes * compressedTo
-		}
-		if size > maxRecalledBytes && from < len(l.segments) {
-			break
-		}
-		from--
+	from := segment.Recent(len(l.segments), maxRecalledSegments, maxRecalledBytes, func(i int) (segment.Compression, int64) {
+		return l.segments[i].name.Compression, l.segments[i].bytes
+	})
+	for from < len(l.segments)-1 && l.tree.Size()-l.segments[from+1].name.FirstIndex >= uint64(x.MaxEvents()) {
+		from++
 	}
 	for _, s := range l.segments[from:] {
 		if err := l.recallIDsOf(ctx, s.name); err != nil {

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -37,7 +38,7 @@ const interval = 10 * time.Second
 func witnessed(t testing.TB, n int) (rotation.Options, []*witnesstest.Witness) {
 	t.Helper()
 	o := options(t)
-	o.CheckpointSigner = signer(t, signing.Ed25519)
+	o.CheckpointSigner = signingtest.New(t, signing.Ed25519)
 	o.Observer = newWatcher()
 	var all []*witnesstest.Witness
 	for i := range n {

@@ -12,26 +12,14 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
-func publicKey(t testing.TB, a signing.Algorithm) *signing.PublicKey {
-	t.Helper()
-	key, err := signing.GenerateKey(a)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := signing.NewSigner(key, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s.Public()
-}
-
 func TestHeaderRoundTrip(t *testing.T) {
-	keys := []segment.Key{segment.KeyOf(publicKey(t, signing.ECDSAP256)), segment.KeyOf(publicKey(t, signing.Ed25519))}
+	keys := []segment.Key{segment.KeyOf(signingtest.New(t, signing.ECDSAP256).Public()), segment.KeyOf(signingtest.New(t, signing.Ed25519).Public())}
 	rapid.Check(t, func(t *rapid.T) {
 		var tree merkle.Frontier
 		for range rapid.IntRange(0, 100).Draw(t, "leaves") {
@@ -62,13 +50,13 @@ func TestHeaderRoundTrip(t *testing.T) {
 func goodHeader(t testing.TB) string {
 	return string(segment.AppendHeader(nil, segment.Header{
 		Origin: "log", FirstIndex: 1, Frontier: []merkle.Hash{{1}}, Created: time.Unix(1_795_428_900, 0), Scope: segment.ScopeEvent,
-		Keys: []segment.Key{segment.KeyOf(publicKey(t, signing.Ed25519))},
+		Keys: []segment.Key{segment.KeyOf(signingtest.New(t, signing.Ed25519).Public())},
 	}))
 }
 
 func TestParseHeaderRefuses(t *testing.T) {
 	good := goodHeader(t)
-	other := segment.KeyOf(publicKey(t, signing.Ed25519))
+	other := segment.KeyOf(signingtest.New(t, signing.Ed25519).Public())
 	for name, in := range map[string]string{
 		"empty":              "",
 		"cut off":            good[:len(good)-1],

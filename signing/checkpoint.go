@@ -68,6 +68,16 @@ func SignCheckpoint(origin string, size uint64, root [32]byte, signers ...*Signe
 	return note.Sign(&note.Note{Text: string(text)}, all...)
 }
 
+// SplitNote cuts a signed note (c2sp.org/signed-note) into its text, with the last LF, and
+// its signature lines. Neither is looked at.
+func SplitNote(msg []byte) (text, signatures []byte, err error) {
+	split := bytes.LastIndex(msg, []byte("\n\n"))
+	if split < 0 {
+		return nil, nil, errors.New("not a signed note: no blank line before signatures")
+	}
+	return msg[:split+1], msg[split+2:], nil
+}
+
 // ParseCheckpoint parses a checkpoint without looking at its signatures, beyond
 // there being some. Extension lines are refused: this format has none.
 func ParseCheckpoint(msg []byte) (Checkpoint, error) {
@@ -75,11 +85,11 @@ func ParseCheckpoint(msg []byte) (Checkpoint, error) {
 	if bytes.IndexByte(msg, '\r') >= 0 {
 		return c, errors.New("a checkpoint has no carriage return") // decoding base64 would skip it
 	}
-	split := bytes.LastIndex(msg, []byte("\n\n"))
-	if split < 0 {
-		return c, errors.New("not a signed note: no blank line before signatures")
+	text, signatures, err := SplitNote(msg)
+	if err != nil {
+		return c, err
 	}
-	lines := strings.Split(string(msg[:split+1]), "\n")
+	lines := strings.Split(string(text), "\n")
 	if len(lines) != 4 {
 		return c, fmt.Errorf("a checkpoint has three lines: origin, tree size and root hash; this note has %d", len(lines)-1)
 	}
@@ -87,7 +97,6 @@ func ParseCheckpoint(msg []byte) (Checkpoint, error) {
 		return c, fmt.Errorf("checkpoint: %w", err)
 	}
 	c.Origin = lines[0]
-	var err error
 	if c.Size, err = strconv.ParseUint(lines[1], 10, 64); err != nil || strconv.FormatUint(c.Size, 10) != lines[1] {
 		return c, fmt.Errorf("checkpoint: bad tree size %q", lines[1])
 	}
@@ -96,7 +105,7 @@ func ParseCheckpoint(msg []byte) (Checkpoint, error) {
 		return c, errors.New("checkpoint: bad root hash")
 	}
 	c.Root = [32]byte(root)
-	return c, checkSignatureLines(string(msg[split+2:]))
+	return c, checkSignatureLines(string(signatures))
 }
 
 // checkSignatureLines checks the form of a note's signature lines more strictly

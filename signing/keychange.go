@@ -4,7 +4,6 @@
 package signing
 
 import (
-	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -74,11 +73,11 @@ func OpenKeyChange(msg []byte) (KeyChange, error) {
 
 func openKeyChange(msg []byte) (c KeyChange, err error) {
 	c.Note = msg
-	split := bytes.LastIndex(msg, []byte("\n\n"))
-	if split < 0 {
-		return c, errors.New("not a signed note: no blank line before signatures")
+	text, signed, err := SplitNote(msg)
+	if err != nil {
+		return c, err
 	}
-	lines := strings.Split(string(msg[:split+1]), "\n")
+	lines := strings.Split(string(text), "\n")
 	if len(lines) != 7 || lines[1] != keyChangeTitle {
 		return c, fmt.Errorf("the note's text is not that of a key change: six lines, the second %q", keyChangeTitle)
 	}
@@ -106,7 +105,7 @@ func openKeyChange(msg []byte) (c KeyChange, err error) {
 		return c, errors.New("both keys are the same")
 	}
 	// Exactly the two signatures, in order: the note has one form only.
-	signatures := string(msg[split+2:])
+	signatures := string(signed)
 	if err := checkSignatureLines(signatures); err != nil {
 		return c, err
 	}

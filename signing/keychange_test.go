@@ -8,27 +8,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
-
-func newKey(t testing.TB, a signing.Algorithm) *signing.Signer {
-	t.Helper()
-	key, err := signing.GenerateKey(a)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := signing.NewSigner(key, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
 
 func TestKeyChange(t *testing.T) {
 	for _, from := range []signing.Algorithm{signing.ECDSAP256, signing.Ed25519} {
 		for _, to := range []signing.Algorithm{signing.ECDSAP256, signing.Ed25519} {
 			t.Run(string(from)+" to "+string(to), func(t *testing.T) {
-				a, b := newKey(t, from), newKey(t, to)
+				a, b := signingtest.New(t, from), signingtest.New(t, to)
 				root := [32]byte{1, 2, 3}
 				note, err := signing.SignKeyChange("test.example/log", 17, root, a, b)
 				if err != nil {
@@ -51,7 +39,7 @@ func TestKeyChange(t *testing.T) {
 
 // Whatever byte of a key change is changed, it is refused.
 func TestKeyChangeMutated(t *testing.T) {
-	a, b := newKey(t, signing.ECDSAP256), newKey(t, signing.Ed25519)
+	a, b := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)
 	note, err := signing.SignKeyChange("test.example/log", 17, [32]byte{9}, a, b)
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +56,7 @@ func TestKeyChangeMutated(t *testing.T) {
 }
 
 func TestKeyChangeRefused(t *testing.T) {
-	a, b, c := newKey(t, signing.ECDSAP256), newKey(t, signing.ECDSAP256), newKey(t, signing.ECDSAP256)
+	a, b, c := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.ECDSAP256)
 	sign := func(from, to *signing.Signer) string {
 		note, err := signing.SignKeyChange("test.example/log", 17, [32]byte{}, from, to)
 		if err != nil {
@@ -105,7 +93,7 @@ func TestKeyChangeRefused(t *testing.T) {
 }
 
 func FuzzOpenKeyChange(f *testing.F) {
-	note, err := signing.SignKeyChange("test.example/log", 17, [32]byte{}, newKey(f, signing.ECDSAP256), newKey(f, signing.Ed25519))
+	note, err := signing.SignKeyChange("test.example/log", 17, [32]byte{}, signingtest.New(f, signing.ECDSAP256), signingtest.New(f, signing.Ed25519))
 	if err != nil {
 		f.Fatal(err)
 	}

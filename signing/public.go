@@ -262,8 +262,8 @@ func parseVKey(s string) (name string, _ *PublicKey, _ error) {
 // maxKeyFile is far above the size of any key file.
 const maxKeyFile = 64 << 10
 
-// LoadPublicKey reads a file that [ParsePublicKey] can parse.
-func LoadPublicKey(path string) (*PublicKey, error) {
+// ReadPublicKeyFile reads a file that holds a public key, and does not look at it.
+func ReadPublicKeyFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the public key: %w", err)
@@ -275,6 +275,15 @@ func LoadPublicKey(path string) (*PublicKey, error) {
 	}
 	if len(b) > maxKeyFile {
 		return nil, fmt.Errorf("read the public key %s: the file is too large for a key", path)
+	}
+	return b, nil
+}
+
+// LoadPublicKey reads a file that [ParsePublicKey] can parse.
+func LoadPublicKey(path string) (*PublicKey, error) {
+	b, err := ReadPublicKeyFile(path)
+	if err != nil {
+		return nil, err
 	}
 	p, err := ParsePublicKey(b)
 	if err != nil {

@@ -29,27 +29,15 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
 var both = []signing.Algorithm{signing.ECDSAP256, signing.Ed25519}
 
-func fresh(t testing.TB, a signing.Algorithm) *signing.Signer {
-	t.Helper()
-	key, err := signing.GenerateKey(a)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := signing.NewSigner(key, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
 func TestSignAndVerify(t *testing.T) {
 	for _, a := range both {
-		s, other := fresh(t, a), fresh(t, a)
+		s, other := signingtest.New(t, a), signingtest.New(t, a)
 		rapid.Check(t, func(t *rapid.T) {
 			msg := rapid.SliceOf(rapid.Byte()).Draw(t, "msg")
 			sig, err := s.Sign(msg)
@@ -110,7 +98,7 @@ func TestDeterministicECDSA(t *testing.T) {
 
 func TestPublicKeyForms(t *testing.T) {
 	for _, a := range both {
-		p := fresh(t, a).Public()
+		p := signingtest.New(t, a).Public()
 		vkey, err := p.VKey("log.example/a")
 		if err != nil {
 			t.Fatal(err)
@@ -169,10 +157,10 @@ func rsaKey(t *testing.T) *rsa.PrivateKey {
 }
 
 func TestParsePublicKeyRefuses(t *testing.T) {
-	p256 := fresh(t, signing.ECDSAP256)
+	p256 := signingtest.New(t, signing.ECDSAP256)
 	offCurve := bytes.Clone(p256.Public().SPKI())
 	offCurve[len(offCurve)-1] ^= 1
-	edSPKI := fresh(t, signing.Ed25519).Public().SPKI()
+	edSPKI := signingtest.New(t, signing.Ed25519).Public().SPKI()
 	withPoint := func(point string) []byte {
 		raw, err := hex.DecodeString(point)
 		if err != nil {
@@ -338,7 +326,7 @@ func TestSigningFailure(t *testing.T) {
 func TestNotesInterop(t *testing.T) {
 	const origin = "log.example/audit"
 	for _, a := range both {
-		s := fresh(t, a)
+		s := signingtest.New(t, a)
 		signed, err := signing.SignCheckpoint(origin, 42, [32]byte{1, 2, 3}, s)
 		if err != nil {
 			t.Fatal(err)
@@ -354,7 +342,7 @@ func TestNotesInterop(t *testing.T) {
 		if _, err := note.Open(signed, note.VerifierList(v)); err != nil {
 			t.Errorf("%s: transparency-dev cannot open our note: %v", a, err)
 		}
-		c, by, err := signing.OpenCheckpoint(signed, origin, []*signing.PublicKey{fresh(t, a).Public(), s.Public()})
+		c, by, err := signing.OpenCheckpoint(signed, origin, []*signing.PublicKey{signingtest.New(t, a).Public(), s.Public()})
 		if err != nil || len(by) != 1 || !by[0].Equal(s.Public()) || c.Size != 42 || c.Root != [32]byte{1, 2, 3} || c.Origin != origin {
 			t.Errorf("%s: %+v, %d, %v", a, c, len(by), err)
 		}
@@ -381,7 +369,7 @@ func TestNotesInterop(t *testing.T) {
 }
 
 func TestCheckpointWithTwoSignatures(t *testing.T) {
-	a, b := fresh(t, signing.ECDSAP256), fresh(t, signing.Ed25519)
+	a, b := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)
 	n, err := signing.SignCheckpoint("o", 1, [32]byte{}, a, b)
 	if err != nil {
 		t.Fatal(err)
@@ -394,7 +382,7 @@ func TestCheckpointWithTwoSignatures(t *testing.T) {
 }
 
 func TestOpenCheckpointRefuses(t *testing.T) {
-	s := fresh(t, signing.Ed25519)
+	s := signingtest.New(t, signing.Ed25519)
 	keys := []*signing.PublicKey{s.Public()}
 	good, err := signing.SignCheckpoint("log", 42, [32]byte{9}, s)
 	if err != nil {
@@ -438,7 +426,7 @@ func TestOpenCheckpointRefuses(t *testing.T) {
 			t.Errorf("%s: %+v", name, c)
 		}
 	}
-	if _, _, err := signing.OpenCheckpoint(good, "log", []*signing.PublicKey{fresh(t, signing.Ed25519).Public()}); !errors.Is(err, signing.ErrNoTrustedSignature) {
+	if _, _, err := signing.OpenCheckpoint(good, "log", []*signing.PublicKey{signingtest.New(t, signing.Ed25519).Public()}); !errors.Is(err, signing.ErrNoTrustedSignature) {
 		t.Errorf("with another key: %v", err)
 	}
 	// No byte of a checkpoint can be changed unseen.
@@ -480,7 +468,7 @@ func TestOpenSSL(t *testing.T) {
 		}
 		return path
 	}
-	s := fresh(t, signing.ECDSAP256)
+	s := signingtest.New(t, signing.ECDSAP256)
 	sig, err := s.Sign([]byte("message"))
 	if err != nil {
 		t.Fatal(err)
@@ -505,7 +493,7 @@ func TestOpenSSL(t *testing.T) {
 
 func FuzzParsePublicKey(f *testing.F) {
 	for _, a := range both {
-		p := fresh(f, a).Public()
+		p := signingtest.New(f, a).Public()
 		f.Add(p.MarshalPEM())
 		vkey, err := p.VKey("log")
 		if err != nil {
@@ -548,7 +536,7 @@ func BenchmarkSign(b *testing.B) {
 	msg := make([]byte, 500)
 	for _, a := range both {
 		b.Run(string(a), func(b *testing.B) {
-			s := fresh(b, a)
+			s := signingtest.New(b, a)
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := s.Sign(msg); err != nil {

@@ -18,6 +18,9 @@
 //
 // A point is a time (RFC 3339) or the index of a leaf. Indices are better: times are
 // what events and segments say of themselves.
+//
+// A key may also be the verifier key of a witness. It does not make the witness a trusted
+// one, but bounds what its cosignatures count for; their times are those of its own clock.
 package trust
 
 import (
@@ -28,11 +31,13 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 // Point is a place in a log: a leaf index, or a time.
@@ -44,12 +49,13 @@ type Point struct {
 	Time time.Time
 }
 
-// Reached reports whether a leaf lies at or behind the point.
+// Reached reports whether a leaf lies at or behind the point. A zero time is one that is
+// not known: the leaf may lie behind any time, and so it does.
 func (p *Point) Reached(index uint64, at time.Time) bool {
 	if p.ByIndex {
 		return index >= p.Index
 	}
-	return !at.Before(p.Time)
+	return at.IsZero() || !at.Before(p.Time)
 }
 
 func (p *Point) String() string {
@@ -78,7 +84,9 @@ func (p *Point) UnmarshalYAML(n *yaml.Node) error {
 
 // Key is a public key and what is to be believed of it.
 type Key struct {
-	Public *signing.PublicKey
+	// Public is the key of a log, or nil. Witness is then that of a witness.
+	Public  *signing.PublicKey
+	Witness *witness.Key
 	// From and Until bound what the key may have signed: From ≤ leaf < Until. A nil
 	// one does not.
 	From, Until *Point
@@ -96,23 +104,55 @@ func (k *Key) Objection(index uint64, at time.Time) string {
 		if k.Reason != "" {
 			why = " (" + k.Reason + ")"
 		}
-		return fmt.Sprintf("the key %s is revoked from %s on%s", k.Public.ID(), k.Revoked, why)
+		return fmt.Sprintf("the key %s is revoked from %s on%s", k.name(), k.Revoked, why)
 	case k.From != nil && !k.From.Reached(index, at):
-		return fmt.Sprintf("the key %s is valid from %s on only", k.Public.ID(), k.From)
+		return fmt.Sprintf("the key %s is valid from %s on only", k.name(), k.From)
 	case k.Until != nil && k.Until.Reached(index, at):
-		return fmt.Sprintf("the key %s is valid up to %s only", k.Public.ID(), k.Until)
+		return fmt.Sprintf("the key %s is valid up to %s only", k.name(), k.Until)
 	default:
 		return ""
 	}
 }
 
+// ByIndex returns the key with the bounds alone that are indices.
+func (k *Key) ByIndex() *Key {
+	b := *k
+	for _, p := range []**Point{&b.From, &b.Until, &b.Revoked} {
+		if *p != nil && !(*p).ByIndex {
+			*p = nil
+		}
+	}
+	return &b
+}
+
+// name is how people are told of the key.
+func (k *Key) name() string {
+	if k.Witness != nil {
+		return "of the witness " + k.Witness.Name()
+	}
+	return k.Public.ID()
+}
+
+// same reports whether both are one key.
+func (k *Key) same(other *Key) bool {
+	if k.Witness != nil || other.Witness != nil {
+		return k.Witness != nil && other.Witness != nil && k.Witness.SamePublicKey(other.Witness)
+	}
+	return k.Public.Equal(other.Public)
+}
+
 // Keys are the keys of a trust file.
 type Keys []Key
 
-// Find returns what is known of a key, or nil.
-func (k Keys) Find(public *signing.PublicKey) *Key {
+// Find returns what is known of a log's key, or nil.
+func (k Keys) Find(public *signing.PublicKey) *Key { return k.find(&Key{Public: public}) }
+
+// FindWitness returns what is known of a witness's key, or nil.
+func (k Keys) FindWitness(w *witness.Key) *Key { return k.find(&Key{Witness: w}) }
+
+func (k Keys) find(key *Key) *Key {
 	for i := range k {
-		if k[i].Public.Equal(public) {
+		if k[i].same(key) {
 			return &k[i]
 		}
 	}
@@ -136,11 +176,11 @@ func Load(path string) (Keys, error) {
 	if len(b) > maxFile {
 		return nil, fmt.Errorf("read the trusted keys in %s: the file is larger than %d bytes", path, maxFile)
 	}
-	keys, err := Parse(b, func(name string) (*signing.PublicKey, error) {
+	keys, err := Parse(b, func(name string) ([]byte, error) {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(filepath.Dir(path), name)
 		}
-		return signing.LoadPublicKey(name)
+		return signing.ReadPublicKeyFile(name)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the trusted keys in %s: %w", path, err)
@@ -148,9 +188,20 @@ func Load(path string) (Keys, error) {
 	return keys, nil
 }
 
-// Parse reads the content of a trust file; load returns the key in a file that it
+// take takes in a public key, as PEM or as a verifier key.
+func (k *Key) take(text []byte) (err error) {
+	vkey := strings.TrimSpace(string(text))
+	if w, err := witness.ParseKey(vkey); err == nil {
+		k.Witness = w
+		return nil
+	}
+	k.Public, err = signing.ParsePublicKey(text)
+	return err
+}
+
+// Parse reads the content of a trust file; load returns the content of a file that it
 // names.
-func Parse(b []byte, load func(name string) (*signing.PublicKey, error)) (Keys, error) {
+func Parse(b []byte, load func(name string) ([]byte, error)) (Keys, error) {
 	var in struct {
 		Keys []struct {
 			PublicKey string `yaml:"public_key"`
@@ -178,19 +229,23 @@ func Parse(b []byte, load func(name string) (*signing.PublicKey, error)) (Keys, 
 	keys := make(Keys, 0, len(in.Keys))
 	for i, k := range in.Keys {
 		one := Key{From: k.From, Until: k.Until, Revoked: k.Revoked, Reason: k.Reason}
-		var err error
+		text, err := []byte(k.PublicKey), error(nil)
 		switch {
 		case (k.PublicKey == "") == (k.File == ""):
 			err = errors.New("give either public_key or file")
 		case k.File != "":
-			one.Public, err = load(k.File)
+			if text, err = load(k.File); err == nil {
+				if err = one.take(text); err != nil {
+					err = fmt.Errorf("read the public key %s: %w", k.File, err)
+				}
+			}
 		default:
-			one.Public, err = signing.ParsePublicKey([]byte(k.PublicKey))
+			err = one.take(text)
 		}
 		switch {
 		case err != nil:
-		case keys.Find(one.Public) != nil:
-			err = fmt.Errorf("the key %s is listed twice", one.Public.ID())
+		case keys.find(&one) != nil:
+			err = fmt.Errorf("the key %s is listed twice", one.name())
 		case one.From != nil && one.Until != nil && one.From.ByIndex == one.Until.ByIndex && one.Until.Reached(one.From.Index, one.From.Time):
 			err = errors.New("valid_until is not behind valid_from")
 		case one.Reason != "" && one.Revoked == nil:

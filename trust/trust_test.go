@@ -12,22 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/trust"
 )
-
-func newKey(t testing.TB) *signing.PublicKey {
-	t.Helper()
-	key, err := signing.GenerateKey(signing.ECDSAP256)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := signing.NewSigner(key, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s.Public()
-}
 
 // entry is a list item with the key in PEM, and more lines.
 func entry(k *signing.PublicKey, more ...string) string {
@@ -40,7 +28,7 @@ func entry(k *signing.PublicKey, more ...string) string {
 }
 
 func TestObjection(t *testing.T) {
-	k := newKey(t)
+	k := signingtest.New(t, signing.ECDSAP256).Public()
 	noon := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 	for _, c := range []struct {
 		lines []string
@@ -75,7 +63,7 @@ func TestObjection(t *testing.T) {
 
 func TestLoad(t *testing.T) {
 	dir := t.TempDir()
-	a, b := newKey(t), newKey(t)
+	a, b := signingtest.New(t, signing.ECDSAP256).Public(), signingtest.New(t, signing.ECDSAP256).Public()
 	vkey, err := b.VKey("test.example/log")
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +80,7 @@ func TestLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(keys) != 2 || keys.Find(a) == nil || keys.Find(b) == nil || keys.Find(newKey(t)) != nil {
+	if len(keys) != 2 || keys.Find(a) == nil || keys.Find(b) == nil || keys.Find(signingtest.New(t, signing.ECDSAP256).Public()) != nil {
 		t.Errorf("loaded %+v", keys)
 	}
 	if _, err := trust.Load(filepath.Join(dir, "none.yaml")); !errors.Is(err, os.ErrNotExist) {
@@ -107,7 +95,7 @@ func TestLoad(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
-	k := newKey(t)
+	k := signingtest.New(t, signing.ECDSAP256).Public()
 	for name, c := range map[string]struct{ content, want string }{
 		"empty":              {"", "empty"},
 		"no keys":            {"keys: []\n", "no key"},
@@ -123,7 +111,7 @@ func TestRefused(t *testing.T) {
 		"reason alone":       {"keys:\n" + entry(k, "reason: x"), "reason is for a revoked key"},
 		"two documents":      {"keys:\n" + entry(k) + "---\nkeys: []\n", "follows the first"},
 	} {
-		_, err := trust.Parse([]byte(c.content), func(name string) (*signing.PublicKey, error) { return nil, fmt.Errorf("no file %s", name) })
+		_, err := trust.Parse([]byte(c.content), func(name string) ([]byte, error) { return nil, fmt.Errorf("no file %s", name) })
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
@@ -131,12 +119,12 @@ func TestRefused(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	k := newKey(f)
+	k := signingtest.New(f, signing.ECDSAP256).Public()
 	f.Add([]byte("keys:\n" + entry(k, "valid_from: 7", "valid_until: 2026-06-01T12:00:00Z", "revoked: 9", "reason: lost")))
 	f.Add([]byte("keys:\n  - file: x\n"))
 	f.Add([]byte("a: &a [*a]\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		keys, err := trust.Parse(b, func(string) (*signing.PublicKey, error) { return k, nil })
+		keys, err := trust.Parse(b, func(string) ([]byte, error) { return k.MarshalPEM(), nil })
 		if err != nil {
 			return
 		}

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -42,7 +43,7 @@ func attacked(t *testing.T) map[string]*written {
 	all := map[string]*written{}
 	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
 		for _, a := range []signing.Algorithm{signing.ECDSAP256, signing.Ed25519} {
-			plain := write(t, rotation.Options{Scope: scope, Signer: newSigner(t, a), MaxSegmentBytes: 1500}, 1, 2)
+			plain := write(t, rotation.Options{Scope: scope, Signer: signingtest.New(t, a), MaxSegmentBytes: 1500}, 1, 2)
 			all[fmt.Sprintf("%s/%s/plain", scope, a)] = plain
 			for _, c := range []segment.Compression{segment.Zstd, segment.Gzip} {
 				w := plain.clone()
@@ -53,10 +54,10 @@ func attacked(t *testing.T) map[string]*written {
 				all[fmt.Sprintf("%s/%s/%s", scope, a, c)] = w
 			}
 		}
-		keys := []*signing.Signer{newSigner(t, signing.ECDSAP256), newSigner(t, signing.Ed25519)}
+		keys := []*signing.Signer{signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)}
 		o, _ := witnessed(t, rotation.Options{Scope: scope, MaxSegmentBytes: 1500}, "witness.example/w1")
 		all[fmt.Sprintf("%s/witnessed", scope)] = write(t, o, 1, 2)
-		all[fmt.Sprintf("%s/keys", scope)] = writeKeys(t, rotation.Options{Scope: scope, CheckpointSigner: newSigner(t, signing.Ed25519)}, keys...)
+		all[fmt.Sprintf("%s/keys", scope)] = writeKeys(t, rotation.Options{Scope: scope, CheckpointSigner: signingtest.New(t, signing.Ed25519)}, keys...)
 	}
 	return all
 }

@@ -39,6 +39,8 @@ const (
 // segments are being checked.
 type authority struct {
 	standing standing
+	// led says that the signer itself is trusted, and not only other keys of the segment.
+	led bool
 	// keys are those that the header names. All of them sign every checkpoint, the
 	// first one events. If the header cannot be read they are those of the segments
 	// beside it, and any of them will do.
@@ -51,8 +53,11 @@ type authority struct {
 	previous *signing.PublicKey
 	// change is the note about that, as the segment has it.
 	change *signing.KeyChange
-	// bounds is what the caller says of the key, or nil.
-	bounds *trust.Key
+	// relied are those of the keys for whose sake the segment counts: the signer, if it
+	// is trusted itself, or else all that are. If the header cannot be read it is any.
+	relied []boundKey
+	// beside are the other keys of the segment that the caller knows bounds of.
+	beside []boundKey
 	// wrong says what is wrong with how the segment's key came about.
 	wrong string
 }
@@ -78,20 +83,65 @@ func (a *authority) key(id string) *signing.PublicKey {
 	return nil
 }
 
-// judge says why the segment's key may not have signed a leaf, or "".
-func (a *authority) judge(index uint64, at time.Time) (Kind, string) {
-	if a.bounds == nil {
+// boundKey is a key and what the caller says of it, or nil.
+type boundKey struct {
+	*signing.PublicKey
+	bounds *trust.Key
+}
+
+// objection says why the key may not have signed a leaf, or "".
+func (k boundKey) objection(index uint64, at time.Time) (Kind, string) {
+	return objection(k.bounds, index, at)
+}
+
+func objection(bounds *trust.Key, index uint64, at time.Time) (Kind, string) {
+	if bounds == nil {
 		return "", ""
 	}
-	why := a.bounds.Objection(index, at)
+	why := bounds.Objection(index, at)
 	switch {
 	case why == "":
 		return "", ""
-	case a.bounds.Revoked != nil && a.bounds.Revoked.Reached(index, at):
+	case bounds.Revoked != nil && bounds.Revoked.Reached(index, at):
 		return KeyRevoked, why
 	default:
 		return KeyNotValid, why
 	}
+}
+
+// judge says why the keys for whose sake the segment counts may not have signed a leaf,
+// or "" if one of them may.
+func (a *authority) judge(index uint64, at time.Time) (kind Kind, why string) {
+	for _, k := range a.relied {
+		kind, why = k.objection(index, at)
+		if kind == "" {
+			return "", ""
+		}
+	}
+	return kind, why
+}
+
+// judgeEvent is [authority.judge] for an event: where the segment's key is not known, its
+// own signature says whose it is.
+func (a *authority) judgeEvent(l *checked, index uint64) (Kind, string) {
+	if a.header == nil && l.signed == sigValid {
+		i := slices.IndexFunc(a.relied, func(k boundKey) bool { return k.ID() == l.keyID })
+		return a.relied[i].objection(index, l.sum.Time)
+	}
+	return a.judge(index, l.sum.Time)
+}
+
+// sound reports whether the keys for whose sake the segment counts could sign its header.
+// If not, they lend no trust to the segments around it.
+func (a *authority) sound() bool {
+	kind, _ := a.judge(a.header.FirstIndex, a.header.Created)
+	return a.standing > untrusted && kind == ""
+}
+
+// leads reports whether a segment behind this one can be trusted for its signer's sake.
+// What a signer introduces is judged by itself.
+func (a *authority) leads() bool {
+	return a.standing > untrusted && (a.relied[0].Equal(a.signer()) || a.sound())
 }
 
 func (s standing) String() string {
@@ -111,6 +161,7 @@ func (c *checker) authorize(files []segment.File) []*authority {
 			continue
 		}
 		c.forward(before, a, files[i].Parsed.FirstIndex)
+		c.rely(a)
 		if before == nil || a.standing > untrusted {
 			before = a // what a stranger put between leads nowhere
 		}
@@ -121,9 +172,10 @@ func (c *checker) authorize(files []segment.File) []*authority {
 		if a.header == nil {
 			continue
 		}
-		if after != nil && a.standing == untrusted && after.standing > untrusted && after.wrong == "" &&
+		if after != nil && a.standing == untrusted && after.sound() && after.wrong == "" &&
 			(after.signer().Equal(a.signer()) || c.changes.lead(a.signer(), after.signer(), 0, after.header.FirstIndex)) {
 			a.standing = vouched
+			c.rely(a)
 		}
 		after = a
 	}
@@ -133,7 +185,7 @@ func (c *checker) authorize(files []segment.File) []*authority {
 			continue
 		}
 		for _, beside := range []int{i - 1, i + 1} {
-			if beside >= 0 && beside < len(all) && all[beside].header != nil && all[beside].standing > untrusted {
+			if beside >= 0 && beside < len(all) && all[beside].header != nil && all[beside].sound() {
 				a.keys = once(append(a.keys, all[beside].keys...))
 				a.standing = max(a.standing, all[beside].standing)
 			}
@@ -141,6 +193,7 @@ func (c *checker) authorize(files []segment.File) []*authority {
 		if len(a.keys) == 0 {
 			a.keys, a.standing = c.keys, given
 		}
+		c.rely(a)
 	}
 	for _, a := range all {
 		a.checkpointKeys = a.keys
@@ -167,27 +220,48 @@ func (c *checker) trustBegins(results []*result, all []*authority, r *Report) {
 	}
 }
 
+// trusts reports whether the caller trusts a key.
+func (c *checker) trusts(k *signing.PublicKey) bool { return slices.ContainsFunc(c.keys, k.Equal) }
+
+// rely finds out for the sake of which keys a segment counts.
+func (c *checker) rely(a *authority) {
+	a.relied, a.beside = nil, nil
+	for i, k := range a.keys {
+		one := boundKey{k, c.o.Trust.Find(k)}
+		switch {
+		case a.standing > untrusted && (a.header == nil || a.led && i == 0 || !a.led && c.trusts(k)):
+			a.relied = append(a.relied, one)
+		case one.bounds != nil:
+			a.beside = append(a.beside, one)
+		}
+	}
+}
+
 // forward finds out why a segment is to be trusted, given the one before, if any.
 func (c *checker) forward(before, a *authority, first uint64) {
-	trusts := slices.ContainsFunc(a.keys, func(k *signing.PublicKey) bool { return slices.ContainsFunc(c.keys, k.Equal) })
-	if trusts {
-		a.standing = given
+	if slices.ContainsFunc(a.keys, c.trusts) {
+		a.standing, a.led = given, c.trusts(a.signer())
+	}
+	introduce := func() {
+		a.standing, a.led = max(a.standing, introduced), true
 	}
 	switch {
 	case before == nil && first == 0:
 	case before == nil:
 		// What led here has been pruned with the first segments; the file of key
 		// changes has a copy.
-		if !trusts && slices.ContainsFunc(c.keys, func(k *signing.PublicKey) bool {
+		if !a.led && slices.ContainsFunc(c.keys, func(k *signing.PublicKey) bool {
 			return c.changes.lead(k, a.signer(), 0, first)
 		}) {
-			a.standing = introduced
+			introduce()
 		}
 	case before.signer().Equal(a.signer()):
-		a.standing = max(a.standing, min(before.standing, introduced))
+		if before.leads() {
+			introduce()
+		}
 	case c.changes.lead(before.signer(), a.signer(), before.header.FirstIndex, first):
-		if before.standing > untrusted {
-			a.standing = max(a.standing, introduced)
+		if before.leads() {
+			introduce()
 		}
 		if n := c.changes.at(first); n != nil && n.To.Equal(a.signer()) {
 			a.previous = n.From
@@ -203,29 +277,12 @@ func (c *checker) forward(before, a *authority, first uint64) {
 	if a.change != nil && (a.change.Index != first || a.change.Origin != a.header.Origin || !a.change.To.Equal(a.signer()) || a.change.Root != a.rootBefore()) {
 		a.wrong = "the key change at its beginning does not fit it: it is for another place, log or key"
 	}
-	for _, k := range a.keys {
-		if a.bounds = c.o.Trust.Find(k); a.bounds != nil {
-			break
-		}
-	}
 }
 
-// objection says why the key that was left could not introduce another, or "". The
-// time is zero if it is not known; then bounds in time do not count.
+// objection says why the key that was left could not introduce another, or "".
 func (c *checker) objection(n *signing.KeyChange, at time.Time) string {
-	bounds := c.o.Trust.Find(n.From)
-	if bounds == nil {
-		return ""
-	}
-	b := *bounds
-	if at.IsZero() {
-		for _, p := range []**trust.Point{&b.From, &b.Until, &b.Revoked} {
-			if *p != nil && !(*p).ByIndex {
-				*p = nil
-			}
-		}
-	}
-	return b.Objection(n.Index, at)
+	_, why := objection(c.o.Trust.Find(n.From), n.Index, at)
+	return why
 }
 
 // rootBefore returns the root of the tree before the segment, as its header says.
@@ -413,9 +470,21 @@ func (c *checker) newKeyChanges(all []*authority) *keyChanges {
 		}
 	}
 	for _, n := range c.filed {
-		add(n, time.Time{})
+		add(n, changedBy(all, n.Index))
 	}
 	return k
+}
+
+// changedBy returns a time by which a key had been changed at a leaf: when the segment
+// that begins there was created, or else the next one there is. It is zero if there is
+// none.
+func changedBy(all []*authority, index uint64) time.Time {
+	for _, a := range all {
+		if a.header != nil && a.header.FirstIndex >= index {
+			return a.header.Created
+		}
+	}
+	return time.Time{}
 }
 
 // at returns the key change at an index, or nil.

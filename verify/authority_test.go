@@ -14,6 +14,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -39,7 +40,7 @@ func writeKeys(t testing.TB, o rotation.Options, keys ...*signing.Signer) *writt
 }
 
 func threeKeys(t testing.TB) []*signing.Signer {
-	return []*signing.Signer{newSigner(t, signing.ECDSAP256), newSigner(t, signing.Ed25519), newSigner(t, signing.ECDSAP256)}
+	return []*signing.Signer{signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519), signingtest.New(t, signing.ECDSAP256)}
 }
 
 // stranger continues a log with a segment of one event, signed with a key and not
@@ -77,7 +78,7 @@ func (w *written) stranger(t testing.TB, s *signing.Signer, keys ...segment.Key)
 // A key that appears without a key change is found, whoever's it is.
 func TestKeyWithoutKeyChange(t *testing.T) {
 	keys := threeKeys(t)
-	thief := newSigner(t, signing.ECDSAP256)
+	thief := signingtest.New(t, signing.ECDSAP256)
 	for name, c := range map[string]struct {
 		key    *signing.Signer
 		given  []*signing.Signer
@@ -117,8 +118,8 @@ func TestKeyWithoutKeyChange(t *testing.T) {
 func TestKeyChangeMutated(t *testing.T) {
 	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
-			keys := []*signing.Signer{newSigner(t, signing.ECDSAP256), newSigner(t, signing.Ed25519)}
-			w := writeKeys(t, rotation.Options{Scope: scope, CheckpointSigner: newSigner(t, signing.Ed25519)}, keys...)
+			keys := []*signing.Signer{signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)}
+			w := writeKeys(t, rotation.Options{Scope: scope, CheckpointSigner: signingtest.New(t, signing.Ed25519)}, keys...)
 			if r := w.check(t); r.TamperingDetected {
 				t.Fatalf("%+v", r.Findings)
 			}
@@ -144,7 +145,7 @@ func TestKeyChangeMutated(t *testing.T) {
 // A checkpoint is signed by all keys that the header names, and the first after a key
 // change by the key before.
 func TestCheckpointSignaturesStripped(t *testing.T) {
-	keys, checkpointKey := threeKeys(t)[:2], newSigner(t, signing.Ed25519)
+	keys, checkpointKey := threeKeys(t)[:2], signingtest.New(t, signing.Ed25519)
 	w := writeKeys(t, rotation.Options{CheckpointSigner: checkpointKey}, keys...)
 	strip := func(w *written, segmentNo, line, signature int) {
 		lines := w.lines(segmentNo)
@@ -222,7 +223,7 @@ func TestKeyChangesOutliveTheirSegments(t *testing.T) {
 // What the file of key changes says is held against the log.
 func TestKeyChangesFileContradicts(t *testing.T) {
 	keys := threeKeys(t)
-	thief := newSigner(t, signing.ECDSAP256)
+	thief := signingtest.New(t, signing.ECDSAP256)
 	good := writeKeys(t, rotation.Options{}, keys...)
 	change := func(index uint64, from, to *signing.Signer, origin string) []byte {
 		note, err := signing.SignKeyChange(origin, index, [32]byte{}, from, to)

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -26,7 +27,7 @@ func benchmarkLog(b *testing.B, scope segment.Scope, commits, events int) (dir s
 	for i := range sizes {
 		sizes[i] = events
 	}
-	w = write(b, rotation.Options{Scope: scope, Signer: newSigner(b, signing.ECDSAP256), MaxSegmentBytes: 4 << 20}, sizes...)
+	w = write(b, rotation.Options{Scope: scope, Signer: signingtest.New(b, signing.ECDSAP256), MaxSegmentBytes: 4 << 20}, sizes...)
 	dir = b.TempDir()
 	for name, f := range w.fsys {
 		if err := os.WriteFile(filepath.Join(dir, name), f.Data, 0o600); err != nil {

@@ -8,21 +8,26 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-
-	"golang.org/x/mod/sumdb/tlog"
+	"strconv"
+	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/trust"
 	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 // ProofOptions say what a proof must show.
 type ProofOptions struct {
-	// Keys are the trusted public keys; at least one is needed. Where the log has
-	// changed its key since, the proof leads from the first key to the later ones.
+	// Keys are the trusted public keys; at least one is needed, here or in Trust. Where the
+	// log has changed its key since, the proof leads from the first key to the later ones.
 	Keys []*signing.PublicKey
+	// Trust are more trusted keys, with what bounds them, and what bounds witnesses. What
+	// one signed outside its bounds does not count. Times are held against the event's; a
+	// key with a bound in time introduces another only where the event shows when that was.
+	Trust trust.Keys
 	// Witnesses are trusted to have followed the log. Quorum is how many of them must
 	// have cosigned the checkpoint; 0 means all of them. Keys of the same name are of one
 	// witness, which counts once.
@@ -46,8 +51,9 @@ type Proven struct {
 	// EventSignedBy is the id of the trusted key that signed the event itself, "" if
 	// it carries no signature, or one of a key that is not known.
 	EventSignedBy string
-	// LaterKeysOnly says that all that is signed here is signed with keys that the log
-	// took up after the event: then whoever has one of them may have made the event up.
+	// LaterKeysOnly says that of the trusted keys only such have signed that the log took up
+	// after the event, as no earlier one was given: whoever has one of them may have made
+	// the event up.
 	LaterKeysOnly bool
 	// Cosigned are the names of the witnesses that cosigned the checkpoint.
 	Cosigned []string
@@ -61,7 +67,8 @@ var ErrProofFails = errors.New("the proof fails")
 // that an event is in the log whose checkpoint a trusted key has signed, and, if asked
 // for, witnesses have cosigned. It needs nothing else.
 func CheckProof(text []byte, o ProofOptions) (*Proven, error) {
-	if len(o.Keys) == 0 {
+	keys := trustedKeys(o.Keys, o.Trust)
+	if len(keys) == 0 {
 		return nil, errors.New("check a proof: no trusted key given")
 	}
 	var err error
@@ -87,16 +94,29 @@ func CheckProof(text []byte, o ProofOptions) (*Proven, error) {
 	if p.Index >= c.Size || c.Size > segment.MaxIndex {
 		return nil, fmt.Errorf("%w: the checkpoint over %d leaves does not cover leaf %d", ErrProofFails, c.Size, p.Index)
 	}
-	if err := tlog.CheckRecord(p.Path, int64(c.Size), tlog.Hash(c.Root), int64(p.Index), tlog.RecordHash(p.Line)); err != nil {
+	if !within(p.Path, c.Size, c.Root, p) {
 		return nil, fmt.Errorf("%w: the event and its path do not lead to the checkpoint's root", ErrProofFails)
 	}
-	chain, err := followKeys(p, c, o.Keys)
+	chain, err := followKeys(p.KeyChanges, c, keys, func(n *signing.KeyChange) string {
+		at := sum.Time
+		if n.Index > p.Index {
+			at = time.Time{} // later than the event
+		}
+		_, why := objection(o.Trust.Find(n.From), n.Index, at)
+		return why
+	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrProofFails, err)
 	}
 	_, signedBy, err := signing.OpenCheckpoint(p.Checkpoint, c.Origin, chain.trusted)
 	if errors.Is(err, signing.ErrNoTrustedSignature) {
-		return nil, fmt.Errorf("%w: the %w", ErrWrongKey, err)
+		return nil, fmt.Errorf("%w: the %w%s", ErrWrongKey, err, chain.refused)
+	}
+	if err == nil {
+		signedBy, err = chain.judgeSigners(o.Trust, signedBy, p.Index, c.Size, sum.Time)
+	}
+	if err == nil {
+		err = chain.checkPath(p)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrProofFails, err)
@@ -110,29 +130,59 @@ func CheckProof(text []byte, o ProofOptions) (*Proven, error) {
 			return nil, fmt.Errorf("%w: %w", ErrProofFails, err)
 		}
 	}
-	proven.LaterKeysOnly = proven.EventSignedBy == "" && chain.later(p.Index, signedBy)
-	if proven.Cosigned, err = cosigned(p.Checkpoint, o); err != nil {
+	proven.LaterKeysOnly = proven.EventSignedBy == "" && !chain.vouched(p.Index) && chain.later(p.Index, signedBy)
+	if proven.Cosigned, err = cosigned(c, o); err != nil {
 		return nil, err
 	}
 	return proven, nil
+}
+
+// trustedKeys returns the keys that a caller trusts.
+func trustedKeys(keys []*signing.PublicKey, more trust.Keys) []*signing.PublicKey {
+	return (&Options{Keys: keys, Trust: more}).trusted()
+}
+
+// permitted returns those keys that may have signed the leaves from one to another, at a
+// time that is zero if it is not known. The error says why none may.
+func permitted(known trust.Keys, keys []*signing.PublicKey, from, to uint64, at time.Time) (good []*signing.PublicKey, err error) {
+	for _, k := range keys {
+		bounds := known.Find(k)
+		_, why := objection(bounds, from, at)
+		if why == "" {
+			_, why = objection(bounds, to, at)
+		}
+		if why == "" {
+			good = append(good, k)
+		} else {
+			err = errors.New(why)
+		}
+	}
+	if len(good) > 0 {
+		err = nil
+	}
+	return good, err
 }
 
 // keyChain is the keys that a proof's key changes lead to.
 type keyChain struct {
 	trusted []*signing.PublicKey
 	changes []signing.KeyChange
+	// good says of each whether a trusted key introduced another with it. refused says why
+	// a trusted one could not, for an error; it is empty if there is none.
+	good    []bool
+	refused string
 }
 
 // followKeys follows a proof's key changes from the trusted keys. They must be one
 // chain: a change that comes from nowhere could give the log another key at an index
-// than it had.
-func followKeys(p *proof.Inclusion, c signing.Checkpoint, keys []*signing.PublicKey) (*keyChain, error) {
+// than it had. What object says something against leads nowhere.
+func followKeys(notes [][]byte, c signing.Checkpoint, keys []*signing.PublicKey, object func(*signing.KeyChange) string) (*keyChain, error) {
 	chain := &keyChain{trusted: once(keys)}
 	known := map[string]bool{}
 	for _, k := range chain.trusted {
 		known[string(k.SPKI())] = true
 	}
-	for _, text := range p.KeyChanges {
+	for _, text := range notes {
 		n, err := signing.OpenKeyChange(text)
 		if err != nil {
 			return nil, err
@@ -143,13 +193,46 @@ func followKeys(p *proof.Inclusion, c signing.Checkpoint, keys []*signing.Public
 		if i := len(chain.changes); i > 0 && !follows(chain.changes[i-1], n) {
 			return nil, errors.New("its key changes are not one chain")
 		}
-		chain.changes = append(chain.changes, n)
-		if to := string(n.To.SPKI()); known[string(n.From.SPKI())] && !known[to] {
+		good := known[string(n.From.SPKI())]
+		if why := object(&n); good && why != "" {
+			good = false
+			chain.refused = ". That of leaf " + strconv.FormatUint(n.Index, 10) + " on could not be introduced: " + why
+		}
+		chain.changes, chain.good = append(chain.changes, n), append(chain.good, good)
+		if to := string(n.To.SPKI()); good && !known[to] {
 			known[to] = true
 			chain.trusted = append(chain.trusted, n.To)
 		}
 	}
 	return chain, nil
+}
+
+// behind returns the number of the first key change behind a leaf, or -1.
+func (k *keyChain) behind(index uint64) int {
+	return slices.IndexFunc(k.changes, func(n signing.KeyChange) bool { return n.Index > index })
+}
+
+// vouched reports whether a trusted key that the log had at a leaf has signed, with the key
+// change behind the leaf, the tree up to there.
+func (k *keyChain) vouched(index uint64) bool {
+	i := k.behind(index)
+	return i >= 0 && k.good[i]
+}
+
+// checkPath checks that a proof's event was in the log when it went over to another key.
+func (k *keyChain) checkPath(p *proof.Inclusion) error {
+	i := k.behind(p.Index)
+	switch {
+	case i < 0 && len(p.KeyChangePath) > 0:
+		return errors.New("it has a path to a key change behind the event, and there is none")
+	case i < 0:
+		return nil
+	case len(p.KeyChangePath) == 0:
+		return fmt.Errorf("it does not show that the event was in the log when the key of the time, %s, was changed: have it made anew by auditlog prove", k.changes[i].From.ID())
+	case !within(p.KeyChangePath, k.changes[i].Index, k.changes[i].Root, p):
+		return fmt.Errorf("the event was not in the log when its key, %s, was changed at leaf %d", k.changes[i].From.ID(), k.changes[i].Index)
+	}
+	return nil
 }
 
 // follows reports whether a log can change its key so after another change.
@@ -163,13 +246,24 @@ func (k *keyChain) at(index uint64) *signing.PublicKey {
 	if len(k.changes) == 0 {
 		return nil
 	}
-	at := k.changes[0].From
-	for _, n := range k.changes {
-		if index >= n.Index {
-			at = n.To
-		}
+	if i := k.behind(index); i >= 0 {
+		return k.changes[i].From
 	}
-	return at
+	return k.changes[len(k.changes)-1].To
+}
+
+// judgeSigners returns those of the signers of a checkpoint that may have signed it. The
+// error says why none may, or why the key that the log had at an event's leaf may not have
+// signed that.
+func (k *keyChain) judgeSigners(known trust.Keys, signers []*signing.PublicKey, index, size uint64, at time.Time) ([]*signing.PublicKey, error) {
+	now := k.at(index)
+	if now == nil {
+		return permitted(known, signers, index, size-1, at)
+	}
+	if _, err := permitted(known, []*signing.PublicKey{now}, index, index, at); err != nil {
+		return nil, err
+	}
+	return permitted(known, signers, size-1, size-1, at)
 }
 
 // later reports whether the log took up all of some keys behind a leaf.
@@ -201,10 +295,14 @@ func (k *keyChain) checkEvent(line segment.EventLine, index uint64) (string, err
 
 // cosigned returns the names of the witnesses that have cosigned a checkpoint, if they
 // are enough.
-func cosigned(checkpoint []byte, o ProofOptions) (names []string, err error) {
+func cosigned(checkpoint signing.Checkpoint, o ProofOptions) (names []string, err error) {
+	refused := ""
 	for _, w := range o.Witnesses {
-		_, err := w.Cosignature(checkpoint)
+		cosignature, err := w.Cosignature(checkpoint.Note)
+		_, why := objection(o.Trust.FindWitness(w), checkpoint.Size-1, cosignature.Time)
 		switch {
+		case err == nil && why != "":
+			refused = "; " + why
 		case err == nil:
 			if !slices.Contains(names, w.Name()) { // with another key already
 				names = append(names, w.Name())
@@ -214,7 +312,7 @@ func cosigned(checkpoint []byte, o ProofOptions) (names []string, err error) {
 		}
 	}
 	if len(names) < o.Quorum {
-		return nil, fmt.Errorf("%w: %d of the witnesses given have cosigned the checkpoint, but %d are needed", ErrProofFails, len(names), o.Quorum)
+		return nil, fmt.Errorf("%w: %d of the witnesses given have cosigned the checkpoint, but %d are needed%s", ErrProofFails, len(names), o.Quorum, refused)
 	}
 	return names, nil
 }
@@ -232,7 +330,7 @@ func OpenCheckpoint(fsys fs.FS, text []byte, keys []*signing.PublicKey) (signing
 	if err != nil {
 		return c, err
 	}
-	chain, err := followKeys(&proof.Inclusion{KeyChanges: notes}, c, keys)
+	chain, err := followKeys(notes, c, keys, func(*signing.KeyChange) string { return "" })
 	if err != nil {
 		return c, err
 	}

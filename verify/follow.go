@@ -34,6 +34,10 @@ type follower struct {
 	malformed     int
 	// tried is the work that went into locating changes.
 	tried int
+	// objected are the ids of keys that findings have been made about; see watch.
+	objected []string
+	// latest is the latest time of an event, where no header says whose the segment is.
+	latest time.Time
 }
 
 // follow takes the next line.
@@ -106,6 +110,7 @@ func (f *follower) event(l *checked) {
 	kind, message := f.judge(l, *index)
 	good := kind == ""
 	f.compareReceipt(l)
+	f.watch(*index, l.sum.Time)
 	f.addLeaf(l, good && ranged)
 	f.remember(l.sum.ID)
 	if ranged {
@@ -150,7 +155,7 @@ func (f *follower) judge(l *checked, index uint64) (Kind, string) {
 	case l.form == segment.FormBare && f.claims.Scope == segment.ScopeEvent:
 		return UnsignedEvent, "the event has no signature, but every event of this segment must have one"
 	default:
-		return f.authority.judge(index, l.sum.Time)
+		return f.authority.judgeEvent(l, index)
 	}
 }
 
@@ -207,6 +212,10 @@ func (f *follower) checkpoint(l *checked) {
 		f.add(Finding{Kind: CheckpointSignatureInvalid, Severity: Tampering, Message: fmt.Sprintf("the first checkpoint after a change of the key lacks the signature of the key before, %s", p.ID())})
 		return
 	}
+	if kind, why := f.judgeSigners(l); kind != "" {
+		f.add(Finding{Kind: kind, Severity: Tampering, Message: why})
+		return
+	}
 	for _, k := range l.signers {
 		if !slices.Contains(f.signers, k.ID()) {
 			f.signers = append(f.signers, k.ID())
@@ -224,6 +233,43 @@ func (f *follower) checkpoint(l *checked) {
 	}
 	f.end = &point{l.checkpoint.Size, l.checkpoint.Root}
 	f.claimed, f.seen = l.checkpoint.Size, 0
+}
+
+// judgeSigners says why none of the keys that signed a checkpoint may have done so,
+// where no header says which had to.
+func (f *follower) judgeSigners(l *checked) (kind Kind, why string) {
+	if f.authority.header != nil {
+		return "", "" // all had to; each leaf is held against those that count
+	}
+	for _, k := range f.authority.relied {
+		if !slices.ContainsFunc(l.signers, k.Equal) {
+			continue
+		}
+		if kind, why = k.objection(l.checkpoint.Size-1, f.latest); kind == "" {
+			return "", ""
+		}
+	}
+	return kind, why
+}
+
+// watch notes keys that sign checkpoints over a leaf beside those for whose sake the
+// segment counts, and may not. It is told once of each key.
+func (f *follower) watch(index uint64, at time.Time) {
+	if f.authority.header == nil && at.After(f.latest) {
+		f.latest = at
+	}
+	for _, k := range f.authority.beside {
+		if slices.Contains(f.objected, k.ID()) {
+			continue
+		}
+		kind, why := k.objection(index, at)
+		if kind == "" {
+			continue
+		}
+		f.objected = append(f.objected, k.ID())
+		f.group.objections = append(f.group.objections, Finding{Kind: kind, Severity: Tampering, Line: f.line, Index: &index,
+			Message: "a key signs the checkpoints from here on beside the others, and may not: " + why})
+	}
 }
 
 // mismatch handles a signed checkpoint that does not fit the lines above it.

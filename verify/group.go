@@ -5,6 +5,7 @@ package verify
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 )
@@ -28,6 +29,8 @@ type group struct {
 	own                    []ownEvent
 	met                    []met
 	vouches                []vouch
+	// objections are findings about keys that sign the checkpoint.
+	objections []Finding
 	// doubts are findings about lines that a crash may explain; doubted is how
 	// many of the lines were counted as failed events.
 	doubts           []Finding
@@ -126,7 +129,7 @@ func (f *follower) listen(l *checked, index uint64) {
 // Otherwise only what carries a signature of its own is believed.
 func (f *follower) settle(good bool) {
 	g := &f.group
-	for _, one := range g.doubts {
+	for _, one := range slices.Concat(g.doubts, g.objections) {
 		f.add(one)
 	}
 	if good {

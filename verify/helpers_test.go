@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -27,19 +28,6 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-func newSigner(t testing.TB, a signing.Algorithm) *signing.Signer {
-	t.Helper()
-	key, err := signing.GenerateKey(a)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := signing.NewSigner(key, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
 
 // written is a log that the real writer wrote, in memory, to be changed.
 type written struct {
@@ -58,7 +46,7 @@ func write(t testing.TB, o rotation.Options, commits ...int) *written {
 		o.Origin = "test.example/auditlog"
 	}
 	if o.Signer == nil {
-		o.Signer = newSigner(t, signing.ECDSAP256)
+		o.Signer = signingtest.New(t, signing.ECDSAP256)
 	}
 	if o.Scope == "" {
 		o.Scope = segment.ScopeEvent

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -23,6 +24,7 @@ type keptCheckpoint struct {
 	name string // how findings call it
 	file string // in the log's directory, or ""
 	err  error  // why it cannot be used
+	kind Kind   // of the finding about that, or ""
 	// opened says that its signature has been checked.
 	opened bool
 	// receipts is how many receipts hold it; 0 if it was kept by itself.
@@ -115,7 +117,10 @@ func (c *checker) openKept(authorities []*authority) {
 			continue
 		}
 		if k.Checkpoint, k.err = signing.ParseCheckpoint(k.note); k.err == nil {
-			k.Checkpoint, _, k.err = signing.OpenCheckpoint(k.note, k.Origin, keys)
+			var by []*signing.PublicKey
+			if k.Checkpoint, by, k.err = signing.OpenCheckpoint(k.note, k.Origin, keys); k.err == nil {
+				k.kind, k.err = c.judgeSigners(k.Size, by)
+			}
 		}
 		k.opened = true
 	}
@@ -125,6 +130,24 @@ func (c *checker) openKept(authorities []*authority) {
 			c.keptOf[k.Size] = append(c.keptOf[k.Size], k)
 		}
 	}
+}
+
+// judgeSigners says why none of the keys that signed a checkpoint, kept where the log does
+// not say when, may have done so. Bounds in time do not count: what the log holds up to
+// there is held against them.
+func (c *checker) judgeSigners(size uint64, by []*signing.PublicKey) (kind Kind, err error) {
+	for _, k := range by {
+		bounds := c.o.Trust.Find(k)
+		if bounds == nil {
+			return "", nil
+		}
+		one, why := objection(bounds.ByIndex(), max(size, 1)-1, time.Time{})
+		if one == "" {
+			return "", nil
+		}
+		kind, err = one, errors.New(why)
+	}
+	return kind, err
 }
 
 // met is a tree that a kept checkpoint speaks of.
@@ -160,6 +183,8 @@ func (c *checker) judgeKept(first uint64, r *Report) (said []Finding) {
 			said = append(said, Finding{Kind: kind, Severity: severity, Segment: k.file, Message: k.name + " " + fmt.Sprintf(format, args...)})
 		}
 		switch {
+		case k.err != nil && k.kind != "":
+			say(k.kind, Tampering, "does not count: %v", k.err)
 		case k.err != nil:
 			say(Rollback, Tampering, "is not one of this log, or has been changed: %v", k.err)
 		case k.Origin != r.Origin:

@@ -8,14 +8,17 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/trust"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
@@ -77,7 +80,7 @@ func TestProofByALaterKeyWithKeyChangesOfItsOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	thief, helper := keys[2], newSigner(t, signing.Ed25519)
+	thief, helper := keys[2], signingtest.New(t, signing.Ed25519)
 	line := signed(t, bytes.Replace(parsed.Canonical, []byte("user-001"), []byte("user-999"), 1), thief)
 	change := func(index uint64, from, to *signing.Signer) []byte {
 		n, err := signing.SignKeyChange("test.example/auditlog", index, [32]byte{}, from, to)
@@ -148,35 +151,113 @@ func TestProofCosignedBeforeAKeyChange(t *testing.T) {
 	}
 }
 
-// An event without a signature of its own rests on the checkpoint's. If the key of that
-// is a later one than the event's, the proof says so.
-func TestProofByLaterKeysOnly(t *testing.T) {
+// The key that the log had at an event signed, when it was changed, the tree with the event
+// in it: with that in the proof no later key is needed to vouch for it, nor can one.
+func TestProofOfAnEarlierKey(t *testing.T) {
 	keys := threeKeys(t)
 	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
 		w := writeKeys(t, rotation.Options{Scope: scope}, keys...)
-		for _, c := range []struct {
-			index uint64
-			later bool
-		}{{2, scope == segment.ScopeCheckpoint}, {8, scope == segment.ScopeCheckpoint}, {14, false}} {
-			p := proveLeaf(t, w, c.index)
+		for _, index := range []uint64{2, 3, 8, 14} {
+			p := proveLeaf(t, w, index)
 			got, err := verify.CheckProof(p.Marshal(), verify.ProofOptions{Keys: public(keys[0])})
-			if err != nil || got.LaterKeysOnly != c.later {
-				t.Errorf("scope %s, leaf %d: %+v, %v", scope, c.index, got, err)
+			if err != nil || got.LaterKeysOnly {
+				t.Errorf("scope %s, leaf %d: %v", scope, index, err)
+			}
+			// Whoever trusts the last key only has nobody else to rely on.
+			got, err = verify.CheckProof(p.Marshal(), verify.ProofOptions{Keys: public(keys[2])})
+			if err != nil || got.LaterKeysOnly != (index < 14) {
+				t.Errorf("the last key, scope %s, leaf %d: %t, %v", scope, index, got.LaterKeysOnly, err)
 			}
 		}
 	}
-	// Whoever has the last key leaves the signature away.
-	w := writeKeys(t, rotation.Options{}, keys...)
-	p := proveLeaf(t, w, 3)
-	parsed, err := segment.ParseEvent(p.Line)
-	if err != nil {
-		t.Fatal(err)
+}
+
+// Whoever has a later key cannot prove an event that the log did not hold before it had
+// that key, whether with or without a signature.
+func TestProofByTheThiefOfALaterKey(t *testing.T) {
+	keys := threeKeys(t)
+	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+		w := writeKeys(t, rotation.Options{Scope: scope}, keys...)
+		p, other := proveLeaf(t, w, 3), proveLeaf(t, w, 2)
+		parsed, err := segment.ParseEvent(p.Line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		forged := append(segment.AppendEventStart(nil), bytes.Replace(parsed.Canonical, []byte("user-001"), []byte("user-999"), 1)...)
+		lines := map[string][]byte{
+			"without a signature":      segment.AppendNoSignature(bytes.Clone(forged)),
+			"as if signing had failed": segment.AppendNullSignature(bytes.Clone(forged)),
+			"another event's place":    other.Line,
+			"in its own place":         p.Line,
+		}
+		paths := map[string][]tlog.Hash{
+			"no path":               nil,
+			"the path of the place": p.KeyChangePath,
+			"another path":          other.KeyChangePath,
+			"a path too long":       append(slices.Clone(p.KeyChangePath), tlog.Hash{}),
+		}
+		for line, content := range lines {
+			for path, hashes := range paths {
+				f := forge(t, p, content, keys[2])
+				f.KeyChangePath = hashes
+				got, err := verify.CheckProof(f.Marshal(), verify.ProofOptions{Keys: public(keys[0])})
+				if line == "in its own place" && path == "the path of the place" {
+					if err != nil {
+						t.Errorf("what is in the log: %v", err)
+					}
+					continue
+				}
+				if !errors.Is(err, verify.ErrProofFails) {
+					t.Errorf("scope %s, %s, %s: %+v, %v", scope, line, path, got, err)
+				}
+			}
+		}
+		// A path without a key change to lead to.
+		last := proveLeaf(t, w, 14)
+		last.KeyChangePath = p.KeyChangePath
+		if _, err := verify.CheckProof(last.Marshal(), verify.ProofOptions{Keys: public(keys[0])}); !errors.Is(err, verify.ErrProofFails) {
+			t.Errorf("a path that leads nowhere: %v", err)
+		}
 	}
-	start := append(segment.AppendEventStart(nil), parsed.Canonical...)
-	for _, line := range [][]byte{segment.AppendNoSignature(bytes.Clone(start)), segment.AppendNullSignature(bytes.Clone(start))} {
-		got, err := verify.CheckProof(forge(t, p, line, keys[2]).Marshal(), verify.ProofOptions{Keys: public(keys[0])})
-		if err != nil || !got.LaterKeysOnly {
-			t.Errorf("%+v, %v", got, err)
+}
+
+// What bounds a key holds for proofs.
+func TestProofByRevokedKeys(t *testing.T) {
+	keys, beside := threeKeys(t), signingtest.New(t, signing.Ed25519)
+	w := writeKeys(t, rotation.Options{CheckpointSigner: beside}, keys...)
+	second, third := w.firstIndex(t, 1), w.firstIndex(t, 2)
+	size := w.check(t).TreeSize
+	time := func(hour int) *trust.Point {
+		return &trust.Point{Time: time.Date(2026, 11, 23, hour, 0, 0, 0, time.UTC)}
+	}
+	one := func(k *signing.Signer, revoked *trust.Point) trust.Keys {
+		return trust.Keys{{Public: k.Public(), Revoked: revoked}}
+	}
+	for name, c := range map[string]struct {
+		index uint64
+		o     verify.ProofOptions
+		want  error
+	}{
+		"none is":                                 {3, verify.ProofOptions{Trust: one(keys[0], nil)}, nil},
+		"the first, after it was left":            {3, verify.ProofOptions{Trust: one(keys[0], atLeaf(second+1))}, nil},
+		"the first, before it introduced":         {3, verify.ProofOptions{Trust: one(keys[0], atLeaf(second))}, verify.ErrWrongKey},
+		"the first, before the event":             {3, verify.ProofOptions{Keys: public(keys[2]), Trust: one(keys[0], atLeaf(3))}, verify.ErrProofFails},
+		"the last, before its checkpoint":         {14, verify.ProofOptions{Trust: one(keys[2], atLeaf(size-1))}, verify.ErrProofFails},
+		"the last, after its checkpoint":          {14, verify.ProofOptions{Trust: one(keys[2], atLeaf(size))}, nil},
+		"the last, the first is given":            {3, verify.ProofOptions{Keys: public(keys[0]), Trust: one(keys[2], atLeaf(third))}, verify.ErrProofFails},
+		"the second, before it introduced":        {3, verify.ProofOptions{Keys: public(keys[0]), Trust: one(keys[1], atLeaf(third))}, verify.ErrWrongKey},
+		"the checkpoint key alone":                {14, verify.ProofOptions{Trust: one(beside, atLeaf(14))}, verify.ErrProofFails},
+		"the checkpoint key beside the other":     {14, verify.ProofOptions{Keys: public(keys[0]), Trust: one(beside, atLeaf(14))}, nil},
+		"the last, at a time after the event":     {14, verify.ProofOptions{Trust: one(keys[2], time(11))}, nil},
+		"the last, at a time before the event":    {14, verify.ProofOptions{Trust: one(keys[2], time(10))}, verify.ErrProofFails},
+		"the first, at a time that is not shown":  {3, verify.ProofOptions{Trust: one(keys[0], time(11))}, verify.ErrWrongKey},
+		"the first, at a time that is shown":      {14, verify.ProofOptions{Keys: public(keys[1]), Trust: one(keys[0], time(11))}, nil},
+		"the first, not valid yet":                {3, verify.ProofOptions{Trust: trust.Keys{{Public: keys[0].Public(), From: atLeaf(4)}}}, verify.ErrProofFails},
+		"the last, not valid at the event's leaf": {3, verify.ProofOptions{Keys: public(keys[0]), Trust: trust.Keys{{Public: keys[2].Public(), From: atLeaf(third)}}}, nil},
+	} {
+		_, err := verify.CheckProof(proveLeaf(t, w, c.index).Marshal(), c.o)
+		if !errors.Is(err, c.want) || err == nil != (c.want == nil) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

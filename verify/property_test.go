@@ -12,6 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -27,7 +28,7 @@ var variety = sync.OnceValue(func() []func(testing.TB) *written {
 				var w *written
 				all = append(all, func(t testing.TB) *written {
 					if w == nil {
-						w = write(t, rotation.Options{Scope: scope, Signer: newSigner(t, a), MaxSegmentBytes: 2500}, 2, 1, 3, 1, 1, 2, 4, 1, 1, 1)
+						w = write(t, rotation.Options{Scope: scope, Signer: signingtest.New(t, a), MaxSegmentBytes: 2500}, 2, 1, 3, 1, 1, 2, 4, 1, 1, 1)
 						if c != segment.None {
 							for _, name := range w.names[:len(w.names)-1] {
 								w.compress(t, name, c)
@@ -192,7 +193,7 @@ func mutateBytes(rt *rapid.T, w *written, i int) string {
 }
 
 func FuzzSegment(f *testing.F) {
-	w := write(f, rotation.Options{Scope: segment.ScopeCheckpoint, Signer: newSigner(f, signing.Ed25519)}, 1, 2)
+	w := write(f, rotation.Options{Scope: segment.ScopeCheckpoint, Signer: signingtest.New(f, signing.Ed25519)}, 1, 2)
 	whole := w.fsys[w.names[0]].Data
 	f.Add(whole)
 	f.Add(whole[:len(whole)/2])

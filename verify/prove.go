@@ -91,8 +91,10 @@ func prove(ctx context.Context, fsys fs.FS, q Query) (*proof.Inclusion, error) {
 			if err != nil {
 				return nil, err
 			}
-			p.KeyChanges, err = keyChangesFor(fsys, c.Size)
-			return p, err
+			if p.KeyChanges, err = keyChangesFor(fsys, c.Size); err != nil {
+				return nil, err
+			}
+			return p, leadToKeyChange(p, tree)
 		}
 	}
 	return nil, ErrUnprovable
@@ -257,7 +259,10 @@ func hasCosignatures(note []byte) bool {
 	if err != nil {
 		return false
 	}
-	_, signatures, _ := bytes.Cut(note, []byte("\n\n"))
+	_, signatures, err := signing.SplitNote(note)
+	if err != nil {
+		return false
+	}
 	for line := range bytes.Lines(signatures) {
 		if !bytes.HasPrefix(line, []byte("\u2014 "+c.Origin+" ")) {
 			return true
@@ -277,11 +282,38 @@ func complete(p *proof.Inclusion, tree *proof.Tree, note []byte) error {
 	if err != nil {
 		return err
 	}
-	if tlog.CheckRecord(path, int64(c.Size), tlog.Hash(c.Root), int64(p.Index), tlog.RecordHash(p.Line)) != nil {
+	if !within(path, c.Size, c.Root, p) {
 		return ErrUnprovable
 	}
 	p.Path, p.Checkpoint = path, note
 	return nil
+}
+
+// leadToKeyChange adds the path to the first key change behind the event, which the key
+// signed that the log had until then: whoever comes by a later one cannot make it up.
+func leadToKeyChange(p *proof.Inclusion, tree *proof.Tree) error {
+	for _, text := range p.KeyChanges {
+		n, err := signing.OpenKeyChange(text)
+		if err != nil {
+			return err // it has been checked
+		}
+		if n.Index <= p.Index {
+			continue
+		}
+		if p.KeyChangePath, err = tlog.ProveRecord(int64(n.Index), int64(p.Index), tree); err != nil {
+			return damaged(err)
+		}
+		if !within(p.KeyChangePath, n.Index, n.Root, p) {
+			return fmt.Errorf("%w: the change of the key at leaf %d is of another tree", ErrUnprovable, n.Index)
+		}
+		break
+	}
+	return nil
+}
+
+// within reports whether a path leads from a proof's line to a tree's root.
+func within(path tlog.RecordProof, size uint64, root [32]byte, p *proof.Inclusion) bool {
+	return tlog.CheckRecord(path, int64(size), tlog.Hash(root), int64(p.Index), tlog.RecordHash(p.Line)) == nil
 }
 
 // keyChangesFor returns the key changes that lead to the signer of the checkpoint of a

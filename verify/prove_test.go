@@ -14,8 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/mod/sumdb/tlog"
-
+	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -146,7 +145,7 @@ func TestProofFollowsKeys(t *testing.T) {
 				t.Errorf("leaf %d with the key %s: %v", index, k.Public().ID(), err)
 			}
 		}
-		if _, err := verify.CheckProof(p.Marshal(), verify.ProofOptions{Keys: public(newSigner(t, signing.Ed25519))}); !errors.Is(err, verify.ErrWrongKey) {
+		if _, err := verify.CheckProof(p.Marshal(), verify.ProofOptions{Keys: public(signingtest.New(t, signing.Ed25519))}); !errors.Is(err, verify.ErrWrongKey) {
 			t.Errorf("leaf %d with a stranger's key: %v", index, err)
 		}
 		p.KeyChanges = p.KeyChanges[1:]
@@ -175,39 +174,7 @@ func TestProofByALaterKey(t *testing.T) {
 	for _, keyID := range []string{thief.Public().ID(), parsed.KeyID} {
 		line := segment.AppendSignature(append(segment.AppendEventStart(nil), canonical...), signature, keyID)
 		// A tree of one's own making, in which the line is in the right place.
-		var all []tlog.Hash
-		reader := tlog.HashReaderFunc(func(indexes []int64) (hashes []tlog.Hash, _ error) {
-			for _, i := range indexes {
-				hashes = append(hashes, all[i])
-			}
-			return hashes, nil
-		})
-		c, err := signing.ParseCheckpoint(p.Checkpoint)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i := range int64(c.Size) {
-			leaf := tlog.Hash{byte(i)}
-			if uint64(i) == p.Index {
-				leaf = tlog.RecordHash(line)
-			}
-			more, err := tlog.StoredHashesForRecordHash(i, leaf, reader)
-			if err != nil {
-				t.Fatal(err)
-			}
-			all = append(all, more...)
-		}
-		root, err := tlog.TreeHash(int64(c.Size), reader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		forged := &proof.Inclusion{Line: line, KeyChanges: p.KeyChanges, Index: p.Index}
-		if forged.Path, err = tlog.ProveRecord(int64(c.Size), int64(p.Index), reader); err != nil {
-			t.Fatal(err)
-		}
-		if forged.Checkpoint, err = signing.SignCheckpoint(c.Origin, c.Size, root, thief); err != nil {
-			t.Fatal(err)
-		}
+		forged := forge(t, p, line, thief)
 		if _, err := verify.CheckProof(forged.Marshal(), verify.ProofOptions{Keys: public(keys[0])}); !errors.Is(err, verify.ErrProofFails) {
 			t.Errorf("a forged proof, the event under the key %s: %v", keyID, err)
 		}

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -39,7 +40,7 @@ func BenchmarkProve(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		s := newSigner(b, signing.ECDSAP256)
+		s := signingtest.New(b, signing.ECDSAP256)
 		dir := filepath.Join(b.TempDir(), "log")
 		if *proveKeep != "" {
 			dir = filepath.Join(*proveKeep, size)
@@ -82,7 +83,7 @@ func BenchmarkProve(b *testing.B) {
 // BenchmarkCheckManyKeys checks a proof that leads over so many changes of the key.
 func BenchmarkCheckManyKeys(b *testing.B) {
 	const most = 3000
-	first := newSigner(b, signing.Ed25519)
+	first := signingtest.New(b, signing.Ed25519)
 	w := write(b, rotation.Options{Scope: segment.ScopeCheckpoint, Signer: first}, most+1)
 	p := proveLeaf(b, w, most)
 	c, err := signing.ParseCheckpoint(p.Checkpoint)
@@ -91,7 +92,7 @@ func BenchmarkCheckManyKeys(b *testing.B) {
 	}
 	last := first
 	for i := 1; i <= most; i++ {
-		next := newSigner(b, signing.Ed25519)
+		next := signingtest.New(b, signing.Ed25519)
 		n, err := signing.SignKeyChange(c.Origin, uint64(i), [32]byte{}, last, next)
 		if err != nil {
 			b.Fatal(err)

@@ -59,7 +59,7 @@ func (c *checker) pruned(first point) (*prunedHistory, error) {
 			return nil, err
 		}
 		one, err := segment.ParsePrunedRange(line)
-		if err == nil && one.Size <= tree.Size() && tree.Size() > 0 {
+		if err == nil && one.Size <= tree.Size() {
 			err = fmt.Errorf("its size, %d, is not above the one before", one.Size)
 		}
 		if err == nil {

@@ -12,10 +12,12 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/trust"
 )
 
 // MaxReceipts is how many receipts a [ReceiptSet] takes.
@@ -39,6 +41,8 @@ type receiptNote struct {
 	signing.Checkpoint
 	first place
 	count int
+	// lowest is the lowest leaf index of theirs.
+	lowest uint64
 }
 
 // place is where a receipt was read.
@@ -52,6 +56,7 @@ type claimedEvent struct {
 
 type brokenReceipt struct {
 	origin, why string
+	place       place
 }
 
 func (s *ReceiptSet) say(p place) string { return fmt.Sprintf("%s:%d", s.files[p.file], p.line) }
@@ -103,24 +108,25 @@ func (s *ReceiptSet) add(r *receipt.Receipt, at place) error {
 	s.number++
 	c, err := r.Check()
 	if err != nil {
-		s.broken = append(s.broken, brokenReceipt{c.Origin, fmt.Sprintf("the receipt at %s does not prove what it says, and has been changed since it was written: %v", s.say(at), err)})
+		s.broken = append(s.broken, brokenReceipt{c.Origin, fmt.Sprintf("the receipt at %s does not prove what it says, and has been changed since it was written: %v", s.say(at), err), at})
 		return nil
 	}
 	if r.EventID != "" {
 		one := claimedEvent{maphash.String(idSeed, r.EventID), at}
 		if other, ok := s.byLeaf[r.LeafHash]; ok && other.id != one.id {
-			s.broken = append(s.broken, brokenReceipt{c.Origin, fmt.Sprintf("the receipt at %s names another event for leaf %d than that at %s", s.say(at), r.Index, s.say(other.place))})
+			s.broken = append(s.broken, brokenReceipt{c.Origin, fmt.Sprintf("the receipt at %s names another event for leaf %d than that at %s", s.say(at), r.Index, s.say(other.place)), at})
 		} else if !ok {
 			s.byLeaf[r.LeafHash] = one
 		}
 	}
 	note := s.byNote[string(r.Checkpoint)]
 	if note == nil {
-		note = &receiptNote{Checkpoint: c, first: at}
+		note = &receiptNote{Checkpoint: c, first: at, lowest: r.Index}
 		s.notes = append(s.notes, note)
 		s.byNote[string(r.Checkpoint)] = note
 	}
 	note.count++
+	note.lowest = min(note.lowest, r.Index)
 	return nil
 }
 
@@ -154,6 +160,11 @@ func (s *ReceiptSet) origins() map[string]string {
 	for _, n := range s.notes {
 		if all[n.Origin] == "" {
 			all[n.Origin] = s.say(n.first)
+		}
+	}
+	for _, b := range s.broken {
+		if all[b.origin] == "" {
+			all[b.origin] = s.say(b.place)
 		}
 	}
 	return all
@@ -205,7 +216,7 @@ func (f *follower) compareReceipt(l *checked) {
 	}
 	f.add(Finding{
 		Kind: ReceiptInvalid, Severity: Tampering, Index: f.index(), EventID: clip(l.sum.ID, maxID),
-		Message: fmt.Sprintf("the receipt at %s is for this leaf, but names another event: it has been changed, or whoever wrote it deceived its holder", s.say(one.place)),
+		Message: fmt.Sprintf("the receipt at %s is for this leaf, but names another event than it is, if it is one: it has been changed, or whoever wrote it deceived its holder", s.say(one.place)),
 	})
 }
 
@@ -221,9 +232,11 @@ type ReceiptsProven struct {
 // Check checks the receipts by themselves, without a log: that each leads from its leaf to
 // a checkpoint that a trusted key has signed. The error wraps [ErrProofFails] if one does
 // not, and [ErrWrongKey] if the key of one is not among those given, as it may be where
-// the log has changed its key: the log leads from one key to the next, a receipt does not.
-func (s *ReceiptSet) Check(keys []*signing.PublicKey) (*ReceiptsProven, error) {
-	if len(keys) == 0 {
+// the log has changed its key: the log leads from one key to the next, a receipt does not. Nor
+// does it say when it was signed: a key with a bound in time that it may have passed does not
+// count.
+func (s *ReceiptSet) Check(keys []*signing.PublicKey, bounded trust.Keys) (*ReceiptsProven, error) {
+	if keys = trustedKeys(keys, bounded); len(keys) == 0 {
 		return nil, errors.New("check receipts: no trusted key given")
 	}
 	if s.number == 0 {
@@ -233,9 +246,11 @@ func (s *ReceiptSet) Check(keys []*signing.PublicKey) (*ReceiptsProven, error) {
 		return nil, fmt.Errorf("%w: %s", ErrProofFails, b.why)
 	}
 	origins, signers := map[string]bool{}, map[string]bool{}
-	keys = once(keys)
 	for _, n := range s.notes {
 		_, by, err := signing.OpenCheckpoint(n.Note, n.Origin, keys)
+		if err == nil {
+			by, err = permitted(bounded, by, n.lowest, n.Size-1, time.Time{})
+		}
 		switch {
 		case errors.Is(err, signing.ErrNoTrustedSignature):
 			return nil, fmt.Errorf("%w: the receipt at %s: %w", ErrWrongKey, s.say(n.first), err)

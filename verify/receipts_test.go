@@ -17,6 +17,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
+	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/receipt/issuer"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -29,7 +31,7 @@ import (
 func withReceipts(t testing.TB, commits ...int) (o rotation.Options, w *written, receipts []byte) {
 	t.Helper()
 	dir := t.TempDir()
-	o = rotation.Options{Directory: filepath.Join(dir, "log"), Origin: "test.example/auditlog", MaxSegmentBytes: 4000, Signer: newSigner(t, signing.ECDSAP256)}
+	o = rotation.Options{Directory: filepath.Join(dir, "log"), Origin: "test.example/auditlog", MaxSegmentBytes: 4000, Signer: signingtest.New(t, signing.ECDSAP256)}
 	w = write(t, o, commits...)
 	newest := w.names[len(w.names)-1]
 	i, err := issuer.Open(issuer.Options{Log: o.Directory, Origin: o.Origin, Directory: filepath.Join(dir, "receipts"), MaxFileBytes: 1 << 30})
@@ -116,7 +118,7 @@ func TestReceiptsThatTheLogDoesNotHonor(t *testing.T) {
 	})
 	t.Run("another key", func(t *testing.T) {
 		o := o
-		o.Directory, o.Signer = filepath.Join(t.TempDir(), "log"), newSigner(t, signing.ECDSAP256)
+		o.Directory, o.Signer = filepath.Join(t.TempDir(), "log"), signingtest.New(t, signing.ECDSAP256)
 		r := write(t, o, 5, 1).checkReceipts(t, receipts)
 		require.NotEmpty(t, bad(r))
 		assert.Contains(t, bad(r)[0].Message, "is not one of this log, or has been changed")
@@ -137,7 +139,7 @@ func TestReceiptsThatWereChanged(t *testing.T) {
 		"the index":    {func(r *receipt.Receipt) { r.Index-- }, "does not prove what it says"},
 		"the leaf":     {func(r *receipt.Receipt) { r.LeafHash[3] ^= 1 }, "does not prove what it says"},
 		"the path":     {func(r *receipt.Receipt) { r.Path[0][3] ^= 1 }, "does not prove what it says"},
-		"the event id": {func(r *receipt.Receipt) { r.EventID = "id-000" }, "the receipt at r.jsonl:1 is for this leaf, but names another event"},
+		"the event id": {func(r *receipt.Receipt) { r.EventID = "id-000" }, "the receipt at r.jsonl:1 is for this leaf, but names another event than it is"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			changed := *one
@@ -158,6 +160,39 @@ func TestReceiptsThatWereChanged(t *testing.T) {
 	s := &verify.ReceiptSet{}
 	assert.ErrorContains(t, s.Read("r.jsonl", strings.NewReader(string(lines[0])+"{}\n")), "r.jsonl:2: not a receipt")
 	assert.ErrorContains(t, s.Read("r.jsonl", strings.NewReader(strings.Repeat("x", 1<<20))), "r.jsonl:1: not a receipt")
+}
+
+// A receipt for a leaf that is no event at all is none: whoever has the log can make one,
+// which leads to a checkpoint of the log.
+func TestReceiptOfAHeader(t *testing.T) {
+	_, w, receipts := withReceipts(t, 5, 3)
+	one, err := receipt.Parse(bytes.SplitAfter(receipts, []byte("\n"))[0])
+	require.NoError(t, err)
+	// The event's path has its sibling first; that of leaf 0 is of leaves 1, 2 to 3, …
+	lines := w.lines(0)
+	var leaves []merkle.Hash
+	for _, line := range lines {
+		if segment.KindOf(line) == segment.KindCheckpoint {
+			note, err := segment.ParseCheckpoint(bytes.TrimSuffix(line, []byte("\n")))
+			require.NoError(t, err)
+			if bytes.Equal(note, one.Checkpoint) {
+				break
+			}
+			continue
+		}
+		leaves = append(leaves, merkle.LeafHash(bytes.TrimSuffix(line, []byte("\n"))))
+	}
+	var paths receipt.Paths
+	paths.Set(&merkle.Frontier{}, leaves)
+	one.Index, one.LeafHash = 0, leaves[0]
+	one.Path, err = paths.Of(0)
+	require.NoError(t, err)
+	_, err = one.Check()
+	require.NoError(t, err, "it proves that leaf")
+	found := bad(w.checkReceipts(t, append(one.Append(nil), '\n')))
+	require.Len(t, found, 1)
+	assert.Equal(t, verify.ReceiptInvalid, found[0].Kind)
+	assert.Equal(t, 1, found[0].Line)
 }
 
 // A flood of receipts that are not honoured takes no more room than other findings.
@@ -205,4 +240,13 @@ func TestReceiptsOfATree(t *testing.T) {
 	require.True(t, s.TamperingDetected)
 	assert.Equal(t, verify.ReceiptUnfulfilled, s.Findings[0].Kind)
 	assert.Contains(t, s.Findings[0].Message, `of the log "test.example/auditlog", but there is no log of that origin`)
+
+	// Nor is it missed less if its receipts have been changed.
+	changed, err := receipt.Parse(bytes.SplitAfter(receipts, []byte("\n"))[0])
+	require.NoError(t, err)
+	changed.LeafHash[0] ^= 1
+	o.Receipts = readReceipts(t, append(changed.Append(nil), '\n'))
+	s, err = verify.Tree(t.Context(), gone, o, each)
+	require.NoError(t, err)
+	assert.True(t, s.TamperingDetected)
 }

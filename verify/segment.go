@@ -189,7 +189,9 @@ func (f *follower) begin(r *segment.Reader) (again []byte, err error) {
 	f.group.before = f.tree
 	f.meet()
 	f.judgeAuthority()
-	f.addLeaf(&checked{leaf: merkle.LeafHash(line)}, false)
+	leaf := &checked{leaf: merkle.LeafHash(line)}
+	f.compareReceipt(leaf)
+	f.addLeaf(leaf, false)
 	return nil, nil
 }
 
@@ -202,6 +204,7 @@ func (f *follower) judgeAuthority() {
 	if kind, why := a.judge(index, f.header.Created); kind != "" {
 		f.add(Finding{Kind: kind, Severity: Tampering, Line: 1, Index: &index, Message: why})
 	}
+	f.watch(index, f.header.Created)
 }
 
 func (f *follower) invalid(format string, args ...any) {

@@ -20,6 +20,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -81,7 +82,7 @@ func same(t *testing.T, what string, got, want []string) {
 }
 
 func TestTreeOfGoodLogs(t *testing.T) {
-	s := newSigner(t, signing.ECDSAP256)
+	s := signingtest.New(t, signing.ECDSAP256)
 	f := forest{"README": {}, "x/notes": {}}
 	f.plant("a", of(t, s, "fleet/a", 1, 2).fsys).plant("pods/0/b", of(t, s, "fleet/b", 3).fsys).plant("pods/1/b", of(t, s, "fleet/c", 4).fsys)
 	sum, logs := tree(t, f, verify.Options{Keys: []*signing.PublicKey{s.Public()}})
@@ -98,11 +99,11 @@ func TestTreeOfGoodLogs(t *testing.T) {
 
 // Each way of meddling with a tree of logs is found where it was done.
 func TestTreeTampering(t *testing.T) {
-	signer := newSigner(t, signing.Ed25519)
+	signer := signingtest.New(t, signing.Ed25519)
 	a, b := of(t, signer, "fleet/a", 2, 2, 2, 2), of(t, signer, "fleet/b", 3, 3)
 	longer := load(t, copyOf(t, a), signer)
 	appended := of(t, signer, "fleet/a", 2, 2, 2, 3)
-	stranger := of(t, newSigner(t, signing.Ed25519), "fleet/a", 1)
+	stranger := of(t, signingtest.New(t, signing.Ed25519), "fleet/a", 1)
 	for _, tt := range []struct {
 		name     string
 		do       func(f forest)
@@ -197,7 +198,7 @@ func prefix(t testing.TB, w *written, n int) fstest.MapFS {
 
 // What cannot be looked into keeps the rest from nothing, and is told of.
 func TestTreeThatCannotBeReadWhole(t *testing.T) {
-	s := newSigner(t, signing.ECDSAP256)
+	s := signingtest.New(t, signing.ECDSAP256)
 	root := t.TempDir()
 	put := func(dir string, w *written) {
 		if err := os.CopyFS(filepath.Join(root, dir), w.fsys); err != nil {
@@ -260,7 +261,7 @@ func (u unreadable) ReadDir(name string) ([]fs.DirEntry, error) {
 }
 
 func TestTreeWithAnUnreadableDirectory(t *testing.T) {
-	s := newSigner(t, signing.ECDSAP256)
+	s := signingtest.New(t, signing.ECDSAP256)
 	f := forest{"closed/x": {}}.plant("a", of(t, s, "fleet/a", 1).fsys)
 	sum, err := verify.Tree(t.Context(), unreadable{fstest.MapFS(f), "closed"}, verify.Options{}, func(verify.TreeLog) error { return nil })
 	if err != nil || sum.Complete() || sum.Good != 1 {
@@ -273,7 +274,7 @@ func TestTreeWithAnUnreadableDirectory(t *testing.T) {
 }
 
 func TestTreeErrors(t *testing.T) {
-	s := newSigner(t, signing.ECDSAP256)
+	s := signingtest.New(t, signing.ECDSAP256)
 	good := forest{}.plant("a", of(t, s, "fleet/a", 1).fsys)
 	own := errors.New("my own")
 	canceled, cancel := context.WithCancel(t.Context())
@@ -303,7 +304,7 @@ func TestTreeErrors(t *testing.T) {
 
 // Findings are bounded, and counted.
 func TestTreeFindingsAreBounded(t *testing.T) {
-	s := newSigner(t, signing.ECDSAP256)
+	s := signingtest.New(t, signing.ECDSAP256)
 	f := forest{}.plant("a", of(t, s, "fleet/a", 1).fsys)
 	for i := range 30 {
 		f[fmt.Sprintf("x%d/y", i)] = &fstest.MapFile{}
@@ -316,7 +317,7 @@ func TestTreeFindingsAreBounded(t *testing.T) {
 
 // Many copies of one log cost a look at each, not at each pair.
 func TestTreeOfManyForks(t *testing.T) {
-	s := newSigner(t, signing.Ed25519)
+	s := signingtest.New(t, signing.Ed25519)
 	f := forest{}
 	for i := range 70 {
 		f.plant(fmt.Sprintf("f%02d", i), of(t, s, "fleet/a", 1).fsys)
@@ -330,7 +331,7 @@ func TestTreeOfManyForks(t *testing.T) {
 // Wherever logs lie, each is found once, and a kept checkpoint of each is found extended;
 // without any one of them its checkpoint tells.
 func TestTreeFindsEveryLog(t *testing.T) {
-	s := newSigner(t, signing.Ed25519)
+	s := signingtest.New(t, signing.Ed25519)
 	var all []*written
 	var notes [][]byte
 	for i := range 4 {

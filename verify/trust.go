@@ -15,7 +15,9 @@ import (
 func (o *Options) trusted() []*signing.PublicKey {
 	keys := slices.Clone(o.Keys)
 	for _, k := range o.Trust {
-		keys = append(keys, k.Public)
+		if k.Public != nil {
+			keys = append(keys, k.Public)
+		}
 	}
 	return once(keys)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -131,7 +132,7 @@ func TestSelfAttestedLogHasOneOwner(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stranger := newSigner(t, signing.Ed25519)
+	stranger := signingtest.New(t, signing.Ed25519)
 	h.Keys = []segment.Key{segment.KeyOf(stranger.Public())}
 	canonical := own("opened", `{"action":"opened"}`)
 	sig, err := stranger.Sign(canonical)

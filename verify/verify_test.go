@@ -18,6 +18,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -29,7 +30,7 @@ func eachKind(t *testing.T, f func(t *testing.T, o rotation.Options)) {
 	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
 		for _, a := range []signing.Algorithm{signing.ECDSAP256, signing.Ed25519} {
 			t.Run(fmt.Sprintf("%s/%s", scope, a), func(t *testing.T) {
-				f(t, rotation.Options{Scope: scope, Signer: newSigner(t, a)})
+				f(t, rotation.Options{Scope: scope, Signer: signingtest.New(t, a)})
 			})
 		}
 	}
@@ -285,7 +286,7 @@ func TestEveryByteCounts(t *testing.T) {
 	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
 			t.Parallel()
-			w := write(t, rotation.Options{Scope: scope, Signer: newSigner(t, signing.Ed25519), MaxSegmentBytes: 1500}, 1, 1)
+			w := write(t, rotation.Options{Scope: scope, Signer: signingtest.New(t, signing.Ed25519), MaxSegmentBytes: 1500}, 1, 1)
 			if len(w.names) < 2 {
 				t.Fatal("no sealed segment")
 			}
@@ -318,7 +319,7 @@ func TestEveryByteCounts(t *testing.T) {
 }
 
 func TestKeptCheckpoints(t *testing.T) {
-	signer := newSigner(t, signing.ECDSAP256)
+	signer := signingtest.New(t, signing.ECDSAP256)
 	w := write(t, rotation.Options{Signer: signer, MaxSegmentBytes: 3000}, 1, 1, 1, 1, 1, 1)
 	options := func(notes ...[]byte) verify.Options {
 		return verify.Options{Keys: []*signing.PublicKey{signer.Public()}, Checkpoints: notes}
@@ -349,7 +350,7 @@ func TestKeptCheckpoints(t *testing.T) {
 		"larger than the log": sign("test.example/auditlog", 1000, signer),
 		"of another history":  sign("test.example/auditlog", 4, signer),
 		"of another log":      sign("other.example/auditlog", 4, signer),
-		"of another key":      sign("test.example/auditlog", 4, newSigner(t, signing.ECDSAP256)),
+		"of another key":      sign("test.example/auditlog", 4, signingtest.New(t, signing.ECDSAP256)),
 	} {
 		if found := kinds(bad(check(t, w.fsys, options(note)))); !slices.Contains(found, verify.Rollback) {
 			t.Errorf("%s: %q", name, found)
@@ -372,7 +373,7 @@ func TestKeptCheckpoints(t *testing.T) {
 
 func TestKeys(t *testing.T) {
 	w := write(t, rotation.Options{}, 2)
-	other := newSigner(t, signing.Ed25519).Public()
+	other := signingtest.New(t, signing.Ed25519).Public()
 	if _, err := verify.Log(t.Context(), w.fsys, verify.Options{Keys: []*signing.PublicKey{other}}); !errors.Is(err, verify.ErrWrongKey) {
 		t.Errorf("with another key: %v", err)
 	}
@@ -380,7 +381,7 @@ func TestKeys(t *testing.T) {
 		t.Errorf("with one more key: %+v", r.Findings)
 	}
 	// Somebody continues the log with a key of his own.
-	forged := write(t, rotation.Options{Signer: newSigner(t, signing.ECDSAP256), MaxSegmentBytes: 1}, 2, 1)
+	forged := write(t, rotation.Options{Signer: signingtest.New(t, signing.ECDSAP256), MaxSegmentBytes: 1}, 2, 1)
 	w.fsys[forged.names[1]] = forged.fsys[forged.names[1]]
 	if r := w.check(t); !r.TamperingDetected {
 		t.Error("a segment signed by a stranger was taken")
@@ -388,7 +389,7 @@ func TestKeys(t *testing.T) {
 }
 
 func TestSplices(t *testing.T) {
-	signer := newSigner(t, signing.ECDSAP256)
+	signer := signingtest.New(t, signing.ECDSAP256)
 	a := write(t, rotation.Options{Signer: signer, MaxSegmentBytes: 3000}, 1, 1, 1, 1, 1, 1)
 	b := write(t, rotation.Options{Signer: signer, MaxSegmentBytes: 3000, Origin: "other.example/log"}, 1, 1, 1, 1, 1, 1)
 	t.Run("segment of another log", func(t *testing.T) {
@@ -466,7 +467,7 @@ func writePruned(t *testing.T, o rotation.Options) *written {
 }
 
 func TestDuplicateIDs(t *testing.T) {
-	signer := newSigner(t, signing.ECDSAP256)
+	signer := signingtest.New(t, signing.ECDSAP256)
 	dir := filepath.Join(t.TempDir(), "log")
 	o := rotation.Options{Directory: dir, Origin: "o", Signer: signer, Scope: segment.ScopeEvent}
 	l, err := rotation.Open(t.Context(), o)

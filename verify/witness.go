@@ -38,6 +38,14 @@ type claim struct {
 	proof      tlog.TreeProof
 	vouches    []vouch
 	forged     []string // what is wrong with cosignatures of witnesses that were given
+	refused    []refusal
+}
+
+// refusal is why a cosignature of a witness that was given does not count.
+type refusal struct {
+	witness int // in Options.Witnesses
+	kind    Kind
+	why     string
 }
 
 // vouch is a cosignature of a witness that was given.
@@ -77,7 +85,7 @@ func (c *checker) claimIn(log []byte) *claim {
 		k.bad = fmt.Sprintf("a consistency proof of %d hashes", len(says.Proof))
 		return k
 	}
-	k.vouches, k.forged = c.vouchesIn(checkpoint)
+	k.vouches, k.forged, k.refused = c.vouchesIn(checkpoint)
 	for _, h := range says.Proof {
 		if len(h) != tlog.HashSize {
 			k.bad = "a hash of the proof is not one"
@@ -91,18 +99,26 @@ func (c *checker) claimIn(log []byte) *claim {
 }
 
 // vouchesIn returns the cosignatures on a checkpoint of the witnesses that were given,
-// and what is wrong with others that bear their names.
-func (c *checker) vouchesIn(checkpoint signing.Checkpoint) (good []vouch, forged []string) {
+// what is wrong with others that bear their names, and those that a witness's key may not
+// have made.
+func (c *checker) vouchesIn(checkpoint signing.Checkpoint) (good []vouch, forged []string, refused []refusal) {
 	for i, w := range c.o.Witnesses {
 		cosignature, err := w.Cosignature(checkpoint.Note)
 		switch {
-		case err == nil:
-			good = append(good, vouch{witness: i, size: checkpoint.Size, time: cosignature.Time})
-		case !errors.Is(err, witness.ErrNoCosignature):
+		case errors.Is(err, witness.ErrNoCosignature):
+			continue
+		case err != nil:
 			forged = append(forged, err.Error())
+			continue
 		}
+		kind, why := objection(c.o.Trust.FindWitness(w), max(checkpoint.Size, 1)-1, cosignature.Time)
+		if kind != "" {
+			refused = append(refused, refusal{i, kind, "a cosignature does not count: " + why})
+			continue
+		}
+		good = append(good, vouch{witness: i, size: checkpoint.Size, time: cosignature.Time})
 	}
-	return good, forged
+	return good, forged, refused
 }
 
 // claim takes in a claim. It counts once a signed checkpoint covers the event.
@@ -116,6 +132,13 @@ func (f *follower) claim(k *claim, index uint64, id string) {
 	}
 	for _, why := range k.forged {
 		say(CosignatureInvalid, "%s", why)
+	}
+	for _, r := range k.refused {
+		name := f.c.o.Witnesses[r.witness].String()
+		if !slices.Contains(f.objected, name) { // once for each segment
+			f.objected = append(f.objected, name)
+			f.add(Finding{Kind: r.kind, Severity: Warning, Index: &index, EventID: id, Message: r.why})
+		}
 	}
 	if !f.anchored {
 		return // the tree is not known
@@ -160,12 +183,15 @@ func (c *checker) judgeWitnesses(j *joined, results []*result) {
 			continue
 		}
 		k.Note = k.note
-		good, forged := c.vouchesIn(k.Checkpoint)
+		good, forged, refused := c.vouchesIn(k.Checkpoint)
 		for _, v := range good {
 			vouches = addVouch(vouches, v)
 		}
 		for _, why := range forged {
 			c.log.add(c.o.MaxFindings, Finding{Kind: CosignatureInvalid, Severity: Tampering, Segment: k.file, Message: k.name + ": " + why})
+		}
+		for _, r := range refused {
+			c.log.add(c.o.MaxFindings, Finding{Kind: r.kind, Severity: Warning, Segment: k.file, Message: k.name + ": " + r.why})
 		}
 	}
 	c.judgeContradictions(j, results, vouches)

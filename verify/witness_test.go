@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -30,7 +31,7 @@ import (
 func witnessed(t testing.TB, o rotation.Options, names ...string) (rotation.Options, []*witnesstest.Witness) {
 	t.Helper()
 	o.Origin = "test.example/auditlog"
-	o.CheckpointSigner = newSigner(t, signing.Ed25519)
+	o.CheckpointSigner = signingtest.New(t, signing.Ed25519)
 	var all []*witnesstest.Witness
 	for _, name := range names {
 		w := witnesstest.New(t, name)
@@ -164,7 +165,7 @@ type author struct {
 const forgedName = "audit-00000000000000000000-20261123T100000Z.jsonl"
 
 func newAuthor(t testing.TB) *author {
-	a := &author{t: t, signer: newSigner(t, signing.Ed25519)}
+	a := &author{t: t, signer: signingtest.New(t, signing.Ed25519)}
 	a.line(segment.AppendHeader(nil, segment.Header{
 		Origin: "test.example/auditlog", Created: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC),
 		Scope: segment.ScopeCheckpoint, Keys: []segment.Key{segment.KeyOf(a.signer.Public())},

@@ -10,9 +10,11 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
 const (
@@ -92,15 +94,15 @@ func (k *Key) ParseAnswer(checkpoint []byte, status int, contentType string, bod
 // parseCosignatures takes the witness's own cosignature from the signature lines in
 // an answer. Those of other keys are passed over.
 func (k *Key) parseCosignatures(checkpoint, body []byte) (Cosignature, error) {
-	split := bytes.LastIndex(checkpoint, []byte("\n\n"))
-	if split < 0 {
-		return Cosignature{}, errors.New("the checkpoint is no signed note")
+	text, _, err := signing.SplitNote(checkpoint)
+	if err != nil {
+		return Cosignature{}, fmt.Errorf("the checkpoint: %w", err)
 	}
 	if bytes.Contains(body, []byte("\n\n")) {
 		// Or else the body could bring a text of its own.
 		return Cosignature{}, errors.New("the answer is not a list of signature lines")
 	}
-	c, err := k.Cosignature(append(bytes.Clone(checkpoint[:split+2]), body...))
+	c, err := k.Cosignature(slices.Concat(text, []byte{'\n'}, body))
 	if err != nil {
 		return Cosignature{}, fmt.Errorf("the answer cannot be used: %w", err)
 	}

@@ -39,10 +39,12 @@ func (k *Key) Cosignature(checkpoint []byte) (c Cosignature, err error) {
 	if _, err := signing.ParseCheckpoint(checkpoint); err != nil {
 		return c, err
 	}
-	split := bytes.LastIndex(checkpoint, []byte("\n\n")) + 1
-	text, lines := checkpoint[:split], string(checkpoint[split+1:])
+	text, lines, err := signing.SplitNote(checkpoint)
+	if err != nil {
+		return c, err
+	}
 	found := false
-	for line := range strings.Lines(lines) {
+	for line := range strings.Lines(string(lines)) {
 		signature, ours := k.signatureOn(line)
 		if !ours {
 			continue

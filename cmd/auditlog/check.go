@@ -19,9 +19,10 @@ import (
 )
 
 type checkFlags struct {
-	keys, witnesses []string
-	quorum          int
-	json, quiet     bool
+	trustFlags
+	witnesses   []string
+	quorum      int
+	json, quiet bool
 }
 
 func checkCommand() *cobra.Command {
@@ -32,7 +33,7 @@ func checkCommand() *cobra.Command {
 		Long: `check checks a proof that "auditlog prove" has written: that the event in it is in the
 log, as the log's key signed it. It needs nothing but the file and the public key. Where
 the log has changed its key since, the first key is enough: the proof leads from it to
-the later ones. With --witness the checkpoint must also bear the cosignatures of witnesses.
+the later ones. With --trust, what a key signed outside its bounds does not count. With --witness the checkpoint must also bear the cosignatures of witnesses.
 
 FILE may also hold receipts, one on each line, as an exporter with receipts writes them: then
 each of them must lead from its leaf to a checkpoint that the key has signed. Whether the log
@@ -49,8 +50,8 @@ Exit codes: 0 the proof holds; 1 it fails; 2 it could not be checked.`,
 			return f.run(cmd, args[0])
 		},
 	}
+	f.trustFlags.addFlags(cmd)
 	flags := cmd.Flags()
-	flags.StringArrayVar(&f.keys, "key", nil, "trusted public key `FILE`, PEM or note verifier key (repeatable)")
 	flags.StringArrayVar(&f.witnesses, "witness", nil, "`VKEY` of a witness, or a file that holds it (repeatable)")
 	flags.IntVar(&f.quorum, "quorum", 0, "how many of the witnesses must have cosigned (default: all of them)")
 	flags.BoolVar(&f.json, "json", false, "print what the proof shows as JSON")
@@ -61,11 +62,11 @@ Exit codes: 0 the proof holds; 1 it fails; 2 it could not be checked.`,
 func (f *checkFlags) run(cmd *cobra.Command, path string) error {
 	o := verify.ProofOptions{Quorum: f.quorum}
 	var err error
-	if o.Keys, err = loadKeys(f.keys); err != nil {
+	if o.Keys, o.Trust, err = f.read(); err != nil {
 		return err
 	}
-	if len(o.Keys) == 0 {
-		return errors.New("give the log's public key with --key")
+	if len(f.keys) == 0 && f.trust == "" {
+		return errors.New("give the log's public key with --key, or with what bounds it with --trust")
 	}
 	if o.Witnesses, err = loadWitnesses(f.witnesses); err != nil {
 		return err
@@ -124,7 +125,7 @@ func (f *checkFlags) runReceipts(cmd *cobra.Command, path string, in io.Reader, 
 	if err := all.Read(path, in); err != nil {
 		return err
 	}
-	p, err := all.Check(o.Keys)
+	p, err := all.Check(o.Keys, o.Trust)
 	switch {
 	case errors.Is(err, verify.ErrProofFails):
 		return f.fails(cmd, err)
@@ -219,7 +220,7 @@ func printProven(w io.Writer, p *verify.Proven) error {
 		fmt.Fprintf(&b, "event       signed by %s\n", p.EventSignedBy)
 	}
 	if p.LaterKeysOnly {
-		b.WriteString("caution     only keys that the log took up after the event vouch for it: who has one may have made it up\n")
+		b.WriteString("caution     only keys that the log took up after the event vouch for it: who has one may have made it up. Give the key of the time, or the log's first key\n")
 	}
 	if len(p.Cosigned) > 0 {
 		fmt.Fprintf(&b, "cosigned    by %s\n", plain(strings.Join(p.Cosigned, ", ")))

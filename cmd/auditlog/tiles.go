@@ -6,13 +6,11 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/realpath"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/tiles"
 )
@@ -84,14 +82,14 @@ before is not its beginning; 2 it could not be done.`,
 // apart checks that what is published does not go to the log's directory, nor to one
 // above it, where the events themselves would be published with it.
 func apart(dir, out string) error {
-	in, err := within(out, dir)
+	in, err := realpath.Within(out, dir)
 	switch {
 	case err != nil:
 		return err
 	case in:
 		return fmt.Errorf("%s is in the directory of the log: give it one of its own", out)
 	}
-	in, err = within(dir, out)
+	in, err = realpath.Within(dir, out)
 	switch {
 	case err != nil:
 		return err
@@ -99,49 +97,4 @@ func apart(dir, out string) error {
 		return fmt.Errorf("the log is in %s, and would be published with it: give another directory", out)
 	}
 	return nil
-}
-
-// within reports whether a path, of which the end need not be there yet, is a directory
-// or lies in it.
-func within(path, dir string) (bool, error) {
-	is, err := os.Stat(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	path, err = realPath(path)
-	if err != nil {
-		return false, err
-	}
-	for {
-		// Two names of one directory need not be alike.
-		if above, err := os.Stat(path); err == nil && os.SameFile(is, above) {
-			return true, nil
-		}
-		if filepath.Dir(path) == path {
-			return false, nil
-		}
-		path = filepath.Dir(path)
-	}
-}
-
-// realPath returns a path without links, of which the end need not be there yet.
-func realPath(path string) (string, error) {
-	for end := ""; ; {
-		there, err := filepath.EvalSymlinks(path)
-		if err == nil {
-			there, err = filepath.Abs(there)
-			return filepath.Join(there, end), err
-		}
-		parent, name := filepath.Split(strings.TrimRight(path, string(filepath.Separator)))
-		if !errors.Is(err, fs.ErrNotExist) || name == "" || name == ".." {
-			return "", err
-		}
-		end = filepath.Join(name, end)
-		if path = parent; path == "" {
-			path = "."
-		}
-	}
 }

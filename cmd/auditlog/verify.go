@@ -50,16 +50,18 @@ func (f *trustFlags) addFlags(cmd *cobra.Command) {
 
 // load reads the files into the options.
 func (f *trustFlags) load(o *verify.Options) (err error) {
-	if o.Keys, err = loadKeys(f.keys); err != nil {
-		return err
+	o.Keys, o.Trust, err = f.read()
+	return err
+}
+
+func (f *trustFlags) read() (keys []*signing.PublicKey, bounded trust.Keys, err error) {
+	if keys, err = loadKeys(f.keys); err != nil || f.trust == "" {
+		return keys, nil, err
 	}
-	if f.trust == "" {
-		return nil
+	if bounded, err = trust.Load(f.trust); err != nil {
+		return nil, nil, fmt.Errorf("--trust: %w", err)
 	}
-	if o.Trust, err = trust.Load(f.trust); err != nil {
-		return fmt.Errorf("--trust: %w", err)
-	}
-	return nil
+	return keys, bounded, nil
 }
 
 // loadKeys reads the public keys given with --key.

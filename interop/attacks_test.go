@@ -1,0 +1,581 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package interop_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/idempotency"
+	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
+	"github.com/otel-auditlog/auditlogexporter/proof"
+	"github.com/otel-auditlog/auditlogexporter/receipt/issuer"
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/verify"
+	"github.com/otel-auditlog/auditlogexporter/witness"
+)
+
+// rich is a log with all that the format knows: two keys and one for checkpoints, a
+// witness, an id that came twice, a gap in a stream; and what is kept of it elsewhere.
+type rich struct {
+	dir, key            string // of the log, and its first public key
+	public              *signing.PublicKey
+	witness             *witness.Key
+	checkpoint, receipt []byte // the first there was, all there are
+	proof               []byte // of an event under the first key
+}
+
+// gaps is a follower that has a gap to tell of in each commit.
+type gaps struct{}
+
+func (gaps) Follow(tags []any) (all []rotation.Remark) {
+	for range tags {
+		all = append(all, rotation.Remark{Action: "sequence_gap", Stream: strings.Repeat("é", 64), RecordID: "r", Number: 1 << 63, Expected: 7, Missing: 1<<63 - 7})
+	}
+	return all
+}
+
+func (gaps) Settled(bool) {}
+
+func writeRich(t *testing.T, scope segment.Scope, pruned bool) *rich {
+	t.Helper()
+	w := witnesstest.New(t, "witness.example/w1")
+	r := &rich{dir: filepath.Join(t.TempDir(), "log"), witness: w.Key}
+	keys := t.TempDir()
+	o := rotation.Options{
+		Directory: r.dir, Origin: vectorOrigin, Scope: scope, Sync: true, MaxSegmentBytes: 3000, Witnesses: []rotation.Witness{w},
+		Index: idempotency.NewIndex(100, 0), RecordConflicts: true, Follower: gaps{},
+	}
+	create := func(name string, a signing.Algorithm) *signing.Signer {
+		s, err := signing.CreateKeyFile(filepath.Join(keys, name), a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	o.CheckpointSigner = create("checkpoint.pem", signing.Ed25519)
+	w.Trust(t, o.Origin, o.CheckpointSigner.Public())
+	for i, a := range []signing.Algorithm{signing.ECDSAP256, signing.Ed25519} {
+		name := fmt.Sprintf("%d.pem", i)
+		if o.PreviousSigner, o.Signer = o.Signer, create(name, a); i == 0 {
+			r.key, r.public = signing.PublicKeyPath(filepath.Join(keys, name)), o.Signer.Public()
+		}
+		if pruned && i == 1 {
+			o.Retention.MaxSegments = 2
+		}
+		changed := make(chan struct{}, 100)
+		o.Observer = watch{changed}
+		l, err := rotation.Open(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for j := range 4 {
+			r.append(t, l, o, fmt.Sprintf("id-%d", j%3), fmt.Sprintf("user-%d-%d", i, j))
+		}
+		for pruned && i == 1 && len(segmentsIn(t, r.dir, 1)) > 2 {
+			<-changed
+		}
+		if err := l.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			r.checkpoint = firstCheckpoint(t, segmentsIn(t, r.dir, 1)[0])
+		}
+	}
+	r.receive(t, o)
+	p, err := verify.Prove(t.Context(), os.DirFS(r.dir), verify.Query{Index: r.report(t, r.dir).Segments[0].FirstIndex + 1, ByIndex: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.proof = p.Marshal()
+	return r
+}
+
+// firstCheckpoint returns the first checkpoint of a plain segment.
+func firstCheckpoint(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range bytes.Lines(b) {
+		if segment.KindOf(line) == segment.KindCheckpoint {
+			note, err := segment.ParseCheckpoint(bytes.TrimSuffix(line, []byte("\n")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return note
+		}
+	}
+	t.Fatal("no checkpoint in " + path)
+	return nil
+}
+
+// append adds an event with an id of its record's.
+func (r *rich) append(t *testing.T, l *rotation.Log, o rotation.Options, id, user string) {
+	t.Helper()
+	for {
+		b := l.NewBatch()
+		canonical := fmt.Appendf(nil, `{"category":"session_management","event_id":%q,"level":"info","mapped_from":{"event_id":"audit.record.id","user_id":"user.id"},"metadata":{},"operation":"log","resource_id":"r","resource_type":"t","success":null,"timestamp":"2026-11-23T10:15:00.000000000Z","user_id":%q}`, id, user)
+		encode := func(dst []byte) ([]byte, uint64, error) {
+			return append(dst, canonical...), 1_795_428_900_000_000_000, nil
+		}
+		sign, keyID := l.Signer().Sign, l.Signer().Public().ID()
+		if o.Scope == segment.ScopeCheckpoint {
+			sign, keyID = nil, ""
+		}
+		if err := b.Add(encode, sign, keyID); err != nil {
+			t.Fatal(err)
+		}
+		is, ok, err := event.Identify(canonical)
+		if err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		b.Identify(idempotency.IDOf(is.ID), is.Content)
+		b.SetTag(id)
+		_, err = l.Append(t.Context(), b)
+		b.Release()
+		if errors.Is(err, rotation.ErrKeyChanged) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+}
+
+// receive writes the receipts of all events there are.
+func (r *rich) receive(t *testing.T, o rotation.Options) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "receipts")
+	i, err := issuer.Open(issuer.Options{Log: r.dir, Origin: o.Origin, Directory: dir, MaxFileBytes: 1 << 30})
+	if err != nil {
+		t.Fatal(err)
+	}
+	segments := r.report(t, r.dir).Segments
+	newest := segments[len(segments)-1]
+	if _, err := i.Issue(t.Context(), issuer.Durable{Segment: newest.Name, Bytes: newest.Bytes, Size: newest.TreeSize}); err != nil {
+		t.Fatal(err)
+	}
+	if err := i.Close(); err != nil {
+		t.Fatal(err)
+	}
+	names, err := filepath.Glob(filepath.Join(dir, "receipts-*.jsonl"))
+	if err != nil || len(names) != 1 {
+		t.Fatal(names, err)
+	}
+	if r.receipt, err = os.ReadFile(names[0]); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (r *rich) report(t *testing.T, dir string) *verify.Report {
+	t.Helper()
+	report, err := r.verify(t, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+func (r *rich) verify(t *testing.T, dir string) (*verify.Report, error) {
+	t.Helper()
+	o := verify.Options{Keys: []*signing.PublicKey{r.public}, Witnesses: []*witness.Key{r.witness}, Receipts: &verify.ReceiptSet{}}
+	if r.checkpoint != nil {
+		o.Checkpoints = [][]byte{r.checkpoint}
+	}
+	if err := o.Receipts.Read("receipts", bytes.NewReader(r.receipt)); err != nil {
+		t.Fatal(err)
+	}
+	return verify.Log(t.Context(), os.DirFS(dir), o)
+}
+
+// other runs the other verifier with all that is kept.
+func (r *rich) other(t *testing.T, dir string) (status int, output string) {
+	t.Helper()
+	kept := t.TempDir()
+	args := []string{"--witness", r.witness.String()}
+	for flag, content := range map[string][]byte{"--checkpoint": r.checkpoint, "--receipts": r.receipt, "--proof": r.proof} {
+		path := filepath.Join(kept, flag)
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, flag, path)
+	}
+	return other(t, dir, r.key, args...)
+}
+
+// say has a log's own writer say something of the log, be it so or not.
+func say(t *testing.T, o rotation.Options, detail string) {
+	t.Helper()
+	l, err := rotation.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := l.NewBatch()
+	encode := func(dst []byte) ([]byte, uint64, error) {
+		at := time.Unix(1_795_428_900, 0)
+		return event.AppendOwn(dst, event.Own{ID: "a-lie", Time: at, Origin: vectorOrigin, Level: event.LevelInfo, Action: "lie", Detail: []byte(detail)}), uint64(at.UnixNano()), nil
+	}
+	if o.Scope == segment.ScopeEvent {
+		err = b.Add(encode, o.Signer.Sign, o.Signer.Public().ID())
+	} else {
+		err = b.Add(encode, nil, "")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Append(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	b.Release()
+	if err := l.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// rewrite changes a file of a log.
+func rewrite(t *testing.T, path string, change func(b []byte) []byte) {
+	t.Helper()
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := change(bytes.Clone(before))
+	if bytes.Equal(before, after) {
+		t.Fatal("nothing was changed in " + path)
+	}
+	if err := os.WriteFile(path, after, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// attack changes a copy of a log, or what is kept of it; want is what the other verifier
+// must say, and ours finds, too.
+type attack struct {
+	want string
+	do   func(t *testing.T, r *rich, dir string)
+}
+
+// attacks need no key.
+var attacks = map[string]attack{
+	"the newest segments deleted, and the file checkpoint": {"receipt_unfulfilled", func(t *testing.T, _ *rich, dir string) {
+		if err := os.Remove(filepath.Join(dir, segment.CheckpointName)); err != nil {
+			t.Fatal(err)
+		}
+		cutOff(t, dir)
+	}},
+	"the newest segments deleted": {"rollback checkpoint", func(t *testing.T, _ *rich, dir string) { cutOff(t, dir) }},
+	"a deletion that no checkpoint excuses": {"segment_missing", func(t *testing.T, _ *rich, dir string) {
+		all := segmentsIn(t, dir, 2)
+		for _, name := range all[:len(all)-1] {
+			if err := os.Remove(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		newest := all[len(all)-1]
+		n, err := segment.ParseName(filepath.Base(newest))
+		if err != nil {
+			t.Fatal(err)
+		}
+		line := event.AppendOwn(segment.AppendEventStart(nil), event.Own{
+			ID: "pruned", Time: time.Unix(1_795_428_900, 0), Origin: vectorOrigin, Level: event.LevelInfo, Action: "pruned",
+			Detail: fmt.Appendf(nil, `{"action":"pruned","before":%d,"root_hash":%q}`, n.FirstIndex, base64.StdEncoding.EncodeToString(make([]byte, 32))),
+		})
+		rewrite(t, newest, func(b []byte) []byte { return append(append(b, segment.AppendNoSignature(line)...), '\n') })
+	}},
+	"the file checkpoint by a stranger": {"rollback checkpoint", func(t *testing.T, _ *rich, dir string) {
+		rewrite(t, filepath.Join(dir, segment.CheckpointName), func(b []byte) []byte {
+			c, err := signing.ParseCheckpoint(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			note, err := signing.SignCheckpoint(c.Origin, c.Size, c.Root, key(t, keyVectors[0]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return note
+		})
+	}},
+	"junk for the file checkpoint": {"rollback checkpoint", func(t *testing.T, _ *rich, dir string) {
+		rewrite(t, filepath.Join(dir, segment.CheckpointName), func([]byte) []byte { return []byte("junk\n") })
+	}},
+	"junk in the file of key changes": {"key_change_invalid key-changes", func(t *testing.T, _ *rich, dir string) {
+		rewrite(t, filepath.Join(dir, segment.KeyChangesName), func(b []byte) []byte { return append(b, "junk\n"...) })
+	}},
+	"white space in the file of key changes": {"key_change_invalid key-changes", func(t *testing.T, _ *rich, dir string) {
+		rewrite(t, filepath.Join(dir, segment.KeyChangesName), func(b []byte) []byte { return bytes.Replace(b, []byte(`":`), []byte(`": `), 1) })
+	}},
+	"a key change beyond the end": {"rollback key-changes", func(t *testing.T, _ *rich, dir string) { fileKeyChange(t, dir, vectorOrigin, 100_000) }},
+	"a key change within a segment": {"key_change_invalid key-changes", func(t *testing.T, r *rich, dir string) {
+		fileKeyChange(t, dir, vectorOrigin, r.report(t, r.dir).TreeSize-1)
+	}},
+	"a key change of another log": {"key_change_invalid key-changes", func(t *testing.T, _ *rich, dir string) { fileKeyChange(t, dir, "other.example/auditlog", 3) }},
+	"a receipt of another leaf": {"receipt_invalid", func(t *testing.T, r *rich, _ string) {
+		r.receipt = regexp.MustCompile(`"index":(\d+)`).ReplaceAll(r.receipt, []byte(`"index":0`))
+	}},
+	"a receipt of another event": {"receipt_invalid", func(t *testing.T, r *rich, dir string) {
+		lines := bytes.SplitAfter(r.receipt, []byte("\n"))
+		n := len(lines) - 2 // of an event that has not been pruned
+		lines[n] = regexp.MustCompile(`"event_id":"[^"]*"`).ReplaceAll(lines[n], []byte(`"event_id":"another"`))
+		r.receipt = bytes.Join(lines, nil)
+	}},
+	"a receipt by a stranger": {"receipt_unfulfilled", func(t *testing.T, r *rich, dir string) {
+		r.receipt = regexp.MustCompile(`(\x{2014} \S+ )[A-Za-z0-9+/=]+`).ReplaceAll(r.receipt, []byte(`${1}AAAAAAAA`))
+	}},
+	"a witness that nobody has asked": {"not_witnessed", func(t *testing.T, r *rich, _ string) { r.witness = witnesstest.New(t, "witness.example/w9").Key }},
+	"its witness's namesake":          {"not_witnessed", func(t *testing.T, r *rich, _ string) { r.witness = witnesstest.New(t, "witness.example/w1").Key }},
+	"an event changed":                {"root_mismatch", editLast("user-1-3", "user-1-4")},
+	"what the log says of an id":      {"root_mismatch", editLast(`"content_hash":"`, `"content_hash":"0`)},
+	"what the log says of a stream":   {"root_mismatch", editLast(`"expected":"7"`, `"expected":"8"`)},
+	"what the log says of a witness":  {"root_mismatch", editLast(`"action":"witnessed"`, `"action":"witness_d"`)},
+	"a checkpoint repeated": {"line_inserted", func(t *testing.T, r *rich, dir string) {
+		all := segmentsIn(t, dir, 1)
+		rewrite(t, all[len(all)-1], func(b []byte) []byte {
+			lines := bytes.SplitAfter(b, []byte("\n"))
+			return append(b, lines[len(lines)-2]...)
+		})
+	}},
+}
+
+// prunedAttacks are on a log of which retention has deleted the beginning.
+var prunedAttacks = map[string]attack{
+	"a byte of the pruned ranges": {"pruned_ranges_invalid pruned-ranges", func(t *testing.T, _ *rich, dir string) {
+		rewrite(t, filepath.Join(dir, segment.PrunedRangesName), func(b []byte) []byte {
+			at := bytes.Index(b, []byte(`["`)) + 2
+			b[at] ^= 3
+			return b
+		})
+	}},
+	"a line of the pruned ranges": {"pruned_ranges_invalid pruned-ranges", func(t *testing.T, _ *rich, dir string) {
+		rewrite(t, filepath.Join(dir, segment.PrunedRangesName), func(b []byte) []byte { return b[bytes.IndexByte(b, '\n')+1:] })
+	}},
+	"the pruned ranges deleted": {"rollback", func(t *testing.T, _ *rich, dir string) {
+		if err := os.Remove(filepath.Join(dir, segment.PrunedRangesName)); err != nil {
+			t.Fatal(err)
+		}
+	}},
+	"one segment more deleted": {"segment_missing", func(t *testing.T, _ *rich, dir string) {
+		if err := os.Remove(segmentsIn(t, dir, 2)[0]); err != nil {
+			t.Fatal(err)
+		}
+	}},
+}
+
+func editLast(from, to string) func(*testing.T, *rich, string) {
+	return func(t *testing.T, _ *rich, dir string) {
+		for _, name := range slices.Backward(segmentsIn(t, dir, 1)) {
+			b, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if at := bytes.LastIndex(b, []byte(from)); at >= 0 {
+				rewrite(t, name, func(b []byte) []byte { return slices.Replace(b, at, at+len(from), []byte(to)...) })
+				return
+			}
+		}
+		t.Fatalf("no segment has %q", from)
+	}
+}
+
+// cutOff deletes all segments but the first two.
+func cutOff(t *testing.T, dir string) {
+	t.Helper()
+	for _, name := range segmentsIn(t, dir, 3)[2:] {
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// fileKeyChange adds a key change between strangers to the file of them.
+func fileKeyChange(t *testing.T, dir, origin string, index uint64) {
+	t.Helper()
+	note, err := signing.SignKeyChange(origin, index, [32]byte{}, key(t, keyVectors[0]), key(t, keyVectors[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rewrite(t, filepath.Join(dir, segment.KeyChangesName), func(b []byte) []byte { return append(segment.AppendKeyChange(b, note), '\n') })
+}
+
+// Both verifiers find the same in logs with all that the format knows.
+func TestSecondVerifierUnderAttack(t *testing.T) {
+	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+		for _, pruned := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/pruned %t", scope, pruned), func(t *testing.T) {
+				good := writeRich(t, scope, pruned)
+				if found := good.report(t, good.dir); found.TamperingDetected || found.ReceiptsHonored != found.Receipts || found.WitnessedSize == 0 {
+					t.Fatalf("%+v", found)
+				}
+				if status, out := good.other(t, good.dir); status != 0 {
+					t.Fatalf("a good log: %d %s", status, out)
+				}
+				all := []map[string]attack{attacks}
+				if pruned {
+					all = []map[string]attack{prunedAttacks}
+				}
+				for _, some := range all {
+					for name, a := range some {
+						dir := filepath.Join(t.TempDir(), "log")
+						if err := os.CopyFS(dir, os.DirFS(good.dir)); err != nil {
+							t.Fatal(err)
+						}
+						r := *good
+						a.do(t, &r, dir)
+						found, err := r.verify(t, dir)
+						if err != nil || !found.TamperingDetected {
+							t.Errorf("%s: ours finds nothing: %v", name, err)
+						}
+						if status, out := r.other(t, dir); status != 1 || !strings.Contains(out, a.want) {
+							t.Errorf("%s: the other says %d, want %q: %s", name, status, a.want, out)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+// What a log says of itself, and signs, is held against it.
+func TestSecondVerifierHearsLies(t *testing.T) {
+	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+		t.Run(string(scope), func(t *testing.T) {
+			w := witnesstest.New(t, "witness.example/w1")
+			keyFile := filepath.Join(t.TempDir(), "key.pem")
+			s, err := signing.CreateKeyFile(keyFile, signing.Ed25519)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.Trust(t, vectorOrigin, s.Public())
+			dir := filepath.Join(t.TempDir(), "log")
+			o := rotation.Options{Directory: dir, Origin: vectorOrigin, Signer: s, Scope: scope, MaxSegmentBytes: 1, Witnesses: []rotation.Witness{w}}
+			for range 2 {
+				say(t, o, `{"action":"opened","version":"x"}`)
+			}
+			o.MaxSegmentBytes, o.Witnesses = 0, nil
+			root := bytes.Repeat([]byte{7}, 32)
+			signed, err := signing.SignCheckpoint(vectorOrigin, 2, [32]byte(root), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			elsewhere, err := signing.SignCheckpoint("other.example/auditlog", 2, [32]byte(root), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			filed, err := os.ReadFile(filepath.Join(dir, segment.CheckpointName))
+			if err != nil {
+				t.Fatal(err)
+			}
+			forged := regexp.MustCompile(`(`+regexp.QuoteMeta(w.Name())+` [A-Za-z0-9+/]{60})[A-Za-z0-9+/]{4}`).ReplaceAll(filed, []byte(`${1}AAAA`))
+			claim := func(note []byte, size int, proof string) string {
+				return fmt.Sprintf(`{"action":"witnessed","checkpoint":%s,%s"size":%d}`, segment.AppendString(nil, note), proof, size)
+			}
+			hash := base64.StdEncoding.EncodeToString(root)
+			first, err := segment.ParseName(filepath.Base(segmentsIn(t, dir, 2)[1]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, c := range map[string]struct{ detail, want string }{
+				"nothing":                      {`{"action":"opened","version":"x"}`, ""},
+				"cosigned, another history":    {claim(signed, 2, ""), "rollback"},
+				"cosigned, a proof of nothing": {claim(signed, 2, `"proof":["`+hash+`"],`), "rollback"},
+				"cosigned, another log":        {claim(elsewhere, 2, ""), "rollback"},
+				"cosigned, another size":       {claim(signed, 3, ""), "event_malformed"},
+				"cosigned, no checkpoint":      {claim([]byte("junk"), 2, ""), "event_malformed"},
+				"cosigned, by somebody else":   {claim(forged, int(parsed(t, filed).Size), ""), "cosignature_invalid"},
+				"contradicted by a witness":    {fmt.Sprintf(`{"action":"contradicted","reason":"forked","size":3,"witness":%q}`, w.Name()), "rollback"},
+				"pruned, and it led elsewhere": {fmt.Sprintf(`{"action":"pruned","before":%d,"root_hash":%q}`, first.FirstIndex, hash), "root_mismatch"},
+			} {
+				changed := filepath.Join(t.TempDir(), "log")
+				if err := os.CopyFS(changed, os.DirFS(dir)); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.Chmod(changed, 0o700); err != nil {
+					t.Fatal(err)
+				}
+				o.Directory = changed
+				say(t, o, c.detail)
+				found, err := verify.Log(t.Context(), os.DirFS(changed), verify.Options{Keys: []*signing.PublicKey{s.Public()}, Witnesses: []*witness.Key{w.Key}})
+				if err != nil || found.TamperingDetected != (c.want != "") {
+					t.Errorf("%s: ours: %v, %+v", name, err, found)
+				}
+				status, out := other(t, changed, signing.PublicKeyPath(keyFile), "--witness", w.Key.String())
+				if status == 0 != (c.want == "") || !strings.Contains(out, c.want) {
+					t.Errorf("%s: the other says %d, want %q: %s", name, status, c.want, out)
+				}
+			}
+		})
+	}
+}
+
+// segmentsIn returns a log's segments, of which there are so many at least.
+func segmentsIn(t *testing.T, dir string, least int) []string {
+	t.Helper()
+	all, err := filepath.Glob(filepath.Join(dir, "audit-*"))
+	if err != nil || len(all) < least {
+		t.Fatal(all, err)
+	}
+	return all
+}
+
+func parsed(t *testing.T, note []byte) signing.Checkpoint {
+	t.Helper()
+	c, err := signing.ParseCheckpoint(note)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// Both find a proof wrong in the same places.
+func TestSecondVerifierChecksProofs(t *testing.T) {
+	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+		r := writeRich(t, scope, false)
+		p, err := proof.Parse(r.proof)
+		if err != nil || len(p.KeyChanges) != 1 || len(p.KeyChangePath) == 0 {
+			t.Fatalf("%+v, %v", p, err)
+		}
+		for name, change := range map[string]func(p *proof.Inclusion){
+			"nothing":                func(*proof.Inclusion) {},
+			"the line":               func(p *proof.Inclusion) { p.Line = bytes.Replace(p.Line, []byte("info"), []byte("debug"), 1) },
+			"the index":              func(p *proof.Inclusion) { p.Index++ },
+			"a hash of the path":     func(p *proof.Inclusion) { p.Path[0][0] ^= 1 },
+			"a hash less":            func(p *proof.Inclusion) { p.Path = p.Path[1:] },
+			"no key change":          func(p *proof.Inclusion) { p.KeyChanges, p.KeyChangePath = nil, nil },
+			"no path to it":          func(p *proof.Inclusion) { p.KeyChangePath = nil },
+			"another path to it":     func(p *proof.Inclusion) { p.KeyChangePath[0][0] ^= 1 },
+			"a longer path to it":    func(p *proof.Inclusion) { p.KeyChangePath = append(p.KeyChangePath, tlog.Hash{}) },
+			"the key change twice":   func(p *proof.Inclusion) { p.KeyChanges = append(p.KeyChanges, p.KeyChanges[0]) },
+			"a path without a cause": func(p *proof.Inclusion) { p.KeyChanges = nil },
+		} {
+			p, err := proof.Parse(r.proof)
+			if err != nil {
+				t.Fatal(err)
+			}
+			change(p)
+			changed := *r
+			changed.proof = p.Marshal()
+			_, err = verify.CheckProof(changed.proof, verify.ProofOptions{Keys: []*signing.PublicKey{r.public}})
+			status, out := changed.other(t, r.dir)
+			if good := name == "nothing"; good != (err == nil) || good != (status == 0) || !good && !strings.Contains(out, "proof_fails") {
+				t.Errorf("%s, %s: ours says %v, the other %d: %s", scope, name, err, status, out)
+			}
+		}
+	}
+}

@@ -1,0 +1,211 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package verify_test
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/trust"
+	"github.com/otel-auditlog/auditlogexporter/verify"
+	"github.com/otel-auditlog/auditlogexporter/witness"
+)
+
+func atLeaf(index uint64) *trust.Point { return &trust.Point{Index: index, ByIndex: true} }
+
+func (w *written) firstIndex(t testing.TB, i int) uint64 {
+	t.Helper()
+	n, err := segment.ParseName(w.names[i])
+	require.NoError(t, err)
+	return n.FirstIndex
+}
+
+// A key that signs checkpoints beside another is held against its bounds, too, whichever
+// of the two the caller lists first, or only.
+func TestRevokedCheckpointKey(t *testing.T) {
+	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+		signer, beside := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)
+		w := write(t, rotation.Options{Scope: scope, Signer: signer, CheckpointSigner: beside, MaxSegmentBytes: 1}, 1, 1, 1)
+		// Header, opened or rotated, and an event in each segment.
+		require.Len(t, w.names, 3)
+		at := w.firstIndex(t, 2) - 1
+		revoked := trust.Key{Public: beside.Public(), Revoked: atLeaf(at), Reason: "copied"}
+		for name, o := range map[string]verify.Options{
+			"the signer is listed, too":      {Trust: trust.Keys{{Public: signer.Public()}, revoked}},
+			"the signer is listed behind it": {Trust: trust.Keys{revoked, {Public: signer.Public()}}},
+			"the signer is given by itself":  {Keys: public(signer), Trust: trust.Keys{revoked}},
+			// Then it has vouched for the header that names the signer, while it could.
+			"no other key is given":         {Trust: trust.Keys{revoked}},
+			"it is given by itself as well": {Keys: public(beside), Trust: trust.Keys{revoked}},
+			"a key of no segment is given":  {Keys: public(signingtest.New(t, signing.Ed25519)), Trust: trust.Keys{revoked}},
+			"a key of no segment is listed": {Trust: trust.Keys{{Public: signingtest.New(t, signing.Ed25519).Public()}, revoked}},
+		} {
+			t.Run(string(scope)+"/"+name, func(t *testing.T) {
+				r := check(t, w.fsys, o)
+				found := ofKind(r, verify.KeyRevoked)
+				require.Len(t, found, 2, "one for each segment: %+v", r.Findings)
+				assert.Contains(t, found[0].Message, "(copied)")
+				assert.Equal(t, at, *found[0].Index)
+				assert.True(t, r.TamperingDetected)
+				assert.Zero(t, r.FailedEvents, "the signer is good")
+			})
+		}
+		revoked.Revoked = atLeaf(0)
+		r := check(t, w.fsys, verify.Options{Trust: trust.Keys{revoked}})
+		assert.Zero(t, r.VerifiedEvents, "nobody else vouches for the log")
+		assert.True(t, r.TamperingDetected)
+		// It may sign up to there, and the checkpoint of that very size.
+		revoked.Revoked = atLeaf(check(t, w.fsys, verify.Options{Keys: public(signer)}).TreeSize)
+		for _, o := range []verify.Options{{Trust: trust.Keys{revoked}}, {Keys: public(signer), Trust: trust.Keys{revoked}}} {
+			assert.Empty(t, check(t, w.fsys, o).Findings)
+		}
+	}
+}
+
+// A segment that counts for a revoked checkpoint key's sake alone lends no trust to what
+// follows it.
+func TestRevokedCheckpointKeyLendsNoTrust(t *testing.T) {
+	stranger, beside := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)
+	dir := t.TempDir() + "/log"
+	write(t, rotation.Options{Directory: dir, Signer: stranger, CheckpointSigner: beside, Scope: segment.ScopeCheckpoint}, 1)
+	w := write(t, rotation.Options{Directory: dir, Signer: stranger, Scope: segment.ScopeCheckpoint}, 2) // without the other key
+	require.Len(t, w.names, 2)
+	o := verify.Options{Trust: trust.Keys{{Public: beside.Public()}}}
+	require.Equal(t, []string{"given", "introduced"}, trustOf(check(t, w.fsys, o)))
+	o.Trust[0].Revoked = atLeaf(0)
+	r := check(t, w.fsys, o)
+	assert.Equal(t, []string{"given", "unknown"}, trustOf(r))
+	assert.Zero(t, r.VerifiedEvents)
+}
+
+// A header that cannot be read does not hide from when on a key is revoked.
+func TestRevokedKeyBehindADamagedHeader(t *testing.T) {
+	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+		w := write(t, rotation.Options{Scope: scope, MaxSegmentBytes: 1}, 1, 1, 1)
+		first := w.firstIndex(t, 1)
+		for name, revoked := range map[string]*trust.Point{
+			"at a leaf": atLeaf(first), "at a time": {Time: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)},
+		} {
+			w := w.clone()
+			lines := w.lines(1)
+			lines[0] = append([]byte("x"), lines[0]...)
+			w.setLines(1, lines)
+			r := check(t, w.fsys, verify.Options{Trust: trust.Keys{{Public: w.signer.Public(), Revoked: revoked}}})
+			found := slices.ContainsFunc(ofKind(r, verify.KeyRevoked), func(f verify.Finding) bool { return f.Segment == w.names[1] })
+			assert.True(t, found, "%s, %s: %+v", scope, name, r.Findings)
+			assert.LessOrEqual(t, r.VerifiedEvents, uint64(2), "%s, %s", scope, name) // those of the first segment
+		}
+	}
+}
+
+// Whoever has a key that was revoked at a time does not get round that by leaving its key
+// change out of the segment, or by deleting the segment: the file of key changes alone has
+// no time.
+func TestKeyRevokedAtATimeIntroducesNobody(t *testing.T) {
+	old, thief := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)
+	w := write(t, rotation.Options{Signer: old}, 2)
+	r := w.check(t)
+	change, err := signing.SignKeyChange("test.example/auditlog", r.TreeSize, [32]byte(r.RootHash), old, thief)
+	require.NoError(t, err)
+	w.fsys[segment.KeyChangesName] = &fstest.MapFile{Data: append(segment.AppendKeyChange(nil, change), '\n'), Mode: 0o600}
+	w.stranger(t, thief, segment.KeyOf(thief.Public())) // created on the 24th
+	lines := w.lines(1)
+	last := len(lines) - 1
+	note, err := segment.ParseCheckpoint(bytes.TrimSuffix(lines[last], []byte("\n")))
+	require.NoError(t, err)
+	c, err := signing.ParseCheckpoint(note)
+	require.NoError(t, err)
+	note, err = signing.SignCheckpoint(c.Origin, c.Size, c.Root, thief, old)
+	require.NoError(t, err)
+	lines[last] = append(segment.AppendCheckpoint(nil, note), '\n')
+	w.setLines(1, lines)
+	at := func(hour int) verify.Options {
+		return verify.Options{Trust: trust.Keys{{Public: old.Public(), Revoked: &trust.Point{Time: time.Date(2026, 11, 23, hour, 0, 0, 0, time.UTC)}}}}
+	}
+	require.Equal(t, []string{"given", "introduced"}, trustOf(check(t, w.fsys, verify.Options{Keys: public(old)})), "the forged log is in good form")
+	assert.Equal(t, []string{"given", "unknown"}, trustOf(check(t, w.fsys, at(20))))
+
+	// Nor with what came before gone.
+	delete(w.fsys, w.names[0])
+	w.names = w.names[1:]
+	_, err = verify.Log(t.Context(), w.fsys, at(20))
+	assert.ErrorIs(t, err, verify.ErrWrongKey)
+	// Where the oldest segment is older than that, so is the key change.
+	o := at(0)
+	o.Trust[0].Revoked.Time = o.Trust[0].Revoked.Time.AddDate(0, 0, 2)
+	assert.Equal(t, []string{"introduced"}, trustOf(check(t, w.fsys, o)))
+}
+
+// A checkpoint that a revoked key alone has signed since does not count, whoever kept it.
+func TestKeptCheckpointOfARevokedKey(t *testing.T) {
+	old, next := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)
+	w := writeKeys(t, rotation.Options{}, old, next)
+	whole := check(t, w.fsys, verify.Options{Keys: public(old)})
+	kept, err := signing.SignCheckpoint(whole.Origin, whole.TreeSize, [32]byte(whole.RootHash), old)
+	require.NoError(t, err)
+	good, err := signing.SignCheckpoint(whole.Origin, whole.TreeSize, [32]byte(whole.RootHash), old, next)
+	require.NoError(t, err)
+	limit := w.firstIndex(t, 1) + 1
+	for what, k := range map[string]trust.Key{
+		"revoked":   {Public: old.Public(), Revoked: atLeaf(limit)},
+		"not valid": {Public: old.Public(), Until: atLeaf(limit)},
+	} {
+		o := verify.Options{Trust: trust.Keys{k}}
+		require.Empty(t, bad(check(t, w.fsys, o)), what)
+		o.Checkpoints = [][]byte{kept}
+		want := verify.KeyRevoked
+		if k.Revoked == nil {
+			want = verify.KeyNotValid
+		}
+		assert.Equal(t, []verify.Kind{want}, kinds(bad(check(t, w.fsys, o))), what)
+		o.Checkpoints = [][]byte{good} // by the new key, too
+		assert.Empty(t, bad(check(t, w.fsys, o)), what)
+	}
+}
+
+// Cosignatures that a witness's key made after it was revoked do not count, those before do.
+func TestRevokedWitness(t *testing.T) {
+	o, all := witnessed(t, rotation.Options{}, "witness.example/w1", "witness.example/w2")
+	w := write(t, o, 3, 2)
+	given := verify.Options{Keys: public(w.signer), Witnesses: keysOf(all...), Quorum: 2}
+	before := check(t, w.fsys, given)
+	require.False(t, before.TamperingDetected)
+	renamed := renamed(t, all[0].Key, "witness.example/other")
+	for what, k := range map[string]*witness.Key{"by its key": all[0].Key, "whatever it is called": renamed} {
+		given.Trust = trust.Keys{{Witness: k, Revoked: atLeaf(0), Reason: "stolen"}}
+		r := check(t, w.fsys, given)
+		assert.Equal(t, []verify.Kind{verify.NotWitnessed}, kinds(bad(r)), what)
+		assert.NotEmpty(t, ofKind(r, verify.KeyRevoked), what)
+		assert.Equal(t, uint64(0), r.Witnesses[0].Size, what)
+		assert.Nil(t, r.Witnesses[0].Time, what)
+	}
+	for what, p := range map[string]*trust.Point{
+		"a leaf": atLeaf(before.WitnessedSize), "a time": {Time: before.Witnesses[0].Time.Add(time.Second)},
+	} {
+		given.Trust = trust.Keys{{Witness: all[0].Key, Revoked: p}}
+		r := check(t, w.fsys, given)
+		assert.Empty(t, bad(r), what)
+		assert.Equal(t, before.WitnessedSize, r.WitnessedSize, what)
+	}
+	given.Trust = trust.Keys{{Witness: all[0].Key, Revoked: &trust.Point{Time: *before.Witnesses[0].Time}}}
+	r := check(t, w.fsys, given)
+	assert.NotEmpty(t, ofKind(r, verify.KeyRevoked), "of the second in which it was revoked")
+	if last := r.Witnesses[0].Time; last != nil { // an earlier one counts
+		assert.True(t, last.Before(*before.Witnesses[0].Time), "%s", last)
+	}
+	// A witness in the trust file is not trusted for being there, and no key of the log.
+	r = check(t, w.fsys, verify.Options{Trust: trust.Keys{{Witness: all[0].Key}}})
+	assert.True(t, r.SelfAttested)
+	assert.Empty(t, r.Witnesses)
+}
