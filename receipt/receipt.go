@@ -9,7 +9,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
+	"unicode/utf8"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -47,33 +49,16 @@ const (
 // Append appends the receipt's line, without LF: an object in JSON. The checkpoint must
 // be one.
 func (r *Receipt) Append(dst []byte) []byte {
-	return r.AppendWith(dst, segment.AppendString(nil, r.Checkpoint))
-}
-
-// AppendWith is [Receipt.Append] with the checkpoint as a string in JSON, which the receipts of a
-// commit share.
-func (r *Receipt) AppendWith(dst, checkpoint []byte) []byte {
-	origin, _, _ := bytes.Cut(r.Checkpoint, []byte("\n"))
-	dst = append(dst, lineStart...)
-	dst = segment.AppendString(dst, origin)
-	if r.EventID != "" {
-		dst = append(dst, `,"event_id":`...)
-		dst = segment.AppendString(dst, []byte(r.EventID))
-	}
-	dst = append(dst, `,"index":`...)
-	dst = strconv.AppendUint(dst, r.Index, 10)
-	dst = append(dst, `,"leaf_hash":`...)
+	dst = appendMembers(appendStart(dst, r.Checkpoint), []byte(r.EventID), r.Index)
 	dst = appendHash(dst, r.LeafHash)
-	dst = append(dst, `,"path":[`...)
+	dst = append(dst, pathStart...)
 	for i, h := range r.Path {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
 		dst = appendHash(dst, h)
 	}
-	dst = append(dst, `],"checkpoint":`...)
-	dst = append(dst, checkpoint...)
-	return append(dst, '}')
+	return appendEnd(dst, r.Checkpoint)
 }
 
 func appendHash(dst []byte, h merkle.Hash) []byte {
@@ -87,13 +72,53 @@ func IsLine(line []byte) bool { return bytes.HasPrefix(line, []byte(lineStart)) 
 
 // wire is a receipt as JSON has it.
 type wire struct {
-	Format     string          `json:"receipt"`
-	Origin     string          `json:"origin"`
-	EventID    string          `json:"event_id"`
-	Index      json.RawMessage `json:"index"`
-	LeafHash   []byte          `json:"leaf_hash"`
-	Path       [][]byte        `json:"path"`
-	Checkpoint string          `json:"checkpoint"`
+	Format, Origin, EventID string
+	Index                   json.RawMessage
+	LeafHash                []byte
+	Path                    [][]byte
+	Checkpoint              string
+}
+
+// decode reads an object. Other than [json.Unmarshal] it takes no name for another that
+// differs in case, and no member twice: readers would differ on what such a receipt says.
+func (w *wire) decode(line []byte) error {
+	if !utf8.Valid(line) {
+		return errors.New("it is not UTF-8")
+	}
+	members := map[string]any{
+		"receipt": &w.Format, "origin": &w.Origin, "event_id": &w.EventID, "index": &w.Index,
+		"leaf_hash": &w.LeafHash, "path": &w.Path, "checkpoint": &w.Checkpoint,
+	}
+	dec := json.NewDecoder(bytes.NewReader(line))
+	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
+		return errors.New("it is no object in JSON")
+	}
+	for dec.More() {
+		token, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		name, _ := token.(string) // nothing else can stand there
+		into, ours := members[name]
+		switch {
+		case !ours:
+			into = new(json.RawMessage)
+		case into == nil:
+			return fmt.Errorf("it has the member %s twice", name)
+		default:
+			members[name] = nil
+		}
+		if err := dec.Decode(into); err != nil {
+			return fmt.Errorf("its member %.40q: %w", name, err)
+		}
+	}
+	if _, err := dec.Token(); err != nil {
+		return fmt.Errorf("it is cut off: %w", err)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return errors.New("something follows it")
+	}
+	return nil
 }
 
 // Parse parses a receipt. On its way to who holds it its members may have been put in
@@ -112,7 +137,7 @@ func parse(line []byte) (*Receipt, error) {
 		return nil, fmt.Errorf("it has %d bytes, more than %d", len(line), MaxBytes)
 	}
 	var in wire
-	if err := json.Unmarshal(line, &in); err != nil {
+	if err := in.decode(line); err != nil {
 		return nil, err
 	}
 	switch {
