@@ -5,6 +5,7 @@ package auditlogexporter_test
 
 import (
 	"bufio"
+	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
@@ -165,4 +166,92 @@ func TestReceiptsDirectoryIsChecked(t *testing.T) {
 	r.stop(t)
 	assert.Equal(t, []string{"b"}, writtenIDs(t, other))
 	assert.Equal(t, had, receiptsIn(t, c.Receipts.Directory))
+}
+
+// While receipts cannot be written, commits do not have it tried again, and the host is
+// told once. A shutdown tries for the last time.
+func TestReceiptsAreNotTriedWithEachCommit(t *testing.T) {
+	c := testConfig(t, receipted)
+	r := start(t, c)
+	require.NoError(t, r.ConsumeLogs(t.Context(), records("a")))
+	away := c.Receipts.Directory + "-away"
+	require.NoError(t, os.Rename(c.Receipts.Directory, away))
+	require.NoError(t, os.WriteFile(c.Receipts.Directory, nil, 0o600))
+	want := ids("id", 50)
+	for _, id := range want {
+		require.NoError(t, r.ConsumeLogs(t.Context(), records(id)))
+	}
+	require.Eventually(t, func() bool { return r.host.says("receipts") }, waitAtMost, pollEvery)
+	require.NoError(t, os.RemoveAll(c.Receipts.Directory))
+	require.NoError(t, os.Rename(away, c.Receipts.Directory))
+	r.stop(t)
+	assert.Equal(t, append([]string{"a"}, want...), idsOfReceipts(receiptsIn(t, c.Receipts.Directory)))
+	failures := 0
+	for _, s := range r.host.reported() {
+		if s == componentstatus.StatusRecoverableError {
+			failures++
+		}
+	}
+	// The file that was open is found to be gone, then the directory to be none.
+	assert.LessOrEqual(t, failures, 2)
+}
+
+// The directory of the partitions' receipts is kept as well as each of them: whoever could
+// write to it could have them written elsewhere.
+func TestReceiptsOfPartitionsStayWithin(t *testing.T) {
+	c := testConfig(t, byTenant, receipted)
+	require.NoError(t, os.Mkdir(c.Receipts.Directory, 0o700))
+	require.NoError(t, os.Chmod(c.Receipts.Directory, 0o777))
+	assert.ErrorContains(t, startError(t, c), "receipts::directory: ")
+	require.NoError(t, os.Chmod(c.Receipts.Directory, 0o700))
+
+	elsewhere := t.TempDir()
+	require.NoError(t, os.Chmod(elsewhere, 0o700))
+	require.NoError(t, os.Symlink(elsewhere, filepath.Join(c.Receipts.Directory, "a")))
+	r := start(t, c)
+	other := testConfig(t, byTenant)
+	other.Receipts = c.Receipts
+	assert.ErrorContains(t, startError(t, other), "another writer")
+	logs := plog.NewLogs()
+	addTenant(logs, "a", "1")
+	addTenant(logs, "b", "2")
+	require.NoError(t, r.ConsumeLogs(t.Context(), logs))
+	require.Eventually(t, func() bool { return r.host.says("to which no link leads") }, waitAtMost, pollEvery)
+	r.stop(t)
+	assert.Equal(t, []string{"2"}, idsOfReceipts(receiptsIn(t, filepath.Join(c.Receipts.Directory, "b"))))
+	entries, err := os.ReadDir(elsewhere)
+	require.NoError(t, err)
+	assert.Empty(t, entries)
+}
+
+// Which events go without is not only counted: the collector's log says why.
+func TestWhyEventsGoWithoutReceipts(t *testing.T) {
+	c := testConfig(t, receipted)
+	r := start(t, c)
+	require.NoError(t, r.ConsumeLogs(t.Context(), records("a")))
+	r.stop(t)
+	c.Rotation.MaxAge = 1 // the next start goes on in another segment
+	segments, err := filepath.Glob(filepath.Join(c.Directory, "audit-*"))
+	require.NoError(t, err)
+	require.Len(t, segments, 1)
+	content, err := os.ReadFile(segments[0])
+	require.NoError(t, err)
+	r = start(t, c)
+	require.NoError(t, r.ConsumeLogs(t.Context(), records("b")))
+	r.stop(t)
+	// All receipts are to be written anew, but the first segment is damaged.
+	begun := filepath.Join(c.Receipts.Directory, "receipts-00000000000000000000.jsonl")
+	require.NoError(t, os.RemoveAll(c.Receipts.Directory))
+	require.NoError(t, os.Mkdir(c.Receipts.Directory, 0o700))
+	require.NoError(t, os.WriteFile(begun, nil, 0o600))
+	for _, name := range segments {
+		require.NoError(t, os.RemoveAll(name))
+		require.NoError(t, os.RemoveAll(name+".zst"))
+		require.NoError(t, os.WriteFile(name, bytes.Replace(content, []byte(`"a"`), []byte(`"x"`), 1), 0o600))
+	}
+	r = start(t, c)
+	r.stop(t)
+	why := r.logged.FilterMessage("Events go without receipts").All()
+	require.Len(t, why, 1)
+	assert.Contains(t, why[0].ContextMap()["error"], filepath.Base(segments[0]))
 }
