@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/receipt/issuer"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -205,4 +206,91 @@ func TestReceiptsOfATree(t *testing.T) {
 	require.True(t, s.TamperingDetected)
 	assert.Equal(t, verify.ReceiptUnfulfilled, s.Findings[0].Kind)
 	assert.Contains(t, s.Findings[0].Message, `of the log "test.example/auditlog", but there is no log of that origin`)
+}
+
+// A leaf that is no event has no receipt: who was given one for it has been deceived.
+func TestAReceiptForALeafThatIsNoEvent(t *testing.T) {
+	_, w, _ := withReceipts(t, 5)
+	var leaves []merkle.Hash
+	var commit receipt.Commit
+	for line := range bytes.Lines(w.fsys[w.names[0]].Data) {
+		line = bytes.TrimSuffix(line, []byte("\n"))
+		if segment.KindOf(line) != segment.KindCheckpoint {
+			leaves = append(leaves, merkle.LeafHash(line))
+			continue
+		}
+		commit.Set(&merkle.Frontier{}, leaves)
+		note, err := segment.ParseCheckpoint(line)
+		require.NoError(t, err)
+		commit.Sign(note)
+	}
+	for leaf, what := range map[int]string{0: "the header", 1: "the log's own event"} {
+		r := w.checkReceipts(t, commit.Append(nil, leaf, []byte("order-17")))
+		found := bad(r)
+		require.Len(t, found, 1, what)
+		assert.Equal(t, verify.ReceiptInvalid, found[0].Kind)
+		assert.Contains(t, found[0].Message, "names another event")
+		assert.EqualValues(t, leaf, *found[0].Index)
+	}
+}
+
+// With many logs no receipt that was changed is passed over, whatever log it says it is
+// of.
+func TestAChangedReceiptOfNoLogOfATree(t *testing.T) {
+	_, w, receipts := withReceipts(t, 5)
+	tree := fstest.MapFS{}
+	for name, f := range w.fsys {
+		tree["a/"+name] = f
+	}
+	one, err := receipt.Parse(bytes.TrimSpace(bytes.SplitAfter(receipts, []byte("\n"))[0]))
+	require.NoError(t, err)
+	one.LeafHash[0] ^= 1
+	one.Checkpoint = bytes.ReplaceAll(one.Checkpoint, []byte("test.example"), []byte("rest.example"))
+	line := append(one.Append(nil), '\n')
+	s, err := verify.Tree(t.Context(), tree, verify.Options{Keys: []*signing.PublicKey{w.signer.Public()}, Receipts: readReceipts(t, line)}, func(verify.TreeLog) error { return nil })
+	require.NoError(t, err)
+	require.True(t, s.TamperingDetected)
+	require.Len(t, s.Findings, 1)
+	assert.Equal(t, verify.ReceiptInvalid, s.Findings[0].Kind)
+}
+
+// Whatever else a file holds, a receipt that fails is not taken for one that cannot be
+// checked.
+func TestAFailingReceiptBesideOneOfAnotherKey(t *testing.T) {
+	_, w, receipts := withReceipts(t, 2)
+	_, other, theirs := withReceipts(t, 2)
+	line := bytes.SplitAfter(receipts, []byte("\n"))[0]
+	// The signature is another, but still base64.
+	at := bytes.LastIndex(line, []byte(`\n"}`))
+	forged := bytes.Clone(line)
+	for i := at - 20; i < at-10; i++ {
+		forged[i] = 'A'
+	}
+	keys := []*signing.PublicKey{w.signer.Public()}
+	_, err := readReceipts(t, theirs).Check(keys)
+	require.ErrorIs(t, err, verify.ErrWrongKey)
+	for _, text := range [][]byte{append(bytes.Clone(theirs), forged...), append(bytes.Clone(forged), theirs...)} {
+		_, err = readReceipts(t, text).Check(keys)
+		require.ErrorIs(t, err, verify.ErrProofFails)
+	}
+	p, err := readReceipts(t, append(bytes.Clone(theirs), line...)).Check(append(keys, other.signer.Public()))
+	require.NoError(t, err)
+	assert.Len(t, p.SignedBy, 2)
+}
+
+// Floods of what is no use are bounded.
+func TestHostileReceiptFiles(t *testing.T) {
+	_, w, receipts := withReceipts(t, 3)
+	line := bytes.SplitAfter(receipts, []byte("\n"))[0]
+	broken := bytes.Replace(line, []byte(`"path":["`), []byte(`"path":["`+strings.Repeat("A", 43)+`=","`), 1)
+	r := check(t, w.fsys, verify.Options{Keys: []*signing.PublicKey{w.signer.Public()}, Receipts: readReceipts(t, bytes.Repeat(broken, 3000)), MaxFindings: 5})
+	assert.Equal(t, 3000, r.Receipts)
+	assert.Zero(t, r.ReceiptsHonored)
+	assert.Len(t, r.Findings, 5)
+	s := readReceipts(t, bytes.Repeat(broken, 3000))
+	r = check(t, w.fsys, verify.Options{Keys: []*signing.PublicKey{w.signer.Public()}, Receipts: s, MaxFindings: 5000})
+	require.Len(t, r.Findings, 1001)
+	assert.Contains(t, r.Findings[1000].Message, "2000 more receipts")
+
+	assert.ErrorContains(t, (&verify.ReceiptSet{}).Read("r", strings.NewReader(strings.Repeat("\n", verify.MaxReceipts+2))), "blank lines")
 }

@@ -165,7 +165,7 @@ func (c *checker) judgeWitnesses(j *joined, results []*result) {
 			vouches = addVouch(vouches, v)
 		}
 		for _, why := range forged {
-			c.log.add(c.o.MaxFindings, Finding{Kind: CosignatureInvalid, Severity: Tampering, Segment: k.file, Message: k.name + ": " + why})
+			c.log.add(c.o.MaxFindings, Finding{Kind: CosignatureInvalid, Severity: Tampering, Segment: k.file, Message: c.nameOf(k) + ": " + why})
 		}
 	}
 	c.judgeContradictions(j, results, vouches)
