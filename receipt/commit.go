@@ -176,8 +176,13 @@ const pathStart = `,"path":[`
 
 // appendStart appends how the receipts with a checkpoint begin.
 func appendStart(dst, checkpoint []byte) []byte {
+	return segment.AppendString(append(dst, lineStart...), originOf(checkpoint))
+}
+
+// originOf returns the first line of a checkpoint.
+func originOf(checkpoint []byte) []byte {
 	origin, _, _ := bytes.Cut(checkpoint, []byte("\n"))
-	return segment.AppendString(append(dst, lineStart...), origin)
+	return origin
 }
 
 // appendMembers appends what follows, up to the leaf's hash.

@@ -82,9 +82,6 @@ type wire struct {
 // decode reads an object. Other than [json.Unmarshal] it takes no name for another that
 // differs in case, and no member twice: readers would differ on what such a receipt says.
 func (w *wire) decode(line []byte) error {
-	if !utf8.Valid(line) {
-		return errors.New("it is not UTF-8")
-	}
 	members := map[string]any{
 		"receipt": &w.Format, "origin": &w.Origin, "event_id": &w.EventID, "index": &w.Index,
 		"leaf_hash": &w.LeafHash, "path": &w.Path, "checkpoint": &w.Checkpoint,
@@ -136,39 +133,55 @@ func parse(line []byte) (*Receipt, error) {
 	if len(line) > MaxBytes {
 		return nil, fmt.Errorf("it has %d bytes, more than %d", len(line), MaxBytes)
 	}
-	var in wire
-	if err := in.decode(line); err != nil {
-		return nil, err
+	if !utf8.Valid(line) {
+		return nil, errors.New("it is not UTF-8")
 	}
-	switch {
-	case in.Format != segment.Format:
-		return nil, fmt.Errorf("it is of the form %.40q; this version reads %q", in.Format, segment.Format)
-	case len(in.EventID) > MaxEventID:
-		return nil, fmt.Errorf("its event_id has %d bytes, more than %d", len(in.EventID), MaxEventID)
-	case len(in.LeafHash) != len(merkle.Hash{}):
-		return nil, fmt.Errorf("its leaf_hash has %d bytes", len(in.LeafHash))
-	case len(in.Path) > maxPath:
-		return nil, fmt.Errorf("its path has %d hashes, more than %d", len(in.Path), maxPath)
-	}
-	r := &Receipt{EventID: in.EventID, LeafHash: merkle.Hash(in.LeafHash), Checkpoint: []byte(in.Checkpoint)}
-	var err error
-	if r.Index, err = strconv.ParseUint(string(in.Index), 10, 64); err != nil {
-		return nil, fmt.Errorf("its index is %.40q", in.Index)
-	}
-	for _, h := range in.Path {
-		if len(h) != len(merkle.Hash{}) {
-			return nil, fmt.Errorf("a hash in its path has %d bytes", len(h))
+	r := parseWritten(line)
+	if r == nil {
+		var in wire
+		if err := in.decode(line); err != nil {
+			return nil, err
 		}
-		r.Path = append(r.Path, merkle.Hash(h))
+		var err error
+		if r, err = in.receipt(); err != nil {
+			return nil, err
+		}
 	}
 	c, err := signing.ParseCheckpoint(r.Checkpoint)
 	switch {
 	case err != nil:
 		return nil, err
-	case c.Origin != in.Origin:
-		return nil, fmt.Errorf("its origin is %q, but that of its checkpoint is %q", in.Origin, c.Origin)
 	case c.Size > segment.MaxIndex+1 || r.Index >= c.Size:
 		return nil, fmt.Errorf("its checkpoint over %d leaves does not cover leaf %d", c.Size, r.Index)
+	}
+	return r, nil
+}
+
+// receipt returns the receipt that the members are.
+func (w *wire) receipt() (*Receipt, error) {
+	switch {
+	case w.Format != segment.Format:
+		return nil, fmt.Errorf("it is of the form %.40q; this version reads %q", w.Format, segment.Format)
+	case len(w.EventID) > MaxEventID:
+		return nil, fmt.Errorf("its event_id has %d bytes, more than %d", len(w.EventID), MaxEventID)
+	case len(w.LeafHash) != len(merkle.Hash{}):
+		return nil, fmt.Errorf("its leaf_hash has %d bytes", len(w.LeafHash))
+	case len(w.Path) > maxPath:
+		return nil, fmt.Errorf("its path has %d hashes, more than %d", len(w.Path), maxPath)
+	}
+	r := &Receipt{EventID: w.EventID, LeafHash: merkle.Hash(w.LeafHash), Checkpoint: []byte(w.Checkpoint)}
+	var err error
+	if r.Index, err = strconv.ParseUint(string(w.Index), 10, 64); err != nil {
+		return nil, fmt.Errorf("its index is %.40q", w.Index)
+	}
+	for _, h := range w.Path {
+		if len(h) != len(merkle.Hash{}) {
+			return nil, fmt.Errorf("a hash in its path has %d bytes", len(h))
+		}
+		r.Path = append(r.Path, merkle.Hash(h))
+	}
+	if origin := originOf(r.Checkpoint); w.Origin != string(origin) {
+		return nil, fmt.Errorf("its origin is %q, but that of its checkpoint is %.200q", w.Origin, origin)
 	}
 	return r, nil
 }

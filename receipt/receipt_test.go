@@ -4,6 +4,7 @@
 package receipt_test
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
@@ -246,5 +247,11 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q: %v", line, err)
 		}
 		assert.Equal(t, r, again)
+		// However it is read, it says the same.
+		spaced, err := receipt.Parse(append(bytes.TrimRight(r.Append(nil), "}"), " }"...))
+		if err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		assert.Equal(t, r, spaced)
 	})
 }

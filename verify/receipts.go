@@ -38,7 +38,7 @@ type ReceiptSet struct {
 	logs     []*logReceipts
 	byOrigin map[string]*logReceipts
 	byNote   map[[sha256.Size]byte]*receiptNote
-	byLeaf   map[merkle.Hash]claimedEvent
+	byLeaf   map[leafKey]claimedEvent
 	number   int
 	bytes    int64 // of notes
 }
@@ -64,6 +64,11 @@ type receiptNote struct {
 // place is where a receipt was read.
 type place struct{ file, line int32 }
 
+// leafKey is as much of a leaf's hash as tells it from all others.
+type leafKey [16]byte
+
+func keyOf(h merkle.Hash) leafKey { return leafKey(h[:16]) }
+
 // claimedEvent is the event that a leaf is, as a receipt says.
 type claimedEvent struct {
 	id    uint64 // a hash of its id
@@ -80,7 +85,7 @@ func (s *ReceiptSet) Len() int { return s.number }
 // whole, since the file may still be written. The error names the line that is no receipt.
 func (s *ReceiptSet) Read(name string, r io.Reader) error {
 	if s.byNote == nil {
-		s.byOrigin, s.byNote, s.byLeaf = map[string]*logReceipts{}, map[[sha256.Size]byte]*receiptNote{}, map[merkle.Hash]claimedEvent{}
+		s.byOrigin, s.byNote, s.byLeaf = map[string]*logReceipts{}, map[[sha256.Size]byte]*receiptNote{}, map[leafKey]claimedEvent{}
 	}
 	s.files = append(s.files, name)
 	at := place{file: int32(len(s.files) - 1)}
@@ -133,10 +138,10 @@ func (s *ReceiptSet) add(r *receipt.Receipt, at place) error {
 	}
 	if r.EventID != "" {
 		one := claimedEvent{maphash.String(idSeed, r.EventID), at}
-		if other, ok := s.byLeaf[r.LeafHash]; ok && other.id != one.id {
+		if other, ok := s.byLeaf[keyOf(r.LeafHash)]; ok && other.id != one.id {
 			of.breaks("the receipt at %s names another event for leaf %d than that at %s", s.say(at), r.Index, s.say(other.place))
 		} else if !ok {
-			s.byLeaf[r.LeafHash] = one
+			s.byLeaf[keyOf(r.LeafHash)] = one
 		}
 	}
 	key := sha256.Sum256(r.Checkpoint)
@@ -250,7 +255,7 @@ func (f *follower) compareReceipt(l *checked) {
 	if s == nil {
 		return
 	}
-	one, ok := s.byLeaf[l.leaf]
+	one, ok := s.byLeaf[keyOf(l.leaf)]
 	if !ok || one.id == maphash.Bytes(idSeed, l.sum.ID) {
 		return
 	}
