@@ -302,6 +302,8 @@ func (l *receiptedLog) issue(ctx context.Context, at issuer.Durable) {
 		return
 	case err == nil:
 		l.of.logger.Info("Receipts can be written again", zap.String("partition", l.name))
+	case errors.Is(err, issuer.ErrContradicted):
+		l.of.logger.Error("The receipts there are contradict the log; no more are written", zap.String("partition", l.name), zap.Error(err))
 	default:
 		l.of.logger.Error("Receipts cannot be written; the log is not affected, and they are made up for once they can be", zap.String("partition", l.name), zap.Error(err))
 	}

@@ -144,7 +144,7 @@ func (f *verifyFlags) run(cmd *cobra.Command, dir string) error {
 		}
 		o.Checkpoints = append(o.Checkpoints, note)
 	}
-	if o.Receipts, err = loadReceipts(f.receipts); err != nil {
+	if o.Receipts, err = loadReceipts("--receipts", f.receipts); err != nil {
 		return err
 	}
 	if o.Witnesses, err = loadWitnesses(f.witnesses); err != nil {
