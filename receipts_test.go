@@ -6,6 +6,7 @@ package auditlogexporter_test
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -20,6 +21,8 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/metadatatest"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
 // receipted has receipts written beside the log.
@@ -254,4 +257,54 @@ func TestWhyEventsGoWithoutReceipts(t *testing.T) {
 	why := r.logged.FilterMessage("Events go without receipts").All()
 	require.Len(t, why, 1)
 	assert.Contains(t, why[0].ContextMap()["error"], filepath.Base(segments[0]))
+}
+
+// With on_conflict: record both records have receipts; that which tells of it, like all
+// events of the log's own, has none.
+func TestReceiptsOfConflicts(t *testing.T) {
+	c := testConfig(t, receipted, func(c *auditlogexporter.Config) { c.Idempotency.OnConflict = auditlogexporter.OnConflictRecord })
+	r := start(t, c)
+	other := records("a")
+	other.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body().SetStr("something else")
+	for _, logs := range []plog.Logs{records("a"), other, records("a"), other} {
+		require.NoError(t, r.ConsumeLogs(t.Context(), logs))
+	}
+	r.stop(t)
+	all := receiptsIn(t, c.Receipts.Directory)
+	assert.Equal(t, []string{"a", "a"}, idsOfReceipts(all))
+	assert.NotEqual(t, all[0].LeafHash, all[1].LeafHash)
+}
+
+// Receipts go over from key to key with the log, which leads from the first one to all.
+func TestReceiptsWithAKeyForEachSegment(t *testing.T) {
+	for _, scope := range bothScopes {
+		t.Run(string(scope), func(t *testing.T) {
+			c := testConfig(t, inScope(scope), receipted)
+			c.Signing.RotateKey = auditlogexporter.RotateKeySegment
+			c.Rotation.MaxSizeMiB = 1
+			r := start(t, c)
+			first, err := signing.LoadPublicKey(signing.PublicKeyPath(c.Signing.KeyFile))
+			require.NoError(t, err)
+			const calls, each = 30, 150
+			for call := range calls {
+				require.NoError(t, r.ConsumeLogs(t.Context(), records(ids(fmt.Sprint(call), each)...)))
+			}
+			r.stop(t)
+			held := &verify.ReceiptSet{}
+			names, err := filepath.Glob(filepath.Join(c.Receipts.Directory, "receipts-*.jsonl"))
+			require.NoError(t, err)
+			for _, name := range names {
+				content, err := os.ReadFile(name)
+				require.NoError(t, err)
+				require.NoError(t, held.Read(name, bytes.NewReader(content)))
+			}
+			report, err := verify.Log(t.Context(), os.DirFS(c.Directory), verify.Options{Keys: []*signing.PublicKey{first}, Receipts: held})
+			require.NoError(t, err)
+			assert.False(t, report.TamperingDetected, "%+v", report.Findings)
+			assert.Greater(t, len(report.Segments), 1)
+			assert.Equal(t, calls*each, report.ReceiptsHonored)
+			_, err = held.Check([]*signing.PublicKey{first})
+			assert.ErrorIs(t, err, verify.ErrWrongKey)
+		})
+	}
 }
