@@ -25,7 +25,7 @@ const (
 	MaxReceipts = 1 << 20
 	// maxNoteBytes bounds their checkpoints, of which those of a commit share one.
 	maxNoteBytes = 512 << 20
-	// maxBroken bounds those receipts of a log that are named because they prove nothing.
+	// maxBroken bounds the receipts that are named because they prove nothing.
 	maxBroken = 1000
 )
 
@@ -41,13 +41,13 @@ type ReceiptSet struct {
 	byLeaf   map[leafKey]claimedEvent
 	number   int
 	bytes    int64 // of notes
+	broken   int   // how many are named
 }
 
 // logReceipts are the receipts of a log.
 type logReceipts struct {
 	origin string
 	number int
-	first  place
 	notes  []*receiptNote
 	// broken says which do not prove what they say, more how many are not named.
 	broken []string
@@ -76,9 +76,6 @@ type claimedEvent struct {
 }
 
 func (s *ReceiptSet) say(p place) string { return fmt.Sprintf("%s:%d", s.files[p.file], p.line) }
-
-// Len returns the number of receipts.
-func (s *ReceiptSet) Len() int { return s.number }
 
 // Read takes in a file of receipts, one on each line, and checks each by itself; name is
 // what findings call the file. A last line that has no LF is passed over if it is not
@@ -127,19 +124,19 @@ func (s *ReceiptSet) add(r *receipt.Receipt, at place) error {
 	c, err := r.Check()
 	of := s.byOrigin[c.Origin]
 	if of == nil {
-		of = &logReceipts{origin: strings.Clone(c.Origin), first: at}
+		of = &logReceipts{origin: strings.Clone(c.Origin)}
 		s.byOrigin[of.origin] = of
 		s.logs = append(s.logs, of)
 	}
 	of.number++
 	if err != nil {
-		of.breaks("the receipt at %s does not prove what it says, and has been changed since it was written: %v", s.say(at), err)
+		s.breaks(of, "the receipt at %s does not prove what it says, and has been changed since it was written: %v", s.say(at), err)
 		return nil
 	}
 	if r.EventID != "" {
 		one := claimedEvent{maphash.String(idSeed, r.EventID), at}
 		if other, ok := s.byLeaf[keyOf(r.LeafHash)]; ok && other.id != one.id {
-			of.breaks("the receipt at %s names another event for leaf %d than that at %s", s.say(at), r.Index, s.say(other.place))
+			s.breaks(of, "the receipt at %s names another event for leaf %d than that at %s", s.say(at), r.Index, s.say(other.place))
 		} else if !ok {
 			s.byLeaf[keyOf(r.LeafHash)] = one
 		}
@@ -158,11 +155,12 @@ func (s *ReceiptSet) add(r *receipt.Receipt, at place) error {
 	return nil
 }
 
-func (l *logReceipts) breaks(format string, args ...any) {
-	if len(l.broken) == maxBroken {
+func (s *ReceiptSet) breaks(l *logReceipts, format string, args ...any) {
+	if s.broken == maxBroken {
 		l.more++
 		return
 	}
+	s.broken++
 	l.broken = append(l.broken, fmt.Sprintf(format, args...))
 }
 
@@ -286,7 +284,7 @@ func (s *ReceiptSet) Check(keys []*signing.PublicKey) (*ReceiptsProven, error) {
 		return nil, errors.New("check receipts: there are none")
 	}
 	for _, l := range s.logs {
-		for _, why := range l.broken {
+		for _, why := range l.said() {
 			return nil, fmt.Errorf("%w: %s", ErrProofFails, why)
 		}
 	}
