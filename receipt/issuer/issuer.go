@@ -140,7 +140,10 @@ func (i *Issuer) Issue(ctx context.Context, to Durable) (r Result, err error) {
 	}
 	before, gone := i.out.written, 0
 	for err == nil && i.next < to.Size {
-		if err = i.segment(ctx, to, &r); errors.Is(err, fs.ErrNotExist) && gone < maxGone {
+		switch err = i.segment(ctx, to, &r); {
+		case err == nil:
+			gone = 0
+		case errors.Is(err, fs.ErrNotExist) && gone < maxGone:
 			gone++ // it has been compressed or pruned meanwhile
 			i.name, err = "", ctx.Err()
 		}
@@ -167,7 +170,8 @@ func (i *Issuer) Close() error {
 	return nil
 }
 
-// maxGone bounds how often segments may be gone before they could be read.
+// maxGone bounds how often in a row a segment may be gone before it could be read: what
+// compresses them may go just ahead.
 const maxGone = 5
 
 // errDamaged: a segment is not as the writer left it.
