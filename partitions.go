@@ -256,11 +256,13 @@ func (p *partitions) openLog(one *partitionLog) (*rotation.Log, error) {
 	o.Follower = e.followStreams(p.ctx, o, one.telemetry)
 	receipted := e.receipts.of(e.config, name, &o, one.telemetry)
 	log, err := rotation.Open(p.ctx, o)
-	if err == nil {
-		// If they cannot be written, that is tried again and told, beside the log.
-		_ = receipted.begin(log)
+	if err != nil {
+		return nil, err
 	}
-	return log, err
+	if err := receipted.begin(log); err != nil {
+		return nil, errors.Join(err, log.Close(context.WithoutCancel(p.ctx)))
+	}
+	return log, nil
 }
 
 // reopen tries to open what could not be opened, until the exporter is shut down.

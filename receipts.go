@@ -67,6 +67,8 @@ const retryReceipts = 10 * time.Second
 type receipts struct {
 	faults *faults
 	logger *zap.Logger
+	// root is the directory that those of partitions lie in; nil if there are none.
+	root rotation.FS
 
 	mu      sync.Mutex
 	begun   []*receiptedLog // all of them
@@ -85,26 +87,32 @@ type receiptedLog struct {
 	options   issuer.Options
 	telemetry *telemetry
 
-	// These are guarded by of.mu.
+	// These are guarded by of.mu. failing is why receipts cannot be written: then it is
+	// not tried with every commit.
 	begun, queued bool
 	at            issuer.Durable
+	failing       error
 
-	// These are for the goroutine of receipts; issuer is nil after an error.
-	issuer  *issuer.Issuer
-	failing bool
+	// issuer is for the goroutine of receipts; it is nil after an error.
+	issuer *issuer.Issuer
 }
 
 // openReceipts starts to write receipts, or returns nil if none are asked for.
-func (e *auditExporter) openReceipts() *receipts {
+func (e *auditExporter) openReceipts() (_ *receipts, err error) {
 	if e.config.Receipts.Directory == "" {
-		return nil
+		return nil, nil
 	}
 	r := &receipts{logger: e.logger, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	if e.config.PartitionBy != "" {
+		if r.root, err = rotation.OpenDirectory(e.config.Receipts.Directory); err != nil {
+			return nil, fmt.Errorf("receipts::directory: %w", err)
+		}
+	}
 	r.faults = &faults{report: e.health.receipted, of: map[string]error{}}
 	var ctx context.Context
 	ctx, r.cancel = context.WithCancel(context.Background())
 	go r.run(ctx)
-	return r
+	return r, nil
 }
 
 // of returns the log of a partition, "" if there are none, whose options say the rest. It
@@ -136,7 +144,7 @@ func (o receiptObserver) Committed(c rotation.Commit) {
 }
 
 // begin says that the log is open. The error says what is wrong with the directory for
-// receipts; it is tried again all the same.
+// receipts; with that of a partition it is tried again, since others may be well.
 func (l *receiptedLog) begin(log *rotation.Log) (err error) {
 	if l == nil {
 		return nil
@@ -148,26 +156,42 @@ func (l *receiptedLog) begin(log *rotation.Log) (err error) {
 		}
 		l.options.Begin = c.Size
 	}
-	l.issuer, err = issuer.Open(l.options)
+	l.issuer, err = l.open()
+	if err != nil && l.of.root == nil && !errors.Is(err, issuer.ErrContradicted) {
+		return fmt.Errorf("receipts::directory: %w", err)
+	}
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()
 	if l.of.closing { // by a shutdown that did not wait for this log to be opened
-		return errors.Join(err, l.close())
+		return l.close()
 	}
 	l.begun = true
 	l.of.begun = append(l.of.begun, l)
 	l.queue()
-	if err == nil || errors.Is(err, issuer.ErrContradicted) {
-		return nil
+	return nil
+}
+
+// open opens the directory of the log's receipts.
+func (l *receiptedLog) open() (*issuer.Issuer, error) {
+	if root := l.of.root; root != nil {
+		// Or else the directories above would be made anew where they were.
+		if err := root.Present(); err != nil {
+			return nil, err
+		}
+		if info, err := root.Lstat(l.name); err == nil && !info.IsDir() {
+			return nil, fmt.Errorf("%s is not a directory but %s: a partition's receipts lie in a directory of its own, to which no link leads", absolute(l.options.Directory), info.Mode().Type())
+		}
 	}
-	return fmt.Errorf("receipts::directory: %w", err)
+	return issuer.Open(l.options)
 }
 
 func (l *receiptedLog) committed(at issuer.Durable) {
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()
 	l.at = at
-	l.queue()
+	if l.failing == nil {
+		l.queue()
+	}
 }
 
 // queue has the log looked at. It is called with of.mu held.
@@ -192,6 +216,9 @@ func (r *receipts) run(ctx context.Context) {
 				r.logger.Warn("The files of receipts could not be closed", zap.Error(err))
 			}
 		}
+		if r.root != nil {
+			_ = r.root.Close() // nothing has been written to it
+		}
 	}()
 	again := time.NewTicker(retryReceipts)
 	defer again.Stop()
@@ -208,13 +235,19 @@ func (r *receipts) run(ctx context.Context) {
 		case <-r.wake:
 		case <-ctx.Done():
 		case <-again.C:
-			for _, l := range r.all() {
-				if l.failing {
-					r.mu.Lock()
-					l.queue()
-					r.mu.Unlock()
-				}
-			}
+			r.mu.Lock()
+			r.retry()
+			r.mu.Unlock()
+		}
+	}
+}
+
+// retry has the logs looked at whose receipts could not be written. It is called with mu
+// held.
+func (r *receipts) retry() {
+	for _, l := range r.begun {
+		if l.failing != nil {
+			l.queue()
 		}
 	}
 }
@@ -241,12 +274,15 @@ func (r *receipts) next() (l *receiptedLog, at issuer.Durable, closing bool) {
 func (l *receiptedLog) issue(ctx context.Context, at issuer.Durable) {
 	var err error
 	if l.issuer == nil {
-		l.issuer, err = issuer.Open(l.options)
+		l.issuer, err = l.open()
 	}
 	if err == nil {
 		var r issuer.Result
 		r, err = l.issuer.Issue(ctx, at)
 		l.telemetry.receipts(r)
+		if r.Missed > 0 {
+			l.of.logger.Error("Events go without receipts", zap.String("partition", l.name), zap.Uint64("leaves", r.Missed), zap.Error(r.Why))
+		}
 	}
 	if ctx.Err() != nil {
 		return // the next start goes on
@@ -254,13 +290,23 @@ func (l *receiptedLog) issue(ctx context.Context, at issuer.Durable) {
 	if err != nil {
 		err = errors.Join(err, l.close())
 	}
-	switch {
-	case err != nil && !l.failing:
-		l.of.logger.Error("Receipts cannot be written; the log is not affected, and they are made up for once they can be", zap.String("partition", l.name), zap.Error(err))
-	case err == nil && l.failing:
-		l.of.logger.Info("Receipts can be written again", zap.String("partition", l.name))
+	l.of.mu.Lock()
+	before := l.failing
+	l.failing = err
+	if err == nil && l.at != at {
+		l.queue() // what has been committed meanwhile
 	}
-	l.failing = err != nil
+	l.of.mu.Unlock()
+	switch {
+	case err == nil && before == nil, err != nil && before != nil && err.Error() == before.Error():
+		return
+	case err == nil:
+		l.of.logger.Info("Receipts can be written again", zap.String("partition", l.name))
+	case errors.Is(err, issuer.ErrContradicted):
+		l.of.logger.Error("The receipts there are contradict the log; no more are written", zap.String("partition", l.name), zap.Error(err))
+	default:
+		l.of.logger.Error("Receipts cannot be written; the log is not affected, and they are made up for once they can be", zap.String("partition", l.name), zap.Error(err))
+	}
 	l.of.faults.set(l.name, err)
 }
 
@@ -280,6 +326,7 @@ func (r *receipts) close(ctx context.Context) error {
 	}
 	r.mu.Lock()
 	r.closing = true
+	r.retry() // for the last time
 	r.mu.Unlock()
 	defer r.cancel()
 	select {

@@ -9,6 +9,6 @@
 // proof that leads from the leaf to it (RFC 6962, section 2.1.1). A log that is shown
 // later and does not have that leaf there contradicts its own signature.
 //
-// [Paths] makes the inclusion proofs of all leaves of a commit. Package
+// [Commit] makes the receipts of a commit. Package
 // [github.com/otel-auditlog/auditlogexporter/receipt/issuer] writes receipts.
 package receipt

@@ -9,7 +9,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
+	"unicode/utf8"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -47,33 +49,16 @@ const (
 // Append appends the receipt's line, without LF: an object in JSON. The checkpoint must
 // be one.
 func (r *Receipt) Append(dst []byte) []byte {
-	return r.AppendWith(dst, segment.AppendString(nil, r.Checkpoint))
-}
-
-// AppendWith is [Receipt.Append] with the checkpoint as a string in JSON, which the receipts of a
-// commit share.
-func (r *Receipt) AppendWith(dst, checkpoint []byte) []byte {
-	origin, _, _ := bytes.Cut(r.Checkpoint, []byte("\n"))
-	dst = append(dst, lineStart...)
-	dst = segment.AppendString(dst, origin)
-	if r.EventID != "" {
-		dst = append(dst, `,"event_id":`...)
-		dst = segment.AppendString(dst, []byte(r.EventID))
-	}
-	dst = append(dst, `,"index":`...)
-	dst = strconv.AppendUint(dst, r.Index, 10)
-	dst = append(dst, `,"leaf_hash":`...)
+	dst = appendMembers(appendStart(dst, r.Checkpoint), []byte(r.EventID), r.Index)
 	dst = appendHash(dst, r.LeafHash)
-	dst = append(dst, `,"path":[`...)
+	dst = append(dst, pathStart...)
 	for i, h := range r.Path {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
 		dst = appendHash(dst, h)
 	}
-	dst = append(dst, `],"checkpoint":`...)
-	dst = append(dst, checkpoint...)
-	return append(dst, '}')
+	return appendEnd(dst, r.Checkpoint)
 }
 
 func appendHash(dst []byte, h merkle.Hash) []byte {
@@ -87,13 +72,50 @@ func IsLine(line []byte) bool { return bytes.HasPrefix(line, []byte(lineStart)) 
 
 // wire is a receipt as JSON has it.
 type wire struct {
-	Format     string
-	Origin     string
-	EventID    string
-	Index      json.RawMessage
-	LeafHash   []byte
-	Path       [][]byte
-	Checkpoint string
+	Format, Origin, EventID string
+	Index                   json.RawMessage
+	LeafHash                []byte
+	Path                    [][]byte
+	Checkpoint              string
+}
+
+// decode reads an object. Other than [json.Unmarshal] it takes no name for another that
+// differs in case, and no member twice: readers would differ on what such a receipt says.
+func (w *wire) decode(line []byte) error {
+	members := map[string]any{
+		"receipt": &w.Format, "origin": &w.Origin, "event_id": &w.EventID, "index": &w.Index,
+		"leaf_hash": &w.LeafHash, "path": &w.Path, "checkpoint": &w.Checkpoint,
+	}
+	dec := json.NewDecoder(bytes.NewReader(line))
+	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
+		return errors.New("it is no object in JSON")
+	}
+	for dec.More() {
+		token, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		name, _ := token.(string) // nothing else can stand there
+		into, ours := members[name]
+		switch {
+		case !ours:
+			into = new(json.RawMessage)
+		case into == nil:
+			return fmt.Errorf("it has the member %s twice", name)
+		default:
+			members[name] = nil
+		}
+		if err := dec.Decode(into); err != nil {
+			return fmt.Errorf("its member %.40q: %w", name, err)
+		}
+	}
+	if _, err := dec.Token(); err != nil {
+		return fmt.Errorf("it is cut off: %w", err)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return errors.New("something follows it")
+	}
+	return nil
 }
 
 // Parse parses a receipt. On its way to who holds it its members may have been put in
@@ -111,41 +133,55 @@ func parse(line []byte) (*Receipt, error) {
 	if len(line) > MaxBytes {
 		return nil, fmt.Errorf("it has %d bytes, more than %d", len(line), MaxBytes)
 	}
-	var in wire
-	if err := parseMembers(line, map[string]any{
-		"receipt": &in.Format, "origin": &in.Origin, "event_id": &in.EventID, "index": &in.Index, "leaf_hash": &in.LeafHash, "path": &in.Path, "checkpoint": &in.Checkpoint,
-	}); err != nil {
-		return nil, err
+	if !utf8.Valid(line) {
+		return nil, errors.New("it is not UTF-8")
 	}
-	switch {
-	case in.Format != segment.Format:
-		return nil, fmt.Errorf("it is of the form %.40q; this version reads %q", in.Format, segment.Format)
-	case len(in.EventID) > MaxEventID:
-		return nil, fmt.Errorf("its event_id has %d bytes, more than %d", len(in.EventID), MaxEventID)
-	case len(in.LeafHash) != len(merkle.Hash{}):
-		return nil, fmt.Errorf("its leaf_hash has %d bytes", len(in.LeafHash))
-	case len(in.Path) > maxPath:
-		return nil, fmt.Errorf("its path has %d hashes, more than %d", len(in.Path), maxPath)
-	}
-	r := &Receipt{EventID: in.EventID, LeafHash: merkle.Hash(in.LeafHash), Checkpoint: []byte(in.Checkpoint)}
-	var err error
-	if r.Index, err = strconv.ParseUint(string(in.Index), 10, 64); err != nil {
-		return nil, fmt.Errorf("its index is %.40q", in.Index)
-	}
-	for _, h := range in.Path {
-		if len(h) != len(merkle.Hash{}) {
-			return nil, fmt.Errorf("a hash in its path has %d bytes", len(h))
+	r := parseWritten(line)
+	if r == nil {
+		var in wire
+		if err := in.decode(line); err != nil {
+			return nil, err
 		}
-		r.Path = append(r.Path, merkle.Hash(h))
+		var err error
+		if r, err = in.receipt(); err != nil {
+			return nil, err
+		}
 	}
 	c, err := signing.ParseCheckpoint(r.Checkpoint)
 	switch {
 	case err != nil:
 		return nil, err
-	case c.Origin != in.Origin:
-		return nil, fmt.Errorf("its origin is %q, but that of its checkpoint is %q", in.Origin, c.Origin)
 	case c.Size > segment.MaxIndex+1 || r.Index >= c.Size:
 		return nil, fmt.Errorf("its checkpoint over %d leaves does not cover leaf %d", c.Size, r.Index)
+	}
+	return r, nil
+}
+
+// receipt returns the receipt that the members are.
+func (w *wire) receipt() (*Receipt, error) {
+	switch {
+	case w.Format != segment.Format:
+		return nil, fmt.Errorf("it is of the form %.40q; this version reads %q", w.Format, segment.Format)
+	case len(w.EventID) > MaxEventID:
+		return nil, fmt.Errorf("its event_id has %d bytes, more than %d", len(w.EventID), MaxEventID)
+	case len(w.LeafHash) != len(merkle.Hash{}):
+		return nil, fmt.Errorf("its leaf_hash has %d bytes", len(w.LeafHash))
+	case len(w.Path) > maxPath:
+		return nil, fmt.Errorf("its path has %d hashes, more than %d", len(w.Path), maxPath)
+	}
+	r := &Receipt{EventID: w.EventID, LeafHash: merkle.Hash(w.LeafHash), Checkpoint: []byte(w.Checkpoint)}
+	var err error
+	if r.Index, err = strconv.ParseUint(string(w.Index), 10, 64); err != nil {
+		return nil, fmt.Errorf("its index is %.40q", w.Index)
+	}
+	for _, h := range w.Path {
+		if len(h) != len(merkle.Hash{}) {
+			return nil, fmt.Errorf("a hash in its path has %d bytes", len(h))
+		}
+		r.Path = append(r.Path, merkle.Hash(h))
+	}
+	if origin := originOf(r.Checkpoint); w.Origin != string(origin) {
+		return nil, fmt.Errorf("its origin is %q, but that of its checkpoint is %.200q", w.Origin, origin)
 	}
 	return r, nil
 }

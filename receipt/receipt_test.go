@@ -4,9 +4,11 @@
 package receipt_test
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
+	"math/bits"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,12 +26,15 @@ import (
 
 func leafHash(n uint64) merkle.Hash { return merkle.LeafHash(fmt.Appendf(nil, "leaf %d", n)) }
 
-// The paths are those that the Go team's library makes, which keeps every hash.
-func TestPathsAgainstLibrary(t *testing.T) {
+// The receipts of a commit are those that the Go team's library, which keeps every hash,
+// makes one by one.
+func TestReceiptsOfCommitsAgainstLibrary(t *testing.T) {
+	signer, err := signing.NewSigner(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)), nil)
+	require.NoError(t, err)
 	rapid.Check(t, func(t *rapid.T) {
 		var tree merkle.Frontier
 		var stored []tlog.Hash
-		var paths receipt.Paths
+		var commit receipt.Commit
 		reader := tlog.HashReaderFunc(func(indexes []int64) (hashes []tlog.Hash, _ error) {
 			for _, at := range indexes {
 				hashes = append(hashes, stored[at])
@@ -38,41 +43,75 @@ func TestPathsAgainstLibrary(t *testing.T) {
 		})
 		for range rapid.IntRange(1, 6).Draw(t, "commits") {
 			var leaves []merkle.Hash
-			for range rapid.IntRange(1, 40).Draw(t, "leaves") {
+			for range rapid.OneOf(rapid.IntRange(1, 40), rapid.IntRange(1, 300)).Draw(t, "leaves") {
 				n := tree.Size() + uint64(len(leaves))
 				leaves = append(leaves, leafHash(n))
 				more, err := tlog.StoredHashesForRecordHash(int64(n), tlog.Hash(leafHash(n)), reader)
 				require.NoError(t, err)
 				stored = append(stored, more...)
 			}
-			paths.Set(&tree, leaves)
+			commit.Set(&tree, leaves)
 			first := tree.Size()
 			for _, leaf := range leaves {
 				tree.Append(leaf)
 			}
-			grown, err := paths.Tree()
+			grown, err := commit.Tree()
 			require.NoError(t, err)
 			require.Equal(t, tree.Size(), grown.Size())
 			require.Equal(t, tree.Hashes(), grown.Hashes())
-			for i := range leaves {
-				index := first + uint64(i)
-				path, err := paths.Of(index)
+			want := receipt.Receipt{}
+			want.Checkpoint, err = signing.SignCheckpoint("test.example/auditlog", tree.Size(), tree.Root(), signer)
+			require.NoError(t, err)
+			commit.Sign(want.Checkpoint)
+			step := rapid.IntRange(1, 20).Draw(t, "step") // the log's own events have none
+			for i := 0; i < len(leaves); i += step {
+				want.Index, want.LeafHash, want.EventID = first+uint64(i), leaves[i], fmt.Sprint("id-", i)
+				proof, err := tlog.ProveRecord(int64(tree.Size()), int64(want.Index), reader)
 				require.NoError(t, err)
-				want, err := tlog.ProveRecord(int64(tree.Size()), int64(index), reader)
+				want.Path = nil
+				for _, h := range proof {
+					want.Path = append(want.Path, merkle.Hash(h))
+				}
+				_, err = want.Check()
 				require.NoError(t, err)
-				require.Len(t, path, len(want))
-				for i := range want {
-					require.Equal(t, merkle.Hash(want[i]), path[i])
-				}
-			}
-			if first > 0 {
-				_, err := paths.Of(0)
-				if first > 3 { // else the frontier may tell
-					require.Error(t, err, "leaves of before are not known")
-				}
+				require.Equal(t, string(want.Append([]byte("x"))), string(commit.Append([]byte("x"), i, []byte(want.EventID))))
 			}
 		}
 	})
+}
+
+// Of a tree too large to be built: what was before is its frontier alone.
+func TestReceiptsInALargeTree(t *testing.T) {
+	signer, err := signing.NewSigner(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)), nil)
+	require.NoError(t, err)
+	for _, size := range []uint64{0, 1, 1e8 - 1, 1 << 27, 1<<27 - 1, 1<<40 + 12345, 1<<53 - 200} {
+		var frontier []merkle.Hash
+		for i := range bits.OnesCount64(size) {
+			frontier = append(frontier, leafHash(uint64(i)))
+		}
+		before, err := merkle.NewFrontier(size, frontier)
+		require.NoError(t, err)
+		var leaves []merkle.Hash
+		for i := range uint64(130) {
+			leaves = append(leaves, leafHash(size+i))
+		}
+		var commit receipt.Commit
+		commit.Set(&before, leaves)
+		tree, err := commit.Tree()
+		require.NoError(t, err)
+		note, err := signing.SignCheckpoint("test.example/auditlog", tree.Size(), tree.Root(), signer)
+		require.NoError(t, err)
+		commit.Sign(note)
+		for i := range leaves {
+			line := commit.Append(nil, i, nil)
+			r, err := receipt.Parse(line)
+			require.NoError(t, err)
+			require.Equal(t, size+uint64(i), r.Index)
+			require.Equal(t, leaves[i], r.LeafHash)
+			_, err = r.Check()
+			require.NoError(t, err, "%d of %d", i, size)
+		}
+	}
 }
 
 func example(t testing.TB) (*receipt.Receipt, *signing.PublicKey) {
@@ -80,15 +119,15 @@ func example(t testing.TB) (*receipt.Receipt, *signing.PublicKey) {
 	signer, err := signing.NewSigner(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)), nil)
 	require.NoError(t, err)
 	var tree merkle.Frontier
-	var paths receipt.Paths
+	var commit receipt.Commit
 	leaves := []merkle.Hash{leafHash(0), leafHash(1), leafHash(2), leafHash(3), leafHash(4)}
-	paths.Set(&tree, leaves)
-	grown, err := paths.Tree()
+	commit.Set(&tree, leaves)
+	grown, err := commit.Tree()
 	require.NoError(t, err)
-	r := &receipt.Receipt{EventID: "order-17 \"x\"\u2028<\x01>", Index: 3, LeafHash: leaves[3]}
-	r.Path, err = paths.Of(3)
+	note, err := signing.SignCheckpoint("test.example/auditlog", 5, grown.Root(), signer)
 	require.NoError(t, err)
-	r.Checkpoint, err = signing.SignCheckpoint("test.example/auditlog", 5, grown.Root(), signer)
+	commit.Sign(note)
+	r, err := receipt.Parse(commit.Append(nil, 3, []byte("order-17 \"x\"\u2028<\x01>")))
 	require.NoError(t, err)
 	return r, signer.Public()
 }
@@ -120,7 +159,7 @@ func TestReceiptText(t *testing.T) {
 	assert.Equal(t, r, parsed)
 
 	// But none is there twice, nor spelled in another way: others might read another receipt.
-	for _, twice := range []string{`"event_id":"order-18",`, `"index":2,`, `"log.file.name":1,"log.file.name":2,`} {
+	for _, twice := range []string{`"event_id":"order-18",`, `"index":2,`} {
 		_, err = receipt.Parse([]byte(`{` + twice + string(line[1:])))
 		assert.ErrorContains(t, err, "twice", twice)
 	}
@@ -166,6 +205,14 @@ func TestReceiptRefused(t *testing.T) {
 		"checkpoint is none":         strings.Replace(good, `"checkpoint":"test.example/auditlog\n`, `"checkpoint":"test.example/auditlog\n\n`, 1),
 		"an id of more than a KiB":   strings.Replace(good, `"event_id":"`, `"event_id":"`+strings.Repeat("x", 1025), 1),
 		"more than 64 KiB of spaces": good + strings.Repeat(" ", 64<<10),
+		"two indexes":                strings.Replace(good, `"index":3`, `"index":2,"index":3`, 1),
+		"two ids":                    strings.Replace(good, `"event_id":`, `"event_id":"order-18","event_id":`, 1),
+		"a name in other letters":    strings.Replace(good, `"index":3`, `"Index":3`, 1),
+		"an id that is not UTF-8":    strings.Replace(good, `"event_id":"`, "\"event_id\":\"\xff", 1),
+		"two on one line":            good + good,
+		"index in quotes":            strings.Replace(good, `"index":3`, `"index":"3"`, 1),
+		"gigantic index":             strings.Replace(good, `"index":3`, `"index":18446744073709551616`, 1),
+		"deep nesting":               strings.Replace(good, `"index":3`, `"x":`+strings.Repeat("[", 30000)+strings.Repeat("]", 30000)+`,"index":3`, 1),
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.NotEqual(t, good, bad)
@@ -213,5 +260,11 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q: %v", line, err)
 		}
 		assert.Equal(t, r, again)
+		// However it is read, it says the same.
+		spaced, err := receipt.Parse(append(bytes.TrimRight(r.Append(nil), "}"), " }"...))
+		if err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		assert.Equal(t, r, spaced)
 	})
 }

@@ -87,6 +87,7 @@ func (f *follower) index() *uint64 {
 }
 
 func (f *follower) addLeaf(l *checked, counts bool) {
+	f.compareReceipt(l)
 	f.seen++
 	g := &f.group
 	if !f.anchored {
@@ -109,7 +110,6 @@ func (f *follower) event(l *checked) {
 	ranged := l.bad != nil || f.inRange(l.sum.Time)
 	kind, message := f.judge(l, *index)
 	good := kind == ""
-	f.compareReceipt(l)
 	f.watch(*index, l.sum.Time)
 	f.addLeaf(l, good && ranged)
 	f.remember(l.sum.ID)

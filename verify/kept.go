@@ -21,14 +21,14 @@ import (
 type keptCheckpoint struct {
 	signing.Checkpoint
 	note []byte
-	name string // how findings call it
+	name string // how findings call it; see nameOf
 	file string // in the log's directory, or ""
 	err  error  // why it cannot be used
 	kind Kind   // of the finding about that, or ""
 	// opened says that its signature has been checked.
 	opened bool
-	// receipts is how many receipts hold it; 0 if it was kept by itself.
-	receipts int
+	// receipts are those that hold it; nil if it was kept by itself.
+	receipts *receiptNote
 	// unknown says that the log never had a checkpoint of that size.
 	unknown bool
 
@@ -172,15 +172,23 @@ func (m met) settle() {
 	}
 }
 
+// nameOf is what findings call a kept checkpoint.
+func (c *checker) nameOf(k *keptCheckpoint) string {
+	if k.receipts != nil {
+		return c.o.Receipts.sayNote(k.receipts)
+	}
+	return k.name
+}
+
 // judgeKept says what became of the kept checkpoints, once the whole log is known;
 // first is the size of the tree before the first segment.
-func (c *checker) judgeKept(first uint64, r *Report) (said []Finding) {
+func (c *checker) judgeKept(first uint64, r *Report) {
 	for _, k := range c.kept {
 		say := func(kind Kind, severity Severity, format string, args ...any) {
-			if k.receipts > 0 && kind == Rollback {
+			if k.receipts != nil && kind == Rollback {
 				kind = ReceiptUnfulfilled
 			}
-			said = append(said, Finding{Kind: kind, Severity: severity, Segment: k.file, Message: k.name + " " + fmt.Sprintf(format, args...)})
+			c.log.add(c.o.MaxFindings, Finding{Kind: kind, Severity: severity, Segment: k.file, Message: c.nameOf(k) + " " + fmt.Sprintf(format, args...)})
 		}
 		switch {
 		case k.err != nil && k.kind != "":
@@ -204,5 +212,4 @@ func (c *checker) judgeKept(first uint64, r *Report) (said []Finding) {
 			say(CheckpointUnchecked, Warning, "covers %d leaves; the log is not intact up to there", k.Size)
 		}
 	}
-	return said
 }

@@ -6,12 +6,14 @@ package verify
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"hash/maphash"
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -20,33 +22,56 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/trust"
 )
 
-// MaxReceipts is how many receipts a [ReceiptSet] takes.
-const MaxReceipts = 1 << 20
+const (
+	// MaxReceipts is how many receipts a [ReceiptSet] takes.
+	MaxReceipts = 1 << 20
+	// maxNoteBytes bounds their checkpoints, of which those of a commit share one.
+	maxNoteBytes = 512 << 20
+	// maxBroken bounds the receipts that are named because they prove nothing.
+	maxBroken = 1000
+)
 
 // ReceiptSet is receipts (package receipt) that logs must honour. Of each it keeps
 // little. It is for one goroutine at a time while it is read into, and not changed by
 // checking logs with it.
 type ReceiptSet struct {
-	files  []string
-	notes  []*receiptNote
-	byNote map[string]*receiptNote
-	byLeaf map[merkle.Hash]claimedEvent
+	files []string
+	// logs are what there is of each log, in the order in which they came.
+	logs     []*logReceipts
+	byOrigin map[string]*logReceipts
+	byNote   map[[sha256.Size]byte]*receiptNote
+	byLeaf   map[leafKey]claimedEvent
+	number   int
+	bytes    int64 // of notes
+	broken   int   // how many are named
+}
+
+// logReceipts are the receipts of a log.
+type logReceipts struct {
+	origin string
 	number int
-	// broken are those that do not prove what they say.
-	broken []brokenReceipt
+	notes  []*receiptNote
+	// broken says which do not prove what they say, more how many are not named.
+	broken []string
+	more   int
 }
 
 // receiptNote is a checkpoint that receipts hold.
 type receiptNote struct {
-	signing.Checkpoint
+	note  []byte
 	first place
-	count int
+	count int32
 	// lowest is the lowest leaf index of theirs.
 	lowest uint64
 }
 
 // place is where a receipt was read.
-type place struct{ file, line int }
+type place struct{ file, line int32 }
+
+// leafKey is as much of a leaf's hash as tells it from all others.
+type leafKey [16]byte
+
+func keyOf(h merkle.Hash) leafKey { return leafKey(h[:16]) }
 
 // claimedEvent is the event that a leaf is, as a receipt says.
 type claimedEvent struct {
@@ -54,27 +79,19 @@ type claimedEvent struct {
 	place place
 }
 
-type brokenReceipt struct {
-	origin, why string
-	place       place
-}
-
 func (s *ReceiptSet) say(p place) string { return fmt.Sprintf("%s:%d", s.files[p.file], p.line) }
-
-// Len returns the number of receipts.
-func (s *ReceiptSet) Len() int { return s.number }
 
 // Read takes in a file of receipts, one on each line, and checks each by itself; name is
 // what findings call the file. A last line that has no LF is passed over if it is not
 // whole, since the file may still be written. The error names the line that is no receipt.
 func (s *ReceiptSet) Read(name string, r io.Reader) error {
 	if s.byNote == nil {
-		s.byNote, s.byLeaf = map[string]*receiptNote{}, map[merkle.Hash]claimedEvent{}
+		s.byOrigin, s.byNote, s.byLeaf = map[string]*logReceipts{}, map[[sha256.Size]byte]*receiptNote{}, map[leafKey]claimedEvent{}
 	}
 	s.files = append(s.files, name)
-	at := place{file: len(s.files) - 1}
+	at := place{file: int32(len(s.files) - 1)}
 	lines := bufio.NewReaderSize(r, receipt.MaxBytes+1)
-	for {
+	for blank := 0; ; {
 		line, err := lines.ReadSlice('\n')
 		at.line++
 		ended := err == io.EOF
@@ -94,6 +111,8 @@ func (s *ReceiptSet) Read(name string, r io.Reader) error {
 			case !ended:
 				return fmt.Errorf("%s:%d: %w", name, at.line, err)
 			}
+		} else if blank++; blank > MaxReceipts {
+			return fmt.Errorf("%s:%d: there are more than %d blank lines", name, at.line, MaxReceipts)
 		}
 		if ended {
 			return nil
@@ -107,27 +126,55 @@ func (s *ReceiptSet) add(r *receipt.Receipt, at place) error {
 	}
 	s.number++
 	c, err := r.Check()
+	of := s.byOrigin[c.Origin]
+	if of == nil {
+		of = &logReceipts{origin: strings.Clone(c.Origin)}
+		s.byOrigin[of.origin] = of
+		s.logs = append(s.logs, of)
+	}
+	of.number++
 	if err != nil {
-		s.broken = append(s.broken, brokenReceipt{c.Origin, fmt.Sprintf("the receipt at %s does not prove what it says, and has been changed since it was written: %v", s.say(at), err), at})
+		s.breaks(of, "the receipt at %s does not prove what it says, and has been changed since it was written: %v", s.say(at), err)
 		return nil
 	}
 	if r.EventID != "" {
 		one := claimedEvent{maphash.String(idSeed, r.EventID), at}
-		if other, ok := s.byLeaf[r.LeafHash]; ok && other.id != one.id {
-			s.broken = append(s.broken, brokenReceipt{c.Origin, fmt.Sprintf("the receipt at %s names another event for leaf %d than that at %s", s.say(at), r.Index, s.say(other.place)), at})
+		if other, ok := s.byLeaf[keyOf(r.LeafHash)]; ok && other.id != one.id {
+			s.breaks(of, "the receipt at %s names another event for leaf %d than that at %s", s.say(at), r.Index, s.say(other.place))
 		} else if !ok {
-			s.byLeaf[r.LeafHash] = one
+			s.byLeaf[keyOf(r.LeafHash)] = one
 		}
 	}
-	note := s.byNote[string(r.Checkpoint)]
+	key := sha256.Sum256(r.Checkpoint)
+	note := s.byNote[key]
 	if note == nil {
-		note = &receiptNote{Checkpoint: c, first: at, lowest: r.Index}
-		s.notes = append(s.notes, note)
-		s.byNote[string(r.Checkpoint)] = note
+		if s.bytes += int64(len(r.Checkpoint)); s.bytes > maxNoteBytes {
+			return fmt.Errorf("%s: the receipts have checkpoints of more than %d MiB: check fewer files at a time", s.files[at.file], maxNoteBytes>>20)
+		}
+		note = &receiptNote{note: r.Checkpoint, first: at, lowest: r.Index}
+		of.notes = append(of.notes, note)
+		s.byNote[key] = note
 	}
 	note.count++
 	note.lowest = min(note.lowest, r.Index)
 	return nil
+}
+
+func (s *ReceiptSet) breaks(l *logReceipts, format string, args ...any) {
+	if s.broken == maxBroken {
+		l.more++
+		return
+	}
+	s.broken++
+	l.broken = append(l.broken, fmt.Sprintf(format, args...))
+}
+
+// said are the broken ones, and how many more there are.
+func (l *logReceipts) said() []string {
+	if l.more == 0 {
+		return l.broken
+	}
+	return append(slices.Clip(l.broken), fmt.Sprintf("%d more receipts do not prove what they say", l.more))
 }
 
 // of returns the receipts of one log.
@@ -136,38 +183,30 @@ func (s *ReceiptSet) of(origin string) *ReceiptSet {
 		return nil
 	}
 	one := &ReceiptSet{files: s.files, byLeaf: s.byLeaf}
-	for _, n := range s.notes {
-		if n.Origin == origin {
-			one.notes = append(one.notes, n)
-			one.number += n.count
-		}
-	}
-	for _, b := range s.broken {
-		if b.origin == origin {
-			one.broken = append(one.broken, b)
-			one.number++
-		}
+	if l := s.byOrigin[origin]; l != nil {
+		one.logs, one.number = []*logReceipts{l}, l.number
 	}
 	return one
 }
 
-// origins returns the logs that the receipts are of, each with a receipt's place.
-func (s *ReceiptSet) origins() map[string]string {
-	all := map[string]string{}
+// missing says what receipts there are of logs other than those found.
+func (s *ReceiptSet) missing(found map[string]bool) (said []TreeFinding) {
 	if s == nil {
-		return all
+		return nil
 	}
-	for _, n := range s.notes {
-		if all[n.Origin] == "" {
-			all[n.Origin] = s.say(n.first)
+	for _, l := range s.logs {
+		if found[l.origin] {
+			continue
+		}
+		if len(l.notes) > 0 {
+			said = append(said, TreeFinding{Kind: ReceiptUnfulfilled, Severity: Tampering,
+				Message: fmt.Sprintf("the receipt at %s is of the log %q, but there is no log of that origin: it is missing", s.say(l.notes[0].first), l.origin)})
+		}
+		for _, why := range l.said() {
+			said = append(said, TreeFinding{Kind: ReceiptInvalid, Severity: Tampering, Message: why})
 		}
 	}
-	for _, b := range s.broken {
-		if all[b.origin] == "" {
-			all[b.origin] = s.say(b.place)
-		}
-	}
-	return all
+	return said
 }
 
 // kept returns the receipts' checkpoints as such that the log must extend.
@@ -175,48 +214,57 @@ func (s *ReceiptSet) kept() (all []*keptCheckpoint) {
 	if s == nil {
 		return nil
 	}
-	for _, n := range s.notes {
-		name := "the checkpoint of the receipt at " + s.say(n.first)
-		if n.count > 1 {
-			name = fmt.Sprintf("%s and %d more", name, n.count-1)
+	for _, l := range s.logs {
+		for _, n := range l.notes {
+			all = append(all, &keptCheckpoint{note: n.note, receipts: n})
 		}
-		all = append(all, &keptCheckpoint{note: n.Note, name: name, receipts: n.count})
 	}
 	return all
 }
 
+// sayNote is what findings call the checkpoint of receipts.
+func (s *ReceiptSet) sayNote(n *receiptNote) string {
+	name := "the checkpoint of the receipt at " + s.say(n.first)
+	if n.count > 1 {
+		name = fmt.Sprintf("%s and %d more", name, n.count-1)
+	}
+	return name
+}
+
 // judgeReceipts says what is wrong with receipts by themselves, and how many the log
 // honours.
-func (c *checker) judgeReceipts(r *Report) (said []Finding) {
+func (c *checker) judgeReceipts(r *Report) {
 	s := c.o.Receipts
 	if s == nil {
-		return nil
+		return
 	}
 	r.Receipts = s.number
 	for _, k := range c.kept {
-		if k.receipts > 0 && k.err == nil && k.Origin == r.Origin && k.same.Load() && !k.other.Load() {
-			r.ReceiptsHonored += k.receipts
+		if k.receipts != nil && k.err == nil && k.Origin == r.Origin && k.same.Load() && !k.other.Load() {
+			r.ReceiptsHonored += int(k.receipts.count)
 		}
 	}
-	for _, b := range s.broken {
-		said = append(said, Finding{Kind: ReceiptInvalid, Severity: Tampering, Message: b.why})
+	for _, l := range s.logs {
+		for _, why := range l.said() {
+			c.log.add(c.o.MaxFindings, Finding{Kind: ReceiptInvalid, Severity: Tampering, Message: why})
+		}
 	}
-	return said
 }
 
-// compareReceipt says so if a receipt names another event than the one that its leaf is.
+// compareReceipt says so if a receipt names another event than the one that its leaf,
+// which is next, is; it may be none.
 func (f *follower) compareReceipt(l *checked) {
 	s := f.c.o.Receipts
 	if s == nil {
 		return
 	}
-	one, ok := s.byLeaf[l.leaf]
+	one, ok := s.byLeaf[keyOf(l.leaf)]
 	if !ok || one.id == maphash.Bytes(idSeed, l.sum.ID) {
 		return
 	}
 	f.add(Finding{
 		Kind: ReceiptInvalid, Severity: Tampering, Index: f.index(), EventID: clip(l.sum.ID, maxID),
-		Message: fmt.Sprintf("the receipt at %s is for this leaf, but names another event than it is, if it is one: it has been changed, or whoever wrote it deceived its holder", s.say(one.place)),
+		Message: fmt.Sprintf("the receipt at %s is for this leaf, but names another event: it has been changed, or whoever wrote it deceived its holder", s.say(one.place)),
 	})
 }
 
@@ -242,25 +290,38 @@ func (s *ReceiptSet) Check(keys []*signing.PublicKey, bounded trust.Keys) (*Rece
 	if s.number == 0 {
 		return nil, errors.New("check receipts: there are none")
 	}
-	for _, b := range s.broken {
-		return nil, fmt.Errorf("%w: %s", ErrProofFails, b.why)
-	}
-	origins, signers := map[string]bool{}, map[string]bool{}
-	for _, n := range s.notes {
-		_, by, err := signing.OpenCheckpoint(n.Note, n.Origin, keys)
-		if err == nil {
-			by, err = permitted(bounded, by, n.lowest, n.Size-1, time.Time{})
-		}
-		switch {
-		case errors.Is(err, signing.ErrNoTrustedSignature):
-			return nil, fmt.Errorf("%w: the receipt at %s: %w", ErrWrongKey, s.say(n.first), err)
-		case err != nil:
-			return nil, fmt.Errorf("%w: the receipt at %s: %w", ErrProofFails, s.say(n.first), err)
-		}
-		origins[n.Origin] = true
-		for _, k := range by {
-			signers[k.ID()] = true
+	for _, l := range s.logs {
+		for _, why := range l.said() {
+			return nil, fmt.Errorf("%w: %s", ErrProofFails, why)
 		}
 	}
-	return &ReceiptsProven{s.number, slices.Sorted(maps.Keys(origins)), slices.Sorted(maps.Keys(signers))}, nil
+	var origins []string
+	signers := map[string]bool{}
+	var wrongKey error
+	for _, l := range s.logs {
+		origins = append(origins, l.origin)
+		for _, n := range l.notes {
+			c, by, err := signing.OpenCheckpoint(n.note, l.origin, keys)
+			if err == nil {
+				by, err = permitted(bounded, by, n.lowest, c.Size-1, time.Time{})
+			}
+			switch {
+			case errors.Is(err, signing.ErrNoTrustedSignature):
+				// Unless another receipt fails whatever the key.
+				if wrongKey == nil {
+					wrongKey = fmt.Errorf("%w: the receipt at %s: %w", ErrWrongKey, s.say(n.first), err)
+				}
+			case err != nil:
+				return nil, fmt.Errorf("%w: the receipt at %s: %w", ErrProofFails, s.say(n.first), err)
+			}
+			for _, k := range by {
+				signers[k.ID()] = true
+			}
+		}
+	}
+	if wrongKey != nil {
+		return nil, wrongKey
+	}
+	slices.Sort(origins)
+	return &ReceiptsProven{s.number, origins, slices.Sorted(maps.Keys(signers))}, nil
 }

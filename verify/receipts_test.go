@@ -139,7 +139,7 @@ func TestReceiptsThatWereChanged(t *testing.T) {
 		"the index":    {func(r *receipt.Receipt) { r.Index-- }, "does not prove what it says"},
 		"the leaf":     {func(r *receipt.Receipt) { r.LeafHash[3] ^= 1 }, "does not prove what it says"},
 		"the path":     {func(r *receipt.Receipt) { r.Path[0][3] ^= 1 }, "does not prove what it says"},
-		"the event id": {func(r *receipt.Receipt) { r.EventID = "id-000" }, "the receipt at r.jsonl:1 is for this leaf, but names another event than it is"},
+		"the event id": {func(r *receipt.Receipt) { r.EventID = "id-000" }, "the receipt at r.jsonl:1 is for this leaf, but names another event"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			changed := *one
@@ -160,39 +160,6 @@ func TestReceiptsThatWereChanged(t *testing.T) {
 	s := &verify.ReceiptSet{}
 	assert.ErrorContains(t, s.Read("r.jsonl", strings.NewReader(string(lines[0])+"{}\n")), "r.jsonl:2: not a receipt")
 	assert.ErrorContains(t, s.Read("r.jsonl", strings.NewReader(strings.Repeat("x", 1<<20))), "r.jsonl:1: not a receipt")
-}
-
-// A receipt for a leaf that is no event at all is none: whoever has the log can make one,
-// which leads to a checkpoint of the log.
-func TestReceiptOfAHeader(t *testing.T) {
-	_, w, receipts := withReceipts(t, 5, 3)
-	one, err := receipt.Parse(bytes.SplitAfter(receipts, []byte("\n"))[0])
-	require.NoError(t, err)
-	// The event's path has its sibling first; that of leaf 0 is of leaves 1, 2 to 3, …
-	lines := w.lines(0)
-	var leaves []merkle.Hash
-	for _, line := range lines {
-		if segment.KindOf(line) == segment.KindCheckpoint {
-			note, err := segment.ParseCheckpoint(bytes.TrimSuffix(line, []byte("\n")))
-			require.NoError(t, err)
-			if bytes.Equal(note, one.Checkpoint) {
-				break
-			}
-			continue
-		}
-		leaves = append(leaves, merkle.LeafHash(bytes.TrimSuffix(line, []byte("\n"))))
-	}
-	var paths receipt.Paths
-	paths.Set(&merkle.Frontier{}, leaves)
-	one.Index, one.LeafHash = 0, leaves[0]
-	one.Path, err = paths.Of(0)
-	require.NoError(t, err)
-	_, err = one.Check()
-	require.NoError(t, err, "it proves that leaf")
-	found := bad(w.checkReceipts(t, append(one.Append(nil), '\n')))
-	require.Len(t, found, 1)
-	assert.Equal(t, verify.ReceiptInvalid, found[0].Kind)
-	assert.Equal(t, 1, found[0].Line)
 }
 
 // A flood of receipts that are not honoured takes no more room than other findings.
@@ -249,4 +216,91 @@ func TestReceiptsOfATree(t *testing.T) {
 	s, err = verify.Tree(t.Context(), gone, o, each)
 	require.NoError(t, err)
 	assert.True(t, s.TamperingDetected)
+}
+
+// A leaf that is no event has no receipt: who was given one for it has been deceived.
+func TestAReceiptForALeafThatIsNoEvent(t *testing.T) {
+	_, w, _ := withReceipts(t, 5)
+	var leaves []merkle.Hash
+	var commit receipt.Commit
+	for line := range bytes.Lines(w.fsys[w.names[0]].Data) {
+		line = bytes.TrimSuffix(line, []byte("\n"))
+		if segment.KindOf(line) != segment.KindCheckpoint {
+			leaves = append(leaves, merkle.LeafHash(line))
+			continue
+		}
+		commit.Set(&merkle.Frontier{}, leaves)
+		note, err := segment.ParseCheckpoint(line)
+		require.NoError(t, err)
+		commit.Sign(note)
+	}
+	for leaf, what := range map[int]string{0: "the header", 1: "the log's own event"} {
+		r := w.checkReceipts(t, commit.Append(nil, leaf, []byte("order-17")))
+		found := bad(r)
+		require.Len(t, found, 1, what)
+		assert.Equal(t, verify.ReceiptInvalid, found[0].Kind)
+		assert.Contains(t, found[0].Message, "names another event")
+		assert.EqualValues(t, leaf, *found[0].Index)
+	}
+}
+
+// With many logs no receipt that was changed is passed over, whatever log it says it is
+// of.
+func TestAChangedReceiptOfNoLogOfATree(t *testing.T) {
+	_, w, receipts := withReceipts(t, 5)
+	tree := fstest.MapFS{}
+	for name, f := range w.fsys {
+		tree["a/"+name] = f
+	}
+	one, err := receipt.Parse(bytes.TrimSpace(bytes.SplitAfter(receipts, []byte("\n"))[0]))
+	require.NoError(t, err)
+	one.LeafHash[0] ^= 1
+	one.Checkpoint = bytes.ReplaceAll(one.Checkpoint, []byte("test.example"), []byte("rest.example"))
+	line := append(one.Append(nil), '\n')
+	s, err := verify.Tree(t.Context(), tree, verify.Options{Keys: []*signing.PublicKey{w.signer.Public()}, Receipts: readReceipts(t, line)}, func(verify.TreeLog) error { return nil })
+	require.NoError(t, err)
+	require.True(t, s.TamperingDetected)
+	require.Len(t, s.Findings, 1)
+	assert.Equal(t, verify.ReceiptInvalid, s.Findings[0].Kind)
+}
+
+// Whatever else a file holds, a receipt that fails is not taken for one that cannot be
+// checked.
+func TestAFailingReceiptBesideOneOfAnotherKey(t *testing.T) {
+	_, w, receipts := withReceipts(t, 2)
+	_, other, theirs := withReceipts(t, 2)
+	line := bytes.SplitAfter(receipts, []byte("\n"))[0]
+	// The signature is another, but still base64.
+	at := bytes.LastIndex(line, []byte(`\n"}`))
+	forged := bytes.Clone(line)
+	for i := at - 20; i < at-10; i++ {
+		forged[i] = 'A'
+	}
+	keys := []*signing.PublicKey{w.signer.Public()}
+	_, err := readReceipts(t, theirs).Check(keys, nil)
+	require.ErrorIs(t, err, verify.ErrWrongKey)
+	for _, text := range [][]byte{append(bytes.Clone(theirs), forged...), append(bytes.Clone(forged), theirs...)} {
+		_, err = readReceipts(t, text).Check(keys, nil)
+		require.ErrorIs(t, err, verify.ErrProofFails)
+	}
+	p, err := readReceipts(t, append(bytes.Clone(theirs), line...)).Check(append(keys, other.signer.Public()), nil)
+	require.NoError(t, err)
+	assert.Len(t, p.SignedBy, 2)
+}
+
+// Floods of what is no use are bounded.
+func TestHostileReceiptFiles(t *testing.T) {
+	_, w, receipts := withReceipts(t, 3)
+	line := bytes.SplitAfter(receipts, []byte("\n"))[0]
+	broken := bytes.Replace(line, []byte(`"path":["`), []byte(`"path":["`+strings.Repeat("A", 43)+`=","`), 1)
+	r := check(t, w.fsys, verify.Options{Keys: []*signing.PublicKey{w.signer.Public()}, Receipts: readReceipts(t, bytes.Repeat(broken, 3000)), MaxFindings: 5})
+	assert.Equal(t, 3000, r.Receipts)
+	assert.Zero(t, r.ReceiptsHonored)
+	assert.Len(t, r.Findings, 5)
+	s := readReceipts(t, bytes.Repeat(broken, 3000))
+	r = check(t, w.fsys, verify.Options{Keys: []*signing.PublicKey{w.signer.Public()}, Receipts: s, MaxFindings: 5000})
+	require.Len(t, r.Findings, 1001)
+	assert.Contains(t, r.Findings[1000].Message, "2000 more receipts")
+
+	assert.ErrorContains(t, (&verify.ReceiptSet{}).Read("r", strings.NewReader(strings.Repeat("\n", verify.MaxReceipts+2))), "blank lines")
 }

@@ -122,7 +122,7 @@ func Tree(ctx context.Context, fsys fs.FS, o Options, each func(TreeLog) error) 
 	}
 	slices.Sort(w.logs)
 	found := make([]bool, len(kept))
-	unmet := o.Receipts.origins()
+	met := map[string]bool{}
 	same := map[string][]ending{}
 	for _, path := range w.logs {
 		fsys, err := fs.Sub(fsys, path)
@@ -133,7 +133,7 @@ func Tree(ctx context.Context, fsys fs.FS, o Options, each func(TreeLog) error) 
 		one := o
 		one.Checkpoints, one.CheckpointNames = nil, nil
 		one.Receipts = o.Receipts.of(origin)
-		delete(unmet, origin)
+		met[origin] = true
 		for i, k := range kept {
 			if k.Origin == origin {
 				found[i] = true
@@ -169,9 +169,8 @@ func Tree(ctx context.Context, fsys fs.FS, o Options, each func(TreeLog) error) 
 				Message: fmt.Sprintf("%s covers %d leaves of the log %q, but there is no log of that origin: it is missing", o.keptName(i), k.Size, k.Origin)})
 		}
 	}
-	for _, origin := range slices.Sorted(maps.Keys(unmet)) {
-		s.add(o.MaxFindings, TreeFinding{Kind: ReceiptUnfulfilled, Severity: Tampering,
-			Message: fmt.Sprintf("the receipt at %s is of the log %q, but there is no log of that origin: it is missing", unmet[origin], origin)})
+	for _, one := range o.Receipts.missing(met) {
+		s.add(o.MaxFindings, one)
 	}
 	for _, origin := range slices.Sorted(maps.Keys(same)) {
 		if err := s.compare(ctx, fsys, o, origin, same[origin]); err != nil {

@@ -188,7 +188,7 @@ func (c *checker) judgeWitnesses(j *joined, results []*result) {
 			vouches = addVouch(vouches, v)
 		}
 		for _, why := range forged {
-			c.log.add(c.o.MaxFindings, Finding{Kind: CosignatureInvalid, Severity: Tampering, Segment: k.file, Message: k.name + ": " + why})
+			c.log.add(c.o.MaxFindings, Finding{Kind: CosignatureInvalid, Severity: Tampering, Segment: k.file, Message: c.nameOf(k) + ": " + why})
 		}
 		for _, r := range refused {
 			c.log.add(c.o.MaxFindings, Finding{Kind: r.kind, Severity: Warning, Segment: k.file, Message: k.name + ": " + r.why})

@@ -33,12 +33,13 @@ func checkCommand() *cobra.Command {
 		Long: `check checks a proof that "auditlog prove" has written: that the event in it is in the
 log, as the log's key signed it. It needs nothing but the file and the public key. Where
 the log has changed its key since, the first key is enough: the proof leads from it to
-the later ones. With --trust, what a key signed outside its bounds does not count. With --witness the checkpoint must also bear the cosignatures of witnesses.
+the later ones. With --trust, what a key signed outside its bounds does not count. With
+--witness the checkpoint must also bear the cosignatures of witnesses.
 
-FILE may also hold receipts, one on each line, as an exporter with receipts writes them: then
-each of them must lead from its leaf to a checkpoint that the key has signed. Whether the log
-honors them, and whether they are for the events they name, is for "auditlog verify DIR
---receipts FILE".
+FILE may also hold receipts, one on each line, as an exporter with receipts writes them, or
+be a directory of such files: then each of them must lead from its leaf to a checkpoint that
+the key has signed. Whether the log honors them, and whether they are for the events they
+name, is for "auditlog verify DIR --receipts FILE".
 
 FILE may be - for standard input.
 
@@ -74,6 +75,13 @@ func (f *checkFlags) run(cmd *cobra.Command, path string) error {
 	if err := checkQuorum(f.quorum, o.Witnesses); err != nil {
 		return err
 	}
+	if info, err := os.Stat(path); path != "-" && err == nil && info.IsDir() {
+		all, err := loadReceipts("check", []string{path})
+		if err != nil {
+			return err
+		}
+		return f.checkReceipts(cmd, path, all, o)
+	}
 	in, closeFile, err := openProof(cmd.InOrStdin(), path)
 	if err != nil {
 		return err
@@ -81,7 +89,11 @@ func (f *checkFlags) run(cmd *cobra.Command, path string) error {
 	defer closeFile()
 	// A proof begins with its title, a receipt with a brace.
 	if first, err := in.Peek(1); err == nil && first[0] == '{' {
-		return f.runReceipts(cmd, path, in, o)
+		all := &verify.ReceiptSet{}
+		if err := all.Read(path, in); err != nil {
+			return err
+		}
+		return f.checkReceipts(cmd, path, all, o)
 	}
 	text, err := readProof(in)
 	if err != nil {
@@ -116,14 +128,10 @@ func (f *checkFlags) fails(cmd *cobra.Command, why error) error {
 	return errTampering
 }
 
-// runReceipts checks receipts.
-func (f *checkFlags) runReceipts(cmd *cobra.Command, path string, in io.Reader, o verify.ProofOptions) error {
+// checkReceipts checks receipts.
+func (f *checkFlags) checkReceipts(cmd *cobra.Command, path string, all *verify.ReceiptSet, o verify.ProofOptions) error {
 	if len(o.Witnesses) > 0 {
 		return errors.New("--witness: a receipt is written before a witness can have cosigned its checkpoint: check a proof, or the log, for cosignatures")
-	}
-	all := &verify.ReceiptSet{}
-	if err := all.Read(path, in); err != nil {
-		return err
 	}
 	p, err := all.Check(o.Keys, o.Trust)
 	switch {

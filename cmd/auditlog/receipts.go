@@ -11,13 +11,13 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
-// loadReceipts reads the files of receipts, and those in directories; nil if there are
-// none.
-func loadReceipts(paths []string) (*verify.ReceiptSet, error) {
+// loadReceipts reads the files of receipts that a flag or an argument names, and those in
+// directories; nil if there are none.
+func loadReceipts(what string, paths []string) (*verify.ReceiptSet, error) {
 	if len(paths) == 0 {
 		return nil, nil
 	}
-	files, err := filesOf("--receipts", paths, func(name string) bool {
+	files, err := filesOf(what, paths, func(name string) bool {
 		return strings.HasPrefix(name, "receipts-") && strings.HasSuffix(name, ".jsonl")
 	})
 	if err != nil {
@@ -26,7 +26,7 @@ func loadReceipts(paths []string) (*verify.ReceiptSet, error) {
 	all := &verify.ReceiptSet{}
 	for _, path := range files {
 		if err := loadReceiptFile(all, path); err != nil {
-			return nil, fmt.Errorf("--receipts: %w", err)
+			return nil, fmt.Errorf("%s: %w", what, err)
 		}
 	}
 	return all, nil

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -147,7 +148,7 @@ func (f *verifyFlags) run(cmd *cobra.Command, dir string) error {
 		}
 		o.Checkpoints = append(o.Checkpoints, note)
 	}
-	if o.Receipts, err = loadReceipts(f.receipts); err != nil {
+	if o.Receipts, err = loadReceipts("--receipts", f.receipts); err != nil {
 		return err
 	}
 	if o.Witnesses, err = loadWitnesses(f.witnesses); err != nil {
@@ -203,10 +204,13 @@ func (f *verifyFlags) run(cmd *cobra.Command, dir string) error {
 // there is more, at next to no cost in time.
 const heapBytes = 64 << 20
 
-// keepMemory bounds the heap, unless the environment does.
+// keepMemory bounds the heap, unless the environment does. What is there already, such as
+// receipts, stays, and takes as much again to be checked.
 func keepMemory() {
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(heapBytes)
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		debug.SetMemoryLimit(heapBytes + 2*int64(m.HeapAlloc))
 	}
 }
 

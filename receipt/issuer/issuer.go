@@ -9,9 +9,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"os"
 
+	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -50,8 +50,10 @@ type Durable struct {
 type Result struct {
 	// Receipts is how many were written.
 	Receipts int64
-	// Missed is how many leaves went without: they had been pruned, or damaged.
+	// Missed is how many leaves went without: they had been pruned, or damaged. Why says
+	// which it was, of the first of them.
 	Missed uint64
+	Why    error
 	// Size is up to which leaf, without it, all events that can have a receipt have one.
 	Size uint64
 }
@@ -63,21 +65,23 @@ var ErrContradicted = errors.New("the receipts there are speak of another log, o
 // Issuer writes receipts for one log. It is for one goroutine at a time. After an error
 // it must be closed; a new one goes on where it got to.
 type Issuer struct {
-	opts  Options
-	log   *os.Root
-	fsys  fs.FS
-	out   outbox
-	paths receipt.Paths
-	group group
+	opts   Options
+	log    *os.Root
+	fsys   fs.FS
+	out    outbox
+	events event.Scanner
+	commit receipt.Commit
+	group  group
 
 	// told is the checkpoint of the newest receipt that was there at the start, until the
 	// log has been seen to agree with it.
 	told *signing.Checkpoint
 
 	next uint64 // the first leaf that is still to be read
-	tree merkle.Frontier
-	// name and offset are where that leaf's line begins, if known: then tree is the tree
-	// before it.
+	// tree is the tree before it, if that is known.
+	tree  merkle.Frontier
+	known bool
+	// name and offset are where that leaf's line begins, "" if that is not known.
 	name   string
 	offset int64
 }
@@ -108,7 +112,7 @@ func Open(o Options) (_ *Issuer, err error) {
 		return nil, errors.Join(fmt.Errorf("issue receipts: %w", err), i.log.Close())
 	}
 	i.out.maxBytes, i.out.maxFiles, i.out.reserve = o.MaxFileBytes, o.MaxFiles, o.ReserveBytes
-	newest, err := i.out.open(o.Begin)
+	newest, in, err := i.out.open(o.Begin)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("issue receipts in %s: %w", o.Directory, err), i.Close())
 	}
@@ -116,7 +120,7 @@ func Open(o Options) (_ *Issuer, err error) {
 	if newest != nil {
 		c, err := signing.ParseCheckpoint(newest.Checkpoint)
 		if err == nil && c.Origin != o.Origin {
-			err = fmt.Errorf("%s holds receipts of the log %q: %w", i.out.name, c.Origin, ErrContradicted)
+			err = fmt.Errorf("%s holds receipts of the log %q: %w", in, c.Origin, ErrContradicted)
 		}
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("issue receipts in %s: %w", o.Directory, err), i.Close())
@@ -136,13 +140,19 @@ func (i *Issuer) Issue(ctx context.Context, to Durable) (r Result, err error) {
 	}
 	before, gone := i.out.written, 0
 	for err == nil && i.next < to.Size {
-		if err = i.segment(ctx, to, &r); errors.Is(err, fs.ErrNotExist) && gone < maxGone {
+		switch err = i.segment(ctx, to, &r); {
+		case err == nil:
+			gone = 0
+		case errors.Is(err, fs.ErrNotExist) && gone < maxGone:
 			gone++ // it has been compressed or pruned meanwhile
 			i.name, err = "", ctx.Err()
 		}
 	}
-	if err == nil {
-		err = i.out.flush()
+	var unwritten *unwrittenError
+	if errors.As(err, &unwritten) {
+		err = unwritten.err
+	} else if err == nil {
+		err = i.out.finish()
 	}
 	r.Receipts, r.Size = i.out.written-before, i.next
 	if err != nil {
@@ -160,73 +170,93 @@ func (i *Issuer) Close() error {
 	return nil
 }
 
-// maxGone bounds how often segments may be gone before they could be read.
+// maxGone bounds how often in a row a segment may be gone before it could be read: what
+// compresses them may go just ahead.
 const maxGone = 5
 
 // errDamaged: a segment is not as the writer left it.
 var errDamaged = errors.New("it is not as it was written: run auditlog verify")
 
-// segment reads on in the segment that holds the next leaf, up to its end or to what is
-// durable.
+// part is what is to be read of the segment that holds the next leaf.
+type part struct {
+	segment.File
+	// bytes is what of it is durable; all if it is negative.
+	bytes int64
+	// end is the first leaf that it does not hold, or that is not to be read. What stands
+	// there all the same is no part of the log: it was never acknowledged, or is not the
+	// log's work.
+	end uint64
+}
+
+// segment reads on in the segment that holds the next leaf.
 func (i *Issuer) segment(ctx context.Context, to Durable, r *Result) error {
-	f, limit, err := i.find(to)
+	p, err := i.find(to)
 	if err != nil {
 		return err
 	}
-	if err = i.read(ctx, f, limit, r); err == nil && limit >= 0 && i.next < to.Size {
-		err = fmt.Errorf("%s: %w: it ends at leaf %d, but the log has had %d", f.Name, errDamaged, i.next, to.Size)
+	if first := p.Parsed.FirstIndex; first >= to.Size { // all up to there has been pruned
+		i.skipTo(first, deletedBefore(p), r)
+		return nil
 	}
-	if !errors.Is(err, errDamaged) {
+	if err = i.read(ctx, p, r); !errors.Is(err, errDamaged) {
 		return err
 	}
 	// The next segment's header says how the tree goes on.
-	end, ok, lerr := i.following(f.Parsed.FirstIndex)
-	if lerr != nil || !ok {
+	next, ok, lerr := i.following(p.Parsed.FirstIndex)
+	if lerr != nil || !ok || next <= i.next {
 		return errors.Join(err, lerr)
 	}
-	i.skipTo(end, r)
+	i.skipTo(next, err, r)
 	return nil
 }
 
 // skipTo leaves out leaves that cannot have receipts.
-func (i *Issuer) skipTo(index uint64, r *Result) {
-	from := max(i.next, i.out.next)
-	if index > from {
+func (i *Issuer) skipTo(index uint64, why error, r *Result) {
+	if from := max(i.next, i.out.next); index > from {
 		r.Missed += index - from
+		if r.Why == nil {
+			r.Why = why
+		}
 	}
-	i.next, i.name = index, ""
+	i.next, i.name, i.known = index, "", false
 	if i.told != nil && index >= i.told.Size {
 		i.told = nil // it cannot be compared any more
 	}
 }
 
-// find returns the file of the segment that holds the next leaf, and how much of it is
-// to be read; all if it is negative. Leaves that have been pruned are skipped by read.
-func (i *Issuer) find(to Durable) (f segment.File, limit int64, err error) {
+func deletedBefore(p part) error {
+	return fmt.Errorf("the segments before %s were deleted before their receipts could be written", p.Name)
+}
+
+// find returns what is to be read next. Leaves that have been pruned are skipped by read.
+func (i *Issuer) find(to Durable) (p part, err error) {
+	p = part{bytes: -1, end: to.Size}
 	if i.name == to.Segment {
-		f.Name = i.name
-		f.Parsed, err = segment.ParseName(i.name)
-		return f, to.Bytes, err
+		p.Name, p.bytes = i.name, to.Bytes
+		p.Parsed, err = segment.ParseName(i.name)
+		return p, err
 	}
 	l, err := segment.List(i.fsys)
 	if err != nil {
-		return f, 0, err
+		return p, err
 	}
 	if len(l.Segments) == 0 {
-		return f, 0, errors.New("its segments are gone")
+		return p, errors.New("its segments are gone")
 	}
-	f = l.Segments[0]
+	p.File = l.Segments[0]
 	for _, one := range l.Segments[1:] {
 		// Of two files of one segment the plain one comes first.
-		if one.Parsed.FirstIndex <= i.next && one.Parsed.FirstIndex > f.Parsed.FirstIndex {
-			f = one
+		switch first := one.Parsed.FirstIndex; {
+		case first > i.next && first > p.Parsed.FirstIndex:
+			p.end = min(p.end, first)
+		case first > p.Parsed.FirstIndex:
+			p.File = one
 		}
 	}
-	limit = math.MinInt64
-	if f.Name == to.Segment {
-		limit = to.Bytes
+	if p.Name == to.Segment {
+		p.bytes = to.Bytes
 	}
-	return f, limit, nil
+	return p, nil
 }
 
 // following returns the first index of the segment behind the one that begins at an
@@ -245,110 +275,103 @@ func (i *Issuer) following(first uint64) (next uint64, ok bool, _ error) {
 }
 
 // read reads a segment from where the last look ended, or from its beginning.
-func (i *Issuer) read(ctx context.Context, f segment.File, limit int64, res *Result) error {
+func (i *Issuer) read(ctx context.Context, p part, res *Result) error {
 	var r *segment.Reader
 	var err error
-	begins := f.Name != i.name
+	begins := p.Name != i.name
 	if begins {
-		r, err = segment.Open(i.fsys, f.Name, limit)
+		r, err = segment.Open(i.fsys, p.Name, p.bytes)
 	} else {
-		r, err = segment.OpenAt(i.fsys, f.Name, i.offset, limit)
+		r, err = segment.OpenAt(i.fsys, p.Name, i.offset, p.bytes)
 	}
 	if err != nil {
-		return err
+		return damaged(p, 0, err)
 	}
 	defer r.Close()
 	i.group.reset()
-	for n := 0; ; n++ {
+	for n := 0; begins && n == 0 || i.next < p.end; n++ {
 		if n%256 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
 		line, err := r.Next()
 		if err == io.EOF {
-			return i.ended(f, limit)
-		}
-		if err == nil {
-			err = i.line(line, begins && n == 0, f, res)
+			err = fmt.Errorf("it ends at leaf %d, but the log has had more of it, up to leaf %d", i.next, p.end)
+		} else if err == nil {
+			err = i.line(line, begins && n == 0, p, res)
 		}
 		if err != nil {
-			return damaged(f, r.Line(), begins, err)
+			at := 0
+			if begins {
+				at = r.Line()
+			}
+			return damaged(p, at, err)
 		}
-		if segment.KindOf(line) == segment.KindCheckpoint {
-			i.name, i.offset = f.Name, r.End()
+		if len(i.group.leaves) == 0 && p.Parsed.Compression == segment.None {
+			i.name, i.offset = p.Name, r.End()
 		}
 	}
+	return nil
 }
 
 // damaged tells what is wrong with a segment from what else went wrong.
-func damaged(f segment.File, line int, begins bool, err error) error {
+func damaged(p part, line int, err error) error {
 	var path *fs.PathError
 	var unwritten *unwrittenError
 	switch {
-	case errors.As(err, &unwritten):
-		return unwritten.err
-	case errors.As(err, &path), errors.Is(err, ErrContradicted):
+	case errors.As(err, &unwritten), errors.As(err, &path), errors.Is(err, ErrContradicted):
 		return err
-	case begins:
-		return fmt.Errorf("%s, line %d: %w: %w", f.Name, line, errDamaged, err)
+	case line > 0:
+		return fmt.Errorf("%s, line %d: %w: %w", p.Name, line, errDamaged, err)
 	default:
-		return fmt.Errorf("%s: %w: %w", f.Name, errDamaged, err)
+		return fmt.Errorf("%s: %w: %w", p.Name, errDamaged, err)
 	}
 }
 
-// unwrittenError: the log was read, but the receipt could not be written.
+// unwrittenError: the log was read, but the receipt could not be written. Nothing that is
+// wrong with the files of receipts is to be taken for a fault of the log's.
 type unwrittenError struct{ err error }
 
 func (e *unwrittenError) Error() string { return e.err.Error() }
 
-// ended is called at the end of what is to be read of a segment.
-func (i *Issuer) ended(f segment.File, limit int64) error {
-	switch {
-	case len(i.group.leaves) > 0:
-		return fmt.Errorf("%s: %w: it ends without a checkpoint", f.Name, errDamaged)
-	case limit >= 0:
-		return nil
+// line takes in the next line of a segment.
+func (i *Issuer) line(line []byte, first bool, p part, res *Result) error {
+	if kind := segment.KindOf(line); !first && kind == segment.KindCheckpoint {
+		return i.checkpoint(line)
+	} else if !first && kind != segment.KindEvent {
+		return errors.New("it is neither an event nor a checkpoint")
 	}
-	// A sealed segment ends where the next begins; if not, leaves are missing.
-	next, ok, err := i.following(f.Parsed.FirstIndex)
-	if err != nil {
+	if first {
+		if err := i.header(line, p, res); err != nil {
+			return err
+		}
+	} else if err := i.event(line); err != nil {
 		return err
 	}
-	if !ok || next != i.next {
-		return fmt.Errorf("%s: %w: it ends at leaf %d, and the next segment does not begin there", f.Name, errDamaged, i.next)
+	// No more is kept of a commit than the log can have.
+	if i.next+uint64(len(i.group.leaves)) > p.end {
+		return fmt.Errorf("it goes on, without a checkpoint, beyond leaf %d, up to which it can be part of the log", p.end)
 	}
-	i.name = ""
 	return nil
 }
 
-// line takes in the next line of a segment.
-func (i *Issuer) line(line []byte, first bool, f segment.File, res *Result) error {
-	switch kind := segment.KindOf(line); {
-	case first:
-		return i.header(line, f, res)
-	case kind == segment.KindEvent:
-		return i.event(line)
-	case kind == segment.KindCheckpoint:
-		return i.checkpoint(line)
-	default:
-		return errors.New("it is neither an event nor a checkpoint")
-	}
-}
-
-func (i *Issuer) header(line []byte, f segment.File, res *Result) error {
+func (i *Issuer) header(line []byte, p part, res *Result) error {
 	h, err := segment.ParseHeader(line)
 	if err != nil {
 		return err
 	}
-	if h.FirstIndex != f.Parsed.FirstIndex || h.Origin != i.opts.Origin {
+	if h.FirstIndex != p.Parsed.FirstIndex || h.Origin != i.opts.Origin {
 		return fmt.Errorf("its header is of leaf %d of the log %q", h.FirstIndex, h.Origin)
 	}
-	if h.FirstIndex > i.next {
-		i.skipTo(h.FirstIndex, res)
-	}
-	if i.tree, err = merkle.NewFrontier(h.FirstIndex, h.Frontier); err != nil {
+	tree, err := merkle.NewFrontier(h.FirstIndex, h.Frontier)
+	switch {
+	case err != nil:
 		return err
+	case i.known && h.FirstIndex == i.next && tree.Root() != i.tree.Root():
+		return errors.New("its header does not go on with the tree before it")
+	case h.FirstIndex > i.next:
+		i.skipTo(h.FirstIndex, deletedBefore(p), res)
 	}
-	i.next = h.FirstIndex
+	i.next, i.tree, i.known = h.FirstIndex, tree, true
 	i.group.leaves = append(i.group.leaves, merkle.LeafHash(line))
 	return nil
 }
@@ -363,8 +386,11 @@ func (i *Issuer) checkpoint(line []byte) error {
 	if err != nil {
 		return err
 	}
-	i.paths.Set(&i.tree, i.group.leaves)
-	tree, err := i.paths.Tree()
+	if len(i.group.leaves) == 0 {
+		return errors.New("it has a checkpoint without a leaf")
+	}
+	i.commit.Set(&i.tree, i.group.leaves)
+	tree, err := i.commit.Tree()
 	if err != nil {
 		return err
 	}
@@ -386,23 +412,13 @@ func (i *Issuer) checkpoint(line []byte) error {
 }
 
 func (i *Issuer) issue(note []byte) error {
-	r := receipt.Receipt{Checkpoint: note}
-	checkpoint := segment.AppendString(nil, note)
+	i.commit.Sign(note)
 	for _, e := range i.group.events {
-		r.Index = i.next + uint64(e.leaf)
-		if r.Index < i.out.next {
+		index := i.next + uint64(e.leaf)
+		if index < i.out.next {
 			continue
 		}
-		var err error
-		if r.Path, err = i.paths.Of(r.Index); err != nil {
-			return err
-		}
-		r.LeafHash = i.group.leaves[e.leaf]
-		r.EventID = ""
-		if e.end-e.start <= receipt.MaxEventID {
-			r.EventID = string(i.group.ids[e.start:e.end])
-		}
-		if err := i.out.add(r.Index, func(dst []byte) []byte { return r.AppendWith(dst, checkpoint) }); err != nil {
+		if err := i.out.add(index, &i.commit, e.leaf, i.group.ids[e.start:e.end]); err != nil {
 			return err
 		}
 	}
@@ -418,12 +434,15 @@ func (i *Issuer) event(line []byte) error {
 	g := &i.group
 	leaf := len(g.leaves)
 	g.leaves = append(g.leaves, merkle.LeafHash(line))
-	id, own, err := idOf(parsed.Canonical)
-	if err != nil || own {
+	var said event.Summary
+	if err := i.events.Scan(parsed.Canonical, &said); err != nil {
 		return err
 	}
+	if said.Log != nil {
+		return nil // the log's own
+	}
 	start := len(g.ids)
-	g.ids = append(g.ids, id[:min(len(id), receipt.MaxEventID+1)]...)
+	g.ids = append(g.ids, said.ID[:min(len(said.ID), receipt.MaxEventID+1)]...)
 	g.events = append(g.events, written{leaf, start, len(g.ids)})
 	return nil
 }

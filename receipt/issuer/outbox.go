@@ -7,11 +7,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -25,6 +25,12 @@ const (
 	// bufferBytes is how many bytes of receipts are written at once.
 	bufferBytes = 256 << 10
 )
+
+// buffers are shared by all issuers: between calls none needs one.
+var buffers = sync.Pool{New: func() any {
+	b := make([]byte, 0, bufferBytes+receipt.MaxBytes)
+	return &b
+}}
 
 // nameOf names a file whose first receipt is for this leaf or a later one.
 func nameOf(index uint64) string {
@@ -48,36 +54,54 @@ type outbox struct {
 
 	name    string // of the newest file
 	file    rotation.File
-	size    int64  // of what is good in it
-	buf     []byte // what is to follow that
-	lines   int64  // in buf
-	written int64  // receipts so far
-	next    uint64 // events from here on have no receipt in files and buf
+	size    int64   // of what is good in it
+	pooled  *[]byte // what buf was at first; nil if there is no buf
+	buf     []byte  // what is to follow that
+	lines   int64   // in buf
+	written int64   // receipts so far
+	next    uint64  // events from here on have no receipt in files and buf
+	// crowded says that there may be more files than there should. They are needed until
+	// the newest one has a receipt: it says how far receipts are, and of which log.
+	crowded bool
 }
 
-// open opens the newest file, or begins one, and returns the newest receipt, nil if
-// there is none in that file. Without a file, events from begin on are to have receipts.
-func (o *outbox) open(begin uint64) (newest *receipt.Receipt, err error) {
+// open opens the newest file, or begins one, and returns the newest receipt and the file
+// that it is in, nil if there is none. Without a file, events from begin on are to have
+// receipts.
+func (o *outbox) open(begin uint64) (newest *receipt.Receipt, in string, err error) {
 	names, err := o.names()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if len(names) == 0 {
-		return nil, o.begin(begin)
+		return nil, "", o.begin(begin)
 	}
-	o.name = names[len(names)-1]
+	last := len(names) - 1
+	o.name, o.crowded = names[last], true
 	o.next, _ = indexOf(o.name)
 	if o.file, err = o.dir.Edit(o.name); err != nil {
-		return nil, fmt.Errorf("go on with the receipts: %w", err)
+		return nil, "", fmt.Errorf("go on with the receipts: %w", err)
 	}
 	o.file.Forget() // what the disk has not got does not count
 	if newest, err = o.recover(); err != nil {
-		return nil, fmt.Errorf("go on with the receipts in %s: %w", o.name, err)
+		return nil, "", fmt.Errorf("go on with the receipts in %s: %w", o.name, err)
 	}
 	if newest != nil {
 		o.next = newest.Index + 1
+		return newest, o.name, nil
 	}
-	return newest, nil
+	// The newest file was begun, and no more: the one before tells of which log.
+	if last == 0 {
+		return nil, "", nil
+	}
+	in = names[last-1]
+	if newest, err = o.newestIn(in); err != nil {
+		return nil, "", fmt.Errorf("look for the newest receipt in %s: %w", in, err)
+	}
+	if newest != nil && newest.Index >= o.next {
+		return nil, "", fmt.Errorf("%s holds a receipt for leaf %d, but %s follows: %w", in, newest.Index, o.name, ErrContradicted)
+	}
+	return newest, in, nil
 }
 
 // names returns the names of the files of receipts, the oldest first.
@@ -101,20 +125,8 @@ func (o *outbox) recover() (newest *receipt.Receipt, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.size, err = wholeLines(io.NewSectionReader(o.file, 0, info.Size())); err != nil {
+	if newest, o.size, err = lastReceipt(o.file, info.Size()); err != nil {
 		return nil, err
-	}
-	for o.size > 0 && newest == nil {
-		start := max(0, o.size-receipt.MaxBytes-1)
-		tail := make([]byte, o.size-start)
-		if _, err := o.file.ReadAt(tail, start); err != nil {
-			return nil, err
-		}
-		tail = tail[:len(tail)-1]
-		line := tail[bytes.LastIndexByte(tail, '\n')+1:]
-		if newest, err = receipt.Parse(line); err != nil {
-			o.size -= int64(len(line)) + 1
-		}
 	}
 	if o.size < info.Size() {
 		if err := o.file.Truncate(o.size); err != nil {
@@ -124,31 +136,19 @@ func (o *outbox) recover() (newest *receipt.Receipt, err error) {
 	return newest, nil
 }
 
-// wholeLines returns how many bytes at the beginning are lines that look like receipts.
-func wholeLines(r io.Reader) (good int64, _ error) {
-	var rest []byte
-	chunk := make([]byte, bufferBytes)
-	for {
-		n, err := r.Read(chunk)
-		rest = append(rest, chunk[:n]...)
-		for {
-			i := bytes.IndexByte(rest, '\n')
-			if i < 0 {
-				break
-			}
-			if line := rest[:i]; !receipt.IsLine(line) || line[i-1] != '}' || bytes.IndexByte(line, 0) >= 0 || i > receipt.MaxBytes {
-				return good, nil
-			}
-			good += int64(i) + 1
-			rest = rest[i+1:]
-		}
-		if err == io.EOF || err == nil && len(rest) > receipt.MaxBytes {
-			return good, nil
-		}
-		if err != nil {
-			return good, err
-		}
+// newestIn returns the last receipt in a file that is not written any more.
+func (o *outbox) newestIn(name string) (newest *receipt.Receipt, err error) {
+	f, err := o.dir.Edit(name)
+	if err != nil {
+		return nil, err
 	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	newest, _, err = lastReceipt(f, info.Size())
+	return newest, err
 }
 
 // begin begins a file for the receipts from an index on.
@@ -160,13 +160,6 @@ func (o *outbox) begin(index uint64) error {
 	}
 	name := nameOf(index)
 	file, err := o.dir.Create(name)
-	if errors.Is(err, fs.ErrExist) {
-		// What was begun in vain before, and holds nothing.
-		file, err = o.dir.Edit(name)
-		if err == nil {
-			err = file.Truncate(0)
-		}
-	}
 	if err == nil {
 		err = o.dir.Sync()
 	}
@@ -176,20 +169,24 @@ func (o *outbox) begin(index uint64) error {
 	if o.file != nil {
 		err = o.file.Close()
 	}
-	o.name, o.file, o.size, o.next = name, file, 0, max(o.next, index)
-	return errors.Join(err, o.prune())
+	o.name, o.file, o.size, o.next, o.crowded = name, file, 0, max(o.next, index), true
+	return err
 }
 
-// prune deletes the oldest files.
+// prune deletes the oldest files, once the newest one has a receipt for good.
 func (o *outbox) prune() error {
+	o.crowded = false
 	if o.maxFiles == 0 {
 		return nil
 	}
 	names, err := o.names()
-	if err != nil {
+	if err != nil || len(names) <= o.maxFiles {
 		return err
 	}
-	for _, name := range names[:max(0, len(names)-o.maxFiles)] {
+	if err := o.file.Sync(); err != nil {
+		return fmt.Errorf("write receipts to %s: %w", o.name, err)
+	}
+	for _, name := range names[:len(names)-o.maxFiles] {
 		if err := o.dir.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("delete the oldest receipts: %w", err)
 		}
@@ -197,15 +194,19 @@ func (o *outbox) prune() error {
 	return nil
 }
 
-// add adds a receipt's line, which write appends, for an event's leaf.
-func (o *outbox) add(index uint64, write func(dst []byte) []byte) error {
+// add adds the receipt of a commit's leaf, which has that index.
+func (o *outbox) add(index uint64, c *receipt.Commit, leaf int, id []byte) error {
+	if o.pooled == nil {
+		o.pooled = buffers.Get().(*[]byte)
+		o.buf = (*o.pooled)[:0]
+	}
 	if len(o.buf) >= bufferBytes {
 		if err := o.flush(); err != nil {
 			return err
 		}
 	}
 	before := len(o.buf)
-	o.buf = append(write(o.buf), '\n')
+	o.buf = append(c.Append(o.buf, leaf, id), '\n')
 	if whole := o.size + int64(len(o.buf)); whole > o.maxBytes && whole > int64(len(o.buf)-before) {
 		line := bytes.Clone(o.buf[before:])
 		o.buf = o.buf[:before]
@@ -222,12 +223,28 @@ func (o *outbox) add(index uint64, write func(dst []byte) []byte) error {
 	return nil
 }
 
+// finish writes what is buffered, and lets go of the buffer.
+func (o *outbox) finish() error {
+	if err := o.flush(); err != nil {
+		return err
+	}
+	o.release()
+	return nil
+}
+
+func (o *outbox) release() {
+	if o.pooled != nil {
+		buffers.Put(o.pooled)
+		o.pooled, o.buf = nil, nil
+	}
+}
+
 // flush writes what is buffered.
 func (o *outbox) flush() error {
 	if len(o.buf) == 0 {
 		return nil
 	}
-	if err := o.dir.Present(); err != nil {
+	if err := o.present(); err != nil {
 		return fmt.Errorf("write receipts: %w", err)
 	}
 	if o.reserve > 0 {
@@ -235,21 +252,46 @@ func (o *outbox) flush() error {
 		if err != nil {
 			return fmt.Errorf("write receipts: %w", err)
 		}
-		if need := o.reserve + uint64(len(o.buf)); free < need {
-			return fmt.Errorf("write receipts: their file system has %d bytes left, and %d are needed with twice the log's reserve: make room, or lower min_free_space_mib", free, need)
+		if free < o.reserve+uint64(len(o.buf)) {
+			return fmt.Errorf("write receipts: their file system has less than %d bytes left, twice the log's reserve: make room, or lower min_free_space_mib", o.reserve)
 		}
 	}
 	if _, err := o.file.WriteAt(o.buf, o.size); err != nil {
-		return fmt.Errorf("write receipts to %s: %w", o.name, err)
+		// Nobody is to read half a line for long.
+		return errors.Join(fmt.Errorf("write receipts to %s: %w", o.name, err), o.file.Truncate(o.size))
 	}
 	o.size += int64(len(o.buf))
 	o.written += o.lines
 	o.buf, o.lines = o.buf[:0], 0
+	if o.crowded {
+		return o.prune()
+	}
+	return nil
+}
+
+// present fails if the newest file is not there, as it was left: who looks for receipts
+// would not find those that are written to it.
+func (o *outbox) present() error {
+	if err := o.dir.Present(); err != nil {
+		return err
+	}
+	at, err := o.dir.Lstat(o.name)
+	if err != nil {
+		return fmt.Errorf("the newest file of receipts is gone: what was in it is written again: %w", err)
+	}
+	open, err := o.file.Stat()
+	if err != nil {
+		return err
+	}
+	if !o.dir.Same(at, open) || at.Size() != o.size {
+		return fmt.Errorf("%s was replaced or changed by somebody else: what is missing from it is written again", o.name)
+	}
 	return nil
 }
 
 // close closes everything, without writing what is buffered.
 func (o *outbox) close() error {
+	o.release()
 	if o.file == nil {
 		return o.dir.Close()
 	}

@@ -1,0 +1,67 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package receipt
+
+import (
+	"bytes"
+	"encoding/base64"
+	"strconv"
+
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+)
+
+// parseWritten parses a line as [Receipt.Append] writes it, unless that has escapes other
+// than those of a checkpoint: nearly all lines are such, and need no reader of JSON. It
+// returns nil for any other line.
+func parseWritten(line []byte) *Receipt {
+	rest, ok := bytes.CutPrefix(line, []byte(lineStart+`"`))
+	if !ok {
+		return nil
+	}
+	_, rest, _ = bytes.Cut(rest, []byte(`"`)) // the origin: the checkpoint has it
+	var r Receipt
+	if id, ok := bytes.CutPrefix(rest, []byte(`,"event_id":"`)); ok {
+		id, rest, _ = bytes.Cut(id, []byte(`"`))
+		r.EventID = string(id)
+	}
+	rest, _ = bytes.CutPrefix(rest, []byte(`,"index":`))
+	index, rest, _ := bytes.Cut(rest, []byte(`,`))
+	var err error
+	if r.Index, err = strconv.ParseUint(string(index), 10, 64); err != nil {
+		return nil
+	}
+	rest, _ = bytes.CutPrefix(rest, []byte(`"leaf_hash":`))
+	if r.LeafHash, rest, ok = cutHash(rest); !ok {
+		return nil
+	}
+	rest, _ = bytes.CutPrefix(rest, []byte(pathStart))
+	for len(rest) > 0 && rest[0] != ']' && len(r.Path) < maxPath {
+		var h merkle.Hash
+		if h, rest, ok = cutHash(rest); !ok {
+			return nil
+		}
+		if r.Path = append(r.Path, h); len(rest) > 0 && rest[0] == ',' {
+			rest = rest[1:]
+		}
+	}
+	rest, _ = bytes.CutPrefix(rest, []byte(`],"checkpoint":"`))
+	rest, _ = bytes.CutSuffix(rest, []byte(`"}`))
+	r.Checkpoint = bytes.ReplaceAll(rest, []byte(`\n`), []byte("\n"))
+	// Whatever is amiss, the line is then another than what is written for this receipt.
+	if !bytes.Equal(r.Append(make([]byte, 0, len(line))), line) {
+		return nil
+	}
+	return &r
+}
+
+// cutHash takes a hash, in quotes, from the beginning.
+func cutHash(b []byte) (h merkle.Hash, rest []byte, ok bool) {
+	const length = len(text{}) - 1
+	if len(b) < length {
+		return h, nil, false
+	}
+	var into [48]byte // what 44 digits may stand for, and more
+	n, err := base64.StdEncoding.Decode(into[:], b[1:length-1])
+	return merkle.Hash(into[:32]), b[length:], err == nil && n == len(h)
+}
