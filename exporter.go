@@ -150,6 +150,7 @@ func (e *auditExporter) logOptions(k keys) rotation.Options {
 		MinFreeBytes: c.MinFreeSpaceMiB * mebibyte,
 
 		Index:           c.Idempotency.index(),
+		ProducerOf:      producerOf,
 		RecordConflicts: c.Idempotency.OnConflict == OnConflictRecord,
 
 		Observer: observer{e.telemetry, e.health},

@@ -4,10 +4,12 @@
 package auditlogexporter
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"sync/atomic"
 
+	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/ingress"
 )
 
@@ -111,6 +113,19 @@ func (w *worker) producer() string {
 		return ""
 	}
 	return w.proof.Producer
+}
+
+// producerOf returns whose good proof the record of an event in canonical JSON bears;
+// empty if there is none.
+func producerOf(canonical []byte) (string, error) {
+	if !bytes.Contains(canonical, []byte(`"ingress":`)) { // as in most logs
+		return "", nil
+	}
+	var s event.Summary
+	if err := event.Scan(canonical, &s); err != nil {
+		return "", err
+	}
+	return ingress.ProducerOf(s.Ingress)
 }
 
 // statuses are those of ingress, in a fixed order.

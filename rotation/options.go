@@ -67,6 +67,9 @@ type Options struct {
 	// acknowledged and not written a second time. It belongs to the log, which fills it
 	// at the start. It may be nil.
 	Index *idempotency.Index
+	// ProducerOf says which producer an event's id belongs to, in canonical JSON; that is
+	// empty if it is nobody's. It may be nil: then all are.
+	ProducerOf func(canonical []byte) (string, error)
 	// RecordConflicts has events written that have the id of another one in the index,
 	// with an event id_conflict; otherwise their calls are refused with a
 	// [*ConflictError].

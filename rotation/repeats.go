@@ -4,7 +4,6 @@
 package rotation
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
 	"fmt"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/idempotency"
-	"github.com/otel-auditlog/auditlogexporter/ingress"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -248,25 +246,15 @@ func (l *Log) recallID(line []byte) error {
 	if err != nil || !ok {
 		return err
 	}
-	producer, err := producerOf(parsed.Canonical)
-	if err != nil {
-		return err
+	producer := ""
+	if l.opts.ProducerOf != nil {
+		if producer, err = l.opts.ProducerOf(parsed.Canonical); err != nil {
+			return err
+		}
 	}
 	key := idempotency.IDOf(producer, id.ID)
 	if v, _ := l.opts.Index.Check(key, id.Content); v != idempotency.Same {
 		l.opts.Index.Stage(key, id.Content, v)
 	}
 	return nil
-}
-
-// producerOf returns whose good proof an event's record bears; empty if there is none.
-func producerOf(canonical []byte) (string, error) {
-	if !bytes.Contains(canonical, []byte(`"ingress":`)) { // as in most logs
-		return "", nil
-	}
-	var s event.Summary
-	if err := event.Scan(canonical, &s); err != nil {
-		return "", err
-	}
-	return ingress.ProducerOf(s.Ingress)
 }
