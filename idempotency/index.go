@@ -49,7 +49,6 @@ type Index struct {
 	events      []remembered
 	first, kept int
 	places      places
-	expected    uint64 // means nothing; it keeps Expect from being optimized away
 }
 
 type remembered struct {
@@ -82,13 +81,6 @@ func (x *Index) Check(id ID, content Content) (v Verdict, first Content) {
 	default:
 		return Other, known.content
 	}
-}
-
-// Expect has the processor fetch what [Index.Check] is about to look at for an id. Asked for
-// one after the other, each id of a commit would be waited for, since the table is larger
-// than most caches; of those that are expected, many are fetched at the same time.
-func (x *Index) Expect(id ID) {
-	x.expected ^= x.places.slots[x.places.hash(id)&uint64(len(x.places.slots)-1)]
 }
 
 // find returns what is remembered of an id, or nil.

@@ -139,7 +139,7 @@ func (l *Log) write(c *change) (syncTime time.Duration, err error) {
 		return l.writeNew(c)
 	}
 	a := l.active
-	if err := c.out.writeTo(a.file, a.size); err != nil {
+	if _, err := a.file.WriteAt(c.buf, a.size); err != nil {
 		err = fail(ReasonIO, fmt.Errorf("append to %s: %w", a.name, err))
 		// What was written in part is cut off at once, so that even a reader
 		// sees nothing of it, and durably, so that a crash never leaves parts of
@@ -158,7 +158,7 @@ func (l *Log) write(c *change) (syncTime time.Duration, err error) {
 		l.doubt = fail(ReasonSyncFailed, err)
 		return 0, l.doubt
 	}
-	a.size += c.out.size
+	a.size += int64(len(c.buf))
 	a.events += c.events
 	a.times.add(c.times)
 	return syncTime, nil
@@ -192,7 +192,7 @@ func (l *Log) writeNew(c *change) (syncTime time.Duration, err error) {
 		l.debris = name
 		_ = l.clear()
 	}()
-	if err := c.out.writeTo(f, 0); err != nil {
+	if _, err := f.WriteAt(c.buf, 0); err != nil {
 		return 0, fail(ReasonIO, fmt.Errorf("write segment %s: %w", name, err))
 	}
 	// The key before may be destroyed as soon as another has taken its place.
@@ -207,7 +207,7 @@ func (l *Log) writeNew(c *change) (syncTime time.Duration, err error) {
 		syncTime = time.Since(start)
 	}
 	l.sealActive()
-	l.active = &activeSegment{name: c.name, file: f, size: c.out.size, events: c.events, times: c.times, scope: l.opts.Scope, keyIDs: keyIDs(l.headerKeys(c.signer)), opened: c.name.Created}
+	l.active = &activeSegment{name: c.name, file: f, size: int64(len(c.buf)), events: c.events, times: c.times, scope: l.opts.Scope, keyIDs: keyIDs(l.headerKeys(c.signer)), opened: c.name.Created}
 	l.segments = append(l.segments, segmentInfo{name: c.name})
 	return syncTime, nil
 }

@@ -51,7 +51,7 @@ type change struct {
 	mark  *merkle.Mark
 	marks []*merkle.Mark
 	note  []byte
-	out   *output
+	buf   []byte
 	// begins is set if the change starts a segment; header is then its name.
 	begins bool
 	name   segment.Name
@@ -112,10 +112,7 @@ func (l *Log) observeRepeats(g *group) {
 // what it changes.
 func (l *Log) put(g *group, reason string, start time.Time) error {
 	durable := false
-	defer func() {
-		l.settle(durable)
-		l.out.reset()
-	}()
+	defer func() { l.settle(durable) }()
 	c, err := l.assemble(g, reason)
 	if err != nil {
 		return err
@@ -145,7 +142,7 @@ func (l *Log) put(g *group, reason string, start time.Time) error {
 		Batches:      g.batches(),
 		Events:       c.events,
 		Unsigned:     c.unsigned,
-		Bytes:        c.out.size,
+		Bytes:        int64(len(c.buf)),
 		Duration:     time.Since(start),
 		SyncDuration: syncTime,
 		TreeSize:     l.tree.Size(),
@@ -158,11 +155,12 @@ func (l *Log) put(g *group, reason string, start time.Time) error {
 // assemble puts together the bytes that the commit appends, and the tree
 // behind them.
 func (l *Log) assemble(g *group, reason string) (c *change, err error) {
-	c = &change{tree: l.tree, mark: l.mark, marks: l.witnessing.marks, out: &l.out, scratch: l.NewBatch(), signer: l.Signer()}
+	c = &change{tree: l.tree, mark: l.mark, marks: l.witnessing.marks, buf: l.buf[:0], scratch: l.NewBatch(), signer: l.Signer()}
 	defer func() {
 		if err != nil {
 			c.scratch.Release()
 		}
+		l.keepBuffer(c.buf)
 	}()
 	for _, call := range g.calls {
 		for _, b := range call.batches {
@@ -197,7 +195,7 @@ func (l *Log) assemble(g *group, reason string) (c *change, err error) {
 	if c.note, err = signing.SignCheckpoint(l.opts.Origin, c.tree.Size(), c.tree.Root(), l.signersOf(c)...); err != nil {
 		return c, &Error{Reason: ReasonSigning, Err: fmt.Errorf("sign a checkpoint: %w", err)}
 	}
-	c.out.add(append(segment.AppendCheckpoint(nil, c.note), '\n'))
+	c.buf = append(segment.AppendCheckpoint(c.buf, c.note), '\n')
 	return c, nil
 }
 
@@ -217,7 +215,7 @@ func (l *Log) permitted(c *change, index uint64) error {
 // take appends a batch's lines and leaves.
 func (c *change) take(b *Batch) {
 	b.runs(func(lines []byte, leaves []merkle.Hash) {
-		c.out.add(lines)
+		c.buf = append(c.buf, lines...)
 		c.grow(leaves...)
 	})
 	c.times.add(b.times)
@@ -257,7 +255,7 @@ func (l *Log) begin(c *change, reason string) (err error) {
 	}
 	now := l.opts.Now()
 	c.name = segment.Name{FirstIndex: l.tree.Size(), Created: now, Compression: segment.None}
-	header := segment.AppendHeader(nil, segment.Header{
+	c.buf = segment.AppendHeader(c.buf, segment.Header{
 		Origin:     l.opts.Origin,
 		FirstIndex: l.tree.Size(),
 		Frontier:   l.tree.Hashes(),
@@ -266,8 +264,8 @@ func (l *Log) begin(c *change, reason string) (err error) {
 		Keys:       l.headerKeys(c.signer),
 	})
 	c.mark = merkle.NewMark(&c.tree)
-	c.grow(merkle.LeafHash(header))
-	c.out.add(append(header, '\n'))
+	c.grow(merkle.LeafHash(c.buf))
+	c.buf = append(c.buf, '\n')
 	if n := len(l.segments); n > 0 {
 		last := l.segments[n-1]
 		root := l.tree.Root()
@@ -358,4 +356,13 @@ func (l *Log) aged() bool {
 	}
 	now := l.opts.Now()
 	return now.Sub(a.name.Created) >= l.opts.MaxSegmentAge || now.Sub(a.opened) >= l.opts.MaxSegmentAge
+}
+
+// keepBuffer keeps the commit's buffer for the next, unless it is huge.
+func (l *Log) keepBuffer(buf []byte) {
+	if cap(buf) <= maxPooledBytes {
+		l.buf = buf
+	} else {
+		l.buf = nil
+	}
 }

@@ -48,7 +48,7 @@ type Log struct {
 	pruning  bool                           // the commit records a pruning
 	pruned   uint64                         // leaves before this one have been recorded as pruned
 	degraded bool                           // the log has said that events are unsigned
-	out      output                         // what the commit appends; its memory is reused
+	buf      []byte                         // the commit's bytes, reused
 
 	successor    *signing.Signer      // the key to go over to at once
 	unretired    bool                 // the key before is still to be destroyed

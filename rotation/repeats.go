@@ -124,11 +124,6 @@ func (l *Log) setApart(g *group) {
 func (l *Log) setApartCall(g *group, c *call) error {
 	for _, b := range c.batches {
 		for i := range b.ids {
-			l.opts.Index.Expect(b.ids[i].id)
-		}
-	}
-	for _, b := range c.batches {
-		for i := range b.ids {
 			id := &b.ids[i]
 			verdict, logged := l.opts.Index.Check(id.id, id.content)
 			switch {
