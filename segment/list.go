@@ -39,13 +39,53 @@ type Listing struct {
 	Checkpoint bool
 }
 
-// List reads the directory at the root of fsys.
+// maxLooks bounds how often [List] reads a directory that changes under it.
+const maxLooks = 10
+
+// List reads the directory at the root of fsys. If the log is in use, a segment that is
+// being replaced by its compressed form could be missed in both, so the directory is read
+// until two looks agree on the segments, though no more than ten times.
 func List(fsys fs.FS) (Listing, error) {
+	entries, err := read(fsys)
+	if err != nil {
+		return Listing{}, err
+	}
+	for look := 1; ; look++ {
+		l, err := classify(entries)
+		if err != nil {
+			return Listing{}, err
+		}
+		again, err := read(fsys)
+		if err != nil {
+			return Listing{}, err
+		}
+		if look == maxLooks || slices.Equal(settled(entries), settled(again)) {
+			return l, nil
+		}
+		entries = again
+	}
+}
+
+// read returns a directory's entries, sorted by name.
+func read(fsys fs.FS) ([]fs.DirEntry, error) {
 	entries, err := fs.ReadDir(fsys, ".")
 	if err != nil {
-		return Listing{}, fmt.Errorf("list the log directory: %w", err)
+		return nil, fmt.Errorf("list the log directory: %w", err)
 	}
-	var l Listing
+	return entries, nil
+}
+
+// settled returns the names of what is not about to be renamed.
+func settled(entries []fs.DirEntry) (names []string) {
+	for _, e := range entries {
+		if name := e.Name(); !strings.HasSuffix(name, TempSuffix) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func classify(entries []fs.DirEntry) (l Listing, _ error) {
 	for _, e := range entries {
 		name := e.Name()
 		parsed, err := ParseName(name)
