@@ -33,7 +33,7 @@ const (
 )
 
 const (
-	// defaultRemembered take about 15 MB.
+	// defaultRemembered take about 17 MB.
 	defaultRemembered = 100_000
 	maxRemembered     = 100_000_000
 )
