@@ -298,17 +298,19 @@ func TestADeadWitnessIsAskedLessAndLess(t *testing.T) {
 				last = mustAppend(t, l, o, "more").TreeSize
 				time.Sleep(100 * interval)
 				// The log is idle by now; the late cosignature is added all the same. What the log says
-				// of witnesses may have come behind the last event before they were asked.
-				if all[1].Size(origin) < last {
+				// of witnesses may have come behind the last event before they were asked, once for each
+				// of them at the most: no more is cosigned for its own sake.
+				covers := func(size uint64) bool { return size >= last && size <= last+uint64(len(all)) }
+				if !covers(all[1].Size(origin)) {
 					t.Errorf("the witness that is back has cosigned %d leaves of %d", all[1].Size(origin), last)
 				}
 				closeLog(t, l)
 				events := saidIn(t, o.Directory)["witnessed"]
 				newest := events[len(events)-1]
-				if got := cosigners(newest.Checkpoint, all); newest.Size < last || len(got) != 3 {
+				if got := cosigners(newest.Checkpoint, all); !covers(newest.Size) || len(got) != 3 {
 					t.Errorf("the newest cosigned checkpoint is of %d leaves, by %q", newest.Size, got)
 				}
-				if report := checkWitnessed(t, o, all, 3); report.TamperingDetected || report.WitnessedSize < last {
+				if report := checkWitnessed(t, o, all, 3); report.TamperingDetected || !covers(report.WitnessedSize) {
 					t.Errorf("witnessed up to %d: %+v", report.WitnessedSize, report.Findings)
 				}
 			})
