@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -84,9 +85,9 @@ func (r *receiver) serve(t *testing.T, options ...grpc.ServerOption) (endpoint s
 	return listener.Addr().String()
 }
 
-// A replay that is refused says how far it came, and goes on from there.
-func TestReplay(t *testing.T) {
-	dir := t.TempDir()
+// writeLog writes a log of records, with its key beside it, and returns its directory.
+func writeLog(t *testing.T, dir string, records ...plog.LogRecord) string {
+	t.Helper()
 	s, err := signing.CreateKeyFile(filepath.Join(dir, "key.pem"), signing.ECDSAP256)
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +97,7 @@ func TestReplay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range records() {
+	for _, r := range records {
 		if err := w.append(r); err != nil {
 			t.Fatal(err)
 		}
@@ -104,6 +105,13 @@ func TestReplay(t *testing.T) {
 	if err := w.log.Close(context.Background()); err != nil {
 		t.Fatal(err)
 	}
+	return log
+}
+
+// A replay that is refused says how far it came, and goes on from there.
+func TestReplay(t *testing.T) {
+	dir := t.TempDir()
+	log := writeLog(t, dir, records()...)
 
 	r := &receiver{takes: 2}
 	endpoint := r.serve(t)
@@ -138,21 +146,7 @@ func TestReplay(t *testing.T) {
 func TestReplayWithTLS(t *testing.T) {
 	t.Parallel() // it waits for tries
 	dir := t.TempDir()
-	s, err := signing.CreateKeyFile(filepath.Join(dir, "key.pem"), signing.ECDSAP256)
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := filepath.Join(dir, "log")
-	w, err := newWriter(log, s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.append(records()[0]); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.log.Close(context.Background()); err != nil {
-		t.Fatal(err)
-	}
+	log := writeLog(t, dir, records()[0])
 
 	server, client := certificate(t, dir, "server"), certificate(t, dir, "client")
 	callers := x509.NewCertPool()
@@ -217,24 +211,9 @@ func certificate(t *testing.T, dir, name string) tls.Certificate {
 
 // A receiver that cannot take a batch just now is asked again, however large the batch.
 func TestReplayOfALargeBatchIsTriedAgain(t *testing.T) {
-	dir := t.TempDir()
-	s, err := signing.CreateKeyFile(filepath.Join(dir, "key.pem"), signing.ECDSAP256)
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := filepath.Join(dir, "log")
-	w, err := newWriter(log, s)
-	if err != nil {
-		t.Fatal(err)
-	}
 	large := records()[0]
 	large.Body().SetStr(strings.Repeat("x", 1<<20))
-	if err := w.append(large); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.log.Close(context.Background()); err != nil {
-		t.Fatal(err)
-	}
+	log := writeLog(t, t.TempDir(), large)
 	r := &receiver{busy: 1, takes: 1}
 	var out, errs strings.Builder
 	code := run(t.Context(), []string{"replay", log, "--endpoint", r.serve(t), "--insecure"}, &out, &errs)
