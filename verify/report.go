@@ -14,6 +14,9 @@ type Severity string
 const (
 	// Tampering: the log is not what its writer signed.
 	Tampering Severity = "tampering"
+	// Unchecked: something that was asked for could not be checked, and nothing says that
+	// the log is not what its writer signed.
+	Unchecked Severity = "unchecked"
 	// Warning: no sign of tampering, but somebody should know.
 	Warning Severity = "warning"
 	// Info: as it should be, and worth a word.
@@ -98,6 +101,26 @@ const (
 	Recovered Kind = "recovered"
 	// Damaged: the writer found that acknowledged lines were gone.
 	Damaged Kind = "damaged"
+	// CommitInvalid: a commit line and the checkpoint over it do not stand together, or the
+	// commit's number or ids are not those of the log.
+	CommitInvalid Kind = "commit_invalid"
+	// TimeWentBack: a commit says that it is earlier than the one before.
+	TimeWentBack Kind = "time_went_back"
+	// TimeInFuture: a commit or a header says that it is later than now.
+	TimeInFuture Kind = "time_in_future"
+	// RetentionBroken: leaves have been deleted that were to be kept, as the log had promised.
+	RetentionBroken Kind = "retention_broken"
+	// Incomplete: leaves are not there that the caller wants to be.
+	Incomplete Kind = "incomplete"
+	// NothingChecked: no checkpoint is signed by a trusted key.
+	NothingChecked Kind = "nothing_checked"
+	// NewerVersion: a part of the log was written by a newer version, and checked as far as
+	// this one can.
+	NewerVersion Kind = "newer_version"
+	// UnknownAction: the log says something of itself that this version does not know.
+	UnknownAction Kind = "unknown_action"
+	// ValueInvalid: the opening of a withheld value does not fit.
+	ValueInvalid Kind = "value_invalid"
 	// UnknownFile: the directory holds a file that the format does not know.
 	UnknownFile Kind = "unknown_file"
 	// CompressionLeftover: a segment is there both plain and compressed.
