@@ -5,9 +5,9 @@ package signing
 
 import (
 	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,6 +31,9 @@ type KeyChange struct {
 	Header [32]byte
 	// Retain is the promise that no leaf before Index is deleted earlier.
 	Retain time.Time
+	// Leaving are the other keys of the header before that the introduced one does not
+	// name, in the order of that header: they sign checkpoints no more, and agree.
+	Leaving []*PublicKey
 	// Note is the signed note.
 	Note []byte
 }
@@ -39,19 +42,22 @@ type KeyChange struct {
 // change is never a checkpoint.
 const keyChangeTitle = "auditlog key change v1"
 
-// retainStart begins the last line, before the time.
 const (
+	// retainStart begins the ninth line, before the time.
 	retainStart  = "retain "
 	retainLayout = "2006-01-02T15:04:05.000000000Z"
+	// leavesStart begins each line after that, before a key.
+	leavesStart = "leaves "
+	// maxLeaving is the number of keys that a header may have besides its first.
+	maxLeaving = 63
+	// fixedLines is the number of lines before those.
+	fixedLines = 9
 )
-
-// maxKeyChangeSignatures is the number of keys that a header may have, and the new one.
-const maxKeyChangeSignatures = 65
 
 // SignKeyChange returns a signed note (c2sp.org/signed-note) that holds the members of c,
 // but for the keys, which are those of the signers, and the note. It is signed with from,
 // with to if that is another key, which shows that its holder agrees, and with each key of
-// leaving: those that sign checkpoints no more.
+// leaving.
 func SignKeyChange(c KeyChange, from, to *Signer, leaving ...*Signer) ([]byte, error) {
 	all := []*Signer{from}
 	if !from.public.Equal(to.public) {
@@ -65,7 +71,7 @@ func SignKeyChange(c KeyChange, from, to *Signer, leaving ...*Signer) ([]byte, e
 			return nil, fmt.Errorf("sign a key change: %w", err)
 		}
 	}
-	text := strings.Join([]string{
+	lines := []string{
 		keyChangeTitle,
 		c.Origin,
 		c.Log.String(),
@@ -75,8 +81,11 @@ func SignKeyChange(c KeyChange, from, to *Signer, leaving ...*Signer) ([]byte, e
 		base64.StdEncoding.EncodeToString(to.public.spki),
 		base64.StdEncoding.EncodeToString(c.Header[:]),
 		retainStart + c.Retain.UTC().Format(retainLayout),
-		"",
-	}, "\n")
+	}
+	for _, s := range leaving {
+		lines = append(lines, leavesStart+base64.StdEncoding.EncodeToString(s.public.spki))
+	}
+	text := strings.Join(append(lines, ""), "\n")
 	signed, err := note.Sign(&note.Note{Text: text}, signers...)
 	if err != nil {
 		return nil, fmt.Errorf("sign a key change: %w", err)
@@ -84,9 +93,8 @@ func SignKeyChange(c KeyChange, from, to *Signer, leaving ...*Signer) ([]byte, e
 	return signed, nil
 }
 
-// OpenKeyChange parses a key change and checks the signatures of the keys that it names.
-// Whether to trust the first of them is the caller's to decide; see [KeyChange.SignedBy]
-// for further signatures.
+// OpenKeyChange parses a key change and checks the signatures of all keys that it names.
+// Whether to trust them is the caller's to decide.
 func OpenKeyChange(msg []byte) (KeyChange, error) {
 	c, err := openKeyChange(msg)
 	if err != nil {
@@ -101,9 +109,9 @@ func openKeyChange(msg []byte) (c KeyChange, err error) {
 	if err != nil {
 		return c, err
 	}
-	lines := strings.Split(string(text), "\n")
-	if len(lines) != 10 || lines[0] != keyChangeTitle {
-		return c, fmt.Errorf("the note's text is not that of a key change: nine lines, the first %q", keyChangeTitle)
+	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+	if len(lines) < fixedLines || len(lines) > fixedLines+maxLeaving || lines[0] != keyChangeTitle {
+		return c, fmt.Errorf("the note's text is not that of a key change: %d to %d lines, the first %q", fixedLines, fixedLines+maxLeaving, keyChangeTitle)
 	}
 	if c.Origin = lines[1]; ValidateOrigin(c.Origin) != nil {
 		return c, ValidateOrigin(c.Origin)
@@ -122,73 +130,75 @@ func openKeyChange(msg []byte) (c KeyChange, err error) {
 		}
 		*one.hash = [32]byte(b)
 	}
-	for i, key := range []**PublicKey{&c.From, &c.To} {
-		der, err := strictBase64(lines[5+i])
-		if err != nil {
-			return c, errors.New("a public key is not in strict base64")
-		}
-		if *key, err = ParsePublicKeyDER(der); err != nil {
-			return c, err
-		}
+	if c.From, err = parseKeyLine(lines[5]); err != nil {
+		return c, err
+	}
+	if c.To, err = parseKeyLine(lines[6]); err != nil {
+		return c, err
 	}
 	retain, ok := strings.CutPrefix(lines[8], retainStart)
 	if c.Retain, err = time.Parse(retainLayout, retain); !ok || err != nil || c.Retain.Format(retainLayout) != retain {
 		return c, fmt.Errorf("bad line %q", lines[8])
 	}
-	// The old key's signature, the new key's if that is another, then those of keys that
-	// leave: so nobody can add or reorder lines of the first two.
-	signatures := string(signed)
-	if err := checkSignatureLines(signatures); err != nil {
-		return c, err
+	for _, line := range lines[fixedLines:] {
+		text, ok := strings.CutPrefix(line, leavesStart)
+		if !ok {
+			return c, fmt.Errorf("bad line %.80q", line)
+		}
+		key, err := parseKeyLine(text)
+		if err != nil {
+			return c, err
+		}
+		c.Leaving = append(c.Leaving, key)
+	}
+	return c, c.checkSignatures(string(signed))
+}
+
+func parseKeyLine(line string) (*PublicKey, error) {
+	der, err := strictBase64(line)
+	if err != nil {
+		return nil, errors.New("a public key is not in strict base64")
+	}
+	return ParsePublicKeyDER(der)
+}
+
+// checkSignatures checks that the note has the signature of each key that it names, in
+// their order, and no other: so it has one form only.
+func (c *KeyChange) checkSignatures(lines string) error {
+	if err := checkSignatureLines(lines); err != nil {
+		return err
 	}
 	named := []*PublicKey{c.From}
 	if !c.From.Equal(c.To) {
 		named = append(named, c.To)
 	}
-	hashes := signatureHashes(signatures, c.Origin)
-	if len(hashes) < len(named) || len(hashes) > maxKeyChangeSignatures || len(hashes) != strings.Count(signatures, "\n") {
-		return c, fmt.Errorf("%d signature lines of the log", len(hashes))
+	named = append(named, c.Leaving...)
+	if n := strings.Count(lines, "\n"); n != len(named) {
+		return fmt.Errorf("%d signature lines, not %d", n, len(named))
 	}
 	verifiers := make([]note.Verifier, len(named))
 	for i, key := range named {
-		if verifiers[i], err = key.NoteVerifier(c.Origin); err != nil {
-			return c, err
+		if slices.ContainsFunc(named[:i], key.Equal) {
+			return fmt.Errorf("the key %s is named twice", key.ID())
 		}
-		if hashes[i] != key.noteHash(c.Origin) {
-			return c, errors.New("it is not signed by the keys that it names, the old one first")
+		var err error
+		if verifiers[i], err = key.NoteVerifier(c.Origin); err != nil {
+			return err
 		}
 	}
-	n, err := note.Open(msg, note.VerifierList(verifiers...))
+	n, err := note.Open(c.Note, note.VerifierList(verifiers...))
 	if err != nil {
-		return c, err
+		return err
 	}
 	if len(n.Sigs) != len(named) {
-		return c, errors.New("it is not signed by the keys that it names, the old one first")
+		return errors.New("it lacks the signature of a key that it names")
 	}
-	return c, nil
-}
-
-// SignedBy reports whether the note bears a valid signature of a key, such as one that
-// leaves the log with the change.
-func (c *KeyChange) SignedBy(k *PublicKey) bool {
-	v, err := k.NoteVerifier(c.Origin)
-	if err != nil {
-		return false
-	}
-	_, err = note.Open(c.Note, note.VerifierList(v))
-	return err == nil
-}
-
-// signatureHashes returns the key hashes of the signature lines of a name, in order. The
-// form of the lines has been checked.
-func signatureHashes(lines, name string) (hashes []uint32) {
-	for line := range strings.Lines(lines) {
-		rest, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "\u2014 "+name+" ")
-		if b, err := strictBase64(rest); ok && err == nil && len(b) > 4 {
-			hashes = append(hashes, binary.BigEndian.Uint32(b))
+	for i, key := range named {
+		if n.Sigs[i].Hash != key.noteHash(c.Origin) {
+			return errors.New("its signatures are not in the order of the keys that it names")
 		}
 	}
-	return hashes
+	return nil
 }
 
 // strictBase64 decodes the one encoding that a byte string has.
