@@ -33,6 +33,9 @@ func (c *checker) join(results []*result, authorities []*authority) *joined {
 	j := &joined{found: make([]findings, len(results)), most: c.perSegment}
 	if len(results) == 0 {
 		c.log.add(c.o.MaxFindings, Finding{Kind: SegmentMissing, Severity: Tampering, Message: "no segment can be read, so that nothing of the log could be checked"})
+		c.judgeReceipts(&j.report)
+		c.judgeKept(0, &j.report)
+		c.judgeSize(&j.report)
 		return j
 	}
 	pruned := j.listen(results)
@@ -70,6 +73,7 @@ func (c *checker) join(results []*result, authorities []*authority) *joined {
 	}
 	c.judgeWitnesses(j, results)
 	c.trustBegins(results, authorities, &j.report)
+	c.judgeKnown(j, results)
 	return j
 }
 

@@ -189,8 +189,9 @@ func (s *ReceiptSet) of(origin string) *ReceiptSet {
 	return one
 }
 
-// missing says what receipts there are of logs other than those found.
-func (s *ReceiptSet) missing(found map[string]bool) (said []TreeFinding) {
+// missing says what receipts there are of logs other than those found. accuses says why a
+// checkpoint is no evidence, or nil.
+func (s *ReceiptSet) missing(found map[string]bool, accuses func(note []byte) error) (said []TreeFinding) {
 	if s == nil {
 		return nil
 	}
@@ -198,12 +199,24 @@ func (s *ReceiptSet) missing(found map[string]bool) (said []TreeFinding) {
 		if found[l.origin] {
 			continue
 		}
-		if len(l.notes) > 0 {
+		var unsigned error
+		signed := slices.IndexFunc(l.notes, func(n *receiptNote) bool {
+			err := accuses(n.note)
+			if unsigned == nil {
+				unsigned = err
+			}
+			return err == nil
+		})
+		switch {
+		case signed >= 0:
 			said = append(said, TreeFinding{Kind: ReceiptUnfulfilled, Severity: Tampering,
-				Message: fmt.Sprintf("the receipt at %s is of the log %q, but there is no log of that origin: it is missing", s.say(l.notes[0].first), l.origin)})
+				Message: fmt.Sprintf("the receipt at %s is of the log %q, but there is no log of that origin: it is missing", s.say(l.notes[signed].first), l.origin)})
+		case len(l.notes) > 0:
+			said = append(said, TreeFinding{Kind: CheckpointUnchecked, Severity: Unchecked,
+				Message: fmt.Sprintf("the receipt at %s is of the log %q, of which there is none here, and no key that was given has signed its checkpoint as it is (%v)", s.say(l.notes[0].first), l.origin, unsigned)})
 		}
 		for _, why := range l.said() {
-			said = append(said, TreeFinding{Kind: ReceiptInvalid, Severity: Tampering, Message: why})
+			said = append(said, TreeFinding{Kind: ReceiptInvalid, Severity: Unchecked, Message: why})
 		}
 	}
 	return said
@@ -231,8 +244,8 @@ func (s *ReceiptSet) sayNote(n *receiptNote) string {
 	return name
 }
 
-// judgeReceipts says what is wrong with receipts by themselves, and how many the log
-// honours.
+// judgeReceipts says what is wrong with receipts by themselves, which is none of the log's
+// doing, and how many the log honours.
 func (c *checker) judgeReceipts(r *Report) {
 	s := c.o.Receipts
 	if s == nil {
@@ -246,7 +259,7 @@ func (c *checker) judgeReceipts(r *Report) {
 	}
 	for _, l := range s.logs {
 		for _, why := range l.said() {
-			c.log.add(c.o.MaxFindings, Finding{Kind: ReceiptInvalid, Severity: Tampering, Message: why})
+			c.log.add(c.o.MaxFindings, Finding{Kind: ReceiptInvalid, Severity: Unchecked, Message: why})
 		}
 	}
 }
