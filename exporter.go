@@ -107,7 +107,7 @@ func (e *auditExporter) start(ctx context.Context, host component.Host) (err err
 	if o.Witnesses, err = e.openWitnesses(k); err != nil {
 		return err
 	}
-	o.Follower = e.followStreams(ctx, o, e.telemetry)
+	o.Follower = e.followStreams(e.telemetry)
 	receipted := e.receipts.of(c, "", &o, e.telemetry)
 	if e.log, err = rotation.Open(ctx, o); err != nil {
 		return err

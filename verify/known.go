@@ -116,13 +116,13 @@ func (c *checker) judgeCheckpointKey(j *joined, results []*result, k boundKey) {
 		if i > 0 {
 			after = results[i-1].first
 		}
-		switch _, objection := k.objection(r.first, r.header.Created); {
+		switch {
 		case named && !begun && r.first > results[0].first:
 			j.add(i, r, Finding{Kind: CheckpointKeyBegins, Severity: Info, Line: 1, Index: &r.first, Message: fmt.Sprintf("the key %s signs the log's checkpoints from here on", k.ID())})
 			fallthrough
 		case named:
 			begun, left, due, why = true, false, r.first, "it signed those of the segment before"
-		case objection != "" && due < r.first, c.leaves(k, after, r.first, i == 0):
+		case c.gone(k.PublicKey, r), c.leaves(k, after, r.first, i == 0):
 			due, left = math.MaxUint64, true
 		case due < r.end.size:
 			j.add(i, r, Finding{Kind: CheckpointKeyMissing, Severity: Tampering, Line: 1, Index: &r.first,
@@ -163,6 +163,17 @@ func (c *checker) leaves(k boundKey, after, until uint64, any bool) bool {
 		}
 	}
 	return false
+}
+
+// gone reports whether what the caller knows of a key says that it signs no checkpoint of a
+// segment any more.
+func (c *checker) gone(k *signing.PublicKey, r *result) bool {
+	bounds := c.o.Trust.Find(k)
+	if bounds == nil || r.header == nil {
+		return false
+	}
+	passed := func(p *trust.Point) bool { return p != nil && p.Reached(r.first, r.header.Created) }
+	return passed(bounds.Until) || passed(bounds.Revoked)
 }
 
 func (c *checker) lastCommit(j *joined) time.Time {

@@ -70,7 +70,8 @@ func (o *Options) checkOrigin(origin string) error {
 // key introduced that has fallen into other hands may be theirs, whenever that was.
 func (o *Options) objection(n *signing.KeyChange, at time.Time) string {
 	from, to := o.Trust.Find(n.From), o.Trust.Find(n.To)
-	_, why := objection(from, n.Index, at)
+	// It is signed over the tree before the segment, and so at that tree's last leaf.
+	_, why := objection(from, max(n.Index, 1)-1, at)
 	switch {
 	case why != "":
 		return why
