@@ -294,16 +294,21 @@ func (s *Summary) compare(ctx context.Context, fsys fs.FS, o Options, origin str
 // partitionIn is a log that is a partition.
 type partitionIn struct{ path, origin string }
 
-// siblings checks that the partitions of one directory are of one exporter, by directory:
-// those of another may have the same names.
+// siblings checks that the partitions of one directory, by which they are given, are of one
+// exporter: those of another may have the same names.
 func (s *Summary) siblings(most int, in map[string][]partitionIn) {
 	for _, parent := range slices.Sorted(maps.Keys(in)) {
-		all := in[parent]
-		of := func(p partitionIn) string { return strings.TrimSuffix(p.origin, "/"+pathpkg.Base(p.path)) }
-		for _, p := range all[1:] {
-			if strings.HasSuffix(p.origin, "/"+pathpkg.Base(p.path)) && of(p) != of(all[0]) {
+		var first *partitionIn
+		var of string
+		for _, p := range in[parent] {
+			root, fits := strings.CutSuffix(p.origin, "/"+pathpkg.Base(p.path))
+			switch {
+			case !fits: // which has been found
+			case first == nil:
+				first, of = &p, root
+			case root != of:
 				s.add(most, TreeFinding{Kind: WrongDirectory, Severity: Tampering, Path: p.path,
-					Message: fmt.Sprintf("it is the partition %q, next to %q in %s: one of the two belongs elsewhere", p.origin, all[0].origin, all[0].path)})
+					Message: fmt.Sprintf("it is the partition %q, next to %q in %s: one of the two belongs elsewhere", p.origin, first.origin, first.path)})
 			}
 		}
 	}
