@@ -5,8 +5,10 @@ package verify_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -16,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
+	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -558,6 +561,80 @@ func TestBoundsInTimeAndTimesOfEvents(t *testing.T) {
 		for _, index := range []uint64{5, 6} {
 			_, err := verify.CheckProof(proveLeaf(t, w, index).Marshal(), verify.ProofOptions{Trust: trust.Keys{c.key}})
 			assert.Equal(t, c.good, err == nil, "%s, leaf %d: %v", name, index, err)
+		}
+	}
+}
+
+// A checkpoint that was kept of leaves which retention has deleted is held against what the file
+// of pruned ranges leads to. Without that it is not known whose fault it is.
+func TestKeptCheckpointsOfDeletedLeaves(t *testing.T) {
+	w := write(t, rotation.Options{MaxSegmentBytes: 1, Scope: segment.ScopeCheckpoint}, 1, 1, 1, 1)
+	require.GreaterOrEqual(t, len(w.names), 4)
+	var sizes []uint64
+	var kept [][]byte
+	first := w.firstIndex(t, 2)
+	for _, note := range w.notes(t) {
+		if c, err := signing.ParseCheckpoint(note); assert.NoError(t, err) && c.Size < first {
+			sizes, kept = append(sizes, c.Size), append(kept, note)
+		}
+	}
+	require.GreaterOrEqual(t, len(kept), 2)
+	sizes = append(sizes, first)
+	var leaves []merkle.Hash
+	for i := range 2 {
+		for _, line := range w.lines(i) {
+			if segment.KindOf(line) != segment.KindCheckpoint {
+				leaves = append(leaves, merkle.LeafHash(bytes.TrimSuffix(line, []byte("\n"))))
+			}
+		}
+	}
+	ranges := func(sizes ...uint64) (file []byte) {
+		var tree merkle.Frontier
+		for _, size := range sizes {
+			mark := merkle.NewMark(&tree)
+			for _, leaf := range leaves[tree.Size():size] {
+				tree.AppendMarked(leaf, []*merkle.Mark{mark})
+			}
+			file = append(segment.AppendPrunedRange(file, segment.PrunedRange{Size: size, Subtrees: mark.Range(&tree)}), '\n')
+		}
+		return file
+	}
+	delete(w.fsys, segment.CheckpointName)
+	tree := w.tree(t, 2, 0)
+	root := tree.Root()
+	w.extend(t, bare(own("pruned", `{"action":"pruned","before":`+strconv.FormatUint(first, 10)+`,"root_hash":"`+base64.StdEncoding.EncodeToString(root[:])+`"}`)))
+	delete(w.fsys, w.names[0])
+	delete(w.fsys, w.names[1])
+	other, err := signing.SignCheckpoint("test.example/auditlog", sizes[0], [32]byte{1}, w.signer)
+	require.NoError(t, err)
+	for name, c := range map[string]struct {
+		file []byte
+		kept []byte
+		want string
+		kind verify.Kind
+	}{
+		"its own":                       {ranges(sizes...), kept[0], verify.VerdictOK, ""},
+		"another of its own":            {ranges(sizes...), kept[1], verify.VerdictOK, ""},
+		"another history":               {ranges(sizes...), other, verify.VerdictTampering, verify.Rollback},
+		"no file":                       {nil, kept[0], verify.VerdictUnchecked, verify.CheckpointUnchecked},
+		"no file, another history":      {nil, other, verify.VerdictUnchecked, verify.CheckpointUnchecked},
+		"a file without that size":      {ranges(sizes[1:]...), kept[0], verify.VerdictUnchecked, verify.CheckpointUnchecked},
+		"so, another history":           {ranges(sizes[1:]...), other, verify.VerdictUnchecked, verify.CheckpointUnchecked},
+		"a file that leads nowhere":     {ranges(sizes[:1]...), kept[0], verify.VerdictTampering, verify.CheckpointUnchecked},
+		"a file that leads nowhere, so": {append([]byte("junk\n"), ranges(sizes...)...), kept[0], verify.VerdictTampering, verify.CheckpointUnchecked},
+	} {
+		w := w.clone()
+		delete(w.fsys, segment.PrunedRangesName)
+		if c.file != nil {
+			w.fsys[segment.PrunedRangesName] = &fstest.MapFile{Data: c.file, Mode: 0o600}
+		}
+		r := check(t, w.fsys, verify.Options{Keys: public(w.signer), Checkpoints: [][]byte{c.kept}})
+		assert.Equal(t, c.want, r.Verdict, "%s: %+v", name, r.Findings)
+		if c.kind != "" {
+			assert.NotEmpty(t, ofKind(r, c.kind), "%s: %+v", name, r.Findings)
+		}
+		if c.kind == verify.CheckpointUnchecked {
+			assert.NotContains(t, kinds(r.Findings), verify.Rollback, name)
 		}
 	}
 }
