@@ -55,8 +55,12 @@ type Feature = string
 // events (see [IDs]).
 const FeatureIDs Feature = "ids"
 
+// FeaturePartition: the log is one of several that a writer divides its records among. Its
+// origin ends in a slash and the name of its directory.
+const FeaturePartition Feature = "partition"
+
 // known are the features that this version reads.
-var known = []Feature{FeatureIDs}
+var known = []Feature{FeatureIDs, FeaturePartition}
 
 // ErrNewer: a header names a format or a feature that this version does not know.
 // [ParseHeader] then still returns what a reader needs to follow the tree and to check
