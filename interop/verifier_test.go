@@ -96,7 +96,7 @@ func writeLog(t *testing.T, dir string, scope segment.Scope, s *signing.Signer) 
 				return dst, info.Time, err
 			}
 			if scope == segment.ScopeEvent {
-				err = b.Add(encode, s.Sign, s.Public().ID())
+				err = b.Add(encode, l.Sign(s), s.Public().ID())
 			} else {
 				err = b.Add(encode, nil, "")
 			}
