@@ -166,6 +166,27 @@ type Segment struct {
 	Active bool `json:"active"`
 }
 
+// The verdicts.
+const (
+	// VerdictOK: all that was asked for could be checked, and nothing is wrong.
+	VerdictOK = "ok"
+	// VerdictUnchecked: nothing is known to be wrong, but something could not be checked.
+	VerdictUnchecked = "unchecked"
+	// VerdictTampering: the log is not what its writer signed.
+	VerdictTampering = "tampering"
+)
+
+func verdictOf(counts map[Severity]int) string {
+	switch {
+	case counts[Tampering] > 0:
+		return VerdictTampering
+	case counts[Unchecked] > 0:
+		return VerdictUnchecked
+	default:
+		return VerdictOK
+	}
+}
+
 // Report is the result of checking a log. Events are counted if they are within
 // the time range asked for; findings are always about the whole log.
 type Report struct {
@@ -178,7 +199,13 @@ type Report struct {
 	FailedEvents   uint64 `json:"failed_events"`
 	UnsignedEvents uint64 `json:"unsigned_events"`
 	// OwnEvents counts those that the log wrote of itself.
-	OwnEvents         uint64 `json:"own_events"`
+	OwnEvents uint64 `json:"own_events"`
+	// InRangeByEventTime are in the time range asked for by their own time,
+	// InRangeByCommitTime by the time of their commit only.
+	InRangeByEventTime  uint64 `json:"in_range_by_event_time"`
+	InRangeByCommitTime uint64 `json:"in_range_by_commit_time"`
+	// Verdict is [VerdictOK], [VerdictUnchecked] or [VerdictTampering].
+	Verdict           string `json:"verdict"`
 	TamperingDetected bool   `json:"tampering_detected"`
 	// FailedEventIDs lists the ids of failed events that have one, up to
 	// Options.MaxFindings.
@@ -187,6 +214,11 @@ type Report struct {
 	// keys it names itself.
 	SelfAttested bool   `json:"self_attested"`
 	Origin       string `json:"origin"`
+	// Log is the log's id.
+	Log []byte `json:"log"`
+	// DeletedBefore is the index of the first leaf that is left if retention has deleted
+	// those before it, as the log says; 0 if none are deleted.
+	DeletedBefore uint64 `json:"deleted_before"`
 	// TrustedFrom is the index of the leaf from which on the log is signed with keys
 	// given or introduced; nil if it never is.
 	TrustedFrom *uint64 `json:"trusted_from"`
@@ -205,6 +237,8 @@ type Report struct {
 	// FirstEvent and LastEvent are the earliest and the latest time of an event.
 	FirstEvent *time.Time `json:"first_event,omitempty"`
 	LastEvent  *time.Time `json:"last_event,omitempty"`
+	// LastCommit is when the last commit was made, by the writer's clock.
+	LastCommit *time.Time `json:"last_commit,omitempty"`
 	Segments   []Segment  `json:"segments"`
 	// Findings are about the log first, then about each segment by line.
 	Findings []Finding `json:"findings"`
