@@ -5,14 +5,24 @@ package interop_test
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
+	"flag"
+	"fmt"
 	"io"
+	"math"
+	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
@@ -84,7 +94,7 @@ func TestBothFindSamplesGood(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := write(t)
 			r, err := verify.Log(t.Context(), os.DirFS(s.dir), s.options())
-			if err != nil || r.TamperingDetected {
+			if err != nil || r.Verdict != verify.VerdictOK {
 				t.Errorf("ours: %v, %+v", err, r)
 			}
 			if a := other.check(t, s.arguments(t, s.dir)); a.Verdict != "ok" || slices.ContainsFunc(a.Findings, func(f string) bool { return strings.HasPrefix(f, "warning") && !strings.Contains(f, "torn_tail") }) {
@@ -93,3 +103,188 @@ func TestBothFindSamplesGood(t *testing.T) {
 		})
 	}
 }
+
+var (
+	differentialCount = flag.Int("differential.count", 400, "how many logs TestVerifiersAgree changes")
+	differentialSeed  = flag.Uint64("differential.seed", 1, "the first seed; log n is changed with the seed after n others")
+	differentialKeep  = flag.String("differential.keep", "", "a directory for logs on which the verifiers do not agree, or which they should not find good")
+)
+
+// Changed at random, a log is the same to both verifiers, and neither finds good what is
+// another log than it was.
+func TestVerifiersAgree(t *testing.T) {
+	c := newCampaign(t)
+	for n := range *differentialCount {
+		c.try(t, *differentialSeed+uint64(n))
+	}
+	t.Logf("%d logs: both say %v; %d disagreements, %d misses", *differentialCount, c.verdicts, c.disagreements, c.misses)
+}
+
+// campaign is the logs that are changed, and what came of it.
+type campaign struct {
+	other    *second
+	names    []string
+	samples  map[string]*sample
+	contents map[string]files
+	dir      string
+
+	verdicts              map[string]int
+	disagreements, misses int
+}
+
+func newCampaign(t *testing.T) *campaign {
+	t.Helper()
+	c := &campaign{other: startSecond(t), samples: map[string]*sample{}, contents: map[string]files{}, dir: filepath.Join(t.TempDir(), "log"), verdicts: map[string]int{}}
+	for name, write := range sampleKinds {
+		s := write(t)
+		c.names, c.samples[name], c.contents[name] = append(c.names, name), s, readFiles(t, s.dir)
+	}
+	slices.Sort(c.names)
+	return c
+}
+
+// try changes one log.
+func (c *campaign) try(t *testing.T, seed uint64) {
+	t.Helper()
+	m := &mutator{Rand: rand.New(rand.NewPCG(seed, 0))}
+	name := pick(m, c.names)
+	s := *c.samples[name]
+	m.older = readFiles(t, s.older)
+	for _, other := range c.names {
+		if other != name {
+			m.donors = append(m.donors, c.contents[other])
+		}
+	}
+	before := c.contents[name]
+	f := before.clone()
+	done := []string{}
+	if m.IntN(3) == 0 && f[segment.CheckpointName] != nil {
+		delete(f, segment.CheckpointName)
+		done = append(done, "delete the file checkpoint")
+	}
+	for want := len(done) + pick(m, []int{1, 1, 1, 2, 3}); len(done) < want; {
+		if how := pick(m, pick(m, mutations))(m, f); how != "" {
+			done = append(done, how)
+		}
+	}
+	if m.IntN(2) == 0 {
+		s.kept = nil
+	}
+	f.write(t, c.dir)
+	mine := answer{Verdict: verify.VerdictUnchecked}
+	r, err := verify.Log(t.Context(), os.DirFS(c.dir), s.options())
+	if err != nil {
+		mine.Findings = []string{err.Error()}
+	} else {
+		mine.Verdict = r.Verdict
+		for _, one := range r.Findings {
+			mine.Findings = append(mine.Findings, fmt.Sprintf("%s %s %s:%d %s", one.Severity, one.Kind, one.Segment, one.Line, one.Message))
+		}
+	}
+	theirs := c.other.check(t, s.arguments(t, c.dir))
+	fail := ""
+	switch {
+	case mine.Verdict != theirs.Verdict:
+		c.disagreements++
+		fail = "the verifiers do not agree"
+	case mine.Verdict == verify.VerdictOK:
+		if what := lost(&s, before, f); what != "" {
+			c.misses++
+			fail = "both miss that " + what
+		}
+	}
+	c.verdicts[mine.Verdict]++
+	if fail == "" {
+		return
+	}
+	kept := ""
+	if *differentialKeep != "" {
+		kept = filepath.Join(*differentialKeep, fmt.Sprint(seed))
+		f.write(t, filepath.Join(kept, "log"))
+	}
+	t.Errorf("seed %d, log %q: %s\n  %s\n  ours: %s\n    %s\n  the other: %s\n    %s\n  %s", seed, name, fail, strings.Join(done, "; "),
+		mine.Verdict, strings.Join(mine.Findings, "\n    "), theirs.Verdict, strings.Join(theirs.Findings, "\n    "), kept)
+}
+
+// lost says what a changed log does not hold any more of what it was, or "": its leaves in
+// their places, down to those that retention may delete and up to a checkpoint that was
+// kept.
+func lost(s *sample, before, after files) string {
+	a, b := leavesOf(before), leavesOf(after)
+	for i, line := range b.leaves {
+		if !bytes.Equal(a.leaves[i], line) {
+			return fmt.Sprintf("leaf %d is another", i)
+		}
+	}
+	end := uint64(1)
+	if s.kept != nil {
+		c, err := signing.ParseCheckpoint(s.kept)
+		if err != nil {
+			return err.Error()
+		}
+		end = c.Size
+	}
+	if b.end < end {
+		return fmt.Sprintf("the log ends at %d", b.end)
+	}
+	if b.first > a.first && b.first > a.pruned {
+		return fmt.Sprintf("the log begins at %d", b.first)
+	}
+	for i := b.first; i < b.end; i++ {
+		if b.leaves[i] == nil {
+			return fmt.Sprintf("leaf %d is gone", i)
+		}
+	}
+	for name, content := range after {
+		if !strings.HasSuffix(name, ".values") {
+			continue
+		}
+		for line := range bytes.Lines(content) {
+			if bytes.HasSuffix(line, []byte("\n")) && before[name] != nil && !bytes.Contains(before[name], line) {
+				return "an opening is another"
+			}
+		}
+	}
+	return ""
+}
+
+// leaves are those of a log that its checkpoints cover.
+type leaves struct {
+	leaves             map[uint64][]byte
+	first, end, pruned uint64
+}
+
+func leavesOf(f files) leaves {
+	l := leaves{leaves: map[uint64][]byte{}, first: math.MaxUint64}
+	for _, name := range f.segments() {
+		parsed, err := segment.ParseName(name)
+		if err != nil {
+			continue
+		}
+		lines, ok := f.lines(name)
+		if !ok {
+			continue
+		}
+		at := parsed.FirstIndex
+		var open [][]byte
+		for _, line := range lines {
+			if segment.KindOf(line) != segment.KindCheckpoint {
+				open = append(open, line)
+				continue
+			}
+			for _, one := range open {
+				if m := prunedBefore.FindSubmatch(one); m != nil {
+					n, _ := strconv.ParseUint(string(m[1]), 10, 64)
+					l.pruned = max(l.pruned, n)
+				}
+				l.leaves[at] = one
+				at++
+			}
+			open = nil
+			l.first, l.end = min(l.first, parsed.FirstIndex), max(l.end, at)
+		}
+	}
+	return l
+}
+
+var prunedBefore = regexp.MustCompile(`"action":"pruned","before":(\d+)`)

@@ -61,12 +61,12 @@ export class Kept {
 // readPruned follows the file of pruned ranges (section 7.1), and returns the sizes in it.
 export function readPruned(dir, start, kept, report) {
   const say = (number, message) => report('pruned_ranges_invalid', 'pruned-ranges', number, message);
-  const string = attempt(() => dir.optional('pruned-ranges') ?? '', (e) => say(0, e.message) ?? '');
-  const lines = string.split('\n').slice(0, -1);
+  const string = attempt(() => dir.optional('pruned-ranges'), (e) => say(0, e.message) ?? '');
+  const lines = (string ?? '').split('\n').slice(0, -1);
   const tree = new Tree();
   const met = [];
   const sizes = [];
-  let reached = lines.length === 0 || start === undefined || start.size === 0;
+  let reached = string === null || start === undefined || start.size === 0;
   for (const [i, line] of lines.entries()) {
     const range = attempt(() => {
       need(Buffer.byteLength(line) <= 8192, 'a line that is too long');
