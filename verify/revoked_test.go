@@ -79,7 +79,7 @@ func TestRevokedCheckpointKeyLendsNoTrust(t *testing.T) {
 	stranger, beside := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)
 	dir := t.TempDir() + "/log"
 	write(t, rotation.Options{Directory: dir, Signer: stranger, CheckpointSigner: beside, Scope: segment.ScopeCheckpoint}, 1)
-	w := write(t, rotation.Options{Directory: dir, Signer: stranger, Scope: segment.ScopeCheckpoint}, 2) // without the other key
+	w := write(t, rotation.Options{Directory: dir, Signer: stranger, PreviousCheckpointSigner: beside, Scope: segment.ScopeCheckpoint}, 2) // without the other key
 	require.Len(t, w.names, 2)
 	o := verify.Options{Trust: trust.Keys{{Public: beside.Public()}}}
 	require.Equal(t, []string{"given", "introduced"}, trustOf(check(t, w.fsys, o)))

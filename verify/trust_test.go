@@ -200,7 +200,10 @@ func TestHolesOfAPowerCut(t *testing.T) {
 	hole := strings.Repeat("\x00", 40)
 	for what, tail := range map[string]string{
 		"zeros":                   hole,
-		"zeros, then whole lines": hole + "\n" + string(w.lines(0)[3]),
+		"zeros, then whole lines": hole + "\n" + string(w.lines(0)[w.line(t, 0, "id-000")-1]),
+		"a commit, then zeros":    string(w.lines(0)[w.line(t, 0, `{"commit"`)-1]) + hole,
+		"a commit, then a hole":   string(w.lines(0)[w.line(t, 0, `{"commit"`)-1]) + `{"checkp` + hole + "\n",
+		"a hole in a commit":      `{"commit":{` + hole + "\n",
 		"an event with a hole":    `{"event":{"category":"` + hole + `"}` + "\n",
 		"zeros in a checkpoint":   `{"checkpoint":"` + hole + `"}` + "\n",
 	} {
