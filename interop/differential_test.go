@@ -36,6 +36,21 @@ type second struct {
 type answer struct {
 	Verdict  string   `json:"verdict"`
 	Findings []string `json:"findings"`
+	Withheld int      `json:"withheld"`
+}
+
+// ourAnswer is what our own verifier says.
+func ourAnswer(t *testing.T, dir string, o verify.Options) (a answer) {
+	t.Helper()
+	r, err := verify.Log(t.Context(), os.DirFS(dir), o)
+	if err != nil {
+		return answer{Verdict: verify.VerdictUnchecked, Findings: []string{err.Error()}}
+	}
+	a = answer{Verdict: r.Verdict}
+	for _, f := range r.Findings {
+		a.Findings = append(a.Findings, fmt.Sprintf("%s %s %s:%d %s", f.Severity, f.Kind, f.Segment, f.Line, f.Message))
+	}
+	return a
 }
 
 func startSecond(t *testing.T) *second {
@@ -171,16 +186,7 @@ func (c *campaign) try(t *testing.T, seed uint64) {
 		s.kept = nil
 	}
 	f.write(t, c.dir)
-	mine := answer{Verdict: verify.VerdictUnchecked}
-	r, err := verify.Log(t.Context(), os.DirFS(c.dir), s.options())
-	if err != nil {
-		mine.Findings = []string{err.Error()}
-	} else {
-		mine.Verdict = r.Verdict
-		for _, one := range r.Findings {
-			mine.Findings = append(mine.Findings, fmt.Sprintf("%s %s %s:%d %s", one.Severity, one.Kind, one.Segment, one.Line, one.Message))
-		}
-	}
+	mine := ourAnswer(t, c.dir, s.options())
 	theirs := c.other.check(t, s.arguments(t, c.dir))
 	fail := ""
 	switch {

@@ -13,8 +13,8 @@ import { check } from './verify_log.mjs';
 for await (const line of createInterface({ input: process.stdin })) {
   let answer;
   try {
-    const { verdict, findings } = check(JSON.parse(line));
-    answer = { verdict, findings: findings.map((f) => `${f.severity} ${f.kind} ${f.name}:${f.line} ${f.message}`) };
+    const { verdict, findings, withheld } = check(JSON.parse(line));
+    answer = { verdict, withheld, findings: findings.map((f) => `${f.severity} ${f.kind} ${f.name}:${f.line} ${f.message}`) };
   } catch (e) {
     answer = { verdict: 'unchecked', findings: [`error ${e.stack}`] };
   }

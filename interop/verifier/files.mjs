@@ -27,6 +27,16 @@ export class Directory {
     return text(readFileSync(join(this.path, name)));
   }
 
+  // unknown are the names of files that are no part of the log.
+  unknown(segments) {
+    const stems = new Set(segments.map((s) => s.file.stem));
+    return this.names.filter((name) => {
+      if (['checkpoint', 'key-changes', 'pruned-ranges', '.lock'].includes(name)) return false;
+      if (/^torn-\d{20}-[0-9a-f]{16}\.tail$/.test(name) || name.endsWith('.tmp')) return false;
+      return !parseName(name) && !(name.endsWith('.values') && stems.has(name.slice(0, -7)));
+    });
+  }
+
   // segments lists the segments in order, each once, with what they hold in bytes.
   segments(report) {
     const all = [];

@@ -37,7 +37,11 @@ export function checkLog(path, keys, options = {}) {
   judge(segments, keys, checkpointKeys, filed, report);
   const believed = segments.filter((s) => s.trusted);
   const led = lead(keys, [...filed, ...segments.map((s) => s.head.change).filter((c) => c)].sort((a, b) => a.index - b.index), Infinity);
-  const trusted = unique([...led, ...believed.map((s) => s.head.header.keys[0])]);
+  const firsts = segments.flatMap((s) => s.head.header?.keys[0] ?? []);
+  const besides = segments.flatMap((s) => s.head.header?.keys.slice(1) ?? []);
+  const has = (list, key) => list.some((k) => k.equals(key));
+  // A key that signs checkpoints only answers for none.
+  const trusted = unique([...led, ...believed.map((s) => s.head.header.keys[0])]).filter((k) => has(firsts, k) || !has(besides, k));
   const known = unique([...trusted, ...checkpointKeys, ...believed.flatMap((s) => s.head.header.keys)]);
   kept.open(trusted, known);
 
@@ -50,6 +54,7 @@ export function checkLog(path, keys, options = {}) {
     s.check(log);
     if (!header || header.newer) log.commit = null;
   }
+  for (const name of dir.unknown(segments)) report('unknown_file', name, 0, 'it is no part of the log, and was not looked at', 'info');
   const own = (action) => segments.flatMap((s) => s.own.filter((o) => o.action === action));
   const pruned = own('pruned').reduce((a, b) => (a && a.before >= b.before ? a : b), null);
   const end = join(segments, pruned, report);
@@ -100,6 +105,7 @@ function join(segments, pruned, report) {
     const wrong = (kind, message) => report(kind, file.name, 0, message);
     if (end === null) {
       if (index > (pruned?.before ?? 0)) wrong('segment_missing', `leaves 0 to ${index - 1} are missing`);
+      else if (index > 0) report('pruned', file.name, 0, `leaves 0 to ${index - 1} were deleted by retention, as the log says`, 'info');
     } else if (sure) {
       if (index > end.size) wrong('segment_missing', `leaves ${end.size} to ${index - 1} are missing`);
       else if (index < end.size) wrong('segment_overlap', 'it starts before the one before it ends');

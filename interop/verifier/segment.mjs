@@ -99,14 +99,20 @@ export class Segment {
     this.open = { own: [], met: [], vouches: [], ids: [], doubts: [], commitments: [], commit: null, before: { size: this.tree.size, root: this.tree.root() } };
   }
 
-  // lookForSignature tells whether a trusted key has signed a checkpoint in a segment that
-  // cannot be followed.
+  // isSignedByTrusted says whether a trusted key has signed a checkpoint, and not as a
+  // checkpoint key.
+  isSignedByTrusted(c) {
+    const beside = this.head.header?.keys.slice(1) ?? [];
+    const keys = this.log.keys.filter((k) => !beside.some((b) => b.equals(k)));
+    return attempt(() => signers(c, c.origin, keys).length > 0, () => false);
+  }
+
+  // lookForSignature does that in a segment that cannot be followed.
   lookForSignature() {
     for (const raw of this.file.bytes.toString('latin1').split('\n')) {
       if (!raw.startsWith('{"checkpoint":')) continue;
       attempt(() => {
-        const c = parseCheckpointLine(text(Buffer.from(raw, 'latin1')));
-        this.signed ||= signers(c, c.origin, this.log.keys).length > 0;
+        this.signed ||= this.isSignedByTrusted(parseCheckpointLine(text(Buffer.from(raw, 'latin1'))));
       }, () => {});
     }
   }
@@ -235,7 +241,7 @@ export class Segment {
     if (!by) return;
     const needed = this.previousKey ? [...header.keys, this.previousKey] : header.keys;
     const lacking = needed.find((k) => !by.includes(k));
-    this.signed ||= by.some((k) => this.log.keys.some((t) => t.equals(k))) || (this.trusted && by.includes(header.keys[0]));
+    this.signed ||= this.isSignedByTrusted(c);
     if (!this.trusted || lacking) {
       this.finding(this.trusted ? 'checkpoint_signature_invalid' : 'unknown_key', this.number, lacking ? `no valid signature of the key ${lacking.id}` : 'no valid signature of a trusted key');
       return;
