@@ -43,9 +43,10 @@ export class Kept {
     }
   }
 
-  judge(origin, end, report) {
+  // judge says what became of each; trace reports what a trusted key has signed.
+  judge(origin, end, report, trace) {
     for (const k of this.all) {
-      const contradicts = (why) => report(k.kind, k.name, 0, why);
+      const contradicts = (why) => (k.signed ? trace : report)(k.kind, k.name, 0, why);
       const unchecked = (why) => report('checkpoint_unchecked', k.name, 0, why, 'unchecked');
       const same = k.found.some((root) => root.equals(k.root));
       if (k.wrong) (k.own ? contradicts : unchecked)(k.wrong);

@@ -10,10 +10,6 @@ import { Kept, Receipts, readPruned } from './held.mjs';
 import { Segment } from './segment.mjs';
 import { Tree } from './tree.mjs';
 
-// Findings of these kinds stand also where nothing is signed by a trusted key: they are
-// traces of a log that there was (section 7.6).
-const traces = new Set(['rollback', 'receipt_unfulfilled', 'pruned_ranges_trace', 'segment_truncated_trace']);
-
 // checkLog checks the log in a directory. options has checkpointKeys, checkpoints and
 // receipts, both as [name, content], witnesses and now, in milliseconds since 1970.
 export function checkLog(path, keys, options = {}) {
@@ -22,6 +18,9 @@ export function checkLog(path, keys, options = {}) {
   const report = (kind, name, line, message, severity = 'tampering') => {
     findings.push({ kind, name, line, message, severity });
   };
+  // trace reports what stands also where no segment is signed by a trusted key: it shows that
+  // there was a log (section 7.6).
+  const trace = (kind, name, line, message) => findings.push({ kind, name, line, message, severity: 'tampering', trace: true });
   const dir = new Directory(path);
   const kept = new Kept();
   const receipts = new Receipts();
@@ -64,19 +63,18 @@ export function checkLog(path, keys, options = {}) {
   }
   if (pruned) judgePromises(pruned, segments, filed, now, report);
   for (const s of segments) checkRotated(s, segments[segments.indexOf(s) - 1], report);
-  judgeFiled(filed, identity, end, segments, led, report);
+  judgeFiled(filed, identity, end, segments, led, report, trace);
   const sizes = readPruned(dir, segments[0]?.start, kept, report);
-  kept.judge(identity?.origin ?? kept.all.find((k) => k.signed)?.origin, end, report);
+  kept.judge(identity?.origin ?? kept.all.find((k) => k.signed)?.origin, end, report, trace);
   for (const [file, line, why] of receipts.wrong) report('receipt_invalid', file, line, why);
   judgeWitnesses(witnesses, kept, own('contradicted'), report);
 
   if (!segments.some((s) => s.signed)) {
     // Nobody who is trusted answers for what the segments hold.
-    for (const s of segments) if (!s.file.active && !s.endsInCheckpoint()) report('segment_truncated_trace', s.file.name, 0, 'a sealed segment that does not end in a checkpoint');
+    for (const s of segments) if (!s.file.active && !s.endsInCheckpoint()) trace('segment_truncated', s.file.name, 0, 'a sealed segment that does not end in a checkpoint');
     const highest = Math.max(0, ...files.map((f) => f.index));
-    if (sizes.some((size) => size > highest)) report('pruned_ranges_trace', 'pruned-ranges', 0, 'the log had more leaves than there are');
-    findings = findings.filter((f) => f.severity !== 'tampering' || traces.has(f.kind));
-    for (const f of findings) f.kind = f.kind.replace('_trace', '');
+    if (sizes.some((size) => size > highest)) trace('pruned_ranges_invalid', 'pruned-ranges', 0, 'the log had more leaves than there are');
+    findings = findings.filter((f) => f.severity !== 'tampering' || f.trace);
     report('nothing_checked', '', 0, 'no checkpoint is signed with a trusted key: nothing of it could be checked', 'unchecked');
   }
   const total = (member) => segments.reduce((n, s) => n + s[member], 0);
@@ -146,12 +144,12 @@ function checkRotated(s, before, report) {
 }
 
 // judgeFiled holds the file of key changes against the log.
-function judgeFiled(filed, identity, end, segments, trusted, report) {
+function judgeFiled(filed, identity, end, segments, trusted, report, trace) {
   const say = (kind, why) => report(kind, 'key-changes', 0, why);
   for (const c of filed) {
     const holds = segments.findLast((s) => s.start && s.start.size <= c.index);
     if (c.index > end.size) {
-      if (!identity || trusted.some((k) => k.equals(c.from))) say('rollback', `the key was changed at leaf ${c.index}, but the log has ${end.size}`);
+      if (trusted.some((k) => k.equals(c.from))) trace('rollback', 'key-changes', 0, `the key was changed at leaf ${c.index}, but the log has ${end.size}`);
       else say('key_change_invalid', `a key change at leaf ${c.index}, but the log has ${end.size}`);
     } else if (identity && (c.origin !== identity.origin || !c.log.equals(identity.log))) {
       say('key_change_invalid', `a key change of the log ${c.origin}, or of another of that name`);
