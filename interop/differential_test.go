@@ -105,9 +105,9 @@ func (s *second) check(t *testing.T, args []string) (a answer) {
 // Both verifiers find logs of all kinds good, and each checkpoint that was kept of them.
 func TestBothFindSamplesGood(t *testing.T) {
 	other := startSecond(t)
-	for name, write := range sampleKinds {
-		t.Run(name, func(t *testing.T) {
-			s := write(t)
+	for _, kind := range sampleKinds {
+		t.Run(kind.name, func(t *testing.T) {
+			s := kind.write(t)
 			r, err := verify.Log(t.Context(), os.DirFS(s.dir), s.options())
 			if err != nil || r.Verdict != verify.VerdictOK {
 				t.Errorf("ours: %v, %+v", err, r)
@@ -135,12 +135,12 @@ func TestVerifiersAgree(t *testing.T) {
 	t.Logf("%d logs: both say %v; %d disagreements, %d misses", *differentialCount, c.verdicts, c.disagreements, c.misses)
 }
 
-// campaign is the logs that are changed, and what came of it.
+// campaign is the logs that are changed, those among the vectors that are good, and what
+// came of it.
 type campaign struct {
 	other    *second
-	names    []string
-	samples  map[string]*sample
-	contents map[string]files
+	logs     []vectorLog
+	contents []files
 	dir      string
 
 	verdicts              map[string]int
@@ -149,28 +149,53 @@ type campaign struct {
 
 func newCampaign(t *testing.T) *campaign {
 	t.Helper()
-	c := &campaign{other: startSecond(t), samples: map[string]*sample{}, contents: map[string]files{}, dir: filepath.Join(t.TempDir(), "log"), verdicts: map[string]int{}}
-	for name, write := range sampleKinds {
-		s := write(t)
-		c.names, c.samples[name], c.contents[name] = append(c.names, name), s, readFiles(t, s.dir)
+	c := &campaign{other: startSecond(t), dir: filepath.Join(t.TempDir(), "log"), verdicts: map[string]int{}}
+	for _, v := range vectorLogs(t) {
+		if v.Verdict == verify.VerdictOK {
+			c.logs, c.contents = append(c.logs, v), append(c.contents, readFiles(t, v.dir()))
+		}
 	}
-	slices.Sort(c.names)
 	return c
+}
+
+// older is a log as it was at one of its checkpoints.
+func (m *mutator) older(f files) files {
+	old := files{}
+	all := f.segments()
+	if len(all) == 0 {
+		return old
+	}
+	last := m.IntN(len(all))
+	for _, name := range all[:last+1] {
+		old[name] = f[name]
+	}
+	lines, _ := f.lines(all[last])
+	at := linesOf(lines, segment.KindCheckpoint)
+	if len(at) == 0 {
+		return old
+	}
+	end := pick(m, at)
+	note, err := segment.ParseCheckpoint(bytes.TrimSuffix(lines[end], []byte("\n")))
+	if err != nil {
+		return old
+	}
+	old[segment.CheckpointName] = note
+	if parsed, err := segment.ParseName(all[last]); err == nil {
+		delete(old, all[last])
+		parsed.Compression = segment.None
+		old.setLines(parsed.String(), lines[:end+1])
+	}
+	return old
 }
 
 // try changes one log.
 func (c *campaign) try(t *testing.T, seed uint64) {
 	t.Helper()
-	m := &mutator{Rand: rand.New(rand.NewPCG(seed, 0))}
-	name := pick(m, c.names)
-	s := *c.samples[name]
-	m.older = readFiles(t, s.older)
-	for _, other := range c.names {
-		if other != name {
-			m.donors = append(m.donors, c.contents[other])
-		}
-	}
-	before := c.contents[name]
+	m := &mutator{Rand: rand.New(rand.NewPCG(seed, 0)), donors: c.contents}
+	n := m.IntN(len(c.logs))
+	v := c.logs[n]
+	m.before = m.older(c.contents[n])
+	before := c.contents[n]
 	f := before.clone()
 	done := []string{}
 	if m.IntN(3) == 0 && f[segment.CheckpointName] != nil {
@@ -183,18 +208,18 @@ func (c *campaign) try(t *testing.T, seed uint64) {
 		}
 	}
 	if m.IntN(2) == 0 {
-		s.kept = nil
+		v.Checkpoints = nil
 	}
 	f.write(t, c.dir)
-	mine := ourAnswer(t, c.dir, s.options())
-	theirs := c.other.check(t, s.arguments(t, c.dir))
+	mine := ourAnswer(t, c.dir, v.options(t))
+	theirs := c.other.check(t, v.arguments(c.dir))
 	fail := ""
 	switch {
 	case mine.Verdict != theirs.Verdict:
 		c.disagreements++
 		fail = "the verifiers do not agree"
 	case mine.Verdict == verify.VerdictOK:
-		if what := lost(&s, before, f); what != "" {
+		if what := v.lost(t, before, f); what != "" {
 			c.misses++
 			fail = "both miss that " + what
 		}
@@ -208,14 +233,15 @@ func (c *campaign) try(t *testing.T, seed uint64) {
 		kept = filepath.Join(*differentialKeep, fmt.Sprint(seed))
 		f.write(t, filepath.Join(kept, "log"))
 	}
-	t.Errorf("seed %d, log %q: %s\n  %s\n  ours: %s\n    %s\n  the other: %s\n    %s\n  %s", seed, name, fail, strings.Join(done, "; "),
+	t.Errorf("seed %d, log %q: %s\n  %s\n  ours: %s\n    %s\n  the other: %s\n    %s\n  %s", seed, v.Log, fail, strings.Join(done, "; "),
 		mine.Verdict, strings.Join(mine.Findings, "\n    "), theirs.Verdict, strings.Join(theirs.Findings, "\n    "), kept)
 }
 
 // lost says what a changed log does not hold any more of what it was, or "": its leaves in
 // their places, down to those that retention may delete and up to a checkpoint that was
 // kept.
-func lost(s *sample, before, after files) string {
+func (v vectorLog) lost(t *testing.T, before, after files) string {
+	t.Helper()
 	a, b := leavesOf(before), leavesOf(after)
 	for i, line := range b.leaves {
 		if !bytes.Equal(a.leaves[i], line) {
@@ -223,12 +249,12 @@ func lost(s *sample, before, after files) string {
 		}
 	}
 	end := uint64(1)
-	if s.kept != nil {
-		c, err := signing.ParseCheckpoint(s.kept)
+	for _, note := range v.options(t).Checkpoints {
+		c, err := signing.ParseCheckpoint(note)
 		if err != nil {
-			return err.Error()
+			t.Fatal(err)
 		}
-		end = c.Size
+		end = max(end, c.Size)
 	}
 	if b.end < end {
 		return fmt.Sprintf("the log ends at %d", b.end)

@@ -132,7 +132,7 @@ func compressed(b []byte, c segment.Compression) []byte {
 type mutator struct {
 	*rand.Rand
 	donors []files
-	older  files // the same log as it once was
+	before files // the same log as it once was
 }
 
 // pick returns one of a list, or the zero value if there is none.
@@ -145,8 +145,8 @@ func pick[T any](m *mutator, list []T) (one T) {
 
 // donor returns the files of another log, or of this one as it once was.
 func (m *mutator) donor() files {
-	if m.older != nil && m.IntN(2) == 0 {
-		return m.older
+	if m.IntN(2) == 0 {
+		return m.before
 	}
 	return pick(m, m.donors)
 }
@@ -530,11 +530,8 @@ var segmentMutations = []mutation{
 			f[from] = bytes.Clone(d[from])
 			return "add another log's " + from
 		default:
-			if m.older == nil {
-				return ""
-			}
-			for name := range f {
-				if d := m.older[name]; d != nil {
+			for _, name := range f.names() {
+				if d := m.before[name]; d != nil {
 					f[name] = bytes.Clone(d)
 				} else if m.IntN(3) > 0 {
 					delete(f, name)

@@ -180,33 +180,36 @@ func newSigner(t *testing.T, a signing.Algorithm) *signing.Signer {
 }
 
 // sampleKinds write a log of each kind that there is.
-var sampleKinds = map[string]func(t *testing.T) *sample{
-	"plain, scope event": func(t *testing.T) *sample {
+var sampleKinds = []struct {
+	name, about string
+	write       func(t *testing.T) *sample
+}{
+	{"plain-event", "several segments, events are signed", func(t *testing.T) *sample {
 		return ofSegments(t, rotation.Options{Signer: newSigner(t, signing.ECDSAP256)})
-	},
-	"plain, scope checkpoint": func(t *testing.T) *sample {
+	}},
+	{"plain-checkpoint", "several segments, checkpoints are signed only", func(t *testing.T) *sample {
 		return ofSegments(t, rotation.Options{Signer: newSigner(t, signing.Ed25519), Scope: segment.ScopeCheckpoint})
-	},
-	"gzip": func(t *testing.T) *sample {
+	}},
+	{"gzip", "sealed segments are gzip members", func(t *testing.T) *sample {
 		return ofSegments(t, rotation.Options{Signer: newSigner(t, signing.Ed25519), Compression: segment.Gzip})
-	},
-	"zstd": func(t *testing.T) *sample {
+	}},
+	{"zstd", "sealed segments are zstd frames", func(t *testing.T) *sample {
 		return ofSegments(t, rotation.Options{Signer: newSigner(t, signing.Ed25519), Scope: segment.ScopeCheckpoint, Compression: segment.Zstd})
-	},
-	"ids": func(t *testing.T) *sample {
+	}},
+	{"ids", "commits bind the ids of their events", func(t *testing.T) *sample {
 		return ofSegments(t, rotation.Options{Signer: newSigner(t, signing.Ed25519), BindIDs: true})
-	},
-	"another log": func(t *testing.T) *sample {
+	}},
+	{"another-log", "a log of another name", func(t *testing.T) *sample {
 		return ofSegments(t, rotation.Options{Signer: newSigner(t, signing.Ed25519), Origin: vectorOrigin + "/tenant-a"})
-	},
-	"one segment": func(t *testing.T) *sample {
+	}},
+	{"one-segment", "a single segment, in two runs of its writer", func(t *testing.T) *sample {
 		w := newSampleWriter(t, rotation.Options{Signer: newSigner(t, signing.Ed25519)})
 		w.run(1)
 		older := w.snapshot()
 		w.run(2)
 		return w.sample(older, w.o.Signer)
-	},
-	"torn tail": func(t *testing.T) *sample {
+	}},
+	{"torn-tail", "a crash has left half of a commit line", func(t *testing.T) *sample {
 		s := ofSegments(t, rotation.Options{Signer: newSigner(t, signing.Ed25519)})
 		newest := newestOf(t, s.dir)
 		b, err := os.ReadFile(newest)
@@ -219,16 +222,16 @@ var sampleKinds = map[string]func(t *testing.T) *sample{
 			t.Fatal(err)
 		}
 		return s
-	},
-	"pruned": func(t *testing.T) *sample {
+	}},
+	{"pruned", "retention has deleted the beginning; the kept checkpoint is of that beginning", func(t *testing.T) *sample {
 		w := newSampleWriter(t, rotation.Options{Signer: newSigner(t, signing.Ed25519), MaxSegmentBytes: 2000, Retention: rotation.Retention{MinAge: time.Second}})
 		w.run(1, 1, 1)
 		older := w.snapshot()
 		w.o.Retention.MaxSegments = 3
 		w.run(1, 1, 1, 1)
 		return w.sample(older, w.o.Signer)
-	},
-	"a key for each segment, pruned": func(t *testing.T) *sample {
+	}},
+	{"segment-keys", "a key for each segment, and the beginning deleted", func(t *testing.T) *sample {
 		file := filepath.Join(t.TempDir(), "key.pem")
 		first, err := signing.CreateKeyFile(file, signing.ECDSAP256)
 		if err != nil {
@@ -248,8 +251,8 @@ var sampleKinds = map[string]func(t *testing.T) *sample{
 		w.o.Retention.MaxSegments = 3
 		run(1, 1)
 		return w.sample(older, first)
-	},
-	"keys and scopes change": func(t *testing.T) *sample {
+	}},
+	{"keys-and-scopes", "the scope, the key and the features change, one after another", func(t *testing.T) *sample {
 		keys := []*signing.Signer{newSigner(t, signing.ECDSAP256), newSigner(t, signing.Ed25519)}
 		w := newSampleWriter(t, rotation.Options{Signer: keys[0]})
 		w.run(1)
@@ -261,8 +264,8 @@ var sampleKinds = map[string]func(t *testing.T) *sample{
 		w.o.Scope, w.o.BindIDs = segment.ScopeEvent, true
 		w.run(1)
 		return w.sample(older, keys...)
-	},
-	"a checkpoint key": func(t *testing.T) *sample {
+	}},
+	{"checkpoint-key", "two keys sign checkpoints, and the first one changes", func(t *testing.T) *sample {
 		keys := []*signing.Signer{newSigner(t, signing.ECDSAP256), newSigner(t, signing.ECDSAP256)}
 		w := newSampleWriter(t, rotation.Options{Signer: keys[0], CheckpointSigner: newSigner(t, signing.Ed25519), MaxSegmentBytes: 2000})
 		w.run(1, 1)
@@ -272,8 +275,8 @@ var sampleKinds = map[string]func(t *testing.T) *sample{
 		s := w.sample(older, keys...)
 		s.checkpointKey = w.o.CheckpointSigner
 		return s
-	},
-	"a checkpoint key that leaves": func(t *testing.T) *sample {
+	}},
+	{"checkpoint-key-leaves", "a checkpoint key leaves by a key change", func(t *testing.T) *sample {
 		w := newSampleWriter(t, rotation.Options{Signer: newSigner(t, signing.ECDSAP256), CheckpointSigner: newSigner(t, signing.Ed25519)})
 		w.run(1)
 		older := w.snapshot()
@@ -283,16 +286,16 @@ var sampleKinds = map[string]func(t *testing.T) *sample{
 		s := w.sample(older, w.o.Signer)
 		s.checkpointKey = leaving
 		return s
-	},
-	"witnessed": func(t *testing.T) *sample {
+	}},
+	{"witnessed", "a witness has cosigned a checkpoint", func(t *testing.T) *sample {
 		w := witnesstest.New(t, "witness.example/w1")
 		signer := newSigner(t, signing.Ed25519)
 		w.Trust(t, vectorOrigin, signer.Public())
 		s := ofSegments(t, rotation.Options{Signer: signer, Witnesses: []rotation.Witness{w}})
 		s.witness = w.Key
 		return s
-	},
-	"values": writeValues,
+	}},
+	{"values", "three commitments, two openings", writeValues},
 }
 
 // ofSegments writes a log of several segments with one key.

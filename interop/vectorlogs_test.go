@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -112,14 +111,14 @@ func (f files) edit(i int, change func(lines [][]byte) [][]byte) {
 func makeVectorLogs(t *testing.T, root string) []vectorLog {
 	t.Helper()
 	v := &vectorMaker{t: t, root: root, p256: key(t, "ecdsa-p256.pem"), ed: key(t, "ed25519.pem")}
-	if err := errors.Join(os.RemoveAll(filepath.Join(root, "logs")), os.RemoveAll(filepath.Join(root, "kept")), os.Mkdir(filepath.Join(root, "kept"), 0o700)); err != nil {
+	if err := errors.Join(os.RemoveAll(filepath.Join(root, "logs")), os.RemoveAll(filepath.Join(root, "kept")), os.RemoveAll(filepath.Join(root, "keys")), os.Mkdir(filepath.Join(root, "kept"), 0o700), os.Mkdir(filepath.Join(root, "keys"), 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	v.kinds()
 	v.files()
 	v.commits()
 	v.heads()
-	v.values()
+	v.misplaced()
 	v.checked()
 	v.times()
 	return v.all
@@ -134,40 +133,56 @@ func (v *vectorMaker) kinds() {
 		v.add(readFiles(v.t, dir), vectorLog{Log: "scope-" + string(scope), About: "several segments, gzip", Keys: []string{keyFile}})
 	}
 	slices.SortFunc(v.all, func(a, b vectorLog) int { return strings.Compare(a.Log, b.Log) })
-	v.add(v.written(rotation.Options{Signer: v.ed, MaxSegmentBytes: 2000, Compression: segment.Zstd}, func(w *sampleWriter) { w.run(1, 1) }),
-		vectorLog{Log: "zstd", About: "a sealed segment is a zstd frame"})
-	v.add(v.written(rotation.Options{Signer: v.ed, BindIDs: true}, func(w *sampleWriter) { w.run(2, 1) }), vectorLog{Log: "ids", About: "commits bind the ids of their events"})
 	v.add(v.written(rotation.Options{Signer: v.p256}, func(w *sampleWriter) {
 		w.run(1)
 		w.o.PreviousSigner, w.o.Signer = v.p256, v.ed
 		w.run(1)
 	}), vectorLog{Log: "key-change", About: "from the P-256 key to the Ed25519 key; see proof.txt", Keys: []string{p256File}})
-	v.add(v.written(rotation.Options{Signer: v.p256, CheckpointSigner: v.ed}, func(w *sampleWriter) { w.run(1) }),
-		vectorLog{Log: "checkpoint-key", About: "the Ed25519 key signs checkpoints, too", Keys: []string{p256File}, CheckpointKeys: []string{edFile}})
-	v.add(v.written(rotation.Options{Signer: v.p256, CheckpointSigner: v.ed}, func(w *sampleWriter) {
-		w.run(1)
-		w.o.PreviousCheckpointSigner, w.o.CheckpointSigner = v.ed, nil
-		w.run(1)
-	}), vectorLog{Log: "checkpoint-key-leaves", About: "and leaves by a key change", Keys: []string{p256File}, CheckpointKeys: []string{edFile}})
+	for _, kind := range sampleKinds {
+		s := kind.write(v.t)
+		one := vectorLog{Log: kind.name, About: kind.about, Keys: []string{v.publish(kind.name, s.keys[0])}, Checkpoints: []string{v.keep(kind.name, s.kept)}}
+		if s.checkpointKey != nil {
+			one.CheckpointKeys = []string{v.publish(kind.name+"-checkpoints", s.checkpointKey)}
+		}
+		if s.witness != nil {
+			one.Witnesses = []string{s.witness.String()}
+		}
+		f := readFiles(v.t, s.dir)
+		switch kind.name {
+		case "values":
+			one.Withheld = 1
+			v.valuesOf(f, one)
+		case "pruned":
+			v.prunedOf(f, one)
+		}
+		v.add(f, one)
+	}
+}
 
-	var kept []byte
-	pruned := v.written(rotation.Options{Signer: v.ed, MaxSegmentBytes: 2000, Retention: rotation.Retention{MinAge: time.Minute}}, func(w *sampleWriter) {
-		w.run(1)
-		kept = readFiles(v.t, w.o.Directory)[segment.CheckpointName]
-		w.run(1)
-		w.o.Retention.MaxSegments = 2
-		w.run(1, 1)
-	})
-	checkpoint := v.keep("pruned", kept)
-	v.add(pruned.clone(), vectorLog{Log: "pruned", About: "retention has deleted the beginning, after the time that was promised; the kept checkpoint is of that beginning", Checkpoints: []string{checkpoint}, Finding: "pruned"})
-	v.add(pruned.clone(), vectorLog{Log: "pruned-too-early", About: "the same, on a day on which the promise still held", Checkpoints: []string{checkpoint}, Now: "2026-11-23T10:00:30.000000000Z", Verdict: verify.VerdictTampering, Finding: "retention_broken"})
-	v.add(pruned.changed(func(f files) { delete(f, segment.PrunedRangesName) }), vectorLog{Log: "pruned-without-ranges", About: "nothing shows whether the log extends the kept checkpoint", Checkpoints: []string{checkpoint}, Verdict: verify.VerdictUnchecked, Finding: "checkpoint_unchecked"})
-	v.add(pruned.changed(func(f files) { delete(f, f.segments()[0]) }), vectorLog{Log: "pruned-more", About: "a segment less than the log says", Verdict: verify.VerdictTampering, Finding: "segment_missing"})
+// publish writes the public key of a log whose private key nobody needs.
+func (v *vectorMaker) publish(name string, s *signing.Signer) string {
+	v.t.Helper()
+	path := filepath.Join("keys", name+".pub.pem")
+	if err := os.WriteFile(filepath.Join(v.root, path), s.Public().MarshalPEM(), 0o600); err != nil {
+		v.t.Fatal(err)
+	}
+	return path
+}
 
-	w := witnesstest.New(v.t, "witness.example/w1")
-	w.Trust(v.t, vectorOrigin, v.ed.Public())
-	v.add(v.written(rotation.Options{Signer: v.ed, Witnesses: []rotation.Witness{w}}, func(s *sampleWriter) { s.run(1) }),
-		vectorLog{Log: "witnessed", About: "a witness has cosigned a checkpoint, in the file of that name", Witnesses: []string{w.Key.String()}})
+// prunedOf are other looks at a log that is pruned.
+func (v *vectorMaker) prunedOf(f files, as vectorLog) {
+	add := func(name, about, verdict, finding string, change func(f files)) {
+		one := as
+		one.Log, one.About, one.Verdict, one.Finding = name, about, verdict, finding
+		if change == nil {
+			one.Now = "2026-11-23T10:00:00.000000000Z"
+			change = func(files) {}
+		}
+		v.add(f.changed(change), one)
+	}
+	add("pruned-too-early", "retention has deleted the beginning before the time that was promised", verify.VerdictTampering, "retention_broken", nil)
+	add("pruned-without-ranges", "nothing shows whether the log extends the kept checkpoint", verify.VerdictUnchecked, "checkpoint_unchecked", func(f files) { delete(f, segment.PrunedRangesName) })
+	add("pruned-more", "a segment less than the log says", verify.VerdictTampering, "segment_missing", func(f files) { delete(f, f.segments()[0]) })
 }
 
 // base is a small log of three segments.
@@ -221,7 +236,7 @@ func (v *vectorMaker) files() {
 	good("unknown-file", "a file that is no part of the log", "unknown_file", func(f files) { f["notes"] = []byte("x") })
 	bad("hole", "a segment between others is gone", "segment_missing", func(f files) { delete(f, f.segments()[1]) })
 	bad("junk-in-pruned-ranges", "nothing needs the file pruned-ranges, but what it holds is not in form", "pruned_ranges_invalid", func(f files) { f[segment.PrunedRangesName] = []byte("junk\n") })
-	good("torn-tail", "a write in progress", "torn_tail", func(f files) { f.edit(-1, func(l [][]byte) [][]byte { return append(l, []byte(`{"event":`)) }) })
+	good("write-in-progress", "an event line that is being written", "torn_tail", func(f files) { f.edit(-1, func(l [][]byte) [][]byte { return append(l, []byte(`{"event":`)) }) })
 
 	// A good signature next to a bad one of a checkpoint key.
 	p := newPen(v.t, v.p256, v.ed)
@@ -415,17 +430,16 @@ func (v *vectorMaker) heads() {
 	one("checkpoint-key-alone", "the log's checkpoint key is given as a key for events", verify.VerdictUnchecked, "nothing_checked", nil, nil, both, func(p *pen) { p.next(nil) })
 }
 
-// values are about commitments.
-func (v *vectorMaker) values() {
-	f := func() files {
-		w := newSampleWriter(v.t, rotation.Options{Signer: v.ed})
-		return readFiles(v.t, valuesLog(v.t, w).dir)
-	}()
+// valuesOf are other looks at a log with commitments.
+func (v *vectorMaker) valuesOf(f files, as vectorLog) {
 	openings := strings.TrimSuffix(f.segments()[0], ".jsonl") + ".values"
-	v.add(f.clone(), vectorLog{Log: "values", About: "three commitments, two openings", Withheld: 1})
-	v.add(f.changed(func(f files) { delete(f, openings) }), vectorLog{Log: "values-erased", About: "three commitments, no openings", Withheld: 3})
+	erased := as
+	erased.Log, erased.About, erased.Withheld = "values-erased", "three commitments, no openings", 3
+	v.add(f.changed(func(f files) { delete(f, openings) }), erased)
 	bad := func(name, about string, change func(b []byte) []byte) {
-		v.add(f.changed(func(f files) { f[openings] = change(f[openings]) }), vectorLog{Log: name, About: about, Verdict: verify.VerdictTampering, Finding: "value_invalid"})
+		one := as
+		one.Log, one.About, one.Verdict, one.Finding = name, about, verify.VerdictTampering, "value_invalid"
+		v.add(f.changed(func(f files) { f[openings] = change(f[openings]) }), one)
 	}
 	replace := func(from, to string) func([]byte) []byte {
 		return func(b []byte) []byte { return bytes.Replace(b, []byte(from), []byte(to), 1) }
@@ -440,6 +454,10 @@ func (v *vectorMaker) values() {
 		lines := bytes.SplitAfter(b, []byte("\n"))
 		return slices.Concat(lines[0], lines[0], lines[1])
 	})
+}
+
+// misplaced is a commitment where none may be.
+func (v *vectorMaker) misplaced() {
 	p := newPen(v.t, v.ed)
 	p.begin(nil)
 	p.write("misplaced", fmt.Appendf(nil, `{"category":"session_management","event_id":"misplaced","level":"info","mapped_from":{"user_id":%s},"metadata":{},"operation":"log","resource_id":"r","resource_type":"t","success":null,"timestamp":"2026-11-23T10:00:00.000000000Z"}`, salted{`"x"`, [32]byte{}}.commitment()))
@@ -531,7 +549,9 @@ func (v *vectorMaker) checked() {
 
 	// A log that replaces another, and two of one name.
 	p := newPen(v.t, v.ed)
-	p.begin(func(h *segment.Header) { h.Succeeds = &segment.Predecessor{Log: signing.LogID{9}, Size: 7, Root: merkle.LeafHash(nil)} })
+	p.begin(func(h *segment.Header) {
+		h.Succeeds = &segment.Predecessor{Log: signing.LogID{9}, Size: 7, Root: merkle.LeafHash(nil)}
+	})
 	p.commit(nil)
 	v.add(p.files, vectorLog{Log: "succeeds", About: "the first header says which log this one replaces"})
 	other := newPen(v.t, v.ed)
@@ -573,19 +593,11 @@ func TestVectorLogs(t *testing.T) {
 	if *update {
 		golden(t, "logs.json", makeVectorLogs(t, vectors))
 	}
-	b, err := os.ReadFile(filepath.Join(vectors, "logs.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []vectorLog
-	if err := json.Unmarshal(b, &all); err != nil {
-		t.Fatal(err)
-	}
 	other := startSecond(t)
-	for _, v := range all {
+	for _, v := range vectorLogs(t) {
 		t.Run(v.Log, func(t *testing.T) {
-			mine := v.ours(t)
-			theirs := other.check(t, v.arguments())
+			mine := ourAnswer(t, v.dir(), v.options(t))
+			theirs := other.check(t, v.arguments(v.dir()))
 			for who, a := range map[string]answer{"ours": mine, "the other": theirs} {
 				if a.Verdict != v.Verdict || v.Finding != "" && !slices.ContainsFunc(a.Findings, func(f string) bool { return strings.Contains(f, " "+v.Finding+" ") }) {
 					t.Errorf("%s says %s, not %s %s:\n%s", who, a.Verdict, v.Verdict, v.Finding, strings.Join(a.Findings, "\n"))
@@ -598,11 +610,25 @@ func TestVectorLogs(t *testing.T) {
 	}
 }
 
+// vectorLogs are the logs among the vectors.
+func vectorLogs(t *testing.T) (all []vectorLog) {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(vectors, "logs.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, &all); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
 // dir is the log's directory.
 func (v vectorLog) dir() string { return filepath.Join(vectors, "logs", v.Log) }
 
-func (v vectorLog) arguments() []string {
-	args := []string{v.dir(), "--now", v.Now}
+// arguments are what the other verifier is told, for a log in a directory.
+func (v vectorLog) arguments(dir string) []string {
+	args := []string{dir, "--now", v.Now}
 	for _, k := range v.Keys {
 		args = append(args, filepath.Join(vectors, k))
 	}
@@ -617,13 +643,14 @@ func (v vectorLog) arguments() []string {
 	return args
 }
 
-func (v vectorLog) ours(t *testing.T) answer {
+// options are what ours is told.
+func (v vectorLog) options(t *testing.T) verify.Options {
 	t.Helper()
 	now, err := time.Parse(segment.TimeLayout, v.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := verify.Options{Now: func() time.Time { return now }}
+	o := verify.Options{Now: func() time.Time { return now }, Jobs: 1}
 	for _, k := range v.Keys {
 		o.Keys = append(o.Keys, loadKey(t, k))
 	}
@@ -641,7 +668,7 @@ func (v vectorLog) ours(t *testing.T) answer {
 		}
 		o.Witnesses = append(o.Witnesses, k)
 	}
-	return ourAnswer(t, v.dir(), o)
+	return o
 }
 
 func loadKey(t *testing.T, name string) *signing.PublicKey {
