@@ -202,7 +202,7 @@ func (c *campaign) try(t *testing.T, seed uint64) {
 		delete(f, segment.CheckpointName)
 		done = append(done, "delete the file checkpoint")
 	}
-	for want := len(done) + pick(m, []int{1, 1, 1, 2, 3}); len(done) < want; {
+	for want := len(done) + pick(m, []int{1, 1, 1, 2, 3}); len(done) < want && len(f) > 0; {
 		if how := pick(m, pick(m, mutations))(m, f); how != "" {
 			done = append(done, how)
 		}

@@ -40,8 +40,11 @@ func readFiles(t *testing.T, dir string) files {
 	return all
 }
 
-// linked stands before the name of a file that is a link to another.
-const linked = "link to "
+// Whoever has linked for content is a link to the file called elsewhere.
+const (
+	linked    = "a link"
+	elsewhere = "elsewhere"
+)
 
 // write makes a directory what the files say.
 func (f files) write(t *testing.T, dir string) {
@@ -55,8 +58,8 @@ func (f files) write(t *testing.T, dir string) {
 	for name, b := range f {
 		path := filepath.Join(dir, name)
 		var err error
-		if to, ok := strings.CutPrefix(string(b), linked); ok {
-			err = os.Symlink(to, path)
+		if string(b) == linked {
+			err = os.Symlink(elsewhere, path)
 		} else {
 			err = os.WriteFile(path, b, 0o600)
 		}
@@ -618,8 +621,8 @@ var segmentMutations = []mutation{
 		if name == "" {
 			return ""
 		}
-		f["elsewhere"] = f[name]
-		f[name] = []byte(linked + "elsewhere")
+		f[elsewhere] = f[name]
+		f[name] = []byte(linked)
 		return name + " becomes a link"
 	},
 }

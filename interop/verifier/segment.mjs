@@ -232,6 +232,7 @@ export class Segment {
     if (!commit && !header.newer) this.finding('commit_invalid', this.number, 'a checkpoint that follows no commit');
     this.open.commit = null;
     const c = parseCheckpointLine(line);
+    this.signed ||= this.isSignedByTrusted(c);
     need(c.origin === header.origin, 'a checkpoint of another log');
     const known = this.previous ? [...header.keys, this.previous] : header.keys;
     const by = attempt(() => signers(c, c.origin, known), (e) => {
@@ -241,7 +242,6 @@ export class Segment {
     if (!by) return;
     const needed = this.previousKey ? [...header.keys, this.previousKey] : header.keys;
     const lacking = needed.find((k) => !by.includes(k));
-    this.signed ||= this.isSignedByTrusted(c);
     if (!this.trusted || lacking) {
       this.finding(this.trusted ? 'checkpoint_signature_invalid' : 'unknown_key', this.number, lacking ? `no valid signature of the key ${lacking.id}` : 'no valid signature of a trusted key');
       return;
