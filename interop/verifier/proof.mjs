@@ -3,7 +3,7 @@
 
 // The proof of a single event (docs/format.md, section 7.2).
 
-import { base64, hash, hashes, need, parse, text } from './bytes.mjs';
+import { base64, hash, hashes, isIndex, need, parse, text } from './bytes.mjs';
 import { signers } from './keys.mjs';
 import { eventMessage, parseCommit, parseEvent } from './lines.mjs';
 import { parseCheckpoint, parseKeyChange, stringOn } from './notes.mjs';
@@ -42,9 +42,11 @@ export function checkProof(string, keys) {
     changes.push(change);
   }
   const keyPath = list('key_change_path');
-  const commit = take('{"commit":');
-  const commitPath = list('commit_path');
-  need(lines.length === 0, 'something after its end');
+  const commit = take('{"commit":') ?? '';
+  parseCommit(commit);
+  const way = parse(lines.shift() ?? '');
+  need(isIndex(way?.commit_index) && lines.length === 0, 'the path of the commit, and nothing after it');
+  const commitPath = hashes(way.commit_path, 63);
 
   const trusted = [...keys];
   for (const n of changes) if (trusted.some((k) => k.equals(n.from)) && !trusted.some((k) => k.equals(n.to))) trusted.push(n.to);
@@ -52,20 +54,12 @@ export function checkProof(string, keys) {
   const next = changes.find((n) => n.index > index);
   need((next === undefined) === (keyPath === null), 'the path to the key change after the event');
   if (next) need(included(leaf, index, next.index, keyPath, next.root), 'the event was not in the log when its key was changed');
-  need((commit === undefined) === (commitPath === null), 'a commit without its path');
-  if (commit !== undefined) {
-    parseCommit(commit);
-    need(places(index, c.size).some((at) => included(leafHash(Buffer.from(commit)), at, c.size, commitPath, c.root)), 'the commit is not in the log');
-  }
+  const bound = next ? { size: next.index, root: next.root } : c;
+  need(way.commit_index > index && included(leafHash(Buffer.from(commit)), way.commit_index, bound.size, commitPath, bound.root), 'the commit is not in the log');
   if (e.form !== 'signed') return e.event;
   const at = next ? next.from : changes.at(-1)?.to;
   need(!at || at.id === e.keyID, 'the event is signed with another key than the log had');
   const key = trusted.find((k) => k.id === e.keyID);
   need(!key || key.verify(eventMessage(c.origin, log, e.json), e.signature), "the event's signature");
   return e.event;
-}
-
-// places are the indexes that a commit line after an event may have.
-function* places(index, size) {
-  for (let at = index + 1; at < size; at++) yield at;
 }
