@@ -598,6 +598,9 @@ func TestVectorLogs(t *testing.T) {
 		t.Run(v.Log, func(t *testing.T) {
 			mine := ourAnswer(t, v.dir(), v.options(t))
 			theirs := other.check(t, v.arguments(v.dir()))
+			if theirs.cannotRead() {
+				t.Skip(skippedZstd)
+			}
 			for who, a := range map[string]answer{"ours": mine, "the other": theirs} {
 				if a.Verdict != v.Verdict || v.Finding != "" && !slices.ContainsFunc(a.Findings, func(f string) bool { return strings.Contains(f, " "+v.Finding+" ") }) {
 					t.Errorf("%s says %s, not %s %s:\n%s", who, a.Verdict, v.Verdict, v.Finding, strings.Join(a.Findings, "\n"))

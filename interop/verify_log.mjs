@@ -63,7 +63,7 @@ export function check(args) {
 function headline({ verdict, deletedBefore, withheld, events, size, root }) {
   const said = { ok: 'ok: unchanged', tampering: 'NOT GOOD: tampering', unchecked: 'UNCHECKED: not all could be checked' }[verdict];
   const deleted = deletedBefore > 0 ? `; leaves 0–${deletedBefore - 1} were deleted by retention, as the log says` : '';
-  const erased = withheld > 0 ? `; ${withheld} values are withheld` : '';
+  const erased = withheld > 0 ? `; values withheld: ${withheld}` : '';
   return `${said}${verdict === 'ok' ? deleted + erased : ''}: ${events} events, tree size ${size}, root ${root.toString('base64')}`;
 }
 

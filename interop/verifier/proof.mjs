@@ -50,7 +50,10 @@ export function checkProof(string, keys) {
 
   const trusted = [...keys];
   for (const n of changes) if (trusted.some((k) => k.equals(n.from)) && !trusted.some((k) => k.equals(n.to))) trusted.push(n.to);
-  need(signers(c, c.origin, trusted).length > 0, 'nobody who is trusted has signed the checkpoint');
+  const by = signers(c, c.origin, trusted);
+  need(by.length > 0, 'nobody who is trusted has signed the checkpoint');
+  const newest = changes.findLast((n) => n.index < c.size);
+  need(!newest || by.some((k) => k.equals(newest.to)), 'the key that the log had has not signed the checkpoint');
   const next = changes.find((n) => n.index > index);
   need((next === undefined) === (keyPath === null), 'the path to the key change after the event');
   if (next) need(included(leaf, index, next.index, keyPath, next.root), 'the event was not in the log when its key was changed');
