@@ -322,6 +322,9 @@ var lineMutations = []mutation{
 			return ""
 		}
 		i := at[m.IntN(len(at)-1)]
+		if i == 0 {
+			return ""
+		}
 		f.setLines(name, slices.Delete(lines, i-1, i+1))
 		return fmt.Sprintf("join the commits of %s at line %d", name, i+1)
 	},
