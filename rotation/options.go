@@ -44,6 +44,9 @@ type Options struct {
 	// BindIDs has each commit bind the ids of its events (segment.FeatureIDs), so that a
 	// receipt can show which record it is for.
 	BindIDs bool
+	// Partition says that the log is one of several that the writer divides its records
+	// among (segment.FeaturePartition).
+	Partition bool
 	// Succeeds is the log that a new log replaces, as its first header then says; it may be
 	// nil. A log that there is ignores it.
 	Succeeds *segment.Predecessor
@@ -98,6 +101,9 @@ type Options struct {
 func (o *Options) features() (f []segment.Feature) {
 	if o.BindIDs {
 		f = append(f, segment.FeatureIDs)
+	}
+	if o.Partition {
+		f = append(f, segment.FeaturePartition)
 	}
 	return f
 }
