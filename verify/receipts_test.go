@@ -251,7 +251,7 @@ func TestAReceiptForALeafThatIsNoEvent(t *testing.T) {
 		require.Len(t, found, 1, what)
 		assert.Equal(t, verify.ReceiptInvalid, found[0].Kind)
 		assert.Contains(t, found[0].Message, "does not prove what it says")
-		_, err := readReceipts(t, text).Check([]*signing.PublicKey{w.signer.Public()}, nil)
+		_, err := readReceipts(t, text).Check(verify.ProofOptions{Keys: []*signing.PublicKey{w.signer.Public()}})
 		assert.ErrorIs(t, err, verify.ErrProofFails)
 	}
 }
