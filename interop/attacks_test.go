@@ -50,7 +50,9 @@ func (gaps) Follow(tags []any) (all []rotation.Remark) {
 	return all
 }
 
-func (gaps) Settled(bool) {}
+func (gaps) Recall([]byte) error { return nil }
+func (gaps) Settled(bool)        {}
+func (gaps) Forget()             {}
 
 func writeRich(t *testing.T, scope segment.Scope, pruned bool) *rich {
 	t.Helper()
