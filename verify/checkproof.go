@@ -155,8 +155,10 @@ func CheckProof(text []byte, o ProofOptions) (*Proven, error) {
 	if errors.Is(err, signing.ErrNoTrustedSignature) {
 		return nil, fmt.Errorf("%w: the %w%s", ErrWrongKey, err, chain.refused)
 	}
-	if last := chain.at(c.Size - 1); err == nil && last != nil && !slices.ContainsFunc(signedBy, last.Equal) {
-		return nil, fmt.Errorf("%w: the log's key was %s at the checkpoint over %d leaves, and those that are trusted have signed it next to that one only%s", ErrWrongKey, last.ID(), c.Size, chain.refused)
+	if err == nil {
+		if err := chain.checkSigner(c, signedBy); err != nil {
+			return nil, err
+		}
 	}
 	all := signedBy
 	if err == nil {
@@ -318,6 +320,16 @@ func (k *keyChain) vouched(index uint64) bool {
 	return i >= 0 && k.good[i]
 }
 
+// checkSigner checks that the key that the log had at a checkpoint is among those of events that
+// have signed it: others sign next to it.
+func (k *keyChain) checkSigner(c signing.Checkpoint, signers []*signing.PublicKey) error {
+	last := k.at(c.Size - 1)
+	if last == nil || slices.ContainsFunc(signers, last.Equal) {
+		return nil
+	}
+	return fmt.Errorf("%w: the log's key was %s at the checkpoint over %d leaves, and those that are trusted have signed it next to that one only%s", ErrWrongKey, last.ID(), c.Size, k.refused)
+}
+
 // checkCommit checks that a proof's commit is one of the log, no earlier than its event, in the
 // tree that the key of the time has signed.
 func (k *keyChain) checkCommit(p *proof.Inclusion, c signing.Checkpoint) error {
@@ -471,9 +483,12 @@ func OpenCheckpoint(fsys fs.FS, text []byte, keys []*signing.PublicKey) (signing
 	if err != nil {
 		return c, err
 	}
-	c, _, err = signing.OpenCheckpoint(text, c.Origin, chain.trusted)
+	c, by, err := signing.OpenCheckpoint(text, c.Origin, chain.trusted)
 	if errors.Is(err, signing.ErrNoTrustedSignature) {
 		return c, fmt.Errorf("%w: the %w", ErrWrongKey, err)
+	}
+	if err == nil && c.Size > 0 {
+		err = chain.checkSigner(c, by)
 	}
 	return c, err
 }
