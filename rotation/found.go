@@ -211,11 +211,14 @@ func (t *tracer) checkpoint(line []byte, h *segment.Header) error {
 const openedStart = `{"action":"` + actionOpened + `"`
 
 func (t *tracer) event(line []byte, known *facts, firstCommit bool) error {
+	if firstCommit = firstCommit && known.header.FirstIndex > 0; !firstCommit && t.visit == nil {
+		return nil
+	}
 	parsed, err := segment.ParseEvent(line)
 	if err != nil {
 		return err
 	}
-	if firstCommit && known.header.FirstIndex > 0 {
+	if firstCommit {
 		var sum event.Summary
 		if err := event.Scan(parsed.Canonical, &sum); err != nil {
 			return err
@@ -237,6 +240,9 @@ func (l *Log) checkFound(ctx context.Context) error {
 	l.hold(func() {
 		unsound = l.unsound
 		n := slices.IndexFunc(l.segments, func(s segmentInfo) bool { return s.facts != nil })
+		if !l.mayBeDue() {
+			return
+		}
 		if n < 0 {
 			n = len(l.segments) - 1 // the start has checked the newest
 		}
@@ -259,6 +265,25 @@ func (l *Log) checkFound(ctx context.Context) error {
 		l.observeSegments()
 	})
 	return nil
+}
+
+// mayBeDue reports whether a limit of retention may be reached, going by what names and sizes
+// claim: so a large log is not read at each start. Claims that lie can only have it read too
+// early, or have nothing deleted.
+func (l *Log) mayBeDue() bool {
+	r, total := l.opts.Retention, int64(0)
+	oldest := l.lastTime
+	for i, s := range l.segments {
+		total += s.bytes
+		if i > 0 && s.name.Created.Before(oldest) {
+			oldest = s.name.Created // when the one before was sealed
+		}
+	}
+	if l.active != nil {
+		total += l.active.size
+	}
+	return r.MaxSegments > 0 && len(l.segments) > r.MaxSegments || r.MaxTotalBytes > 0 && total > r.MaxTotalBytes ||
+		r.MaxAge > 0 && l.opts.Now().Sub(oldest) >= r.MaxAge
 }
 
 // treeBefore returns the tree that a segment follows of which there are facts, or which is
