@@ -27,7 +27,7 @@ export function parseHeader(line) {
   need(Array.isArray(h.keys) && h.keys.length >= 1 && h.keys.length <= 64, 'keys');
   const parsed = {
     origin: h.origin, log: hash(h.log), index: h.first_index, frontier: hashes(h.frontier, 64), created: h.created,
-    features: h.features, scope: h.scope, retain: h.retain,
+    features: h.features, scope: h.scope, retain: h.retain, minAge: h.min_age,
     keys: h.keys.map((k) => {
       const key = Key.fromBase64(k?.public_key);
       need(k.id === key.id && k.algorithm === key.algorithm, `the key ${k.id} is another`);
