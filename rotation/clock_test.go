@@ -104,3 +104,26 @@ func TestRetentionAndTheClock(t *testing.T) {
 	sameIDs(t, read(t, o.Directory).ids, []string{"at last"})
 	checkGood(t, o.Directory, o.Signer)
 }
+
+// A log that was idle for long, and is closed and opened again each day, is no clock that
+// jumps: retention goes on.
+func TestQuietLogIsRestartedEachDay(t *testing.T) {
+	o := options(t)
+	c, w := newClock(), newWatcher()
+	o.Now, o.Observer, o.MaxSegmentBytes, o.Retention.MaxAge = c.Now, w, 1, 48*time.Hour
+	for i := range 5 {
+		l := open(t, o)
+		mustAppend(t, l, o, fmt.Sprint("day-", i))
+		c.advance(24 * time.Hour)
+		closeLog(t, l)
+		c.advance(5 * time.Minute)
+	}
+	l := open(t, o)
+	w.await(t, "pruning", func() bool { return w.segments <= 4 })
+	closeLog(t, l)
+	got := read(t, o.Directory)
+	if slices.Contains(got.ids, "day-0") || slices.Contains(got.actions, "clock_jumped") {
+		t.Errorf("events %q, and the log says %q", got.ids, got.actions)
+	}
+	checkGood(t, o.Directory, o.Signer)
+}

@@ -221,6 +221,7 @@ func (l *Log) Close(ctx context.Context) error {
 	if stopped != nil {
 		return fmt.Errorf("close the audit log in %s: %w", l.opts.Directory, stopped)
 	}
+	l.sayClosed()
 	l.askLast(ctx)
 	var errs []error
 	if l.active != nil && !l.opts.Sync {

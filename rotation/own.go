@@ -72,6 +72,7 @@ const (
 	actionContradicted    = "contradicted"
 	actionIDConflict      = "id_conflict"
 	actionClockJumped     = "clock_jumped"
+	actionClosed          = "closed"
 )
 
 func (o own) level() event.Level {

@@ -43,7 +43,7 @@ type follower struct {
 
 // follow takes the next line.
 func (f *follower) follow(l *checked) {
-	if f.authority.newer {
+	if f.authority.newer != nil {
 		f.followNewer(l)
 		return
 	}
@@ -237,7 +237,7 @@ func (f *follower) checkpoint(l *checked) {
 		}
 	}
 	f.endCommit()
-	if !committed && f.seen > 0 && !f.authority.newer {
+	if !committed && f.seen > 0 && f.authority.newer == nil {
 		f.ofCommit(CommitInvalid, Tampering, "no commit stands directly before the checkpoint")
 	}
 	switch {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -108,10 +109,14 @@ func (c *checker) takeFiled() error {
 // openKept checks the signatures of the kept checkpoints, with the keys that sign the
 // log's segments and those that they succeeded.
 func (c *checker) openKept(authorities []*authority) {
-	keys := c.keys
+	keys := slices.Clone(c.keys)
+	seen := map[*signing.PublicKey]bool{} // segments of the same keys share them
 	for _, a := range authorities {
-		if a.standing > untrusted {
-			keys = append(keys[:len(keys):len(keys)], a.keys...)
+		for _, k := range a.keys {
+			if a.standing > untrusted && !seen[k] {
+				seen[k] = true
+				keys = append(keys, k)
+			}
 		}
 	}
 	keys = c.changes.connected(keys)

@@ -26,7 +26,7 @@ func (a *authority) misfit(n *signing.KeyChange, first uint64) string {
 		return "key"
 	case n.Header != a.headerLeaf:
 		return "header"
-	case !n.Retain.Equal(h.Retain) && !a.newer:
+	case !n.Retain.Equal(h.Retain) && a.newer == nil:
 		return "promise to retain leaves than its header's"
 	default:
 		return ""
@@ -51,7 +51,7 @@ func (f *follower) keyChanged(e *ownEvent) {
 // right before it.
 func judgeIntroduction(before, a *authority) (kind Kind, why string) {
 	switch {
-	case a.header == nil || before.header == nil || a.newer || before.newer:
+	case a.header == nil || before.header == nil || a.newer != nil || before.newer != nil:
 		return "", ""
 	case a.change == nil:
 		if what := changed(before.header, a.header); what != "" {

@@ -98,7 +98,7 @@ func (r *result) summary() Segment {
 // segment checks one segment. The error says that it could not be read.
 func (c *checker) segment(ctx context.Context, file segment.File, a *authority, newest bool) (*result, error) {
 	f := &follower{result: &result{file: file, authority: a, newest: newest, first: file.Parsed.FirstIndex}, c: c}
-	r, err := segment.Open(c.fsys, file.Name, file.Size)
+	r, err := open(c.fsys, file.Name, file.Size)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		f.gone = true
@@ -188,23 +188,28 @@ func (f *follower) begin(r *segment.Reader) (again []byte, err error) {
 		}
 		return bytes.Clone(line), nil
 	}
-	h, err := segment.ParseHeader(line)
-	if errors.Is(err, segment.ErrNewer) {
-		index := h.FirstIndex
-		f.add(Finding{Kind: NewerVersion, Severity: Unchecked, Line: 1, Index: &index, Message: err.Error() + "; that it has not been changed since it was signed is all that was checked"})
-	} else if err != nil {
+	leaf := merkle.LeafHash(line)
+	h := f.authority.header
+	switch {
+	case h != nil && f.authority.headerLeaf != leaf:
+		f.gone = true // it has been replaced since it was looked at first
+		return nil, nil
+	case h == nil:
+		_, err := segment.ParseHeader(line)
+		if err == nil {
+			f.gone = true
+			return nil, nil
+		}
 		f.invalid("%v", err)
 		f.claims = &segment.Header{Scope: segment.ScopeEvent}
 		if bytes.Contains(line, []byte(`"scope":"checkpoint"`)) {
 			f.claims.Scope = segment.ScopeCheckpoint
 		}
-		f.addLeaf(&checked{leaf: merkle.LeafHash(line)}, false, false)
+		f.addLeaf(&checked{leaf: leaf}, false, false)
 		return nil, nil
-	}
-	leaf := merkle.LeafHash(line)
-	if f.authority.header == nil || f.authority.headerLeaf != leaf {
-		f.gone = true // replaced since it was looked at first
-		return nil, nil
+	case f.authority.newer != nil:
+		index := h.FirstIndex
+		f.add(Finding{Kind: NewerVersion, Severity: Unchecked, Line: 1, Index: &index, Message: f.authority.newer.Error() + "; that it has not been changed since it was signed is all that was checked"})
 	}
 	if h.FirstIndex != f.first {
 		f.invalid("the header says that the segment starts at leaf %d, the file's name %d", h.FirstIndex, f.first)
@@ -215,7 +220,7 @@ func (f *follower) begin(r *segment.Reader) (again []byte, err error) {
 	if f.tree, err = merkle.NewFrontier(h.FirstIndex, h.Frontier); err != nil {
 		return nil, err // ParseHeader has checked it
 	}
-	f.header, f.claims = f.authority.header, f.authority.header
+	f.header, f.claims = h, h
 	f.first = h.FirstIndex
 	f.start = &point{f.tree.Size(), f.tree.Root()}
 	f.anchored = true

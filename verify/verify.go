@@ -158,6 +158,8 @@ type checker struct {
 	// segment's name.
 	base  uint64
 	files int
+	// lastHead has the keys of the header that was read last; see publicKeys.
+	lastHead *authority
 	// log are findings about the log as a whole.
 	log findings
 
@@ -186,12 +188,16 @@ func (c *checker) pass(ctx context.Context, l segment.Listing) (_ *Report, settl
 	if len(l.Segments) == 0 && len(c.kept) == c.given {
 		return nil, false, ErrNoLog
 	}
+	files, heads, err := c.heads(ctx, files)
+	if err != nil {
+		return nil, false, err
+	}
 	if c.keys == nil {
 		if c.keys = c.o.trusted(); len(c.keys) == 0 {
 			c.keys = c.namedKeys(files)
 		}
 	}
-	authorities := c.authorize(files)
+	authorities := c.authorize(files, heads)
 	if err := c.rightKey(authorities); err != nil {
 		return nil, false, err
 	}
@@ -295,7 +301,7 @@ func (c *checker) report(results []*result, j *joined) *Report {
 	all := append([]Finding{}, c.log.list...)
 	count := func(f findings) {
 		for s, n := range f.count {
-			r.FindingCounts[s] += n
+			r.FindingCounts[severities[s]] += int(n)
 		}
 	}
 	count(c.log)
