@@ -79,7 +79,7 @@ export function parseEvent(line) {
   need([true, false, null].includes(event.success), 'success');
   for (const member of ['timestamp', 'observed_timestamp']) need(event[member] === undefined || isTime(event[member]), member);
   need(isObject(event.metadata), 'metadata');
-  for (const member of ['resource', 'scope', 'mapped_from', 'ingress', 'log']) need(event[member] === undefined || isObject(event[member]), member);
+  for (const member of ['resource', 'scope', 'mapped_from', 'ingress', 'replaced', 'log']) need(event[member] === undefined || isObject(event[member]), member);
   const form = signature !== undefined ? 'signed' : line.endsWith(',"signature":null}') ? 'unsigned' : 'bare';
   return { event, json, form, signature: signature === undefined ? null : base64(signature), keyID, commitments: commitments(event) };
 }
@@ -102,7 +102,7 @@ export function parseCommit(line) {
 
 const actions = new Set([
   'opened', 'rotated', 'key_changed', 'recovered', 'damaged', 'pruned', 'witnessed', 'contradicted', 'resumed', 'signing_degraded', 'signing_restored',
-  'sequence_gap', 'sequence_repeat', 'sequence_broken_link', 'sequence_after_end', 'sequence_malformed', 'sequence_suppressed', 'id_conflict',
+  'sequence_gap', 'sequence_repeat', 'sequence_broken_link', 'sequence_after_end', 'sequence_malformed', 'sequence_suppressed', 'id_conflict', 'refused', 'refused_suppressed', 'clock_jumped', 'state_adopted', 'closed',
 ]);
 
 export const knowsAction = (a) => actions.has(a);
