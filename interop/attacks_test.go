@@ -51,8 +51,8 @@ func (gaps) Follow(tags []any) (all []rotation.Remark) {
 }
 
 func (gaps) Recall([]byte) error { return nil }
-func (gaps) Forget()             {}
 func (gaps) Settled(bool)        {}
+func (gaps) Forget()             {}
 
 func writeRich(t *testing.T, scope segment.Scope, pruned bool) *rich {
 	t.Helper()
