@@ -325,6 +325,9 @@ func (s *sample) options() verify.Options {
 	if s.witness != nil {
 		o.Witnesses = []*witness.Key{s.witness}
 	}
+	if s.checkpointKey != nil {
+		o.CheckpointKeys = []*signing.PublicKey{s.checkpointKey.Public()}
+	}
 	if s.kept != nil {
 		o.Checkpoints = [][]byte{s.kept}
 	}

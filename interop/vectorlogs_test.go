@@ -428,7 +428,7 @@ func (v *vectorMaker) heads() {
 		p.next(nil)
 	})
 	one("checkpoint-key-unknown", "a checkpoint key that the log never names", verify.VerdictUnchecked, "checkpoint_key_missing", nil, []string{p256File}, edOnly, func(p *pen) { p.next(nil) })
-	one("checkpoint-key-alone", "the log's checkpoint key is given as a key for events", verify.VerdictUnchecked, "nothing_checked", nil, nil, both, func(p *pen) { p.next(nil) })
+	one("checkpoint-key-alone", "the log's checkpoint key is given as a key for events", verify.VerdictUnchecked, "", nil, nil, both, func(p *pen) { p.next(nil) })
 }
 
 // valuesOf are other looks at a log with commitments.
@@ -521,7 +521,7 @@ func (v *vectorMaker) checked() {
 	kept("kept-beyond", "the log's key has signed a larger tree", verify.VerdictTampering, "rollback", sign(vectorOrigin, 1000, [32]byte{1}, v.ed))
 	kept("kept-of-another-log", "a checkpoint of another log was kept", verify.VerdictUnchecked, "checkpoint_unchecked", sign("other.example/auditlog", c.Size, c.Root, v.ed))
 	kept("kept-by-a-stranger", "a stranger has signed the kept checkpoint", verify.VerdictUnchecked, "checkpoint_unchecked", sign(vectorOrigin, c.Size, [32]byte{1}, v.p256))
-	kept("kept-malformed", "the kept checkpoint begins with a byte order mark", verify.VerdictUnchecked, "checkpoint_unchecked", append([]byte("\ufeff"), notes[0]...))
+	kept("kept-malformed", "the kept checkpoint begins with a byte order mark", verify.VerdictUnchecked, "", append([]byte("\ufeff"), notes[0]...))
 
 	// Readers of the future.
 	newer := func(name, about, verdict, finding, from, to string, spoil bool) {
@@ -657,6 +657,9 @@ func (v vectorLog) options(t *testing.T) verify.Options {
 	o := verify.Options{Now: func() time.Time { return now }, Jobs: 1}
 	for _, k := range v.Keys {
 		o.Keys = append(o.Keys, loadKey(t, k))
+	}
+	for _, k := range v.CheckpointKeys {
+		o.CheckpointKeys = append(o.CheckpointKeys, loadKey(t, k))
 	}
 	for _, c := range v.Checkpoints {
 		note, err := os.ReadFile(filepath.Join(vectors, c))
