@@ -78,7 +78,7 @@ func writeRich(t *testing.T, scope segment.Scope, pruned bool) *rich {
 			r.key, r.public = signing.PublicKeyPath(filepath.Join(keys, name)), o.Signer.Public()
 		}
 		if pruned && i == 1 {
-			o.Retention.MaxSegments = 2
+			o.Retention.MaxTotalBytes = 12_000
 		}
 		changed := make(chan struct{}, 100)
 		o.Observer = watch{changed}
@@ -89,7 +89,7 @@ func writeRich(t *testing.T, scope segment.Scope, pruned bool) *rich {
 		for j := range 4 {
 			r.append(t, l, o, fmt.Sprintf("id-%d", j%3), fmt.Sprintf("user-%d-%d", i, j))
 		}
-		for pruned && i == 1 && len(segmentsIn(t, r.dir, 1)) > 2 {
+		for pruned && i == 1 && bytesIn(t, r.dir) > o.Retention.MaxTotalBytes {
 			<-changed
 		}
 		if err := l.Close(t.Context()); err != nil {
@@ -106,6 +106,19 @@ func writeRich(t *testing.T, scope segment.Scope, pruned bool) *rich {
 	}
 	r.proof = p.Marshal()
 	return r
+}
+
+// bytesIn is the size of all segments of a log.
+func bytesIn(t *testing.T, dir string) (total int64) {
+	t.Helper()
+	for _, name := range segmentsIn(t, dir, 1) {
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		total += info.Size()
+	}
+	return total
 }
 
 // firstCheckpoint returns the first checkpoint of a plain segment.
