@@ -122,10 +122,11 @@ func (l *Log) setApart(g *group) {
 }
 
 func (l *Log) setApartCall(g *group, c *call) error {
+	now := l.opts.Now()
 	for _, b := range c.batches {
 		for i := range b.ids {
 			id := &b.ids[i]
-			verdict, logged := l.opts.Index.Check(id.id, id.content)
+			verdict, logged := l.opts.Index.Check(id.id, id.content, now)
 			switch {
 			case verdict == idempotency.Same:
 				id.repeat, b.repeated = true, true
@@ -248,7 +249,7 @@ func (l *Log) recallID(line []byte) error {
 		}
 	}
 	key := idempotency.IDOf(producer, id.ID)
-	if v, _ := l.opts.Index.Check(key, id.Content); v != idempotency.Same {
+	if v, _ := l.opts.Index.Check(key, id.Content, l.opts.Now()); v != idempotency.Same {
 		l.opts.Index.Stage(key, id.Content, v)
 	}
 	return nil

@@ -214,6 +214,27 @@ func TestRememberedEventsAge(t *testing.T) {
 	sameIDs(t, read(t, o.Directory).ids, []string{"a", "b", "c", "a"})
 }
 
+// An event is forgotten when it is too old, though nothing else is written meanwhile, and
+// so whatever others send.
+func TestRememberedEventsAgeInAQuietLog(t *testing.T) {
+	o := options(t)
+	c := newClock()
+	o.Now = c.Now
+	o.Index = idempotency.NewIndex(1000, time.Second)
+	l := open(t, o)
+	mustAppend(t, l, o, "a")
+	c.advance(time.Second)
+	mustAppend(t, l, o, "a")
+	c.advance(time.Millisecond)
+	mustAppend(t, l, o, "a/another")
+	mustAppend(t, l, o, "a/another")
+	c.advance(time.Minute)
+	mustAppend(t, l, o, "a/another")
+	closeLog(t, l)
+	sameIDs(t, read(t, o.Directory).ids, []string{"a", "a", "a"})
+	check(t, o.Directory, o.Signer)
+}
+
 // A call whose copy is under way in another one is answered with that.
 func TestRepeatsAtTheSameTime(t *testing.T) {
 	o := remembering(t, segment.ScopeCheckpoint, 10_000)
