@@ -4,6 +4,7 @@
 package rotation
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
@@ -28,6 +29,9 @@ type Batch struct {
 	// them are not to be written, because the log has them.
 	ids      []identity
 	repeated bool
+	// refused are records that have no event in the batch.
+	refused Refused
+	maxLeaf int // bytes of an event's line
 	// last is where the line of the event added last begins.
 	last         int
 	lastUnsigned bool
@@ -49,7 +53,7 @@ var batches = sync.Pool{New: func() any { return new(Batch) }}
 // NewBatch returns an empty batch for the log. Release gives it back.
 func (l *Log) NewBatch() *Batch {
 	b := batches.Get().(*Batch)
-	b.scope, b.buf = l.opts.Scope, append(b.buf[:0], '\n')
+	b.scope, b.maxLeaf, b.buf = l.opts.Scope, l.opts.MaxLeafBytes, append(b.buf[:0], '\n')
 	return b
 }
 
@@ -62,7 +66,7 @@ func (b *Batch) Release() {
 		return
 	}
 	b.leaves, b.times, b.unsigned, b.keyID, b.tag = b.leaves[:0], timeRange{}, 0, "", nil
-	b.ids, b.repeated = b.ids[:0], false
+	b.ids, b.repeated, b.refused = b.ids[:0], false, Refused{}
 	batches.Put(b)
 }
 
@@ -124,15 +128,24 @@ func (b *Batch) add(encode Encode, finish func(dst, canonical []byte) ([]byte, e
 	if err != nil {
 		return err
 	}
-	if buf, err = finish(buf, buf[eventStart:]); err != nil {
+	canonical := buf[eventStart:]
+	if len(buf)-start > b.maxLeaf {
+		return b.tooLarge(canonical, len(buf)-start)
+	}
+	if buf, err = finish(buf, canonical); err != nil {
 		return err
 	}
-	if len(buf)-start > segment.MaxLineBytes {
-		return &Error{Reason: ReasonTooLarge, Err: ErrTooLarge}
+	if len(buf)-start > b.maxLeaf {
+		return b.tooLarge(canonical, len(buf)-start)
 	}
 	b.leaves = append(b.leaves, merkle.LeafHashIn(buf, start))
 	b.buf = append(buf, '\n')
 	b.times.add(at(time))
 	b.last, b.lastUnsigned = start, false
 	return nil
+}
+
+// tooLarge refuses an event whose line would have so many bytes or more.
+func (b *Batch) tooLarge(canonical []byte, length int) error {
+	return &Error{Reason: ReasonTooLarge, Err: &TooLargeError{Length: length, Limit: b.maxLeaf, SHA256: sha256.Sum256(canonical)}}
 }

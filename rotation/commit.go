@@ -91,11 +91,14 @@ func (l *Log) tryCommit(g *group) error {
 			c.placement.Segment = l.active.name.String()
 		}
 	}
-	if g.events() == 0 && len(l.pending) == 0 && l.fault == nil && reason != "age" && reason != "key" {
+	before := l.refusals
+	g.refusals = l.refuse(g)
+	if g.events()+len(g.refusals) == 0 && len(l.pending) == 0 && l.fault == nil && reason != "age" && reason != "key" {
 		l.observeRepeats(g)
 		return nil
 	}
 	if err := l.put(g, reason, start); err != nil {
+		l.refusals = before // the calls come again
 		return err
 	}
 	l.observeRepeats(g)
@@ -111,8 +114,13 @@ func (l *Log) observeRepeats(g *group) {
 // put writes a commit, in a new segment if there is a reason for one, and takes in
 // what it changes.
 func (l *Log) put(g *group, reason string, start time.Time) error {
-	durable := false
-	defer func() { l.settle(durable) }()
+	durable, refusals := false, l.refusals
+	defer func() {
+		if !durable {
+			l.refusals = refusals
+		}
+		l.settle(durable)
+	}()
 	c, err := l.assemble(g, reason)
 	if err != nil {
 		return err
@@ -155,7 +163,7 @@ func (l *Log) put(g *group, reason string, start time.Time) error {
 // assemble puts together the bytes that the commit appends, and the tree
 // behind them.
 func (l *Log) assemble(g *group, reason string) (c *change, err error) {
-	c = &change{tree: l.tree, mark: l.mark, marks: l.witnessing.marks, buf: l.buf[:0], scratch: l.NewBatch(), signer: l.Signer()}
+	c = &change{tree: l.tree, mark: l.mark, marks: l.witnessing.marks, buf: l.buf[:0], scratch: l.newOwnBatch(), signer: l.Signer()}
 	defer func() {
 		if err != nil {
 			c.scratch.Release()
@@ -308,7 +316,7 @@ func (l *Log) addOwnEvents(c *change, g *group) error {
 		c.says = append(c.says, own{Action: actionResumed, Reason: string(reasonOf(l.fault)), Detail: l.fault.Error()})
 	}
 	c.says = append(c.says, l.follow(g)...)
-	c.says = append(c.says, g.conflicts...)
+	c.says = append(append(append(c.says, g.conflicts...), g.refusals...), l.suppressed()...)
 	c.degraded = l.degraded
 	if g.events() > 0 && (c.unsigned > 0) != l.degraded {
 		c.degraded = c.unsigned > 0
