@@ -118,12 +118,21 @@ func (e *Encoder) SetIngress(object []byte) { e.ingress = object }
 // with a [*MissingError], and those that are nested absurdly deeply ([ErrTooDeep]).
 // With an error, dst is returned as it was.
 func (e *Encoder) Append(dst []byte, r plog.LogRecord) ([]byte, Info, error) {
+	return e.append(dst, r, e.mapper.strict)
+}
+
+// AppendAnyway is Append for a mapping that is not strict.
+func (e *Encoder) AppendAnyway(dst []byte, r plog.LogRecord) ([]byte, Info, error) {
+	return e.append(dst, r, false)
+}
+
+func (e *Encoder) append(dst []byte, r plog.LogRecord, strict bool) ([]byte, Info, error) {
 	var m mapped
 	s := e.load(r)
 	defer e.unload()
 	e.mapRecord(&m, s, r)
 	info := Info{Unmapped: m.noOperation || m.noResource, Time: m.timestamp, Sequenced: s.sequenced, ID: m.text[mEventID]}
-	if e.mapper.strict && info.Unmapped {
+	if strict && info.Unmapped {
 		return dst, info, m.missing()
 	}
 

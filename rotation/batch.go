@@ -70,6 +70,9 @@ func (b *Batch) Release() {
 	batches.Put(b)
 }
 
+// Bytes returns how many bytes the batch's lines take.
+func (b *Batch) Bytes() int { return len(b.lines()) }
+
 // Len returns the number of events in the batch.
 func (b *Batch) Len() int { return len(b.leaves) }
 

@@ -4,6 +4,7 @@
 package rotation
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"fmt"
@@ -17,6 +18,11 @@ type Place struct{ Resource, Scope, Record int32 }
 
 func (p Place) String() string {
 	return fmt.Sprintf("resource %d, scope %d, record %d", p.Resource, p.Scope, p.Record)
+}
+
+// Compare orders places as records stand in the call.
+func (p Place) Compare(q Place) int {
+	return cmp.Or(cmp.Compare(p.Resource, q.Resource), cmp.Compare(p.Scope, q.Scope), cmp.Compare(p.Record, q.Record))
 }
 
 // Refusal is a record of a call that is not written for good, while the others are.
