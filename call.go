@@ -138,10 +138,13 @@ func (c *call) work(ctx context.Context) {
 		if i >= len(c.batches) {
 			return
 		}
-		c.batches[i] = c.log.NewBatch()
-		if c.errs[i] = c.do(ctx, w, c.batches[i], i*c.part); c.errs[i] != nil {
+		b, n := c.log.NewBatch(), min(c.part, c.records-i*c.part)
+		b.Expect(n, n*w.eventBytes)
+		c.batches[i] = b
+		if c.errs[i] = c.do(ctx, w, b, i*c.part); c.errs[i] != nil {
 			c.failed.Store(true)
 		}
+		w.eventBytes = b.Bytes()/max(1, b.Len()) + 1
 	}
 }
 

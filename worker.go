@@ -28,6 +28,9 @@ type worker struct {
 	replace  rotation.Encode                  // for events that are too long
 	sign     func(msg []byte) ([]byte, error) // nil if events are not signed
 	keyID    string
+	// eventBytes is how long the lines of the last part were, which are likely to be those
+	// of the next.
+	eventBytes int
 
 	checker   *ingress.Checker // nil if no proofs are checked
 	proof     ingress.Result   // of the record at hand

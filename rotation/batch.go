@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -75,6 +76,15 @@ func (b *Batch) Bytes() int { return len(b.lines()) }
 
 // Len returns the number of events in the batch.
 func (b *Batch) Len() int { return len(b.leaves) }
+
+// maxExpectedBytes bounds the memory that is taken for what may come.
+const maxExpectedBytes = 1 << 20
+
+// Expect makes room for so many events of so many bytes in all, as far as that is little.
+func (b *Batch) Expect(events, bytes int) {
+	b.leaves = slices.Grow(b.leaves, events)
+	b.buf = slices.Grow(b.buf, min(bytes, maxExpectedBytes))
+}
 
 // Encode appends an event's canonical JSON to dst and returns the extended slice and
 // the event's time, in nanoseconds since the Unix epoch.

@@ -160,6 +160,9 @@ func (l *Log) put(g *group, reason string, start time.Time) error {
 	return nil
 }
 
+// checkpointRoom is more than a checkpoint with a few signatures takes.
+const checkpointRoom = 4 << 10
+
 // assemble puts together the bytes that the commit appends, and the tree
 // behind them.
 func (l *Log) assemble(g *group, reason string) (c *change, err error) {
@@ -187,6 +190,8 @@ func (l *Log) assemble(g *group, reason string) (c *change, err error) {
 		return c, err
 	}
 	c.take(c.scratch)
+	// Grown as it is appended to, it would take several times as much on the way.
+	c.buf = slices.Grow(c.buf, int(g.bytes())+checkpointRoom)
 	for _, call := range g.calls {
 		call.placement.FirstIndex = c.tree.Size()
 		for _, b := range call.batches {
