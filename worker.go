@@ -25,8 +25,8 @@ type worker struct {
 	unsigned bool                // whether it went without its signature
 	content  idempotency.Content // of that event, if its id is the record's own
 	encode   rotation.Encode
-	replace  rotation.Encode                  // for events that are too long
-	sign     func(msg []byte) ([]byte, error) // nil if events are not signed
+	replace  rotation.Encode                        // for events that are too long
+	sign     func(canonical []byte) ([]byte, error) // nil if events are not signed
 	keyID    string
 	// eventBytes is how long the lines of the last part were, which are likely to be those
 	// of the next.
@@ -57,10 +57,10 @@ func newWorker(e *auditExporter) *worker {
 	return w
 }
 
-// signWith sets the key for the events to come.
-func (w *worker) signWith(s *signing.Signer) {
+// signWith sets the log and the key for the events to come.
+func (w *worker) signWith(log *rotation.Log, s *signing.Signer) {
 	if w.exporter.signsEvents() {
-		w.sign, w.keyID = s.Sign, s.Public().ID()
+		w.sign, w.keyID = log.Sign(s), s.Public().ID()
 	}
 }
 

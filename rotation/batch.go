@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -19,10 +20,13 @@ import (
 // belongs to the log.
 type Batch struct {
 	scope segment.Scope
+	binds bool   // whether commits bind ids
 	keyID string // of the key that signed the events; "" if none did
 	// buf is a byte that hashing needs, and the lines.
 	buf      []byte
 	leaves   []merkle.Hash
+	idLeaves []merkle.Hash // of the events' ids, if they are bound
+	known    event.Scanner
 	times    timeRange
 	unsigned int
 	tag      any // for the log's follower
@@ -54,7 +58,7 @@ var batches = sync.Pool{New: func() any { return new(Batch) }}
 // NewBatch returns an empty batch for the log. Release gives it back.
 func (l *Log) NewBatch() *Batch {
 	b := batches.Get().(*Batch)
-	b.scope, b.maxLeaf, b.buf = l.opts.Scope, l.opts.MaxLeafBytes, append(b.buf[:0], '\n')
+	b.scope, b.maxLeaf, b.binds, b.buf = l.opts.Scope, l.opts.MaxLeafBytes, l.opts.BindIDs, append(b.buf[:0], '\n')
 	return b
 }
 
@@ -66,7 +70,7 @@ func (b *Batch) Release() {
 	if cap(b.buf) > maxPooledBytes {
 		return
 	}
-	b.leaves, b.times, b.unsigned, b.keyID, b.tag = b.leaves[:0], timeRange{}, 0, "", nil
+	b.leaves, b.idLeaves, b.times, b.unsigned, b.keyID, b.tag = b.leaves[:0], b.idLeaves[:0], timeRange{}, 0, "", nil
 	b.ids, b.repeated, b.refused = b.ids[:0], false, Refused{}
 	batches.Put(b)
 }
@@ -91,10 +95,10 @@ func (b *Batch) Expect(events, bytes int) {
 type Encode func(dst []byte) (_ []byte, time uint64, err error)
 
 // Add appends one event; sign,
-// nil in scope checkpoint, signs those bytes with the key called keyID. If it
+// nil in scope checkpoint, signs those bytes with the key called keyID: see [Log.Sign]. If it
 // fails the batch is left as it was: with what encode returned, a
 // *[SigningError], or an *[Error] of reason too_large.
-func (b *Batch) Add(encode Encode, sign func(msg []byte) ([]byte, error), keyID string) error {
+func (b *Batch) Add(encode Encode, sign func(canonical []byte) ([]byte, error), keyID string) error {
 	if (sign != nil) != (b.scope == segment.ScopeEvent) {
 		return fmt.Errorf("add an event: scope %s asks for %s", b.scope, map[bool]string{true: "no signature", false: "a signature"}[sign != nil])
 	}
@@ -150,6 +154,13 @@ func (b *Batch) add(encode Encode, finish func(dst, canonical []byte) ([]byte, e
 	}
 	if len(buf)-start > b.maxLeaf {
 		return b.tooLarge(canonical, len(buf)-start)
+	}
+	if b.binds {
+		var sum event.Summary
+		if err := b.known.Scan(canonical, &sum); err != nil {
+			return fmt.Errorf("bind the id of an event: %w", err)
+		}
+		b.idLeaves = append(b.idLeaves, merkle.LeafHash(sum.ID))
 	}
 	b.leaves = append(b.leaves, merkle.LeafHashIn(buf, start))
 	b.buf = append(buf, '\n')
