@@ -67,6 +67,7 @@ var goodCases = map[string]func(*auditlogexporter.Config){
 		c.Rotation = auditlogexporter.RotationConfig{MaxSizeMiB: 200, MaxAge: 90 * time.Minute, Compression: segment.Gzip}
 		c.Retention = auditlogexporter.RetentionConfig{MaxSegments: 400, MaxAge: 400 * 24 * time.Hour, MaxTotalSizeMiB: 10240}
 		c.MinFreeSpaceMiB = 1024
+		c.Limits = auditlogexporter.LimitsConfig{MaxRecords: 2000, MaxSizeMiB: 16, MaxInFlightMiB: 48, MaxLeafBytes: 65535, OnOversize: auditlogexporter.OnOversizeReplace}
 		c.Witnesses = []auditlogexporter.WitnessConfig{
 			{URL: "https://witness.example.com/prefix/", PublicKey: "witness.example.com/w1+b0bfc668+BDCU50txP46at76QGFS8XYxoYFwdwLr3SlnLh9LKFKKY"},
 			{URL: "http://127.0.0.1:7380", PublicKey: "witness.example.org/w2+866ddf17+BONmbPOKVsXvYbDL7cw4aWnoereQH6DEnXmYO+yl5kHS"},
@@ -80,7 +81,7 @@ var goodCases = map[string]func(*auditlogexporter.Config){
 			{Name: "batch", HMACKeyFile: "/etc/otelcol/batch.key"},
 		}
 		c.Sequences.MaxStreams = 500
-		c.Idempotency = auditlogexporter.IdempotencyConfig{MaxEvents: 5000, MaxAge: 36 * time.Hour, OnConflict: auditlogexporter.OnConflictRecord}
+		c.Idempotency = auditlogexporter.IdempotencyConfig{MaxEvents: 5000, MaxAge: 36 * time.Hour, OnConflict: auditlogexporter.OnConflictRefuse}
 		c.Receipts = auditlogexporter.ReceiptsConfig{Directory: "/var/lib/otelcol/audit-receipts", MaxSizeMiB: 20}
 		c.Mapping.Strict = true
 		c.Mapping.UserID = []string{"enduser.id"}
@@ -157,6 +158,14 @@ var badCases = map[string][]string{
 	"auditlog/negative_events":                  {"idempotency::max_events: ", "-1"},
 	"auditlog/too_many_events":                  {"idempotency::max_events: ", "1000000000"},
 	"auditlog/negative_memory":                  {"idempotency::max_age: ", "-1h"},
+	"auditlog/no_records":                       {"limits::max_records: ", "such as 100000"},
+	"auditlog/too_many_records":                 {"limits::max_records: ", "1 to 10000000"},
+	"auditlog/no_size":                          {"limits::max_size_mib: ", "such as 64"},
+	"auditlog/no_room":                          {"limits::max_in_flight_mib: ", "such as 256"},
+	"auditlog/less_room_than_a_call":            {"limits::max_in_flight_mib: ", "limits::max_size_mib is 64"},
+	"auditlog/small_leaves":                     {"limits::max_leaf_bytes: ", "1024 to 33554432", "65535"},
+	"auditlog/large_leaves":                     {"limits::max_leaf_bytes: ", "1024 to 33554432"},
+	"auditlog/unknown_oversize":                 {"limits::on_oversize: ", `"cut"`, "refuse", "replace"},
 	"auditlog/unknown_conflict":                 {"idempotency::on_conflict: ", `"ignore"`, "refuse", "record"},
 	"auditlog/receipts_in_the_log":              {"receipts::directory: ", "audit-log/receipts", "/var/lib/otelcol/audit-receipts"},
 	"auditlog/log_in_the_receipts":              {"receipts::directory: ", "lie in one another"},
