@@ -54,11 +54,10 @@ func (t *telemetry) refused(reason string, events int) {
 	t.builder.ExporterAuditlogRefusedEvents.Add(context.Background(), int64(events), with)
 }
 
-// refusedRecords counts records that were refused, while others of their call were not, or
-// all were, one by one.
+// refusedRecords counts the records of a call that were refused one by one.
 func (t *telemetry) refusedRecords(r *refusals) {
 	for reason, n := range r.counts {
-		t.builder.ExporterAuditlogRefusedEvents.Add(context.Background(), int64(n), t.with(attribute.String("reason", reason)))
+		t.refused(reason, n)
 	}
 }
 

@@ -175,7 +175,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ExporterAuditlogRefusedBatches, err = builder.meter.Int64Counter(
 		"otelcol_exporter_auditlog_refused_batches",
-		metric.WithDescription("Calls of which nothing was written, by reason. Their senders were told. [Alpha]"),
+		metric.WithDescription("Calls that were refused, whole or in part, by reason. Their senders were told. [Alpha]"),
 		metric.WithUnit("{batch}"),
 	)
 	errs = errors.Join(errs, err)

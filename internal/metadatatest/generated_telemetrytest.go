@@ -239,7 +239,7 @@ func AssertEqualExporterAuditlogReceiptsMissed(t *testing.T, tt *componenttest.T
 func AssertEqualExporterAuditlogRefusedBatches(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_exporter_auditlog_refused_batches",
-		Description: "Calls of which nothing was written, by reason. Their senders were told. [Alpha]",
+		Description: "Calls that were refused, whole or in part, by reason. Their senders were told. [Alpha]",
 		Unit:        "{batch}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
