@@ -315,7 +315,7 @@ function parseEvent(line) {
   need([true, false, null].includes(event.success), 'success');
   for (const member of ['timestamp', 'observed_timestamp']) need(event[member] === undefined || time.test(event[member]), member);
   need(isObject(event.metadata), 'metadata');
-  for (const member of ['resource', 'scope', 'mapped_from', 'ingress', 'log']) need(event[member] === undefined || isObject(event[member]), member);
+  for (const member of ['resource', 'scope', 'mapped_from', 'ingress', 'replaced', 'log']) need(event[member] === undefined || isObject(event[member]), member);
   const form = signature !== undefined ? 'signed' : line.endsWith(',"signature":null}') ? 'unsigned' : 'bare';
   return { event, json, form, signature: signature === undefined ? null : base64(signature), keyID };
 }
