@@ -47,9 +47,9 @@ func TestOneLineOfAFileKeepsNoOthersOut(t *testing.T) {
 		written  int
 		actions  []string
 	}{
-		"one id for two stages": {"", "", 24, []string{"id_conflict"}},
-		"one id, refused":       {"idempotency: {on_conflict: refuse}", "", 23, []string{"refused"}},
-		"a line too long":       {"limits: {max_leaf_bytes: 4096}", strings.Repeat("x", 5000), 24, []string{"id_conflict", "refused"}},
+		"one id for two stages":  {"", "", 24, []string{"id_conflict"}},
+		"one id that is refused": {"idempotency: {on_conflict: refuse}", "", 23, []string{"refused"}},
+		"a line too long":        {"limits: {max_leaf_bytes: 4096}", strings.Repeat("x", 5000), 24, []string{"id_conflict", "refused"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
