@@ -46,6 +46,7 @@ type call struct {
 	claim    *claim       // what it may hold, with other shares of the same request
 	claimed  atomic.Int64 // bytes of that
 	refused  refusals     // records that no event was made of, and those that the log refused
+	spent    atomic.Int64 // bytes of events that were made of refused records, for their hashes
 
 	// Each part writes its own elements, and nobody reads them until all are done.
 	batches []*rotation.Batch
@@ -126,7 +127,7 @@ func (c *call) work(ctx context.Context) {
 	w := c.exporter.workers.Get().(*worker)
 	w.signWith(c.log, c.signer)
 	defer func() {
-		w.record = plog.LogRecord{} // a pooled worker keeps no request alive
+		w.record, w.canonical = plog.LogRecord{}, nil // a pooled worker keeps no request alive
 		c.exporter.workers.Put(w)
 	}()
 	for first := true; !c.failed.Load(); first = false {
@@ -177,6 +178,11 @@ func (c *call) do(ctx context.Context, w *worker, b *rotation.Batch, from int) e
 					return fmt.Errorf("%s: %w", place, err)
 				}
 				continue
+			}
+			if w.whole > 0 { // so that it costs no less than if it were written
+				if err := c.take(w.whole); err != nil {
+					return err
+				}
 			}
 			if n := b.Bytes() - claimed; n >= claimedAtOnce {
 				if err := c.take(n); err != nil {

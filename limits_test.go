@@ -74,6 +74,37 @@ func TestTooManyRecordsForTheSize(t *testing.T) {
 	assert.Less(t, grown, uint64(100_000), "bytes")
 }
 
+// A resource that is too long by itself is not written again and again for the records that it
+// takes with it, whether they are refused or replaced.
+func TestAResourceThatIsTooLargeForItsRecords(t *testing.T) {
+	const n = 5000
+	logs := emptyRecords(n)
+	logs.ResourceLogs().At(0).Resource().Attributes().PutStr("x", strings.Repeat("x", 1<<20))
+	for mode, says := range map[auditlogexporter.OnOversize]string{
+		auditlogexporter.OnOversizeRefuse:  "5000 of 5001 records refused: 5000 too_large (resource 0, scope 0, record ",
+		auditlogexporter.OnOversizeReplace: "limits::max_size_mib",
+	} {
+		t.Run(string(mode), func(t *testing.T) {
+			c := testConfig(t, forCheckpoints, func(c *auditlogexporter.Config) {
+				c.Limits = auditlogexporter.LimitsConfig{MaxRecords: n + 1, MaxSizeMiB: 8, MaxInFlightMiB: 8, MaxLeafBytes: 65535, OnOversize: mode}
+			})
+			r := start(t, c)
+			all := plog.NewLogs()
+			logs.ResourceLogs().At(0).CopyTo(all.ResourceLogs().AppendEmpty())
+			records("good").ResourceLogs().MoveAndAppendTo(all.ResourceLogs())
+			grown := allocated(func() {
+				err := r.ConsumeLogs(t.Context(), all)
+				require.ErrorContains(t, err, says)
+				assert.True(t, consumererror.IsPermanent(err))
+			})
+			assert.Less(t, grown, uint64(512<<20), "bytes; each of the records would take 1 MiB")
+			if mode == auditlogexporter.OnOversizeRefuse {
+				assert.Equal(t, []string{"good"}, writtenIDs(t, c))
+			}
+		})
+	}
+}
+
 // All calls at a time have a limit, too. Who finds no room is told to try again, and has it when
 // others are done.
 func TestLimitOfAllCalls(t *testing.T) {

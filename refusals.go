@@ -150,7 +150,12 @@ func (c *call) refuse(b *rotation.Batch, w *worker, place rotation.Place, err er
 		b.Refuse(rotation.Refusal{})
 		return nil
 	}
-	one := rotation.Refusal{Place: place, Reason: reason, SHA256: w.hashOfRefused(err), Err: err}
+	one := rotation.Refusal{Place: place, Reason: reason, Err: err}
+	if limit := c.exporter.config.Limits.MaxSizeMiB * mebibyte; c.spent.Load() <= limit {
+		var n int
+		one.SHA256, n = w.hashOfRefused(err)
+		c.spent.Add(int64(n))
+	}
 	one.EventID = strings.Clone(w.info.ID[:min(len(w.info.ID), maxKeptID)])
 	b.Refuse(one)
 	c.refused.name(one)
@@ -161,18 +166,17 @@ func (c *call) refuse(b *rotation.Batch, w *worker, place rotation.Place, err er
 const maxKeptID = 256
 
 // hashOfRefused returns the SHA-256 of the event that would have been made of the record at
-// hand, or nil if none can be.
-func (w *worker) hashOfRefused(err error) []byte {
-	var large *rotation.TooLargeError
-	if errors.As(err, &large) {
-		return large.SHA256[:]
-	}
-	canonical, info, err := w.encoder.AppendAnyway(w.scratch[:0], w.record)
-	w.keepScratch(canonical)
-	w.info = info
-	if err != nil {
-		return nil
+// hand, or nil if none can be, and how many bytes it has.
+func (w *worker) hashOfRefused(why error) ([]byte, int) {
+	canonical := w.canonical
+	if canonical == nil || !errors.As(why, new(*rotation.TooLargeError)) {
+		var err error
+		canonical, w.info, err = w.encoder.AppendAnyway(w.scratch[:0], w.record)
+		w.keepScratch(canonical)
+		if err != nil {
+			return nil, 0
+		}
 	}
 	sum := sha256.Sum256(canonical)
-	return sum[:]
+	return sum[:], len(canonical)
 }

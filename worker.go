@@ -36,6 +36,8 @@ type worker struct {
 	proof     ingress.Result   // of the record at hand
 	proofJSON []byte
 	scratch   []byte // for events that are not to be written as they are
+	canonical []byte // the event made last, until the next is made
+	whole     int    // bytes of the event that has been replaced, or 0
 	sequenceReader
 }
 
@@ -45,6 +47,7 @@ func newWorker(e *auditExporter) *worker {
 	w.encode = func(dst []byte) (_ []byte, _ uint64, err error) {
 		start := len(dst)
 		dst, w.info, err = w.encoder.Append(dst, w.record)
+		w.canonical = dst[start:]
 		if err == nil && w.info.ID != "" && w.exporter.remembers() {
 			w.content = w.info.Content(dst[start:])
 		}
@@ -66,17 +69,23 @@ func (w *worker) signWith(log *rotation.Log, s *signing.Signer) {
 
 // add adds the record's event to the batch.
 func (w *worker) add(b *rotation.Batch, record plog.LogRecord, place rotation.Place) error {
-	w.record, w.unsigned, w.info = record, false, event.Info{}
+	w.record, w.unsigned, w.info, w.canonical, w.whole = record, false, event.Info{}, nil, 0
 	if w.checker != nil {
 		if err := w.checkProof(); err != nil {
 			return err
 		}
 	}
+	replaces := w.exporter.config.Limits.OnOversize == OnOversizeReplace
+	if limit := w.exporter.maxLeafBytes(); !replaces && w.encoder.Shared() > limit {
+		// Made for each of many records, what they share would cost more than it is worth.
+		return &rotation.TooLargeError{Length: w.encoder.Shared(), Limit: limit}
+	}
 	err := w.addEvent(b, w.encode)
-	if w.exporter.config.Limits.OnOversize == OnOversizeReplace && errors.As(err, new(*rotation.TooLargeError)) {
+	if replaces && errors.As(err, new(*rotation.TooLargeError)) {
 		if replaced := w.addEvent(b, w.replace); !errors.Is(replaced, event.ErrNoRoom) {
 			err = replaced
 		}
+		w.canonical = nil // written over
 	}
 	if err != nil {
 		return err
@@ -98,7 +107,7 @@ const lineAround = 256
 func (w *worker) encodeReplacement(dst []byte) ([]byte, uint64, error) {
 	canonical, info, err := w.encoder.Append(w.scratch[:0], w.record)
 	w.keepScratch(canonical)
-	w.info = info
+	w.info, w.whole = info, len(canonical)
 	if err != nil {
 		return dst, 0, err
 	}

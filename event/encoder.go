@@ -107,6 +107,9 @@ func (e *Encoder) SetScope(s pcommon.InstrumentationScope, schemaURL string) {
 	e.scopeTooDeep = e.tooDeep
 }
 
+// Shared returns how many bytes of each event are its resource's and its scope's.
+func (e *Encoder) Shared() int { return len(e.resource) + len(e.scope) }
+
 // SetIngress sets the member "ingress" of the events that follow, an object in canonical
 // JSON: what came of checking the proof that the record's producer has put on it. Empty
 // leaves the member out. The bytes are the caller's, and must stay as they are until the

@@ -4,7 +4,6 @@
 package rotation
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -147,13 +146,13 @@ func (b *Batch) add(encode Encode, finish func(dst, canonical []byte) ([]byte, e
 	}
 	canonical := buf[eventStart:]
 	if len(buf)-start > b.maxLeaf {
-		return b.tooLarge(canonical, len(buf)-start)
+		return b.tooLarge(len(buf) - start)
 	}
 	if buf, err = finish(buf, canonical); err != nil {
 		return err
 	}
 	if len(buf)-start > b.maxLeaf {
-		return b.tooLarge(canonical, len(buf)-start)
+		return b.tooLarge(len(buf) - start)
 	}
 	if b.binds {
 		var sum event.Summary
@@ -170,6 +169,6 @@ func (b *Batch) add(encode Encode, finish func(dst, canonical []byte) ([]byte, e
 }
 
 // tooLarge refuses an event whose line would have so many bytes or more.
-func (b *Batch) tooLarge(canonical []byte, length int) error {
-	return &Error{Reason: ReasonTooLarge, Err: &TooLargeError{Length: length, Limit: b.maxLeaf, SHA256: sha256.Sum256(canonical)}}
+func (b *Batch) tooLarge(length int) error {
+	return &Error{Reason: ReasonTooLarge, Err: &TooLargeError{Length: length, Limit: b.maxLeaf}}
 }

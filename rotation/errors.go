@@ -4,7 +4,6 @@
 package rotation
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"syscall"
@@ -57,8 +56,6 @@ var (
 type TooLargeError struct {
 	// Length is how many bytes it would have at the least, Limit how many it may have.
 	Length, Limit int
-	// SHA256 is that of the event in canonical JSON.
-	SHA256 [sha256.Size]byte
 }
 
 func (e *TooLargeError) Error() string {
