@@ -71,7 +71,7 @@ func (b *Batch) Refuse(r Refusal) {
 		b.refused.More++
 		return
 	}
-	r.EventID = cutID(r.EventID)
+	r.EventID = harmless(cutID(harmless(r.EventID))) // both may make it longer
 	b.refused.Named = append(b.refused.Named, r)
 }
 
@@ -92,7 +92,7 @@ type ownRefused struct {
 
 func (r Refusal) own() own {
 	return own{Action: actionRefused, Refused: &ownRefused{
-		EventID: harmless(r.EventID), Reason: r.Reason, Record: r.Place.String(), SHA256: hex.EncodeToString(r.SHA256),
+		EventID: r.EventID, Reason: r.Reason, Record: r.Place.String(), SHA256: hex.EncodeToString(r.SHA256),
 	}}
 }
 
