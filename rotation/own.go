@@ -39,6 +39,7 @@ type own struct {
 	Sequence      *ownSequence `json:"sequence,omitempty"`
 	SHA256        string       `json:"sha256,omitempty"`
 	Size          int64        `json:"size,omitempty"`
+	Until         string       `json:"until,omitempty"`
 	Version       string       `json:"version,omitempty"`
 	Witness       string       `json:"witness,omitempty"`
 }
@@ -74,6 +75,7 @@ const (
 	actionRefused         = "refused"
 	// actionRefusedSuppressed counts refusals that have no event of their own.
 	actionRefusedSuppressed = "refused_suppressed"
+	actionClockJumped       = "clock_jumped"
 )
 
 func (o own) level() event.Level {
@@ -83,7 +85,7 @@ func (o own) level() event.Level {
 	switch o.Action {
 	case actionKeyChanged:
 		return event.LevelSecurity
-	case actionRecovered, actionResumed, actionSigningDegraded, actionIDConflict, actionRefused, actionRefusedSuppressed:
+	case actionRecovered, actionResumed, actionSigningDegraded, actionIDConflict, actionClockJumped, actionRefused, actionRefusedSuppressed:
 		return event.LevelWarning
 	case actionDamaged, actionContradicted:
 		return event.LevelCritical
