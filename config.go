@@ -64,6 +64,8 @@ type Config struct {
 	// MinFreeSpaceMiB is the space, in MiB, that is left free on the file system:
 	// calls that would leave less are refused until there is room. 0 does not look.
 	MinFreeSpaceMiB int64 `mapstructure:"min_free_space_mib"`
+	// Limits bounds what one call, and all of them at a time, may hold and write.
+	Limits LimitsConfig `mapstructure:"limits"`
 	// Mapping says which attributes the members of an event are taken from.
 	Mapping event.Mapping `mapstructure:"mapping"`
 	// Witnesses are asked to cosign the log's checkpoints (c2sp.org/tlog-witness). No
@@ -210,12 +212,13 @@ func createDefaultConfig() component.Config {
 		},
 		MaxPartitions:   64,
 		MinFreeSpaceMiB: 64,
+		Limits:          defaultLimits(),
 		Mapping:         event.DefaultMapping(),
 		WitnessInterval: 10 * time.Second,
 
 		IngressVerification: IngressOff,
 		Sequences:           SequencesConfig{MaxStreams: defaultStreams},
-		Idempotency:         IdempotencyConfig{MaxEvents: defaultRemembered, OnConflict: OnConflictRefuse},
+		Idempotency:         IdempotencyConfig{MaxEvents: defaultRemembered, OnConflict: OnConflictRecord},
 		Receipts:            defaultReceipts(),
 	}
 }
@@ -254,6 +257,7 @@ func (c *Config) Validate() error {
 	}
 	c.validateSegments(&p)
 	p.mebibytes("min_free_space_mib", c.MinFreeSpaceMiB, "not to look")
+	c.validateLimits(&p)
 	c.validateWitnesses(&p)
 	c.validateIngress(&p)
 	c.validateSequences(&p)

@@ -50,6 +50,7 @@ const (
 	atMetadata
 	atObservedTimestamp
 	atOperation
+	atReplaced
 	atResource
 	atResourceID
 	atResourceType
@@ -88,6 +89,7 @@ var placeNames = [places]string{
 	atMetadata:               `"metadata":`,
 	atObservedTimestamp:      `"observed_timestamp":`,
 	atOperation:              `"operation":`,
+	atReplaced:               `"replaced":`,
 	atResource:               `"resource":`,
 	atResourceID:             `"resource_id":`,
 	atResourceType:           `"resource_type":`,
@@ -137,6 +139,8 @@ func placeOf(key []byte) place {
 		return atObservedTimestamp
 	case "operation":
 		return atOperation
+	case "replaced":
+		return atReplaced
 	case "resource":
 		return atResource
 	case "resource_id":
@@ -287,7 +291,7 @@ func (sc *scanner) memberValue(at place, s *Summary) (err error) {
 		_, err = sc.memberTime(at)
 	case atSuccess:
 		s.Success, err = sc.memberOutcome()
-	case atMetadata, atResource, atScope, atMappedFrom:
+	case atMetadata, atReplaced, atResource, atScope, atMappedFrom:
 		err = sc.memberObject()
 	case atLog:
 		start := sc.i

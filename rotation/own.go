@@ -32,6 +32,7 @@ type own struct {
 	PreviousKeyID string       `json:"previous_key_id,omitempty"`
 	Proof         [][]byte     `json:"proof,omitempty"`
 	Reason        string       `json:"reason,omitempty"`
+	Refused       *ownRefused  `json:"refused,omitempty"`
 	RootHash      []byte       `json:"root_hash,omitempty"`
 	Segment       string       `json:"segment,omitempty"`
 	Segments      []ownSegment `json:"segments,omitempty"`
@@ -71,8 +72,11 @@ const (
 	actionWitnessed       = "witnessed"
 	actionContradicted    = "contradicted"
 	actionIDConflict      = "id_conflict"
-	actionClockJumped     = "clock_jumped"
-	actionClosed          = "closed"
+	actionRefused         = "refused"
+	// actionRefusedSuppressed counts refusals that have no event of their own.
+	actionRefusedSuppressed = "refused_suppressed"
+	actionClockJumped       = "clock_jumped"
+	actionClosed            = "closed"
 )
 
 func (o own) level() event.Level {
@@ -82,7 +86,7 @@ func (o own) level() event.Level {
 	switch o.Action {
 	case actionKeyChanged:
 		return event.LevelSecurity
-	case actionRecovered, actionResumed, actionSigningDegraded, actionIDConflict, actionClockJumped:
+	case actionRecovered, actionResumed, actionSigningDegraded, actionIDConflict, actionClockJumped, actionRefused, actionRefusedSuppressed:
 		return event.LevelWarning
 	case actionDamaged, actionContradicted:
 		return event.LevelCritical
@@ -110,6 +114,13 @@ func (o own) canonical() ([]byte, error) {
 		return nil, fmt.Errorf("encode the log's own event %s: %w", o.Action, err)
 	}
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
+}
+
+// newOwnBatch returns a batch for the log's own events: limits are for those of others.
+func (l *Log) newOwnBatch() *Batch {
+	b := l.NewBatch()
+	b.maxLeaf = segment.MaxLineBytes
+	return b
 }
 
 // addOwn appends an event of the log's own to the batch. It is signed like any
