@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/witness"
 )
@@ -226,6 +227,8 @@ func (l *Log) cosign(ctx context.Context, c *cosigner, r *round, old uint64, pro
 		case errors.Is(err, witness.ErrInconsistent) && old > 0:
 			err = &contradiction{witness: c.Name(), reason: forked, size: old, err: err}
 		case !errors.As(err, &conflict):
+		case conflict.Size > segment.MaxIndex:
+			err = fmt.Errorf("the answer makes no sense, since no log has so many leaves: %w", err)
 		case conflict.Size > r.size():
 			err = &contradiction{witness: c.Name(), reason: rolledBack, size: conflict.Size, err: err}
 		case conflict.Size == old && old == r.size():
