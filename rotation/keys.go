@@ -72,7 +72,11 @@ func (l *Log) goOnWith(public *signing.PublicKey) error {
 		return nil
 	default:
 		l.unretired = true
-		return l.retire()
+		if err := l.retire(); err != nil {
+			// No segment begins with another key before that is done.
+			l.opts.Logger.Warn("The key that the audit log has gone over from cannot be destroyed yet; it will be tried again", zap.Error(err))
+		}
+		return nil
 	}
 }
 
@@ -85,10 +89,18 @@ func (l *Log) signerOfNext() (*signing.Signer, error) {
 		return l.Signer(), nil
 	}
 	if err := l.retire(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", errNoNextKey, err)
 	}
-	return l.opts.SegmentKeys.Next()
+	next, err := l.opts.SegmentKeys.Next()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errNoNextKey, err)
+	}
+	return next, nil
 }
+
+// errNoNextKey: the key of the next segment cannot be written, or the one before it not be
+// destroyed. That may pass, and is no reason not to open the log.
+var errNoNextKey = errors.New("the next key cannot be made")
 
 // changesKey reports whether a segment that begins now has another key than the one
 // before it.
@@ -236,7 +248,11 @@ func (l *Log) loadKeyChanges() error {
 			break
 		}
 	}
-	return l.fileKeyChanges()
+	if err := l.fileKeyChanges(); err != nil {
+		// They are in the segments, too, which are not pruned before.
+		l.opts.Logger.Warn("A change of the audit log's key cannot be filed yet; it will be tried again", zap.Error(err))
+	}
+	return nil
 }
 
 // lastFiled returns the last key change in the file, or nil. An unfinished line
