@@ -35,6 +35,7 @@ func witnessed(t testing.TB, o rotation.Options, names ...string) (rotation.Opti
 	var all []*witnesstest.Witness
 	for _, name := range names {
 		w := witnesstest.New(t, name)
+		w.Now = func() time.Time { return time.Date(2026, 11, 23, 11, 0, 0, 0, time.UTC) } // as write has it
 		w.Trust(t, o.Origin, o.CheckpointSigner.Public())
 		all = append(all, w)
 		o.Witnesses = append(o.Witnesses, w)
