@@ -49,6 +49,10 @@ func (o *stranger) Follow(tags []any) []rotation.Remark {
 
 func (o *stranger) Settled(bool) {}
 
+func (o *stranger) Recall([]byte) error { return nil }
+
+func (o *stranger) Forget() {}
+
 // staysGood lets a stranger have its say and fails if the log is then not one that its
 // readers take, or that opens again.
 func staysGood(t *testing.T, key *signing.Signer, out *stranger) {
