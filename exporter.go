@@ -90,9 +90,7 @@ func (e *auditExporter) start(ctx context.Context, host component.Host) (err err
 	if e.producers, err = openProducers(c); err != nil {
 		return err
 	}
-	if e.receipts, err = e.openReceipts(); err != nil {
-		return err
-	}
+	e.receipts = e.openReceipts()
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.receipts.close(ctx))

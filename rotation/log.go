@@ -139,8 +139,9 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 	l.observeSegments()
 	// The log says that it was opened before it takes any event, so that a
 	// directory that cannot be written is known at once. A full disk is no
-	// reason not to start: it may have room by the time events come.
-	if err := l.commit(nil); err != nil && reasonOf(err) != ReasonDiskFull && reasonOf(err) != ReasonRetentionHeld {
+	// reason not to start, be it that of the keys: it may have room by the time
+	// events come.
+	if err := l.commit(nil); err != nil && reasonOf(err) != ReasonDiskFull && reasonOf(err) != ReasonRetentionHeld && !errors.Is(err, errNoNextKey) {
 		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
 	}
 	l.hold(func() { // until both are there
