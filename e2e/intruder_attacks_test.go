@@ -94,7 +94,7 @@ func attacks() (all []attack) {
 	// Counts: are there too many segments?
 	for place, at := range map[string]func(i *intruder) uint64{
 		"in front": func(*intruder) uint64 { return 0 },
-		"between":  func(i *intruder) uint64 { return index(i, i.sealed()[len(i.sealed())-1]) + 1 },
+		"between":  widest,
 		"behind":   func(i *intruder) uint64 { return index(i, i.active()) + 1000 },
 	} {
 		both("empty files with names of segments "+place, intact, func(i *intruder) {
@@ -320,6 +320,20 @@ func index(i *intruder, name string) uint64 {
 	parsed, err := segment.ParseName(name)
 	require.NoError(i.t, err)
 	return parsed.FirstIndex
+}
+
+// widest returns the index behind that of the sealed segment with the most leaves, but
+// for the newest: so many indexes are free.
+func widest(i *intruder) (from uint64) {
+	all := i.segments()
+	most := uint64(0)
+	for n, name := range all[:len(all)-1] {
+		if here, next := index(i, name), index(i, all[n+1]); next-here > most {
+			from, most = here+1, next-here
+		}
+	}
+	require.Greater(i.t, most, uint64(mostSegments))
+	return from
 }
 
 // size returns the size in the checkpoint file.
