@@ -107,7 +107,7 @@ func (e *auditExporter) start(ctx context.Context, host component.Host) (err err
 	if o.Witnesses, err = e.openWitnesses(k); err != nil {
 		return err
 	}
-	o.Follower = e.followStreams(ctx, o, e.telemetry)
+	o.Follower = e.followStreams(e.telemetry)
 	receipted := e.receipts.of(c, "", &o, e.telemetry)
 	if e.log, err = rotation.Open(ctx, o); err != nil {
 		return err
@@ -128,21 +128,24 @@ func (e *auditExporter) start(ctx context.Context, host component.Host) (err err
 func (e *auditExporter) logOptions(k keys) rotation.Options {
 	c := e.config
 	return rotation.Options{
-		Directory:        c.Directory,
-		Origin:           c.Origin,
-		Signer:           k.signer,
-		PreviousSigner:   k.previous,
-		CheckpointSigner: k.checkpoint,
-		SegmentKeys:      k.segment,
-		Permit:           k.permit,
-		Scope:            c.Signing.Scope,
-		Sync:             c.Sync == SyncAlways,
-		MaxSegmentBytes:  c.Rotation.MaxSizeMiB * mebibyte,
-		MaxSegmentAge:    c.Rotation.MaxAge,
-		Compression:      c.Rotation.Compression,
-		WitnessQuorum:    c.WitnessQuorum,
-		WitnessInterval:  c.WitnessInterval,
+		Directory:                c.Directory,
+		Origin:                   c.Origin,
+		Signer:                   k.signer,
+		PreviousSigner:           k.previous,
+		CheckpointSigner:         k.checkpoint,
+		PreviousCheckpointSigner: k.previousCheckpoint,
+		BindIDs:                  c.Receipts.Directory != "",
+		SegmentKeys:              k.segment,
+		Permit:                   k.permit,
+		Scope:                    c.Signing.Scope,
+		Sync:                     c.Sync == SyncAlways,
+		MaxSegmentBytes:          c.Rotation.MaxSizeMiB * mebibyte,
+		MaxSegmentAge:            c.Rotation.MaxAge,
+		Compression:              c.Rotation.Compression,
+		WitnessQuorum:            c.WitnessQuorum,
+		WitnessInterval:          c.WitnessInterval,
 		Retention: rotation.Retention{
+			MinAge:        c.Retention.MinAge,
 			MaxSegments:   c.Retention.MaxSegments,
 			MaxAge:        c.Retention.MaxAge,
 			MaxTotalBytes: c.Retention.MaxTotalSizeMiB * mebibyte,

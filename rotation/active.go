@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -21,23 +22,16 @@ type activeSegment struct {
 	size   int64 // bytes that are durable and end with a checkpoint
 	events int   // of others than the log itself
 	times  timeRange
-	scope  segment.Scope
-	keyIDs []string // as its header names them
 	opened time.Time
 }
 
-// keyIDs returns the ids of the keys that a header names.
-func keyIDs(keys []segment.Key) (ids []string) {
-	for _, k := range keys {
-		ids = append(ids, k.ID)
-	}
-	return ids
-}
-
-// segmentInfo is what the writer knows of a segment without reading it.
+// segmentInfo is a segment in the log's list.
 type segmentInfo struct {
 	name  segment.Name // as stored
 	bytes int64        // as stored; of the active segment, see activeSegment
+	// facts are nil of the newest segment, and of one that the start has found and that
+	// has not been read: its name and size are claims then.
+	facts *facts
 }
 
 // ready makes sure, before a commit writes, that the directory and the active
@@ -121,6 +115,9 @@ func (l *Log) room(g *group) error {
 		// What is about to make room may use what is kept in reserve.
 		return nil
 	}
+	if err := l.promised(g.bytes()); err != nil {
+		return err
+	}
 	need := uint64(l.opts.MinFreeBytes)
 	for _, c := range g.calls {
 		for _, b := range c.batches {
@@ -195,8 +192,9 @@ func (l *Log) writeNew(c *change) (syncTime time.Duration, err error) {
 	if _, err := f.WriteAt(c.buf, 0); err != nil {
 		return 0, fail(ReasonIO, fmt.Errorf("write segment %s: %w", name, err))
 	}
-	// The key before may be destroyed as soon as another has taken its place.
-	if l.opts.Sync || c.previous != nil {
+	// The key before may be destroyed as soon as another has taken its place, and the file
+	// of key changes never leads.
+	if l.opts.Sync || c.keyChange != nil {
 		start := time.Now()
 		if err := f.Sync(); err != nil {
 			return 0, fail(ReasonSyncFailed, err)
@@ -207,7 +205,10 @@ func (l *Log) writeNew(c *change) (syncTime time.Duration, err error) {
 		syncTime = time.Since(start)
 	}
 	l.sealActive()
-	l.active = &activeSegment{name: c.name, file: f, size: int64(len(c.buf)), events: c.events, times: c.times, scope: l.opts.Scope, keyIDs: keyIDs(l.headerKeys(c.signer)), opened: c.name.Created}
+	l.seal()
+	l.atStart = c.header.FirstIndex > 0 && slices.ContainsFunc(c.says, func(o own) bool { return o.Action == actionOpened })
+	l.active = &activeSegment{name: c.name, file: f, size: int64(len(c.buf)), events: c.events, times: c.times, opened: c.name.Created}
+	l.header = c.header
 	l.segments = append(l.segments, segmentInfo{name: c.name})
 	return syncTime, nil
 }
@@ -227,6 +228,15 @@ func (l *Log) sealActive() {
 	}
 	l.segments[len(l.segments)-1].bytes = a.size
 	l.active = nil
+}
+
+// seal takes in what is known of the newest segment when another follows it.
+func (l *Log) seal() {
+	n := len(l.segments)
+	if n == 0 {
+		return
+	}
+	l.segments[n-1].facts = &facts{header: l.header, before: l.treeBefore(n - 1), last: l.lastTime, atStart: l.atStart}
 }
 
 // observeSegments reports the number of segments and their size.

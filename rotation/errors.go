@@ -23,6 +23,9 @@ const (
 	ReasonInterference Reason = "interference"
 	ReasonClosed       Reason = "closed"
 	ReasonTooLarge     Reason = "too_large"
+	// ReasonRetentionHeld: the limits of retention are reached, and what they would have
+	// deleted is to be kept longer (Retention.MinAge).
+	ReasonRetentionHeld Reason = "retention_held"
 )
 
 // Error is what [Log.Append] and [Batch.Add] return: why nothing was written.
@@ -44,6 +47,9 @@ var (
 	ErrTooLarge = fmt.Errorf("the event's line is longer than %d bytes, which is the most a log may hold", segment.MaxLineBytes)
 	// ErrWrongKey: the log was written with another key than the one given.
 	ErrWrongKey = errors.New("the signing key does not belong to this log")
+	// ErrCheckpointKeyLeaves: a key that signs the log's checkpoints cannot be taken out
+	// without its signature.
+	ErrCheckpointKeyLeaves = errors.New("a checkpoint key leaves the log only by a note that it signs itself")
 	// ErrDamaged: the log fails its own check, so writing on would bury the
 	// evidence.
 	ErrDamaged = errors.New("the log fails its own check")

@@ -15,14 +15,16 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
-// A segment is signed with one key from its header to its end. A key is changed
-// together with the segment, in one commit: the new segment's header names the new
-// key, its event key_changed holds a note with which the old key introduces the new
-// one, and the commit's checkpoint is signed by both.
+// A segment is signed with one key from its header to its end. Keys, scope and features
+// are changed together with the segment, in one commit: the new segment's header has them,
+// its event key_changed holds a note with which the old key introduces that header, and if
+// the key is another the commit's checkpoint is signed by both. A key that signed
+// checkpoints besides, and is named no more, signs the note, too.
 
 // SegmentKeys gives each segment a key of its own. [signing.RotatingKeyFile] is one.
 type SegmentKeys interface {
@@ -96,18 +98,6 @@ func (l *Log) changesKey() bool {
 	return len(l.segments) > 0 && (l.successor != nil || l.opts.SegmentKeys != nil)
 }
 
-// keyIDs are the ids of the keys that sign checkpoints, as a header should name them.
-func (l *Log) keyIDs() (ids []string) {
-	signer := l.Signer()
-	if l.successor != nil {
-		signer = l.successor
-	}
-	for _, k := range l.headerKeys(signer) {
-		ids = append(ids, k.ID)
-	}
-	return ids
-}
-
 // headerKeys returns what a header says of the keys of a segment.
 func (l *Log) headerKeys(signer *signing.Signer) (keys []segment.Key) {
 	for _, s := range l.keysOf(signer) {
@@ -116,19 +106,67 @@ func (l *Log) headerKeys(signer *signing.Signer) (keys []segment.Key) {
 	return keys
 }
 
-// introduce signs the note with which the present key introduces the next.
-func (l *Log) introduce(next *signing.Signer) ([]byte, error) {
-	return signing.SignKeyChange(l.opts.Origin, l.tree.Size(), l.tree.Root(), l.Signer(), next)
+func sameKeys(a, b []segment.Key) bool {
+	return slices.EqualFunc(a, b, func(a, b segment.Key) bool { return bytes.Equal(a.PublicKey, b.PublicKey) })
 }
 
-// changed goes over to the key of a commit that is durable.
+// introduce has the present key introduce the header of a segment, if it differs from the
+// header before in keys, scope or features. leaf is the header's leaf hash.
+func (l *Log) introduce(c *change, leaf merkle.Hash) error {
+	before, h := &l.header, &c.header
+	if len(l.segments) == 0 || !changesKeys(before, h) {
+		return nil
+	}
+	leaving, err := l.leaving(h.Keys)
+	if err != nil {
+		return err
+	}
+	reason := "segment"
+	if c.signer == l.Signer() || l.successor != nil {
+		reason = "configuration"
+	}
+	if c.signer != l.Signer() {
+		c.previous = l.Signer()
+	}
+	c.keyChange, err = signing.SignKeyChange(signing.KeyChange{
+		Origin: l.opts.Origin, Log: l.id, Index: l.tree.Size(), Root: l.tree.Root(), Header: leaf, Retain: h.Retain,
+	}, l.Signer(), c.signer, leaving...)
+	if err != nil {
+		return err
+	}
+	c.says = append(c.says, own{
+		Action: actionKeyChanged, Reason: reason, KeyChange: string(c.keyChange),
+		KeyID: c.signer.Public().ID(), PreviousKeyID: l.Signer().Public().ID(),
+	})
+	return nil
+}
+
+// leaving returns the signers of the checkpoint keys of the newest segment that keys do not
+// name: each must sign the note with which it leaves.
+func (l *Log) leaving(keys []segment.Key) (signers []*signing.Signer, err error) {
+	for _, k := range l.header.Keys[1:] {
+		is := func(s *signing.Signer) bool { return s != nil && bytes.Equal(s.Public().SPKI(), k.PublicKey) }
+		if slices.ContainsFunc(keys, func(other segment.Key) bool { return bytes.Equal(other.PublicKey, k.PublicKey) }) {
+			continue
+		}
+		if !is(l.opts.PreviousCheckpointSigner) {
+			return nil, fmt.Errorf("%w: the key %s has signed the log's checkpoints so far, and the configuration names it no more: give it as the previous checkpoint key for the next start, or as the checkpoint key again; if its private key is lost, begin a new log elsewhere", ErrCheckpointKeyLeaves, k.ID)
+		}
+		signers = append(signers, l.opts.PreviousCheckpointSigner)
+	}
+	return signers, nil
+}
+
+// changed takes in a key change that is durable.
 func (l *Log) changed(c *change) {
-	l.opts.Logger.Info("The audit log goes on with another key",
-		zap.String("key_id", c.signer.Public().ID()), zap.String("previous_key_id", c.previous.Public().ID()), zap.Stringer("segment", c.name))
-	l.signer.Store(c.signer)
-	l.unretired = l.successor == nil
-	l.successor = nil
 	l.unfiled = append(l.unfiled, c.keyChange)
+	if c.previous != nil {
+		l.opts.Logger.Info("The audit log goes on with another key",
+			zap.String("key_id", c.signer.Public().ID()), zap.String("previous_key_id", c.previous.Public().ID()), zap.Stringer("segment", c.name))
+		l.signer.Store(c.signer)
+		l.unretired = l.successor == nil
+		l.successor = nil
+	}
 	if err := l.keepKeys(); err != nil {
 		l.opts.Logger.Warn("After a change of the audit log's key; it will be tried again", zap.Error(err))
 	}
@@ -173,8 +211,14 @@ func (l *Log) fileKeyChanges() (err error) {
 	for _, note := range l.unfiled {
 		lines = append(segment.AppendKeyChange(lines, note), '\n')
 	}
-	// Behind what is known to be good, whatever a failed attempt has left there.
-	err = f.Truncate(l.filedChanges)
+	// After what is known to be good, whatever a failed attempt has left there.
+	info, err := f.Stat()
+	if err == nil && info.Size() < l.filedChanges {
+		err = fmt.Errorf("%w: somebody has cut it: the next start writes it anew", ErrDamaged)
+	}
+	if err == nil {
+		err = f.Truncate(l.filedChanges)
+	}
 	if err == nil {
 		_, err = f.WriteAt(lines, l.filedChanges)
 	}
@@ -192,100 +236,170 @@ func (l *Log) fileKeyChanges() (err error) {
 	return nil
 }
 
-// loadKeyChanges reads the end of the file of key changes, and finds in the segments
-// what a crash has kept from being added.
+// loadKeyChanges reads the file of key changes, and finds in the segments what a crash has
+// kept from being added. Each change is signed by the key that it goes over to, the last of
+// them to the key that the newest segment is signed with: what does not lead there is not the
+// log's work, and the file is written anew without it.
 func (l *Log) loadKeyChanges() error {
-	last, err := l.lastFiled()
+	filed, err := l.readKeyChanges()
 	if err != nil {
 		return fmt.Errorf("read the file %s: %w", segment.KeyChangesName, err)
 	}
 	if len(l.segments) == 0 {
+		if filed.bytes > 0 || filed.spoiled {
+			return l.setAside(segment.KeyChangesName, "it is of another log")
+		}
 		return nil
 	}
-	if last != nil {
-		l.known = append(l.known, last.From, last.To)
-		if last.To.Equal(l.Signer().Public()) {
-			return nil
-		}
-	} else {
+	if len(filed.changes) == 0 && !filed.spoiled {
 		// Most logs never change their key: no need to look at each segment.
-		oldest, err := l.header(l.segments[0].name)
+		oldest, err := l.readHeader(l.segments[0].name)
 		if fromSystem(err) {
 			return err
 		}
-		if err == nil && oldest.Keys[0].ID == l.Signer().Public().ID() {
+		if err == nil && !changesKeys(&oldest, &l.header) {
 			return nil
 		}
 	}
+	heads, need, err := l.changesAfter(filed.last())
+	if err != nil {
+		return err
+	}
+	for filed.last() != nil && !bytes.Equal(filed.last().To.SPKI(), need) {
+		filed.drop()
+	}
+	if c := filed.last(); c != nil {
+		l.known = append(l.known, c.From, c.To)
+	}
+	for _, c := range heads {
+		l.known = append(l.known, c.From)
+		l.unfiled = append(l.unfiled, c.Note)
+	}
+	if filed.spoiled {
+		if err := l.setAside(segment.KeyChangesName, "its lines do not lead to the key that signs the log"); err != nil {
+			return err
+		}
+		if err := l.writeFile(segment.KeyChangesName, bytes.NewReader(filed.lines[:filed.bytes])); err != nil {
+			return err
+		}
+	}
+	l.filedChanges = filed.bytes
+	return l.fileKeyChanges()
+}
+
+// changesKeys reports whether a header differs from one before it in what a key change
+// introduces.
+func changesKeys(before, h *segment.Header) bool {
+	return !sameKeys(before.Keys, h.Keys) || before.Scope != h.Scope || !slices.Equal(before.Features, h.Features)
+}
+
+// filedChanges is the beginning of the file of key changes whose changes follow one another.
+type filedChanges struct {
+	lines   []byte
+	bytes   int64 // of them, that are good
+	changes []*signing.KeyChange
+	ends    []int64 // of their lines
+	// spoiled says that the file holds more, and that no crash explains it.
+	spoiled bool
+}
+
+func (f *filedChanges) last() *signing.KeyChange {
+	if len(f.changes) == 0 {
+		return nil
+	}
+	return f.changes[len(f.changes)-1]
+}
+
+func (f *filedChanges) drop() {
+	n := len(f.changes) - 1
+	f.changes, f.ends, f.bytes, f.spoiled = f.changes[:n], f.ends[:n], 0, true
+	if n > 0 {
+		f.bytes = f.ends[n-1]
+	}
+}
+
+// readKeyChanges reads the file. An unfinished line at its end is cut off.
+func (l *Log) readKeyChanges() (filed filedChanges, err error) {
+	f, err := l.dir.Edit(segment.KeyChangesName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return filed, nil
+	}
+	if err != nil {
+		return filed, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	// A writer that was killed may have left its last line in the cache alone, and one
+	// that could not sync it has left there what no later sync writes.
+	f.Forget()
+	if err := f.Sync(); err != nil {
+		return filed, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return filed, err
+	}
+	if filed.lines, err = io.ReadAll(io.NewSectionReader(f, 0, info.Size())); err != nil {
+		return filed, err
+	}
+	for rest := filed.lines; ; {
+		line, after, whole := bytes.Cut(rest, []byte("\n"))
+		if !whole {
+			break
+		}
+		c, err := parseKeyChange(line)
+		if err != nil || !l.isNext(c, filed.last()) {
+			filed.spoiled = true
+			return filed, nil
+		}
+		filed.bytes += int64(len(line)) + 1
+		filed.changes, filed.ends, rest = append(filed.changes, c), append(filed.ends, filed.bytes), after
+	}
+	if filed.bytes < info.Size() {
+		return filed, errors.Join(f.Truncate(filed.bytes), f.Sync())
+	}
+	return filed, nil
+}
+
+func parseKeyChange(line []byte) (*signing.KeyChange, error) {
+	note, err := segment.ParseKeyChange(line)
+	if err != nil {
+		return nil, err
+	}
+	c, err := signing.OpenKeyChange(note)
+	return &c, err
+}
+
+// isNext reports whether a change may be the one after another, which is nil before the first.
+func (l *Log) isNext(c, last *signing.KeyChange) bool {
+	return c.Origin == l.opts.Origin && c.Log == l.id && c.Index < l.tree.Size() &&
+		(last == nil || c.Index > last.Index && c.From.Equal(last.To))
+}
+
+// changesAfter returns the changes in the heads of segments after one, and the key that the
+// first of them goes over from.
+func (l *Log) changesAfter(last *signing.KeyChange) (heads []*signing.KeyChange, need []byte, err error) {
+	need = l.header.Keys[0].PublicKey
 	for _, s := range slices.Backward(l.segments) {
+		if last != nil && s.name.FirstIndex <= last.Index {
+			break
+		}
 		c, err := l.keyChange(s.name)
 		if fromSystem(err) {
-			return err
+			return nil, nil, err
+		}
+		if err == nil && c != nil && (c.Index != s.name.FirstIndex || !l.isNext(c, nil) || !bytes.Equal(c.To.SPKI(), need)) {
+			err = fmt.Errorf("%w: its key change does not lead to the key that signs the log", ErrDamaged)
 		}
 		if err != nil {
 			// A damaged segment is for the verifier to find; the log goes on behind it.
 			l.opts.Logger.Warn("A segment of the audit log cannot be searched for a change of the key", zap.Stringer("segment", s.name), zap.Error(err))
 			continue
 		}
-		if c == nil || last != nil && c.Index <= last.Index {
-			continue
-		}
-		l.unfiled = slices.Insert(l.unfiled, 0, c.Note)
-		l.known = append(l.known, c.From)
-		if last != nil && c.From.Equal(last.To) {
-			break
+		if c != nil {
+			heads, need = slices.Insert(heads, 0, c), c.From.SPKI()
 		}
 	}
-	return l.fileKeyChanges()
-}
-
-// lastFiled returns the last key change in the file, or nil. An unfinished line
-// behind it is cut off.
-func (l *Log) lastFiled() (*signing.KeyChange, error) {
-	f, err := l.dir.Edit(segment.KeyChangesName)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	// A writer that was killed may have left its last line in the cache alone, and one
-	// that could not sync it has left there what no later sync writes.
-	f.Forget()
-	if err := f.Sync(); err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	// The last line, and one that may be cut off behind it.
-	from := max(0, info.Size()-2*(segment.MaxKeyChangeBytes+1))
-	tail, err := io.ReadAll(io.NewSectionReader(f, from, info.Size()-from))
-	if err != nil {
-		return nil, err
-	}
-	end := bytes.LastIndexByte(tail, '\n') + 1
-	l.filedChanges = from + int64(end)
-	if end < len(tail) {
-		if err := errors.Join(f.Truncate(l.filedChanges), f.Sync()); err != nil {
-			return nil, err
-		}
-	}
-	if end == 0 {
-		return nil, nil
-	}
-	line := tail[bytes.LastIndexByte(tail[:end-1], '\n')+1 : end-1]
-	note, err := segment.ParseKeyChange(line)
-	if err == nil {
-		var c signing.KeyChange
-		if c, err = signing.OpenKeyChange(note); err == nil && c.Origin == l.opts.Origin {
-			return &c, nil
-		}
-		err = errors.Join(err, fmt.Errorf("it is of the log %q", c.Origin))
-	}
-	return nil, fmt.Errorf("%w: its last line: %w: restore the file from a copy, or move it out of the directory to have it made anew of the segments there are", ErrDamaged, err)
+	return heads, need, nil
 }
 
 // keyChange returns the key change with which a segment begins, or nil.
@@ -295,8 +409,7 @@ func (l *Log) keyChange(name segment.Name) (*signing.KeyChange, error) {
 		return nil, err
 	}
 	defer r.Close()
-	// It is among the first that the log says in a segment.
-	for range 8 {
+	for range segment.HeadLines {
 		line, err := r.Next()
 		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
 			return nil, nil

@@ -11,6 +11,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -22,6 +23,9 @@ import (
 type Log struct {
 	opts Options
 	dir  FS
+	// id and context are fixed once the log is open.
+	id      signing.LogID
+	context *signing.EventContext
 
 	// mu guards what callers share before a commit.
 	mu     sync.Mutex
@@ -33,6 +37,9 @@ type Log struct {
 	// allows. Everything below it is guarded by it.
 	sem      chan struct{}
 	signer   atomic.Pointer[signing.Signer] // of the newest segment; anybody may look
+	header   segment.Header                 // of the newest segment
+	commits  uint64                         // number of the last commit
+	lastTime time.Time                      // of the last commit
 	tree     merkle.Frontier                // the durable tree
 	mark     *merkle.Mark                   // where the newest segment begins in it
 	note     []byte                         // the signed checkpoint over it
@@ -55,14 +62,17 @@ type Log struct {
 	unfiled      [][]byte             // key changes that are not in their file yet
 	filedChanges int64                // bytes of that file that are good
 	known        []*signing.PublicKey // keys of key changes
-	// rangesSettled says that all that the file of pruned ranges seems to hold is on the
-	// disk; maintenance has it.
-	rangesSettled bool
+	ranges       rangesEnd            // of the file of pruned ranges; maintenance has it
 
 	maintenance maintenance
 	witnessing  witnessing
 	filed       []byte // what the checkpoint file holds; maintenance has it
 	complaint   string // what maintenance has complained of last
+
+	unsound error    // why nothing is deleted as long as the log is open
+	damaged []string // files that the log has said are damaged
+	clock   clock
+	atStart bool // a start began the newest segment
 }
 
 // Placement says where a call's events stand in the log.
@@ -116,15 +126,17 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 	if err := l.load(ctx); err != nil {
 		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
 	}
-	if err := l.recallIDs(ctx); err != nil {
+	l.context = signing.NewEventContext(o.Origin, l.id)
+	if err := l.recall(ctx); err != nil {
 		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
 	}
 	l.pending = append(l.pending, own{Action: actionOpened, Version: segment.Format})
+	l.startClock()
 	l.observeSegments()
 	// The log says that it was opened before it takes any event, so that a
 	// directory that cannot be written is known at once. A full disk is no
 	// reason not to start: it may have room by the time events come.
-	if err := l.commit(nil); err != nil && reasonOf(err) != ReasonDiskFull {
+	if err := l.commit(nil); err != nil && reasonOf(err) != ReasonDiskFull && reasonOf(err) != ReasonRetentionHeld {
 		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
 	}
 	l.hold(func() { // until both are there
@@ -168,6 +180,14 @@ func (l *Log) Append(ctx context.Context, batches ...*Batch) (Placement, error) 
 		return Placement{}, err
 	}
 	return c.placement, nil
+}
+
+// ID returns the log's id, which tells it from any other log of its origin.
+func (l *Log) ID() signing.LogID { return l.id }
+
+// Sign returns the function that signs events of this log with a key, for [Batch.Add].
+func (l *Log) Sign(s *signing.Signer) func(canonical []byte) ([]byte, error) {
+	return func(canonical []byte) ([]byte, error) { return s.SignEvent(l.context, canonical) }
 }
 
 // Checkpoint returns the newest signed checkpoint, or nil if there is none yet.

@@ -38,6 +38,7 @@ type own struct {
 	Sequence      *ownSequence `json:"sequence,omitempty"`
 	SHA256        string       `json:"sha256,omitempty"`
 	Size          int64        `json:"size,omitempty"`
+	Until         string       `json:"until,omitempty"`
 	Version       string       `json:"version,omitempty"`
 	Witness       string       `json:"witness,omitempty"`
 }
@@ -70,6 +71,7 @@ const (
 	actionWitnessed       = "witnessed"
 	actionContradicted    = "contradicted"
 	actionIDConflict      = "id_conflict"
+	actionClockJumped     = "clock_jumped"
 )
 
 func (o own) level() event.Level {
@@ -79,7 +81,7 @@ func (o own) level() event.Level {
 	switch o.Action {
 	case actionKeyChanged:
 		return event.LevelSecurity
-	case actionRecovered, actionResumed, actionSigningDegraded, actionIDConflict:
+	case actionRecovered, actionResumed, actionSigningDegraded, actionIDConflict, actionClockJumped:
 		return event.LevelWarning
 	case actionDamaged, actionContradicted:
 		return event.LevelCritical
@@ -136,7 +138,7 @@ func (l *Log) addOwn(b *Batch, o own, signer *signing.Signer, unsignedAllowed bo
 	if l.opts.Scope != segment.ScopeEvent {
 		return b.Add(encode, nil, "")
 	}
-	err = b.Add(encode, signer.Sign, signer.Public().ID())
+	err = b.Add(encode, l.Sign(signer), signer.Public().ID())
 	if err != nil && unsignedAllowed {
 		err = b.AddUnsigned(encode)
 	}

@@ -160,6 +160,8 @@ type author struct {
 	marks  []*merkle.Mark
 	text   []byte
 	events int
+	// commits is the number of the last commit.
+	commits uint64
 }
 
 const forgedName = "audit-00000000000000000000-20261123T100000Z.jsonl"
@@ -193,9 +195,11 @@ func (a *author) say(detail any) {
 	a.line(segment.AppendNoSignature(line))
 }
 
-// commit appends a checkpoint and returns it with a mark at its tree.
+// commit ends a commit, and returns its checkpoint with a mark at its tree.
 func (a *author) commit() (note []byte, mark *merkle.Mark) {
 	a.t.Helper()
+	a.commits++
+	a.line(segment.AppendCommit(nil, segment.Commit{Number: a.commits, Time: time.Date(2026, 11, 23, 10, 0, a.events, 0, time.UTC)}))
 	note, err := signing.SignCheckpoint("test.example/auditlog", a.tree.Size(), a.tree.Root(), a.signer)
 	if err != nil {
 		a.t.Fatal(err)
@@ -245,10 +249,10 @@ func TestClaimsOfWitnesses(t *testing.T) {
 	}{
 		"none": {func(*author, *says) {}, nil},
 		"another root": {func(_ *author, s *says) {
-			s.Checkpoint, s.Size = string(otherNote)+w.Cosign(t, otherNote), 2
+			s.Checkpoint, s.Size = string(otherNote)+w.Cosign(t, otherNote), 3
 		}, []verify.Kind{verify.NotWitnessed, verify.Rollback}},
 		"another log": {func(a *author, s *says) {
-			note, err := signing.SignCheckpoint("other.example/auditlog", 2, [32]byte{}, a.signer)
+			note, err := signing.SignCheckpoint("other.example/auditlog", 3, [32]byte{}, a.signer)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -295,7 +299,7 @@ func TestClaimsOfWitnesses(t *testing.T) {
 			if !slices.Equal(got, c.want) {
 				t.Errorf("found %q, want %q: %+v", got, c.want, r.Findings)
 			}
-			if want := uint64(2); c.want == nil && r.WitnessedSize != want || c.want != nil && r.WitnessedSize != 0 {
+			if want := uint64(3); c.want == nil && r.WitnessedSize != want || c.want != nil && r.WitnessedSize != 0 {
 				t.Errorf("witnessed up to %d", r.WitnessedSize)
 			}
 			// That the log speaks of another history is found without witnesses, too.
@@ -326,14 +330,14 @@ func TestQuorumOfDifferentSizes(t *testing.T) {
 		note, mark := a.commit()
 		switch i {
 		case 1:
-			a.say(a.claims(note, mark, all[0].Cosign(t, note)+all[1].Cosign(t, note))) // over 3
+			a.say(a.claims(note, mark, all[0].Cosign(t, note)+all[1].Cosign(t, note))) // over 5
 		case 3:
-			a.say(a.claims(note, mark, all[2].Cosign(t, note))) // over 6
+			a.say(a.claims(note, mark, all[2].Cosign(t, note))) // over 10
 		case 4:
-			a.say(a.claims(note, mark, all[0].Cosign(t, note))) // over 8
+			a.say(a.claims(note, mark, all[0].Cosign(t, note))) // over 13
 		}
 	}
-	for quorum, want := range map[int]uint64{1: 8, 2: 6, 3: 3, 0: 3} {
+	for quorum, want := range map[int]uint64{1: 13, 2: 10, 3: 5, 0: 5} {
 		r := a.check(verify.Options{Witnesses: keysOf(all...), Quorum: quorum})
 		if r.TamperingDetected || r.WitnessedSize != want {
 			t.Errorf("a quorum of %d vouches for %d leaves, want %d: %+v", quorum, r.WitnessedSize, want, r.Findings)
@@ -346,17 +350,17 @@ func TestWitnessWithTwoKeys(t *testing.T) {
 	before, after, other := witnesstest.New(t, "w1"), witnesstest.New(t, "w1"), witnesstest.New(t, "w2")
 	a := newAuthor(t)
 	note, mark := a.commit()
-	a.say(a.claims(note, mark, before.Cosign(t, note)+other.Cosign(t, note))) // over 1
+	a.say(a.claims(note, mark, before.Cosign(t, note)+other.Cosign(t, note))) // over 2
 	note, mark = a.commit()
-	a.say(a.claims(note, mark, before.Cosign(t, note)+after.Cosign(t, note))) // over 2
+	a.say(a.claims(note, mark, before.Cosign(t, note)+after.Cosign(t, note))) // over 4
 	a.commit()
-	for quorum, want := range map[int]uint64{1: 2, 2: 1, 0: 1} {
+	for quorum, want := range map[int]uint64{1: 4, 2: 2, 0: 2} {
 		r := a.check(verify.Options{Witnesses: keysOf(before, other, after), Quorum: quorum})
 		if r.TamperingDetected || r.WitnessedSize != want || len(r.Witnesses) != 3 {
 			t.Errorf("a quorum of %d vouches for %d leaves, want %d: %+v", quorum, r.WitnessedSize, want, r.Findings)
 		}
 	}
-	if r := a.check(verify.Options{Witnesses: keysOf(before, after)}); r.TamperingDetected || r.WitnessedSize != 2 {
+	if r := a.check(verify.Options{Witnesses: keysOf(before, after)}); r.TamperingDetected || r.WitnessedSize != 4 {
 		t.Errorf("the one witness vouches for %d leaves: %+v", r.WitnessedSize, r.Findings)
 	}
 	third := witnesstest.New(t, "w3")
@@ -387,12 +391,12 @@ func TestKeptCheckpointsCarryCosignatures(t *testing.T) {
 	newer, _ := a.commit()
 	cosigned := []byte(string(note) + w.Cosign(t, note))
 	r := a.check(verify.Options{Witnesses: keysOf(w), Checkpoints: [][]byte{cosigned}})
-	if r.TamperingDetected || r.WitnessedSize != 1 {
+	if r.TamperingDetected || r.WitnessedSize != 2 {
 		t.Errorf("witnessed up to %d: %+v", r.WitnessedSize, r.Findings)
 	}
 	fsys := fstest.MapFS{forgedName: {Data: a.text, Mode: 0o600}, segment.CheckpointName: {Data: []byte(string(newer) + w.Cosign(t, newer)), Mode: 0o600}}
 	r = check(t, fsys, verify.Options{Keys: public(a.signer), Witnesses: keysOf(w), Checkpoints: [][]byte{cosigned}})
-	if r.TamperingDetected || r.WitnessedSize != 2 || len(ofKind(r, verify.NotWitnessed)) != 0 {
+	if r.TamperingDetected || r.WitnessedSize != 4 || len(ofKind(r, verify.NotWitnessed)) != 0 {
 		t.Errorf("witnessed up to %d: %+v", r.WitnessedSize, r.Findings)
 	}
 	forged := []byte(string(note) + w.Cosign(t, newer))
