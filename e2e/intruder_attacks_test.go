@@ -98,9 +98,10 @@ func attacks() (all []attack) {
 		"behind":   func(i *intruder) uint64 { return index(i, i.active()) + 1000 },
 	} {
 		both("empty files with names of segments "+place, intact, func(i *intruder) {
+			first := at(i)
 			// As many as have some of the log's own be too many.
 			for n := range uint64(mostSegments + 3 - len(i.segments())) {
-				name := segment.Name{FirstIndex: at(i) + n, Compression: segment.None}
+				name := segment.Name{FirstIndex: first + n, Compression: segment.None}
 				older(&name)
 				i.plant(name.String(), nil)
 			}

@@ -537,7 +537,7 @@ func (o *target) judge(t *testing.T, ours, other verdict, refused bool) {
 		assert.Positive(t, there[id], "%s was acknowledged", id)
 	}
 	assert.Equal(t, o.pruned, says["pruned"], "the log says that it has deleted something")
-	assert.Positive(t, says["sequence_gap"]+says["recall_failed"], "nothing is said of the gap in a stream, nor that streams are not known any more: %v", says)
+	assert.Positive(t, says["sequence_gap"]+says["damaged"], "nothing is said of the gap in a stream, nor that streams are not known any more: %v", says)
 	if o.must == refusedMeanwhile {
 		assert.True(t, refused, "records were acknowledged while this was so")
 	}

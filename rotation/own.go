@@ -72,6 +72,7 @@ const (
 	actionContradicted    = "contradicted"
 	actionIDConflict      = "id_conflict"
 	actionClockJumped     = "clock_jumped"
+	actionStateAdopted    = "state_adopted"
 )
 
 func (o own) level() event.Level {
@@ -81,7 +82,7 @@ func (o own) level() event.Level {
 	switch o.Action {
 	case actionKeyChanged:
 		return event.LevelSecurity
-	case actionRecovered, actionResumed, actionSigningDegraded, actionIDConflict, actionClockJumped:
+	case actionRecovered, actionResumed, actionSigningDegraded, actionIDConflict, actionClockJumped, actionStateAdopted:
 		return event.LevelWarning
 	case actionDamaged, actionContradicted:
 		return event.LevelCritical
