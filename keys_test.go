@@ -136,11 +136,11 @@ func TestKeysFileBoundsTheKey(t *testing.T) {
 	assert.ErrorContains(t, startError(t, c), "revoked")
 
 	// The bound is reached while the log is being written.
-	write("valid_until: 3")
+	write("valid_until: 5")
 	r := start(t, c)
 	require.NoError(t, r.ConsumeLogs(t.Context(), records("a")))
 	err = r.ConsumeLogs(t.Context(), records("b"))
-	assert.ErrorContains(t, err, "valid up to leaf 3 only")
+	assert.ErrorContains(t, err, "valid up to leaf 5 only")
 	assert.False(t, consumererror.IsPermanent(err))
 	assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError}, r.host.reported())
 	r.stop(t)
@@ -162,11 +162,11 @@ func TestKeysFileBoundsEveryKey(t *testing.T) {
 				require.NoError(t, err)
 			}
 			c.Signing.KeysFile = filepath.Join(filepath.Dir(c.Signing.KeyFile), "keys.yaml")
-			content := fmt.Sprintf("keys:\n  - file: %s\n    valid_until: 4\n", signing.PublicKeyPath(bound(c)))
+			content := fmt.Sprintf("keys:\n  - file: %s\n    valid_until: 7\n", signing.PublicKeyPath(bound(c)))
 			require.NoError(t, os.WriteFile(c.Signing.KeysFile, []byte(content), 0o600))
 			r := start(t, c)
 			require.NoError(t, r.ConsumeLogs(t.Context(), records("a")))
-			assert.ErrorContains(t, r.ConsumeLogs(t.Context(), records("b", "c")), "valid up to leaf 4 only", "the second leaf is one too many")
+			assert.ErrorContains(t, r.ConsumeLogs(t.Context(), records("b", "c")), "valid up to leaf 7 only", "the commit's leaf is one too many")
 			r.stop(t)
 			assert.Equal(t, []string{"a"}, writtenIDs(t, c))
 		})

@@ -257,7 +257,7 @@ func (p *partitions) openLog(one *partitionLog) (*rotation.Log, error) {
 	}
 	o.Follower = e.followStreams(one.telemetry)
 	receipted := e.receipts.of(e.config, name, &o, one.telemetry)
-	log, err := rotation.Open(p.ctx, o)
+	log, err := openLog(p.ctx, o)
 	if err != nil {
 		return nil, err
 	}

@@ -265,8 +265,14 @@ func (l *Log) loadKeyChanges() error {
 	if err != nil {
 		return err
 	}
-	for filed.last() != nil && !bytes.Equal(filed.last().To.SPKI(), need) {
-		filed.drop()
+	if c := filed.last(); c != nil && !bytes.Equal(c.To.SPKI(), need) {
+		// What all segments say goes before what the file says.
+		if heads, need, err = l.changesAfter(nil); err != nil {
+			return err
+		}
+		for c := filed.last(); c != nil && (!bytes.Equal(c.To.SPKI(), need) || len(heads) > 0 && c.Index >= heads[0].Index); c = filed.last() {
+			filed.drop()
+		}
 	}
 	if c := filed.last(); c != nil {
 		l.known = append(l.known, c.From, c.To)

@@ -139,7 +139,8 @@ func (l *Log) mayGo(n int, now time.Time) bool {
 		next = &after.header
 	}
 	promised := max(l.opts.Retention.MinAge, f.header.MinAge)
-	return now.Round(0).Sub(f.last.Round(0)) >= promised && !now.Before(next.Retain)
+	kept := promised == 0 || now.Round(0).Sub(f.last.Round(0)) >= promised
+	return kept && !now.Before(next.Retain)
 }
 
 // promised refuses what would need room that only a broken promise could make.

@@ -4,6 +4,7 @@
 package verify
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,8 @@ import (
 	"io"
 	"io/fs"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
@@ -46,6 +49,8 @@ type authority struct {
 	// beside it, and any of them will do.
 	keys   []*signing.PublicKey
 	header *segment.Header
+	// newer says that a newer version has written it.
+	newer bool
 	// headerLeaf is its leaf hash, context what it adds to the signatures of events; if it
 	// cannot be read, that is of a segment beside it.
 	headerLeaf merkle.Hash
@@ -148,6 +153,11 @@ func (a *authority) judgeEvent(l *checked, index uint64) (kind Kind, why string)
 		}
 	}
 	return kind, why
+}
+
+// bound reports whether the keys for whose sake the segment counts have bounds.
+func (a *authority) bound() bool {
+	return slices.ContainsFunc(a.relied, func(k boundKey) bool { return k.bounds != nil })
 }
 
 // sound reports whether the keys for whose sake the segment counts could sign its header.
@@ -330,7 +340,7 @@ func (c *checker) head(f segment.File) *authority {
 		return a
 	}
 	h, err := segment.ParseHeader(line)
-	if err != nil {
+	if a.newer = errors.Is(err, segment.ErrNewer); err != nil && !a.newer {
 		return a
 	}
 	for _, k := range h.Keys {
@@ -381,7 +391,7 @@ func (c *checker) takeKeyChanges() error {
 	}
 	defer f.Close()
 	r := segment.NewReader(io.LimitReader(f, maxKeyChanges), segment.KeyChangesName)
-	for {
+	for len(c.unfit) < maxUnfit {
 		line, err := r.Next()
 		switch {
 		case err == io.EOF, errors.Is(err, segment.ErrPartialLine):
@@ -392,19 +402,52 @@ func (c *checker) takeKeyChanges() error {
 		case err != nil:
 			return err
 		}
-		note, err := segment.ParseKeyChange(line)
-		var n signing.KeyChange
-		if err == nil {
-			n, err = signing.OpenKeyChange(note)
+		if err := c.takeKeyChange(line); err != nil {
+			c.unfit = append(c.unfit, fmt.Sprintf("line %d: %v", r.Line(), err))
 		}
-		if err != nil {
-			if len(c.unfit) < maxUnfit {
-				c.unfit = append(c.unfit, fmt.Sprintf("line %d: %v", r.Line(), err))
-			}
-			continue
-		}
-		c.filed = append(c.filed, n)
 	}
+	c.unfit = append(c.unfit, "what follows was not looked at")
+	return nil
+}
+
+// takeKeyChange takes in a line of that file. The indices rise from line to line; that is
+// looked at first, since checking signatures takes long.
+func (c *checker) takeKeyChange(line []byte) error {
+	note, err := segment.ParseKeyChange(line)
+	if err != nil {
+		return err
+	}
+	var last *signing.KeyChange
+	if n := len(c.filed); n > 0 {
+		last = &c.filed[n-1]
+		if index, ok := indexOf(note); ok && index <= last.Index {
+			return fmt.Errorf("a key change at leaf %d after one at leaf %d: they are not in their order, or one is there twice", index, last.Index)
+		}
+	}
+	n, err := signing.OpenKeyChange(note)
+	if err != nil {
+		return err
+	}
+	// Nothing that is the same in each is kept for each.
+	n.Origin = strings.Clone(n.Origin)
+	if last != nil && last.Origin == n.Origin {
+		n.Origin = last.Origin
+	}
+	if last != nil && last.To.Equal(n.From) {
+		n.From = last.To
+	}
+	c.filed = append(c.filed, n)
+	return nil
+}
+
+// indexOf returns what stands where a key change has its index.
+func indexOf(note []byte) (index uint64, ok bool) {
+	for range 3 {
+		_, note, _ = bytes.Cut(note, []byte("\n"))
+	}
+	line, _, _ := bytes.Cut(note, []byte("\n"))
+	index, err := strconv.ParseUint(string(line), 10, 64)
+	return index, err == nil
 }
 
 const (

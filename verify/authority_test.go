@@ -104,8 +104,9 @@ func TestKeyChangeMutated(t *testing.T) {
 		t.Run(string(scope), func(t *testing.T) {
 			keys := []*signing.Signer{signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)}
 			w := writeKeys(t, rotation.Options{Scope: scope, CheckpointSigner: signingtest.New(t, signing.Ed25519)}, keys...)
-			if r := w.check(t); r.TamperingDetected {
-				t.Fatalf("%+v", r.Findings)
+			want := w.check(t)
+			if want.TamperingDetected {
+				t.Fatalf("%+v", want.Findings)
 			}
 			for _, name := range append(w.names[1:2:2], segment.KeyChangesName) {
 				file := w.fsys[name]
@@ -116,7 +117,7 @@ func TestKeyChangeMutated(t *testing.T) {
 					before := file.Data[i]
 					file.Data[i] ^= 1 << (i % 7)
 					r, err := verify.Log(context.Background(), w.fsys, verify.Options{Keys: []*signing.PublicKey{keys[0].Public()}})
-					if err == nil && !r.TamperingDetected {
+					if err == nil && !r.TamperingDetected && !cutOff(r, want) {
 						t.Errorf("%s, byte %d: %q became %q, and nothing was found", name, i, before, file.Data[i])
 					}
 					file.Data[i] = before

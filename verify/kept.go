@@ -97,6 +97,9 @@ func (c *checker) takeFiled() error {
 		if k.note, err = io.ReadAll(io.LimitReader(f, maxNote)); err != nil {
 			return err
 		}
+		if len(k.note) == 0 {
+			return nil // what a power cut may leave says nothing
+		}
 	}
 	c.kept = append(c.kept, k)
 	return nil
@@ -180,6 +183,12 @@ func (c *checker) nameOf(k *keptCheckpoint) string {
 	return k.name
 }
 
+// cosigned reports whether a witness that was given has cosigned a checkpoint.
+func (c *checker) cosigned(k *keptCheckpoint) bool {
+	good, _, _ := c.vouchesIn(k.Checkpoint)
+	return len(good) > 0
+}
+
 // judgeKept says what became of the kept checkpoints, once the whole log is known;
 // first is the size of the tree before the first segment.
 func (c *checker) judgeKept(first uint64, r *Report) {
@@ -200,6 +209,8 @@ func (c *checker) judgeKept(first uint64, r *Report) {
 		case k.other.Load():
 			say(Rollback, Tampering, "covers %d leaves with another root hash: this is another history of the log", k.Size)
 		case k.same.Load():
+		case k.Size > r.TreeSize && k.file != "" && r.TreeSize > 0 && !c.cosigned(k):
+			say(Rollback, Unchecked, "covers %d leaves, but the log has only %d: its end is missing. A copy made while a collector wrote looks the same: if this is one, copy again", k.Size, r.TreeSize)
 		case k.Size > r.TreeSize:
 			say(Rollback, Tampering, "covers %d leaves, but the log has only %d: its end is missing", k.Size, r.TreeSize)
 		case k.Size < first:

@@ -26,7 +26,7 @@ func (a *authority) misfit(n *signing.KeyChange, first uint64) string {
 		return "key"
 	case n.Header != a.headerLeaf:
 		return "header"
-	case !n.Retain.Equal(h.Retain):
+	case !n.Retain.Equal(h.Retain) && !a.newer:
 		return "promise to retain leaves than its header's"
 	default:
 		return ""
@@ -48,10 +48,10 @@ func (f *follower) keyChanged(e *ownEvent) {
 }
 
 // judgeIntroduction says what is wrong with how a segment is introduced, given the one
-// right before it; nil if that is not known.
+// right before it.
 func judgeIntroduction(before, a *authority) (kind Kind, why string) {
 	switch {
-	case a.header == nil || before == nil || before.header == nil:
+	case a.header == nil || before.header == nil || a.newer || before.newer:
 		return "", ""
 	case a.change == nil:
 		if what := changed(before.header, a.header); what != "" {

@@ -154,8 +154,10 @@ type checker struct {
 	known map[known]*result
 	// perSegment bounds the findings of each severity kept for a segment.
 	perSegment int
-	// base is the index of the first leaf there is.
-	base uint64
+	// base is the index of the first leaf there is, files the number of files that have a
+	// segment's name.
+	base  uint64
+	files int
 	// log are findings about the log as a whole.
 	log findings
 
@@ -176,7 +178,7 @@ type known struct {
 // pass checks what a listing names, as far as that has not been done. The log is
 // not settled if something is missing that the listing may only have missed.
 func (c *checker) pass(ctx context.Context, l segment.Listing) (_ *Report, settled bool, _ error) {
-	c.log = findings{}
+	c.log, c.files = findings{}, len(l.Segments)
 	files, err := c.choose(ctx, l)
 	if err != nil {
 		return nil, false, err
@@ -212,7 +214,10 @@ func (c *checker) pass(ctx context.Context, l segment.Listing) (_ *Report, settl
 	if err := c.judgePruned(results); err != nil {
 		return nil, false, err
 	}
-	j := c.join(results, authorities)
+	j, err := c.join(results, authorities)
+	if err != nil {
+		return nil, false, err
+	}
 	if err := c.duplicates(ctx, results, j); err != nil {
 		return nil, false, err
 	}
