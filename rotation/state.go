@@ -344,6 +344,32 @@ func (l *Log) writeState(dir FS, s logstate.State) error {
 	return nil
 }
 
+// KnownOrigins returns the origins of the logs of which a directory holds the state. What it
+// holds else does not matter.
+func KnownOrigins(stateDirectory string) (origins []string, err error) {
+	entries, err := os.ReadDir(stateDirectory)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for states of audit logs: %w", err)
+	}
+	for _, e := range entries {
+		if !logstate.IsName(e.Name()) || !e.Type().IsRegular() {
+			continue
+		}
+		content, err := os.ReadFile(filepath.Join(stateDirectory, e.Name()))
+		if err != nil {
+			return nil, fmt.Errorf("look for states of audit logs: %w", err)
+		}
+		// One that is malformed is told of when its log is opened.
+		if s, err := logstate.Parse(content); err == nil && logstate.Name(s.Origin) == e.Name() {
+			origins = append(origins, s.Origin)
+		}
+	}
+	return origins, nil
+}
+
 // Anew is a log that may be begun anew.
 type Anew = segment.Predecessor
 

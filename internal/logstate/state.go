@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/partition"
@@ -44,6 +45,9 @@ type State struct {
 
 // Name returns the name of the file for a log.
 func Name(origin string) string { return partition.Name(origin) + suffix }
+
+// IsName reports whether a file's name is that of a state.
+func IsName(name string) bool { return strings.HasSuffix(name, suffix) }
 
 // AnewName returns the name of the file that permits to begin a log anew.
 func AnewName(origin string) string { return partition.Name(origin) + anewSuffix }
