@@ -147,6 +147,33 @@ func TestKeysFileBoundsTheKey(t *testing.T) {
 	assert.Equal(t, []string{"a"}, writtenIDs(t, c))
 }
 
+// A key that is listed for something else signs nothing.
+func TestKeysFileSaysWhatAKeyIsFor(t *testing.T) {
+	c := testConfig(t)
+	_, err := signing.CreateKeyFile(c.Signing.KeyFile, signing.ECDSAP256)
+	require.NoError(t, err)
+	c.Signing.CheckpointKeyFile = c.Signing.KeyFile + ".checkpoints"
+	_, err = signing.CreateKeyFile(c.Signing.CheckpointKeyFile, signing.Ed25519)
+	require.NoError(t, err)
+	c.Signing.KeysFile = filepath.Join(filepath.Dir(c.Signing.KeyFile), "keys.yaml")
+	for _, tt := range []struct{ events, checkpoints, refused string }{
+		{"checkpoints", "checkpoints", "signing::key_file: "},
+		{"anchor", "checkpoints", "signing::key_file: "},
+		{"events", "delegate", "signing::checkpoint_key_file: "},
+		{"events", "events", ""},
+		{"[events, delegate]", "checkpoints", ""},
+	} {
+		content := fmt.Sprintf("keys:\n  - file: %s\n    use: %s\n  - file: %s\n    use: %s\n",
+			signing.PublicKeyPath(c.Signing.KeyFile), tt.events, signing.PublicKeyPath(c.Signing.CheckpointKeyFile), tt.checkpoints)
+		require.NoError(t, os.WriteFile(c.Signing.KeysFile, []byte(content), 0o600))
+		if tt.refused != "" {
+			assert.ErrorContains(t, startError(t, c), tt.refused, "%+v", tt)
+			continue
+		}
+		start(t, c).stop(t)
+	}
+}
+
 // A commit that would go beyond the bound is refused, as is one that only the checkpoint
 // key may not sign.
 func TestKeysFileBoundsEveryKey(t *testing.T) {

@@ -28,6 +28,12 @@ type Inclusion struct {
 	// KeyChangePath is the leaf's audit path in the tree of the first of them behind the
 	// leaf, which the key signed that the log had at the leaf; nil if there is none.
 	KeyChangePath []tlog.Hash
+	// Commit is the line of the commit that the leaf is part of, without LF, and CommitIndex
+	// its leaf index. CommitPath is its audit path in the tree of that key change, or, if
+	// there is none, of the checkpoint.
+	Commit      []byte
+	CommitIndex uint64
+	CommitPath  []tlog.Hash
 	// Index is the leaf's index, Path its audit path (RFC 6962, section 2.1.1).
 	Index uint64
 	Path  []tlog.Hash
@@ -49,9 +55,9 @@ const (
 // MaxBytes is the size of the largest proof that [Parse] takes.
 const MaxBytes = maxInFile
 
-// Marshal returns the proof's text (c2sp.org/tlog-proof). Its extra data are the line
-// and, each on a line of its own, the key changes in the form of the file of that name and
-// the path to the first one behind the leaf, each ended by LF.
+// Marshal returns the proof's text (c2sp.org/tlog-proof). Its extra data are the line, the
+// log's id, the key changes in the form of the file of that name, the path to the first one
+// after the leaf, the commit line and its path, each on a line of its own, ended by LF.
 func (p *Inclusion) Marshal() []byte {
 	extra := append(bytes.Clone(p.Line), '\n')
 	extra = append(extra, logStart+p.Log.String()+logEnd...)
@@ -59,8 +65,11 @@ func (p *Inclusion) Marshal() []byte {
 		extra = append(segment.AppendKeyChange(extra, note), '\n')
 	}
 	if len(p.KeyChangePath) > 0 {
-		extra = appendKeyChangePath(extra, p.KeyChangePath)
+		extra = append(appendPath(append(extra, pathStart...), p.KeyChangePath), '\n')
 	}
+	extra = append(append(extra, p.Commit...), '\n')
+	extra = strconv.AppendUint(append(extra, commitStart...), p.CommitIndex, 10)
+	extra = append(appendPath(append(extra, commitPathStart...), p.CommitPath), '\n')
 	out := append([]byte(title), extraStart...)
 	out = base64.StdEncoding.AppendEncode(out, extra)
 	out = append(out, "\n"+indexStart...)
@@ -73,6 +82,10 @@ func (p *Inclusion) Marshal() []byte {
 	out = append(out, '\n')
 	return append(out, p.Checkpoint...)
 }
+
+// ErrNone: a text does not begin as a proof does, so that there is nothing in it that could
+// fail.
+var ErrNone = fmt.Errorf("it does not begin with %q", title)
 
 // Parse parses a proof's text. It accepts only what [Inclusion.Marshal] would write for
 // what it returns, and checks nothing but the form.
@@ -93,7 +106,7 @@ func parse(text []byte) (*Inclusion, error) {
 	}
 	rest, ok := bytes.CutPrefix(text, []byte(title))
 	if !ok {
-		return nil, fmt.Errorf("it does not begin with %q", title)
+		return nil, ErrNone
 	}
 	p := &Inclusion{}
 	extra, rest, err := takeLine(rest, extraStart)
@@ -162,37 +175,39 @@ func (p *Inclusion) takeLog(extra []byte) (rest []byte, err error) {
 	return rest, nil
 }
 
-// The line with the path to a key change.
+// The lines with the path to a key change, and the commit's.
 const (
-	pathStart = `{"key_change_path":["`
-	pathEnd   = `"]}`
-	pathComma = `","`
+	pathStart       = `{"key_change_path":["`
+	commitStart     = `{"commit_index":`
+	commitPathStart = `,"commit_path":["`
+	pathEnd         = `"]}`
+	pathComma       = `","`
 )
 
-func appendKeyChangePath(dst []byte, path []tlog.Hash) []byte {
-	dst = append(dst, pathStart...)
+// appendPath appends the hashes of a path and what ends its line.
+func appendPath(dst []byte, path []tlog.Hash) []byte {
 	for i, h := range path {
 		if i > 0 {
 			dst = append(dst, pathComma...)
 		}
 		dst = base64.StdEncoding.AppendEncode(dst, h[:])
 	}
-	return append(dst, pathEnd+"\n"...)
+	return append(dst, pathEnd...)
 }
 
-// parseKeyChangePath parses what is between start and end of such a line.
-func parseKeyChangePath(list []byte) (path []tlog.Hash, err error) {
-	for one := range bytes.SplitSeq(list, []byte(pathComma)) {
+// parsePath parses what [appendPath] appends.
+func parsePath(list []byte) (path []tlog.Hash, err error) {
+	for one := range bytes.SplitSeq(bytes.TrimSuffix(list, []byte(pathEnd)), []byte(pathComma)) {
 		h, err := tlog.ParseHash(string(one))
 		if err != nil || len(one) != hashEncoded || len(path) == maxPath {
-			return nil, errors.New("the path to a key change is malformed, or too long")
+			return nil, errors.New("a path is malformed, or too long")
 		}
 		path = append(path, h)
 	}
 	return path, nil
 }
 
-// parseExtra takes in the line, the key changes and the path to one of them.
+// parseExtra takes in what a proof has in its extra data.
 func (p *Inclusion) parseExtra(encoded []byte) error {
 	extra, err := base64.StdEncoding.Strict().AppendDecode(nil, encoded)
 	if err != nil {
@@ -206,23 +221,50 @@ func (p *Inclusion) parseExtra(encoded []byte) error {
 	if rest, err = p.takeLog(rest); err != nil {
 		return fmt.Errorf("the extra data: %w", err)
 	}
-	for len(rest) > 0 {
-		line, next, ok := bytes.Cut(rest, []byte("\n"))
-		if !ok {
-			return errors.New("the extra data is cut off")
-		}
-		if list, ok := bytes.CutPrefix(line, []byte(pathStart)); ok && len(next) == 0 {
-			if p.KeyChangePath, err = parseKeyChangePath(bytes.TrimSuffix(list, []byte(pathEnd))); err != nil {
-				return fmt.Errorf("the extra data: %w", err)
+	next := func() (line []byte) {
+		if err == nil {
+			if line, rest, ok = bytes.Cut(rest, []byte("\n")); !ok {
+				err = errors.New("the extra data is cut off")
 			}
-			return nil
 		}
-		note, err := segment.ParseKeyChange(line)
-		if err != nil {
-			return fmt.Errorf("the extra data: %w", err)
+		return line
+	}
+	line = next()
+	for ; err == nil && !bytes.HasPrefix(line, []byte(pathStart)) && segment.KindOf(line) != segment.KindCommit; line = next() {
+		var note []byte
+		if note, err = segment.ParseKeyChange(line); err == nil {
+			p.KeyChanges = append(p.KeyChanges, note)
 		}
-		p.KeyChanges = append(p.KeyChanges, note)
-		rest = next
+	}
+	if list, ok := bytes.CutPrefix(line, []byte(pathStart)); ok && err == nil {
+		if p.KeyChangePath, err = parsePath(list); err == nil {
+			line = next()
+		}
+	}
+	p.Commit = line
+	line = next()
+	if err == nil {
+		err = p.parseCommitPath(line)
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("the extra data: %w", err)
+	case len(rest) > 0:
+		return errors.New("something follows the extra data")
 	}
 	return nil
+}
+
+// parseCommitPath parses the line with the commit's index and path.
+func (p *Inclusion) parseCommitPath(line []byte) (err error) {
+	line, ok := bytes.CutPrefix(line, []byte(commitStart))
+	index, list, found := bytes.Cut(line, []byte(commitPathStart))
+	if !ok || !found {
+		return errors.New("the path of the commit is missing")
+	}
+	if p.CommitIndex, err = strconv.ParseUint(string(index), 10, 64); err != nil || p.CommitIndex > segment.MaxIndex {
+		return fmt.Errorf("bad index %.40q of the commit", index)
+	}
+	p.CommitPath, err = parsePath(list)
+	return err
 }

@@ -257,6 +257,9 @@ func (l *Log) checkFound(ctx context.Context) error {
 	l.hold(func() {
 		unsound = l.unsound
 		n := slices.IndexFunc(l.segments, func(s segmentInfo) bool { return s.facts != nil })
+		if !l.mayBeDue() {
+			return
+		}
 		if n < 0 {
 			n = len(l.segments) - 1 // the start has checked the newest
 		}
@@ -279,6 +282,25 @@ func (l *Log) checkFound(ctx context.Context) error {
 		l.observeSegments()
 	})
 	return nil
+}
+
+// mayBeDue reports whether a limit of retention may be reached, going by what names and sizes
+// claim: so a large log is not read at each start. Claims that lie can only have it read too
+// early, or have nothing deleted.
+func (l *Log) mayBeDue() bool {
+	r, total := l.opts.Retention, int64(0)
+	oldest := l.lastTime
+	for i, s := range l.segments {
+		total += s.bytes
+		if i > 0 && s.name.Created.Before(oldest) {
+			oldest = s.name.Created // when the one before was sealed
+		}
+	}
+	if l.active != nil {
+		total += l.active.size
+	}
+	return r.MaxSegments > 0 && len(l.segments) > r.MaxSegments || r.MaxTotalBytes > 0 && total > r.MaxTotalBytes ||
+		r.MaxAge > 0 && l.opts.Now().Sub(oldest) >= r.MaxAge
 }
 
 // treeBefore returns the tree that a segment follows of which there are facts, or which is

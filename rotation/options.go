@@ -117,9 +117,10 @@ type Retention struct {
 	// MinAge, in whole seconds, is how long each segment is kept whatever the limits say. It
 	// is a promise: headers bear it, and what was begun under a longer one is kept that long.
 	MinAge time.Duration
-	// MaxSegments counts all segments, the active one included.
+	// MaxSegments counts all segments, the active one included, but those that a start
+	// began.
 	MaxSegments int
-	// MaxAge is the age of a segment's newest event.
+	// MaxAge is the age of a segment's last commit.
 	MaxAge time.Duration
 	// MaxTotalBytes counts all segments as they are stored.
 	MaxTotalBytes int64

@@ -305,6 +305,7 @@ func (f *follower) mismatch(l *checked) {
 	from, to := g.firstLine, max(g.firstLine, f.line-1)
 	index := g.before.Size()
 	f.add(Finding{Kind: RootMismatch, Severity: Tampering, Line: from, LastLine: to, Index: &index, Message: f.mismatchMessage(l.checkpoint.Size, from, to)})
+	f.meetSigned(l.checkpoint)
 	if f.tree.Size() == l.checkpoint.Size {
 		f.countUnknown()
 	}
@@ -345,6 +346,7 @@ func plural(n uint64, one, many string) string {
 // its root cannot be computed before the next segment's header, but the number of
 // leaves can be compared, and it has a valid signature.
 func (f *follower) unanchored(l *checked) {
+	f.meetSigned(l.checkpoint)
 	if have, want := f.seen, l.checkpoint.Size-f.claimed; have != want || l.checkpoint.Size < f.claimed {
 		index := f.claimed
 		f.add(Finding{Kind: RootMismatch, Severity: Tampering, Line: f.group.firstLine, LastLine: f.line, Index: &index,

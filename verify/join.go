@@ -37,6 +37,7 @@ func (c *checker) join(results []*result, authorities []*authority) (*joined, er
 		for _, one := range c.judgeKeyChanges(results, &j.report) {
 			c.log.add(c.o.MaxFindings, one)
 		}
+		c.judgeSize(&j.report)
 		return j, c.judgeNothing(j, results)
 	}
 	pruned := j.listen(results)
@@ -50,7 +51,7 @@ func (c *checker) join(results []*result, authorities []*authority) (*joined, er
 		case end == nil:
 			// Its end is not known, which has been reported.
 		default:
-			j.follows(i, r, before, end)
+			j.follows(i, r, before, end, c.gone)
 		}
 		if r.end == nil {
 			if r.start != nil && r.active() {
@@ -75,6 +76,7 @@ func (c *checker) join(results []*result, authorities []*authority) (*joined, er
 	c.judgeWitnesses(j, results)
 	c.trustBegins(results, authorities, &j.report)
 	c.judgeRetention(j, results, pruned)
+	c.judgeKnown(j, results)
 	return j, c.judgeNothing(j, results)
 }
 
@@ -98,7 +100,7 @@ func (j *joined) sameLog(i int, r *result) {
 }
 
 // follows checks that a segment begins where the log ends so far.
-func (j *joined) follows(i int, r, before *result, end *point) {
+func (j *joined) follows(i int, r, before *result, end *point, gone func(*signing.PublicKey, *result) bool) {
 	one := Finding{Severity: Tampering, Index: &r.first}
 	switch {
 	case r.first > end.size:
@@ -111,15 +113,15 @@ func (j *joined) follows(i int, r, before *result, end *point) {
 		one.Kind, one.Line = RootMismatch, 1
 		one.Message = fmt.Sprintf("the header's frontier is not that of the tree at the end of %s", before.file.Name)
 	default:
-		j.goesOn(i, r, before)
+		j.goesOn(i, r, before, func(k *signing.PublicKey) bool { return gone(k, r) })
 		return
 	}
 	j.add(i, r, one)
 }
 
 // goesOn compares a segment with the one that it follows without a gap.
-func (j *joined) goesOn(i int, r, before *result) {
-	if kind, why := judgeIntroduction(before.authority, r.authority); kind != "" {
+func (j *joined) goesOn(i int, r, before *result, gone func(*signing.PublicKey) bool) {
+	if kind, why := judgeIntroduction(before.authority, r.authority, gone); kind != "" {
 		j.add(i, r, Finding{Kind: kind, Severity: Tampering, Line: 1, Index: &r.first, Message: why})
 	}
 	last, first := before.commits.last, r.commits.first

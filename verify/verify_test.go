@@ -363,15 +363,32 @@ func TestKeptCheckpoints(t *testing.T) {
 	for name, note := range map[string][]byte{
 		"larger than the log": sign("test.example/auditlog", 1000, signer),
 		"of another history":  sign("test.example/auditlog", 4, signer),
-		"of another log":      sign("other.example/auditlog", 4, signer),
-		"of another key":      sign("test.example/auditlog", 4, signingtest.New(t, signing.ECDSAP256)),
 	} {
 		if found := kinds(bad(check(t, w.fsys, options(note)))); !slices.Contains(found, verify.Rollback) {
 			t.Errorf("%s: %q", name, found)
 		}
 	}
-	if _, err := verify.Log(t.Context(), w.fsys, options([]byte("junk"))); err == nil {
-		t.Error("junk was taken for a checkpoint")
+	// What the caller has kept wrongly accuses nobody.
+	changed := bytes.Replace(notes[0], []byte("test.example"), []byte("Test.example"), 1)
+	for name, note := range map[string][]byte{
+		"of another log":                             sign("other.example/auditlog", 4, signer),
+		"of another key":                             sign("test.example/auditlog", 4, signingtest.New(t, signing.ECDSAP256)),
+		"with a capital":                             changed,
+		"of another log, larger":                     sign("other.example/auditlog", 1000, signer),
+		"with another size":                          bytes.Replace(notes[0], []byte("\n3\n"), []byte("\n5\n"), 1),
+		"with a signature of ours that does not fit": append(sign("test.example/auditlog", 9, signer)[:len("test.example/auditlog\n9\n")], notes[0][len("test.example/auditlog\n4\n"):]...),
+	} {
+		o := options(note)
+		o.CheckpointNames = []string{"kept.txt"}
+		r := check(t, w.fsys, o)
+		if found := ofKind(r, verify.CheckpointUnchecked); r.Verdict != verify.VerdictUnchecked || len(found) != 1 || !strings.Contains(found[0].Message, "kept.txt") {
+			t.Errorf("%s: %s, %+v", name, r.Verdict, r.Findings)
+		}
+	}
+	for _, junk := range []string{"junk", "\ufeff" + string(notes[0])} {
+		if _, err := verify.Log(t.Context(), w.fsys, options([]byte(junk))); err == nil || !strings.Contains(err.Error(), "kept checkpoint 1 is none") {
+			t.Errorf("%q was taken for a checkpoint: %v", junk, err)
+		}
 	}
 	// The newest commits cut off, and the checkpoint file with them.
 	cut := w.clone()

@@ -133,7 +133,7 @@ func (f *checkFlags) checkReceipts(cmd *cobra.Command, path string, all *verify.
 	if len(o.Witnesses) > 0 {
 		return errors.New("--witness: a receipt is written before a witness can have cosigned its checkpoint: check a proof, or the log, for cosignatures")
 	}
-	p, err := all.Check(o.Keys, o.Trust)
+	p, err := all.Check(o)
 	switch {
 	case errors.Is(err, verify.ErrProofFails):
 		return f.fails(cmd, err)
