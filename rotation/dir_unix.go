@@ -72,6 +72,10 @@ func takeNamedLock(root *os.Root, name string) (_ *os.File, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock a file: %w", err)
 	}
+	if err := f.Chmod(fileMode); err != nil { // whatever the umask is
+		f.Close()
+		return nil, fmt.Errorf("lock %s: %w", name, err)
+	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
