@@ -44,6 +44,11 @@ type Config struct {
 	// Directory holds the log, and nothing else, or the logs of all partitions. It is made
 	// if it does not exist.
 	Directory string `mapstructure:"directory"`
+	// StateDirectory holds a file that says how far the log has come, or one for each
+	// partition: so a Directory that was emptied, is not mounted or was rolled back is
+	// noticed at the start. It may be shared by logs of different origins. Empty is the
+	// directory of the key file.
+	StateDirectory string `mapstructure:"state_directory"`
 	// Origin names the log in its checkpoints, for the life of the directory.
 	Origin string `mapstructure:"origin"`
 	// PartitionBy is the name of a resource attribute. If it is set, each of its values has
@@ -250,6 +255,7 @@ func (c *Config) Validate() error {
 	if err := signing.ValidateOrigin(c.Origin); err != nil {
 		p.add("origin", "%w: write a name such as host.example.com/auditlog", err)
 	}
+	c.validateState(&p)
 	c.validatePartitions(&p)
 	c.validateSigning(&p)
 	if c.Sync != SyncAlways && c.Sync != SyncNever {

@@ -138,6 +138,7 @@ func (e *auditExporter) logOptions(k keys) rotation.Options {
 	c := e.config
 	return rotation.Options{
 		Directory:                c.Directory,
+		StateDirectory:           c.stateDirectory(),
 		Origin:                   c.Origin,
 		Signer:                   k.signer,
 		PreviousSigner:           k.previous,

@@ -82,6 +82,7 @@ func startMoody(t *testing.T, f OnFailure) moodyExporter {
 	c := createDefaultConfig().(*Config)
 	c.Directory = filepath.Join(t.TempDir(), "log")
 	c.Origin = "test.example/auditlog"
+	c.StateDirectory = t.TempDir()
 	c.Signing.OnFailure = f
 	c.Idempotency.MaxEvents = 0 // the same records come again
 	c.MinFreeSpaceMiB = 0

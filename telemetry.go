@@ -180,4 +180,6 @@ func (o observer) Witnessed(size uint64) {
 
 func (o observer) WitnessesFault(err error) { o.health.witnessed(err) }
 
+func (o observer) StateFault(err error) { o.health.remembered(err) }
+
 func clamp(n uint64) int64 { return int64(min(n, math.MaxInt64)) }

@@ -152,6 +152,7 @@ func (l *Log) put(g *group, reason string, start time.Time) error {
 		l.changed(c)
 	}
 	if c.begins {
+		l.keeper.due = true
 		l.observeSegments()
 	}
 	l.opts.Observer.Committed(Commit{
@@ -333,7 +334,7 @@ func (l *Log) nextHeader(c *change) segment.Header {
 		Keys:       l.headerKeys(c.signer),
 	}
 	if len(l.segments) == 0 {
-		h.Succeeds = l.opts.Succeeds
+		h.Succeeds = l.succeeds
 	}
 	h.Retain = l.retain(&h)
 	return h

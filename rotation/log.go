@@ -66,6 +66,9 @@ type Log struct {
 	known        []*signing.PublicKey // keys of key changes
 	ranges       rangesEnd            // of the file of pruned ranges; maintenance has it
 
+	keeper   keeper
+	succeeds *segment.Predecessor // what a new log is to say
+
 	maintenance maintenance
 	witnessing  witnessing
 	filed       []byte // what the checkpoint file holds; maintenance has it
@@ -235,6 +238,7 @@ func (l *Log) Close(ctx context.Context) error {
 	if l.active != nil && !l.opts.Sync {
 		errs = append(errs, l.active.file.Sync())
 	}
+	l.closeState()
 	errs = append(errs, l.writeCheckpointFile(l.checkpointToFile(true)), l.release())
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close the audit log in %s: %w", l.opts.Directory, err)
@@ -274,6 +278,10 @@ func (l *Log) release() error {
 	}
 	if l.opts.FS == nil {
 		errs = append(errs, l.dir.Close())
+	}
+	if l.keeper.lock != nil {
+		errs = append(errs, l.keeper.lock.Close())
+		l.keeper.lock = nil
 	}
 	return errors.Join(errs...)
 }

@@ -47,9 +47,10 @@ type Options struct {
 	// Partition says that the log is one of several that the writer divides its records
 	// among (segment.FeaturePartition).
 	Partition bool
-	// Succeeds is the log that a new log replaces, as its first header then says; it may be
-	// nil. A log that there is ignores it.
-	Succeeds *segment.Predecessor
+	// StateDirectory holds a file that says how far the log has come, so that a directory
+	// that was emptied or rolled back is noticed. Logs of different origins can share it.
+	// None is kept if it is empty.
+	StateDirectory string
 	// Sync makes Append wait for stable storage. Without it, an
 	// acknowledgement only says that the operating system has the data.
 	Sync bool
@@ -98,6 +99,8 @@ type Options struct {
 
 	// FS replaces the directory, for tests. Whoever gives it locks it.
 	FS FS
+	// StateFS replaces the state directory, likewise.
+	StateFS FS
 }
 
 // features are those of the segments that are written.

@@ -80,6 +80,7 @@ const (
 	actionRefusedSuppressed = "refused_suppressed"
 	actionClockJumped       = "clock_jumped"
 	actionClosed            = "closed"
+	actionStateAdopted      = "state_adopted"
 )
 
 func (o own) level() event.Level {
@@ -89,7 +90,7 @@ func (o own) level() event.Level {
 	switch o.Action {
 	case actionKeyChanged:
 		return event.LevelSecurity
-	case actionRecovered, actionResumed, actionSigningDegraded, actionIDConflict, actionClockJumped, actionRefused, actionRefusedSuppressed:
+	case actionRecovered, actionResumed, actionSigningDegraded, actionIDConflict, actionClockJumped, actionRefused, actionRefusedSuppressed, actionStateAdopted:
 		return event.LevelWarning
 	case actionDamaged, actionContradicted:
 		return event.LevelCritical

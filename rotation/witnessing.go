@@ -163,7 +163,7 @@ func (l *Log) askWitnesses(ctx context.Context, last bool) {
 		l.sayWitnessed(w.newest) // without those that let the others wait
 	}
 	if w.newest == nil || w.relevant > w.newest.size() {
-		if err := l.syncForWitnesses(); err != nil {
+		if err := l.syncNow(); err != nil {
 			l.opts.Logger.Warn("The audit log's witnesses are not asked, because the log could not be synced", zap.Error(err))
 			return
 		}
@@ -182,9 +182,9 @@ func (l *Log) askWitnesses(ctx context.Context, last bool) {
 	l.judgeWitnesses()
 }
 
-// syncForWitnesses makes durable what witnesses are about to learn of: they would take
-// a log that lost it for one that was rolled back.
-func (l *Log) syncForWitnesses() error {
+// syncNow makes durable what others are about to learn of: they would take a log that lost
+// it for one that was rolled back.
+func (l *Log) syncNow() error {
 	if l.opts.Sync || l.active == nil {
 		return nil
 	}

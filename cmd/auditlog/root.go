@@ -43,7 +43,7 @@ Exit codes: 0 all good; 1 tampering detected; 2 it could not be checked.`,
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.AddCommand(keygenCommand(), verifyCommand(), showCommand(), checkpointCommand(), rotateKeyCommand(), proveCommand(), checkCommand(), tilesCommand(), exportCommand(), replayCommand())
+	root.AddCommand(keygenCommand(), verifyCommand(), showCommand(), checkpointCommand(), rotateKeyCommand(), beginAnewCommand(), proveCommand(), checkCommand(), tilesCommand(), exportCommand(), replayCommand())
 	switch err := root.ExecuteContext(ctx); {
 	case err == nil:
 		return exitGood
