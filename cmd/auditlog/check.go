@@ -222,7 +222,7 @@ func printProven(w io.Writer, p *verify.Proven) error {
 		return err
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "OK: this event is leaf %d of the log %s\n\n%s\n", p.Index, plain(p.Origin), text)
+	fmt.Fprintf(&b, "OK: this event is leaf %d of the log %s\n\n", p.Index, value(p.Origin))
 	fmt.Fprintf(&b, "checkpoint  over %d leaves, signed by %s\n", p.TreeSize, strings.Join(p.SignedBy, ", "))
 	if p.EventSignedBy != "" {
 		fmt.Fprintf(&b, "event       signed by %s\n", p.EventSignedBy)
@@ -231,8 +231,9 @@ func printProven(w io.Writer, p *verify.Proven) error {
 		b.WriteString("caution     only keys that the log took up after the event vouch for it: who has one may have made it up. Give the key of the time, or the log's first key\n")
 	}
 	if len(p.Cosigned) > 0 {
-		fmt.Fprintf(&b, "cosigned    by %s\n", plain(strings.Join(p.Cosigned, ", ")))
+		fmt.Fprintf(&b, "cosigned    by %s\n", values(p.Cosigned))
 	}
+	b.WriteString("\n" + text) // last, so that all above is the command's own
 	_, err = io.WriteString(w, b.String())
 	return err
 }

@@ -4,9 +4,9 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -78,5 +78,5 @@ func (f *filter) match(s *event.Summary, canonical []byte) bool {
 		(len(f.categories) == 0 || slices.Contains(f.categories, string(s.Category))) &&
 		is(f.user, s.UserID) && is(f.agent, s.AgentID) && is(f.session, s.SessionID) && is(f.operation, s.Operation) &&
 		(f.success == "" || f.outcome == s.Success) &&
-		(f.text == "" || strings.Contains(string(canonical), f.text))
+		(f.text == "" || bytes.Contains(canonical, []byte(f.text)))
 }

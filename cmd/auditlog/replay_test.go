@@ -88,12 +88,18 @@ func (r *receiver) serve(t *testing.T, options ...grpc.ServerOption) (endpoint s
 // writeLog writes a log of records, with its key beside it, and returns its directory.
 func writeLog(t *testing.T, dir string, records ...plog.LogRecord) string {
 	t.Helper()
+	return writeLogOf(t, dir, 1, records...)
+}
+
+// writeLogOf is writeLog with segments of a certain size.
+func writeLogOf(t *testing.T, dir string, maxSegmentBytes int64, records ...plog.LogRecord) string {
+	t.Helper()
 	s, err := signing.CreateKeyFile(filepath.Join(dir, "key.pem"), signing.ECDSAP256)
 	if err != nil {
 		t.Fatal(err)
 	}
 	log := filepath.Join(dir, "log")
-	w, err := newWriter(log, s)
+	w, err := newWriterOf(log, s, maxSegmentBytes)
 	if err != nil {
 		t.Fatal(err)
 	}
