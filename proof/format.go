@@ -8,7 +8,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
+	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -43,6 +45,9 @@ const (
 	hashEncoded = 44
 )
 
+// ErrNoProof: a text is no proof at all, so that there is nothing in it that could fail.
+var ErrNoProof = errors.New("not a proof")
+
 // MaxBytes is the size of the largest proof that [Parse] takes.
 const MaxBytes = maxInFile
 
@@ -50,35 +55,66 @@ const MaxBytes = maxInFile
 // and, each on a line of its own, the key changes in the form of the file of that name and
 // the path to the first one behind the leaf, each ended by LF.
 func (p *Inclusion) Marshal() []byte {
-	extra := append(bytes.Clone(p.Line), '\n')
+	var b bytes.Buffer
+	if _, err := p.WriteTo(&b); err != nil {
+		panic(err) // a buffer takes everything
+	}
+	return b.Bytes()
+}
+
+// WriteTo writes what [Inclusion.Marshal] returns, with no copy of it in memory.
+func (p *Inclusion) WriteTo(w io.Writer) (int64, error) {
+	out := &countingWriter{w: w}
+	out.Write([]byte(title + extraStart))
+	extra := base64.NewEncoder(base64.StdEncoding, out)
+	extra.Write(p.Line) // out keeps the errors
+	extra.Write([]byte{'\n'})
 	for _, note := range p.KeyChanges {
-		extra = append(segment.AppendKeyChange(extra, note), '\n')
+		extra.Write(append(segment.AppendKeyChange(nil, note), '\n'))
 	}
 	if len(p.KeyChangePath) > 0 {
-		extra = appendKeyChangePath(extra, p.KeyChangePath)
+		extra.Write(appendKeyChangePath(nil, p.KeyChangePath))
 	}
-	out := append([]byte(title), extraStart...)
-	out = base64.StdEncoding.AppendEncode(out, extra)
-	out = append(out, "\n"+indexStart...)
-	out = strconv.AppendUint(out, p.Index, 10)
-	out = append(out, '\n')
+	extra.Close()
+	text := append([]byte("\n"+indexStart), strconv.FormatUint(p.Index, 10)...)
+	text = append(text, '\n')
 	for _, h := range p.Path {
-		out = base64.StdEncoding.AppendEncode(out, h[:])
-		out = append(out, '\n')
+		text = base64.StdEncoding.AppendEncode(text, h[:])
+		text = append(text, '\n')
 	}
-	out = append(out, '\n')
-	return append(out, p.Checkpoint...)
+	out.Write(append(text, '\n'))
+	out.Write(p.Checkpoint)
+	return out.n, out.err
+}
+
+// countingWriter counts what has been written, up to the first error, which it keeps.
+type countingWriter struct {
+	w   io.Writer
+	n   int64
+	err error
+}
+
+func (c *countingWriter) Write(p []byte) (int, error) {
+	if c.err != nil {
+		return 0, c.err
+	}
+	n, err := c.w.Write(p)
+	c.n, c.err = c.n+int64(n), err
+	return n, err
 }
 
 // Parse parses a proof's text. It accepts only what [Inclusion.Marshal] would write for
 // what it returns, and checks nothing but the form.
 func Parse(text []byte) (*Inclusion, error) {
 	p, err := parse(text)
+	if errors.Is(err, ErrNoProof) {
+		return nil, err
+	}
 	if err == nil && !bytes.Equal(p.Marshal(), text) {
 		err = errors.New("it is not in the one form that it can have")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("not a proof of a log event: %w", err)
+		return nil, fmt.Errorf("malformed proof: %w", err)
 	}
 	return p, nil
 }
@@ -89,7 +125,7 @@ func parse(text []byte) (*Inclusion, error) {
 	}
 	rest, ok := bytes.CutPrefix(text, []byte(title))
 	if !ok {
-		return nil, fmt.Errorf("it does not begin with %q", title)
+		return nil, fmt.Errorf("%w: it does not begin with the line %q", ErrNoProof, strings.TrimSuffix(title, "\n"))
 	}
 	p := &Inclusion{}
 	extra, rest, err := takeLine(rest, extraStart)

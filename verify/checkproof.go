@@ -60,7 +60,7 @@ type Proven struct {
 }
 
 // ErrProofFails: a proof does not show what it claims. Other errors than that and
-// [ErrWrongKey] say that it could not be checked.
+// [ErrWrongKey], such as [proof.ErrNoProof], say that it could not be checked.
 var ErrProofFails = errors.New("the proof fails")
 
 // CheckProof checks the text of a proof (c2sp.org/tlog-proof) that [Prove] has made:
@@ -76,6 +76,9 @@ func CheckProof(text []byte, o ProofOptions) (*Proven, error) {
 		return nil, fmt.Errorf("check a proof: %w", err)
 	}
 	p, err := proof.Parse(text)
+	if errors.Is(err, proof.ErrNoProof) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrProofFails, err)
 	}
@@ -319,9 +322,11 @@ func cosigned(checkpoint signing.Checkpoint, o ProofOptions) (names []string, er
 
 // OpenCheckpoint checks the signature of a checkpoint of the log in the root of fsys
 // with the trusted keys, and those that the log's key changes lead to. With no keys it
-// parses the checkpoint only. The error wraps [ErrWrongKey] if none of the keys has
-// signed it.
-func OpenCheckpoint(fsys fs.FS, text []byte, keys []*signing.PublicKey) (signing.Checkpoint, error) {
+// parses the checkpoint only. bounded are more trusted keys, with what bounds them; when the
+// checkpoint was signed is not known, so that a key that was revoked at a time does not
+// count. The error wraps [ErrWrongKey] if none of the keys has signed it.
+func OpenCheckpoint(fsys fs.FS, text []byte, keys []*signing.PublicKey, bounded trust.Keys) (signing.Checkpoint, error) {
+	keys = trustedKeys(keys, bounded)
 	c, err := signing.ParseCheckpoint(text)
 	if err != nil || len(keys) == 0 {
 		return c, err
@@ -330,13 +335,22 @@ func OpenCheckpoint(fsys fs.FS, text []byte, keys []*signing.PublicKey) (signing
 	if err != nil {
 		return c, err
 	}
-	chain, err := followKeys(notes, c, keys, func(*signing.KeyChange) string { return "" })
+	chain, err := followKeys(notes, c, keys, func(n *signing.KeyChange) string {
+		_, why := objection(bounded.Find(n.From), n.Index, time.Time{})
+		return why
+	})
 	if err != nil {
 		return c, err
 	}
-	c, _, err = signing.OpenCheckpoint(text, c.Origin, chain.trusted)
+	c, signedBy, err := signing.OpenCheckpoint(text, c.Origin, chain.trusted)
 	if errors.Is(err, signing.ErrNoTrustedSignature) {
-		return c, fmt.Errorf("%w: the %w", ErrWrongKey, err)
+		return c, fmt.Errorf("%w: the %w%s", ErrWrongKey, err, chain.refused)
+	}
+	if err == nil {
+		last := max(c.Size, 1) - 1
+		if _, why := permitted(bounded, signedBy, last, last, time.Time{}); why != nil {
+			err = fmt.Errorf("%w: the checkpoint over %d leaves: %w", ErrWrongKey, c.Size, why)
+		}
 	}
 	return c, err
 }

@@ -98,7 +98,7 @@ func (h *handout) sayWhatIsGone(cmd *cobra.Command, dir string, fsys fs.FS) erro
 // verify verifies the log, if keys are given, against the checkpoint that the handing
 // out ends with.
 func (h *handout) verify(cmd *cobra.Command, dir string, fsys fs.FS, note []byte) error {
-	if len(h.keys) == 0 && h.trust == "" {
+	if !h.given() {
 		fmt.Fprintf(cmd.ErrOrStderr(), "auditlog: %s is not verified: give --key or --trust to verify it first\n", plain(dir))
 		return nil
 	}

@@ -30,7 +30,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(leakChecked{m}, map[string]func(){"auditlog": main})
+	testscript.Main(leakChecked{m}, map[string]func(){"auditlog": main, "auditlog-peak": peak})
 }
 
 // leakChecked fails a run that leaves goroutines behind.

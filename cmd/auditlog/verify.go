@@ -49,6 +49,9 @@ func (f *trustFlags) addFlags(cmd *cobra.Command) {
 	flags.StringVar(&f.trust, "trust", "", "`FILE` of trusted keys with what bounds them, and revocations (YAML, see docs/trust.md)")
 }
 
+// given says whether anybody is trusted.
+func (f *trustFlags) given() bool { return len(f.keys) > 0 || f.trust != "" }
+
 // load reads the files into the options.
 func (f *trustFlags) load(o *verify.Options) (err error) {
 	o.Keys, o.Trust, err = f.read()
@@ -56,25 +59,13 @@ func (f *trustFlags) load(o *verify.Options) (err error) {
 }
 
 func (f *trustFlags) read() (keys []*signing.PublicKey, bounded trust.Keys, err error) {
-	if keys, err = loadKeys(f.keys); err != nil || f.trust == "" {
+	if keys, err = loadKeys("--key", f.keys); err != nil || f.trust == "" {
 		return keys, nil, err
 	}
-	if bounded, err = trust.Load(f.trust); err != nil {
-		return nil, nil, fmt.Errorf("--trust: %w", err)
+	if bounded, err = loadTrust(f.trust); err != nil {
+		return nil, nil, fmt.Errorf("--trust %s: %w", f.trust, err)
 	}
 	return keys, bounded, nil
-}
-
-// loadKeys reads the public keys given with --key.
-func loadKeys(paths []string) (keys []*signing.PublicKey, err error) {
-	for _, path := range paths {
-		key, err := signing.LoadPublicKey(path)
-		if err != nil {
-			return nil, fmt.Errorf("--key: %w", err)
-		}
-		keys = append(keys, key)
-	}
-	return keys, nil
 }
 
 func verifyCommand() *cobra.Command {
@@ -139,16 +130,13 @@ func (f *verifyFlags) run(cmd *cobra.Command, dir string) error {
 		o.CheckpointNames = f.checkpoints // of which there may be many
 	}
 	for _, path := range f.checkpoints {
-		note, err := os.ReadFile(path)
+		note, err := loadCheckpoint(path)
 		if err != nil {
-			return fmt.Errorf("--checkpoint: %w", err)
-		}
-		if _, err := signing.ParseCheckpoint(note); err != nil {
 			return fmt.Errorf("--checkpoint %s: %w", path, err)
 		}
 		o.Checkpoints = append(o.Checkpoints, note)
 	}
-	if o.Receipts, err = loadReceipts("--receipts", f.receipts); err != nil {
+	if o.Receipts, err = loadReceipts("--receipts", f.receipts, cmd.ErrOrStderr()); err != nil {
 		return err
 	}
 	if o.Witnesses, err = loadWitnesses(f.witnesses); err != nil {
@@ -191,13 +179,10 @@ func (f *verifyFlags) run(cmd *cobra.Command, dir string) error {
 	default:
 		err = printReport(cmd.OutOrStdout(), dir, f.checkpoints, report)
 	}
-	if err != nil {
-		return err
-	}
 	if report.TamperingDetected {
-		return errTampering
+		err = errors.Join(err, errTampering)
 	}
-	return nil
+	return err
 }
 
 // heapBytes is what verifying is to do with: garbage is collected more often when
