@@ -206,8 +206,12 @@ func (x *export) load(tree *proof.Tree, to signing.Checkpoint) (from signing.Che
 		}
 		return from, err
 	}
-	if x.edge, err = loadEdge(from.Size, x.out.read); err != nil {
-		return from, fmt.Errorf("what was exported before: %w", err)
+	x.edge, err = loadEdge(from.Size, x.out.read)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return from, fmt.Errorf("%w: a tile is gone: %s", ErrChanged, err)
+	case err != nil:
+		return from, fmt.Errorf("read what was exported before: %w", err)
 	}
 	exported, err := x.edge.frontier()
 	if err != nil {

@@ -90,7 +90,7 @@ func (f *checkFlags) run(cmd *cobra.Command, path string) (err error) {
 	if first, err := in.Peek(1); err == nil && first[0] == '{' {
 		all := &verify.ReceiptSet{}
 		if err := readReceipts(all, path, in); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+			return err
 		}
 		return f.checkReceipts(cmd, path, all, o)
 	}

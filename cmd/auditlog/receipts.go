@@ -40,9 +40,9 @@ func loadReceipts(what string, paths []string, warn io.Writer) (*verify.ReceiptS
 			err := loadReceiptFile(all, file)
 			switch {
 			case errors.Is(err, errTorn) && inDirectory:
-				fmt.Fprintf(warn, "auditlog: %s %s: %s: that receipt is not checked\n", what, plain(file), err)
+				fmt.Fprintf(warn, "auditlog: %s %s: that receipt is not checked\n", what, plain(err.Error()))
 			case err != nil:
-				return nil, fmt.Errorf("%s %s: %w", what, file, err)
+				return nil, fmt.Errorf("%s %w", what, err)
 			}
 		}
 		if read == 0 {
@@ -52,10 +52,11 @@ func loadReceipts(what string, paths []string, warn io.Writer) (*verify.ReceiptS
 	return all, nil
 }
 
+// loadReceiptFile takes in the receipts of a file. Its errors begin with the path.
 func loadReceiptFile(all *verify.ReceiptSet, path string) (err error) {
 	in, err := openInput(nil, path)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	defer func() { err = errors.Join(err, in.close()) }()
 	return readReceipts(all, path, in)
@@ -64,7 +65,7 @@ func loadReceiptFile(all *verify.ReceiptSet, path string) (err error) {
 // errTorn says that a file of receipts ends within one.
 var errTorn = errors.New("its last line is cut off: copy the file again, whole")
 
-// readReceipts takes in the receipts of a file. The error wraps errTorn if the last one is
+// readReceipts takes in the receipts of a file of that name. The error wraps errTorn if the last one is
 // not whole.
 func readReceipts(all *verify.ReceiptSet, name string, in io.Reader) error {
 	var last lastLine
@@ -75,7 +76,7 @@ func readReceipts(all *verify.ReceiptSet, name string, in io.Reader) error {
 		return nil
 	}
 	if _, err := receipt.Parse(bytes.TrimSpace(last.line)); err != nil && len(bytes.TrimSpace(last.line)) > 0 {
-		return errTorn
+		return fmt.Errorf("%s: %w", name, errTorn)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ package replay
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -185,20 +186,29 @@ func (s *Sender) reject(first, last uint64, number int64, message string) {
 // only those stay behind that the receiver rejects; why is the batch's error.
 func (s *Sender) oneByOne(ctx context.Context, why error) error {
 	if s.n == 1 {
-		s.reject(s.first, s.last, 1, status.Convert(why).Message())
+		s.reject(s.first, s.last, 1, answerOf(why))
 		return nil
 	}
 	for i, one := range split(s.logs) {
 		leaf := s.leaves[i]
 		switch err := s.send(ctx, one, leaf, leaf, 1); {
 		case err != nil && forGood(err):
-			s.reject(leaf, leaf, 1, status.Convert(err).Message())
+			s.reject(leaf, leaf, 1, answerOf(err))
 		case err != nil:
 			return err
 		}
 		s.newest = leaf
 	}
 	return nil
+}
+
+// answerOf is what the receiver itself has said.
+func answerOf(err error) string {
+	var answer interface{ GRPCStatus() *status.Status }
+	if errors.As(err, &answer) {
+		return answer.GRPCStatus().Message()
+	}
+	return err.Error()
 }
 
 // split returns each record by itself, in their order.
