@@ -118,7 +118,7 @@ func (c *call) encode(ctx context.Context) error {
 // and finished once taken, so those before a failed one are all known.
 func (c *call) work(ctx context.Context) {
 	w := c.exporter.workers.Get().(*worker)
-	w.signWith(c.signer)
+	w.signWith(c.log, c.signer)
 	defer func() {
 		w.record = plog.LogRecord{} // a pooled worker keeps no request alive
 		c.exporter.workers.Put(w)

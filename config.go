@@ -106,6 +106,9 @@ type SigningConfig struct {
 	// CheckpointKeyFile is a private key that signs every checkpoint beside KeyFile, for
 	// witnesses, which take Ed25519 keys only. Made (Ed25519) like KeyFile.
 	CheckpointKeyFile string `mapstructure:"checkpoint_key_file"`
+	// PreviousCheckpointKeyFile is the private key that was CheckpointKeyFile before: it
+	// signs the note with which it leaves the log. Needed for the first start without it only.
+	PreviousCheckpointKeyFile string `mapstructure:"previous_checkpoint_key_file"`
 	// RotateKey says when the key is replaced by a fresh one, in KeyFile, and destroyed:
 	// never, or with each segment.
 	RotateKey RotateKey `mapstructure:"rotate_key"`
@@ -165,6 +168,11 @@ type RotationConfig struct {
 // RetentionConfig says when sealed segments are deleted. A limit of 0 keeps them for
 // ever. The log records a deletion before it happens.
 type RetentionConfig struct {
+	// MinAge is how long everything is kept after its commit, whatever the limits say. It is
+	// a promise that the log bears, so a later configuration cannot shorten it for what was
+	// written under it. If the limits would have to break it, calls are refused. 0 promises
+	// nothing.
+	MinAge time.Duration `mapstructure:"min_age"`
 	// MaxSegments is how many segments are kept, the active one included.
 	MaxSegments int `mapstructure:"max_segments"`
 	// MaxAge is how long a segment is kept after its newest event.
@@ -298,6 +306,13 @@ func (c *Config) validateSigning(p *problems) {
 	case absolute(checkpoint) == absolute(c.Signing.KeyFile):
 		p.add("signing::checkpoint_key_file", "it is signing::key_file itself: name a file for another key, or nothing")
 	}
+	switch previous := c.Signing.PreviousCheckpointKeyFile; {
+	case previous == "":
+	case c.Directory != "" && within(previous, c.Directory):
+		p.add("signing::previous_checkpoint_key_file", "%s lies in the log's directory, %s: put the key elsewhere", previous, c.Directory)
+	case c.Signing.CheckpointKeyFile != "" && absolute(previous) == absolute(c.Signing.CheckpointKeyFile):
+		p.add("signing::previous_checkpoint_key_file", "it is signing::checkpoint_key_file itself: name the key that signed checkpoints before, or nothing")
+	}
 	if r := c.Signing.RotateKey; r != RotateKeyNever && r != RotateKeySegment {
 		p.add("signing::rotate_key", "unknown word %q: write %s or %s", r, RotateKeyNever, RotateKeySegment)
 	}
@@ -319,12 +334,22 @@ func (c *Config) validateSegments(p *problems) {
 		p.add("retention::max_segments", "%d is negative: write a number of segments, or 0 to keep all", n)
 	}
 	p.duration("retention::max_age", c.Retention.MaxAge, "to keep all")
+	p.duration("retention::min_age", c.Retention.MinAge, "to promise nothing")
+	switch least, most := c.Retention.MinAge, c.Retention.MaxAge; {
+	case least > segment.MaxMinAge:
+		p.add("retention::min_age", "%s is more than %s: write a shorter time", least, segment.MaxMinAge)
+	case least%time.Second != 0:
+		p.add("retention::min_age", "%s is not in whole seconds: write %s", least, least.Round(time.Second))
+	case most > 0 && most < least:
+		p.add("retention::max_age", "%s is less than retention::min_age, %s, for which everything is kept: raise the one or lower the other", most, least)
+	}
 	total := c.Retention.MaxTotalSizeMiB
 	p.mebibytes("retention::max_total_size_mib", total, "to keep all")
 	if total > 0 && total < c.Rotation.MaxSizeMiB {
 		p.add("retention::max_total_size_mib", "%d is less than a single segment may take (rotation::max_size_mib is %d): raise the one or lower the other", total, c.Rotation.MaxSizeMiB)
 	}
-	if (c.Retention != RetentionConfig{}) && c.Rotation.MaxSizeMiB == 0 && c.Rotation.MaxAge == 0 {
+	limited := c.Retention.MaxSegments > 0 || c.Retention.MaxAge > 0 || total > 0
+	if limited && c.Rotation.MaxSizeMiB == 0 && c.Rotation.MaxAge == 0 {
 		p.add("retention", "only sealed segments are ever deleted, and without a limit none is sealed: set rotation::max_size_mib or rotation::max_age")
 	}
 }

@@ -27,6 +27,9 @@ type keys struct {
 	previous *signing.Signer
 	// checkpoint signs checkpoints, too; nil if there is no such key.
 	checkpoint *signing.Signer
+	// previousCheckpoint is the key that did so before; nil if there is none or it is not
+	// needed.
+	previousCheckpoint *signing.Signer
 	// segment gives each segment a key, nil if the key stays.
 	segment rotation.SegmentKeys
 	// permit says whether a key may be used; nil permits all.
@@ -72,19 +75,35 @@ func openKeys(c *Config, logger *zap.Logger) (k keys, err error) {
 	if err := k.loadCheckpointKey(c, exists, logger); err != nil {
 		return k, fmt.Errorf("signing::checkpoint_key_file: %w", err)
 	}
-	if path := c.Signing.PreviousKeyFile; path != "" && exists {
-		// It may be gone once the log has gone over to the new key.
-		if k.previous, err = signing.LoadKeyFile(absolute(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return k, fmt.Errorf("signing::previous_key_file: %w", err)
-		}
+	if !exists {
+		return k, nil
+	}
+	if k.previous, err = loadPrevious(c.Signing.PreviousKeyFile); err != nil {
+		return k, fmt.Errorf("signing::previous_key_file: %w", err)
+	}
+	if k.previousCheckpoint, err = loadPrevious(c.Signing.PreviousCheckpointKeyFile); err != nil {
+		return k, fmt.Errorf("signing::previous_checkpoint_key_file: %w", err)
 	}
 	return k, nil
+}
+
+// loadPrevious loads a key that the log was signed with before. It may be gone once the log
+// has gone over to another.
+func loadPrevious(path string) (*signing.Signer, error) {
+	if path == "" {
+		return nil, nil
+	}
+	s, err := signing.LoadKeyFile(absolute(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return s, err
 }
 
 // keysApart refuses key files in the log's directory. Validate goes by names; here
 // links are followed.
 func keysApart(c *Config) error {
-	for name, path := range map[string]string{"key_file": c.Signing.KeyFile, "previous_key_file": c.Signing.PreviousKeyFile, "checkpoint_key_file": c.Signing.CheckpointKeyFile} {
+	for name, path := range map[string]string{"key_file": c.Signing.KeyFile, "previous_key_file": c.Signing.PreviousKeyFile, "checkpoint_key_file": c.Signing.CheckpointKeyFile, "previous_checkpoint_key_file": c.Signing.PreviousCheckpointKeyFile} {
 		if path == "" {
 			continue
 		}

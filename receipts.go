@@ -49,6 +49,7 @@ func (c *Config) validateReceipts(p *problems) {
 	}
 	for key, file := range map[string]string{
 		"signing::key_file": c.Signing.KeyFile, "signing::previous_key_file": c.Signing.PreviousKeyFile, "signing::checkpoint_key_file": c.Signing.CheckpointKeyFile,
+		"signing::previous_checkpoint_key_file": c.Signing.PreviousCheckpointKeyFile,
 	} {
 		if file != "" && within(file, r.Directory) {
 			p.add(key, "%s lies in the directory of the receipts, %s, which are handed out: put the key elsewhere", file, r.Directory)

@@ -25,7 +25,7 @@ type worker struct {
 	unsigned bool                // whether it went without its signature
 	content  idempotency.Content // of that event, if its id is the record's own
 	encode   rotation.Encode
-	sign     func(msg []byte) ([]byte, error) // nil if events are not signed
+	sign     func(canonical []byte) ([]byte, error) // nil if events are not signed
 	keyID    string
 
 	checker   *ingress.Checker // nil if no proofs are checked
@@ -51,10 +51,10 @@ func newWorker(e *auditExporter) *worker {
 	return w
 }
 
-// signWith sets the key for the events to come.
-func (w *worker) signWith(s *signing.Signer) {
+// signWith sets the log and the key for the events to come.
+func (w *worker) signWith(log *rotation.Log, s *signing.Signer) {
 	if w.exporter.signsEvents() {
-		w.sign, w.keyID = s.Sign, s.Public().ID()
+		w.sign, w.keyID = log.Sign(s), s.Public().ID()
 	}
 }
 

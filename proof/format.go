@@ -15,12 +15,15 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
 // Inclusion is the proof that a line is a leaf of a log.
 type Inclusion struct {
 	// Line is the leaf, without LF.
 	Line []byte
+	// Log is the id of the log, which the signature of an event covers.
+	Log signing.LogID
 	// KeyChanges are the signed notes that lead from the log's first key to the one
 	// that signed the checkpoint, the oldest first.
 	KeyChanges [][]byte
@@ -69,6 +72,7 @@ func (p *Inclusion) WriteTo(w io.Writer) (int64, error) {
 	extra := base64.NewEncoder(base64.StdEncoding, out)
 	extra.Write(p.Line) // out keeps the errors
 	extra.Write([]byte{'\n'})
+	extra.Write([]byte(logStart + p.Log.String() + logEnd))
 	for _, note := range p.KeyChanges {
 		extra.Write(append(segment.AppendKeyChange(nil, note), '\n'))
 	}
@@ -173,6 +177,27 @@ func takeLine(text []byte, start string) (line, rest []byte, err error) {
 	return line, rest, nil
 }
 
+// The line with the log's id.
+const (
+	logStart = `{"log":"`
+	logEnd   = `"}` + "\n"
+)
+
+// takeLog cuts the line with the log's id off.
+func (p *Inclusion) takeLog(extra []byte) (rest []byte, err error) {
+	encoded, ok := bytes.CutPrefix(extra, []byte(logStart))
+	encoded, rest, ended := bytes.Cut(encoded, []byte(logEnd))
+	if !ok || !ended || len(encoded) != hashEncoded {
+		return nil, errors.New("the id of the log is missing or malformed")
+	}
+	id, err := base64.StdEncoding.Strict().DecodeString(string(encoded))
+	if err != nil || len(id) != len(p.Log) {
+		return nil, errors.New("the id of the log is malformed")
+	}
+	p.Log = signing.LogID(id)
+	return rest, nil
+}
+
 // The line with the path to a key change.
 const (
 	pathStart = `{"key_change_path":["`
@@ -214,6 +239,9 @@ func (p *Inclusion) parseExtra(encoded []byte) error {
 		return errors.New("the extra data does not begin with a line of a log")
 	}
 	p.Line = line
+	if rest, err = p.takeLog(rest); err != nil {
+		return fmt.Errorf("the extra data: %w", err)
+	}
 	for len(rest) > 0 {
 		line, next, ok := bytes.Cut(rest, []byte("\n"))
 		if !ok {

@@ -13,11 +13,13 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/proof"
+	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
 func example() *proof.Inclusion {
 	return &proof.Inclusion{
 		Line:       []byte(`{"event":{}}`),
+		Log:        signing.LogID{7},
 		KeyChanges: [][]byte{[]byte("a key change\n\n\u2014 x y\n")},
 		Index:      7,
 		Path:       []tlog.Hash{{1}, {2}, {3}},
@@ -27,7 +29,7 @@ func example() *proof.Inclusion {
 
 func TestProofText(t *testing.T) {
 	const want = `c2sp.org/tlog-proof@v1
-extra eyJldmVudCI6e319Cnsia2V5X2NoYW5nZSI6ImEga2V5IGNoYW5nZVxuXG7igJQgeCB5XG4ifQo=
+extra eyJldmVudCI6e319CnsibG9nIjoiQndBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQT0ifQp7ImtleV9jaGFuZ2UiOiJhIGtleSBjaGFuZ2Vcblxu4oCUIHggeVxuIn0K
 index 7
 AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
 AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
@@ -66,6 +68,9 @@ func extra(lines ...string) string {
 	return good[:strings.Index(good, "extra ")] + "extra " + data + good[strings.Index(good, "\nindex"):]
 }
 
+// logLine is the line with the id of the example's log.
+const logLine = `{"log":"BwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}`
+
 func keyChangePath(hashes string) string { return `{"key_change_path":["` + hashes + `"]}` }
 
 func TestProofTextRefused(t *testing.T) {
@@ -77,7 +82,7 @@ func TestProofTextRefused(t *testing.T) {
 		"no extra":              strings.Replace(good, "extra ", "extra: ", 1),
 		"extra not base64":      strings.Replace(good, "extra ", "extra !", 1),
 		"extra without a line":  strings.Replace(good, good[strings.Index(good, "extra "):strings.Index(good, "index")], "extra \n", 1),
-		"extra of junk":         strings.Replace(good, "Cnsia2V5", "CnsiA2V5", 1),
+		"extra of junk":         extra(`{"event":{}}`, logLine, "junk"),
 		"leading zero":          strings.Replace(good, "index 7", "index 07", 1),
 		"negative index":        strings.Replace(good, "index 7", "index -7", 1),
 		"huge index":            strings.Replace(good, "index 7", "index 9007199254740992", 1),
@@ -88,14 +93,18 @@ func TestProofTextRefused(t *testing.T) {
 		"carriage returns":      strings.ReplaceAll(good, "\n", "\r\n"),
 		"something before":      "\n" + good,
 		"checkpoint of a MiB":   good + strings.Repeat("x", 1<<20),
-		"a path not at the end": extra(`{"event":{}}`, keyChangePath("BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), `{"key_change":"x"}`),
-		"two paths":             extra(`{"event":{}}`, keyChangePath("BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), keyChangePath("BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")),
-		"a path of nothing":     extra(`{"event":{}}`, `{"key_change_path":[]}`),
-		"a path of no hash":     extra(`{"event":{}}`, keyChangePath("")),
-		"a path with a space":   extra(`{"event":{}}`, `{"key_change_path": ["BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]}`),
-		"a path cut off":        extra(`{"event":{}}`, `{"key_change_path":["BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=`),
-		"stray bits in a path":  extra(`{"event":{}}`, keyChangePath("BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB=")),
-		"a path of 64 hashes":   extra(`{"event":{}}`, keyChangePath(strings.TrimSuffix(strings.Repeat(`BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","`, 64), `","`))),
+		"no log id":             extra(`{"event":{}}`),
+		"a log id cut off":      extra(`{"event":{}}`, `{"log":"BwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=`),
+		"a short log id":        extra(`{"event":{}}`, `{"log":"BwAA"}`),
+		"stray bits in it":      extra(`{"event":{}}`, `{"log":"BwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB="}`),
+		"a path not at the end": extra(`{"event":{}}`, logLine, keyChangePath("BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), `{"key_change":"x"}`),
+		"two paths":             extra(`{"event":{}}`, logLine, keyChangePath("BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), keyChangePath("BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")),
+		"a path of nothing":     extra(`{"event":{}}`, logLine, `{"key_change_path":[]}`),
+		"a path of no hash":     extra(`{"event":{}}`, logLine, keyChangePath("")),
+		"a path with a space":   extra(`{"event":{}}`, logLine, `{"key_change_path": ["BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]}`),
+		"a path cut off":        extra(`{"event":{}}`, logLine, `{"key_change_path":["BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=`),
+		"stray bits in a path":  extra(`{"event":{}}`, logLine, keyChangePath("BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB=")),
+		"a path of 64 hashes":   extra(`{"event":{}}`, logLine, keyChangePath(strings.TrimSuffix(strings.Repeat(`BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","`, 64), `","`))),
 	} {
 		if p, err := proof.Parse([]byte(bad)); err == nil {
 			t.Errorf("%s: parsed %+v", name, p)

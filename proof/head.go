@@ -18,6 +18,7 @@ import (
 
 // head is what the first lines of a segment tell of the tree.
 type head struct {
+	log      signing.LogID
 	frontier subtrees // of all leaves before it
 	before   subtrees // of the segment before it; without hashes if it does not say
 }
@@ -47,9 +48,6 @@ func saidOn(line []byte) *said {
 	return s
 }
 
-// headLines bounds the lines in which a segment is expected to speak of the one before.
-const headLines = 4
-
 // head returns the head of the i-th segment.
 func (t *Tree) head(i int) (*head, error) {
 	s := t.spans[i]
@@ -63,7 +61,7 @@ func (t *Tree) head(i int) (*head, error) {
 	defer r.Close()
 	t.stats.Heads++
 	h := &head{}
-	for range headLines {
+	for range segment.HeadLines {
 		line, err := r.Next()
 		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
 			break
@@ -89,10 +87,10 @@ func (h *head) take(number int, line []byte, s span) error {
 		if header.FirstIndex != s.begin {
 			return fmt.Errorf("%w: the header of %s says that it begins at leaf %d", ErrDamaged, s.file.Name, header.FirstIndex)
 		}
-		h.frontier = subtrees{0, header.FirstIndex, header.Frontier}
+		h.log, h.frontier = header.Log, subtrees{0, header.FirstIndex, header.Frontier}
 		return nil
 	}
-	if number > headLines || segment.KindOf(line) != segment.KindEvent || !bytes.Contains(line, []byte(`"action":"rotated"`)) {
+	if number > segment.HeadLines || segment.KindOf(line) != segment.KindEvent || !bytes.Contains(line, []byte(`"action":"rotated"`)) {
 		return nil
 	}
 	says := saidOn(line)
@@ -193,7 +191,7 @@ func (t *Tree) readNewest(s *span) error {
 			continue
 		}
 		refuted = false
-		t.note, t.size = bytes.Clone(note), c.Size
+		t.note, t.size, t.log = bytes.Clone(note), c.Size, h.log
 		t.newest = newest{subtrees{s.begin, c.Size, mark.Range(&tree)}, cosigned}
 	}
 	t.refuted = t.refuted || refuted

@@ -15,6 +15,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
 var (
@@ -35,6 +36,7 @@ type Tree struct {
 	spans []span
 	note  []byte
 	size  uint64
+	log   signing.LogID
 	// behind is the number of leaves behind that checkpoint, and refuted says that there
 	// is one among them that does not fit.
 	behind  uint64
@@ -107,6 +109,9 @@ func Open(ctx context.Context, fsys fs.FS) (*Tree, error) {
 
 // Checkpoint returns the newest checkpoint, whose signature has not been checked.
 func (t *Tree) Checkpoint() []byte { return t.note }
+
+// Log returns the log's id, as the newest header says.
+func (t *Tree) Log() signing.LogID { return t.log }
 
 // Size returns the number of leaves under it.
 func (t *Tree) Size() uint64 { return t.size }

@@ -21,17 +21,7 @@ type activeSegment struct {
 	size   int64 // bytes that are durable and end with a checkpoint
 	events int   // of others than the log itself
 	times  timeRange
-	scope  segment.Scope
-	keyIDs []string // as its header names them
 	opened time.Time
-}
-
-// keyIDs returns the ids of the keys that a header names.
-func keyIDs(keys []segment.Key) (ids []string) {
-	for _, k := range keys {
-		ids = append(ids, k.ID)
-	}
-	return ids
 }
 
 // segmentInfo is what the writer knows of a segment without reading it.
@@ -195,8 +185,9 @@ func (l *Log) writeNew(c *change) (syncTime time.Duration, err error) {
 	if _, err := f.WriteAt(c.buf, 0); err != nil {
 		return 0, fail(ReasonIO, fmt.Errorf("write segment %s: %w", name, err))
 	}
-	// The key before may be destroyed as soon as another has taken its place.
-	if l.opts.Sync || c.previous != nil {
+	// The key before may be destroyed as soon as another has taken its place, and the file
+	// of key changes never leads.
+	if l.opts.Sync || c.keyChange != nil {
 		start := time.Now()
 		if err := f.Sync(); err != nil {
 			return 0, fail(ReasonSyncFailed, err)
@@ -207,7 +198,8 @@ func (l *Log) writeNew(c *change) (syncTime time.Duration, err error) {
 		syncTime = time.Since(start)
 	}
 	l.sealActive()
-	l.active = &activeSegment{name: c.name, file: f, size: int64(len(c.buf)), events: c.events, times: c.times, scope: l.opts.Scope, keyIDs: keyIDs(l.headerKeys(c.signer)), opened: c.name.Created}
+	l.active = &activeSegment{name: c.name, file: f, size: int64(len(c.buf)), events: c.events, times: c.times, opened: c.name.Created}
+	l.header = c.header
 	l.segments = append(l.segments, segmentInfo{name: c.name})
 	return syncTime, nil
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -17,10 +18,13 @@ import (
 // belongs to the log.
 type Batch struct {
 	scope segment.Scope
+	binds bool   // whether commits bind ids
 	keyID string // of the key that signed the events; "" if none did
 	// buf is a byte that hashing needs, and the lines.
 	buf      []byte
 	leaves   []merkle.Hash
+	idLeaves []merkle.Hash // of the events' ids, if they are bound
+	known    event.Scanner
 	times    timeRange
 	unsigned int
 	tag      any // for the log's follower
@@ -49,7 +53,7 @@ var batches = sync.Pool{New: func() any { return new(Batch) }}
 // NewBatch returns an empty batch for the log. Release gives it back.
 func (l *Log) NewBatch() *Batch {
 	b := batches.Get().(*Batch)
-	b.scope, b.buf = l.opts.Scope, append(b.buf[:0], '\n')
+	b.scope, b.binds, b.buf = l.opts.Scope, l.opts.BindIDs, append(b.buf[:0], '\n')
 	return b
 }
 
@@ -61,7 +65,7 @@ func (b *Batch) Release() {
 	if cap(b.buf) > maxPooledBytes {
 		return
 	}
-	b.leaves, b.times, b.unsigned, b.keyID, b.tag = b.leaves[:0], timeRange{}, 0, "", nil
+	b.leaves, b.idLeaves, b.times, b.unsigned, b.keyID, b.tag = b.leaves[:0], b.idLeaves[:0], timeRange{}, 0, "", nil
 	b.ids, b.repeated = b.ids[:0], false
 	batches.Put(b)
 }
@@ -74,10 +78,10 @@ func (b *Batch) Len() int { return len(b.leaves) }
 type Encode func(dst []byte) (_ []byte, time uint64, err error)
 
 // Add appends one event; sign,
-// nil in scope checkpoint, signs those bytes with the key called keyID. If it
+// nil in scope checkpoint, signs those bytes with the key called keyID: see [Log.Sign]. If it
 // fails the batch is left as it was: with what encode returned, a
 // *[SigningError], or an *[Error] of reason too_large.
-func (b *Batch) Add(encode Encode, sign func(msg []byte) ([]byte, error), keyID string) error {
+func (b *Batch) Add(encode Encode, sign func(canonical []byte) ([]byte, error), keyID string) error {
 	if (sign != nil) != (b.scope == segment.ScopeEvent) {
 		return fmt.Errorf("add an event: scope %s asks for %s", b.scope, map[bool]string{true: "no signature", false: "a signature"}[sign != nil])
 	}
@@ -124,11 +128,19 @@ func (b *Batch) add(encode Encode, finish func(dst, canonical []byte) ([]byte, e
 	if err != nil {
 		return err
 	}
+	eventEnd := len(buf)
 	if buf, err = finish(buf, buf[eventStart:]); err != nil {
 		return err
 	}
 	if len(buf)-start > segment.MaxLineBytes {
 		return &Error{Reason: ReasonTooLarge, Err: ErrTooLarge}
+	}
+	if b.binds {
+		var sum event.Summary
+		if err := b.known.Scan(buf[eventStart:eventEnd], &sum); err != nil {
+			return fmt.Errorf("bind the id of an event: %w", err)
+		}
+		b.idLeaves = append(b.idLeaves, merkle.LeafHash(sum.ID))
 	}
 	b.leaves = append(b.leaves, merkle.LeafHashIn(buf, start))
 	b.buf = append(buf, '\n')

@@ -4,6 +4,7 @@
 package rotation
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -52,11 +53,18 @@ type change struct {
 	marks []*merkle.Mark
 	note  []byte
 	buf   []byte
-	// begins is set if the change starts a segment; header is then its name.
+	// number and time are those of the commit.
+	number uint64
+	time   time.Time
+	// ids is the tree of the events' ids, if they are bound.
+	ids merkle.Frontier
+	// begins is set if the change starts a segment; header and name are then its.
 	begins bool
+	header segment.Header
 	name   segment.Name
 	// signer is the key of the segment. previous is that of the segment before, if the
-	// change begins a segment with another key; keyChange is then the note about it.
+	// change begins a segment with another key; keyChange is the note about it, or about
+	// what else the header changes.
 	signer, previous *signing.Signer
 	keyChange        []byte
 	// says is what the log has to say of itself, scratch its lines.
@@ -124,6 +132,7 @@ func (l *Log) put(g *group, reason string, start time.Time) error {
 	}
 	durable = true
 	l.tree, l.mark, l.note, l.degraded, l.pending = c.tree, c.mark, c.note, c.degraded, nil
+	l.commits, l.lastTime = c.number, c.time
 	name := l.active.name.String()
 	for _, call := range g.calls {
 		call.placement.TreeSize = l.tree.Size()
@@ -131,7 +140,7 @@ func (l *Log) put(g *group, reason string, start time.Time) error {
 	}
 	l.witnessing.committed(l, c)
 	l.maintenance.committed()
-	if c.previous != nil {
+	if c.keyChange != nil {
 		l.changed(c)
 	}
 	if c.begins {
@@ -155,7 +164,10 @@ func (l *Log) put(g *group, reason string, start time.Time) error {
 // assemble puts together the bytes that the commit appends, and the tree
 // behind them.
 func (l *Log) assemble(g *group, reason string) (c *change, err error) {
-	c = &change{tree: l.tree, mark: l.mark, marks: l.witnessing.marks, buf: l.buf[:0], scratch: l.NewBatch(), signer: l.Signer()}
+	c = &change{
+		number: l.commits + 1, time: l.now(), header: l.header,
+		tree: l.tree, mark: l.mark, marks: l.witnessing.marks, buf: l.buf[:0], scratch: l.NewBatch(), signer: l.Signer(),
+	}
 	defer func() {
 		if err != nil {
 			c.scratch.Release()
@@ -186,6 +198,7 @@ func (l *Log) assemble(g *group, reason string) (c *change, err error) {
 			c.events += b.written().events
 		}
 	}
+	c.close()
 	if c.tree.Size() > segment.MaxIndex {
 		return c, fmt.Errorf("the log is full: it has %d leaves", l.tree.Size())
 	}
@@ -214,11 +227,26 @@ func (l *Log) permitted(c *change, index uint64) error {
 
 // take appends a batch's lines and leaves.
 func (c *change) take(b *Batch) {
-	b.runs(func(lines []byte, leaves []merkle.Hash) {
+	b.runs(func(lines []byte, leaves, ids []merkle.Hash) {
 		c.buf = append(c.buf, lines...)
 		c.grow(leaves...)
+		for _, id := range ids {
+			c.ids.Append(id)
+		}
 	})
 	c.times.add(b.times)
+}
+
+// close appends the commit line, which is the last leaf.
+func (c *change) close() {
+	line := segment.Commit{Number: c.number, Time: c.time}
+	if c.header.Has(segment.FeatureIDs) {
+		line.IDs = &segment.IDs{Count: c.ids.Size(), Root: c.ids.Root()}
+	}
+	start := len(c.buf)
+	c.buf = segment.AppendCommit(c.buf, line)
+	c.grow(merkle.LeafHash(c.buf[start:]))
+	c.buf = append(c.buf, '\n')
 }
 
 // grow appends leaves to the tree.
@@ -253,19 +281,16 @@ func (l *Log) begin(c *change, reason string) (err error) {
 	if c.signer, err = l.signerOfNext(); err != nil {
 		return &Error{Reason: ReasonSigning, Err: fmt.Errorf("begin a segment with another key: %w", err)}
 	}
-	now := l.opts.Now()
-	c.name = segment.Name{FirstIndex: l.tree.Size(), Created: now, Compression: segment.None}
-	c.buf = segment.AppendHeader(c.buf, segment.Header{
-		Origin:     l.opts.Origin,
-		FirstIndex: l.tree.Size(),
-		Frontier:   l.tree.Hashes(),
-		Created:    now,
-		Scope:      l.opts.Scope,
-		Keys:       l.headerKeys(c.signer),
-	})
+	c.name = segment.Name{FirstIndex: l.tree.Size(), Created: c.time, Compression: segment.None}
+	c.header = l.nextHeader(c)
+	c.buf = segment.AppendHeader(c.buf, c.header)
+	leaf := merkle.LeafHash(c.buf)
 	c.mark = merkle.NewMark(&c.tree)
-	c.grow(merkle.LeafHash(c.buf))
+	c.grow(leaf)
 	c.buf = append(c.buf, '\n')
+	if err := l.introduce(c, leaf); err != nil {
+		return &Error{Reason: ReasonSigning, Err: err}
+	}
 	if n := len(l.segments); n > 0 {
 		last := l.segments[n-1]
 		root := l.tree.Root()
@@ -278,26 +303,27 @@ func (l *Log) begin(c *change, reason string) (err error) {
 		}
 		c.says = append(c.says, own{Action: actionRotated, Reason: reason, Previous: previous})
 	}
-	if len(l.segments) == 0 || c.signer == l.Signer() {
-		return nil
-	}
-	c.previous = l.Signer()
-	if c.keyChange, err = l.introduce(c.signer); err != nil {
-		return &Error{Reason: ReasonSigning, Err: err}
-	}
-	c.says = append(c.says, own{
-		Action: actionKeyChanged, Reason: l.reasonOfKeyChange(), KeyChange: string(c.keyChange),
-		KeyID: c.signer.Public().ID(), PreviousKeyID: c.previous.Public().ID(),
-	})
 	return nil
 }
 
-// reasonOfKeyChange says on whose account the key is changed.
-func (l *Log) reasonOfKeyChange() string {
-	if l.successor != nil {
-		return "configuration"
+// nextHeader returns the header of a segment that a change begins.
+func (l *Log) nextHeader(c *change) segment.Header {
+	h := segment.Header{
+		Origin:     l.opts.Origin,
+		Log:        l.id,
+		FirstIndex: l.tree.Size(),
+		Frontier:   l.tree.Hashes(),
+		Created:    c.time,
+		Scope:      l.opts.Scope,
+		Features:   l.opts.features(),
+		MinAge:     l.opts.Retention.MinAge,
+		Keys:       l.headerKeys(c.signer),
 	}
-	return "segment"
+	if len(l.segments) == 0 {
+		h.Succeeds = l.opts.Succeeds
+	}
+	h.Retain = l.retain(&h)
+	return h
 }
 
 // addOwnEvents puts into the change what the log has to say of itself.
@@ -333,10 +359,12 @@ func (l *Log) due(size int64) string {
 	switch {
 	case a == nil:
 		return l.sealed
-	case a.scope != l.opts.Scope:
+	case l.header.Scope != l.opts.Scope:
 		return "scope"
-	case !slices.Equal(a.keyIDs, l.keyIDs()):
+	case !sameKeys(l.header.Keys, l.headerKeys(cmp.Or(l.successor, l.Signer()))):
 		return "key"
+	case !slices.Equal(l.header.Features, l.opts.features()):
+		return "features"
 	case l.opts.MaxSegmentBytes > 0 && a.size+size > l.opts.MaxSegmentBytes && a.events > 0:
 		return "size"
 	case l.aged():

@@ -44,6 +44,9 @@ var (
 	ErrTooLarge = fmt.Errorf("the event's line is longer than %d bytes, which is the most a log may hold", segment.MaxLineBytes)
 	// ErrWrongKey: the log was written with another key than the one given.
 	ErrWrongKey = errors.New("the signing key does not belong to this log")
+	// ErrCheckpointKeyLeaves: a key that signs the log's checkpoints cannot be taken out
+	// without its signature.
+	ErrCheckpointKeyLeaves = errors.New("a checkpoint key leaves the log only by a note that it signs itself")
 	// ErrDamaged: the log fails its own check, so writing on would bury the
 	// evidence.
 	ErrDamaged = errors.New("the log fails its own check")

@@ -21,6 +21,7 @@ type forger struct {
 	named bool
 	tree  merkle.Frontier
 	begun bool
+	id    signing.LogID
 	name  segment.Name
 }
 
@@ -60,7 +61,7 @@ func (w *forger) segment(path string, change bool) (out []byte, name string) {
 			}
 			line = append(segment.AppendEventStart(nil), canonical...)
 			if parsed.Form == segment.FormSigned {
-				signature, err := w.thief.Sign(canonical)
+				signature, err := w.thief.SignEvent(signing.NewEventContext(origin, w.id), canonical)
 				if err != nil {
 					w.t.Fatal(err)
 				}
@@ -72,6 +73,8 @@ func (w *forger) segment(path string, change bool) (out []byte, name string) {
 			} else {
 				line = segment.AppendNoSignature(line)
 			}
+			w.tree.Append(merkle.LeafHash(line))
+		case segment.KindCommit:
 			w.tree.Append(merkle.LeafHash(line))
 		case segment.KindCheckpoint:
 			note, err := signing.SignCheckpoint(origin, w.tree.Size(), w.tree.Root(), w.thief)
@@ -95,6 +98,7 @@ func (w *forger) header(line []byte) []byte {
 		}
 		w.begun = true
 	}
+	w.id = h.Log
 	h.Frontier = w.tree.Hashes()
 	h.FirstIndex = w.tree.Size()
 	w.name.FirstIndex = h.FirstIndex

@@ -89,7 +89,7 @@ func batch(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) *ro
 		if o.Scope == segment.ScopeCheckpoint {
 			err = b.Add(encode, nil, "")
 		} else {
-			err = b.Add(encode, signer.Sign, signer.Public().ID())
+			err = b.Add(encode, l.Sign(signer), signer.Public().ID())
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -15,14 +15,16 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
-// A segment is signed with one key from its header to its end. A key is changed
-// together with the segment, in one commit: the new segment's header names the new
-// key, its event key_changed holds a note with which the old key introduces the new
-// one, and the commit's checkpoint is signed by both.
+// A segment is signed with one key from its header to its end. Keys, scope and features
+// are changed together with the segment, in one commit: the new segment's header has them,
+// its event key_changed holds a note with which the old key introduces that header, and if
+// the key is another the commit's checkpoint is signed by both. A key that signed
+// checkpoints besides, and is named no more, signs the note, too.
 
 // SegmentKeys gives each segment a key of its own. [signing.RotatingKeyFile] is one.
 type SegmentKeys interface {
@@ -96,18 +98,6 @@ func (l *Log) changesKey() bool {
 	return len(l.segments) > 0 && (l.successor != nil || l.opts.SegmentKeys != nil)
 }
 
-// keyIDs are the ids of the keys that sign checkpoints, as a header should name them.
-func (l *Log) keyIDs() (ids []string) {
-	signer := l.Signer()
-	if l.successor != nil {
-		signer = l.successor
-	}
-	for _, k := range l.headerKeys(signer) {
-		ids = append(ids, k.ID)
-	}
-	return ids
-}
-
 // headerKeys returns what a header says of the keys of a segment.
 func (l *Log) headerKeys(signer *signing.Signer) (keys []segment.Key) {
 	for _, s := range l.keysOf(signer) {
@@ -116,19 +106,67 @@ func (l *Log) headerKeys(signer *signing.Signer) (keys []segment.Key) {
 	return keys
 }
 
-// introduce signs the note with which the present key introduces the next.
-func (l *Log) introduce(next *signing.Signer) ([]byte, error) {
-	return signing.SignKeyChange(l.opts.Origin, l.tree.Size(), l.tree.Root(), l.Signer(), next)
+func sameKeys(a, b []segment.Key) bool {
+	return slices.EqualFunc(a, b, func(a, b segment.Key) bool { return bytes.Equal(a.PublicKey, b.PublicKey) })
 }
 
-// changed goes over to the key of a commit that is durable.
+// introduce has the present key introduce the header of a segment, if it differs from the
+// header before in keys, scope or features. leaf is the header's leaf hash.
+func (l *Log) introduce(c *change, leaf merkle.Hash) error {
+	before, h := &l.header, &c.header
+	if len(l.segments) == 0 || sameKeys(before.Keys, h.Keys) && before.Scope == h.Scope && slices.Equal(before.Features, h.Features) {
+		return nil
+	}
+	leaving, err := l.leaving(h.Keys)
+	if err != nil {
+		return err
+	}
+	reason := "segment"
+	if c.signer == l.Signer() || l.successor != nil {
+		reason = "configuration"
+	}
+	if c.signer != l.Signer() {
+		c.previous = l.Signer()
+	}
+	c.keyChange, err = signing.SignKeyChange(signing.KeyChange{
+		Origin: l.opts.Origin, Log: l.id, Index: l.tree.Size(), Root: l.tree.Root(), Header: leaf, Retain: h.Retain,
+	}, l.Signer(), c.signer, leaving...)
+	if err != nil {
+		return err
+	}
+	c.says = append(c.says, own{
+		Action: actionKeyChanged, Reason: reason, KeyChange: string(c.keyChange),
+		KeyID: c.signer.Public().ID(), PreviousKeyID: l.Signer().Public().ID(),
+	})
+	return nil
+}
+
+// leaving returns the signers of the checkpoint keys of the newest segment that keys do not
+// name: each must sign the note with which it leaves.
+func (l *Log) leaving(keys []segment.Key) (signers []*signing.Signer, err error) {
+	for _, k := range l.header.Keys[1:] {
+		is := func(s *signing.Signer) bool { return s != nil && bytes.Equal(s.Public().SPKI(), k.PublicKey) }
+		if slices.ContainsFunc(keys, func(other segment.Key) bool { return bytes.Equal(other.PublicKey, k.PublicKey) }) {
+			continue
+		}
+		if !is(l.opts.PreviousCheckpointSigner) {
+			return nil, fmt.Errorf("%w: the key %s has signed the log's checkpoints so far, and the configuration names it no more: give it as the previous checkpoint key for the next start, or as the checkpoint key again; if its private key is lost, begin a new log elsewhere", ErrCheckpointKeyLeaves, k.ID)
+		}
+		signers = append(signers, l.opts.PreviousCheckpointSigner)
+	}
+	return signers, nil
+}
+
+// changed takes in a key change that is durable.
 func (l *Log) changed(c *change) {
-	l.opts.Logger.Info("The audit log goes on with another key",
-		zap.String("key_id", c.signer.Public().ID()), zap.String("previous_key_id", c.previous.Public().ID()), zap.Stringer("segment", c.name))
-	l.signer.Store(c.signer)
-	l.unretired = l.successor == nil
-	l.successor = nil
 	l.unfiled = append(l.unfiled, c.keyChange)
+	if c.previous != nil {
+		l.opts.Logger.Info("The audit log goes on with another key",
+			zap.String("key_id", c.signer.Public().ID()), zap.String("previous_key_id", c.previous.Public().ID()), zap.Stringer("segment", c.name))
+		l.signer.Store(c.signer)
+		l.unretired = l.successor == nil
+		l.successor = nil
+	}
 	if err := l.keepKeys(); err != nil {
 		l.opts.Logger.Warn("After a change of the audit log's key; it will be tried again", zap.Error(err))
 	}
@@ -209,7 +247,7 @@ func (l *Log) loadKeyChanges() error {
 		}
 	} else {
 		// Most logs never change their key: no need to look at each segment.
-		oldest, err := l.header(l.segments[0].name)
+		oldest, err := l.readHeader(l.segments[0].name)
 		if fromSystem(err) {
 			return err
 		}
@@ -295,8 +333,7 @@ func (l *Log) keyChange(name segment.Name) (*signing.KeyChange, error) {
 		return nil, err
 	}
 	defer r.Close()
-	// It is among the first that the log says in a segment.
-	for range 8 {
+	for range segment.HeadLines {
 		line, err := r.Next()
 		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
 			return nil, nil

@@ -11,6 +11,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -22,6 +23,9 @@ import (
 type Log struct {
 	opts Options
 	dir  FS
+	// id and context are fixed once the log is open.
+	id      signing.LogID
+	context *signing.EventContext
 
 	// mu guards what callers share before a commit.
 	mu     sync.Mutex
@@ -33,6 +37,9 @@ type Log struct {
 	// allows. Everything below it is guarded by it.
 	sem      chan struct{}
 	signer   atomic.Pointer[signing.Signer] // of the newest segment; anybody may look
+	header   segment.Header                 // of the newest segment
+	commits  uint64                         // number of the last commit
+	lastTime time.Time                      // of the last commit
 	tree     merkle.Frontier                // the durable tree
 	mark     *merkle.Mark                   // where the newest segment begins in it
 	note     []byte                         // the signed checkpoint over it
@@ -116,6 +123,7 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 	if err := l.load(ctx); err != nil {
 		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
 	}
+	l.context = signing.NewEventContext(o.Origin, l.id)
 	if err := l.recallIDs(ctx); err != nil {
 		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
 	}
@@ -168,6 +176,14 @@ func (l *Log) Append(ctx context.Context, batches ...*Batch) (Placement, error) 
 		return Placement{}, err
 	}
 	return c.placement, nil
+}
+
+// ID returns the log's id, which tells it from any other log of its origin.
+func (l *Log) ID() signing.LogID { return l.id }
+
+// Sign returns the function that signs events of this log with a key, for [Batch.Add].
+func (l *Log) Sign(s *signing.Signer) func(canonical []byte) ([]byte, error) {
+	return func(canonical []byte) ([]byte, error) { return s.SignEvent(l.context, canonical) }
 }
 
 // Checkpoint returns the newest signed checkpoint, or nil if there is none yet.

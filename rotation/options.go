@@ -37,7 +37,16 @@ type Options struct {
 	// readers that cannot check Signer's signatures, as witnesses that take Ed25519
 	// keys only.
 	CheckpointSigner *signing.Signer
-	Scope            segment.Scope
+	// PreviousCheckpointSigner is a key that may have been CheckpointSigner so far: it leaves
+	// the log by a note that it signs, and cannot leave it otherwise. It may be nil.
+	PreviousCheckpointSigner *signing.Signer
+	Scope                    segment.Scope
+	// BindIDs has each commit bind the ids of its events (segment.FeatureIDs), so that a
+	// receipt can show which record it is for.
+	BindIDs bool
+	// Succeeds is the log that a new log replaces, as its first header then says; it may be
+	// nil. A log that there is ignores it.
+	Succeeds *segment.Predecessor
 	// Sync makes Append wait for stable storage. Without it, an
 	// acknowledgement only says that the operating system has the data.
 	Sync bool
@@ -85,9 +94,20 @@ type Options struct {
 	FS FS
 }
 
+// features are those of the segments that are written.
+func (o *Options) features() (f []segment.Feature) {
+	if o.BindIDs {
+		f = append(f, segment.FeatureIDs)
+	}
+	return f
+}
+
 // Retention says which sealed segments may be deleted. A zero limit keeps
 // them for ever. The active segment is never deleted.
 type Retention struct {
+	// MinAge, in whole seconds, is how long each segment is kept whatever the limits say. It
+	// is a promise: headers bear it, and what was begun under a longer one is kept that long.
+	MinAge time.Duration
 	// MaxSegments counts all segments, the active one included.
 	MaxSegments int
 	// MaxAge is the age of a segment's newest event.
@@ -111,11 +131,11 @@ func (o *Options) complete() error {
 	if o.Signer == nil {
 		return errors.New("open the audit log: no signer given")
 	}
-	if o.CheckpointSigner != nil && o.CheckpointSigner.Public().Equal(o.Signer.Public()) {
-		return errors.New("open the audit log: the checkpoint key is the signing key itself")
-	}
 	if o.Scope != segment.ScopeEvent && o.Scope != segment.ScopeCheckpoint {
 		return fmt.Errorf("open the audit log: unknown scope %q", o.Scope)
+	}
+	if o.CheckpointSigner != nil && o.CheckpointSigner.Public().Equal(o.Signer.Public()) {
+		return errors.New("open the audit log: the checkpoint key is the signing key itself")
 	}
 	if o.Compression == "" {
 		o.Compression = segment.None
@@ -124,8 +144,11 @@ func (o *Options) complete() error {
 		return fmt.Errorf("open the audit log: unknown compression %q", o.Compression)
 	}
 	if o.MaxSegmentBytes < 0 || o.MaxSegmentAge < 0 || o.MinFreeBytes < 0 ||
-		o.Retention.MaxSegments < 0 || o.Retention.MaxAge < 0 || o.Retention.MaxTotalBytes < 0 {
+		o.Retention.MinAge < 0 || o.Retention.MaxSegments < 0 || o.Retention.MaxAge < 0 || o.Retention.MaxTotalBytes < 0 {
 		return errors.New("open the audit log: a limit is negative")
+	}
+	if o.Retention.MinAge > segment.MaxMinAge || o.Retention.MinAge%time.Second != 0 {
+		return fmt.Errorf("open the audit log: a minimum age of %s: it is in whole seconds, up to %s", o.Retention.MinAge, segment.MaxMinAge)
 	}
 	if err := o.completeWitnesses(); err != nil {
 		return err

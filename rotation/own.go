@@ -136,7 +136,7 @@ func (l *Log) addOwn(b *Batch, o own, signer *signing.Signer, unsignedAllowed bo
 	if l.opts.Scope != segment.ScopeEvent {
 		return b.Add(encode, nil, "")
 	}
-	err = b.Add(encode, signer.Sign, signer.Public().ID())
+	err = b.Add(encode, l.Sign(signer), signer.Public().ID())
 	if err != nil && unsignedAllowed {
 		err = b.AddUnsigned(encode)
 	}

@@ -38,7 +38,7 @@ func (l *Log) load(ctx context.Context) error {
 			return err
 		}
 	}
-	l.sealed = "first"
+	l.sealed, l.id = "first", signing.NewLogID()
 	if err := l.loadNewest(ctx); err != nil {
 		return err
 	}
@@ -175,6 +175,10 @@ func (l *Log) scanFile(ctx context.Context, name segment.Name) (scanned, error) 
 // resume continues the log behind the last checkpoint of a segment.
 func (l *Log) resume(info segmentInfo, s scanned) error {
 	l.tree, l.mark, l.note = s.tree, s.mark, s.note
+	l.header, l.id, l.commits, l.lastTime = s.header, s.header.Log, s.commit.Number, s.commit.Time
+	if _, err := l.leaving(l.headerKeys(l.opts.Signer)); err != nil {
+		return fmt.Errorf("continue segment %s: %w", info.name, err)
+	}
 	if info.name.Compression != segment.None {
 		if s.end != s.size {
 			return fmt.Errorf("%s: %w: bytes follow its last checkpoint", info.name, ErrDamaged)
@@ -199,7 +203,7 @@ func (l *Log) resume(info segmentInfo, s scanned) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("continue segment %s: %w", info.name, err), f.Close())
 	}
-	l.active = &activeSegment{name: info.name, file: f, size: s.size, events: s.events, times: s.times, scope: s.header.Scope, keyIDs: keyIDs(s.header.Keys), opened: l.opts.Now()}
+	l.active = &activeSegment{name: info.name, file: f, size: s.size, events: s.events, times: s.times, opened: l.opts.Now()}
 	l.torn = s.end > s.size
 	if err := l.setAsideTail(); err != nil && reasonOf(fail(ReasonIO, err)) != ReasonDiskFull {
 		return err
@@ -381,8 +385,8 @@ func (l *Log) readCheckpointFile() ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, segment.MaxLineBytes))
 }
 
-// header reads a segment's header.
-func (l *Log) header(name segment.Name) (segment.Header, error) {
+// readHeader reads a segment's header.
+func (l *Log) readHeader(name segment.Name) (segment.Header, error) {
 	r, err := segment.Open(l.dir, name.String(), -1)
 	if err != nil {
 		return segment.Header{}, err

@@ -85,18 +85,26 @@ func (b *Batch) written() written {
 	return w
 }
 
-// runs calls take with the lines that are written, and with their leaves.
-func (b *Batch) runs(take func(lines []byte, leaves []merkle.Hash)) {
+// runs calls take with the lines that are written, with their leaves and, if they are
+// bound, with the leaves of their ids.
+func (b *Batch) runs(take func(lines []byte, leaves, ids []merkle.Hash)) {
 	line, leaf := 1, 0 // see Batch.buf
+	run := func(lineEnd, leafEnd int) {
+		var ids []merkle.Hash
+		if b.binds {
+			ids = b.idLeaves[leaf:leafEnd]
+		}
+		take(b.buf[line:lineEnd], b.leaves[leaf:leafEnd], ids)
+	}
 	if b.repeated {
 		for i := range b.ids {
 			if id := &b.ids[i]; id.repeat {
-				take(b.buf[line:id.start], b.leaves[leaf:id.event])
+				run(id.start, id.event)
 				line, leaf = id.end, id.event+1
 			}
 		}
 	}
-	take(b.buf[line:], b.leaves[leaf:])
+	run(len(b.buf), len(b.leaves))
 }
 
 // setApart finds the events of a group that the log has, which are not written again, and

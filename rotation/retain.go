@@ -196,7 +196,7 @@ func (l *Log) miss(name segment.Name) {
 
 // treeBefore returns the tree that precedes a segment, as its header has it.
 func (l *Log) treeBefore(name segment.Name) (merkle.Frontier, error) {
-	h, err := l.header(name)
+	h, err := l.readHeader(name)
 	if err != nil {
 		return merkle.Frontier{}, err
 	}

@@ -4,6 +4,7 @@
 package rotation
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ type scanned struct {
 	// 0 if none does.
 	tree   merkle.Frontier
 	mark   *merkle.Mark // where the segment begins in the tree
+	commit segment.Commit
 	note   []byte
 	size   int64
 	events int // of others than the log itself, up to there
@@ -38,7 +40,8 @@ type scanned struct {
 // of the last one that fits, and of those that do not.
 //
 // A tail is what a crash can leave: at most one commit, any part of which may
-// be missing. Where more than that follows the last checkpoint that fits, the
+// be missing. Where more than that follows the last checkpoint that fits (anything but a
+// checkpoint after a commit line, anything at all after a checkpoint that is signed), the
 // error is ErrDamaged: no crash explains it. If loose is set the log did not
 // wait for the disk, and a crash explains any tail.
 //
@@ -56,6 +59,8 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 	broken := false // a line in the tail is malformed, so the tree is unknown
 	unfit := 0      // the line of a checkpoint that does not fit, and is the first
 	refuted := 0    // the line of a signed checkpoint that does not fit
+	committed := 0  // the line of a commit that no checkpoint has followed yet
+	var commit *segment.Commit
 	var sum event.Summary
 	var known event.Scanner
 	for {
@@ -83,13 +88,21 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 			s.end = r.End()
 			break
 		}
-		switch kind := segment.KindOf(line); {
+		kind := segment.KindOf(line)
+		last := commit // directly before this line
+		commit = nil
+		if committed > 0 && !loose && (kind == segment.KindEvent || kind == segment.KindCommit || kind == segment.KindHeader) {
+			return s, fmt.Errorf("%w: no checkpoint that fits follows the commit in line %d, and more does: restore the file from a copy, or keep this directory as evidence and start a new log elsewhere", ErrDamaged, committed)
+		}
+		switch {
 		case r.Line() == 1:
 			if kind != segment.KindHeader {
 				broken = true
 				continue
 			}
-			if s.header, err = segment.ParseHeader(line); err != nil {
+			if s.header, err = segment.ParseHeader(line); errors.Is(err, segment.ErrNewer) {
+				return s, err // it is whole, and not for this version to go on with
+			} else if err != nil {
 				broken = true
 				continue
 			}
@@ -116,10 +129,22 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 				events++
 			}
 			times.add(at(event.Nanoseconds(sum.Time)))
+		case kind == segment.KindCommit:
+			c, err := segment.ParseCommit(line)
+			if err != nil {
+				broken = true
+				continue
+			}
+			committed = r.Line()
+			tree.AppendMarked(merkle.LeafHash(line), marks)
+			if s.follows(&c) {
+				commit = &c
+			}
 		case kind == segment.KindCheckpoint:
 			note, fits := checkpointFits(line, origin, &tree)
-			if fits && !broken {
+			if fits && !broken && last != nil {
 				s.tree, s.note, s.size, s.events, s.times = tree, note, r.End(), events, times
+				s.commit, committed = *last, 0
 				continue
 			}
 			broken = true
@@ -144,6 +169,21 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 	return s, nil
 }
 
+// follows reports whether a commit may be the one after those read so far.
+func (s *scanned) follows(c *segment.Commit) bool {
+	if (c.IDs != nil) != s.header.Has(segment.FeatureIDs) {
+		return false
+	}
+	switch {
+	case s.size > 0:
+		return c.Number == s.commit.Number+1
+	case s.header.FirstIndex == 0:
+		return c.Number == 1
+	default:
+		return c.Number > 1
+	}
+}
+
 // belongs returns the key with which a segment is signed, if its header is of this log
 // and the key is one of the candidates.
 func belongs(h *segment.Header, origin string, candidates []*signing.Signer) (*signing.PublicKey, error) {
@@ -151,7 +191,7 @@ func belongs(h *segment.Header, origin string, candidates []*signing.Signer) (*s
 		return nil, fmt.Errorf("it belongs to the log %q, but the configured origin is %q: an origin is fixed for the life of a directory; set origin back, or choose another directory", h.Origin, origin)
 	}
 	for _, s := range candidates {
-		if s.Public().ID() == h.Keys[0].ID {
+		if bytes.Equal(s.Public().SPKI(), h.Keys[0].PublicKey) {
 			return s.Public(), nil
 		}
 	}

@@ -9,7 +9,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -46,9 +48,38 @@ func KeyOf(k *signing.PublicKey) Key {
 	return Key{ID: k.ID(), Algorithm: k.Algorithm(), PublicKey: k.SPKI()}
 }
 
+// Feature names a property of a segment that its readers must know.
+type Feature = string
+
+// FeatureIDs: each commit line of the segment has the root over the ids of the commit's
+// events (see [IDs]).
+const FeatureIDs Feature = "ids"
+
+// FeaturePartition: the log is one of several that a writer divides its records among. Its
+// origin ends in a slash and the name of its directory.
+const FeaturePartition Feature = "partition"
+
+// known are the features that this version reads.
+var known = []Feature{FeatureIDs, FeaturePartition}
+
+// ErrNewer: a header names a format or a feature that this version does not know.
+// [ParseHeader] then still returns what a reader needs to follow the tree and to check
+// the signatures of checkpoints.
+var ErrNewer = errors.New("the segment was written by a newer version")
+
+// Predecessor is the log that a log replaces. It is a statement, not a proof.
+type Predecessor struct {
+	Log  signing.LogID
+	Size uint64
+	Root merkle.Hash
+}
+
 // Header is the first line of a segment, and the leaf with index FirstIndex.
 type Header struct {
-	Origin     string
+	Origin string
+	// Log tells the log from any other of the same origin: it is chosen at random for
+	// leaf 0, and equal in every header of the log.
+	Log        signing.LogID
 	FirstIndex uint64
 	// Frontier is the compact state of the tree of FirstIndex leaves that
 	// precedes the segment: the hashes of its maximal perfect subtrees, largest
@@ -56,16 +87,32 @@ type Header struct {
 	Frontier []merkle.Hash
 	Created  time.Time
 	Scope    Scope
+	// Features are sorted and unique.
+	Features []Feature
+	// MinAge, in whole seconds, is the writer's promise not to delete a leaf of the segment
+	// before the segment's last commit is that old.
+	MinAge time.Duration
+	// Retain is the writer's promise not to delete a leaf before FirstIndex earlier.
+	Retain time.Time
 	// Keys are the public keys of the signatures in the segment.
 	Keys []Key
+	// Succeeds, in the header of leaf 0 only, is the log that this one replaces; nil if
+	// there is none.
+	Succeeds *Predecessor
 }
 
-const headerTime = "2006-01-02T15:04:05.000000000Z"
+// Has reports whether the header names a feature.
+func (h *Header) Has(f Feature) bool { return slices.Contains(h.Features, f) }
+
+// TimeLayout is the form of the times in header and commit lines, in UTC.
+const TimeLayout = "2006-01-02T15:04:05.000000000Z"
 
 // AppendHeader appends a header line, without LF.
 func AppendHeader(dst []byte, h Header) []byte {
 	dst = append(dst, headerStart+`{"format":"`+Format+`","origin":`...)
 	dst = AppendString(dst, []byte(h.Origin))
+	dst = append(dst, `,"log":`...)
+	dst = appendBase64(dst, h.Log[:])
 	dst = append(dst, `,"first_index":`...)
 	dst = strconv.AppendUint(dst, h.FirstIndex, 10)
 	dst = append(dst, `,"frontier":[`...)
@@ -76,10 +123,21 @@ func AppendHeader(dst []byte, h Header) []byte {
 		dst = appendBase64(dst, hash[:])
 	}
 	dst = append(dst, `],"created":"`...)
-	dst = h.Created.UTC().AppendFormat(dst, headerTime)
+	dst = h.Created.UTC().AppendFormat(dst, TimeLayout)
 	dst = append(dst, `","scope":`...)
 	dst = AppendString(dst, []byte(h.Scope))
-	dst = append(dst, `,"keys":[`...)
+	dst = append(dst, `,"features":[`...)
+	for i, f := range h.Features {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = AppendString(dst, []byte(f))
+	}
+	dst = append(dst, `],"min_age":`...)
+	dst = strconv.AppendInt(dst, int64(h.MinAge/time.Second), 10)
+	dst = append(dst, `,"retain":"`...)
+	dst = h.Retain.UTC().AppendFormat(dst, TimeLayout)
+	dst = append(dst, `","keys":[`...)
 	for i, k := range h.Keys {
 		if i > 0 {
 			dst = append(dst, ',')
@@ -92,7 +150,17 @@ func AppendHeader(dst []byte, h Header) []byte {
 		dst = appendBase64(dst, k.PublicKey)
 		dst = append(dst, '}')
 	}
-	return append(dst, "]}}"...)
+	dst = append(dst, ']')
+	if p := h.Succeeds; p != nil {
+		dst = append(dst, `,"succeeds":{"log":`...)
+		dst = appendBase64(dst, p.Log[:])
+		dst = append(dst, `,"size":`...)
+		dst = strconv.AppendUint(dst, p.Size, 10)
+		dst = append(dst, `,"root":`...)
+		dst = appendBase64(dst, p.Root[:])
+		dst = append(dst, '}')
+	}
+	return append(dst, "}}"...)
 }
 
 func appendBase64(dst, b []byte) []byte {
@@ -104,82 +172,164 @@ func appendBase64(dst, b []byte) []byte {
 // headerJSON is the wire form of a header.
 type headerJSON struct {
 	Segment struct {
-		Format     string   `json:"format"`
-		Origin     string   `json:"origin"`
-		FirstIndex uint64   `json:"first_index"`
-		Frontier   [][]byte `json:"frontier"`
-		Created    string   `json:"created"`
-		Scope      Scope    `json:"scope"`
+		Format     string    `json:"format"`
+		Origin     string    `json:"origin"`
+		Log        []byte    `json:"log"`
+		FirstIndex uint64    `json:"first_index"`
+		Frontier   [][]byte  `json:"frontier"`
+		Created    string    `json:"created"`
+		Scope      Scope     `json:"scope"`
+		Features   []Feature `json:"features"`
+		MinAge     int64     `json:"min_age"`
+		Retain     string    `json:"retain"`
 		Keys       []struct {
 			ID        string            `json:"id"`
 			Algorithm signing.Algorithm `json:"algorithm"`
 			PublicKey []byte            `json:"public_key"`
 		} `json:"keys"`
+		Succeeds *struct {
+			Log  []byte `json:"log"`
+			Size uint64 `json:"size"`
+			Root []byte `json:"root"`
+		} `json:"succeeds"`
 	} `json:"segment"`
 }
 
 const (
-	// maxHeaderBytes is far above what a header of 64 frontier hashes and a
-	// few dozen keys takes.
+	// maxHeaderBytes is far above what a header of 64 frontier hashes and as many keys
+	// takes.
 	maxHeaderBytes = 64 << 10
 	maxKeys        = 64
+	maxFeatures    = 64
+	// MaxMinAge bounds [Header.MinAge]: about 146 years, half of what a time.Duration holds.
+	MaxMinAge = 1 << 62 / time.Second * time.Second
 )
 
 // ParseHeader parses a header line. It accepts only the bytes that
 // [AppendHeader] would write for what it returns. The keys' encoding is
 // checked, their ids too; whether to trust them is the caller's to decide.
+//
+// If the header names a format or a feature that this version does not know, the error
+// wraps [ErrNewer], and of the header Origin, Log, FirstIndex, Frontier, Created, Features
+// and Keys are set.
 func ParseHeader(line []byte) (Header, error) {
 	if len(line) > maxHeaderBytes {
 		return Header{}, fmt.Errorf("header line has %d bytes, more than %d", len(line), maxHeaderBytes)
 	}
 	var in headerJSON
-	dec := json.NewDecoder(bytes.NewReader(line))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&in); err != nil {
+	if err := json.Unmarshal(line, &in); err != nil {
 		return Header{}, fmt.Errorf("header line: %w", err)
 	}
+	h, err := in.header()
+	if err != nil {
+		return Header{}, fmt.Errorf("header line: %w", err)
+	}
+	if in.Segment.Format != Format {
+		return h, fmt.Errorf("header line: %w: its format is %q, and this version reads %q", ErrNewer, in.Segment.Format, Format)
+	}
+	for _, f := range h.Features {
+		if !slices.Contains(known, f) {
+			return h, fmt.Errorf("header line: %w: this version does not know the feature %q", ErrNewer, f)
+		}
+	}
+	if err := in.complete(&h); err != nil {
+		return Header{}, fmt.Errorf("header line: %w", err)
+	}
+	if !bytes.Equal(AppendHeader(nil, h), line) {
+		return Header{}, errors.New("header line is not in the form this format demands (members and their order, spacing, escapes, base64 or trailing bytes)")
+	}
+	return h, nil
+}
+
+// header returns what a reader of any version needs to follow the tree.
+func (in *headerJSON) header() (h Header, err error) {
 	s := &in.Segment
-	if s.Format != Format {
-		return Header{}, fmt.Errorf("header line has format %q; this version reads %q", s.Format, Format)
+	if s.Format == "" {
+		return h, errors.New("it names no format")
 	}
 	if s.FirstIndex > MaxIndex {
-		return Header{}, fmt.Errorf("header line has first_index %d, above %d", s.FirstIndex, uint64(MaxIndex))
-	}
-	if s.Scope != ScopeEvent && s.Scope != ScopeCheckpoint {
-		return Header{}, fmt.Errorf("header line has scope %q; there are %q and %q", s.Scope, ScopeEvent, ScopeCheckpoint)
+		return h, fmt.Errorf("first_index %d is above %d", s.FirstIndex, uint64(MaxIndex))
 	}
 	if len(s.Keys) == 0 || len(s.Keys) > maxKeys {
-		return Header{}, fmt.Errorf("header line names %d keys; 1 to %d are allowed", len(s.Keys), maxKeys)
+		return h, fmt.Errorf("it names %d keys; 1 to %d are allowed", len(s.Keys), maxKeys)
 	}
 	if err := signing.ValidateOrigin(s.Origin); err != nil {
-		return Header{}, fmt.Errorf("header line: %w", err)
+		return h, err
 	}
-	h := Header{Origin: s.Origin, FirstIndex: s.FirstIndex, Scope: s.Scope}
+	if len(s.Log) != len(h.Log) {
+		return h, fmt.Errorf("log has %d bytes, not %d", len(s.Log), len(h.Log))
+	}
+	h = Header{Origin: s.Origin, Log: signing.LogID(s.Log), FirstIndex: s.FirstIndex, Features: s.Features}
+	if err := checkFeatures(s.Features); err != nil {
+		return h, err
+	}
 	for _, b := range s.Frontier {
 		if len(b) != len(merkle.Hash{}) {
-			return Header{}, fmt.Errorf("header line has a frontier hash of %d bytes", len(b))
+			return h, fmt.Errorf("a frontier hash has %d bytes", len(b))
 		}
 		h.Frontier = append(h.Frontier, merkle.Hash(b))
 	}
 	if _, err := merkle.NewFrontier(h.FirstIndex, h.Frontier); err != nil {
-		return Header{}, fmt.Errorf("header line: %w", err)
+		return h, err
 	}
-	var err error
-	if h.Created, err = time.Parse(headerTime, s.Created); err != nil {
-		return Header{}, fmt.Errorf("header line: created: %w", err)
+	if h.Created, err = time.Parse(TimeLayout, s.Created); err != nil {
+		return h, fmt.Errorf("created: %w", err)
 	}
 	for _, k := range s.Keys {
 		public, err := signing.ParsePublicKeyDER(k.PublicKey)
 		if err != nil {
-			return Header{}, fmt.Errorf("header line: key %q: %w", k.ID, err)
+			return h, fmt.Errorf("key %q: %w", k.ID, err)
 		}
 		if public.ID() != k.ID || public.Algorithm() != k.Algorithm {
-			return Header{}, fmt.Errorf("header line: key %q says %s, but its public_key is %s of algorithm %s", k.ID, k.Algorithm, public.ID(), public.Algorithm())
+			return h, fmt.Errorf("key %q says %s, but its public_key is %s of algorithm %s", k.ID, k.Algorithm, public.ID(), public.Algorithm())
 		}
-		h.Keys = append(h.Keys, Key{ID: k.ID, Algorithm: k.Algorithm, PublicKey: k.PublicKey})
-	}
-	if !bytes.Equal(AppendHeader(nil, h), line) {
-		return Header{}, errors.New("header line is not in the form this format demands (member order, spacing, escapes, base64 or trailing bytes)")
+		one := Key{ID: k.ID, Algorithm: k.Algorithm, PublicKey: k.PublicKey}
+		if slices.ContainsFunc(h.Keys, func(other Key) bool { return bytes.Equal(other.PublicKey, one.PublicKey) }) {
+			return h, fmt.Errorf("key %q is there twice", k.ID)
+		}
+		h.Keys = append(h.Keys, one)
 	}
 	return h, nil
+}
+
+func checkFeatures(features []Feature) error {
+	if len(features) > maxFeatures {
+		return fmt.Errorf("it names %d features, more than %d", len(features), maxFeatures)
+	}
+	for i, f := range features {
+		if len(f) == 0 || len(f) > 32 || strings.Trim(f, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
+			return fmt.Errorf("%.40q is not the name of a feature", f)
+		}
+		if i > 0 && f <= features[i-1] {
+			return errors.New("its features are not sorted, or one is there twice")
+		}
+	}
+	return nil
+}
+
+// complete adds what is particular to this version.
+func (in *headerJSON) complete(h *Header) (err error) {
+	s := &in.Segment
+	if h.Scope = s.Scope; h.Scope != ScopeEvent && h.Scope != ScopeCheckpoint {
+		return fmt.Errorf("scope %q; there are %q and %q", s.Scope, ScopeEvent, ScopeCheckpoint)
+	}
+	if s.MinAge < 0 || s.MinAge > int64(MaxMinAge/time.Second) {
+		return fmt.Errorf("min_age of %d seconds", s.MinAge)
+	}
+	h.MinAge = time.Duration(s.MinAge) * time.Second
+	if h.Retain, err = time.Parse(TimeLayout, s.Retain); err != nil {
+		return fmt.Errorf("retain: %w", err)
+	}
+	p := s.Succeeds
+	if p == nil {
+		return nil
+	}
+	if h.FirstIndex != 0 {
+		return errors.New("only the first header of a log may say what the log succeeds")
+	}
+	if len(p.Log) != len(h.Log) || len(p.Root) != len(merkle.Hash{}) || p.Size > MaxIndex {
+		return errors.New("what it says of the log that it succeeds is malformed")
+	}
+	h.Succeeds = &Predecessor{Log: signing.LogID(p.Log), Size: p.Size, Root: merkle.Hash(p.Root)}
+	return nil
 }

@@ -13,9 +13,9 @@ import (
 // copy of what the log's own events say, for when retention has deleted those.
 const KeyChangesName = "key-changes"
 
-// MaxKeyChangeBytes bounds a line of that file, without its LF. A signed note of two
-// keys with the longest origin takes less than half.
-const MaxKeyChangeBytes = 4 << 10
+// MaxKeyChangeBytes bounds a line of that file, without its LF. A note with the signatures
+// of 65 keys and the longest origin takes less.
+const MaxKeyChangeBytes = 64 << 10
 
 const keyChangeStart = `{"key_change":`
 

@@ -23,12 +23,14 @@ const (
 	KindUnknown    Kind = iota
 	KindHeader          // {"segment":
 	KindEvent           // {"event":
+	KindCommit          // {"commit":
 	KindCheckpoint      // {"checkpoint":
 )
 
 const (
 	headerStart     = `{"segment":`
 	eventStart      = `{"event":`
+	commitStart     = `{"commit":`
 	checkpointStart = `{"checkpoint":`
 
 	signatureStart = `,"signature":"`
@@ -40,6 +42,11 @@ const (
 	KeyIDLength = 16
 )
 
+// HeadLines is the number of lines at the start of a segment in which readers look for
+// what the log says there: the header, the event key_changed if the segment has one, and
+// the event rotated (docs/format.md, section 6.4). Neither event stands anywhere else.
+const HeadLines = 3
+
 // KindOf tells what kind of line this is. It looks at the first bytes only;
 // the line may still be malformed.
 func KindOf(line []byte) Kind {
@@ -48,6 +55,8 @@ func KindOf(line []byte) Kind {
 		return KindEvent
 	case bytes.HasPrefix(line, []byte(checkpointStart)):
 		return KindCheckpoint
+	case bytes.HasPrefix(line, []byte(commitStart)):
+		return KindCommit
 	case bytes.HasPrefix(line, []byte(headerStart)):
 		return KindHeader
 	default:

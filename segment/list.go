@@ -31,6 +31,8 @@ type Listing struct {
 	Segments []File
 	// Torn are tails that a restart set aside.
 	Torn []string
+	// Values are the files with openings of values of the segments.
+	Values []string
 	// Temporary are unfinished files, which are no part of the log.
 	Temporary []string
 	// Unknown are files that this format does not know.
@@ -105,6 +107,8 @@ func classify(entries []fs.DirEntry) (l Listing, _ error) {
 		case name == LockName, name == KeyChangesName, name == PrunedRangesName:
 		case IsTornName(name):
 			l.Torn = append(l.Torn, name)
+		case IsValuesName(name):
+			l.Values = append(l.Values, name)
 		case strings.HasSuffix(name, TempSuffix):
 			l.Temporary = append(l.Temporary, name)
 		default:

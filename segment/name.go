@@ -103,6 +103,25 @@ func ParseName(s string) (Name, error) {
 	return n, nil
 }
 
+// valuesSuffix ends the name of the file with the openings of values that the events of a
+// segment hold commitments to.
+const valuesSuffix = ".values"
+
+// ValuesName returns the name of the segment's file of openings.
+func (n Name) ValuesName() string {
+	return strings.TrimSuffix(n.Plain().String(), nameSuffix) + valuesSuffix
+}
+
+// IsValuesName reports whether s has the form that [Name.ValuesName] returns.
+func IsValuesName(s string) bool {
+	stem, ok := strings.CutSuffix(s, valuesSuffix)
+	if !ok {
+		return false
+	}
+	_, err := ParseName(stem + nameSuffix)
+	return err == nil
+}
+
 const (
 	tornPrefix = "torn-"
 	tornSuffix = ".tail"

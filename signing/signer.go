@@ -50,6 +50,11 @@ func (s *Signer) Sign(msg []byte) ([]byte, error) {
 		digest := sha256.Sum256(msg)
 		msg = digest[:]
 	}
+	return s.sign(msg)
+}
+
+// sign signs a digest with an ECDSA key, a message with an Ed25519 key.
+func (s *Signer) sign(msg []byte) ([]byte, error) {
 	sig, err := s.key.Sign(s.rand, msg, s.opts)
 	if err != nil {
 		return nil, fmt.Errorf("sign with key %s: %w", s.public.id, err)

@@ -46,6 +46,10 @@ type authority struct {
 	// beside it, and any of them will do.
 	keys   []*signing.PublicKey
 	header *segment.Header
+	// headerLeaf is its leaf hash, context what it adds to the signatures of events; if it
+	// cannot be read, that is of a segment beside it.
+	headerLeaf merkle.Hash
+	context    *signing.EventContext
 	// checkpointKeys are those whose signatures a checkpoint may carry.
 	checkpointKeys []*signing.PublicKey
 	// previous is the key of the segment before, if the key was changed: it signs the
@@ -83,10 +87,19 @@ func (a *authority) key(id string) *signing.PublicKey {
 	return nil
 }
 
-// boundKey is a key and what the caller says of it, or nil.
+// boundKey is a key and what the caller says of it, or nil. byIndex is as much of that as
+// does not depend on times.
 type boundKey struct {
 	*signing.PublicKey
-	bounds *trust.Key
+	bounds, byIndex *trust.Key
+}
+
+func newBoundKey(k *signing.PublicKey, bounds *trust.Key) boundKey {
+	one := boundKey{PublicKey: k, bounds: bounds}
+	if bounds != nil {
+		one.byIndex = bounds.ByIndex()
+	}
+	return one
 }
 
 // objection says why the key may not have signed a leaf, or "".
@@ -121,14 +134,20 @@ func (a *authority) judge(index uint64, at time.Time) (kind Kind, why string) {
 	return kind, why
 }
 
-// judgeEvent is [authority.judge] for an event: where the segment's key is not known, its
-// own signature says whose it is.
-func (a *authority) judgeEvent(l *checked, index uint64) (Kind, string) {
-	if a.header == nil && l.signed == sigValid {
-		i := slices.IndexFunc(a.relied, func(k boundKey) bool { return k.ID() == l.keyID })
-		return a.relied[i].objection(index, l.sum.Time)
+// judgeEvent is [authority.judge] for an event of which only the index is known: times are
+// those of commits. Where the segment's key is not known, the event's own signature says
+// whose it is.
+func (a *authority) judgeEvent(l *checked, index uint64) (kind Kind, why string) {
+	for _, k := range a.relied {
+		if a.header == nil && l.signed == sigValid && k.ID() != l.keyID {
+			continue
+		}
+		kind, why = objection(k.byIndex, index, time.Time{})
+		if kind == "" {
+			return "", ""
+		}
 	}
-	return a.judge(index, l.sum.Time)
+	return kind, why
 }
 
 // sound reports whether the keys for whose sake the segment counts could sign its header.
@@ -187,6 +206,7 @@ func (c *checker) authorize(files []segment.File) []*authority {
 		for _, beside := range []int{i - 1, i + 1} {
 			if beside >= 0 && beside < len(all) && all[beside].header != nil && all[beside].sound() {
 				a.keys = once(append(a.keys, all[beside].keys...))
+				a.context = all[beside].context
 				a.standing = max(a.standing, all[beside].standing)
 			}
 		}
@@ -227,7 +247,7 @@ func (c *checker) trusts(k *signing.PublicKey) bool { return slices.ContainsFunc
 func (c *checker) rely(a *authority) {
 	a.relied, a.beside = nil, nil
 	for i, k := range a.keys {
-		one := boundKey{k, c.o.Trust.Find(k)}
+		one := newBoundKey(k, c.o.Trust.Find(k))
 		switch {
 		case a.standing > untrusted && (a.header == nil || a.led && i == 0 || !a.led && c.trusts(k)):
 			a.relied = append(a.relied, one)
@@ -274,8 +294,10 @@ func (c *checker) forward(before, a *authority, first uint64) {
 			}
 		}
 	}
-	if a.change != nil && (a.change.Index != first || a.change.Origin != a.header.Origin || !a.change.To.Equal(a.signer()) || a.change.Root != a.rootBefore()) {
-		a.wrong = "the key change at its beginning does not fit it: it is for another place, log or key"
+	if a.change != nil {
+		if why := a.misfit(a.change, first); why != "" {
+			a.wrong = "the key change at its beginning does not fit it: it is for another " + why
+		}
 	}
 }
 
@@ -293,10 +315,6 @@ func (a *authority) rootBefore() [32]byte {
 	}
 	return tree.Root()
 }
-
-// maxHeadLines bounds the lines in which a key change is looked for: the log says it
-// at once.
-const maxHeadLines = 8
 
 // head reads who signs a segment. What cannot be read will be found, and reported,
 // when the segment is checked.
@@ -322,15 +340,10 @@ func (c *checker) head(f segment.File) *authority {
 		}
 		a.keys = append(a.keys, p)
 	}
-	a.header, a.keys = &h, once(a.keys)
-	for range maxHeadLines {
-		line, err := r.Next()
-		if err != nil || segment.KindOf(line) != segment.KindEvent {
-			return a
-		}
-		if a.change = keyChangeOn(line); a.change != nil {
-			return a
-		}
+	a.header, a.headerLeaf, a.keys = &h, merkle.LeafHash(line), once(a.keys)
+	a.context = signing.NewEventContext(h.Origin, h.Log)
+	if line, err := r.Next(); err == nil && segment.KindOf(line) == segment.KindEvent {
+		a.change = keyChangeOn(line)
 	}
 	return a
 }
@@ -416,6 +429,8 @@ func (c *checker) judgeKeyChanges(results []*result, r *Report) (said []Finding)
 		switch {
 		case n.Origin != r.Origin && r.Origin != "":
 			say(KeyChangeInvalid, "a key change of the log %q, not of %q", n.Origin, r.Origin)
+		case r.Log != nil && n.Log != signing.LogID(r.Log):
+			say(KeyChangeInvalid, "a key change at leaf %d of another log that has the origin %q, too", n.Index, n.Origin)
 		case n.Index > r.TreeSize:
 			say(Rollback, "the key was changed when the log had %d leaves, but it has only %d: its end is missing", n.Index, r.TreeSize)
 		case contradicts(results, n):
@@ -438,7 +453,7 @@ func contradicts(results []*result, n *signing.KeyChange) bool {
 		return false
 	}
 	a := results[i].authority
-	return !found || !n.To.Equal(a.signer()) || n.Root != a.rootBefore()
+	return !found || a.misfit(n, n.Index) != ""
 }
 
 // keyChanges are the key changes of a log, by the key that was left.

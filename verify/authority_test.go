@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
-	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -47,26 +46,11 @@ func threeKeys(t testing.TB) []*signing.Signer {
 // introduced by the one before. keys are those that its header names.
 func (w *written) stranger(t testing.TB, s *signing.Signer, keys ...segment.Key) {
 	t.Helper()
-	var tree merkle.Frontier
-	for _, line := range w.lines(len(w.names) - 1) {
-		line = bytes.TrimSuffix(line, []byte("\n"))
-		switch segment.KindOf(line) {
-		case segment.KindHeader:
-			h, err := segment.ParseHeader(line)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if tree, err = merkle.NewFrontier(h.FirstIndex, h.Frontier); err != nil {
-				t.Fatal(err)
-			}
-			tree.Append(merkle.LeafHash(line))
-		case segment.KindEvent:
-			tree.Append(merkle.LeafHash(line))
-		}
-	}
+	last := len(w.names) - 1
+	tree, log := w.tree(t, last, len(w.lines(last))), w.header(t, last).Log
 	created := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
 	name := segment.Name{FirstIndex: tree.Size(), Created: created, Compression: segment.None}
-	header := segment.AppendHeader(nil, segment.Header{Origin: "test.example/auditlog", FirstIndex: tree.Size(), Frontier: tree.Hashes(), Created: created, Scope: segment.ScopeCheckpoint, Keys: keys})
+	header := segment.AppendHeader(nil, segment.Header{Origin: "test.example/auditlog", Log: log, FirstIndex: tree.Size(), Frontier: tree.Hashes(), Created: created, Retain: created, Scope: segment.ScopeCheckpoint, Keys: keys})
 	w.names = append(w.names, name.String())
 	w.fsys[name.String()] = &fstest.MapFile{Data: append(header, '\n'), Mode: 0o600}
 	signer := w.signer
@@ -160,13 +144,14 @@ func TestCheckpointSignaturesStripped(t *testing.T) {
 		lines[line] = append(segment.AppendCheckpoint(nil, note), '\n')
 		w.setLines(segmentNo, lines)
 	}
+	first := w.line(t, 1, `{"checkpoint"`) - 1
 	for name, c := range map[string]struct {
 		line, signature int
 		want            string
 	}{
-		"the checkpoint key's": {4, 1, checkpointKey.Public().ID()},
-		"the signing key's":    {4, 0, keys[1].Public().ID()},
-		"the previous key's":   {4, 2, keys[0].Public().ID()},
+		"the checkpoint key's": {first, 1, checkpointKey.Public().ID()},
+		"the signing key's":    {first, 0, keys[1].Public().ID()},
+		"the previous key's":   {first, 2, keys[0].Public().ID()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := w.clone()
@@ -226,10 +211,7 @@ func TestKeyChangesFileContradicts(t *testing.T) {
 	thief := signingtest.New(t, signing.ECDSAP256)
 	good := writeKeys(t, rotation.Options{}, keys...)
 	change := func(index uint64, from, to *signing.Signer, origin string) []byte {
-		note, err := signing.SignKeyChange(origin, index, [32]byte{}, from, to)
-		if err != nil {
-			t.Fatal(err)
-		}
+		note := changeOf(t, signing.KeyChange{Origin: origin, Log: good.header(t, 0).Log, Index: index}, from, to)
 		return append(segment.AppendKeyChange(nil, note), '\n')
 	}
 	for name, c := range map[string]struct {
@@ -237,8 +219,8 @@ func TestKeyChangesFileContradicts(t *testing.T) {
 		want verify.Kind
 	}{
 		"beyond the end":       {change(1000, keys[2], thief, "test.example/auditlog"), verify.Rollback},
-		"within a segment":     {change(7, keys[0], thief, "test.example/auditlog"), verify.KeyChangeInvalid},
-		"of another log":       {change(7, keys[0], thief, "other.example/auditlog"), verify.KeyChangeInvalid},
+		"within a segment":     {change(9, keys[0], thief, "test.example/auditlog"), verify.KeyChangeInvalid},
+		"of another log":       {change(9, keys[0], thief, "other.example/auditlog"), verify.KeyChangeInvalid},
 		"not a key change":     {[]byte("{\"key_change\":\"x\"}\n"), verify.KeyChangeInvalid},
 		"not in good form":     {[]byte("hello\n"), verify.KeyChangeInvalid},
 		"a line of a mebibyte": {append(bytes.Repeat([]byte("x"), 1<<20), '\n'), verify.KeyChangeInvalid},
@@ -297,10 +279,10 @@ func TestRevokedKey(t *testing.T) {
 		segments []string // trust
 	}{
 		"after it signed":                {trust.Keys{public(keys[0], at(first(1)+100))}, 0, "", []string{"given", "introduced", "introduced"}},
-		"before its last event":          {trust.Keys{public(keys[0], at(first(1)-1))}, 11, verify.KeyRevoked, []string{"given", "unknown", "unknown"}},
+		"before its last event":          {trust.Keys{public(keys[0], at(first(1)-2))}, 11, verify.KeyRevoked, []string{"given", "unknown", "unknown"}},
 		"introduced in time":             {trust.Keys{public(keys[0], at(first(1)+1))}, 0, "", []string{"given", "introduced", "introduced"}},
 		"at a time":                      {trust.Keys{public(keys[0], noon)}, 1, verify.KeyRevoked, []string{"given", "introduced", "introduced"}},
-		"the second, known by the first": {trust.Keys{public(keys[0], nil), public(keys[1], at(first(2)-1))}, 6, verify.KeyRevoked, []string{"given", "given", "unknown"}},
+		"the second, known by the first": {trust.Keys{public(keys[0], nil), public(keys[1], at(first(2)-2))}, 6, verify.KeyRevoked, []string{"given", "given", "unknown"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := check(t, w.fsys, verify.Options{Trust: c.keys})

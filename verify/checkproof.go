@@ -100,6 +100,11 @@ func CheckProof(text []byte, o ProofOptions) (*Proven, error) {
 	if !within(p.Path, c.Size, c.Root, p) {
 		return nil, fmt.Errorf("%w: the event and its path do not lead to the checkpoint's root", ErrProofFails)
 	}
+	if len(p.KeyChanges) > 0 {
+		if n, err := signing.OpenKeyChange(p.KeyChanges[0]); err == nil && n.Log != p.Log {
+			return nil, fmt.Errorf("%w: its key changes are of another log", ErrProofFails)
+		}
+	}
 	chain, err := followKeys(p.KeyChanges, c, keys, func(n *signing.KeyChange) string {
 		at := sum.Time
 		if n.Index > p.Index {
@@ -129,7 +134,7 @@ func CheckProof(text []byte, o ProofOptions) (*Proven, error) {
 		proven.SignedBy = append(proven.SignedBy, k.ID())
 	}
 	if line.Form == segment.FormSigned {
-		if proven.EventSignedBy, err = chain.checkEvent(line, p.Index); err != nil {
+		if proven.EventSignedBy, err = chain.checkEvent(line, signing.NewEventContext(c.Origin, p.Log), p.Index); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrProofFails, err)
 		}
 	}
@@ -240,7 +245,7 @@ func (k *keyChain) checkPath(p *proof.Inclusion) error {
 
 // follows reports whether a log can change its key so after another change.
 func follows(before, n signing.KeyChange) bool {
-	return n.Origin == before.Origin && n.Index > before.Index && n.From.Equal(before.To)
+	return n.Origin == before.Origin && n.Log == before.Log && n.Index > before.Index && n.From.Equal(before.To)
 }
 
 // at returns the key that the log had at a leaf, as its key changes say, or nil if
@@ -282,7 +287,7 @@ func (k *keyChain) later(index uint64, keys []*signing.PublicKey) bool {
 
 // checkEvent checks an event's own signature with the key that the log had at its
 // index. A later key must not sign for an earlier one: whoever steals it could.
-func (k *keyChain) checkEvent(line segment.EventLine, index uint64) (string, error) {
+func (k *keyChain) checkEvent(line segment.EventLine, context *signing.EventContext, index uint64) (string, error) {
 	at := k.at(index)
 	i := slices.IndexFunc(k.trusted, func(key *signing.PublicKey) bool { return key.ID() == line.KeyID })
 	switch {
@@ -290,7 +295,7 @@ func (k *keyChain) checkEvent(line segment.EventLine, index uint64) (string, err
 		return "", fmt.Errorf("the event is signed with the key %s, but the log's key was %s at leaf %d", line.KeyID, at.ID(), index)
 	case i < 0:
 		return "", nil
-	case !k.trusted[i].Verify(line.Canonical, line.Signature):
+	case !k.trusted[i].VerifyEvent(context, line.Canonical, line.Signature):
 		return "", errors.New("the event's own signature does not fit it")
 	}
 	return line.KeyID, nil

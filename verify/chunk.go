@@ -69,6 +69,10 @@ type checked struct {
 	keyID  string
 	signed signature
 	claim  *claim
+	// idLeaf is the leaf hash of its id, where the segment's commits bind ids.
+	idLeaf merkle.Hash
+	// Of a commit line: what it says.
+	commit segment.Commit
 	// Of a checkpoint: what it says, and who signed it.
 	checkpoint signing.Checkpoint
 	signers    []*signing.PublicKey
@@ -154,6 +158,7 @@ func (k *chunk) leaf(i int) merkle.Hash { return merkle.LeafHashIn(k.text[:k.end
 func (c *checker) check(k *chunk, h *segment.Header, a *authority) {
 	k.lines = append(k.lines[:0], make([]checked, len(k.ends))...)
 	var buf [128]byte
+	ids := h.Has(segment.FeatureIDs)
 	for i := range k.lines {
 		line, l := k.line(i), &k.lines[i]
 		l.kind = segment.KindOf(line)
@@ -161,6 +166,12 @@ func (c *checker) check(k *chunk, h *segment.Header, a *authority) {
 		case segment.KindEvent:
 			l.leaf = k.leaf(i)
 			c.checkEvent(line, l, h, a, buf[:0], k.scan)
+			if ids {
+				l.idLeaf = merkle.LeafHash(l.sum.ID)
+			}
+		case segment.KindCommit:
+			l.leaf = k.leaf(i)
+			l.commit, l.bad = segment.ParseCommit(line)
 		case segment.KindCheckpoint:
 			c.checkCheckpoint(line, l, h, a)
 		case segment.KindHeader:
@@ -191,11 +202,14 @@ func (c *checker) checkEvent(line []byte, l *checked, h *segment.Header, a *auth
 		}
 		return
 	}
+	if a.context == nil {
+		return // nothing says which log it was signed for
+	}
 	key := a.key(parsed.KeyID)
 	switch {
 	case key == nil:
 		l.signed = sigUnknownKey
-	case key.Verify(parsed.Canonical, parsed.Signature):
+	case key.VerifyEvent(a.context, parsed.Canonical, parsed.Signature):
 		l.signed = sigValid
 	default:
 		l.signed = sigInvalid

@@ -36,13 +36,17 @@ type follower struct {
 	tried int
 	// objected are the ids of keys that findings have been made about; see watch.
 	objected []string
-	// latest is the latest time of an event, where no header says whose the segment is.
-	latest time.Time
+	commit   committing
 }
 
 // follow takes the next line.
 func (f *follower) follow(l *checked) {
+	if f.commit.line > 0 && l.kind != segment.KindCheckpoint {
+		f.uncovered(l)
+	}
 	switch l.kind {
+	case segment.KindCommit:
+		f.commitLine(l)
 	case segment.KindCheckpoint:
 		f.checkpoint(l)
 	case segment.KindEvent:
@@ -53,7 +57,7 @@ func (f *follower) follow(l *checked) {
 		if l.kind == segment.KindUnknown {
 			f.group.unknown++
 		}
-		f.addLeaf(l, false)
+		f.addLeaf(l, false, false)
 	}
 }
 
@@ -86,7 +90,9 @@ func (f *follower) index() *uint64 {
 	return &at
 }
 
-func (f *follower) addLeaf(l *checked, counts bool) {
+// addLeaf adds the line to the tree. counts says that it is a pending event, late that it is
+// one if its commit is in range.
+func (f *follower) addLeaf(l *checked, counts, late bool) {
 	f.compareReceipt(l)
 	f.seen++
 	g := &f.group
@@ -101,46 +107,46 @@ func (f *follower) addLeaf(l *checked, counts bool) {
 	}
 	start := len(g.ids)
 	g.ids = append(g.ids, l.sum.ID[:min(len(l.sum.ID), maxID)]...)
-	g.leaves = append(g.leaves, leaf{hash: l.leaf, line: f.line, id: [2]int{start, len(g.ids)}, counts: counts, signed: l.signed == sigValid, bad: l.bad != nil})
+	g.leaves = append(g.leaves, leaf{hash: l.leaf, line: f.line, id: [2]int{start, len(g.ids)}, counts: counts, late: late, signed: l.signed == sigValid, bad: l.bad != nil})
 }
 
 func (f *follower) event(l *checked) {
 	index := f.index()
-	// What is not in order is counted whatever time it says.
+	// What is not in order is counted whatever time it says. Another event that is out of
+	// range is counted if its commit is not.
 	ranged := l.bad != nil || f.inRange(l.sum.Time)
+	tally := &f.group.present
+	if !ranged {
+		tally = &f.group.late
+	}
 	kind, message := f.judge(l, *index)
 	good := kind == ""
-	f.watch(*index, l.sum.Time)
-	f.addLeaf(l, good && ranged)
+	f.watch(*index, time.Time{})
+	f.addLeaf(l, good && ranged, good && !ranged)
 	f.remember(l.sum.ID)
-	if ranged {
-		f.count(l)
+	if f.commit.unknown = f.commit.unknown || l.bad != nil; f.claims.Has(segment.FeatureIDs) && !f.commit.unknown {
+		f.commit.ids.Append(l.idLeaf)
 	}
+	tally.count(l)
 	if !good {
 		one := Finding{Kind: kind, Severity: Tampering, Line: f.line, Index: index, EventID: clip(l.sum.ID, maxID), Message: message}
-		if ranged {
-			f.fail(one.EventID)
-		}
+		tally.fail(f.c.perSegment, one.EventID)
 		switch {
 		case l.bad == nil:
 			f.add(one)
 		case f.doubt(l, one):
-			f.group.doubted++
+			tally.doubted++
 		}
 		return
 	}
 	if l.form == segment.FormUnsigned {
 		f.add(Finding{Kind: UnsignedEvent, Severity: Warning, Index: index, EventID: clip(l.sum.ID, maxID), Message: "the event was written without a signature of its own, because signing failed; the checkpoint covers it"})
-		if ranged {
-			f.unsigned++
-		}
+		tally.unsigned++
 	}
 	if l.sum.Log != nil {
 		f.listen(l, *index)
 	}
-	if ranged {
-		f.group.await(f.c.perSegment, l)
-	}
+	tally.await(f.c.perSegment, l)
 }
 
 // judge says what is wrong with an event line by itself.
@@ -164,27 +170,13 @@ func (f *follower) inRange(t time.Time) bool {
 	return (o.Since.IsZero() || !t.Before(o.Since)) && (o.Until.IsZero() || t.Before(o.Until))
 }
 
-func (f *follower) count(l *checked) {
-	f.total++
+func (t *tally) count(l *checked) {
+	t.total++
 	if l.sum.Log != nil {
-		f.ours++
+		t.ours++
 	}
-	if l.bad != nil {
-		return
-	}
-	t := l.sum.Time
-	if f.counts.first.IsZero() || t.Before(f.counts.first) {
-		f.counts.first = t
-	}
-	if f.last.IsZero() || t.After(f.last) {
-		f.last = t
-	}
-}
-
-func (f *follower) fail(id string) {
-	f.failed++
-	if id != "" && len(f.failedIDs) < f.c.perSegment {
-		f.failedIDs = append(f.failedIDs, id)
+	if l.bad == nil {
+		t.span(l.sum.Time)
 	}
 }
 
@@ -196,6 +188,8 @@ func (f *follower) remember(id []byte) {
 }
 
 func (f *follower) checkpoint(l *checked) {
+	committed := f.commit.line > 0
+	f.commit.line = 0
 	if l.bad != nil {
 		f.doubt(l, Finding{Kind: CheckpointMalformed, Severity: Tampering, Line: f.line, Message: l.bad.Error()})
 		return
@@ -221,6 +215,10 @@ func (f *follower) checkpoint(l *checked) {
 			f.signers = append(f.signers, k.ID())
 		}
 	}
+	f.endCommit()
+	if !committed && f.seen > 0 {
+		f.ofCommit(CommitInvalid, Tampering, "no commit stands directly before the checkpoint")
+	}
 	switch {
 	case f.seen == 0 && l.checkpoint.Size == f.claimed:
 		f.add(Finding{Kind: LineInserted, Severity: Tampering, Message: "the checkpoint repeats the one before it: no line lies between them"})
@@ -245,7 +243,7 @@ func (f *follower) judgeSigners(l *checked) (kind Kind, why string) {
 		if !slices.ContainsFunc(l.signers, k.Equal) {
 			continue
 		}
-		if kind, why = k.objection(l.checkpoint.Size-1, f.latest); kind == "" {
+		if kind, why = k.objection(l.checkpoint.Size-1, f.commit.at); kind == "" {
 			return "", ""
 		}
 	}
@@ -253,16 +251,17 @@ func (f *follower) judgeSigners(l *checked) (kind Kind, why string) {
 }
 
 // watch notes keys that sign checkpoints over a leaf beside those for whose sake the
-// segment counts, and may not. It is told once of each key.
+// segment counts, and may not. It is told once of each key. A zero time is that of no
+// commit: only the index is looked at.
 func (f *follower) watch(index uint64, at time.Time) {
-	if f.authority.header == nil && at.After(f.latest) {
-		f.latest = at
-	}
 	for _, k := range f.authority.beside {
 		if slices.Contains(f.objected, k.ID()) {
 			continue
 		}
 		kind, why := k.objection(index, at)
+		if at.IsZero() {
+			kind, why = objection(k.byIndex, index, at)
+		}
 		if kind == "" {
 			continue
 		}
@@ -274,11 +273,14 @@ func (f *follower) watch(index uint64, at time.Time) {
 
 // mismatch handles a signed checkpoint that does not fit the lines above it.
 func (f *follower) mismatch(l *checked) {
+	// What the commits say has been changed, or is not known to be theirs.
+	g := &f.group
+	g.ofCommits, g.first, g.last = g.ofCommits[:0], segment.Commit{}, segment.Commit{}
+	f.commit.number = 0
 	if f.locate(l.checkpoint.Size, l.checkpoint.Root) {
 		f.settle(true)
 		return
 	}
-	g := &f.group
 	from, to := g.firstLine, max(g.firstLine, f.line-1)
 	index := g.before.Size()
 	f.add(Finding{Kind: RootMismatch, Severity: Tampering, Line: from, LastLine: to, Index: &index, Message: f.mismatchMessage(l.checkpoint.Size, from, to)})
@@ -328,6 +330,10 @@ func (f *follower) unanchored(l *checked) {
 			Message: fmt.Sprintf("the signed checkpoints before and on line %d are %d leaves apart, but there are %d lines between them", f.line, int64(want), have)})
 	} else {
 		f.countUnknown()
+		for _, one := range f.group.ofCommits {
+			f.add(one)
+		}
+		f.commits.extend(f.group.first, f.group.last)
 	}
 	f.settle(false)
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // group is the lines that the next checkpoint is to cover. What they say counts
@@ -19,22 +20,24 @@ type group struct {
 	ids       []byte // of the leaves' events
 	// lost says that there are more leaves than are kept.
 	lost bool
-	// counts and compared are those before the group.
-	counts   counts
+	// compared is the number of ids before the group.
 	compared int
-	// pending counts events in range that are good but for the tree; of those
-	// without a signature of their own, some ids are kept.
-	pending, pendingSigned uint64
-	pendingIDs             []string
-	own                    []ownEvent
-	met                    []met
-	vouches                []vouch
+	// counted are the events of commits, present those since the last commit line. late
+	// are those that are out of range, unless their commit is in it.
+	counted, present, late tally
+	// presentFrom is the number of the first leaf behind the last commit line.
+	presentFrom int
+	own         []ownEvent
+	met         []met
+	vouches     []vouch
+	// first and last are the group's commits, ofCommits what is wrong with what they say.
+	first, last segment.Commit
+	ofCommits   []Finding
 	// objections are findings about keys that sign the checkpoint.
 	objections []Finding
-	// doubts are findings about lines that a crash may explain; doubted is how
-	// many of the lines were counted as failed events.
-	doubts           []Finding
-	doubted, unknown uint64 // unknown: lines of no known kind
+	// doubts are findings about lines that a crash may explain.
+	doubts  []Finding
+	unknown uint64 // lines of no known kind
 }
 
 // leaf is a line of a group.
@@ -42,21 +45,75 @@ type leaf struct {
 	hash merkle.Hash
 	line int
 	id   [2]int
-	// counts says that it is among the pending events, signed that it has a valid
-	// signature of its own, bad that it has been reported as malformed.
-	counts, signed, bad bool
+	// counts says that it is among the pending events, late that it is if its commit is
+	// in range, signed that it has a valid signature of its own, bad that it has been
+	// reported as malformed.
+	counts, late, signed, bad bool
 }
 
 func (g *group) id(l leaf) string { return string(g.ids[l.id[0]:l.id[1]]) }
 
-// await takes in an event that is good but for the tree.
-func (g *group) await(most int, l *checked) {
-	g.pending++
-	if l.signed == sigValid {
-		g.pendingSigned++
-	} else if len(g.pendingIDs) < most {
-		g.pendingIDs = append(g.pendingIDs, clip(l.sum.ID, maxID))
+// tally is what events come to.
+type tally struct {
+	counts
+	failedIDs []string
+	// pending counts events that are good but for the tree; of those without a signature
+	// of their own, some ids are kept.
+	pending, pendingSigned uint64
+	pendingIDs             []string
+	// doubted is how many of the lines that a crash may explain were counted as failed
+	// events.
+	doubted uint64
+}
+
+// clear makes the tally empty, but for its memory.
+func (t *tally) clear() { *t = tally{failedIDs: t.failedIDs[:0], pendingIDs: t.pendingIDs[:0]} }
+
+// take moves another tally into this one, which keeps as many ids as most.
+func (t *tally) take(o *tally, most int) {
+	if t.total == 0 {
+		*t, *o = *o, *t
+		o.clear()
+		return
 	}
+	t.counts.add(&o.counts)
+	t.failedIDs = appendUpTo(t.failedIDs, o.failedIDs, most)
+	t.pending += o.pending
+	t.pendingSigned += o.pendingSigned
+	t.pendingIDs = appendUpTo(t.pendingIDs, o.pendingIDs, most)
+	t.doubted += o.doubted
+	o.clear()
+}
+
+func appendUpTo(to, from []string, most int) []string {
+	return append(to, from[:min(max(0, most-len(to)), len(from))]...)
+}
+
+// await takes in an event that is good but for the tree.
+func (t *tally) await(most int, l *checked) {
+	t.pending++
+	if l.signed == sigValid {
+		t.pendingSigned++
+	} else if len(t.pendingIDs) < most {
+		t.pendingIDs = append(t.pendingIDs, clip(l.sum.ID, maxID))
+	}
+}
+
+func (t *tally) fail(most int, id string) {
+	t.failed++
+	if id != "" && len(t.failedIDs) < most {
+		t.failedIDs = append(t.failedIDs, id)
+	}
+}
+
+// failPending counts what is pending as failed, or only what has no signature of its own.
+func (t *tally) failPending(most int, signedToo bool) {
+	if signedToo {
+		t.pendingSigned = 0
+	}
+	t.failed += t.pending - t.pendingSigned
+	t.failedIDs = appendUpTo(t.failedIDs, t.pendingIDs, most)
+	t.pending, t.pendingIDs = t.pendingSigned, t.pendingIDs[:0]
 }
 
 // ownEvent is what the log says of itself on some line.
@@ -111,10 +168,12 @@ func (f *follower) listen(l *checked, index uint64) {
 	}
 	switch e.Action {
 	case "rotated":
-		// A writer says it once, at the beginning of a segment.
-		if e.Previous != nil && len(e.Previous.Range) <= maxRange && f.line < maxHeadLines && index <= f.first+maxHeadLines {
+		// A writer says it once, at the head of a segment.
+		if e.Previous != nil && len(e.Previous.Range) <= maxRange && f.line <= segment.HeadLines {
 			f.group.own = append(f.group.own, e)
 		}
+	case "key_changed":
+		f.keyChanged(&e)
 	case "pruned", "recovered", "damaged", "contradicted":
 		e.Previous = nil
 		if len(f.group.own) < maxOwn {
@@ -132,8 +191,12 @@ func (f *follower) settle(good bool) {
 	for _, one := range slices.Concat(g.doubts, g.objections) {
 		f.add(one)
 	}
+	f.endCommit()
 	if good {
-		f.verified += g.pending
+		for _, one := range g.ofCommits {
+			f.add(one)
+		}
+		f.commits.extend(g.first, g.last)
 		f.own = append(f.own, g.own...)
 		for _, v := range g.vouches {
 			f.vouches = addVouch(f.vouches, v)
@@ -142,36 +205,50 @@ func (f *follower) settle(good bool) {
 			m.settle()
 		}
 	} else {
-		f.verified += g.pendingSigned
-		f.failed += g.pending - g.pendingSigned
-		room := max(0, f.c.perSegment-len(f.failedIDs))
-		f.failedIDs = append(f.failedIDs, g.pendingIDs[:min(room, len(g.pendingIDs))]...)
+		g.counted.failPending(f.c.perSegment, false)
 		for _, e := range g.own {
 			if e.signed {
 				f.own = append(f.own, e)
 			}
 		}
 	}
+	g.counted.verified = g.counted.pending
+	f.counts.add(&g.counted.counts)
+	f.failedIDs = appendUpTo(f.failedIDs, g.counted.failedIDs, f.c.perSegment)
 	f.reset()
+}
+
+// endCommit takes in the events since the last commit line. Those out of range are not
+// counted, unless they have been taken in with their commit.
+func (f *follower) endCommit() {
+	g := &f.group
+	g.counted.take(&g.present, f.c.perSegment)
+	g.late.clear()
+	g.presentFrom = len(g.leaves)
 }
 
 // reset begins a group behind the present line.
 func (f *follower) reset() {
 	g := &f.group
+	g.counted.clear()
+	g.present.clear()
+	g.late.clear()
 	*g = group{
-		firstLine: f.line + 1, before: f.tree, counts: f.counts, compared: len(f.ids),
-		leaves: g.leaves[:0], ids: g.ids[:0], pendingIDs: g.pendingIDs[:0], own: g.own[:0], met: g.met[:0], vouches: g.vouches[:0], doubts: g.doubts[:0],
+		firstLine: f.line + 1, before: f.tree, compared: len(f.ids), counted: g.counted, present: g.present, late: g.late,
+		leaves: g.leaves[:0], ids: g.ids[:0], own: g.own[:0], met: g.met[:0], vouches: g.vouches[:0], ofCommits: g.ofCommits[:0], doubts: g.doubts[:0],
 	}
 }
 
 // forget drops a group that was never acknowledged. Lines in it that no crash
 // explains stay counted.
 func (f *follower) forget() {
+	f.endCommit()
 	g := &f.group
-	failed := f.failed - g.counts.failed - g.doubted
-	f.counts = g.counts
-	f.total += failed
-	f.failed += failed
+	if failed := g.counted.failed - g.counted.doubted; failed > 0 {
+		f.total += failed
+		f.failed += failed
+		f.failedIDs = appendUpTo(f.failedIDs, g.counted.failedIDs, f.c.perSegment)
+	}
 	f.ids = f.ids[:g.compared]
 	f.reset()
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -51,8 +52,10 @@ func write(t testing.TB, o rotation.Options, commits ...int) *written {
 	if o.Scope == "" {
 		o.Scope = segment.ScopeEvent
 	}
+	// An event takes a minute, and is committed as it happens, with those before it.
 	clock := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
-	o.Now = func() time.Time { return clock }
+	var minutes atomic.Int64
+	o.Now = func() time.Time { return clock.Add(time.Duration(max(0, minutes.Load()-1)) * time.Minute) }
 	l, err := rotation.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -72,6 +75,7 @@ func write(t testing.TB, o rotation.Options, commits ...int) *written {
 			r.Attributes().PutStr("audit.record.id", fmt.Sprintf("id-%03d", n))
 			r.Attributes().PutStr("user.id", fmt.Sprintf("user-%03d", n))
 			n++
+			minutes.Store(int64(n))
 			encode := func(dst []byte) ([]byte, uint64, error) {
 				dst, info, err := enc.Append(dst, r)
 				return dst, info.Time, err
@@ -79,7 +83,7 @@ func write(t testing.TB, o rotation.Options, commits ...int) *written {
 			if o.Scope == segment.ScopeCheckpoint {
 				err = b.Add(encode, nil, "")
 			} else {
-				err = b.Add(encode, l.Signer().Sign, l.Signer().Public().ID())
+				err = b.Add(encode, l.Sign(l.Signer()), l.Signer().Public().ID())
 			}
 			if err != nil {
 				t.Fatal(err)

@@ -5,8 +5,10 @@ package verify
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
 // joined is what the segments are together.
@@ -44,7 +46,7 @@ func (c *checker) join(results []*result, authorities []*authority) *joined {
 		case end == nil:
 			// Its end is not known, which has been reported.
 		default:
-			j.follows(i, r, before, end, pruned)
+			j.follows(i, r, before, end)
 		}
 		if r.end == nil {
 			if r.start != nil && r.active() {
@@ -56,6 +58,9 @@ func (c *checker) join(results []*result, authorities []*authority) *joined {
 		if end == nil || r.end.size >= end.size {
 			before, end = r, r.end
 			j.report.TreeSize, j.report.RootHash = end.size, end.root[:]
+			if r.commits.last.Number > 0 {
+				j.report.LastCommit = &r.commits.last.Time
+			}
 		}
 	}
 	c.judgeReceipts(&j.report)
@@ -76,18 +81,21 @@ func (j *joined) sameLog(i int, r *result) {
 	if j.report.Origin == "" {
 		j.report.Origin = r.header.Origin
 	}
+	if j.report.Log == nil {
+		j.report.Log = r.header.Log[:]
+	}
+	if r.header.Origin == j.report.Origin && r.header.Log != signing.LogID(j.report.Log) {
+		j.add(i, r, Finding{Kind: HeaderInvalid, Severity: Tampering, Line: 1, Index: &r.first, Message: fmt.Sprintf("the segment is of another log that has the origin %q, too", r.header.Origin)})
+	}
 	if r.header.Origin != j.report.Origin {
 		j.add(i, r, Finding{Kind: HeaderInvalid, Severity: Tampering, Line: 1, Index: &r.first, Message: fmt.Sprintf("the segment is of the log %q, not of %q", r.header.Origin, j.report.Origin)})
 	}
 }
 
 // follows checks that a segment begins where the log ends so far.
-func (j *joined) follows(i int, r, before *result, end *point, pruned *said) {
+func (j *joined) follows(i int, r, before *result, end *point) {
 	one := Finding{Severity: Tampering, Index: &r.first}
 	switch {
-	case r.first > end.size && pruned != nil && r.first <= pruned.Before:
-		one.Kind, one.Severity = Pruned, Info
-		one.Message = fmt.Sprintf("leaves %d to %d have been pruned by retention, as the log says", end.size, r.first-1)
 	case r.first > end.size:
 		one.Kind = SegmentMissing
 		one.Message = fmt.Sprintf("leaves %d to %d are missing between %s and this segment", end.size, r.first-1, before.file.Name)
@@ -98,9 +106,25 @@ func (j *joined) follows(i int, r, before *result, end *point, pruned *said) {
 		one.Kind, one.Line = RootMismatch, 1
 		one.Message = fmt.Sprintf("the header's frontier is not that of the tree at the end of %s", before.file.Name)
 	default:
+		j.goesOn(i, r, before)
 		return
 	}
 	j.add(i, r, one)
+}
+
+// goesOn compares a segment with the one that it follows without a gap.
+func (j *joined) goesOn(i int, r, before *result) {
+	if kind, why := judgeIntroduction(before.authority, r.authority); kind != "" {
+		j.add(i, r, Finding{Kind: kind, Severity: Tampering, Line: 1, Index: &r.first, Message: why})
+	}
+	last, first := before.commits.last, r.commits.first
+	if last.Number > 0 && first.Number > 0 && first.Number != last.Number+1 {
+		j.add(i, r, Finding{Kind: CommitInvalid, Severity: Tampering, Index: &r.first, Message: fmt.Sprintf("the segment's first commit has the number %d, the last one before it %d", first.Number, last.Number)})
+	}
+	if last.Number > 0 && r.header != nil && r.header.Created.Before(last.Time) {
+		j.add(i, r, Finding{Kind: TimeWentBack, Severity: Warning, Line: 1, Index: &r.first,
+			Message: fmt.Sprintf("the header says that it is of %s, but the commit before it is of %s: the writer's clock went back", r.header.Created.Format(time.RFC3339), last.Time.Format(time.RFC3339))})
+	}
 }
 
 // beginning checks the first segment there is.

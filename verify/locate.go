@@ -85,11 +85,12 @@ func (f *follower) reject(l leaf) {
 	if !l.counts {
 		return
 	}
-	f.group.pending--
+	t := &f.group.counted
+	t.pending--
 	if l.signed {
-		f.group.pendingSigned--
+		t.pendingSigned--
 	}
-	f.fail(f.group.id(l))
+	t.fail(f.c.perSegment, f.group.id(l))
 }
 
 // locateSwapped tries to swap lines: neighbours, and in small groups any two.

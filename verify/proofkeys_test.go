@@ -50,7 +50,7 @@ func forge(t testing.TB, p *proof.Inclusion, line []byte, thief *signing.Signer)
 	if err != nil {
 		t.Fatal(err)
 	}
-	forged := &proof.Inclusion{Line: line, KeyChanges: p.KeyChanges, Index: p.Index}
+	forged := &proof.Inclusion{Line: line, Log: p.Log, KeyChanges: p.KeyChanges, Index: p.Index}
 	if forged.Path, err = tlog.ProveRecord(int64(c.Size), int64(p.Index), reader); err != nil {
 		t.Fatal(err)
 	}
@@ -60,40 +60,26 @@ func forge(t testing.TB, p *proof.Inclusion, line []byte, thief *signing.Signer)
 	return forged
 }
 
-// signed returns an event line with the signature of a key.
-func signed(t testing.TB, canonical []byte, s *signing.Signer) []byte {
-	t.Helper()
-	signature, err := s.Sign(canonical)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return segment.AppendSignature(append(segment.AppendEventStart(nil), canonical...), signature, s.Public().ID())
-}
-
 // Whoever has a later key, and makes up others, cannot have the log's first key be
 // another than it was: the key changes are one chain.
 func TestProofByALaterKeyWithKeyChangesOfItsOwn(t *testing.T) {
 	keys := threeKeys(t)
 	w := writeKeys(t, rotation.Options{}, keys...)
-	p := proveLeaf(t, w, 3)
+	p := proveLeaf(t, w, 5)
 	parsed, err := segment.ParseEvent(p.Line)
 	if err != nil {
 		t.Fatal(err)
 	}
 	thief, helper := keys[2], signingtest.New(t, signing.Ed25519)
-	line := signed(t, bytes.Replace(parsed.Canonical, []byte("user-001"), []byte("user-999"), 1), thief)
+	line := w.signed(t, bytes.Replace(parsed.Canonical, []byte("user-001"), []byte("user-999"), 1), thief)
 	change := func(index uint64, from, to *signing.Signer) []byte {
-		n, err := signing.SignKeyChange("test.example/auditlog", index, [32]byte{}, from, to)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n
+		return changeOf(t, signing.KeyChange{Origin: "test.example/auditlog", Log: p.Log, Index: index}, from, to)
 	}
 	for name, changes := range map[string][][]byte{
 		"a change to the stolen key before":  append([][]byte{change(1, helper, thief)}, p.KeyChanges...),
 		"a change away and back again":       append([][]byte{change(1, thief, helper), change(2, helper, thief)}, p.KeyChanges...),
 		"the first change left out":          append([][]byte{change(1, helper, thief)}, p.KeyChanges[1:]...),
-		"a change between":                   slices.Insert(slices.Clone(p.KeyChanges), 1, change(7, helper, thief)),
+		"a change between":                   slices.Insert(slices.Clone(p.KeyChanges), 1, change(9, helper, thief)),
 		"a change at the index of the first": append([][]byte{change(0, helper, thief)}, p.KeyChanges...),
 	} {
 		forged := forge(t, p, line, thief)
@@ -137,7 +123,7 @@ func TestProofCosignedBeforeAKeyChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.fsys[segment.CheckpointName].Data = cosigned
-	p := proveLeaf(t, w, 3)
+	p := proveLeaf(t, w, 5)
 	if !bytes.Equal(p.Checkpoint, cosigned) || len(p.KeyChanges) != 0 {
 		t.Errorf("%d key changes, checkpoint\n%s", len(p.KeyChanges), p.Checkpoint)
 	}
@@ -145,7 +131,7 @@ func TestProofCosignedBeforeAKeyChange(t *testing.T) {
 		t.Error(err)
 	}
 	// Of an event behind it, the newest is the one.
-	p = proveLeaf(t, w, 14)
+	p = proveLeaf(t, w, 21)
 	if _, err := verify.CheckProof(p.Marshal(), verify.ProofOptions{Keys: public(keys[0])}); err != nil || len(p.KeyChanges) != 2 {
 		t.Errorf("%d key changes, %v", len(p.KeyChanges), err)
 	}
@@ -157,7 +143,7 @@ func TestProofOfAnEarlierKey(t *testing.T) {
 	keys := threeKeys(t)
 	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
 		w := writeKeys(t, rotation.Options{Scope: scope}, keys...)
-		for _, index := range []uint64{2, 3, 8, 14} {
+		for _, index := range []uint64{3, 5, 12, 21} {
 			p := proveLeaf(t, w, index)
 			got, err := verify.CheckProof(p.Marshal(), verify.ProofOptions{Keys: public(keys[0])})
 			if err != nil || got.LaterKeysOnly {
@@ -178,7 +164,7 @@ func TestProofByTheThiefOfALaterKey(t *testing.T) {
 	keys := threeKeys(t)
 	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
 		w := writeKeys(t, rotation.Options{Scope: scope}, keys...)
-		p, other := proveLeaf(t, w, 3), proveLeaf(t, w, 2)
+		p, other := proveLeaf(t, w, 5), proveLeaf(t, w, 3)
 		parsed, err := segment.ParseEvent(p.Line)
 		if err != nil {
 			t.Fatal(err)
@@ -213,7 +199,7 @@ func TestProofByTheThiefOfALaterKey(t *testing.T) {
 			}
 		}
 		// A path without a key change to lead to.
-		last := proveLeaf(t, w, 14)
+		last := proveLeaf(t, w, 21)
 		last.KeyChangePath = p.KeyChangePath
 		if _, err := verify.CheckProof(last.Marshal(), verify.ProofOptions{Keys: public(keys[0])}); !errors.Is(err, verify.ErrProofFails) {
 			t.Errorf("a path that leads nowhere: %v", err)
@@ -238,22 +224,22 @@ func TestProofByRevokedKeys(t *testing.T) {
 		o     verify.ProofOptions
 		want  error
 	}{
-		"none is":                                 {3, verify.ProofOptions{Trust: one(keys[0], nil)}, nil},
-		"the first, after it was left":            {3, verify.ProofOptions{Trust: one(keys[0], atLeaf(second+1))}, nil},
-		"the first, before it introduced":         {3, verify.ProofOptions{Trust: one(keys[0], atLeaf(second))}, verify.ErrWrongKey},
-		"the first, before the event":             {3, verify.ProofOptions{Keys: public(keys[2]), Trust: one(keys[0], atLeaf(3))}, verify.ErrProofFails},
-		"the last, before its checkpoint":         {14, verify.ProofOptions{Trust: one(keys[2], atLeaf(size-1))}, verify.ErrProofFails},
-		"the last, after its checkpoint":          {14, verify.ProofOptions{Trust: one(keys[2], atLeaf(size))}, nil},
-		"the last, the first is given":            {3, verify.ProofOptions{Keys: public(keys[0]), Trust: one(keys[2], atLeaf(third))}, verify.ErrProofFails},
-		"the second, before it introduced":        {3, verify.ProofOptions{Keys: public(keys[0]), Trust: one(keys[1], atLeaf(third))}, verify.ErrWrongKey},
-		"the checkpoint key alone":                {14, verify.ProofOptions{Trust: one(beside, atLeaf(14))}, verify.ErrProofFails},
-		"the checkpoint key beside the other":     {14, verify.ProofOptions{Keys: public(keys[0]), Trust: one(beside, atLeaf(14))}, nil},
-		"the last, at a time after the event":     {14, verify.ProofOptions{Trust: one(keys[2], time(11))}, nil},
-		"the last, at a time before the event":    {14, verify.ProofOptions{Trust: one(keys[2], time(10))}, verify.ErrProofFails},
-		"the first, at a time that is not shown":  {3, verify.ProofOptions{Trust: one(keys[0], time(11))}, verify.ErrWrongKey},
-		"the first, at a time that is shown":      {14, verify.ProofOptions{Keys: public(keys[1]), Trust: one(keys[0], time(11))}, nil},
-		"the first, not valid yet":                {3, verify.ProofOptions{Trust: trust.Keys{{Public: keys[0].Public(), From: atLeaf(4)}}}, verify.ErrProofFails},
-		"the last, not valid at the event's leaf": {3, verify.ProofOptions{Keys: public(keys[0]), Trust: trust.Keys{{Public: keys[2].Public(), From: atLeaf(third)}}}, nil},
+		"none is":                                 {5, verify.ProofOptions{Trust: one(keys[0], nil)}, nil},
+		"the first, after it was left":            {5, verify.ProofOptions{Trust: one(keys[0], atLeaf(second+1))}, nil},
+		"the first, before it introduced":         {5, verify.ProofOptions{Trust: one(keys[0], atLeaf(second))}, verify.ErrWrongKey},
+		"the first, before the event":             {5, verify.ProofOptions{Keys: public(keys[2]), Trust: one(keys[0], atLeaf(5))}, verify.ErrProofFails},
+		"the last, before its checkpoint":         {21, verify.ProofOptions{Trust: one(keys[2], atLeaf(size-1))}, verify.ErrProofFails},
+		"the last, after its checkpoint":          {21, verify.ProofOptions{Trust: one(keys[2], atLeaf(size))}, nil},
+		"the last, the first is given":            {5, verify.ProofOptions{Keys: public(keys[0]), Trust: one(keys[2], atLeaf(third))}, verify.ErrProofFails},
+		"the second, before it introduced":        {5, verify.ProofOptions{Keys: public(keys[0]), Trust: one(keys[1], atLeaf(third))}, verify.ErrWrongKey},
+		"the checkpoint key alone":                {21, verify.ProofOptions{Trust: one(beside, atLeaf(21))}, verify.ErrProofFails},
+		"the checkpoint key beside the other":     {21, verify.ProofOptions{Keys: public(keys[0]), Trust: one(beside, atLeaf(21))}, nil},
+		"the last, at a time after the event":     {21, verify.ProofOptions{Trust: one(keys[2], time(11))}, nil},
+		"the last, at a time before the event":    {21, verify.ProofOptions{Trust: one(keys[2], time(10))}, verify.ErrProofFails},
+		"the first, at a time that is not shown":  {5, verify.ProofOptions{Trust: one(keys[0], time(11))}, verify.ErrWrongKey},
+		"the first, at a time that is shown":      {21, verify.ProofOptions{Keys: public(keys[1]), Trust: one(keys[0], time(11))}, nil},
+		"the first, not valid yet":                {5, verify.ProofOptions{Trust: trust.Keys{{Public: keys[0].Public(), From: atLeaf(6)}}}, verify.ErrProofFails},
+		"the last, not valid at the event's leaf": {5, verify.ProofOptions{Keys: public(keys[0]), Trust: trust.Keys{{Public: keys[2].Public(), From: atLeaf(third)}}}, nil},
 	} {
 		_, err := verify.CheckProof(proveLeaf(t, w, c.index).Marshal(), c.o)
 		if !errors.Is(err, c.want) || err == nil != (c.want == nil) {

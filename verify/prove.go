@@ -73,7 +73,7 @@ func prove(ctx context.Context, fsys fs.FS, q Query) (*proof.Inclusion, error) {
 	if err != nil {
 		return nil, damaged(err)
 	}
-	p := &proof.Inclusion{Index: q.Index}
+	p := &proof.Inclusion{Index: q.Index, Log: tree.Log()}
 	if q.ByIndex {
 		p.Line, err = lineAt(tree, q.Index)
 	} else {
@@ -127,8 +127,11 @@ func lineAt(tree *proof.Tree, index uint64) ([]byte, error) {
 	if err != nil {
 		return nil, damaged(err)
 	}
-	if segment.KindOf(line) == segment.KindHeader {
+	switch segment.KindOf(line) {
+	case segment.KindHeader:
 		return nil, fmt.Errorf("%w: leaf %d is the header of a segment", ErrNoEvent, index)
+	case segment.KindCommit:
+		return nil, fmt.Errorf("%w: leaf %d is the end of a commit", ErrNoEvent, index)
 	}
 	return line, nil
 }

@@ -135,7 +135,7 @@ func TestProofMutated(t *testing.T) {
 func TestProofFollowsKeys(t *testing.T) {
 	keys := threeKeys(t)
 	w := writeKeys(t, rotation.Options{}, keys...)
-	for _, index := range []uint64{2, 8, 14} {
+	for _, index := range []uint64{3, 12, 21} {
 		p := proveLeaf(t, w, index)
 		if len(p.KeyChanges) != 2 {
 			t.Fatalf("%d key changes", len(p.KeyChanges))
@@ -160,14 +160,14 @@ func TestProofFollowsKeys(t *testing.T) {
 func TestProofByALaterKey(t *testing.T) {
 	keys := threeKeys(t)
 	w := writeKeys(t, rotation.Options{}, keys...)
-	p := proveLeaf(t, w, 3)
+	p := proveLeaf(t, w, 5)
 	parsed, err := segment.ParseEvent(p.Line)
 	if err != nil {
 		t.Fatal(err)
 	}
 	thief := keys[2]
 	canonical := bytes.Replace(parsed.Canonical, []byte("user-001"), []byte("user-999"), 1)
-	signature, err := thief.Sign(canonical)
+	signature, err := thief.SignEvent(w.context(t), canonical)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,6 +264,7 @@ func TestProveWhatIsNotThere(t *testing.T) {
 	is("no such id", verify.Query{EventID: "id-99"}, verify.ErrNoEvent)
 	is("no such leaf", verify.Query{Index: 1 << 60, ByIndex: true}, verify.ErrNoEvent)
 	is("a header", verify.Query{ByIndex: true}, verify.ErrNoEvent)
+	is("the end of a commit", verify.Query{Index: 2, ByIndex: true}, verify.ErrNoEvent)
 
 	// What a crash left behind the last checkpoint was never acknowledged.
 	whole := w
@@ -286,6 +287,7 @@ func TestProveWhatIsNotThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	delete(w.fsys, w.names[0])
+	w.names = w.names[1:]
 	is("a deleted leaf", verify.Query{Index: 1, ByIndex: true}, verify.ErrMissing)
 	is("a deleted id", verify.Query{EventID: "id-000"}, verify.ErrMissing, verify.ErrNoEvent)
 	w.extend(t, bare(own("pruned", fmt.Sprintf(`{"action":"pruned","before":%d}`, base.FirstIndex-1))))
@@ -298,16 +300,16 @@ func TestProveWhatIsNotThere(t *testing.T) {
 	}
 
 	// Somebody has changed what is left.
-	f := w.fsys[w.names[1]]
+	f := w.fsys[w.names[0]]
 	f.Data = bytes.Replace(f.Data, []byte("user-"), []byte("USER-"), 1)
-	n, err := segment.ParseName(w.names[1])
+	n, err := segment.ParseName(w.names[0])
 	if err != nil {
 		t.Fatal(err)
 	}
 	is("a changed segment", verify.Query{Index: n.FirstIndex + 2, ByIndex: true}, verify.ErrUnprovable)
 	f.Data = f.Data[:len(f.Data)/3]
 	is("a cut segment", verify.Query{Index: n.FirstIndex + 40, ByIndex: true})
-	for _, name := range w.names[1 : len(w.names)-1] {
+	for _, name := range w.names[:len(w.names)-1] {
 		delete(w.fsys, name)
 	}
 	newest := w.fsys[w.names[len(w.names)-1]]
@@ -322,10 +324,10 @@ func TestProveRepeatedID(t *testing.T) {
 	line := w.lines(0)[w.line(t, 0, "id-001")-1]
 	w.extend(t, line)
 	_, err := verify.Prove(t.Context(), w.fsys, verify.Query{EventID: "id-001"})
-	if !errors.Is(err, verify.ErrRepeated) || !strings.Contains(err.Error(), "[3 5]") {
+	if !errors.Is(err, verify.ErrRepeated) || !strings.Contains(err.Error(), "[4 7]") {
 		t.Errorf("an id of two events: %v", err)
 	}
-	for _, index := range []uint64{3, 5} {
+	for _, index := range []uint64{4, 7} {
 		if _, err := verify.CheckProof(proveLeaf(t, w, index).Marshal(), verify.ProofOptions{Keys: public(w.signer)}); err != nil {
 			t.Error(err)
 		}

@@ -93,7 +93,7 @@ func BenchmarkCheckManyKeys(b *testing.B) {
 	last := first
 	for i := 1; i <= most; i++ {
 		next := signingtest.New(b, signing.Ed25519)
-		n, err := signing.SignKeyChange(c.Origin, uint64(i), [32]byte{}, last, next)
+		n, err := signing.SignKeyChange(signing.KeyChange{Origin: c.Origin, Log: p.Log, Index: uint64(i)}, last, next)
 		if err != nil {
 			b.Fatal(err)
 		}

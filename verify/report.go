@@ -14,6 +14,9 @@ type Severity string
 const (
 	// Tampering: the log is not what its writer signed.
 	Tampering Severity = "tampering"
+	// Unchecked: something that was asked for could not be checked, and nothing says that
+	// the log is not what its writer signed.
+	Unchecked Severity = "unchecked"
 	// Warning: no sign of tampering, but somebody should know.
 	Warning Severity = "warning"
 	// Info: as it should be, and worth a word.
@@ -98,6 +101,26 @@ const (
 	Recovered Kind = "recovered"
 	// Damaged: the writer found that acknowledged lines were gone.
 	Damaged Kind = "damaged"
+	// CommitInvalid: a commit line and the checkpoint over it do not stand together, or the
+	// commit's number or ids are not those of the log.
+	CommitInvalid Kind = "commit_invalid"
+	// TimeWentBack: a commit says that it is earlier than the one before.
+	TimeWentBack Kind = "time_went_back"
+	// TimeInFuture: a commit or a header says that it is later than now.
+	TimeInFuture Kind = "time_in_future"
+	// RetentionBroken: leaves have been deleted that were to be kept, as the log had promised.
+	RetentionBroken Kind = "retention_broken"
+	// Incomplete: leaves are not there that the caller wants to be.
+	Incomplete Kind = "incomplete"
+	// NothingChecked: no checkpoint is signed by a trusted key.
+	NothingChecked Kind = "nothing_checked"
+	// NewerVersion: a part of the log was written by a newer version, and checked as far as
+	// this one can.
+	NewerVersion Kind = "newer_version"
+	// UnknownAction: the log says something of itself that this version does not know.
+	UnknownAction Kind = "unknown_action"
+	// ValueInvalid: the opening of a withheld value does not fit.
+	ValueInvalid Kind = "value_invalid"
 	// UnknownFile: the directory holds a file that the format does not know.
 	UnknownFile Kind = "unknown_file"
 	// CompressionLeftover: a segment is there both plain and compressed.
@@ -143,6 +166,27 @@ type Segment struct {
 	Active bool `json:"active"`
 }
 
+// The verdicts.
+const (
+	// VerdictOK: all that was asked for could be checked, and nothing is wrong.
+	VerdictOK = "ok"
+	// VerdictUnchecked: nothing is known to be wrong, but something could not be checked.
+	VerdictUnchecked = "unchecked"
+	// VerdictTampering: the log is not what its writer signed.
+	VerdictTampering = "tampering"
+)
+
+func verdictOf(counts map[Severity]int) string {
+	switch {
+	case counts[Tampering] > 0:
+		return VerdictTampering
+	case counts[Unchecked] > 0:
+		return VerdictUnchecked
+	default:
+		return VerdictOK
+	}
+}
+
 // Report is the result of checking a log. Events are counted if they are within
 // the time range asked for; findings are always about the whole log.
 type Report struct {
@@ -155,7 +199,13 @@ type Report struct {
 	FailedEvents   uint64 `json:"failed_events"`
 	UnsignedEvents uint64 `json:"unsigned_events"`
 	// OwnEvents counts those that the log wrote of itself.
-	OwnEvents         uint64 `json:"own_events"`
+	OwnEvents uint64 `json:"own_events"`
+	// InRangeByEventTime are in the time range asked for by their own time,
+	// InRangeByCommitTime by the time of their commit only.
+	InRangeByEventTime  uint64 `json:"in_range_by_event_time"`
+	InRangeByCommitTime uint64 `json:"in_range_by_commit_time"`
+	// Verdict is [VerdictOK], [VerdictUnchecked] or [VerdictTampering].
+	Verdict           string `json:"verdict"`
 	TamperingDetected bool   `json:"tampering_detected"`
 	// FailedEventIDs lists the ids of failed events that have one, up to
 	// Options.MaxFindings.
@@ -164,6 +214,11 @@ type Report struct {
 	// keys it names itself.
 	SelfAttested bool   `json:"self_attested"`
 	Origin       string `json:"origin"`
+	// Log is the log's id.
+	Log []byte `json:"log"`
+	// DeletedBefore is the index of the first leaf that is left if retention has deleted
+	// those before it, as the log says; 0 if none are deleted.
+	DeletedBefore uint64 `json:"deleted_before"`
 	// TrustedFrom is the index of the leaf from which on the log is signed with keys
 	// given or introduced; nil if it never is.
 	TrustedFrom *uint64 `json:"trusted_from"`
@@ -182,6 +237,8 @@ type Report struct {
 	// FirstEvent and LastEvent are the earliest and the latest time of an event.
 	FirstEvent *time.Time `json:"first_event,omitempty"`
 	LastEvent  *time.Time `json:"last_event,omitempty"`
+	// LastCommit is when the last commit was made, by the writer's clock.
+	LastCommit *time.Time `json:"last_commit,omitempty"`
 	Segments   []Segment  `json:"segments"`
 	// Findings are about the log first, then about each segment by line.
 	Findings []Finding `json:"findings"`

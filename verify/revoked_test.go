@@ -116,8 +116,7 @@ func TestKeyRevokedAtATimeIntroducesNobody(t *testing.T) {
 	old, thief := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)
 	w := write(t, rotation.Options{Signer: old}, 2)
 	r := w.check(t)
-	change, err := signing.SignKeyChange("test.example/auditlog", r.TreeSize, [32]byte(r.RootHash), old, thief)
-	require.NoError(t, err)
+	change := changeOf(t, signing.KeyChange{Origin: "test.example/auditlog", Log: w.header(t, 0).Log, Index: r.TreeSize, Root: [32]byte(r.RootHash)}, old, thief)
 	w.fsys[segment.KeyChangesName] = &fstest.MapFile{Data: append(segment.AppendKeyChange(nil, change), '\n'), Mode: 0o600}
 	w.stranger(t, thief, segment.KeyOf(thief.Public())) // created on the 24th
 	lines := w.lines(1)

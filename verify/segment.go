@@ -35,13 +35,39 @@ type result struct {
 	vouches   []vouch    // the newest of each witness
 	own       []ownEvent // what the log says of itself, where it is to be believed
 	ids       []uint64   // sorted hashes of event ids
-	gone      bool       // compressed or pruned while the log was being checked
+	commits   commits
+	gone      bool // compressed or pruned while the log was being checked
 }
 
-// counts are numbers of events.
+// counts are numbers of events. byCommit counts those that are in range by the time of
+// their commit only.
 type counts struct {
-	total, verified, failed, unsigned, ours uint64
-	first, last                             time.Time
+	total, verified, failed, unsigned, ours, byCommit uint64
+	first, last                                       time.Time
+}
+
+func (c *counts) add(o *counts) {
+	c.total += o.total
+	c.verified += o.verified
+	c.failed += o.failed
+	c.unsigned += o.unsigned
+	c.ours += o.ours
+	c.byCommit += o.byCommit
+	c.span(o.first)
+	c.span(o.last)
+}
+
+// span takes in the time of an event; a zero time is none.
+func (c *counts) span(t time.Time) {
+	if t.IsZero() {
+		return
+	}
+	if c.first.IsZero() || t.Before(c.first) {
+		c.first = t
+	}
+	if c.last.IsZero() || t.After(c.last) {
+		c.last = t
+	}
 }
 
 // point is a tree.
@@ -169,7 +195,12 @@ func (f *follower) begin(r *segment.Reader) (again []byte, err error) {
 		if bytes.Contains(line, []byte(`"scope":"checkpoint"`)) {
 			f.claims.Scope = segment.ScopeCheckpoint
 		}
-		f.addLeaf(&checked{leaf: merkle.LeafHash(line)}, false)
+		f.addLeaf(&checked{leaf: merkle.LeafHash(line)}, false, false)
+		return nil, nil
+	}
+	leaf := merkle.LeafHash(line)
+	if f.authority.header == nil || f.authority.headerLeaf != leaf {
+		f.gone = true // replaced since it was looked at first
 		return nil, nil
 	}
 	if h.FirstIndex != f.first {
@@ -181,7 +212,7 @@ func (f *follower) begin(r *segment.Reader) (again []byte, err error) {
 	if f.tree, err = merkle.NewFrontier(h.FirstIndex, h.Frontier); err != nil {
 		return nil, err // ParseHeader has checked it
 	}
-	f.header, f.claims = &h, &h
+	f.header, f.claims = f.authority.header, f.authority.header
 	f.first = h.FirstIndex
 	f.start = &point{f.tree.Size(), f.tree.Root()}
 	f.anchored = true
@@ -189,7 +220,8 @@ func (f *follower) begin(r *segment.Reader) (again []byte, err error) {
 	f.group.before = f.tree
 	f.meet()
 	f.judgeAuthority()
-	f.addLeaf(&checked{leaf: merkle.LeafHash(line)}, false)
+	f.addLeaf(&checked{leaf: leaf}, false, false)
+	f.judgeTime(h.Created, "the header")
 	return nil, nil
 }
 

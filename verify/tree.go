@@ -112,7 +112,7 @@ func Tree(ctx context.Context, fsys fs.FS, o Options, each func(TreeLog) error) 
 	if err != nil {
 		return nil, err
 	}
-	s := &Summary{SelfAttested: len(o.trusted()) == 0, Findings: []TreeFinding{}, FindingCounts: map[Severity]int{Tampering: 0, Warning: 0, Info: 0}}
+	s := &Summary{SelfAttested: len(o.trusted()) == 0, Findings: []TreeFinding{}, FindingCounts: map[Severity]int{Tampering: 0, Unchecked: 0, Warning: 0, Info: 0}}
 	w := &walker{ctx: ctx, fsys: fsys, sum: s, most: o.MaxFindings}
 	if _, err := w.walk(".", 0); err != nil {
 		return nil, err
@@ -191,6 +191,8 @@ func (s *Summary) count(l TreeLog) {
 	case r.TamperingDetected:
 		s.Tampered++
 		s.TamperingDetected = true
+	case r.Verdict == VerdictUnchecked:
+		s.Unchecked++
 	default:
 		s.Good++
 	}

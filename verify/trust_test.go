@@ -13,7 +13,6 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
-	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -31,34 +30,6 @@ func own(action, detail string) []byte {
 // bare returns an event line without a signature.
 func bare(canonical []byte) []byte {
 	return append(segment.AppendNoSignature(append(segment.AppendEventStart(nil), canonical...)), '\n')
-}
-
-// extend adds lines to the newest segment, and a checkpoint over them.
-func (w *written) extend(t testing.TB, lines ...[]byte) {
-	t.Helper()
-	last := len(w.names) - 1
-	all := append(w.lines(last), lines...)
-	var tree merkle.Frontier
-	for i, line := range all {
-		line = bytes.TrimSuffix(line, []byte("\n"))
-		if i == 0 {
-			h, err := segment.ParseHeader(line)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if tree, err = merkle.NewFrontier(h.FirstIndex, h.Frontier); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if segment.KindOf(line) != segment.KindCheckpoint {
-			tree.Append(merkle.LeafHash(line))
-		}
-	}
-	note, err := signing.SignCheckpoint("test.example/auditlog", tree.Size(), tree.Root(), w.signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.setLines(last, append(all, append(segment.AppendCheckpoint(nil, note), '\n')))
 }
 
 // Who can write to the directory, but not sign, appends the leave to delete what
@@ -135,11 +106,7 @@ func TestSelfAttestedLogHasOneOwner(t *testing.T) {
 	stranger := signingtest.New(t, signing.Ed25519)
 	h.Keys = []segment.Key{segment.KeyOf(stranger.Public())}
 	canonical := own("opened", `{"action":"opened"}`)
-	sig, err := stranger.Sign(canonical)
-	if err != nil {
-		t.Fatal(err)
-	}
-	forged := append(segment.AppendSignature(append(segment.AppendEventStart(nil), canonical...), sig, stranger.Public().ID()), '\n')
+	forged := append(w.signed(t, canonical, stranger), '\n')
 	w.setLines(last, [][]byte{append(segment.AppendHeader(nil, h), '\n'), forged})
 	w.signer = stranger
 	w.extend(t)

@@ -32,8 +32,8 @@ type Options struct {
 	// Trust are more trusted keys, with what bounds them. Leaves that a key signed
 	// outside its bounds, or once it was revoked, are findings.
 	Trust trust.Keys
-	// Since and Until restrict which events are counted: Since ≤ time < Until. A
-	// zero time does not restrict.
+	// Since and Until restrict which events are counted: those whose own time, or their
+	// commit's, is in range, Since ≤ time < Until. A zero time does not restrict.
 	Since, Until time.Time
 	// Checkpoints are checkpoints kept elsewhere (signed notes): the log must
 	// extend each of them.
@@ -53,6 +53,11 @@ type Options struct {
 	// Progress is called now and then, from several goroutines, with the number of
 	// stored bytes checked so far and in all. It may be nil.
 	Progress func(done, total int64)
+	// Now is the clock here, against which the log's promises and times are held; nil means
+	// time.Now.
+	Now func() time.Time
+	// CompleteFrom demands every leaf from an index, or a time, on; nil demands none.
+	CompleteFrom *trust.Point
 	// MaxFindings bounds the findings and the failed events' ids in the report; all
 	// are counted. 0 means 1000.
 	MaxFindings int
@@ -92,7 +97,10 @@ func Log(ctx context.Context, fsys fs.FS, o Options) (*Report, error) {
 	if o.Quorum, err = quorumOf(o.Witnesses, o.Quorum); err != nil {
 		return nil, err
 	}
-	c := &checker{fsys: fsys, o: o, known: map[known]*result{}}
+	c := &checker{fsys: fsys, o: o, now: time.Now(), known: map[known]*result{}}
+	if o.Now != nil {
+		c.now = o.Now()
+	}
 	if err := c.takeKept(); err != nil {
 		return nil, err
 	}
@@ -129,6 +137,7 @@ func Log(ctx context.Context, fsys fs.FS, o Options) (*Report, error) {
 type checker struct {
 	fsys fs.FS
 	o    Options
+	now  time.Time
 	// keys are the trusted keys, or those that the log names if there are none.
 	keys []*signing.PublicKey
 	// kept are checkpoints that the log must extend, keptOf those of a size that are good;
@@ -277,7 +286,7 @@ func (c *checker) report(results []*result, j *joined) *Report {
 	if r.Witnesses == nil {
 		r.Witnesses = []Witnessed{}
 	}
-	r.FindingCounts = map[Severity]int{Tampering: 0, Warning: 0, Info: 0}
+	r.FindingCounts = map[Severity]int{Tampering: 0, Unchecked: 0, Warning: 0, Info: 0}
 	all := append([]Finding{}, c.log.list...)
 	count := func(f findings) {
 		for s, n := range f.count {
@@ -291,6 +300,7 @@ func (c *checker) report(results []*result, j *joined) *Report {
 		r.FailedEvents += s.failed
 		r.UnsignedEvents += s.unsigned
 		r.OwnEvents += s.ours
+		r.InRangeByCommitTime += s.byCommit
 		here := slices.Concat(s.findings.list, j.found[i].list)
 		slices.SortStableFunc(here, func(a, b Finding) int { return cmp.Compare(a.Line, b.Line) })
 		all = append(all, here...)
@@ -316,6 +326,8 @@ func (c *checker) report(results []*result, j *joined) *Report {
 		r.FindingsOmitted += n
 	}
 	r.FindingsOmitted -= len(r.Findings)
+	r.InRangeByEventTime = r.TotalEvents - r.InRangeByCommitTime
 	r.TamperingDetected = r.FindingCounts[Tampering] > 0
+	r.Verdict = verdictOf(r.FindingCounts)
 	return r
 }
