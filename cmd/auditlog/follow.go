@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/export"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
@@ -99,6 +100,12 @@ func (s *shower) segment(ctx context.Context, f segment.File, newest bool) error
 	if err != nil {
 		return err
 	}
+	var commits export.Commits
+	if s.filter.timed() {
+		if commits, err = export.ReadCommits(s.fsys, f.Name); err != nil {
+			return err
+		}
+	}
 	r, err := s.open(f)
 	if err != nil {
 		return err
@@ -128,7 +135,7 @@ func (s *shower) segment(ctx context.Context, f segment.File, newest bool) error
 			told = true // the line itself is as it was signed
 			fmt.Fprintf(s.warn, "auditlog: %s, byte %d: no checkpoint follows: the events from here on are uncommitted\n", f.Name, r.Offset())
 		}
-		if err := s.line(line, r.End() <= committed); errors.Is(err, errMalformed) {
+		if err := s.line(line, commits.At(r.Offset()), r.End() <= committed); errors.Is(err, errMalformed) {
 			fmt.Fprintf(s.warn, "auditlog: %s, byte %d: an event is malformed and not shown: run auditlog verify\n", f.Name, r.Offset())
 		} else if err != nil {
 			return err
@@ -140,7 +147,7 @@ func (s *shower) segment(ctx context.Context, f segment.File, newest bool) error
 var errMalformed = errors.New("malformed")
 
 // line prints a line, if it is an event that is wanted.
-func (s *shower) line(line []byte, committed bool) error {
+func (s *shower) line(line []byte, at time.Time, committed bool) error {
 	if segment.KindOf(line) != segment.KindEvent {
 		return nil
 	}
@@ -152,7 +159,7 @@ func (s *shower) line(line []byte, committed bool) error {
 	if event.Scan(parsed.Canonical, &sum) != nil {
 		return errMalformed
 	}
-	if !s.filter.match(&sum, parsed.Canonical) {
+	if !s.filter.match(&sum, at, parsed.Canonical) {
 		return nil
 	}
 	s.shown++

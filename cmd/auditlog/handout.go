@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/export"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -57,7 +56,7 @@ func (h *handout) open(cmd *cobra.Command, dir string) (_ *handoutLog, err error
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
 	l := &handoutLog{fsys: fsys, close: closeLog}
-	l.Options = export.Options{From: h.from, Keep: h.upToLimit()}
+	l.Options = export.Options{From: h.from, Keep: h.upToLimit(), CommitTimes: h.timed()}
 	if l.Checkpoint, err = signing.ParseCheckpoint(note); err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
@@ -69,10 +68,10 @@ func (h *handout) open(cmd *cobra.Command, dir string) (_ *handoutLog, err error
 
 // upToLimit is the filter, which lets no more than limit events pass. What comes behind
 // is read all the same, because the lines must hash to the checkpoint's root.
-func (h *handout) upToLimit() func(s *event.Summary, canonical []byte) bool {
+func (h *handout) upToLimit() func(*export.Event) bool {
 	n := 0
-	return func(s *event.Summary, canonical []byte) bool {
-		if h.limit > 0 && n == h.limit || !h.match(s, canonical) {
+	return func(e *export.Event) bool {
+		if h.limit > 0 && n == h.limit || !h.match(&e.Summary, e.Committed, e.Canonical) {
 			return false
 		}
 		n++
@@ -140,5 +139,5 @@ func (l *handoutLog) events(cmd *cobra.Command, dir string, each func(*export.Ev
 // withoutOwn leaves the log's own events out.
 func (l *handoutLog) withoutOwn() {
 	keep := l.Keep
-	l.Keep = func(s *event.Summary, canonical []byte) bool { return s.Log == nil && keep(s, canonical) }
+	l.Keep = func(e *export.Event) bool { return !e.Own() && keep(e) }
 }

@@ -189,7 +189,7 @@ func (w *writer) append(r plog.LogRecord) error {
 	err := b.Add(func(dst []byte) ([]byte, uint64, error) {
 		dst, info, err := w.enc.Append(dst, r)
 		return dst, info.Time, err
-	}, w.signer.Sign, w.signer.Public().ID())
+	}, w.log.Sign(w.signer), w.signer.Public().ID())
 	if err != nil {
 		return err
 	}

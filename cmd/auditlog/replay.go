@@ -111,6 +111,7 @@ func (f *replayFlags) run(cmd *cobra.Command, dir string) (err error) {
 	}
 	defer func() { err = errors.Join(err, l.close()) }()
 	l.withoutOwn()
+	defer f.sayByWhich(cmd.ErrOrStderr())
 
 	ctx := cmd.Context()
 	if f.timeout > 0 {

@@ -39,6 +39,7 @@ so that no value can be taken for another member, nor for what the log says.`,
 			defer closeLog()
 			out := bufio.NewWriter(cmd.OutOrStdout())
 			s := shower{fsys: fsys, filter: &f, out: out, json: asJSON, follows: follow, warn: cmd.ErrOrStderr()}
+			defer f.sayByWhich(cmd.ErrOrStderr())
 			if err := s.all(cmd.Context()); err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
