@@ -173,9 +173,10 @@ type RetentionConfig struct {
 	// written under it. If the limits would have to break it, calls are refused. 0 promises
 	// nothing.
 	MinAge time.Duration `mapstructure:"min_age"`
-	// MaxSegments is how many segments are kept, the active one included.
+	// MaxSegments is how many segments are kept, the active one included, without those
+	// that a start began.
 	MaxSegments int `mapstructure:"max_segments"`
-	// MaxAge is how long a segment is kept after its newest event.
+	// MaxAge is how long a segment is kept after its last commit.
 	MaxAge time.Duration `mapstructure:"max_age"`
 	// MaxTotalSizeMiB is the space, in MiB, that all segments may take.
 	MaxTotalSizeMiB int64 `mapstructure:"max_total_size_mib"`

@@ -107,9 +107,9 @@ func (e *auditExporter) start(ctx context.Context, host component.Host) (err err
 	if o.Witnesses, err = e.openWitnesses(k); err != nil {
 		return err
 	}
-	o.Follower = e.followStreams(ctx, o, e.telemetry)
+	o.Follower = e.followStreams(e.telemetry)
 	receipted := e.receipts.of(c, "", &o, e.telemetry)
-	if e.log, err = rotation.Open(ctx, o); err != nil {
+	if e.log, err = openLog(ctx, o); err != nil {
 		return err
 	}
 	if err := receipted.begin(e.log); err != nil {
@@ -122,6 +122,15 @@ func (e *auditExporter) start(ctx context.Context, host component.Host) (err err
 		zap.String("scope", string(c.Signing.Scope)),
 		zap.String("key_id", e.log.Signer().Public().ID()))
 	return nil
+}
+
+// openLog opens a log. What the configuration can put right names its key.
+func openLog(ctx context.Context, o rotation.Options) (*rotation.Log, error) {
+	log, err := rotation.Open(ctx, o)
+	if errors.Is(err, rotation.ErrCheckpointKeyLeaves) {
+		return nil, fmt.Errorf("signing::previous_checkpoint_key_file: %w", err)
+	}
+	return log, err
 }
 
 // logOptions are the options of the log that the configuration describes.

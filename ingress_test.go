@@ -257,7 +257,7 @@ func TestStreamsAreKnownAfterARestart(t *testing.T) {
 	require.NoError(t, r.ConsumeLogs(t.Context(), sequenced("s", 5)))
 	assert.Equal(t, []string{"gap  s 5 4 1"}, remarks(t, c))
 	// What is too far back is not known, and nothing is said of it.
-	for i := range 6 {
+	for i := range 20 {
 		logs := records(ids(fmt.Sprint(i), 400)...)
 		for _, one := range logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().All() {
 			one.Body().SetStr(strings.Repeat("x", 2000))

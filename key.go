@@ -42,9 +42,9 @@ func openKeys(c *Config, logger *zap.Logger) (k keys, err error) {
 	if err := keysApart(c); err != nil {
 		return k, err
 	}
+	var trusted trust.Keys
 	if c.Signing.KeysFile != "" {
-		trusted, err := trust.Load(c.Signing.KeysFile)
-		if err != nil {
+		if trusted, err = trust.Load(c.Signing.KeysFile); err != nil {
 			return k, fmt.Errorf("signing::keys_file: %w", err)
 		}
 		k.permit = permit(trusted)
@@ -75,6 +75,9 @@ func openKeys(c *Config, logger *zap.Logger) (k keys, err error) {
 	if err := k.loadCheckpointKey(c, exists, logger); err != nil {
 		return k, fmt.Errorf("signing::checkpoint_key_file: %w", err)
 	}
+	if err := k.checkUses(trusted); err != nil {
+		return k, err
+	}
 	if !exists {
 		return k, nil
 	}
@@ -85,6 +88,21 @@ func openKeys(c *Config, logger *zap.Logger) (k keys, err error) {
 		return k, fmt.Errorf("signing::previous_checkpoint_key_file: %w", err)
 	}
 	return k, nil
+}
+
+// checkUses refuses keys that the trusted ones list for something else: no verifier with that
+// list would take what they sign.
+func (k *keys) checkUses(trusted trust.Keys) error {
+	if known := trusted.Find(k.signer.Public()); known != nil && !known.For(trust.UseEvents) {
+		return fmt.Errorf("signing::key_file: the key %s is listed in signing::keys_file for %s only: list it for events there, or name another key", known.Name(), known.Uses())
+	}
+	if k.checkpoint == nil {
+		return nil
+	}
+	if known := trusted.Find(k.checkpoint.Public()); known != nil && !known.For(trust.UseEvents|trust.UseCheckpoints) {
+		return fmt.Errorf("signing::checkpoint_key_file: the key %s is listed in signing::keys_file for %s only: list it for checkpoints there, or name another key", known.Name(), known.Uses())
+	}
+	return nil
 }
 
 // loadPrevious loads a key that the log was signed with before. It may be gone once the log

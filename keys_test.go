@@ -136,15 +136,42 @@ func TestKeysFileBoundsTheKey(t *testing.T) {
 	assert.ErrorContains(t, startError(t, c), "revoked")
 
 	// The bound is reached while the log is being written.
-	write("valid_until: 3")
+	write("valid_until: 5")
 	r := start(t, c)
 	require.NoError(t, r.ConsumeLogs(t.Context(), records("a")))
 	err = r.ConsumeLogs(t.Context(), records("b"))
-	assert.ErrorContains(t, err, "valid up to leaf 3 only")
+	assert.ErrorContains(t, err, "valid up to leaf 5 only")
 	assert.False(t, consumererror.IsPermanent(err))
 	assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError}, r.host.reported())
 	r.stop(t)
 	assert.Equal(t, []string{"a"}, writtenIDs(t, c))
+}
+
+// A key that is listed for something else signs nothing.
+func TestKeysFileSaysWhatAKeyIsFor(t *testing.T) {
+	c := testConfig(t)
+	_, err := signing.CreateKeyFile(c.Signing.KeyFile, signing.ECDSAP256)
+	require.NoError(t, err)
+	c.Signing.CheckpointKeyFile = c.Signing.KeyFile + ".checkpoints"
+	_, err = signing.CreateKeyFile(c.Signing.CheckpointKeyFile, signing.Ed25519)
+	require.NoError(t, err)
+	c.Signing.KeysFile = filepath.Join(filepath.Dir(c.Signing.KeyFile), "keys.yaml")
+	for _, tt := range []struct{ events, checkpoints, refused string }{
+		{"checkpoints", "checkpoints", "signing::key_file: "},
+		{"anchor", "checkpoints", "signing::key_file: "},
+		{"events", "delegate", "signing::checkpoint_key_file: "},
+		{"events", "events", ""},
+		{"[events, delegate]", "checkpoints", ""},
+	} {
+		content := fmt.Sprintf("keys:\n  - file: %s\n    use: %s\n  - file: %s\n    use: %s\n",
+			signing.PublicKeyPath(c.Signing.KeyFile), tt.events, signing.PublicKeyPath(c.Signing.CheckpointKeyFile), tt.checkpoints)
+		require.NoError(t, os.WriteFile(c.Signing.KeysFile, []byte(content), 0o600))
+		if tt.refused != "" {
+			assert.ErrorContains(t, startError(t, c), tt.refused, "%+v", tt)
+			continue
+		}
+		start(t, c).stop(t)
+	}
 }
 
 // A commit that would go beyond the bound is refused, as is one that only the checkpoint
@@ -162,11 +189,11 @@ func TestKeysFileBoundsEveryKey(t *testing.T) {
 				require.NoError(t, err)
 			}
 			c.Signing.KeysFile = filepath.Join(filepath.Dir(c.Signing.KeyFile), "keys.yaml")
-			content := fmt.Sprintf("keys:\n  - file: %s\n    valid_until: 4\n", signing.PublicKeyPath(bound(c)))
+			content := fmt.Sprintf("keys:\n  - file: %s\n    valid_until: 7\n", signing.PublicKeyPath(bound(c)))
 			require.NoError(t, os.WriteFile(c.Signing.KeysFile, []byte(content), 0o600))
 			r := start(t, c)
 			require.NoError(t, r.ConsumeLogs(t.Context(), records("a")))
-			assert.ErrorContains(t, r.ConsumeLogs(t.Context(), records("b", "c")), "valid up to leaf 4 only", "the second leaf is one too many")
+			assert.ErrorContains(t, r.ConsumeLogs(t.Context(), records("b", "c")), "valid up to leaf 7 only", "the commit's leaf is one too many")
 			r.stop(t)
 			assert.Equal(t, []string{"a"}, writtenIDs(t, c))
 		})

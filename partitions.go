@@ -244,6 +244,7 @@ func (p *partitions) openLog(one *partitionLog) (*rotation.Log, error) {
 	o := e.logOptions(p.keys)
 	o.Directory = filepath.Join(o.Directory, name)
 	o.Origin += "/" + name
+	o.Partition = true
 	o.Observer = partitionObserver{observer{one.telemetry, e.health}, p.faults, name}
 	o.Logger = e.logger.With(zap.String("partition", name))
 	// Or else the directories above would be made anew where they were.
@@ -253,9 +254,9 @@ func (p *partitions) openLog(one *partitionLog) (*rotation.Log, error) {
 	if info, err := p.root.Lstat(name); err == nil && !info.IsDir() {
 		return nil, fmt.Errorf("%s is not a directory but %s: a partition's log lies in a directory of its own, to which no link leads", absolute(o.Directory), info.Mode().Type())
 	}
-	o.Follower = e.followStreams(p.ctx, o, one.telemetry)
+	o.Follower = e.followStreams(one.telemetry)
 	receipted := e.receipts.of(e.config, name, &o, one.telemetry)
-	log, err := rotation.Open(p.ctx, o)
+	log, err := openLog(p.ctx, o)
 	if err != nil {
 		return nil, err
 	}

@@ -303,7 +303,7 @@ func TestReceiptsWithAKeyForEachSegment(t *testing.T) {
 			assert.False(t, report.TamperingDetected, "%+v", report.Findings)
 			assert.Greater(t, len(report.Segments), 1)
 			assert.Equal(t, calls*each, report.ReceiptsHonored)
-			_, err = held.Check([]*signing.PublicKey{first}, nil)
+			_, err = held.Check(verify.ProofOptions{Keys: []*signing.PublicKey{first}})
 			assert.ErrorIs(t, err, verify.ErrWrongKey)
 		})
 	}

@@ -5,24 +5,16 @@ package auditlogexporter
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
-	"errors"
-	"fmt"
-	"io"
-	"io/fs"
 	"maps"
-	"os"
 	"slices"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/plog"
-	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/ingress"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/sequence"
 )
 
@@ -46,11 +38,6 @@ const (
 
 	// maxKeptText keeps one huge record from holding its memory for ever.
 	maxKeptText = 64 << 10
-
-	// What is read of the log at a start to know streams again: the newest segment, and
-	// those before it, up to so many files and about so many bytes.
-	maxReadSegments = 4
-	maxReadBytes    = 256 << 20
 )
 
 // The actions of the log's own events about streams.
@@ -68,37 +55,34 @@ func (c *Config) validateSequences(p *problems) {
 // sequences follows the streams of one log as they are written. Its methods are called from within
 // commits, one at a time.
 type sequences struct {
-	tracker   *sequence.Tracker
-	telemetry *telemetry
-	now       func() time.Time
+	tracker    *sequence.Tracker
+	maxStreams int
+	telemetry  *telemetry
+	now        func() time.Time
 
 	// One for each producer, so that none can have what is found in another's streams go
 	// untold; before has those that Follow has used, as they were.
 	limiters, before map[string]sequence.Limiter
 	found            map[sequence.Kind]int64
+	reader           sequenceReader // for Recall
 }
 
 var _ rotation.Follower = (*sequences)(nil)
 
-// followStreams begins to follow the streams in a log that is about to be opened, where
-// it left off; nil if none are to be followed.
-func (e *auditExporter) followStreams(ctx context.Context, o rotation.Options, t *telemetry) rotation.Follower {
+// followStreams begins to follow the streams in a log that is about to be opened; nil if
+// none are to be followed.
+func (e *auditExporter) followStreams(t *telemetry) rotation.Follower {
 	if !e.followsStreams() {
 		return nil // and not a nil *sequences
 	}
-	s := newSequences(e.config, t)
-	if err := s.recall(ctx, os.DirFS(absolute(o.Directory))); err != nil {
-		// Whether the log can be gone on with is not decided here.
-		o.Logger.Warn("The audit log could not be read for where producers' streams are; they are followed from the next record on", zap.Error(err))
-	}
-	return s
+	return newSequences(e.config, t)
 }
 
 func (e *auditExporter) followsStreams() bool { return e.config.Sequences.MaxStreams > 0 }
 
 func newSequences(c *Config, t *telemetry) *sequences {
 	return &sequences{
-		tracker: sequence.New(c.Sequences.MaxStreams), telemetry: t, now: time.Now,
+		tracker: sequence.New(c.Sequences.MaxStreams), maxStreams: c.Sequences.MaxStreams, telemetry: t, now: time.Now,
 		limiters: map[string]sequence.Limiter{}, before: map[string]sequence.Limiter{}, found: map[sequence.Kind]int64{},
 	}
 }
@@ -211,69 +195,12 @@ func (s *sequenceReader) read(record plog.LogRecord, producer string) (sequence.
 	return r, true
 }
 
-// recall reads the end of the log, to know the streams again that are there. What it
-// does not find is not known until it is seen.
-func (s *sequences) recall(ctx context.Context, fsys fs.FS) error {
-	listing, err := segment.List(fsys)
-	if errors.Is(err, fs.ErrNotExist) {
+// Recall implements rotation.Follower.
+func (s *sequences) Recall(canonical []byte) error {
+	if !bytes.Contains(canonical, []byte(event.SequencePrefix)) {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	newest := listing.Segments
-	from := segment.Recent(len(newest), maxReadSegments, maxReadBytes, func(i int) (segment.Compression, int64) {
-		return newest[i].Parsed.Compression, newest[i].Size
-	})
-	for _, file := range newest[from:] {
-		if err := s.recallSegment(ctx, fsys, file.Name); err != nil {
-			s.tracker.Abort()
-			return err
-		}
-	}
-	return nil
-}
-
-// recallSegment takes in the events of a segment up to its last checkpoint: what follows
-// that was never acknowledged.
-func (s *sequences) recallSegment(ctx context.Context, fsys fs.FS, name string) error {
-	r, err := segment.Open(fsys, name, -1)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	defer s.tracker.Abort()
-	var reader sequenceReader
-	for {
-		if r.Line()%1024 == 0 {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-		}
-		line, err := r.Next()
-		switch {
-		case err == io.EOF, errors.Is(err, segment.ErrPartialLine):
-			return nil
-		case err != nil:
-			return err
-		}
-		switch kind := segment.KindOf(line); {
-		case kind == segment.KindCheckpoint:
-			s.tracker.Commit()
-		case kind == segment.KindEvent && bytes.Contains(line, []byte(event.SequencePrefix)):
-			if err := s.recallEvent(&reader, line); err != nil {
-				return fmt.Errorf("%s:%d: %w", name, r.Line(), err)
-			}
-		}
-	}
-}
-
-func (s *sequences) recallEvent(reader *sequenceReader, line []byte) error {
-	parsed, err := segment.ParseEvent(line)
-	if err != nil {
-		return err
-	}
-	e, err := event.Parse(parsed.Canonical)
+	e, err := event.Parse(canonical)
 	if err != nil || e.Log != nil {
 		return err
 	}
@@ -285,8 +212,12 @@ func (s *sequences) recallEvent(reader *sequenceReader, line []byte) error {
 	if err != nil {
 		return err
 	}
-	if r, ok := reader.read(logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0), producer); ok {
+	if r, ok := s.reader.read(logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0), producer); ok {
 		s.tracker.Stage([]sequence.Record{r})
+		s.tracker.Commit()
 	}
 	return nil
 }
+
+// Forget implements rotation.Follower.
+func (s *sequences) Forget() { s.tracker = sequence.New(s.maxStreams) }

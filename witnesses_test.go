@@ -191,7 +191,8 @@ func TestCheckpointKeyFile(t *testing.T) {
 	said := r.logged.FilterField(zap.String("vkey", vkey)).All()
 	assert.Len(t, said, 1, "the log says by what key witnesses must know it")
 
-	require.NoError(t, os.Remove(c.Signing.CheckpointKeyFile))
+	previous := c.Signing.CheckpointKeyFile + ".previous"
+	require.NoError(t, os.Rename(c.Signing.CheckpointKeyFile, previous))
 	assert.ErrorContains(t, startError(t, c), "auditlog keygen")
 	// A P-256 key is no use to witnesses.
 	require.NoError(t, os.Remove(signing.PublicKeyPath(c.Signing.CheckpointKeyFile)))
@@ -199,6 +200,11 @@ func TestCheckpointKeyFile(t *testing.T) {
 	require.NoError(t, err)
 	assert.ErrorContains(t, startError(t, c), "Ed25519")
 	c.Witnesses = nil
+	// The key before leaves by its own signature only.
+	assert.ErrorContains(t, startError(t, c), "signing::previous_checkpoint_key_file")
+	c.Signing.PreviousCheckpointKeyFile = previous
+	start(t, c).stop(t)
+	c.Signing.PreviousCheckpointKeyFile = ""
 	start(t, c).stop(t)
 }
 

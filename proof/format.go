@@ -30,6 +30,12 @@ type Inclusion struct {
 	// KeyChangePath is the leaf's audit path in the tree of the first of them behind the
 	// leaf, which the key signed that the log had at the leaf; nil if there is none.
 	KeyChangePath []tlog.Hash
+	// Commit is the line of the commit that the leaf is part of, without LF, and CommitIndex
+	// its leaf index. CommitPath is its audit path in the tree of that key change, or, if
+	// there is none, of the checkpoint.
+	Commit      []byte
+	CommitIndex uint64
+	CommitPath  []tlog.Hash
 	// Index is the leaf's index, Path its audit path (RFC 6962, section 2.1.1).
 	Index uint64
 	Path  []tlog.Hash
@@ -48,15 +54,12 @@ const (
 	hashEncoded = 44
 )
 
-// ErrNoProof: a text is no proof at all, so that there is nothing in it that could fail.
-var ErrNoProof = errors.New("not a proof")
-
 // MaxBytes is the size of the largest proof that [Parse] takes.
 const MaxBytes = maxInFile
 
-// Marshal returns the proof's text (c2sp.org/tlog-proof). Its extra data are the line
-// and, each on a line of its own, the key changes in the form of the file of that name and
-// the path to the first one behind the leaf, each ended by LF.
+// Marshal returns the proof's text (c2sp.org/tlog-proof). Its extra data are the line, the
+// log's id, the key changes in the form of the file of that name, the path to the first one
+// after the leaf, the commit line and its path, each on a line of its own, ended by LF.
 func (p *Inclusion) Marshal() []byte {
 	var b bytes.Buffer
 	if _, err := p.WriteTo(&b); err != nil {
@@ -68,19 +71,21 @@ func (p *Inclusion) Marshal() []byte {
 // WriteTo writes what [Inclusion.Marshal] returns, with no copy of it in memory.
 func (p *Inclusion) WriteTo(w io.Writer) (int64, error) {
 	out := &countingWriter{w: w}
-	out.Write([]byte(title + extraStart))
+	out.Write([]byte(title + extraStart)) // out keeps the errors
 	extra := base64.NewEncoder(base64.StdEncoding, out)
-	extra.Write(p.Line) // out keeps the errors
-	extra.Write([]byte{'\n'})
-	extra.Write([]byte(logStart + p.Log.String() + logEnd))
+	extra.Write(p.Line)
+	extra.Write([]byte("\n" + logStart + p.Log.String() + logEnd))
 	for _, note := range p.KeyChanges {
 		extra.Write(append(segment.AppendKeyChange(nil, note), '\n'))
 	}
 	if len(p.KeyChangePath) > 0 {
-		extra.Write(appendKeyChangePath(nil, p.KeyChangePath))
+		extra.Write(append(appendPath([]byte(pathStart), p.KeyChangePath), '\n'))
 	}
+	extra.Write(p.Commit)
+	text := strconv.AppendUint([]byte("\n"+commitStart), p.CommitIndex, 10)
+	extra.Write(append(appendPath(append(text, commitPathStart...), p.CommitPath), '\n'))
 	extra.Close()
-	text := append([]byte("\n"+indexStart), strconv.FormatUint(p.Index, 10)...)
+	text = append([]byte("\n"+indexStart), strconv.FormatUint(p.Index, 10)...)
 	text = append(text, '\n')
 	for _, h := range p.Path {
 		text = base64.StdEncoding.AppendEncode(text, h[:])
@@ -107,18 +112,19 @@ func (c *countingWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// ErrNone: a text does not begin as a proof does, so that there is nothing in it that could
+// fail.
+var ErrNone = fmt.Errorf("it does not begin with the line %q", strings.TrimSuffix(title, "\n"))
+
 // Parse parses a proof's text. It accepts only what [Inclusion.Marshal] would write for
 // what it returns, and checks nothing but the form.
 func Parse(text []byte) (*Inclusion, error) {
 	p, err := parse(text)
-	if errors.Is(err, ErrNoProof) {
-		return nil, err
-	}
 	if err == nil && !bytes.Equal(p.Marshal(), text) {
 		err = errors.New("it is not in the one form that it can have")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("malformed proof: %w", err)
+		return nil, fmt.Errorf("not a proof of a log event: %w", err)
 	}
 	return p, nil
 }
@@ -129,7 +135,7 @@ func parse(text []byte) (*Inclusion, error) {
 	}
 	rest, ok := bytes.CutPrefix(text, []byte(title))
 	if !ok {
-		return nil, fmt.Errorf("%w: it does not begin with the line %q", ErrNoProof, strings.TrimSuffix(title, "\n"))
+		return nil, ErrNone
 	}
 	p := &Inclusion{}
 	extra, rest, err := takeLine(rest, extraStart)
@@ -198,37 +204,39 @@ func (p *Inclusion) takeLog(extra []byte) (rest []byte, err error) {
 	return rest, nil
 }
 
-// The line with the path to a key change.
+// The lines with the path to a key change, and the commit's.
 const (
-	pathStart = `{"key_change_path":["`
-	pathEnd   = `"]}`
-	pathComma = `","`
+	pathStart       = `{"key_change_path":["`
+	commitStart     = `{"commit_index":`
+	commitPathStart = `,"commit_path":["`
+	pathEnd         = `"]}`
+	pathComma       = `","`
 )
 
-func appendKeyChangePath(dst []byte, path []tlog.Hash) []byte {
-	dst = append(dst, pathStart...)
+// appendPath appends the hashes of a path and what ends its line.
+func appendPath(dst []byte, path []tlog.Hash) []byte {
 	for i, h := range path {
 		if i > 0 {
 			dst = append(dst, pathComma...)
 		}
 		dst = base64.StdEncoding.AppendEncode(dst, h[:])
 	}
-	return append(dst, pathEnd+"\n"...)
+	return append(dst, pathEnd...)
 }
 
-// parseKeyChangePath parses what is between start and end of such a line.
-func parseKeyChangePath(list []byte) (path []tlog.Hash, err error) {
-	for one := range bytes.SplitSeq(list, []byte(pathComma)) {
+// parsePath parses what [appendPath] appends.
+func parsePath(list []byte) (path []tlog.Hash, err error) {
+	for one := range bytes.SplitSeq(bytes.TrimSuffix(list, []byte(pathEnd)), []byte(pathComma)) {
 		h, err := tlog.ParseHash(string(one))
 		if err != nil || len(one) != hashEncoded || len(path) == maxPath {
-			return nil, errors.New("the path to a key change is malformed, or too long")
+			return nil, errors.New("a path is malformed, or too long")
 		}
 		path = append(path, h)
 	}
 	return path, nil
 }
 
-// parseExtra takes in the line, the key changes and the path to one of them.
+// parseExtra takes in what a proof has in its extra data.
 func (p *Inclusion) parseExtra(encoded []byte) error {
 	extra, err := base64.StdEncoding.Strict().AppendDecode(nil, encoded)
 	if err != nil {
@@ -242,23 +250,50 @@ func (p *Inclusion) parseExtra(encoded []byte) error {
 	if rest, err = p.takeLog(rest); err != nil {
 		return fmt.Errorf("the extra data: %w", err)
 	}
-	for len(rest) > 0 {
-		line, next, ok := bytes.Cut(rest, []byte("\n"))
-		if !ok {
-			return errors.New("the extra data is cut off")
-		}
-		if list, ok := bytes.CutPrefix(line, []byte(pathStart)); ok && len(next) == 0 {
-			if p.KeyChangePath, err = parseKeyChangePath(bytes.TrimSuffix(list, []byte(pathEnd))); err != nil {
-				return fmt.Errorf("the extra data: %w", err)
+	next := func() (line []byte) {
+		if err == nil {
+			if line, rest, ok = bytes.Cut(rest, []byte("\n")); !ok {
+				err = errors.New("the extra data is cut off")
 			}
-			return nil
 		}
-		note, err := segment.ParseKeyChange(line)
-		if err != nil {
-			return fmt.Errorf("the extra data: %w", err)
+		return line
+	}
+	line = next()
+	for ; err == nil && !bytes.HasPrefix(line, []byte(pathStart)) && segment.KindOf(line) != segment.KindCommit; line = next() {
+		var note []byte
+		if note, err = segment.ParseKeyChange(line); err == nil {
+			p.KeyChanges = append(p.KeyChanges, note)
 		}
-		p.KeyChanges = append(p.KeyChanges, note)
-		rest = next
+	}
+	if list, ok := bytes.CutPrefix(line, []byte(pathStart)); ok && err == nil {
+		if p.KeyChangePath, err = parsePath(list); err == nil {
+			line = next()
+		}
+	}
+	p.Commit = line
+	line = next()
+	if err == nil {
+		err = p.parseCommitPath(line)
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("the extra data: %w", err)
+	case len(rest) > 0:
+		return errors.New("something follows the extra data")
 	}
 	return nil
+}
+
+// parseCommitPath parses the line with the commit's index and path.
+func (p *Inclusion) parseCommitPath(line []byte) (err error) {
+	line, ok := bytes.CutPrefix(line, []byte(commitStart))
+	index, list, found := bytes.Cut(line, []byte(commitPathStart))
+	if !ok || !found {
+		return errors.New("the path of the commit is missing")
+	}
+	if p.CommitIndex, err = strconv.ParseUint(string(index), 10, 64); err != nil || p.CommitIndex > segment.MaxIndex {
+		return fmt.Errorf("bad index %.40q of the commit", index)
+	}
+	p.CommitPath, err = parsePath(list)
+	return err
 }

@@ -6,7 +6,9 @@ package proof_test
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,6 +23,7 @@ func example() *proof.Inclusion {
 		Line:       []byte(`{"event":{}}`),
 		Log:        signing.LogID{7},
 		KeyChanges: [][]byte{[]byte("a key change\n\n\u2014 x y\n")},
+		Commit:     []byte(`{"commit":{"number":2}}`), CommitIndex: 8, CommitPath: []tlog.Hash{{6}},
 		Index:      7,
 		Path:       []tlog.Hash{{1}, {2}, {3}},
 		Checkpoint: []byte("test.example/auditlog\n9\nAAAA\n\n\u2014 test.example/auditlog AAAAAAA=\n"),
@@ -29,7 +32,7 @@ func example() *proof.Inclusion {
 
 func TestProofText(t *testing.T) {
 	const want = `c2sp.org/tlog-proof@v1
-extra eyJldmVudCI6e319CnsibG9nIjoiQndBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQT0ifQp7ImtleV9jaGFuZ2UiOiJhIGtleSBjaGFuZ2Vcblxu4oCUIHggeVxuIn0K
+extra eyJldmVudCI6e319CnsibG9nIjoiQndBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQT0ifQp7ImtleV9jaGFuZ2UiOiJhIGtleSBjaGFuZ2Vcblxu4oCUIHggeVxuIn0KeyJjb21taXQiOnsibnVtYmVyIjoyfX0KeyJjb21taXRfaW5kZXgiOjgsImNvbW1pdF9wYXRoIjpbIkJnQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE9Il19Cg==
 index 7
 AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
 AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
@@ -71,40 +74,73 @@ func extra(lines ...string) string {
 // logLine is the line with the id of the example's log.
 const logLine = `{"log":"BwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}`
 
+// commitLines are the lines that end the extra data.
+var commitLines = []string{`{"commit":{"number":2}}`, commitPath("8", hash4)}
+
+const hash4 = "BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+
+func commitPath(index, hashes string) string {
+	return `{"commit_index":` + index + `,"commit_path":["` + hashes + `"]}`
+}
+
+// committed is [extra] with these, after an event and a log id.
+func committed(lines ...string) string {
+	return extra(slices.Concat([]string{`{"event":{}}`, logLine}, lines, commitLines)...)
+}
+
 func keyChangePath(hashes string) string { return `{"key_change_path":["` + hashes + `"]}` }
 
 func TestProofTextRefused(t *testing.T) {
+	if _, err := proof.Parse([]byte(committed(keyChangePath(hash4)))); err != nil {
+		t.Fatalf("what others are made from: %v", err)
+	}
+	for _, none := range []string{"", "c2sp.org/tlog-proof@v2\n", "\ufeffc2sp.org/tlog-proof@v1\n", "c2sp.org/tlog-proof@v1\r\n", "{}"} {
+		if _, err := proof.Parse([]byte(none)); !errors.Is(err, proof.ErrNone) {
+			t.Errorf("%q: %v", none, err)
+		}
+	}
 	good := string(example().Marshal())
 	for name, bad := range map[string]string{
-		"empty":                 "",
-		"title only":            "c2sp.org/tlog-proof@v1\n",
-		"another version":       strings.Replace(good, "@v1", "@v2", 1),
-		"no extra":              strings.Replace(good, "extra ", "extra: ", 1),
-		"extra not base64":      strings.Replace(good, "extra ", "extra !", 1),
-		"extra without a line":  strings.Replace(good, good[strings.Index(good, "extra "):strings.Index(good, "index")], "extra \n", 1),
-		"extra of junk":         extra(`{"event":{}}`, logLine, "junk"),
-		"leading zero":          strings.Replace(good, "index 7", "index 07", 1),
-		"negative index":        strings.Replace(good, "index 7", "index -7", 1),
-		"huge index":            strings.Replace(good, "index 7", "index 9007199254740992", 1),
-		"short hash":            strings.Replace(good, "AQAAAAAAAAAA", "AQAAAAAAAA", 1),
-		"stray bits":            strings.Replace(good, "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB=", 1),
-		"too many hashes":       strings.Replace(good, "AQAA", strings.Repeat("AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n", 61)+"AQAA", 1),
-		"no checkpoint":         good[:strings.Index(good, "\n\n")+1],
-		"carriage returns":      strings.ReplaceAll(good, "\n", "\r\n"),
-		"something before":      "\n" + good,
-		"checkpoint of a MiB":   good + strings.Repeat("x", 1<<20),
-		"no log id":             extra(`{"event":{}}`),
-		"a log id cut off":      extra(`{"event":{}}`, `{"log":"BwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=`),
-		"a short log id":        extra(`{"event":{}}`, `{"log":"BwAA"}`),
-		"stray bits in it":      extra(`{"event":{}}`, `{"log":"BwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB="}`),
-		"a path not at the end": extra(`{"event":{}}`, logLine, keyChangePath("BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), `{"key_change":"x"}`),
-		"two paths":             extra(`{"event":{}}`, logLine, keyChangePath("BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), keyChangePath("BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")),
-		"a path of nothing":     extra(`{"event":{}}`, logLine, `{"key_change_path":[]}`),
-		"a path of no hash":     extra(`{"event":{}}`, logLine, keyChangePath("")),
-		"a path with a space":   extra(`{"event":{}}`, logLine, `{"key_change_path": ["BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]}`),
-		"a path cut off":        extra(`{"event":{}}`, logLine, `{"key_change_path":["BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=`),
-		"stray bits in a path":  extra(`{"event":{}}`, logLine, keyChangePath("BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB=")),
-		"a path of 64 hashes":   extra(`{"event":{}}`, logLine, keyChangePath(strings.TrimSuffix(strings.Repeat(`BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","`, 64), `","`))),
+		"empty":                          "",
+		"title only":                     "c2sp.org/tlog-proof@v1\n",
+		"another version":                strings.Replace(good, "@v1", "@v2", 1),
+		"no extra":                       strings.Replace(good, "extra ", "extra: ", 1),
+		"extra not base64":               strings.Replace(good, "extra ", "extra !", 1),
+		"extra without a line":           strings.Replace(good, good[strings.Index(good, "extra "):strings.Index(good, "index")], "extra \n", 1),
+		"extra of junk":                  committed("junk"),
+		"leading zero":                   strings.Replace(good, "index 7", "index 07", 1),
+		"negative index":                 strings.Replace(good, "index 7", "index -7", 1),
+		"huge index":                     strings.Replace(good, "index 7", "index 9007199254740992", 1),
+		"short hash":                     strings.Replace(good, "AQAAAAAAAAAA", "AQAAAAAAAA", 1),
+		"stray bits":                     strings.Replace(good, "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB=", 1),
+		"too many hashes":                strings.Replace(good, "AQAA", strings.Repeat("AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n", 61)+"AQAA", 1),
+		"no checkpoint":                  good[:strings.Index(good, "\n\n")+1],
+		"carriage returns":               strings.ReplaceAll(good, "\n", "\r\n"),
+		"something before":               "\n" + good,
+		"checkpoint of a MiB":            good + strings.Repeat("x", 1<<20),
+		"no log id":                      extra(`{"event":{}}`),
+		"a log id cut off":               extra(`{"event":{}}`, `{"log":"BwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=`),
+		"a short log id":                 extra(`{"event":{}}`, `{"log":"BwAA"}`),
+		"stray bits in it":               extra(`{"event":{}}`, `{"log":"BwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB="}`),
+		"a path not at the end":          committed(keyChangePath("BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), `{"key_change":"x"}`),
+		"no commit":                      extra(`{"event":{}}`, logLine, commitLines[1]),
+		"no path of the commit":          extra(`{"event":{}}`, logLine, commitLines[0]),
+		"no line after the id":           extra(`{"event":{}}`, logLine),
+		"two commits":                    extra(`{"event":{}}`, logLine, commitLines[0], commitLines[0], commitLines[1]),
+		"a line after all":               extra(`{"event":{}}`, logLine, commitLines[0], commitLines[1], commitLines[1]),
+		"the commit first":               extra(`{"event":{}}`, logLine, commitLines[0], keyChangePath(hash4), commitLines[1]),
+		"a commit's index of 0 digits":   extra(`{"event":{}}`, logLine, commitLines[0], commitPath("", hash4)),
+		"a commit's index with a zero":   extra(`{"event":{}}`, logLine, commitLines[0], commitPath("08", hash4)),
+		"a commit's index too large":     extra(`{"event":{}}`, logLine, commitLines[0], commitPath("9007199254740992", hash4)),
+		"a commit's path of nothing":     extra(`{"event":{}}`, logLine, commitLines[0], commitPath("8", "")),
+		"a commit's path without an end": extra(`{"event":{}}`, logLine, commitLines[0], strings.TrimSuffix(commitLines[1], "}")),
+		"two paths":                      committed(keyChangePath("BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), keyChangePath("BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")),
+		"a path of nothing":              committed(`{"key_change_path":[]}`),
+		"a path of no hash":              committed(keyChangePath("")),
+		"a path with a space":            committed(`{"key_change_path": ["BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]}`),
+		"a path cut off":                 committed(`{"key_change_path":["BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=`),
+		"stray bits in a path":           committed(keyChangePath("BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB=")),
+		"a path of 64 hashes":            committed(keyChangePath(strings.TrimSuffix(strings.Repeat(`BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","`, 64), `","`))),
 	} {
 		if p, err := proof.Parse([]byte(bad)); err == nil {
 			t.Errorf("%s: parsed %+v", name, p)

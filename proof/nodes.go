@@ -126,6 +126,24 @@ func (t *Tree) Line(index uint64) (line []byte, err error) {
 	return line, err
 }
 
+// Commit returns the line of the commit that a leaf is part of, and its index.
+func (t *Tree) Commit(index uint64) (at uint64, line []byte, err error) {
+	i := t.spanOf(index)
+	if i < 0 {
+		return 0, nil, fmt.Errorf("leaf %d: %w", index, ErrPruned)
+	}
+	err = t.eachLeaf(t.spans[i], func(n uint64, l []byte) bool {
+		if n > index && segment.KindOf(l) == segment.KindCommit {
+			at, line = n, slices.Clone(l)
+		}
+		return line == nil
+	})
+	if err == nil && line == nil {
+		err = fmt.Errorf("%w: no commit in %s covers leaf %d", ErrDamaged, t.spans[i].file.Name, index)
+	}
+	return at, line, err
+}
+
 // Leaves calls f with the index and the line of each leaf, in their order, until it
 // returns an error; progress, if not nil, with the bytes read so far and in all. It
 // begins with the first leaf that is left of the segment that holds from.

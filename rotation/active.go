@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -24,10 +25,13 @@ type activeSegment struct {
 	opened time.Time
 }
 
-// segmentInfo is what the writer knows of a segment without reading it.
+// segmentInfo is a segment in the log's list.
 type segmentInfo struct {
 	name  segment.Name // as stored
 	bytes int64        // as stored; of the active segment, see activeSegment
+	// facts are nil of the newest segment, and of one that the start has found and that
+	// has not been read: its name and size are claims then.
+	facts *facts
 }
 
 // ready makes sure, before a commit writes, that the directory and the active
@@ -110,6 +114,9 @@ func (l *Log) room(g *group) error {
 	if l.pruning {
 		// What is about to make room may use what is kept in reserve.
 		return nil
+	}
+	if err := l.promised(g.bytes()); err != nil {
+		return err
 	}
 	need := uint64(l.opts.MinFreeBytes)
 	for _, c := range g.calls {
@@ -198,6 +205,8 @@ func (l *Log) writeNew(c *change) (syncTime time.Duration, err error) {
 		syncTime = time.Since(start)
 	}
 	l.sealActive()
+	l.seal()
+	l.atStart = c.header.FirstIndex > 0 && slices.ContainsFunc(c.says, func(o own) bool { return o.Action == actionOpened })
 	l.active = &activeSegment{name: c.name, file: f, size: int64(len(c.buf)), events: c.events, times: c.times, opened: c.name.Created}
 	l.header = c.header
 	l.segments = append(l.segments, segmentInfo{name: c.name})
@@ -219,6 +228,15 @@ func (l *Log) sealActive() {
 	}
 	l.segments[len(l.segments)-1].bytes = a.size
 	l.active = nil
+}
+
+// seal takes in what is known of the newest segment when another follows it.
+func (l *Log) seal() {
+	n := len(l.segments)
+	if n == 0 {
+		return
+	}
+	l.segments[n-1].facts = &facts{header: l.header, before: l.treeBefore(n - 1), last: l.lastTime, atStart: l.atStart}
 }
 
 // observeSegments reports the number of segments and their size.

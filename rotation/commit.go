@@ -333,6 +333,7 @@ func (l *Log) addOwnEvents(c *change, g *group) error {
 		// If this commit succeeds, it shows that the fault has passed.
 		c.says = append(c.says, own{Action: actionResumed, Reason: string(reasonOf(l.fault)), Detail: l.fault.Error()})
 	}
+	c.says = append(c.says, l.clock.again(c)...)
 	c.says = append(c.says, l.follow(g)...)
 	c.says = append(c.says, g.conflicts...)
 	c.degraded = l.degraded

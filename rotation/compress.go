@@ -75,7 +75,7 @@ func (l *Log) compressOne(ctx context.Context, plain segment.Name) error {
 	l.hold(func() {
 		for i := range l.segments {
 			if l.segments[i].name == plain {
-				l.segments[i] = segmentInfo{name: packed, bytes: info.Size()}
+				l.segments[i].name, l.segments[i].bytes = packed, min(info.Size(), l.segments[i].bytes)
 			}
 		}
 		l.observeSegments()

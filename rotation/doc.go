@@ -27,6 +27,8 @@
 //   - A failed fsync says nothing about what reached the disk, then or later:
 //     the file is re-read, cut back to its last checkpoint and never written
 //     again.
+//   - What is found in the directory is a claim until it leads to a checkpoint of ours:
+//     nothing is signed, deleted or recalled on its word (found.go).
 //   - What the log does to itself, or finds was done to it, is an event in it.
 //   - A witness learns of a checkpoint only when that is durable, and nobody who holds
 //     Log.sem waits for a witness, but Close.

@@ -23,6 +23,9 @@ const (
 	ReasonInterference Reason = "interference"
 	ReasonClosed       Reason = "closed"
 	ReasonTooLarge     Reason = "too_large"
+	// ReasonRetentionHeld: the limits of retention are reached, and what they would have
+	// deleted is to be kept longer (Retention.MinAge).
+	ReasonRetentionHeld Reason = "retention_held"
 )
 
 // Error is what [Log.Append] and [Batch.Add] return: why nothing was written.

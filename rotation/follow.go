@@ -14,6 +14,11 @@ type Follower interface {
 	// Follow is given the tags of a commit's batches, in order, and returns what the log
 	// is to say of them, in the same commit.
 	Follow(tags []any) []Remark
+	// Recall is given, at the start and before any other call, an event that the log has
+	// held, in canonical JSON; they come in order. Forget says that none of those counts,
+	// because the log does not lead to where it should.
+	Recall(canonical []byte) error
+	Forget()
 	// Settled says whether the commit that Follow was called for, if it was, has become
 	// durable.
 	Settled(durable bool)

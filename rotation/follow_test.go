@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -21,7 +22,10 @@ type account struct {
 	staged  []string
 	durable []string
 	aborted int
-	say     func(tags []any) []rotation.Remark
+	// recalled are the ids of events that the log has held.
+	recalled []string
+	forgot   bool
+	say      func(tags []any) []rotation.Remark
 }
 
 func (a *account) Follow(tags []any) []rotation.Remark {
@@ -149,3 +153,13 @@ func TestRemarks(t *testing.T) {
 		}
 	}
 }
+
+func (a *account) Recall(canonical []byte) error {
+	e, err := event.Parse(canonical)
+	if err == nil && e.Log == nil {
+		a.recalled = append(a.recalled, e.EventID)
+	}
+	return err
+}
+
+func (a *account) Forget() { a.recalled, a.forgot = nil, true }

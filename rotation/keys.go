@@ -114,7 +114,7 @@ func sameKeys(a, b []segment.Key) bool {
 // header before in keys, scope or features. leaf is the header's leaf hash.
 func (l *Log) introduce(c *change, leaf merkle.Hash) error {
 	before, h := &l.header, &c.header
-	if len(l.segments) == 0 || sameKeys(before.Keys, h.Keys) && before.Scope == h.Scope && slices.Equal(before.Features, h.Features) {
+	if len(l.segments) == 0 || !changesKeys(before, h) {
 		return nil
 	}
 	leaving, err := l.leaving(h.Keys)
@@ -211,8 +211,14 @@ func (l *Log) fileKeyChanges() (err error) {
 	for _, note := range l.unfiled {
 		lines = append(segment.AppendKeyChange(lines, note), '\n')
 	}
-	// Behind what is known to be good, whatever a failed attempt has left there.
-	err = f.Truncate(l.filedChanges)
+	// After what is known to be good, whatever a failed attempt has left there.
+	info, err := f.Stat()
+	if err == nil && info.Size() < l.filedChanges {
+		err = fmt.Errorf("%w: somebody has cut it: the next start writes it anew", ErrDamaged)
+	}
+	if err == nil {
+		err = f.Truncate(l.filedChanges)
+	}
 	if err == nil {
 		_, err = f.WriteAt(lines, l.filedChanges)
 	}
@@ -230,100 +236,176 @@ func (l *Log) fileKeyChanges() (err error) {
 	return nil
 }
 
-// loadKeyChanges reads the end of the file of key changes, and finds in the segments
-// what a crash has kept from being added.
+// loadKeyChanges reads the file of key changes, and finds in the segments what a crash has
+// kept from being added. Each change is signed by the key that it goes over to, the last of
+// them to the key that the newest segment is signed with: what does not lead there is not the
+// log's work, and the file is written anew without it.
 func (l *Log) loadKeyChanges() error {
-	last, err := l.lastFiled()
+	filed, err := l.readKeyChanges()
 	if err != nil {
 		return fmt.Errorf("read the file %s: %w", segment.KeyChangesName, err)
 	}
 	if len(l.segments) == 0 {
+		if filed.bytes > 0 || filed.spoiled {
+			return l.setAside(segment.KeyChangesName, "it is of another log")
+		}
 		return nil
 	}
-	if last != nil {
-		l.known = append(l.known, last.From, last.To)
-		if last.To.Equal(l.Signer().Public()) {
-			return nil
-		}
-	} else {
+	if len(filed.changes) == 0 && !filed.spoiled {
 		// Most logs never change their key: no need to look at each segment.
 		oldest, err := l.readHeader(l.segments[0].name)
 		if fromSystem(err) {
 			return err
 		}
-		if err == nil && oldest.Keys[0].ID == l.Signer().Public().ID() {
+		if err == nil && !changesKeys(&oldest, &l.header) {
 			return nil
 		}
 	}
+	heads, need, err := l.changesAfter(filed.last())
+	if err != nil {
+		return err
+	}
+	if c := filed.last(); c != nil && !bytes.Equal(c.To.SPKI(), need) {
+		// What all segments say goes before what the file says.
+		if heads, need, err = l.changesAfter(nil); err != nil {
+			return err
+		}
+		for c := filed.last(); c != nil && (!bytes.Equal(c.To.SPKI(), need) || len(heads) > 0 && c.Index >= heads[0].Index); c = filed.last() {
+			filed.drop()
+		}
+	}
+	if c := filed.last(); c != nil {
+		l.known = append(l.known, c.From, c.To)
+	}
+	for _, c := range heads {
+		l.known = append(l.known, c.From)
+		l.unfiled = append(l.unfiled, c.Note)
+	}
+	if filed.spoiled {
+		if err := l.setAside(segment.KeyChangesName, "its lines do not lead to the key that signs the log"); err != nil {
+			return err
+		}
+		if err := l.writeFile(segment.KeyChangesName, bytes.NewReader(filed.lines[:filed.bytes])); err != nil {
+			return err
+		}
+	}
+	l.filedChanges = filed.bytes
+	return l.fileKeyChanges()
+}
+
+// changesKeys reports whether a header differs from one before it in what a key change
+// introduces.
+func changesKeys(before, h *segment.Header) bool {
+	return !sameKeys(before.Keys, h.Keys) || before.Scope != h.Scope || !slices.Equal(before.Features, h.Features)
+}
+
+// filedChanges is the beginning of the file of key changes whose changes follow one another.
+type filedChanges struct {
+	lines   []byte
+	bytes   int64 // of them, that are good
+	changes []*signing.KeyChange
+	ends    []int64 // of their lines
+	// spoiled says that the file holds more, and that no crash explains it.
+	spoiled bool
+}
+
+func (f *filedChanges) last() *signing.KeyChange {
+	if len(f.changes) == 0 {
+		return nil
+	}
+	return f.changes[len(f.changes)-1]
+}
+
+func (f *filedChanges) drop() {
+	n := len(f.changes) - 1
+	f.changes, f.ends, f.bytes, f.spoiled = f.changes[:n], f.ends[:n], 0, true
+	if n > 0 {
+		f.bytes = f.ends[n-1]
+	}
+}
+
+// readKeyChanges reads the file. An unfinished line at its end is cut off.
+func (l *Log) readKeyChanges() (filed filedChanges, err error) {
+	f, err := l.dir.Edit(segment.KeyChangesName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return filed, nil
+	}
+	if err != nil {
+		return filed, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	// A writer that was killed may have left its last line in the cache alone, and one
+	// that could not sync it has left there what no later sync writes.
+	f.Forget()
+	if err := f.Sync(); err != nil {
+		return filed, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return filed, err
+	}
+	if filed.lines, err = io.ReadAll(io.NewSectionReader(f, 0, info.Size())); err != nil {
+		return filed, err
+	}
+	for rest := filed.lines; ; {
+		line, after, whole := bytes.Cut(rest, []byte("\n"))
+		if !whole {
+			break
+		}
+		c, err := parseKeyChange(line)
+		if err != nil || !l.isNext(c, filed.last()) {
+			filed.spoiled = true
+			return filed, nil
+		}
+		filed.bytes += int64(len(line)) + 1
+		filed.changes, filed.ends, rest = append(filed.changes, c), append(filed.ends, filed.bytes), after
+	}
+	if filed.bytes < info.Size() {
+		return filed, errors.Join(f.Truncate(filed.bytes), f.Sync())
+	}
+	return filed, nil
+}
+
+func parseKeyChange(line []byte) (*signing.KeyChange, error) {
+	note, err := segment.ParseKeyChange(line)
+	if err != nil {
+		return nil, err
+	}
+	c, err := signing.OpenKeyChange(note)
+	return &c, err
+}
+
+// isNext reports whether a change may be the one after another, which is nil before the first.
+func (l *Log) isNext(c, last *signing.KeyChange) bool {
+	return c.Origin == l.opts.Origin && c.Log == l.id && c.Index < l.tree.Size() &&
+		(last == nil || c.Index > last.Index && c.From.Equal(last.To))
+}
+
+// changesAfter returns the changes in the heads of segments after one, and the key that the
+// first of them goes over from.
+func (l *Log) changesAfter(last *signing.KeyChange) (heads []*signing.KeyChange, need []byte, err error) {
+	need = l.header.Keys[0].PublicKey
 	for _, s := range slices.Backward(l.segments) {
+		if last != nil && s.name.FirstIndex <= last.Index {
+			break
+		}
 		c, err := l.keyChange(s.name)
 		if fromSystem(err) {
-			return err
+			return nil, nil, err
+		}
+		if err == nil && c != nil && (c.Index != s.name.FirstIndex || !l.isNext(c, nil) || !bytes.Equal(c.To.SPKI(), need)) {
+			err = fmt.Errorf("%w: its key change does not lead to the key that signs the log", ErrDamaged)
 		}
 		if err != nil {
 			// A damaged segment is for the verifier to find; the log goes on behind it.
 			l.opts.Logger.Warn("A segment of the audit log cannot be searched for a change of the key", zap.Stringer("segment", s.name), zap.Error(err))
 			continue
 		}
-		if c == nil || last != nil && c.Index <= last.Index {
-			continue
-		}
-		l.unfiled = slices.Insert(l.unfiled, 0, c.Note)
-		l.known = append(l.known, c.From)
-		if last != nil && c.From.Equal(last.To) {
-			break
+		if c != nil {
+			heads, need = slices.Insert(heads, 0, c), c.From.SPKI()
 		}
 	}
-	return l.fileKeyChanges()
-}
-
-// lastFiled returns the last key change in the file, or nil. An unfinished line
-// behind it is cut off.
-func (l *Log) lastFiled() (*signing.KeyChange, error) {
-	f, err := l.dir.Edit(segment.KeyChangesName)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	// A writer that was killed may have left its last line in the cache alone, and one
-	// that could not sync it has left there what no later sync writes.
-	f.Forget()
-	if err := f.Sync(); err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	// The last line, and one that may be cut off behind it.
-	from := max(0, info.Size()-2*(segment.MaxKeyChangeBytes+1))
-	tail, err := io.ReadAll(io.NewSectionReader(f, from, info.Size()-from))
-	if err != nil {
-		return nil, err
-	}
-	end := bytes.LastIndexByte(tail, '\n') + 1
-	l.filedChanges = from + int64(end)
-	if end < len(tail) {
-		if err := errors.Join(f.Truncate(l.filedChanges), f.Sync()); err != nil {
-			return nil, err
-		}
-	}
-	if end == 0 {
-		return nil, nil
-	}
-	line := tail[bytes.LastIndexByte(tail[:end-1], '\n')+1 : end-1]
-	note, err := segment.ParseKeyChange(line)
-	if err == nil {
-		var c signing.KeyChange
-		if c, err = signing.OpenKeyChange(note); err == nil && c.Origin == l.opts.Origin {
-			return &c, nil
-		}
-		err = errors.Join(err, fmt.Errorf("it is of the log %q", c.Origin))
-	}
-	return nil, fmt.Errorf("%w: its last line: %w: restore the file from a copy, or move it out of the directory to have it made anew of the segments there are", ErrDamaged, err)
+	return heads, need, nil
 }
 
 // keyChange returns the key change with which a segment begins, or nil.

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -317,5 +318,177 @@ func forge(t *testing.T, dir, out string, from int, thief *signing.Signer, named
 		if err := os.WriteFile(filepath.Join(out, segment.KeyChangesName), bytes.Join(lines[:from-1], nil), 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+func otherKey(t *testing.T) *signing.Signer { return signingtest.New(t, signing.Ed25519) }
+
+// headersOf returns the headers of a log's segments.
+func headersOf(t *testing.T, dir string) (all []segment.Header) {
+	t.Helper()
+	for _, name := range segmentNames(t, dir) {
+		r, err := segment.Open(os.DirFS(dir), name, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		line, err := r.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, err := segment.ParseHeader(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, h)
+		r.Close()
+	}
+	return all
+}
+
+// A checkpoint key comes and is replaced or taken out with a note, which it signs when it
+// leaves. Without its private key the log is not gone on with.
+func TestCheckpointKeyComesAndLeaves(t *testing.T) {
+	o := options(t)
+	run := func(id string) {
+		t.Helper()
+		l := open(t, o)
+		mustAppend(t, l, o, id)
+		closeLog(t, l)
+	}
+	one, two := otherKey(t), otherKey(t)
+	run("a")
+	o.CheckpointSigner = one
+	run("b")
+	for _, replaced := range []bool{false, true} {
+		without := o
+		without.CheckpointSigner = nil
+		if replaced {
+			without.CheckpointSigner = two
+		}
+		before, err := os.ReadDir(o.Directory)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := rotation.Open(t.Context(), without); !errors.Is(err, rotation.ErrCheckpointKeyLeaves) {
+			t.Fatalf("a checkpoint key is gone, another there: %t: %v", replaced, err)
+		}
+		if after, err := os.ReadDir(o.Directory); err != nil || len(after) != len(before) {
+			t.Errorf("the directory has %d files, before %d", len(after), len(before))
+		}
+	}
+	o.CheckpointSigner, o.PreviousCheckpointSigner = two, one
+	run("c")
+	o.PreviousCheckpointSigner = nil // not needed any longer
+	run("d")
+	o.CheckpointSigner, o.PreviousCheckpointSigner = nil, two
+	run("e")
+	o.PreviousSigner, o.Signer = o.Signer, otherKey(t)
+	run("f")
+
+	sameIDs(t, read(t, o.Directory).ids, []string{"a", "b", "c", "d", "e", "f"})
+	mustVerify(t, o.Directory, o.Signer)
+	b, err := os.ReadFile(filepath.Join(o.Directory, segment.KeyChangesName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var leaves [][]*signing.PublicKey
+	for line := range bytes.Lines(b) {
+		note, err := segment.ParseKeyChange(bytes.TrimSuffix(line, []byte("\n")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := signing.OpenKeyChange(note)
+		if err != nil {
+			t.Fatal(err)
+		}
+		leaves = append(leaves, c.Leaving)
+	}
+	if len(leaves) != 4 || len(leaves[0]) != 0 || len(leaves[1]) != 1 || !leaves[1][0].Equal(one.Public()) ||
+		len(leaves[2]) != 1 || !leaves[2][0].Equal(two.Public()) || len(leaves[3]) != 0 {
+		t.Errorf("the notes name as leaving %v", leaves)
+	}
+}
+
+// Scope and features change with a note of the same key.
+func TestScopeAndFeaturesChangeWithANote(t *testing.T) {
+	o := options(t)
+	for i, change := range []func(){
+		func() {}, func() { o.BindIDs = true }, func() { o.Scope = segment.ScopeCheckpoint }, func() {}, func() { o.BindIDs = false },
+	} {
+		change()
+		l := open(t, o)
+		mustAppend(t, l, o, fmt.Sprint(i, "a"), fmt.Sprint(i, "b"))
+		closeLog(t, l)
+	}
+	mustVerify(t, o.Directory, o.Signer)
+	if n := strings.Count(ownEvents(t, o.Directory), `"action":"key_changed"`); n != 3 {
+		t.Errorf("%d notes", n)
+	}
+	if h := headersOf(t, o.Directory); len(h) != 4 || !h[1].Has(segment.FeatureIDs) || h[3].Has(segment.FeatureIDs) {
+		t.Errorf("headers %+v", h)
+	}
+}
+
+// What stands in the file of key changes leads to the key that the log is signed with, or the
+// file is written anew of what does.
+func TestKeyChangesFileIsNotBelieved(t *testing.T) {
+	o := options(t)
+	k := &modelKeys{t: t, current: o.Signer}
+	o.SegmentKeys, o.MaxSegmentBytes = k, 1
+	first := o.Signer
+	l := open(t, o)
+	for _, id := range numbered("id", 6) {
+		mustAppend(t, l, o, id)
+	}
+	closeLog(t, l)
+	path := filepath.Join(o.Directory, segment.KeyChangesName)
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := headersOf(t, o.Directory)
+	thief, puppet := otherKey(t), otherKey(t)
+	note, err := signing.SignKeyChange(signing.KeyChange{Origin: origin, Log: h[0].Log, Index: h[len(h)-1].FirstIndex + 1}, thief, puppet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged := append(segment.AppendKeyChange(nil, note), '\n')
+	for name, content := range map[string][]byte{
+		"removed":                   nil,
+		"empty":                     {},
+		"a line cut out":            slices.Concat(bytes.SplitAfter(good, []byte("\n"))[0], bytes.Join(bytes.SplitAfter(good, []byte("\n"))[2:], nil)),
+		"a line that means nothing": append(bytes.Clone(good), "{}\n"...),
+		"a line torn":               append(bytes.Clone(good), `{"key_change":"audit`...),
+		"keys of somebody else":     append(bytes.Clone(good), forged...),
+		"nothing but those":         forged,
+		"the last line cut off":     good[:bytes.LastIndexByte(good[:len(good)-1], '\n')+1],
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := k.restart(o)
+			o.Directory = filepath.Join(t.TempDir(), "copy")
+			if err := os.CopyFS(o.Directory, os.DirFS(filepath.Dir(path))); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chmod(o.Directory, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			copied := filepath.Join(o.Directory, segment.KeyChangesName)
+			if err := os.Remove(copied); err != nil {
+				t.Fatal(err)
+			}
+			if content != nil {
+				if err := os.WriteFile(copied, content, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			o.SegmentKeys, o.MaxSegmentBytes = nil, 0
+			l := open(t, o)
+			mustAppend(t, l, o, "after")
+			closeLog(t, l)
+			if got, err := os.ReadFile(copied); err != nil || !bytes.Equal(got, good) {
+				t.Errorf("the file has %d bytes, want the %d it had: %v", len(got), len(good), err)
+			}
+			mustVerify(t, o.Directory, first)
+		})
 	}
 }

@@ -62,14 +62,17 @@ type Log struct {
 	unfiled      [][]byte             // key changes that are not in their file yet
 	filedChanges int64                // bytes of that file that are good
 	known        []*signing.PublicKey // keys of key changes
-	// rangesSettled says that all that the file of pruned ranges seems to hold is on the
-	// disk; maintenance has it.
-	rangesSettled bool
+	ranges       rangesEnd            // of the file of pruned ranges; maintenance has it
 
 	maintenance maintenance
 	witnessing  witnessing
 	filed       []byte // what the checkpoint file holds; maintenance has it
 	complaint   string // what maintenance has complained of last
+
+	unsound error    // why nothing is deleted as long as the log is open
+	damaged []string // files that the log has said are damaged
+	clock   clock
+	atStart bool // a start began the newest segment
 }
 
 // Placement says where a call's events stand in the log.
@@ -124,15 +127,16 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
 	}
 	l.context = signing.NewEventContext(o.Origin, l.id)
-	if err := l.recallIDs(ctx); err != nil {
+	if err := l.recall(ctx); err != nil {
 		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
 	}
 	l.pending = append(l.pending, own{Action: actionOpened, Version: segment.Format})
+	l.startClock()
 	l.observeSegments()
 	// The log says that it was opened before it takes any event, so that a
 	// directory that cannot be written is known at once. A full disk is no
 	// reason not to start: it may have room by the time events come.
-	if err := l.commit(nil); err != nil && reasonOf(err) != ReasonDiskFull {
+	if err := l.commit(nil); err != nil && reasonOf(err) != ReasonDiskFull && reasonOf(err) != ReasonRetentionHeld {
 		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
 	}
 	l.hold(func() { // until both are there

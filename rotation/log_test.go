@@ -67,8 +67,8 @@ func TestSeveralBatchesAreOneUnitInOrder(t *testing.T) {
 	}
 	closeLog(t, l)
 	sameIDs(t, read(t, o.Directory).ids, []string{"a1", "a2", "b1"})
-	// The header, the event "opened", and these three.
-	if placement.FirstIndex != 2 || placement.TreeSize != 5 || placement.Segment != segmentNames(t, o.Directory)[0] {
+	// The header, the event "opened" and their commit, these three and theirs.
+	if placement.FirstIndex != 3 || placement.TreeSize != 7 || placement.Segment != segmentNames(t, o.Directory)[0] {
 		t.Errorf("placement %+v", placement)
 	}
 }
@@ -342,7 +342,7 @@ func TestCheckpointFile(t *testing.T) {
 		t.Errorf("checkpoint file %q, %v; want %q", got, err, want)
 	}
 	c, _, err := signing.OpenCheckpoint(got, origin, []*signing.PublicKey{o.Signer.Public()})
-	if err != nil || c.Size != 3 {
+	if err != nil || c.Size != 5 {
 		t.Errorf("%+v, %v", c, err)
 	}
 }

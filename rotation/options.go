@@ -44,6 +44,9 @@ type Options struct {
 	// BindIDs has each commit bind the ids of its events (segment.FeatureIDs), so that a
 	// receipt can show which record it is for.
 	BindIDs bool
+	// Partition says that the log is one of several that the writer divides its records
+	// among (segment.FeaturePartition).
+	Partition bool
 	// Succeeds is the log that a new log replaces, as its first header then says; it may be
 	// nil. A log that there is ignores it.
 	Succeeds *segment.Predecessor
@@ -99,6 +102,9 @@ func (o *Options) features() (f []segment.Feature) {
 	if o.BindIDs {
 		f = append(f, segment.FeatureIDs)
 	}
+	if o.Partition {
+		f = append(f, segment.FeaturePartition)
+	}
 	return f
 }
 
@@ -108,9 +114,10 @@ type Retention struct {
 	// MinAge, in whole seconds, is how long each segment is kept whatever the limits say. It
 	// is a promise: headers bear it, and what was begun under a longer one is kept that long.
 	MinAge time.Duration
-	// MaxSegments counts all segments, the active one included.
+	// MaxSegments counts all segments, the active one included, but those that a start
+	// began.
 	MaxSegments int
-	// MaxAge is the age of a segment's newest event.
+	// MaxAge is the age of a segment's last commit.
 	MaxAge time.Duration
 	// MaxTotalBytes counts all segments as they are stored.
 	MaxTotalBytes int64

@@ -38,6 +38,7 @@ type own struct {
 	Sequence      *ownSequence `json:"sequence,omitempty"`
 	SHA256        string       `json:"sha256,omitempty"`
 	Size          int64        `json:"size,omitempty"`
+	Until         string       `json:"until,omitempty"`
 	Version       string       `json:"version,omitempty"`
 	Witness       string       `json:"witness,omitempty"`
 }
@@ -70,6 +71,7 @@ const (
 	actionWitnessed       = "witnessed"
 	actionContradicted    = "contradicted"
 	actionIDConflict      = "id_conflict"
+	actionClockJumped     = "clock_jumped"
 )
 
 func (o own) level() event.Level {
@@ -79,7 +81,7 @@ func (o own) level() event.Level {
 	switch o.Action {
 	case actionKeyChanged:
 		return event.LevelSecurity
-	case actionRecovered, actionResumed, actionSigningDegraded, actionIDConflict:
+	case actionRecovered, actionResumed, actionSigningDegraded, actionIDConflict, actionClockJumped:
 		return event.LevelWarning
 	case actionDamaged, actionContradicted:
 		return event.LevelCritical

@@ -4,119 +4,143 @@
 package rotation
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 
-	"go.uber.org/zap"
-
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
-	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
 // rangesBuffer is how much of the file of pruned ranges is written at a time.
 const rangesBuffer = 256 << 10
+
+// rangesEnd is what the log knows of the file's end, having written or checked all of it.
+type rangesEnd struct {
+	known bool
+	at    int64  // where the last line ends
+	size  uint64 // the size on it
+}
 
 // keepRanges adds to the file of pruned ranges what stands for a sealed segment that
 // is to be deleted: so a checkpoint that somebody kept can still be compared with the
 // log. before and after are the trees on both sides of it. Only maintenance calls it,
 // without sem, because a sealed segment does not change.
 func (l *Log) keepRanges(ctx context.Context, name segment.Name, before, after merkle.Frontier) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("write the file %s: %w", segment.PrunedRangesName, err)
+	end := l.ranges
+	if end.known {
+		// Or else what somebody has cut off would be filled up with zeros.
+		info, err := l.dir.Lstat(segment.PrunedRangesName)
+		end.known = err == nil && info.Size() == end.at
+	}
+	if end.known && end.size >= after.Size() {
+		return nil // the segment has not been deleted since
+	}
+	l.ranges.known = false // until all of this has gone well
+	if !end.known {
+		if end, err = l.checkRanges(ctx, before); err != nil {
+			return fmt.Errorf("check the file %s: %w", segment.PrunedRangesName, err)
 		}
-	}()
+	}
+	if end.at, err = l.appendRanges(ctx, end, name, before, after); err != nil {
+		return fmt.Errorf("write the file %s: %w", segment.PrunedRangesName, err)
+	}
+	l.ranges = rangesEnd{known: true, at: end.at, size: after.Size()}
+	return nil
+}
+
+// appendRanges writes the segment's ranges where the file ends.
+func (l *Log) appendRanges(ctx context.Context, end rangesEnd, name segment.Name, before, after merkle.Frontier) (at int64, err error) {
 	f, err := l.dir.Edit(segment.PrunedRangesName)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) && end.at == 0 {
 		f, err = l.dir.Create(segment.PrunedRangesName)
 	}
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	settled := l.rangesSettled
-	l.rangesSettled = false // until all of this has gone well
-	if !settled {
-		if err := l.settleRanges(f); err != nil {
-			return err
-		}
+	if err := f.Truncate(end.at); err != nil {
+		return 0, err
 	}
-	at, size, err := endOfRanges(f)
-	if err != nil {
-		return err
-	}
-	if size >= after.Size() {
-		l.rangesSettled = true
-		return nil // the segment has not been deleted since
-	}
-	if size < before.Size() {
-		// The first segment that is ever pruned may not be the log's first, nor follow
-		// the last one in the file, if somebody meddled with either. The file then
-		// begins anew.
-		if size > 0 {
-			l.opts.Logger.Warn("The audit log's pruned ranges have a gap and begin anew", zap.Uint64("from", size), zap.Uint64("to", before.Size()))
-		}
-		at, size = 0, 0
-	}
-	if err := f.Truncate(at); err != nil {
-		return err
-	}
-	w := &rangeWriter{out: f, at: at}
-	if size == 0 && before.Size() > 0 {
+	w := &rangeWriter{out: f, at: end.at}
+	if end.size < before.Size() { // the file begins anew
 		w.add(segment.PrunedRange{Size: before.Size(), Subtrees: before.Hashes()})
-		size = before.Size()
 	}
-	if err := l.writeRanges(ctx, w, name, before, after, size); err != nil {
-		return err
+	if err := l.writeRanges(ctx, w, name, before, after); err != nil {
+		return 0, errors.Join(err, f.Truncate(end.at))
 	}
-	if err := errors.Join(f.Sync(), l.dir.Sync()); err != nil {
-		return err
-	}
-	l.rangesSettled = true
-	return nil
+	return w.at, errors.Join(f.Sync(), l.dir.Sync())
 }
 
-// settleRanges makes the file what the disk holds of it: a writer that was killed, or
-// a sync that failed, may have left lines in the cache alone, and a segment must not be
-// deleted on their word.
-func (l *Log) settleRanges(f File) error {
-	if err := errors.Join(f.Sync(), l.dir.Sync()); err != nil {
-		return err
+// checkRanges finds the line of the file up to which the oldest segment's tree leads. What
+// follows it is of segments that are still there, and written again. If there is no such
+// line, the file is not the log's work any longer, and begins anew.
+func (l *Log) checkRanges(ctx context.Context, before merkle.Frontier) (rangesEnd, error) {
+	if before.Size() == 0 {
+		return rangesEnd{}, nil
 	}
+	f, err := l.dir.Edit(segment.PrunedRangesName)
+	if errors.Is(err, fs.ErrNotExist) {
+		l.hold(func() {
+			l.sayDamaged(segment.PrunedRangesName, "the file "+segment.PrunedRangesName+" is gone, and begins anew")
+		})
+		return rangesEnd{}, nil
+	}
+	if err != nil {
+		return rangesEnd{}, err
+	}
+	// A writer that was killed may have left lines in the cache alone, and a segment must
+	// not be deleted on their word.
+	err = errors.Join(f.Sync(), l.dir.Sync())
 	f.Forget()
-	return nil
+	var at int64
+	if err == nil {
+		at, err = endOfRanges(ctx, f, before)
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return rangesEnd{}, err
+	}
+	if at > 0 {
+		return rangesEnd{at: at, size: before.Size()}, nil
+	}
+	l.hold(func() {
+		err = l.setAside(segment.PrunedRangesName, "its lines do not lead to the tree that the oldest segment follows")
+	})
+	return rangesEnd{}, err
 }
 
-// endOfRanges returns where the last whole line of the file ends, and the size on it.
-func endOfRanges(f File) (at int64, size uint64, err error) {
+// endOfRanges returns where the line ends whose ranges, with those above, lead to the tree;
+// 0 if none does.
+func endOfRanges(ctx context.Context, f File, to merkle.Frontier) (int64, error) {
 	info, err := f.Stat()
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
-	const window = 32 << 10 // holds more than two lines
-	from := max(0, info.Size()-window)
-	tail, err := io.ReadAll(io.NewSectionReader(f, from, info.Size()-from))
-	if err != nil {
-		return 0, 0, err
-	}
-	for end := bytes.LastIndexByte(tail, '\n') + 1; end > 0; {
-		start := bytes.LastIndexByte(tail[:end-1], '\n') + 1
-		r, err := segment.ParsePrunedRange(tail[start : end-1])
-		if err == nil {
-			return from + int64(end), r.Size, nil
+	r := segment.NewReader(interruptible{ctx, io.NewSectionReader(f, 0, info.Size())}, segment.PrunedRangesName)
+	var tree merkle.Frontier
+	for tree.Size() < to.Size() {
+		line, err := r.Next()
+		switch {
+		case ctx.Err() != nil, fromSystem(err):
+			return 0, err
+		case err != nil:
+			return 0, nil // its end, or no line of ours
 		}
-		end = start // not written by a log, or torn
+		one, err := segment.ParsePrunedRange(line)
+		if err != nil || one.Size <= tree.Size() || tree.Extend(one.Size, one.Subtrees) != nil {
+			return 0, nil
+		}
 	}
-	return 0, 0, nil
+	if tree.Size() != to.Size() || tree.Root() != to.Root() {
+		return 0, nil
+	}
+	return r.End(), nil
 }
 
-// writeRanges writes the ranges between the checkpoints of a segment behind a size.
-func (l *Log) writeRanges(ctx context.Context, w *rangeWriter, name segment.Name, before, after merkle.Frontier, size uint64) error {
+// writeRanges writes the ranges between the checkpoints of a segment.
+func (l *Log) writeRanges(ctx context.Context, w *rangeWriter, name segment.Name, before, after merkle.Frontier) error {
 	r, err := segment.Open(l.dir, name.String(), -1)
 	if err != nil {
 		return err
@@ -132,30 +156,25 @@ func (l *Log) writeRanges(ctx context.Context, w *rangeWriter, name segment.Name
 		if err == io.EOF {
 			break
 		}
-		if err != nil {
+		if fromSystem(err) {
 			return err
 		}
-		if segment.KindOf(line) != segment.KindCheckpoint {
-			if tree.AppendMarked(merkle.LeafHash(line), []*merkle.Mark{mark}); tree.Size() == size {
-				mark = merkle.NewMark(&tree) // up to here an interrupted attempt has come
-			}
+		if err != nil {
+			return &discrepancy{name.String(), err.Error()}
+		}
+		kind := segment.KindOf(line)
+		if kind == segment.KindCheckpoint {
 			continue
 		}
-		note, err := segment.ParseCheckpoint(line)
-		if err != nil {
-			return err
-		}
-		c, err := signing.ParseCheckpoint(note)
-		if err != nil {
-			return err
-		}
-		if c.Size > size && c.Size == tree.Size() {
-			w.add(segment.PrunedRange{Size: c.Size, Subtrees: mark.Range(&tree)})
+		tree.AppendMarked(merkle.LeafHash(line), []*merkle.Mark{mark})
+		// A commit is a leaf, and its checkpoint is over all up to it.
+		if kind == segment.KindCommit {
+			w.add(segment.PrunedRange{Size: tree.Size(), Subtrees: mark.Range(&tree)})
 			mark = merkle.NewMark(&tree)
 		}
 	}
 	if tree.Size() != after.Size() || tree.Root() != after.Root() || mark.Size() != after.Size() {
-		return fmt.Errorf("%w: %s does not lead to the tree that the next segment begins with: nothing is deleted before somebody has looked at it", ErrDamaged, name)
+		return &discrepancy{name.String(), "it does not lead to the tree that the next segment begins with"}
 	}
 	return w.flush()
 }

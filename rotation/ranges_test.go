@@ -86,7 +86,7 @@ func prunedLog(t *testing.T, o rotation.Options, c segment.Compression) (notes [
 		p := o
 		p.Observer, p.Retention.MaxSegments = w, keep
 		l = open(t, p)
-		w.await(t, "pruning", func() bool { return w.segments <= keep })
+		w.await(t, "pruning", func() bool { return w.segments <= keep+1 })
 		closeLog(t, l)
 		notes = append(notes, notesIn(t, o.Directory)...)
 	}

@@ -176,6 +176,7 @@ func (l *Log) scanFile(ctx context.Context, name segment.Name) (scanned, error) 
 func (l *Log) resume(info segmentInfo, s scanned) error {
 	l.tree, l.mark, l.note = s.tree, s.mark, s.note
 	l.header, l.id, l.commits, l.lastTime = s.header, s.header.Log, s.commit.Number, s.commit.Time
+	l.atStart, l.clock.until = s.atStart, s.held
 	if _, err := l.leaving(l.headerKeys(l.opts.Signer)); err != nil {
 		return fmt.Errorf("continue segment %s: %w", info.name, err)
 	}
@@ -203,6 +204,7 @@ func (l *Log) resume(info segmentInfo, s scanned) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("continue segment %s: %w", info.name, err), f.Close())
 	}
+	l.segments[len(l.segments)-1].bytes = 0 // see activeSegment
 	l.active = &activeSegment{name: info.name, file: f, size: s.size, events: s.events, times: s.times, opened: l.opts.Now()}
 	l.torn = s.end > s.size
 	if err := l.setAsideTail(); err != nil && reasonOf(fail(ReasonIO, err)) != ReasonDiskFull {

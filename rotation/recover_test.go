@@ -281,6 +281,11 @@ func TestOpenRefusesOneSegment(t *testing.T) {
 		"another key":    {func(t *testing.T, o *rotation.Options, _ string) { o.Signer = signingtest.New(t, signing.Ed25519) }, "signing key"},
 		"header changed": {func(t *testing.T, _ *rotation.Options, path string) {
 			change(t, path, func(b []byte) []byte { return bytes.Replace(b, []byte("auditlog/v1"), []byte("auditlog/v9"), 1) })
+		}, "newer version"},
+		"scope changed": {func(t *testing.T, _ *rotation.Options, path string) {
+			change(t, path, func(b []byte) []byte {
+				return bytes.Replace(b, []byte(`"scope":"event"`), []byte(`"scope":"evenT"`), 1)
+			})
 		}, "does not fit"},
 		"first event changed": {func(t *testing.T, _ *rotation.Options, path string) {
 			change(t, path, func(b []byte) []byte { return bytes.Replace(b, []byte(`"opened"`), []byte(`"closed"`), 1) })

@@ -4,13 +4,9 @@
 package rotation
 
 import (
-	"context"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"slices"
-
-	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/idempotency"
@@ -174,84 +170,22 @@ type ownConflict struct {
 	LoggedHash  string `json:"logged_hash"`
 }
 
-// What is read at a start to know ids again: the newest segment, and others before it as
-// long as they may hold ids that there is room for, up to so many and about so many bytes.
+// What is read at a start to know ids and streams again: the newest segment, and others
+// before it, up to so many and about so many bytes. What is older is not known again.
 const (
 	maxRecalledSegments = 16
 	maxRecalledBytes    = 256 << 20
 )
 
-// recallIDs takes in the ids of the log's recent past. They count as of now. What cannot
-// be read is no reason not to go on: its events are written again if they come again, as
-// are those that are older.
-func (l *Log) recallIDs(ctx context.Context) error {
-	x := l.opts.Index
-	if x == nil {
-		return nil
-	}
-	x.Clear()
-	from := segment.Recent(len(l.segments), maxRecalledSegments, maxRecalledBytes, func(i int) (segment.Compression, int64) {
-		return l.segments[i].name.Compression, l.segments[i].bytes
-	})
-	for from < len(l.segments)-1 && l.tree.Size()-l.segments[from+1].name.FirstIndex >= uint64(x.MaxEvents()) {
-		from++
-	}
-	for _, s := range l.segments[from:] {
-		if err := l.recallIDsOf(ctx, s.name); err != nil {
-			if ctx.Err() != nil {
-				return err
-			}
-			l.opts.Logger.Warn("Ids of events that are in the audit log could not be read; records that are sent again may be written again", zap.Error(err))
-		}
-		x.Commit(l.opts.Now())
-	}
-	return nil
-}
-
-func (l *Log) recallIDsOf(ctx context.Context, name segment.Name) error {
-	r, err := segment.Open(l.dir, name.String(), -1)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	for leaf := name.FirstIndex; leaf < l.tree.Size(); {
-		if r.Line()%1024 == 0 {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-		}
-		line, err := r.Next()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		switch segment.KindOf(line) {
-		case segment.KindCheckpoint:
-			continue
-		case segment.KindEvent:
-			if err := l.recallID(line); err != nil {
-				return fmt.Errorf("%s:%d: %w", name, r.Line(), err)
-			}
-		}
-		leaf++
-	}
-	return nil
-}
-
-func (l *Log) recallID(line []byte) error {
-	parsed, err := segment.ParseEvent(line)
-	if err != nil {
-		return err
-	}
-	id, ok, err := event.Identify(parsed.Canonical)
+// recallID takes in the id of an event that the log holds, if it is its record's own.
+func (l *Log) recallID(canonical []byte) error {
+	id, ok, err := event.Identify(canonical)
 	if err != nil || !ok {
 		return err
 	}
 	producer := ""
 	if l.opts.ProducerOf != nil {
-		if producer, err = l.opts.ProducerOf(parsed.Canonical); err != nil {
+		if producer, err = l.opts.ProducerOf(canonical); err != nil {
 			return err
 		}
 	}

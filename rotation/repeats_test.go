@@ -44,10 +44,10 @@ func TestRepeatsAreWrittenOnce(t *testing.T) {
 			sameIDs(t, got.ids, []string{"a", "b", "c", "d", "e", "f"})
 			sameIDs(t, got.actions, []string{"opened"})
 			checkGood(t, o.Directory, o.Signer)
-			if first.FirstIndex != 5 || first.TreeSize != 7 {
+			if first.FirstIndex != 7 || first.TreeSize != 10 {
 				t.Errorf("placement of two that were written: %+v", first)
 			}
-			if last.TreeSize != 8 {
+			if last.TreeSize != 12 {
 				t.Errorf("placement of one that was not: %+v", last)
 			}
 			if w.repeats != 3+3+3+1 || w.conflicts != 0 {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -24,27 +25,32 @@ func (l *Log) prune(ctx context.Context) error {
 	if !l.opts.Retention.enabled() {
 		return nil
 	}
-	var oldest []segment.Name // those that go, and the one behind them
+	if err := l.checkFound(ctx); err != nil {
+		return fmt.Errorf("apply the retention limits: %w", err)
+	}
+	var oldest []segmentInfo    // those that go, and the one after them
+	var trees []merkle.Frontier // before each of them
 	l.hold(func() {
-		if n := l.expired(); n > 0 {
-			for _, s := range l.segments[:n+1] {
-				oldest = append(oldest, s.name)
+		if n, _ := l.expired(0); n > 0 {
+			oldest = slices.Clone(l.segments[:n+1])
+			for i := range oldest {
+				trees = append(trees, l.treeBefore(i))
 			}
 		}
 	})
 	if len(oldest) == 0 {
 		return ctx.Err()
 	}
-	for i, name := range oldest[:len(oldest)-1] {
-		if err := l.keepRangesOf(ctx, name, oldest[i+1]); err != nil {
-			return fmt.Errorf("apply the retention limits: %w", err)
+	for i, s := range oldest[:len(oldest)-1] {
+		if err := l.keepRangesOf(ctx, s.name, s.facts.before, trees[i+1]); err != nil {
+			return fmt.Errorf("apply the retention limits: %w", l.distrust(ctx, err))
 		}
 	}
 	var err error
 	l.hold(func() {
 		// Only what has been taken in above.
-		n := min(l.expired(), len(oldest)-1)
-		if n == 0 || l.segments[0].name != oldest[0] {
+		n, _ := l.expired(0)
+		if n = min(n, len(oldest)-1); n == 0 || l.segments[0].name != oldest[0].name {
 			return
 		}
 		err = l.pruneOldest(n)
@@ -56,49 +62,105 @@ func (l *Log) prune(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// keepRangesOf keeps what stands for a segment that is to go, unless it is gone.
-func (l *Log) keepRangesOf(ctx context.Context, name, next segment.Name) error {
-	before, err := l.treeBefore(name)
-	if err == nil {
-		var after merkle.Frontier
-		if after, err = l.treeBefore(next); err == nil {
-			err = l.keepRanges(ctx, name, before, after)
-		}
-	}
-	if errors.Is(err, fs.ErrNotExist) && (l.isGone(name) || l.isGone(next)) {
-		return nil // pruning finds that out
+// keepRangesOf keeps what stands for a segment that is to go.
+func (l *Log) keepRangesOf(ctx context.Context, name segment.Name, before, after merkle.Frontier) error {
+	err := l.keepRanges(ctx, name, before, after)
+	if errors.Is(err, fs.ErrNotExist) && l.isGone(name) {
+		l.hold(func() { l.miss(name) })
 	}
 	return err
 }
 
-// expired returns how many of the oldest segments are beyond the limits. The
-// newest segment never is.
-func (l *Log) expired() int {
-	r := l.opts.Retention
-	total := int64(0)
+// expired returns how many of the oldest segments are beyond the limits, if so many bytes
+// more are written, and whether more are but are to be kept longer. The newest segment never
+// is, nor is any that has not been checked.
+func (l *Log) expired(more int64) (n int, held bool) {
+	r, now := l.opts.Retention, l.opts.Now()
+	if l.unsound != nil || l.clock.holds(now) {
+		return 0, false
+	}
+	total, counted := more, 0
 	for _, s := range l.segments {
 		total += s.bytes
+		if s.facts == nil || !s.facts.atStart {
+			counted++
+		}
 	}
 	if l.active != nil {
 		total += l.active.size
 	}
-	n := 0
+	if l.atStart && l.segments[len(l.segments)-1].facts == nil {
+		counted--
+	}
+	oldest := l.ages(now)
 	for ; n < len(l.segments)-1; n++ {
-		// The next segment was created when this one's last event had been
-		// written.
-		old := r.MaxAge > 0 && l.opts.Now().Sub(l.segments[n+1].name.Created) >= r.MaxAge
-		many := r.MaxSegments > 0 && len(l.segments)-n > r.MaxSegments
+		f := l.segments[n].facts
+		if f == nil {
+			break
+		}
+		old := r.MaxAge > 0 && oldest[n] >= r.MaxAge
+		// Or else whoever makes the collector start again and again would have everything
+		// deleted.
+		many := r.MaxSegments > 0 && counted > r.MaxSegments
 		large := r.MaxTotalBytes > 0 && total > r.MaxTotalBytes
 		if !old && !many && !large {
 			break
 		}
+		if !l.mayGo(n, now) {
+			return n, many || large
+		}
 		total -= l.segments[n].bytes
+		if !f.atStart {
+			counted--
+		}
 	}
-	return n
+	return n, false
 }
 
-// pruneOldest records and deletes the n oldest segments. What an earlier attempt has
-// recorded and could not delete is not recorded again.
+// ages returns the age of each segment, which is that of its last commit. No segment is
+// younger than one that follows it, whatever a clock said that was ahead for a while.
+func (l *Log) ages(now time.Time) []time.Duration {
+	ages := make([]time.Duration, len(l.segments))
+	age := now.Round(0).Sub(l.lastTime.Round(0)) // of the newest one
+	for i, s := range slices.Backward(l.segments) {
+		if s.facts != nil {
+			age = max(age, now.Round(0).Sub(s.facts.last.Round(0)))
+		}
+		ages[i] = age
+	}
+	return ages
+}
+
+// mayGo reports whether no promise keeps a segment: the one in force now, that of its own
+// header, and that of the header after it.
+func (l *Log) mayGo(n int, now time.Time) bool {
+	f, next := l.segments[n].facts, &l.header
+	if after := l.segments[n+1].facts; after != nil {
+		next = &after.header
+	}
+	promised := max(l.opts.Retention.MinAge, f.header.MinAge)
+	kept := promised == 0 || now.Round(0).Sub(f.last.Round(0)) >= promised
+	return kept && !now.Before(next.Retain)
+}
+
+// promised refuses what would need room that only a broken promise could make.
+func (l *Log) promised(bytes int64) error {
+	r := l.opts.Retention
+	if r.MaxSegments == 0 && r.MaxTotalBytes == 0 || len(l.segments) < 2 {
+		return nil
+	}
+	// All but a moment of the time this is all there is to look at.
+	if f := l.segments[0].facts; f == nil || l.mayGo(0, l.opts.Now()) {
+		return nil
+	}
+	if _, held := l.expired(bytes); held {
+		return &Error{Reason: ReasonRetentionHeld, Err: fmt.Errorf("the limits of retention (max_segments, max_total_size_mib) are reached, and what they would delete is to be kept longer: raise them, or wait; a lower min_age holds only for what is written from then on")}
+	}
+	return nil
+}
+
+// pruneOldest records and deletes the n oldest segments, of which there are facts. What an
+// earlier attempt has recorded and could not delete is not recorded again.
 func (l *Log) pruneOldest(n int) error {
 	// The file must know the key changes of the segments that are to go.
 	if err := l.fileKeyChanges(); err != nil {
@@ -106,15 +168,7 @@ func (l *Log) pruneOldest(n int) error {
 	}
 	o := own{Action: actionPruned}
 	for i, s := range l.segments[:n] {
-		next := l.segments[i+1].name
-		end, err := l.treeBefore(next)
-		if errors.Is(err, fs.ErrNotExist) && l.isGone(next) {
-			l.miss(next)
-			return nil // the next look finds what follows it
-		}
-		if err != nil {
-			return err
-		}
+		end := l.treeBefore(i + 1)
 		if end.Size() <= l.pruned {
 			continue
 		}
@@ -131,13 +185,15 @@ func (l *Log) pruneOldest(n int) error {
 	}
 	for range n {
 		s := l.segments[0]
-		if err := l.removeSegment(s.name); err != nil {
+		// Each removal is durable before the next, so that no crash leaves a hole: one is
+		// always somebody else's.
+		if err := errors.Join(l.removeSegment(s.name), l.dir.Sync()); err != nil {
 			return err
 		}
 		l.segments = l.segments[1:]
 		l.opts.Logger.Info("A segment of the audit log has been pruned", zap.Stringer("segment", s.name))
 	}
-	return l.dir.Sync()
+	return nil
 }
 
 // recordPruning makes the event durable that says which segments go.
@@ -184,21 +240,13 @@ func (l *Log) miss(name segment.Name) {
 	for i, s := range l.segments[:len(l.segments)-1] {
 		if s.name == name {
 			l.segments = slices.Delete(l.segments, i, i+1)
-			l.pending = append(l.pending, own{
-				Action: actionDamaged, Reason: "interference", Segment: name.Plain().String(),
-				Detail: fmt.Sprintf("the sealed segment %s is gone, and it was not retention", name),
-			})
+			detail := fmt.Sprintf("the sealed segment %s is gone, and it was not retention", name)
+			if l.unsound == nil {
+				l.unsound = &discrepancy{name.String(), detail}
+			}
+			l.pending = append(l.pending, own{Action: actionDamaged, Reason: "interference", Segment: name.Plain().String(), Detail: detail})
 			l.opts.Logger.Error("A sealed segment of the audit log has been removed by somebody", zap.Stringer("segment", name))
 			return
 		}
 	}
-}
-
-// treeBefore returns the tree that precedes a segment, as its header has it.
-func (l *Log) treeBefore(name segment.Name) (merkle.Frontier, error) {
-	h, err := l.readHeader(name)
-	if err != nil {
-		return merkle.Frontier{}, err
-	}
-	return merkle.NewFrontier(h.FirstIndex, h.Frontier)
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -30,6 +31,10 @@ type scanned struct {
 	size   int64
 	events int // of others than the log itself, up to there
 	times  timeRange
+	// atStart says that a start began the segment. held is until when the log has said last
+	// that it deletes nothing (see clock).
+	atStart bool
+	held    time.Time
 	// end is where the content ends; what lies between size and end is the
 	// tail that no checkpoint covers.
 	end int64
@@ -56,6 +61,7 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 	var marks []*merkle.Mark
 	events := 0
 	var times timeRange
+	var held time.Time
 	broken := false // a line in the tail is malformed, so the tree is unknown
 	unfit := 0      // the line of a checkpoint that does not fit, and is the first
 	refuted := 0    // the line of a signed checkpoint that does not fit
@@ -127,6 +133,11 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 			}
 			if sum.Log == nil {
 				events++
+			} else {
+				s.atStart = s.atStart || s.size == 0 && s.header.FirstIndex > 0 && bytes.HasPrefix(sum.Log, []byte(openedStart))
+				if until, ok := heldUntil(sum.Log); ok {
+					held = until
+				}
 			}
 			times.add(at(event.Nanoseconds(sum.Time)))
 		case kind == segment.KindCommit:
@@ -143,7 +154,7 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 		case kind == segment.KindCheckpoint:
 			note, fits := checkpointFits(line, origin, &tree)
 			if fits && !broken && last != nil {
-				s.tree, s.note, s.size, s.events, s.times = tree, note, r.End(), events, times
+				s.tree, s.note, s.size, s.events, s.times, s.held = tree, note, r.End(), events, times, held
 				s.commit, committed = *last, 0
 				continue
 			}

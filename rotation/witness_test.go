@@ -166,7 +166,7 @@ func TestWitnessesCosignWhatIsNew(t *testing.T) {
 		time.Sleep(time.Second)
 		// The first round comes at once: it shows whether the log was rolled back.
 		opened := saidIn(t, o.Directory)
-		if got := opened["witnessed"]; len(got) != 1 || got[0].Size != 2 {
+		if got := opened["witnessed"]; len(got) != 1 || got[0].Size != 3 {
 			t.Fatalf("after the start the log says %+v", opened)
 		}
 		var last uint64
@@ -176,8 +176,8 @@ func TestWitnessesCosignWhatIsNew(t *testing.T) {
 			time.Sleep(interval)
 		}
 		for _, w := range all {
-			if w.Size(origin) != last+1 || w.Asked() != 6 {
-				t.Errorf("%s has been asked %d times and cosigned %d leaves of %d", w.Name(), w.Asked(), w.Size(origin), last+1)
+			if w.Size(origin) != last+2 || w.Asked() != 6 {
+				t.Errorf("%s has been asked %d times and cosigned %d leaves of %d", w.Name(), w.Asked(), w.Size(origin), last+2)
 			}
 		}
 		// An idle log comes to rest: the events about witnesses are no reason to ask
@@ -208,15 +208,15 @@ func TestWitnessesCosignWhatIsNew(t *testing.T) {
 				t.Errorf("%+v: %v", e, err)
 			}
 		}
-		if size, names := filed(t, o, all); size != last+1 || len(names) != 3 {
+		if size, names := filed(t, o, all); size != last+2 || len(names) != 3 {
 			t.Errorf("the checkpoint file is of %d leaves and cosigned by %q", size, names)
 		}
 		report := checkWitnessed(t, o, all, 3)
-		if report.TamperingDetected || report.WitnessedSize != last+1 {
-			t.Errorf("witnessed up to %d, want %d: %+v", report.WitnessedSize, last+1, report.Findings)
+		if report.TamperingDetected || report.WitnessedSize != last+2 {
+			t.Errorf("witnessed up to %d, want %d: %+v", report.WitnessedSize, last+2, report.Findings)
 		}
 		w := told(o)
-		if w.witnessed != last+1 || len(w.replies) != 18 || len(w.witnesses) != 0 {
+		if w.witnessed != last+2 || len(w.replies) != 18 || len(w.witnesses) != 0 {
 			t.Errorf("the observer was told: %d leaves, %d replies, problems %v", w.witnessed, len(w.replies), w.witnesses)
 		}
 	})
@@ -256,7 +256,7 @@ func TestASlowWitnessDelaysNoWrite(t *testing.T) {
 		time.Sleep(2 * interval)
 		closeLog(t, l)
 		// What it had been asked before counts as well.
-		if events := saidIn(t, o.Directory)["witnessed"]; len(events) != 2 || events[0].Size != 2 || events[0].index < 102 {
+		if events := saidIn(t, o.Directory)["witnessed"]; len(events) != 2 || events[0].Size != 3 || events[0].index < 203 {
 			t.Errorf("the log says %+v", events)
 		}
 		if report := checkWitnessed(t, o, all, 1); report.TamperingDetected {

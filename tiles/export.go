@@ -27,6 +27,8 @@ type Options struct {
 	// Keys are the trusted public keys, with which the log's newest checkpoint must be
 	// signed. With none, its signature is not checked.
 	Keys []*signing.PublicKey
+	// CheckpointKeys must have signed it next to one of those.
+	CheckpointKeys []*signing.PublicKey
 	// Trust are more of them, with what bounds them.
 	Trust trust.Keys
 	// HashesOnly leaves out the leaves: the tree can be checked, and what somebody shows
@@ -95,7 +97,7 @@ func exportOnce(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Re
 	if err != nil {
 		return r, err
 	}
-	to, err := verify.OpenCheckpoint(fsys, note, o.Keys, o.Trust)
+	to, err := verify.OpenCheckpoint(fsys, note, verify.ProofOptions{Keys: o.Keys, CheckpointKeys: o.CheckpointKeys, Trust: o.Trust})
 	if err != nil {
 		return r, err
 	}

@@ -16,8 +16,12 @@
 //	    revoked: 2027-03-01T09:30:00Z
 //	    reason: copied by somebody who left
 //
+//	  - file: checkpoints.pub.pem
+//	    use: checkpoints         # or a list; events if it is left out
+//
 // A point is a time (RFC 3339) or the index of a leaf. Indices are better: times are
-// what events and segments say of themselves.
+// what commits and segments say of themselves, and an index also says that the log has
+// got there.
 //
 // A key may also be the verifier key of a witness. It does not make the witness a trusted
 // one, but bounds what its cosignatures count for; their times are those of its own clock.
@@ -30,6 +34,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -40,6 +45,70 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
+// Use is what a key is for: one or more of the uses there are.
+type Use uint8
+
+// The uses of a key. A key is good for none but its own.
+const (
+	// UseEvents: the key signs events and checkpoints. It is the use of a log's key that
+	// says none.
+	UseEvents Use = 1 << iota
+	// UseCheckpoints: the key signs checkpoints, next to one that signs events as well.
+	UseCheckpoints
+	// UseWitness: the key is a witness's. It is the one use of a witness's verifier key.
+	UseWitness
+	// UseDelegate and UseAnchor are kept for what comes: nothing that such a key signs is
+	// believed.
+	UseDelegate
+	UseAnchor
+)
+
+// namedUse is a use and how a trust file calls it.
+type namedUse struct {
+	name string
+	use  Use
+}
+
+var uses = []namedUse{
+	{"events", UseEvents}, {"checkpoints", UseCheckpoints}, {"delegate", UseDelegate}, {"witness", UseWitness}, {"anchor", UseAnchor},
+}
+
+func (u Use) String() string {
+	var names []string
+	for _, one := range uses {
+		if u&one.use != 0 {
+			names = append(names, one.name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// UnmarshalYAML reads a use, or a list of some.
+func (u *Use) UnmarshalYAML(n *yaml.Node) error {
+	list := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode {
+		list = n.Content
+	}
+	if len(list) == 0 {
+		return fmt.Errorf("line %d: the list of uses is empty: leave use out for events", n.Line)
+	}
+	*u = 0
+	for _, one := range list {
+		i := -1
+		if one.Kind == yaml.ScalarNode {
+			i = slices.IndexFunc(uses, func(known namedUse) bool { return known.name == one.Value })
+		}
+		switch {
+		case i < 0:
+			return fmt.Errorf("line %d: %q is no use of a key: write events, checkpoints, delegate, witness or anchor, or a list of them", one.Line, one.Value)
+		case *u&uses[i].use != 0:
+			return fmt.Errorf("line %d: the use %s is listed twice", one.Line, one.Value)
+		}
+		*u |= uses[i].use
+	}
+	return nil
+}
+
 // Point is a place in a log: a leaf index, or a time.
 type Point struct {
 	// Index is the index of a leaf, if ByIndex is set.
@@ -49,8 +118,11 @@ type Point struct {
 	Time time.Time
 }
 
-// Reached reports whether a leaf lies at or behind the point. A zero time is one that is
-// not known: the leaf may lie behind any time, and so it does.
+// maxIndex is the largest index that a leaf can have (docs/format.md, section 3.1).
+const maxIndex = 1<<53 - 1
+
+// Reached reports whether a leaf lies at or after the point. A zero time is one that is
+// not known: the leaf may lie after any time, and so it does.
 func (p *Point) Reached(index uint64, at time.Time) bool {
 	if p.ByIndex {
 		return index >= p.Index
@@ -71,6 +143,9 @@ func (p *Point) UnmarshalYAML(n *yaml.Node) error {
 		return fmt.Errorf("line %d: want a time such as 2026-01-31T12:00:00Z, or a leaf index", n.Line)
 	}
 	if index, err := strconv.ParseUint(n.Value, 10, 64); err == nil {
+		if index > maxIndex {
+			return fmt.Errorf("line %d: no leaf has the index %d: the largest is %d", n.Line, index, uint64(maxIndex))
+		}
 		*p = Point{Index: index, ByIndex: true}
 		return nil
 	}
@@ -94,6 +169,40 @@ type Key struct {
 	Revoked *Point
 	// Reason says why, for people.
 	Reason string
+	// Use is what the key is for; see [Key.Uses].
+	Use Use
+}
+
+// Uses returns what the key is for. Without a use it is one for events, or that of a
+// witness.
+func (k *Key) Uses() Use {
+	switch {
+	case k.Use != 0:
+		return k.Use
+	case k.Witness != nil:
+		return UseWitness
+	default:
+		return UseEvents
+	}
+}
+
+// For reports whether a use is among those of the key.
+func (k *Key) For(use Use) bool { return k.Uses()&use != 0 }
+
+// size is how many leaves a log must have, going by the key's indices, if it is a log's.
+func (k *Key) size() (size uint64) {
+	if !k.For(UseEvents | UseCheckpoints) {
+		return 0
+	}
+	if k.From != nil && k.From.ByIndex {
+		size = k.From.Index + 1
+	}
+	for _, p := range []*Point{k.Until, k.Revoked} {
+		if p != nil && p.ByIndex {
+			size = max(size, p.Index)
+		}
+	}
+	return size
 }
 
 // Objection says why the key may not have signed a leaf, or "".
@@ -104,11 +213,11 @@ func (k *Key) Objection(index uint64, at time.Time) string {
 		if k.Reason != "" {
 			why = " (" + k.Reason + ")"
 		}
-		return fmt.Sprintf("the key %s is revoked from %s on%s", k.name(), k.Revoked, why)
+		return fmt.Sprintf("the key %s is revoked from %s on%s", k.Name(), k.Revoked, why)
 	case k.From != nil && !k.From.Reached(index, at):
-		return fmt.Sprintf("the key %s is valid from %s on only", k.name(), k.From)
+		return fmt.Sprintf("the key %s is valid from %s on only", k.Name(), k.From)
 	case k.Until != nil && k.Until.Reached(index, at):
-		return fmt.Sprintf("the key %s is valid up to %s only", k.name(), k.Until)
+		return fmt.Sprintf("the key %s is valid up to %s only", k.Name(), k.Until)
 	default:
 		return ""
 	}
@@ -125,8 +234,8 @@ func (k *Key) ByIndex() *Key {
 	return &b
 }
 
-// name is how people are told of the key.
-func (k *Key) name() string {
+// Name is how people are told of the key.
+func (k *Key) Name() string {
 	if k.Witness != nil {
 		return "of the witness " + k.Witness.Name()
 	}
@@ -147,6 +256,18 @@ type Keys []Key
 // Find returns what is known of a log's key, or nil.
 func (k Keys) Find(public *signing.PublicKey) *Key { return k.find(&Key{Public: public}) }
 
+// Size returns how many leaves a log must have for what is known of its keys to be true,
+// and the key that says so; it is nil if none does. A key that is valid from a leaf on has
+// signed that leaf; one that was revoked or left at a leaf has seen the log get there.
+func (k Keys) Size() (size uint64, by *Key) {
+	for i := range k {
+		if n := k[i].size(); n > size {
+			size, by = n, &k[i]
+		}
+	}
+	return size, by
+}
+
 // FindWitness returns what is known of a witness's key, or nil.
 func (k Keys) FindWitness(w *witness.Key) *Key { return k.find(&Key{Witness: w}) }
 
@@ -162,7 +283,7 @@ func (k Keys) find(key *Key) *Key {
 // maxFile is far above the size of any trust file.
 const maxFile = 4 << 20
 
-// Load reads a trust file. Files that it names are looked for beside it.
+// Load reads a trust file. Files that it names are looked for next to it.
 func Load(path string) (Keys, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -210,6 +331,7 @@ func Parse(b []byte, load func(name string) ([]byte, error)) (Keys, error) {
 			Until     *Point `yaml:"valid_until"`
 			Revoked   *Point `yaml:"revoked"`
 			Reason    string `yaml:"reason"`
+			Use       Use    `yaml:"use"`
 		} `yaml:"keys"`
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(b))
@@ -228,7 +350,7 @@ func Parse(b []byte, load func(name string) ([]byte, error)) (Keys, error) {
 	}
 	keys := make(Keys, 0, len(in.Keys))
 	for i, k := range in.Keys {
-		one := Key{From: k.From, Until: k.Until, Revoked: k.Revoked, Reason: k.Reason}
+		one := Key{From: k.From, Until: k.Until, Revoked: k.Revoked, Reason: k.Reason, Use: k.Use}
 		text, err := []byte(k.PublicKey), error(nil)
 		switch {
 		case (k.PublicKey == "") == (k.File == ""):
@@ -245,11 +367,15 @@ func Parse(b []byte, load func(name string) ([]byte, error)) (Keys, error) {
 		switch {
 		case err != nil:
 		case keys.find(&one) != nil:
-			err = fmt.Errorf("the key %s is listed twice", one.name())
+			err = fmt.Errorf("the key %s is listed twice", one.Name())
 		case one.From != nil && one.Until != nil && one.From.ByIndex == one.Until.ByIndex && one.Until.Reached(one.From.Index, one.From.Time):
-			err = errors.New("valid_until is not behind valid_from")
+			err = errors.New("valid_until is not after valid_from")
 		case one.Reason != "" && one.Revoked == nil:
 			err = errors.New("reason is for a revoked key: say from when on with revoked")
+		case one.Witness != nil && one.Uses() != UseWitness:
+			err = fmt.Errorf("the key %s is a witness's, whose one use is witness", one.Name())
+		case one.Public != nil && one.For(UseWitness):
+			err = fmt.Errorf("the key %s is a log's: the use witness is for the verifier key that a witness has", one.Name())
 		}
 		if err != nil {
 			return nil, fmt.Errorf("keys[%d]: %w", i, err)

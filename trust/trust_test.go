@@ -97,19 +97,31 @@ func TestLoad(t *testing.T) {
 func TestRefused(t *testing.T) {
 	k := signingtest.New(t, signing.ECDSAP256).Public()
 	for name, c := range map[string]struct{ content, want string }{
-		"empty":              {"", "empty"},
-		"no keys":            {"keys: []\n", "no key"},
-		"unknown member":     {"keys:\n" + entry(k, "valid_form: 7"), "valid_form"},
-		"key twice":          {"keys:\n" + entry(k) + entry(k), "keys[1]: the key " + k.ID() + " is listed twice"},
-		"neither":            {"keys:\n  - valid_from: 7\n", "keys[0]: give either public_key or file"},
-		"both":               {"keys:\n" + entry(k, "file: x"), "give either"},
-		"no such file":       {"keys:\n  - file: x\n", "no file x"},
-		"not a key":          {"keys:\n  - public_key: x\n", "keys[0]: not a public key"},
-		"not a point":        {"keys:\n" + entry(k, "revoked: yesterday"), `"yesterday" is neither a time`},
-		"a list for a point": {"keys:\n" + entry(k, "revoked: [1]"), "want a time"},
-		"backwards":          {"keys:\n" + entry(k, "valid_from: 8", "valid_until: 8"), "valid_until is not behind valid_from"},
-		"reason alone":       {"keys:\n" + entry(k, "reason: x"), "reason is for a revoked key"},
-		"two documents":      {"keys:\n" + entry(k) + "---\nkeys: []\n", "follows the first"},
+		"empty":                 {"", "empty"},
+		"no keys":               {"keys: []\n", "no key"},
+		"unknown member":        {"keys:\n" + entry(k, "valid_form: 7"), "valid_form"},
+		"key twice":             {"keys:\n" + entry(k) + entry(k), "keys[1]: the key " + k.ID() + " is listed twice"},
+		"neither":               {"keys:\n  - valid_from: 7\n", "keys[0]: give either public_key or file"},
+		"both":                  {"keys:\n" + entry(k, "file: x"), "give either"},
+		"no such file":          {"keys:\n  - file: x\n", "no file x"},
+		"not a key":             {"keys:\n  - public_key: x\n", "keys[0]: not a public key"},
+		"not a point":           {"keys:\n" + entry(k, "revoked: yesterday"), `"yesterday" is neither a time`},
+		"a list for a point":    {"keys:\n" + entry(k, "revoked: [1]"), "want a time"},
+		"backwards":             {"keys:\n" + entry(k, "valid_from: 8", "valid_until: 8"), "valid_until is not after valid_from"},
+		"reason alone":          {"keys:\n" + entry(k, "reason: x"), "reason is for a revoked key"},
+		"an unknown use":        {"keys:\n" + entry(k, "use: signing"), `"signing" is no use of a key: write events, checkpoints`},
+		"a use of all":          {"keys:\n" + entry(k, "use: '*'"), `"*" is no use`},
+		"a use in capitals":     {"keys:\n" + entry(k, "use: Events"), `"Events" is no use`},
+		"an unknown use of two": {"keys:\n" + entry(k, "use: [events, root]"), `"root" is no use`},
+		"no use in the list":    {"keys:\n" + entry(k, "use: []"), "list of uses is empty"},
+		"a use twice":           {"keys:\n" + entry(k, "use: [anchor, anchor]"), "anchor is listed twice"},
+		"a list in the list":    {"keys:\n" + entry(k, "use: [[events]]"), "is no use"},
+		"a map for a use":       {"keys:\n" + entry(k, "use: {events: true}"), "is no use"},
+		"a log's key, witness":  {"keys:\n" + entry(k, "use: [events, witness]"), "use witness is for the verifier key"},
+		"a witness for events":  {"keys:\n  - public_key: " + witnessKey + "\n    use: events\n", "whose one use is witness"},
+		"a witness, two uses":   {"keys:\n  - public_key: " + witnessKey + "\n    use: [witness, checkpoints]\n", "whose one use is witness"},
+		"an index too large":    {"keys:\n" + entry(k, "valid_from: 18446744073709551615"), "no leaf has the index"},
+		"two documents":         {"keys:\n" + entry(k) + "---\nkeys: []\n", "follows the first"},
 	} {
 		_, err := trust.Parse([]byte(c.content), func(name string) ([]byte, error) { return nil, fmt.Errorf("no file %s", name) })
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -118,10 +130,72 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// witnessKey is a witness's verifier key.
+const witnessKey = "witness.example.com/w1+b0bfc668+BDCU50txP46at76QGFS8XYxoYFwdwLr3SlnLh9LKFKKY"
+
+// A key is for what its use says and nothing else; without one it is for events, or a
+// witness's.
+func TestUses(t *testing.T) {
+	k := signingtest.New(t, signing.ECDSAP256).Public()
+	for content, want := range map[string]trust.Use{
+		entry(k):                                                   trust.UseEvents,
+		entry(k, "use: events"):                                    trust.UseEvents,
+		entry(k, "use: [checkpoints]"):                             trust.UseCheckpoints,
+		entry(k, "use: [events, checkpoints]"):                     trust.UseEvents | trust.UseCheckpoints,
+		entry(k, "use: [delegate, anchor]"):                        trust.UseDelegate | trust.UseAnchor,
+		"  - public_key: " + witnessKey + "\n":                     trust.UseWitness,
+		"  - public_key: " + witnessKey + "\n    use: [witness]\n": trust.UseWitness,
+	} {
+		keys, err := trust.Parse([]byte("keys:\n"+content), nil)
+		if err != nil {
+			t.Errorf("%s: %v", content, err)
+			continue
+		}
+		if got := keys[0].Uses(); got != want {
+			t.Errorf("%s: %q, want %q", content, got, want)
+		}
+		for _, use := range []trust.Use{trust.UseEvents, trust.UseCheckpoints, trust.UseDelegate, trust.UseWitness, trust.UseAnchor} {
+			if keys[0].For(use) != (want&use != 0) {
+				t.Errorf("%s: for %s: %t", content, use, keys[0].For(use))
+			}
+		}
+	}
+}
+
+// The indices in a trust file say how far the log has got.
+func TestSize(t *testing.T) {
+	a, b := signingtest.New(t, signing.ECDSAP256).Public(), signingtest.New(t, signing.ECDSAP256).Public()
+	for content, want := range map[string]uint64{
+		entry(a):                  0,
+		entry(a, "valid_from: 0"): 1,
+		entry(a, "valid_from: 7"): 8,
+		entry(a, "valid_from: 7", "valid_until: 9"):                            9,
+		entry(a, "valid_until: 9") + entry(b, "valid_from: 9"):                 10,
+		entry(a, "revoked: 9") + entry(b):                                      9,
+		entry(a, "valid_from: 2026-06-01T12:00:00Z"):                           0,
+		entry(a, "revoked: 3") + entry(b, "use: checkpoints", "valid_from: 9"): 10,
+		entry(a, "revoked: 3") + entry(b, "use: anchor", "valid_from: 9"):      3,
+		entry(a) + "  - public_key: " + witnessKey + "\n    valid_until: 9\n":  0,
+		entry(a, "valid_until: 9007199254740991"):                              1<<53 - 1,
+		entry(a, "valid_from: 9007199254740991"):                               1 << 53,
+	} {
+		keys, err := trust.Parse([]byte("keys:\n"+content), nil)
+		if err != nil {
+			t.Errorf("%s: %v", content, err)
+			continue
+		}
+		if got, by := keys.Size(); got != want || (by == nil) != (want == 0) {
+			t.Errorf("%s: %d by %v, want %d", content, got, by, want)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	k := signingtest.New(f, signing.ECDSAP256).Public()
 	f.Add([]byte("keys:\n" + entry(k, "valid_from: 7", "valid_until: 2026-06-01T12:00:00Z", "revoked: 9", "reason: lost")))
 	f.Add([]byte("keys:\n  - file: x\n"))
+	f.Add([]byte("keys:\n" + entry(k, "use: [events, checkpoints]")))
+	f.Add([]byte("keys:\n  - public_key: " + witnessKey + "\n    use: &a [witness, *a]\n"))
 	f.Add([]byte("a: &a [*a]\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		keys, err := trust.Parse(b, func(string) ([]byte, error) { return k.MarshalPEM(), nil })
@@ -129,8 +203,15 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for i := range keys {
-			if keys[i].Public == nil {
-				t.Error("a key without a key")
+			one := &keys[i]
+			if (one.Public == nil) == (one.Witness == nil) {
+				t.Error("a key without a key, or with two")
+			}
+			if (one.Witness != nil) != one.For(trust.UseWitness) || one.Uses() == 0 {
+				t.Errorf("the key %s is for %q", one.Name(), one.Uses())
+			}
+			if size, _ := keys.Size(); size > 1<<53 {
+				t.Errorf("a log of %d leaves", size)
 			}
 			keys[i].Objection(1, time.Unix(0, 0))
 		}

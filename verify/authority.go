@@ -4,13 +4,17 @@
 package verify
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
@@ -39,13 +43,14 @@ const (
 // segments are being checked.
 type authority struct {
 	standing standing
-	// led says that the signer itself is trusted, and not only other keys of the segment.
-	led bool
 	// keys are those that the header names. All of them sign every checkpoint, the
-	// first one events. If the header cannot be read they are those of the segments
-	// beside it, and any of them will do.
+	// first one events, and for its sake alone the segment counts. If the header cannot be
+	// read they are those that sign the events of the segments next to it, and any of them
+	// will do.
 	keys   []*signing.PublicKey
 	header *segment.Header
+	// newer says that a newer version has written it.
+	newer bool
 	// headerLeaf is its leaf hash, context what it adds to the signatures of events; if it
 	// cannot be read, that is of a segment beside it.
 	headerLeaf merkle.Hash
@@ -57,8 +62,8 @@ type authority struct {
 	previous *signing.PublicKey
 	// change is the note about that, as the segment has it.
 	change *signing.KeyChange
-	// relied are those of the keys for whose sake the segment counts: the signer, if it
-	// is trusted itself, or else all that are. If the header cannot be read it is any.
+	// relied is the key for whose sake the segment counts, the signer. If the header cannot
+	// be read it is any.
 	relied []boundKey
 	// beside are the other keys of the segment that the caller knows bounds of.
 	beside []boundKey
@@ -150,17 +155,16 @@ func (a *authority) judgeEvent(l *checked, index uint64) (kind Kind, why string)
 	return kind, why
 }
 
+// bound reports whether the keys for whose sake the segment counts have bounds.
+func (a *authority) bound() bool {
+	return slices.ContainsFunc(a.relied, func(k boundKey) bool { return k.bounds != nil })
+}
+
 // sound reports whether the keys for whose sake the segment counts could sign its header.
 // If not, they lend no trust to the segments around it.
 func (a *authority) sound() bool {
 	kind, _ := a.judge(a.header.FirstIndex, a.header.Created)
 	return a.standing > untrusted && kind == ""
-}
-
-// leads reports whether a segment behind this one can be trusted for its signer's sake.
-// What a signer introduces is judged by itself.
-func (a *authority) leads() bool {
-	return a.standing > untrusted && (a.relied[0].Equal(a.signer()) || a.sound())
 }
 
 func (s standing) String() string {
@@ -205,7 +209,7 @@ func (c *checker) authorize(files []segment.File) []*authority {
 		}
 		for _, beside := range []int{i - 1, i + 1} {
 			if beside >= 0 && beside < len(all) && all[beside].header != nil && all[beside].sound() {
-				a.keys = once(append(a.keys, all[beside].keys...))
+				a.keys = once(append(a.keys, all[beside].signer()))
 				a.context = all[beside].context
 				a.standing = max(a.standing, all[beside].standing)
 			}
@@ -240,16 +244,16 @@ func (c *checker) trustBegins(results []*result, all []*authority, r *Report) {
 	}
 }
 
-// trusts reports whether the caller trusts a key.
+// trusts reports whether the caller trusts a key to sign events.
 func (c *checker) trusts(k *signing.PublicKey) bool { return slices.ContainsFunc(c.keys, k.Equal) }
 
-// rely finds out for the sake of which keys a segment counts.
+// rely finds out for the sake of which key a segment counts.
 func (c *checker) rely(a *authority) {
 	a.relied, a.beside = nil, nil
 	for i, k := range a.keys {
 		one := newBoundKey(k, c.o.Trust.Find(k))
 		switch {
-		case a.standing > untrusted && (a.header == nil || a.led && i == 0 || !a.led && c.trusts(k)):
+		case a.standing > untrusted && (a.header == nil || i == 0):
 			a.relied = append(a.relied, one)
 		case one.bounds != nil:
 			a.beside = append(a.beside, one)
@@ -259,28 +263,26 @@ func (c *checker) rely(a *authority) {
 
 // forward finds out why a segment is to be trusted, given the one before, if any.
 func (c *checker) forward(before, a *authority, first uint64) {
-	if slices.ContainsFunc(a.keys, c.trusts) {
-		a.standing, a.led = given, c.trusts(a.signer())
+	if c.trusts(a.signer()) {
+		a.standing = given
 	}
-	introduce := func() {
-		a.standing, a.led = max(a.standing, introduced), true
-	}
+	introduce := func() { a.standing = max(a.standing, introduced) }
 	switch {
 	case before == nil && first == 0:
 	case before == nil:
 		// What led here has been pruned with the first segments; the file of key
 		// changes has a copy.
-		if !a.led && slices.ContainsFunc(c.keys, func(k *signing.PublicKey) bool {
+		if a.standing == untrusted && slices.ContainsFunc(c.keys, func(k *signing.PublicKey) bool {
 			return c.changes.lead(k, a.signer(), 0, first)
 		}) {
 			introduce()
 		}
 	case before.signer().Equal(a.signer()):
-		if before.leads() {
+		if before.standing > untrusted {
 			introduce()
 		}
 	case c.changes.lead(before.signer(), a.signer(), before.header.FirstIndex, first):
-		if before.leads() {
+		if before.standing > untrusted {
 			introduce()
 		}
 		if n := c.changes.at(first); n != nil && n.To.Equal(a.signer()) {
@@ -289,8 +291,8 @@ func (c *checker) forward(before, a *authority, first uint64) {
 	default:
 		a.wrong = fmt.Sprintf("the segment is signed with the key %s, the one before with %s, and no key change leads from the one to the other", a.signer().ID(), before.signer().ID())
 		if a.change != nil {
-			if why := c.objection(a.change, a.header.Created); why != "" {
-				a.wrong = "the segment's key was introduced by one that could do so no more: " + why
+			if why := c.o.objection(a.change, a.header.Created); why != "" {
+				a.wrong = "the segment's key was introduced by one that could not do so: " + why
 			}
 		}
 	}
@@ -299,12 +301,6 @@ func (c *checker) forward(before, a *authority, first uint64) {
 			a.wrong = "the key change at its beginning does not fit it: it is for another " + why
 		}
 	}
-}
-
-// objection says why the key that was left could not introduce another, or "".
-func (c *checker) objection(n *signing.KeyChange, at time.Time) string {
-	_, why := objection(c.o.Trust.Find(n.From), n.Index, at)
-	return why
 }
 
 // rootBefore returns the root of the tree before the segment, as its header says.
@@ -330,7 +326,7 @@ func (c *checker) head(f segment.File) *authority {
 		return a
 	}
 	h, err := segment.ParseHeader(line)
-	if err != nil {
+	if a.newer = errors.Is(err, segment.ErrNewer); err != nil && !a.newer {
 		return a
 	}
 	for _, k := range h.Keys {
@@ -381,7 +377,7 @@ func (c *checker) takeKeyChanges() error {
 	}
 	defer f.Close()
 	r := segment.NewReader(io.LimitReader(f, maxKeyChanges), segment.KeyChangesName)
-	for {
+	for len(c.unfit) < maxUnfit {
 		line, err := r.Next()
 		switch {
 		case err == io.EOF, errors.Is(err, segment.ErrPartialLine):
@@ -392,19 +388,52 @@ func (c *checker) takeKeyChanges() error {
 		case err != nil:
 			return err
 		}
-		note, err := segment.ParseKeyChange(line)
-		var n signing.KeyChange
-		if err == nil {
-			n, err = signing.OpenKeyChange(note)
+		if err := c.takeKeyChange(line); err != nil {
+			c.unfit = append(c.unfit, fmt.Sprintf("line %d: %v", r.Line(), err))
 		}
-		if err != nil {
-			if len(c.unfit) < maxUnfit {
-				c.unfit = append(c.unfit, fmt.Sprintf("line %d: %v", r.Line(), err))
-			}
-			continue
-		}
-		c.filed = append(c.filed, n)
 	}
+	c.unfit = append(c.unfit, "what follows was not looked at")
+	return nil
+}
+
+// takeKeyChange takes in a line of that file. The indices rise from line to line; that is
+// looked at first, since checking signatures takes long.
+func (c *checker) takeKeyChange(line []byte) error {
+	note, err := segment.ParseKeyChange(line)
+	if err != nil {
+		return err
+	}
+	var last *signing.KeyChange
+	if n := len(c.filed); n > 0 {
+		last = &c.filed[n-1]
+		if index, ok := indexOf(note); ok && index <= last.Index {
+			return fmt.Errorf("a key change at leaf %d after one at leaf %d: they are not in their order, or one is there twice", index, last.Index)
+		}
+	}
+	n, err := signing.OpenKeyChange(note)
+	if err != nil {
+		return err
+	}
+	// Nothing that is the same in each is kept for each.
+	n.Origin = strings.Clone(n.Origin)
+	if last != nil && last.Origin == n.Origin {
+		n.Origin = last.Origin
+	}
+	if last != nil && last.To.Equal(n.From) {
+		n.From = last.To
+	}
+	c.filed = append(c.filed, n)
+	return nil
+}
+
+// indexOf returns what stands where a key change has its index.
+func indexOf(note []byte) (index uint64, ok bool) {
+	for range 3 {
+		_, note, _ = bytes.Cut(note, []byte("\n"))
+	}
+	line, _, _ := bytes.Cut(note, []byte("\n"))
+	index, err := strconv.ParseUint(string(line), 10, 64)
+	return index, err == nil
 }
 
 const (
@@ -460,19 +489,20 @@ func contradicts(results []*result, n *signing.KeyChange) bool {
 type keyChanges struct {
 	from  map[string][]signing.KeyChange
 	index map[uint64]signing.KeyChange
+	// all are those, and the ones that were left out.
+	all map[uint64]signing.KeyChange
 }
 
 // newKeyChanges takes in those of the file and those in the segments, which go
-// before. What a key introduced after it was revoked is left out.
+// before. What a key introduced that could not do so is left out.
 func (c *checker) newKeyChanges(all []*authority) *keyChanges {
-	k := &keyChanges{from: map[string][]signing.KeyChange{}, index: map[uint64]signing.KeyChange{}}
-	refused := map[uint64]bool{}
+	k := &keyChanges{from: map[string][]signing.KeyChange{}, index: map[uint64]signing.KeyChange{}, all: map[uint64]signing.KeyChange{}}
 	add := func(n signing.KeyChange, at time.Time) {
-		if _, ok := k.index[n.Index]; ok || refused[n.Index] {
+		if _, ok := k.all[n.Index]; ok {
 			return
 		}
-		if c.objection(&n, at) != "" {
-			refused[n.Index] = true
+		k.all[n.Index] = n
+		if c.o.objection(&n, at) != "" {
 			return
 		}
 		k.index[n.Index] = n
@@ -509,6 +539,25 @@ func (k *keyChanges) at(index uint64) *signing.KeyChange {
 		return nil
 	}
 	return &n
+}
+
+// keyAt returns the key that signed a leaf before the first that is there, as all key
+// changes say, whether they lead somewhere or not. first is the key of that one.
+func (k *keyChanges) keyAt(index uint64, first *signing.PublicKey) *signing.PublicKey {
+	var before *signing.KeyChange
+	for _, at := range slices.Sorted(maps.Keys(k.all)) {
+		n := k.all[at]
+		switch {
+		case at <= index:
+			before = &n
+		case before == nil:
+			return n.From
+		}
+	}
+	if before == nil {
+		return first
+	}
+	return before.To
 }
 
 // lead reports whether key changes lead from one key to another, each later than the

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -24,10 +26,20 @@ type ProofOptions struct {
 	// Keys are the trusted public keys; at least one is needed, here or in Trust. Where the
 	// log has changed its key since, the proof leads from the first key to the later ones.
 	Keys []*signing.PublicKey
-	// Trust are more trusted keys, with what bounds them, and what bounds witnesses. What
-	// one signed outside its bounds does not count. Times are held against the event's; a
-	// key with a bound in time introduces another only where the event shows when that was.
+	// CheckpointKeys must have signed the checkpoint next to one of those, unless they had
+	// left by then, as the proof or Trust says. They are no reason to trust it.
+	CheckpointKeys []*signing.PublicKey
+	// Trust are more trusted keys, with what they are for and what bounds them, and what
+	// bounds witnesses. What one signed outside its bounds does not count. Times are held
+	// against that of the event's commit; a key with a bound in time introduces another only
+	// where the commit shows when that was. What revoked keys alone have signed shows
+	// nothing, whatever it says of its time: whoever has come by one may have made it.
 	Trust trust.Keys
+	// AsOf says that the proof has been there since the log had no more than so many
+	// leaves, so that keys count which were revoked since; nil says nothing of the kind.
+	AsOf *uint64
+	// Origin is the origin that the log must have; "" for any.
+	Origin string
 	// Witnesses are trusted to have followed the log. Quorum is how many of them must
 	// have cosigned the checkpoint; 0 means all of them. Keys of the same name are of one
 	// witness, which counts once.
@@ -48,6 +60,8 @@ type Proven struct {
 	RootHash []byte
 	// SignedBy are the ids of the trusted keys that signed the checkpoint.
 	SignedBy []string
+	// Committed is when the log committed the event, by the writer's clock.
+	Committed time.Time
 	// EventSignedBy is the id of the trusted key that signed the event itself, "" if
 	// it carries no signature, or one of a key that is not known.
 	EventSignedBy string
@@ -59,15 +73,30 @@ type Proven struct {
 	Cosigned []string
 }
 
-// ErrProofFails: a proof does not show what it claims. Other errors than that and
-// [ErrWrongKey], such as [proof.ErrNoProof], say that it could not be checked.
+// ErrProofFails: a proof does not show what it claims. Other errors than that say that it
+// could not be checked, or that nobody who is trusted stands for it.
 var ErrProofFails = errors.New("the proof fails")
+
+// ErrRevokedAlone: nobody but the holders of a revoked key stands for a proof or a receipt.
+var ErrRevokedAlone = errors.New("it is signed with revoked keys alone, and whoever has come by one may have made it: hold it against the log (for receipts: verify --receipts), have the proof made anew, or say as of which size of the log you have had it (--as-of)")
+
+// ErrNoCheckpointKey: a key that is trusted for checkpoints has not signed one.
+var ErrNoCheckpointKey = errors.New("a key that is given for checkpoints has not signed the checkpoint")
+
+// options are those that proofs and logs have in common.
+func (o *ProofOptions) options() *Options {
+	return &Options{Keys: o.Keys, CheckpointKeys: o.CheckpointKeys, Trust: o.Trust, AsOf: o.AsOf, Origin: o.Origin}
+}
 
 // CheckProof checks the text of a proof (c2sp.org/tlog-proof) that [Prove] has made:
 // that an event is in the log whose checkpoint a trusted key has signed, and, if asked
 // for, witnesses have cosigned. It needs nothing else.
 func CheckProof(text []byte, o ProofOptions) (*Proven, error) {
-	keys := trustedKeys(o.Keys, o.Trust)
+	trusts := o.options()
+	if err := trusts.checkKeys(); err != nil {
+		return nil, fmt.Errorf("check a proof: %w", err)
+	}
+	keys := trusts.trusted()
 	if len(keys) == 0 {
 		return nil, errors.New("check a proof: no trusted key given")
 	}
@@ -76,8 +105,8 @@ func CheckProof(text []byte, o ProofOptions) (*Proven, error) {
 		return nil, fmt.Errorf("check a proof: %w", err)
 	}
 	p, err := proof.Parse(text)
-	if errors.Is(err, proof.ErrNoProof) {
-		return nil, err
+	if errors.Is(err, proof.ErrNone) {
+		return nil, err // there is nothing in it that could fail
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrProofFails, err)
@@ -90,9 +119,16 @@ func CheckProof(text []byte, o ProofOptions) (*Proven, error) {
 	if err := event.Scan(line.Canonical, &sum); err != nil {
 		return nil, fmt.Errorf("%w: it does not hold an event: %w", ErrProofFails, err)
 	}
+	commit, err := segment.ParseCommit(p.Commit)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrProofFails, err)
+	}
 	c, err := signing.ParseCheckpoint(p.Checkpoint)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrProofFails, err)
+	}
+	if err := trusts.checkOrigin(c.Origin); err != nil {
+		return nil, err
 	}
 	if p.Index >= c.Size || c.Size > segment.MaxIndex {
 		return nil, fmt.Errorf("%w: the checkpoint over %d leaves does not cover leaf %d", ErrProofFails, c.Size, p.Index)
@@ -106,31 +142,43 @@ func CheckProof(text []byte, o ProofOptions) (*Proven, error) {
 		}
 	}
 	chain, err := followKeys(p.KeyChanges, c, keys, func(n *signing.KeyChange) string {
-		at := sum.Time
+		at := commit.Time
 		if n.Index > p.Index {
 			at = time.Time{} // later than the event
 		}
-		_, why := objection(o.Trust.Find(n.From), n.Index, at)
-		return why
+		return trusts.objection(n, at)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrProofFails, err)
 	}
-	_, signedBy, err := signing.OpenCheckpoint(p.Checkpoint, c.Origin, chain.trusted)
+	signedBy, others, err := openSigned(p.Checkpoint, c.Origin, chain.trusted, trusts.trustedForCheckpoints())
 	if errors.Is(err, signing.ErrNoTrustedSignature) {
 		return nil, fmt.Errorf("%w: the %w%s", ErrWrongKey, err, chain.refused)
 	}
+	if last := chain.at(c.Size - 1); err == nil && last != nil && !slices.ContainsFunc(signedBy, last.Equal) {
+		return nil, fmt.Errorf("%w: the log's key was %s at the checkpoint over %d leaves, and those that are trusted have signed it next to that one only%s", ErrWrongKey, last.ID(), c.Size, chain.refused)
+	}
+	all := signedBy
 	if err == nil {
-		signedBy, err = chain.judgeSigners(o.Trust, signedBy, p.Index, c.Size, sum.Time)
+		err = chain.checkCommit(p, c)
+	}
+	if err == nil {
+		signedBy, err = chain.judgeSigners(o.Trust, signedBy, p.Index, c.Size, commit.Time)
 	}
 	if err == nil {
 		err = chain.checkPath(p)
 	}
+	if err == nil {
+		err = chain.judgeValidFrom(o.Trust, all, c.Size)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrProofFails, err)
 	}
-	proven := &Proven{Event: line.Canonical, Line: p.Line, Index: p.Index, Origin: c.Origin, TreeSize: c.Size, RootHash: c.Root[:]}
-	for _, k := range signedBy {
+	if err := trusts.judgeSigned(c.Size, signedBy, others, commit.Time, chain.left); err != nil {
+		return nil, err
+	}
+	proven := &Proven{Event: line.Canonical, Line: p.Line, Index: p.Index, Origin: c.Origin, TreeSize: c.Size, RootHash: c.Root[:], Committed: commit.Time}
+	for _, k := range append(signedBy, others...) {
 		proven.SignedBy = append(proven.SignedBy, k.ID())
 	}
 	if line.Form == segment.FormSigned {
@@ -145,9 +193,52 @@ func CheckProof(text []byte, o ProofOptions) (*Proven, error) {
 	return proven, nil
 }
 
-// trustedKeys returns the keys that a caller trusts.
-func trustedKeys(keys []*signing.PublicKey, more trust.Keys) []*signing.PublicKey {
-	return (&Options{Keys: keys, Trust: more}).trusted()
+// openSigned checks the signatures of a checkpoint. It returns those keys that have signed
+// it which are trusted for events, one at least, and those that are for checkpoints only.
+func openSigned(note []byte, origin string, keys, checkpointKeys []*signing.PublicKey) (signers, others []*signing.PublicKey, err error) {
+	c, by, err := signing.OpenCheckpoint(note, origin, once(slices.Concat(keys, checkpointKeys)))
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, k := range by {
+		if slices.ContainsFunc(keys, k.Equal) {
+			signers = append(signers, k)
+		} else {
+			others = append(others, k)
+		}
+	}
+	if len(signers) == 0 {
+		return nil, nil, fmt.Errorf("checkpoint over %d leaves: %w for events", c.Size, signing.ErrNoTrustedSignature)
+	}
+	return signers, others, nil
+}
+
+// judgeSigned says what is wrong with who has signed a checkpoint, all of which may have done
+// so, at some time: whether keys that sign next to others are missing, and whether somebody
+// stands for it who has not lost a key since. left says that a key had left by then.
+func (o *Options) judgeSigned(size uint64, signers, others []*signing.PublicKey, at time.Time, left func(*signing.PublicKey) bool) error {
+	if o.AsOf != nil && size > *o.AsOf {
+		return fmt.Errorf("its checkpoint covers %d leaves, so that it has not been there since the log had %d", size, *o.AsOf)
+	}
+	for _, k := range o.trustedForCheckpoints() {
+		if slices.ContainsFunc(others, k.Equal) || slices.ContainsFunc(signers, k.Equal) || left(k) {
+			continue
+		}
+		bounds := o.Trust.Find(k)
+		begun := bounds != nil && bounds.From != nil && bounds.From.Reached(size-1, at)
+		switch {
+		case bounds != nil && (bounds.From != nil && !begun || bounds.Until != nil && bounds.Until.Reached(size-1, at) || bounds.Revoked != nil && bounds.Revoked.Reached(size-1, at)):
+		case begun:
+			return fmt.Errorf("%w: the checkpoint over %d leaves lacks the signature of the key %s, which is known to sign from %s on", ErrProofFails, size, k.ID(), bounds.From)
+		default:
+			return fmt.Errorf("%w: %s, over %d leaves", ErrNoCheckpointKey, k.ID(), size)
+		}
+	}
+	lost := func(k *signing.PublicKey) bool { b := o.Trust.Find(k); return b != nil && b.Revoked != nil }
+	if o.AsOf == nil && !slices.ContainsFunc(slices.Concat(signers, others), func(k *signing.PublicKey) bool { return !lost(k) }) {
+		return ErrRevokedAlone
+	}
+	return nil
 }
 
 // permitted returns those keys that may have signed the leaves from one to another, at a
@@ -225,6 +316,44 @@ func (k *keyChain) behind(index uint64) int {
 func (k *keyChain) vouched(index uint64) bool {
 	i := k.behind(index)
 	return i >= 0 && k.good[i]
+}
+
+// checkCommit checks that a proof's commit is one of the log, no earlier than its event, in the
+// tree that the key of the time has signed.
+func (k *keyChain) checkCommit(p *proof.Inclusion, c signing.Checkpoint) error {
+	size, root := c.Size, c.Root
+	if i := k.behind(p.Index); i >= 0 {
+		size, root = k.changes[i].Index, k.changes[i].Root
+	}
+	if p.CommitIndex <= p.Index || p.CommitIndex >= size {
+		return fmt.Errorf("leaf %d is not the commit of leaf %d", p.CommitIndex, p.Index)
+	}
+	if tlog.CheckRecord(p.CommitPath, int64(size), tlog.Hash(root), int64(p.CommitIndex), tlog.RecordHash(p.Commit)) != nil {
+		return errors.New("the commit and its path do not lead to the tree that the log's key has signed")
+	}
+	return nil
+}
+
+// left reports whether a key that signed checkpoints has signed, too, that it leaves.
+func (k *keyChain) left(key *signing.PublicKey) bool {
+	return slices.ContainsFunc(k.changes, func(n signing.KeyChange) bool { return slices.ContainsFunc(n.Leaving, key.Equal) })
+}
+
+// judgeValidFrom says so if the log had another key at a leaf than the one that is known to
+// be valid from there on.
+func (k *keyChain) judgeValidFrom(known trust.Keys, signers []*signing.PublicKey, size uint64) error {
+	for i := range known {
+		one := &known[i]
+		if one.Public == nil || !one.For(trust.UseEvents) || one.From == nil || !one.From.ByIndex || one.From.Index >= size {
+			continue
+		}
+		at := k.at(one.From.Index)
+		if at == nil && slices.ContainsFunc(signers, one.Public.Equal) || at != nil && at.Equal(one.Public) {
+			continue
+		}
+		return fmt.Errorf("the key %s is known to sign the log from leaf %d on, but the proof shows another there", one.Name(), one.From.Index)
+	}
+	return nil
 }
 
 // checkPath checks that a proof's event was in the log when it went over to another key.
@@ -325,14 +454,18 @@ func cosigned(checkpoint signing.Checkpoint, o ProofOptions) (names []string, er
 	return names, nil
 }
 
-// OpenCheckpoint checks the signature of a checkpoint of the log in the root of fsys
-// with the trusted keys, and those that the log's key changes lead to. With no keys it
-// parses the checkpoint only. bounded are more trusted keys, with what bounds them; when the
-// checkpoint was signed is not known, so that a key that was revoked at a time does not
-// count. The error wraps [ErrWrongKey] if none of the keys has signed it.
-func OpenCheckpoint(fsys fs.FS, text []byte, keys []*signing.PublicKey, bounded trust.Keys) (signing.Checkpoint, error) {
-	keys = trustedKeys(keys, bounded)
+// OpenCheckpoint checks the signatures of a checkpoint of the log in the root of fsys with
+// the trusted keys, and those that the log's key changes lead to. With no keys it checks its
+// form and its origin only. When it was signed is not known, so that a key that was revoked
+// at a time does not count. The error wraps [ErrWrongKey] if none of the keys has signed it;
+// witnesses are not asked for.
+func OpenCheckpoint(fsys fs.FS, text []byte, o ProofOptions) (signing.Checkpoint, error) {
+	trusts := o.options()
 	c, err := signing.ParseCheckpoint(text)
+	if err == nil {
+		err = errors.Join(trusts.checkKeys(), trusts.checkOrigin(c.Origin))
+	}
+	keys := trusts.trusted()
 	if err != nil || len(keys) == 0 {
 		return c, err
 	}
@@ -340,22 +473,20 @@ func OpenCheckpoint(fsys fs.FS, text []byte, keys []*signing.PublicKey, bounded 
 	if err != nil {
 		return c, err
 	}
-	chain, err := followKeys(notes, c, keys, func(n *signing.KeyChange) string {
-		_, why := objection(bounded.Find(n.From), n.Index, time.Time{})
-		return why
-	})
+	chain, err := followKeys(notes, c, keys, func(n *signing.KeyChange) string { return trusts.objection(n, time.Time{}) })
 	if err != nil {
 		return c, err
 	}
-	c, signedBy, err := signing.OpenCheckpoint(text, c.Origin, chain.trusted)
+	signedBy, others, err := openSigned(text, c.Origin, chain.trusted, trusts.trustedForCheckpoints())
 	if errors.Is(err, signing.ErrNoTrustedSignature) {
 		return c, fmt.Errorf("%w: the %w%s", ErrWrongKey, err, chain.refused)
 	}
-	if err == nil {
-		last := max(c.Size, 1) - 1
-		if _, why := permitted(bounded, signedBy, last, last, time.Time{}); why != nil {
-			err = fmt.Errorf("%w: the checkpoint over %d leaves: %w", ErrWrongKey, c.Size, why)
-		}
+	if err != nil {
+		return c, err
 	}
-	return c, err
+	last := max(c.Size, 1) - 1
+	if signedBy, err = permitted(o.Trust, signedBy, last, last, time.Time{}); err != nil {
+		return c, fmt.Errorf("%w: the checkpoint over %d leaves: %w", ErrWrongKey, c.Size, err)
+	}
+	return c, trusts.judgeSigned(c.Size, signedBy, others, time.Time{}, chain.left)
 }

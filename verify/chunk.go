@@ -162,6 +162,10 @@ func (c *checker) check(k *chunk, h *segment.Header, a *authority) {
 	for i := range k.lines {
 		line, l := k.line(i), &k.lines[i]
 		l.kind = segment.KindOf(line)
+		if a.newer && l.kind != segment.KindCheckpoint {
+			l.leaf = k.leaf(i) // what is on it is not known
+			continue
+		}
 		switch l.kind {
 		case segment.KindEvent:
 			l.leaf = k.leaf(i)

@@ -21,6 +21,8 @@ type findings struct {
 	list  []Finding
 	count map[Severity]int
 	kept  map[Severity]int
+	// wrongForm counts those that mean tampering and are about form; see soften.
+	wrongForm map[Kind]int
 }
 
 func (f *findings) add(most int, one Finding) {
@@ -28,12 +30,40 @@ func (f *findings) add(most int, one Finding) {
 		f.count, f.kept = map[Severity]int{}, map[Severity]int{}
 	}
 	f.count[one.Severity]++
+	if one.Severity == Tampering && slices.Contains(ofForm, one.Kind) {
+		if f.wrongForm == nil {
+			f.wrongForm = map[Kind]int{}
+		}
+		f.wrongForm[one.Kind]++
+	}
 	if f.kept[one.Severity] >= most && rank(one) > 0 {
 		return
 	}
 	f.kept[one.Severity]++
 	one.EventID, one.Message = clip(one.EventID, maxID), clip(one.Message, maxMessage)
 	f.list = append(f.list, one)
+}
+
+// ofForm are the kinds of findings about the form of a file that somebody may have put
+// there by chance.
+var ofForm = []Kind{EventMalformed, CheckpointMalformed, CommitInvalid, HeaderInvalid, SegmentMissing, SegmentUnreadable, UnsignedEvent}
+
+// soften makes what is wrong with the form of a file, of which nobody has signed anything,
+// something that could not be checked.
+func (f *findings) soften() {
+	for _, kind := range ofForm {
+		n := f.wrongForm[kind]
+		if f.count != nil {
+			f.count[Tampering] -= n
+			f.count[Unchecked] += n
+		}
+	}
+	f.wrongForm = nil
+	for i := range f.list {
+		if one := &f.list[i]; one.Severity == Tampering && slices.Contains(ofForm, one.Kind) {
+			one.Severity = Unchecked
+		}
+	}
 }
 
 // clip shortens s to about n bytes.
@@ -52,12 +82,14 @@ func clip[S string | []byte](s S, n int) string {
 func rank(one Finding) int {
 	switch {
 	case one.Severity == Info:
-		return 3
+		return 4
 	case one.Severity == Warning:
+		return 3
+	case one.Severity == Unchecked:
 		return 2
 	}
 	switch one.Kind {
-	case SegmentMissing, SegmentOverlap, SegmentTruncated, SegmentUnreadable, Rollback, NotWitnessed:
+	case SegmentMissing, SegmentOverlap, SegmentTruncated, SegmentUnreadable, Rollback, NotWitnessed, RetentionBroken, Incomplete:
 		return 0
 	default:
 		return 1

@@ -37,10 +37,16 @@ type follower struct {
 	// objected are the ids of keys that findings have been made about; see watch.
 	objected []string
 	commit   committing
+	// unknownAction says that a finding has been made about one.
+	unknownAction bool
 }
 
 // follow takes the next line.
 func (f *follower) follow(l *checked) {
+	if f.authority.newer {
+		f.followNewer(l)
+		return
+	}
 	if f.commit.line > 0 && l.kind != segment.KindCheckpoint {
 		f.uncovered(l)
 	}
@@ -59,6 +65,21 @@ func (f *follower) follow(l *checked) {
 		}
 		f.addLeaf(l, false, false)
 	}
+}
+
+// followNewer takes the next line of a segment that a newer version has written: of what
+// is not a checkpoint, only that it has not been changed can be checked.
+func (f *follower) followNewer(l *checked) {
+	event := l.kind == segment.KindEvent
+	switch {
+	case l.kind == segment.KindCheckpoint:
+		f.checkpoint(l)
+		return
+	case event:
+		f.group.present.total++
+		f.group.present.pending++
+	}
+	f.addLeaf(l, event, false)
 }
 
 // add notes a finding about the present line, or the one it names.
@@ -146,7 +167,7 @@ func (f *follower) event(l *checked) {
 	if l.sum.Log != nil {
 		f.listen(l, *index)
 	}
-	tally.await(f.c.perSegment, l)
+	tally.await(f.c.perSegment, l, f.authority.bound())
 }
 
 // judge says what is wrong with an event line by itself.
@@ -216,7 +237,7 @@ func (f *follower) checkpoint(l *checked) {
 		}
 	}
 	f.endCommit()
-	if !committed && f.seen > 0 {
+	if !committed && f.seen > 0 && !f.authority.newer {
 		f.ofCommit(CommitInvalid, Tampering, "no commit stands directly before the checkpoint")
 	}
 	switch {
@@ -284,6 +305,7 @@ func (f *follower) mismatch(l *checked) {
 	from, to := g.firstLine, max(g.firstLine, f.line-1)
 	index := g.before.Size()
 	f.add(Finding{Kind: RootMismatch, Severity: Tampering, Line: from, LastLine: to, Index: &index, Message: f.mismatchMessage(l.checkpoint.Size, from, to)})
+	f.meetSigned(l.checkpoint)
 	if f.tree.Size() == l.checkpoint.Size {
 		f.countUnknown()
 	}
@@ -324,6 +346,7 @@ func plural(n uint64, one, many string) string {
 // its root cannot be computed before the next segment's header, but the number of
 // leaves can be compared, and it has a valid signature.
 func (f *follower) unanchored(l *checked) {
+	f.meetSigned(l.checkpoint)
 	if have, want := f.seen, l.checkpoint.Size-f.claimed; have != want || l.checkpoint.Size < f.claimed {
 		index := f.claimed
 		f.add(Finding{Kind: RootMismatch, Severity: Tampering, Line: f.group.firstLine, LastLine: f.line, Index: &index,

@@ -5,7 +5,9 @@ package verify
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -57,17 +59,20 @@ func (g *group) id(l leaf) string { return string(g.ids[l.id[0]:l.id[1]]) }
 type tally struct {
 	counts
 	failedIDs []string
-	// pending counts events that are good but for the tree; of those without a signature
-	// of their own, some ids are kept.
+	// pending counts events that are good but for the tree. Some ids are kept of those
+	// without a signature of their own, and of those with one, where the time of their
+	// commit may speak against them.
 	pending, pendingSigned uint64
-	pendingIDs             []string
+	pendingIDs, signedIDs  []string
 	// doubted is how many of the lines that a crash may explain were counted as failed
 	// events.
 	doubted uint64
 }
 
 // clear makes the tally empty, but for its memory.
-func (t *tally) clear() { *t = tally{failedIDs: t.failedIDs[:0], pendingIDs: t.pendingIDs[:0]} }
+func (t *tally) clear() {
+	*t = tally{failedIDs: t.failedIDs[:0], pendingIDs: t.pendingIDs[:0], signedIDs: t.signedIDs[:0]}
+}
 
 // take moves another tally into this one, which keeps as many ids as most.
 func (t *tally) take(o *tally, most int) {
@@ -81,6 +86,7 @@ func (t *tally) take(o *tally, most int) {
 	t.pending += o.pending
 	t.pendingSigned += o.pendingSigned
 	t.pendingIDs = appendUpTo(t.pendingIDs, o.pendingIDs, most)
+	t.signedIDs = appendUpTo(t.signedIDs, o.signedIDs, most)
 	t.doubted += o.doubted
 	o.clear()
 }
@@ -89,13 +95,19 @@ func appendUpTo(to, from []string, most int) []string {
 	return append(to, from[:min(max(0, most-len(to)), len(from))]...)
 }
 
-// await takes in an event that is good but for the tree.
-func (t *tally) await(most int, l *checked) {
+// await takes in an event that is good but for the tree, or, if bound is set, for the time
+// of its commit.
+func (t *tally) await(most int, l *checked, bound bool) {
 	t.pending++
+	ids := &t.pendingIDs
 	if l.signed == sigValid {
 		t.pendingSigned++
-	} else if len(t.pendingIDs) < most {
-		t.pendingIDs = append(t.pendingIDs, clip(l.sum.ID, maxID))
+		if ids = &t.signedIDs; !bound {
+			return
+		}
+	}
+	if len(*ids) < most {
+		*ids = append(*ids, clip(l.sum.ID, maxID))
 	}
 }
 
@@ -110,6 +122,7 @@ func (t *tally) fail(most int, id string) {
 func (t *tally) failPending(most int, signedToo bool) {
 	if signedToo {
 		t.pendingSigned = 0
+		t.failedIDs = appendUpTo(t.failedIDs, t.signedIDs, most)
 	}
 	t.failed += t.pending - t.pendingSigned
 	t.failedIDs = appendUpTo(t.failedIDs, t.pendingIDs, most)
@@ -181,8 +194,18 @@ func (f *follower) listen(l *checked, index uint64) {
 			e.Segment, e.Reason, e.Witness, e.Detail = clip(e.Segment, maxID), clip(e.Reason, maxID), clip(e.Witness, maxID), clip(e.Detail, maxMessage)
 			f.group.own = append(f.group.own, e)
 		}
+	default:
+		if !slices.Contains(knownActions, e.Action) && !strings.HasPrefix(e.Action, "sequence_") && !f.unknownAction {
+			f.unknownAction = true // once for each segment
+			f.add(Finding{Kind: UnknownAction, Severity: Info, Index: &index, EventID: e.id,
+				Message: fmt.Sprintf("the log says %.100q of itself, which this version does not know: a newer one may have written it", e.Action)})
+		}
 	}
 }
+
+// knownActions are what a log says of itself that this version knows, besides what is looked
+// at here and what it says of producers' streams.
+var knownActions = []string{"opened", "resumed", "signing_degraded", "signing_restored", "id_conflict", "refused", "clock_jumped", "witnessed"}
 
 // settle ends a group; good says that a signed checkpoint covers all of it.
 // Otherwise only what carries a signature of its own is believed.

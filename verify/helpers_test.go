@@ -164,6 +164,13 @@ func (w *written) check(t testing.TB) *verify.Report {
 	return check(t, w.fsys, verify.Options{Keys: []*signing.PublicKey{w.signer.Public()}})
 }
 
+// cutOff reports whether a log is shorter than its file checkpoint says, as a copy made
+// while it was written may be, too: it is not OK then.
+func cutOff(r, whole *verify.Report) bool {
+	return r.TreeSize < whole.TreeSize && r.Verdict == verify.VerdictUnchecked &&
+		slices.ContainsFunc(r.Findings, func(f verify.Finding) bool { return f.Kind == verify.Rollback && f.Segment == segment.CheckpointName })
+}
+
 // bad returns the findings that mean tampering.
 func bad(r *verify.Report) (all []verify.Finding) {
 	for _, f := range r.Findings {

@@ -4,10 +4,13 @@
 package verify
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -25,6 +28,8 @@ type keptCheckpoint struct {
 	file string // in the log's directory, or ""
 	err  error  // why it cannot be used
 	kind Kind   // of the finding about that, or ""
+	// signers are the keys that have signed it, of those that count.
+	signers []*signing.PublicKey
 	// opened says that its signature has been checked.
 	opened bool
 	// receipts are those that hold it; nil if it was kept by itself.
@@ -35,6 +40,9 @@ type keptCheckpoint struct {
 	// The log has a tree of that size: with the same root, with another.
 	same, other atomic.Bool
 }
+
+// byteOrderMark is what some editors put in front of a text.
+var byteOrderMark = []byte("\ufeff")
 
 // maxNote is far above the size of any checkpoint.
 const maxNote = 64 << 10
@@ -57,6 +65,9 @@ func (o *Options) parseKept() ([]signing.Checkpoint, error) {
 	kept := make([]signing.Checkpoint, len(o.Checkpoints))
 	for i, note := range o.Checkpoints {
 		var err error
+		if bytes.HasPrefix(note, byteOrderMark) {
+			return nil, fmt.Errorf("%s is none: it begins with a byte order mark, which an editor has put there: take it away", o.keptName(i))
+		}
 		if kept[i], err = signing.ParseCheckpoint(note); err != nil {
 			return nil, fmt.Errorf("%s is none: %w", o.keptName(i), err)
 		}
@@ -97,15 +108,20 @@ func (c *checker) takeFiled() error {
 		if k.note, err = io.ReadAll(io.LimitReader(f, maxNote)); err != nil {
 			return err
 		}
+		if len(k.note) == 0 {
+			return nil // what a power cut may leave says nothing
+		}
 	}
 	c.kept = append(c.kept, k)
 	return nil
 }
 
-// openKept checks the signatures of the kept checkpoints, with the keys that sign the
-// log's segments and those that they succeeded.
+// openKept checks the signatures of the kept checkpoints, with the keys that are trusted,
+// the ones that sign the log's segments, and those that they succeeded. A key that signs
+// checkpoints only is as good as others here: what it has signed is held against the log, and
+// says nothing for it.
 func (c *checker) openKept(authorities []*authority) {
-	keys := c.keys
+	keys := once(slices.Concat(c.keys, c.checkpointKeys))
 	for _, a := range authorities {
 		if a.standing > untrusted {
 			keys = append(keys[:len(keys):len(keys)], a.keys...)
@@ -117,9 +133,8 @@ func (c *checker) openKept(authorities []*authority) {
 			continue
 		}
 		if k.Checkpoint, k.err = signing.ParseCheckpoint(k.note); k.err == nil {
-			var by []*signing.PublicKey
-			if k.Checkpoint, by, k.err = signing.OpenCheckpoint(k.note, k.Origin, keys); k.err == nil {
-				k.kind, k.err = c.judgeSigners(k.Size, by)
+			if k.Checkpoint, k.signers, k.err = signing.OpenCheckpoint(k.note, k.Origin, keys); k.err == nil {
+				k.kind, k.err = c.o.judgeSigners(k.Size, k.signers)
 			}
 		}
 		k.opened = true
@@ -135,9 +150,9 @@ func (c *checker) openKept(authorities []*authority) {
 // judgeSigners says why none of the keys that signed a checkpoint, kept where the log does
 // not say when, may have done so. Bounds in time do not count: what the log holds up to
 // there is held against them.
-func (c *checker) judgeSigners(size uint64, by []*signing.PublicKey) (kind Kind, err error) {
+func (o *Options) judgeSigners(size uint64, by []*signing.PublicKey) (kind Kind, err error) {
 	for _, k := range by {
-		bounds := c.o.Trust.Find(k)
+		bounds := o.Trust.Find(k)
 		if bounds == nil {
 			return "", nil
 		}
@@ -172,6 +187,15 @@ func (m met) settle() {
 	}
 }
 
+// meetSigned compares the tree of a signed checkpoint to which the lines before it do not
+// lead with the kept checkpoints of its size: what is damaged has been found, and this is what
+// the log says all the same.
+func (f *follower) meetSigned(c signing.Checkpoint) {
+	for _, k := range f.c.keptOf[c.Size] {
+		met{k, merkle.Hash(c.Root)}.settle()
+	}
+}
+
 // nameOf is what findings call a kept checkpoint.
 func (c *checker) nameOf(k *keptCheckpoint) string {
 	if k.receipts != nil {
@@ -180,8 +204,31 @@ func (c *checker) nameOf(k *keptCheckpoint) string {
 	return k.name
 }
 
+// accuses says why a checkpoint kept elsewhere is no evidence against a log that does not
+// have it, or nil. It is evidence only if a key has signed it that the caller trusts, or that
+// such a key leads to.
+func (o *Options) accuses(note []byte) error {
+	c, err := signing.ParseCheckpoint(note)
+	if err != nil {
+		return err
+	}
+	keys := once(slices.Concat(o.trusted(), o.trustedForCheckpoints()))
+	_, by, err := signing.OpenCheckpoint(note, c.Origin, keys)
+	if err == nil {
+		_, err = o.judgeSigners(c.Size, by)
+	}
+	return err
+}
+
+// cosigned reports whether a witness that was given has cosigned a checkpoint.
+func (c *checker) cosigned(k *keptCheckpoint) bool {
+	good, _, _ := c.vouchesIn(k.Checkpoint)
+	return len(good) > 0
+}
+
 // judgeKept says what became of the kept checkpoints, once the whole log is known;
-// first is the size of the tree before the first segment.
+// first is the size of the tree before the first segment. What the caller has handed over is
+// no accusation by itself.
 func (c *checker) judgeKept(first uint64, r *Report) {
 	for _, k := range c.kept {
 		say := func(kind Kind, severity Severity, format string, args ...any) {
@@ -190,26 +237,35 @@ func (c *checker) judgeKept(first uint64, r *Report) {
 			}
 			c.log.add(c.o.MaxFindings, Finding{Kind: kind, Severity: severity, Segment: k.file, Message: c.nameOf(k) + " " + fmt.Sprintf(format, args...)})
 		}
+		unchecked := func(kind Kind, format string, args ...any) {
+			if k.file != "" {
+				say(cmp.Or(kind, Rollback), Tampering, format, args...) // the log's own word
+				return
+			}
+			say(cmp.Or(kind, CheckpointUnchecked), Unchecked, format, args...)
+		}
 		switch {
 		case k.err != nil && k.kind != "":
-			say(k.kind, Tampering, "does not count: %v", k.err)
+			unchecked(k.kind, "does not count: %v", k.err)
 		case k.err != nil:
-			say(Rollback, Tampering, "is not one of this log, or has been changed: %v", k.err)
-		case k.Origin != r.Origin:
-			say(Rollback, Tampering, "is of the log %q, not of %q", k.Origin, r.Origin)
+			unchecked("", "says nothing of this log: no key that is trusted for it has signed it as it is (%v)", k.err)
+		case r.Origin != "" && k.Origin != r.Origin:
+			unchecked("", "is of the log %q, not of %q", k.Origin, r.Origin)
 		case k.other.Load():
 			say(Rollback, Tampering, "covers %d leaves with another root hash: this is another history of the log", k.Size)
 		case k.same.Load():
+		case k.Size > r.TreeSize && c.o.AsOf != nil && k.Size > *c.o.AsOf && k.file == "":
+			say(CheckpointUnchecked, Unchecked, "covers %d leaves, more than the log had as of the time that it is checked for", k.Size)
+		case k.Size > r.TreeSize && k.file != "" && r.TreeSize > 0 && !c.cosigned(k):
+			say(Rollback, Unchecked, "covers %d leaves, but the log has only %d: its end is missing. A copy made while a collector wrote looks the same: if this is one, copy again", k.Size, r.TreeSize)
 		case k.Size > r.TreeSize:
 			say(Rollback, Tampering, "covers %d leaves, but the log has only %d: its end is missing", k.Size, r.TreeSize)
+		case k.Size < first && k.unknown:
+			say(CheckpointUnchecked, Unchecked, "covers %d leaves; retention has deleted these, and among what the file %s has kept there is no checkpoint of that size", k.Size, segment.PrunedRangesName)
 		case k.Size < first:
-			if k.unknown {
-				say(Rollback, Tampering, "covers %d leaves, but the log never had a checkpoint of that size: this is another history of it", k.Size)
-				break
-			}
-			say(Rollback, Tampering, "covers %d leaves. The segments up to there have been pruned, and without the file %s, as the log has written it, nothing shows that the log extends it", k.Size, segment.PrunedRangesName)
+			say(CheckpointUnchecked, Unchecked, "covers %d leaves; retention has deleted these, and without the file %s, as the log has written it, nothing shows whether the log extends it", k.Size, segment.PrunedRangesName)
 		default:
-			say(CheckpointUnchecked, Warning, "covers %d leaves; the log is not intact up to there", k.Size)
+			say(CheckpointUnchecked, Unchecked, "covers %d leaves; the log is not intact up to there", k.Size)
 		}
 	}
 }

@@ -26,7 +26,7 @@ func (a *authority) misfit(n *signing.KeyChange, first uint64) string {
 		return "key"
 	case n.Header != a.headerLeaf:
 		return "header"
-	case !n.Retain.Equal(h.Retain):
+	case !n.Retain.Equal(h.Retain) && !a.newer:
 		return "promise to retain leaves than its header's"
 	default:
 		return ""
@@ -48,10 +48,11 @@ func (f *follower) keyChanged(e *ownEvent) {
 }
 
 // judgeIntroduction says what is wrong with how a segment is introduced, given the one
-// right before it; nil if that is not known.
-func judgeIntroduction(before, a *authority) (kind Kind, why string) {
+// right before it. gone says that a key which signed checkpoints may do so no more, so that it
+// need not agree.
+func judgeIntroduction(before, a *authority, gone func(*signing.PublicKey) bool) (kind Kind, why string) {
 	switch {
-	case a.header == nil || before == nil || before.header == nil:
+	case a.header == nil || before.header == nil || a.newer || before.newer:
 		return "", ""
 	case a.change == nil:
 		if what := changed(before.header, a.header); what != "" {
@@ -63,9 +64,18 @@ func judgeIntroduction(before, a *authority) (kind Kind, why string) {
 	case !a.change.From.Equal(before.signer()):
 		return KeyChangeInvalid, fmt.Sprintf("the key change at its beginning is from the key %s, but the segment before is signed with %s", a.change.From.ID(), before.signer().ID())
 	}
-	leaving := slices.DeleteFunc(slices.Clone(before.keys[1:]), func(k *signing.PublicKey) bool { return slices.ContainsFunc(a.keys, k.Equal) })
-	if !slices.EqualFunc(leaving, a.change.Leaving, (*signing.PublicKey).Equal) {
-		return KeyChangeInvalid, "the key change at its beginning is not signed by just those keys that signed the checkpoints before and are not among the segment's"
+	signed := a.change.Leaving
+	for _, k := range before.keys[1:] {
+		switch {
+		case slices.ContainsFunc(a.keys, k.Equal):
+		case len(signed) > 0 && signed[0].Equal(k):
+			signed = signed[1:]
+		case !gone(k):
+			return KeyChangeInvalid, fmt.Sprintf("the key %s, which signed the checkpoints before, is not among the segment's keys, and has not signed the key change at its beginning", k.ID())
+		}
+	}
+	if len(signed) > 0 {
+		return KeyChangeInvalid, fmt.Sprintf("the key change at its beginning lets the key %s leave, which did not sign the checkpoints before, or goes on to do so", signed[0].ID())
 	}
 	return "", ""
 }

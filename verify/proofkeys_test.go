@@ -31,7 +31,7 @@ func forge(t testing.TB, p *proof.Inclusion, line []byte, thief *signing.Signer)
 		t.Fatal(err)
 	}
 	leaves := make([]tlog.Hash, c.Size)
-	leaves[p.Index] = tlog.RecordHash(line)
+	leaves[p.Index], leaves[p.CommitIndex] = tlog.RecordHash(line), tlog.RecordHash(p.Commit)
 	var all []tlog.Hash
 	reader := tlog.HashReaderFunc(func(indexes []int64) (hashes []tlog.Hash, _ error) {
 		for _, i := range indexes {
@@ -50,7 +50,12 @@ func forge(t testing.TB, p *proof.Inclusion, line []byte, thief *signing.Signer)
 	if err != nil {
 		t.Fatal(err)
 	}
-	forged := &proof.Inclusion{Line: line, Log: p.Log, KeyChanges: p.KeyChanges, Index: p.Index}
+	forged := &proof.Inclusion{Line: line, Log: p.Log, KeyChanges: p.KeyChanges, Index: p.Index, Commit: p.Commit, CommitIndex: p.CommitIndex, CommitPath: p.CommitPath}
+	if len(p.KeyChangePath) == 0 {
+		if forged.CommitPath, err = tlog.ProveRecord(int64(c.Size), int64(p.CommitIndex), reader); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if forged.Path, err = tlog.ProveRecord(int64(c.Size), int64(p.Index), reader); err != nil {
 		t.Fatal(err)
 	}
@@ -219,31 +224,108 @@ func TestProofByRevokedKeys(t *testing.T) {
 	one := func(k *signing.Signer, revoked *trust.Point) trust.Keys {
 		return trust.Keys{{Public: k.Public(), Revoked: revoked}}
 	}
+	stranger := signingtest.New(t, signing.Ed25519).Public()
 	for name, c := range map[string]struct {
 		index uint64
 		o     verify.ProofOptions
 		want  error
 	}{
-		"none is":                                 {5, verify.ProofOptions{Trust: one(keys[0], nil)}, nil},
-		"the first, after it was left":            {5, verify.ProofOptions{Trust: one(keys[0], atLeaf(second+1))}, nil},
-		"the first, before it introduced":         {5, verify.ProofOptions{Trust: one(keys[0], atLeaf(second))}, verify.ErrWrongKey},
-		"the first, before the event":             {5, verify.ProofOptions{Keys: public(keys[2]), Trust: one(keys[0], atLeaf(5))}, verify.ErrProofFails},
-		"the last, before its checkpoint":         {21, verify.ProofOptions{Trust: one(keys[2], atLeaf(size-1))}, verify.ErrProofFails},
-		"the last, after its checkpoint":          {21, verify.ProofOptions{Trust: one(keys[2], atLeaf(size))}, nil},
-		"the last, the first is given":            {5, verify.ProofOptions{Keys: public(keys[0]), Trust: one(keys[2], atLeaf(third))}, verify.ErrProofFails},
-		"the second, before it introduced":        {5, verify.ProofOptions{Keys: public(keys[0]), Trust: one(keys[1], atLeaf(third))}, verify.ErrWrongKey},
-		"the checkpoint key alone":                {21, verify.ProofOptions{Trust: one(beside, atLeaf(21))}, verify.ErrProofFails},
-		"the checkpoint key beside the other":     {21, verify.ProofOptions{Keys: public(keys[0]), Trust: one(beside, atLeaf(21))}, nil},
-		"the last, at a time after the event":     {21, verify.ProofOptions{Trust: one(keys[2], time(11))}, nil},
-		"the last, at a time before the event":    {21, verify.ProofOptions{Trust: one(keys[2], time(10))}, verify.ErrProofFails},
-		"the first, at a time that is not shown":  {5, verify.ProofOptions{Trust: one(keys[0], time(11))}, verify.ErrWrongKey},
-		"the first, at a time that is shown":      {21, verify.ProofOptions{Keys: public(keys[1]), Trust: one(keys[0], time(11))}, nil},
-		"the first, not valid yet":                {5, verify.ProofOptions{Trust: trust.Keys{{Public: keys[0].Public(), From: atLeaf(6)}}}, verify.ErrProofFails},
-		"the last, not valid at the event's leaf": {5, verify.ProofOptions{Keys: public(keys[0]), Trust: trust.Keys{{Public: keys[2].Public(), From: atLeaf(third)}}}, nil},
+		"none is":                                  {5, verify.ProofOptions{Trust: one(keys[0], nil)}, nil},
+		"the first, after it was left":             {5, verify.ProofOptions{Trust: one(keys[0], atLeaf(second+1))}, verify.ErrWrongKey},
+		"the first, and the next is listed":        {5, verify.ProofOptions{Keys: public(keys[1]), Trust: one(keys[0], atLeaf(second+1))}, nil},
+		"the first, before it introduced":          {5, verify.ProofOptions{Trust: one(keys[0], atLeaf(second))}, verify.ErrWrongKey},
+		"the first, before the event":              {5, verify.ProofOptions{Keys: public(keys[2]), Trust: one(keys[0], atLeaf(5))}, verify.ErrProofFails},
+		"the last, before its checkpoint":          {21, verify.ProofOptions{Trust: one(keys[2], atLeaf(size-1))}, verify.ErrProofFails},
+		"the last, after its checkpoint":           {21, verify.ProofOptions{Trust: one(keys[2], atLeaf(size))}, verify.ErrRevokedAlone},
+		"the last, as of a time before that":       {21, verify.ProofOptions{AsOf: &size, Trust: one(keys[2], atLeaf(size))}, nil},
+		"the last, with a key next to it":          {21, verify.ProofOptions{CheckpointKeys: public(beside), Trust: one(keys[2], atLeaf(size))}, nil},
+		"the last, the first is given":             {5, verify.ProofOptions{Keys: public(keys[0]), Trust: one(keys[2], atLeaf(third))}, verify.ErrProofFails},
+		"the second, before it introduced":         {5, verify.ProofOptions{Keys: public(keys[0]), Trust: one(keys[1], atLeaf(third))}, verify.ErrWrongKey},
+		"the checkpoint key alone":                 {21, verify.ProofOptions{Keys: public(beside)}, verify.ErrWrongKey},
+		"the checkpoint key beside the other":      {21, verify.ProofOptions{Keys: public(keys[0]), Trust: one(beside, atLeaf(21))}, nil},
+		"the last, at a time after the commit":     {21, verify.ProofOptions{Trust: one(keys[2], time(11))}, verify.ErrRevokedAlone},
+		"the last, so, as of a time before that":   {21, verify.ProofOptions{AsOf: &size, Trust: one(keys[2], time(11))}, nil},
+		"the last, at a time before the commit":    {21, verify.ProofOptions{Trust: one(keys[2], time(10))}, verify.ErrProofFails},
+		"the first, at a time that is not shown":   {5, verify.ProofOptions{Trust: one(keys[0], time(11))}, verify.ErrWrongKey},
+		"the first, at a time that is shown":       {21, verify.ProofOptions{Keys: public(keys[1]), Trust: one(keys[0], time(11))}, nil},
+		"the first, not valid yet":                 {5, verify.ProofOptions{Trust: trust.Keys{{Public: keys[0].Public(), From: atLeaf(6)}}}, verify.ErrProofFails},
+		"the last, not valid at the event's leaf":  {5, verify.ProofOptions{Keys: public(keys[0]), Trust: trust.Keys{{Public: keys[2].Public(), From: atLeaf(third)}}}, nil},
+		"the last, known from an earlier leaf on":  {5, verify.ProofOptions{Keys: public(keys[0]), Trust: trust.Keys{{Public: keys[2].Public(), From: atLeaf(third - 1)}}}, verify.ErrProofFails},
+		"another, known from a leaf on":            {5, verify.ProofOptions{Keys: public(keys[0]), Trust: trust.Keys{{Public: stranger, From: atLeaf(size - 1)}}}, verify.ErrProofFails},
+		"another, from a leaf on not there yet":    {5, verify.ProofOptions{Keys: public(keys[0]), Trust: trust.Keys{{Public: stranger, From: atLeaf(size)}}}, nil},
+		"a checkpoint key that is not the log's":   {5, verify.ProofOptions{Keys: public(keys[0]), CheckpointKeys: []*signing.PublicKey{stranger}}, verify.ErrNoCheckpointKey},
+		"so, known from a leaf on":                 {5, verify.ProofOptions{Keys: public(keys[0]), Trust: trust.Keys{{Public: stranger, Use: trust.UseCheckpoints, From: atLeaf(7)}}}, verify.ErrProofFails},
+		"so, not from there on yet":                {5, verify.ProofOptions{Keys: public(keys[0]), Trust: trust.Keys{{Public: stranger, Use: trust.UseCheckpoints, From: atLeaf(size)}}}, nil},
+		"so, left before":                          {5, verify.ProofOptions{Keys: public(keys[0]), Trust: trust.Keys{{Public: stranger, Use: trust.UseCheckpoints, Until: atLeaf(7)}}}, nil},
+		"the checkpoint key without another":       {5, verify.ProofOptions{CheckpointKeys: public(beside)}, verify.ErrNoEventKey},
+		"the checkpoint key, listed, and no other": {5, verify.ProofOptions{Trust: trust.Keys{{Public: beside.Public(), Use: trust.UseCheckpoints}}}, verify.ErrNoEventKey},
+		"another origin":                           {5, verify.ProofOptions{Keys: public(keys[0]), Origin: "test.example/other"}, verify.ErrWrongOrigin},
+		"its origin":                               {5, verify.ProofOptions{Keys: public(keys[0]), Origin: "test.example/auditlog"}, nil},
 	} {
 		_, err := verify.CheckProof(proveLeaf(t, w, c.index).Marshal(), c.o)
 		if !errors.Is(err, c.want) || err == nil != (c.want == nil) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// The time that decides is that of the event's own commit, which the key of the time has
+// signed: a proof with another commit fails.
+func TestProofWithAnotherCommit(t *testing.T) {
+	keys := threeKeys(t)
+	w := writeKeys(t, rotation.Options{}, keys...)
+	o := verify.ProofOptions{Keys: public(keys[0])}
+	p := proveLeaf(t, w, 5)
+	got, err := verify.CheckProof(p.Marshal(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit, err := segment.ParseCommit(p.Commit)
+	if err != nil || !got.Committed.Equal(commit.Time) || p.CommitIndex != 6 {
+		t.Fatalf("committed %s at leaf %d, %v", got.Committed, p.CommitIndex, err)
+	}
+	later, earlier := proveLeaf(t, w, 21), proveLeaf(t, w, 1)
+	early := commit
+	early.Time = early.Time.AddDate(-1, 0, 0)
+	for name, change := range map[string]func(*proof.Inclusion){
+		"an earlier one": func(f *proof.Inclusion) {
+			f.Commit, f.CommitIndex, f.CommitPath = earlier.Commit, earlier.CommitIndex, earlier.CommitPath
+		},
+		"a later one": func(f *proof.Inclusion) {
+			f.Commit, f.CommitIndex, f.CommitPath = later.Commit, later.CommitIndex, later.CommitPath
+		},
+		"another time":          func(f *proof.Inclusion) { f.Commit = segment.AppendCommit(nil, early) },
+		"none":                  func(f *proof.Inclusion) { f.Commit = f.Line },
+		"another index":         func(f *proof.Inclusion) { f.CommitIndex++ },
+		"the event's own index": func(f *proof.Inclusion) { f.CommitIndex = f.Index },
+		"a path cut off":        func(f *proof.Inclusion) { f.CommitPath = f.CommitPath[1:] },
+		"the event's path":      func(f *proof.Inclusion) { f.CommitPath = f.Path },
+		"of the newest key's own": func(f *proof.Inclusion) {
+			*f = *forge(t, p, p.Line, keys[2])
+			f.KeyChangePath = p.KeyChangePath
+			f.Commit = segment.AppendCommit(nil, early)
+		},
+	} {
+		f := *p
+		change(&f)
+		if _, err := verify.CheckProof(f.Marshal(), o); !errors.Is(err, verify.ErrProofFails) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// What does not begin as a proof has nothing in it that could fail.
+func TestWhatIsNoProof(t *testing.T) {
+	w := write(t, rotation.Options{}, 1)
+	good := proveLeaf(t, w, 3).Marshal()
+	for name, text := range map[string][]byte{
+		"nothing": nil, "a checkpoint": w.note(t), "with CRLF": bytes.ReplaceAll(good, []byte("\n"), []byte("\r\n")), "with a byte order mark": append([]byte("\ufeff"), good...),
+	} {
+		if _, err := verify.CheckProof(text, verify.ProofOptions{Keys: public(w.signer)}); err == nil || errors.Is(err, verify.ErrProofFails) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := verify.CheckProof(good[:len(good)-1], verify.ProofOptions{Keys: public(w.signer)}); !errors.Is(err, verify.ErrProofFails) {
+		t.Errorf("cut off: %v", err)
 	}
 }

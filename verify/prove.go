@@ -94,7 +94,10 @@ func prove(ctx context.Context, fsys fs.FS, q Query) (*proof.Inclusion, error) {
 			if p.KeyChanges, err = keyChangesFor(fsys, c.Size); err != nil {
 				return nil, err
 			}
-			return p, leadToKeyChange(p, tree)
+			if err := leadToKeyChange(p, tree); err != nil {
+				return nil, err
+			}
+			return p, addCommit(p, tree, c.Size)
 		}
 	}
 	return nil, ErrUnprovable
@@ -310,6 +313,31 @@ func leadToKeyChange(p *proof.Inclusion, tree *proof.Tree) error {
 			return fmt.Errorf("%w: the change of the key at leaf %d is of another tree", ErrUnprovable, n.Index)
 		}
 		break
+	}
+	return nil
+}
+
+// addCommit adds the commit that the event is part of, in the tree that the key of the time
+// has signed: what bounds a key in time is held against that.
+func addCommit(p *proof.Inclusion, tree *proof.Tree, size uint64) (err error) {
+	for _, text := range p.KeyChanges {
+		n, err := signing.OpenKeyChange(text)
+		if err != nil {
+			return err // it has been checked
+		}
+		if n.Index > p.Index {
+			size = n.Index
+			break
+		}
+	}
+	if p.CommitIndex, p.Commit, err = tree.Commit(p.Index); err != nil {
+		return damaged(err)
+	}
+	if p.CommitIndex >= size {
+		return fmt.Errorf("%w: no commit covers leaf %d before the log goes over to another key", ErrUnprovable, p.Index)
+	}
+	if p.CommitPath, err = tlog.ProveRecord(int64(size), int64(p.CommitIndex), tree); err != nil {
+		return damaged(err)
 	}
 	return nil
 }

@@ -19,7 +19,6 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/signing"
-	"github.com/otel-auditlog/auditlogexporter/trust"
 )
 
 const (
@@ -189,8 +188,9 @@ func (s *ReceiptSet) of(origin string) *ReceiptSet {
 	return one
 }
 
-// missing says what receipts there are of logs other than those found.
-func (s *ReceiptSet) missing(found map[string]bool) (said []TreeFinding) {
+// missing says what receipts there are of logs other than those found. accuses says why a
+// checkpoint is no evidence, or nil.
+func (s *ReceiptSet) missing(found map[string]bool, accuses func(note []byte) error) (said []TreeFinding) {
 	if s == nil {
 		return nil
 	}
@@ -198,12 +198,24 @@ func (s *ReceiptSet) missing(found map[string]bool) (said []TreeFinding) {
 		if found[l.origin] {
 			continue
 		}
-		if len(l.notes) > 0 {
+		var unsigned error
+		signed := slices.IndexFunc(l.notes, func(n *receiptNote) bool {
+			err := accuses(n.note)
+			if unsigned == nil {
+				unsigned = err
+			}
+			return err == nil
+		})
+		switch {
+		case signed >= 0:
 			said = append(said, TreeFinding{Kind: ReceiptUnfulfilled, Severity: Tampering,
-				Message: fmt.Sprintf("the receipt at %s is of the log %q, but there is no log of that origin: it is missing", s.say(l.notes[0].first), l.origin)})
+				Message: fmt.Sprintf("the receipt at %s is of the log %q, but there is no log of that origin: it is missing", s.say(l.notes[signed].first), l.origin)})
+		case len(l.notes) > 0:
+			said = append(said, TreeFinding{Kind: CheckpointUnchecked, Severity: Unchecked,
+				Message: fmt.Sprintf("the receipt at %s is of the log %q, of which there is none here, and no key that was given has signed its checkpoint as it is (%v)", s.say(l.notes[0].first), l.origin, unsigned)})
 		}
 		for _, why := range l.said() {
-			said = append(said, TreeFinding{Kind: ReceiptInvalid, Severity: Tampering, Message: why})
+			said = append(said, TreeFinding{Kind: ReceiptInvalid, Severity: Unchecked, Message: why})
 		}
 	}
 	return said
@@ -231,8 +243,8 @@ func (s *ReceiptSet) sayNote(n *receiptNote) string {
 	return name
 }
 
-// judgeReceipts says what is wrong with receipts by themselves, and how many the log
-// honours.
+// judgeReceipts says what is wrong with receipts by themselves, which is none of the log's
+// doing, and how many the log honours.
 func (c *checker) judgeReceipts(r *Report) {
 	s := c.o.Receipts
 	if s == nil {
@@ -246,7 +258,7 @@ func (c *checker) judgeReceipts(r *Report) {
 	}
 	for _, l := range s.logs {
 		for _, why := range l.said() {
-			c.log.add(c.o.MaxFindings, Finding{Kind: ReceiptInvalid, Severity: Tampering, Message: why})
+			c.log.add(c.o.MaxFindings, Finding{Kind: ReceiptInvalid, Severity: Unchecked, Message: why})
 		}
 	}
 }
@@ -282,13 +294,24 @@ type ReceiptsProven struct {
 // not, and [ErrWrongKey] if the key of one is not among those given, as it may be where
 // the log has changed its key: the log leads from one key to the next, a receipt does not. Nor
 // does it say when it was signed: a key with a bound in time that it may have passed does not
-// count.
-func (s *ReceiptSet) Check(keys []*signing.PublicKey, bounded trust.Keys) (*ReceiptsProven, error) {
-	if keys = trustedKeys(keys, bounded); len(keys) == 0 {
+// count, and revoked ones alone show nothing. Witnesses do not count here: a receipt is there
+// before one has cosigned its checkpoint.
+func (s *ReceiptSet) Check(o ProofOptions) (*ReceiptsProven, error) {
+	trusts := o.options()
+	if err := trusts.checkKeys(); err != nil {
+		return nil, fmt.Errorf("check receipts: %w", err)
+	}
+	keys := trusts.trusted()
+	if len(keys) == 0 {
 		return nil, errors.New("check receipts: no trusted key given")
 	}
 	if s.number == 0 {
 		return nil, errors.New("check receipts: there are none")
+	}
+	for _, l := range s.logs {
+		if err := trusts.checkOrigin(l.origin); err != nil {
+			return nil, err
+		}
 	}
 	for _, l := range s.logs {
 		for _, why := range l.said() {
@@ -297,30 +320,42 @@ func (s *ReceiptSet) Check(keys []*signing.PublicKey, bounded trust.Keys) (*Rece
 	}
 	var origins []string
 	signers := map[string]bool{}
-	var wrongKey error
+	var unchecked error
 	for _, l := range s.logs {
 		origins = append(origins, l.origin)
 		for _, n := range l.notes {
-			c, by, err := signing.OpenCheckpoint(n.note, l.origin, keys)
+			c, err := signing.ParseCheckpoint(n.note)
+			if err != nil {
+				return nil, err // it has been checked
+			}
+			by, others, err := openSigned(n.note, l.origin, keys, trusts.trustedForCheckpoints())
 			if err == nil {
-				by, err = permitted(bounded, by, n.lowest, c.Size-1, time.Time{})
+				by, err = permitted(o.Trust, by, n.lowest, c.Size-1, time.Time{})
 			}
 			switch {
 			case errors.Is(err, signing.ErrNoTrustedSignature):
-				// Unless another receipt fails whatever the key.
-				if wrongKey == nil {
-					wrongKey = fmt.Errorf("%w: the receipt at %s: %w", ErrWrongKey, s.say(n.first), err)
-				}
+				err = fmt.Errorf("%w: the receipt at %s: %w", ErrWrongKey, s.say(n.first), err)
 			case err != nil:
 				return nil, fmt.Errorf("%w: the receipt at %s: %w", ErrProofFails, s.say(n.first), err)
+			default:
+				err = trusts.judgeSigned(c.Size, by, others, time.Time{}, func(*signing.PublicKey) bool { return false })
+				if errors.Is(err, ErrProofFails) {
+					return nil, fmt.Errorf("the receipt at %s: %w", s.say(n.first), err)
+				}
+				if err != nil {
+					err = fmt.Errorf("the receipt at %s: %w", s.say(n.first), err)
+				}
 			}
-			for _, k := range by {
+			if err != nil && unchecked == nil {
+				unchecked = err // unless another receipt fails whatever the key
+			}
+			for _, k := range append(by, others...) {
 				signers[k.ID()] = true
 			}
 		}
 	}
-	if wrongKey != nil {
-		return nil, wrongKey
+	if unchecked != nil {
+		return nil, unchecked
 	}
 	slices.Sort(origins)
 	return &ReceiptsProven{s.number, origins, slices.Sorted(maps.Keys(signers))}, nil

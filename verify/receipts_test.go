@@ -277,13 +277,13 @@ func TestAFailingReceiptBesideOneOfAnotherKey(t *testing.T) {
 		forged[i] = 'A'
 	}
 	keys := []*signing.PublicKey{w.signer.Public()}
-	_, err := readReceipts(t, theirs).Check(keys, nil)
+	_, err := readReceipts(t, theirs).Check(verify.ProofOptions{Keys: keys})
 	require.ErrorIs(t, err, verify.ErrWrongKey)
 	for _, text := range [][]byte{append(bytes.Clone(theirs), forged...), append(bytes.Clone(forged), theirs...)} {
-		_, err = readReceipts(t, text).Check(keys, nil)
+		_, err = readReceipts(t, text).Check(verify.ProofOptions{Keys: keys})
 		require.ErrorIs(t, err, verify.ErrProofFails)
 	}
-	p, err := readReceipts(t, append(bytes.Clone(theirs), line...)).Check(append(keys, other.signer.Public()), nil)
+	p, err := readReceipts(t, append(bytes.Clone(theirs), line...)).Check(verify.ProofOptions{Keys: append(keys, other.signer.Public())})
 	require.NoError(t, err)
 	assert.Len(t, p.SignedBy, 2)
 }

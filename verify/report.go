@@ -219,6 +219,9 @@ type Report struct {
 	// DeletedBefore is the index of the first leaf that is left if retention has deleted
 	// those before it, as the log says; 0 if none are deleted.
 	DeletedBefore uint64 `json:"deleted_before"`
+	// AsOf is the size as of which the log was checked, if it is shorter than it has been
+	// since, as the caller knows; 0 if it is not.
+	AsOf uint64 `json:"as_of"`
 	// TrustedFrom is the index of the leaf from which on the log is signed with keys
 	// given or introduced; nil if it never is.
 	TrustedFrom *uint64 `json:"trusted_from"`
@@ -246,4 +249,7 @@ type Report struct {
 	// Options.MaxFindings left out of Findings, the least severe first.
 	FindingCounts   map[Severity]int `json:"finding_counts"`
 	FindingsOmitted int              `json:"findings_omitted"`
+
+	// partition says that a header calls the log a partition.
+	partition bool
 }

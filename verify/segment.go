@@ -189,7 +189,10 @@ func (f *follower) begin(r *segment.Reader) (again []byte, err error) {
 		return bytes.Clone(line), nil
 	}
 	h, err := segment.ParseHeader(line)
-	if err != nil {
+	if errors.Is(err, segment.ErrNewer) {
+		index := h.FirstIndex
+		f.add(Finding{Kind: NewerVersion, Severity: Unchecked, Line: 1, Index: &index, Message: err.Error() + "; that it has not been changed since it was signed is all that was checked"})
+	} else if err != nil {
 		f.invalid("%v", err)
 		f.claims = &segment.Header{Scope: segment.ScopeEvent}
 		if bytes.Contains(line, []byte(`"scope":"checkpoint"`)) {

@@ -6,10 +6,13 @@ package verify
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
+	pathpkg "path"
 	"slices"
+	"strings"
 
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -57,7 +60,8 @@ type Summary struct {
 	Tampered  int `json:"tampered"`
 	Unchecked int `json:"unchecked"`
 	// Unread counts what else kept the tree from being checked whole: directories that
-	// could not be looked into, and logs of one origin that were not compared.
+	// could not be looked into, logs of one origin that were not compared, and what was
+	// kept of logs that are not there, if no trusted key has signed it.
 	Unread int `json:"unread"`
 	// TamperingDetected says that a log has been tampered with, or that the findings say
 	// so of the tree.
@@ -83,8 +87,11 @@ func (s *Summary) Complete() bool { return s.Unchecked == 0 && s.Unread == 0 }
 
 func (s *Summary) add(most int, one TreeFinding) {
 	s.FindingCounts[one.Severity]++
-	if one.Severity == Tampering {
+	switch one.Severity {
+	case Tampering:
 		s.TamperingDetected = true
+	case Unchecked:
+		s.Unread++
 	}
 	if s.FindingCounts[one.Severity] > most {
 		s.FindingsOmitted++
@@ -108,6 +115,12 @@ func Tree(ctx context.Context, fsys fs.FS, o Options, each func(TreeLog) error) 
 	if o.MaxFindings <= 0 {
 		o.MaxFindings = 1000
 	}
+	if err := o.checkKeys(); err != nil {
+		return nil, err
+	}
+	if o.Origin != "" {
+		return nil, errors.New("logs of a tree have each its origin: ask for one of them alone")
+	}
 	kept, err := o.parseKept()
 	if err != nil {
 		return nil, err
@@ -124,6 +137,7 @@ func Tree(ctx context.Context, fsys fs.FS, o Options, each func(TreeLog) error) 
 	found := make([]bool, len(kept))
 	met := map[string]bool{}
 	same := map[string][]ending{}
+	partitions := map[string][]partitionIn{}
 	for _, path := range w.logs {
 		fsys, err := fs.Sub(fsys, path)
 		if err != nil {
@@ -133,6 +147,9 @@ func Tree(ctx context.Context, fsys fs.FS, o Options, each func(TreeLog) error) 
 		one := o
 		one.Checkpoints, one.CheckpointNames = nil, nil
 		one.Receipts = o.Receipts.of(origin)
+		if one.inTree = path != "."; one.inTree {
+			one.Directory = pathpkg.Base(path)
+		}
 		met[origin] = true
 		for i, k := range kept {
 			if k.Origin == origin {
@@ -155,6 +172,9 @@ func Tree(ctx context.Context, fsys fs.FS, o Options, each func(TreeLog) error) 
 		}
 		e := ending{path: path}
 		if report != nil {
+			if report.partition && path != "." {
+				partitions[pathpkg.Dir(path)] = append(partitions[pathpkg.Dir(path)], partitionIn{path, report.Origin})
+			}
 			origin = cmp.Or(report.Origin, origin)
 			e.size = report.TreeSize
 			copy(e.root[:], report.RootHash)
@@ -164,14 +184,21 @@ func Tree(ctx context.Context, fsys fs.FS, o Options, each func(TreeLog) error) 
 		}
 	}
 	for i, k := range kept {
-		if !found[i] {
-			s.add(o.MaxFindings, TreeFinding{Kind: Rollback, Severity: Tampering,
-				Message: fmt.Sprintf("%s covers %d leaves of the log %q, but there is no log of that origin: it is missing", o.keptName(i), k.Size, k.Origin)})
+		if found[i] {
+			continue
 		}
+		f := TreeFinding{Kind: Rollback, Severity: Tampering,
+			Message: fmt.Sprintf("%s covers %d leaves of the log %q, but there is no log of that origin: it is missing", o.keptName(i), k.Size, k.Origin)}
+		if err := o.accuses(k.Note); err != nil {
+			f.Kind, f.Severity = CheckpointUnchecked, Unchecked
+			f.Message = fmt.Sprintf("%s is of the log %q, of which there is none here, and no key that was given has signed it as it is (%v): it is another log's, or it has been changed", o.keptName(i), k.Origin, err)
+		}
+		s.add(o.MaxFindings, f)
 	}
-	for _, one := range o.Receipts.missing(met) {
+	for _, one := range o.Receipts.missing(met, o.accuses) {
 		s.add(o.MaxFindings, one)
 	}
+	s.siblings(o.MaxFindings, partitions)
 	for _, origin := range slices.Sorted(maps.Keys(same)) {
 		if err := s.compare(ctx, fsys, o, origin, same[origin]); err != nil {
 			return nil, err
@@ -222,7 +249,7 @@ func (s *Summary) compare(ctx context.Context, fsys fs.FS, o Options, origin str
 	}
 	slices.SortStableFunc(all, func(a, b ending) int { return cmp.Compare(b.size, a.size) })
 	largest, others := all[0], all[1:]
-	o.Checkpoints, o.CheckpointNames, o.others, o.Receipts = nil, nil, nil, nil
+	o.Checkpoints, o.CheckpointNames, o.others, o.Receipts, o.AsOf = nil, nil, nil, nil, nil
 	for _, e := range others {
 		one := signing.Checkpoint{Origin: origin, Size: e.size, Root: e.root}
 		if e.size > 0 && len(o.others) < maxTrees && !slices.ContainsFunc(o.others, func(k *keptCheckpoint) bool { return k.Size == one.Size && k.Root == one.Root }) {
@@ -249,7 +276,10 @@ func (s *Summary) compare(ctx context.Context, fsys fs.FS, o Options, origin str
 			f.Message = fmt.Sprintf("it is called %q like the log in %s, with which it could not be compared: a log has one directory", origin, largest.path)
 		case o.others[i].same.Load() && !o.others[i].other.Load():
 			f.Message = fmt.Sprintf("it holds the log %q up to leaf %d, as %s does: keep copies elsewhere, so that a log has one directory", origin, e.size, largest.path)
-		case o.others[i].other.Load(), o.others[i].unknown:
+		case o.others[i].unknown:
+			s.Unread++
+			f.Message = fmt.Sprintf("it is called %q like the log in %s, of which retention has deleted the first %d leaves: they could not be compared", origin, largest.path, e.size)
+		case o.others[i].other.Load():
 			f.Kind, f.Severity = LogForked, Tampering
 			f.Message = fmt.Sprintf("it holds another history of the log %q than %s: one was made to be shown in place of the other, or two collectors have been given one origin", origin, largest.path)
 		default:
@@ -259,4 +289,27 @@ func (s *Summary) compare(ctx context.Context, fsys fs.FS, o Options, origin str
 		s.add(o.MaxFindings, f)
 	}
 	return nil
+}
+
+// partitionIn is a log that is a partition.
+type partitionIn struct{ path, origin string }
+
+// siblings checks that the partitions of one directory, by which they are given, are of one
+// exporter: those of another may have the same names.
+func (s *Summary) siblings(most int, in map[string][]partitionIn) {
+	for _, parent := range slices.Sorted(maps.Keys(in)) {
+		var first *partitionIn
+		var of string
+		for _, p := range in[parent] {
+			root, fits := strings.CutSuffix(p.origin, "/"+pathpkg.Base(p.path))
+			switch {
+			case !fits: // which has been found
+			case first == nil:
+				first, of = &p, root
+			case root != of:
+				s.add(most, TreeFinding{Kind: WrongDirectory, Severity: Tampering, Path: p.path,
+					Message: fmt.Sprintf("it is the partition %q, next to %q in %s: one of the two belongs elsewhere", p.origin, first.origin, first.path)})
+			}
+		}
+	}
 }

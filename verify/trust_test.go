@@ -167,29 +167,59 @@ func TestAnUnrecognisableEventCountsAsFailed(t *testing.T) {
 	}
 }
 
-// A kept checkpoint inside a group that was changed says nothing about rollback.
+// A kept checkpoint over lines that were changed is held against what the log itself has
+// signed there; without that it is not known what it says of the log.
 func TestAKeptCheckpointAmongChangedLines(t *testing.T) {
 	w := write(t, rotation.Options{}, 2, 2)
-	var notes [][]byte
-	for _, line := range w.lines(0) {
-		if segment.KindOf(line) == segment.KindCheckpoint {
-			note, err := segment.ParseCheckpoint(bytes.TrimSuffix(line, []byte("\n")))
-			if err != nil {
-				t.Fatal(err)
-			}
-			notes = append(notes, note)
-		}
-	}
-	l := w.lines(0)
+	notes := w.notes(t)
 	n := w.line(t, 0, "id-000")
+	l := w.lines(0)
 	l[n-1] = bytes.Replace(l[n-1], []byte("user-000"), []byte("user-999"), 1)
 	w.setLines(0, l)
 	delete(w.fsys, "checkpoint")
-	r := check(t, w.fsys, verify.Options{Keys: []*signing.PublicKey{w.signer.Public()}, Checkpoints: notes[1:2]})
-	found := kinds(r.Findings)
-	if slices.Contains(found, verify.Rollback) || !slices.Contains(found, verify.CheckpointUnchecked) || !r.TamperingDetected {
-		t.Errorf("%q", found)
+	o := verify.Options{Keys: public(w.signer), Checkpoints: [][]byte{notes[1]}}
+	r := check(t, w.fsys, o)
+	if found := kinds(r.Findings); slices.Contains(found, verify.Rollback) || slices.Contains(found, verify.CheckpointUnchecked) || !r.TamperingDetected {
+		t.Errorf("its own checkpoint is there: %q", found)
 	}
+	other := w.clone()
+	parsed, err := signing.ParseCheckpoint(notes[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Checkpoints[0], err = signing.SignCheckpoint(parsed.Origin, parsed.Size, [32]byte{1}, w.signer); err != nil {
+		t.Fatal(err)
+	}
+	if found := kinds(check(t, other.fsys, o).Findings); !slices.Contains(found, verify.Rollback) {
+		t.Errorf("another history was signed: %q", found)
+	}
+	o.Checkpoints[0] = notes[1]
+	for i, line := range w.lines(0) {
+		if note, err := segment.ParseCheckpoint(bytes.TrimSuffix(line, []byte("\n"))); err == nil && bytes.Equal(note, notes[1]) {
+			w.setLines(0, slices.Delete(w.lines(0), i, i+1))
+		}
+	}
+	r = check(t, w.fsys, o)
+	if found := ofKind(r, verify.CheckpointUnchecked); slices.Contains(kinds(r.Findings), verify.Rollback) || len(found) != 1 || found[0].Severity != verify.Unchecked {
+		t.Errorf("nothing says what it was: %q", kinds(r.Findings))
+	}
+}
+
+// notes returns the log's checkpoints.
+func (w *written) notes(t testing.TB) (notes [][]byte) {
+	t.Helper()
+	for i := range w.names {
+		for _, line := range w.lines(i) {
+			if segment.KindOf(line) == segment.KindCheckpoint {
+				note, err := segment.ParseCheckpoint(bytes.TrimSuffix(line, []byte("\n")))
+				if err != nil {
+					t.Fatal(err)
+				}
+				notes = append(notes, note)
+			}
+		}
+	}
+	return notes
 }
 
 // What a power cut leaves behind the last checkpoint is no tampering; the same bytes
@@ -200,7 +230,10 @@ func TestHolesOfAPowerCut(t *testing.T) {
 	hole := strings.Repeat("\x00", 40)
 	for what, tail := range map[string]string{
 		"zeros":                   hole,
-		"zeros, then whole lines": hole + "\n" + string(w.lines(0)[3]),
+		"zeros, then whole lines": hole + "\n" + string(w.lines(0)[w.line(t, 0, "id-000")-1]),
+		"a commit, then zeros":    string(w.lines(0)[w.line(t, 0, `{"commit"`)-1]) + hole,
+		"a commit, then a hole":   string(w.lines(0)[w.line(t, 0, `{"commit"`)-1]) + `{"checkp` + hole + "\n",
+		"a hole in a commit":      `{"commit":{` + hole + "\n",
 		"an event with a hole":    `{"event":{"category":"` + hole + `"}` + "\n",
 		"zeros in a checkpoint":   `{"checkpoint":"` + hole + `"}` + "\n",
 	} {

@@ -28,10 +28,27 @@ type Options struct {
 	// Where the log changes its key, the old key introduces the new one: trusting the
 	// first is enough. Trusting a later one only, what came before it is checked with
 	// the keys that it succeeded; the report says where trust begins.
+	//
+	// They are the keys of events, the first that a header names. A key that signs
+	// checkpoints next to that one does not count here.
 	Keys []*signing.PublicKey
-	// Trust are more trusted keys, with what bounds them. Leaves that a key signed
-	// outside its bounds, or once it was revoked, are findings.
+	// CheckpointKeys sign checkpoints next to a key of events. They never make a log
+	// trusted. From the first segment on that names such a key, it must sign every
+	// checkpoint, unless it leaves by a key change that it has signed itself, or by its
+	// bounds in Trust.
+	CheckpointKeys []*signing.PublicKey
+	// Trust are more trusted keys, with what they are for and what bounds them. Leaves that
+	// a key signed outside its bounds, or once it was revoked, are findings; so is a log
+	// that has not got as far as their indices say.
 	Trust trust.Keys
+	// AsOf says that the log is a copy of the time when it had so many leaves: it must have
+	// those, and not as many as Trust says. nil says nothing of the kind.
+	AsOf *uint64
+	// Origin is the origin that the log must have; "" for any.
+	Origin string
+	// Directory is the name of the log's directory, with which the origin of a partition
+	// must end: copies may have another, which is said. "" if it is not known.
+	Directory string
 	// Since and Until restrict which events are counted: those whose own time, or their
 	// commit's, is in range, Since ≤ time < Until. A zero time does not restrict.
 	Since, Until time.Time
@@ -62,6 +79,8 @@ type Options struct {
 	// are counted. 0 means 1000.
 	MaxFindings int
 
+	// inTree says that the directory's name is the one that the log has been given.
+	inTree bool
 	// others are trees to compare the log with, besides.
 	others []*keptCheckpoint
 }
@@ -72,6 +91,8 @@ var (
 	ErrNoLog = errors.New("there is no audit log here: no file is named audit-….jsonl")
 	// ErrWrongKey: the log is signed, but with none of the keys given.
 	ErrWrongKey = errors.New("the log is not signed with any of the keys given")
+	// ErrWrongOrigin: the log is another than the one asked for.
+	ErrWrongOrigin = errors.New("the log has another origin")
 	// ErrChanging: segments came and went faster than they could be read.
 	ErrChanging = errors.New("the log kept changing while it was being checked: try again, or check a copy")
 )
@@ -95,6 +116,9 @@ func Log(ctx context.Context, fsys fs.FS, o Options) (*Report, error) {
 	}
 	var err error
 	if o.Quorum, err = quorumOf(o.Witnesses, o.Quorum); err != nil {
+		return nil, err
+	}
+	if err := o.checkKeys(); err != nil {
 		return nil, err
 	}
 	c := &checker{fsys: fsys, o: o, now: time.Now(), known: map[known]*result{}}
@@ -138,8 +162,9 @@ type checker struct {
 	fsys fs.FS
 	o    Options
 	now  time.Time
-	// keys are the trusted keys, or those that the log names if there are none.
-	keys []*signing.PublicKey
+	// keys are the keys trusted for events, or the one that the log names if there are
+	// none; checkpointKeys those trusted for checkpoints.
+	keys, checkpointKeys []*signing.PublicKey
 	// kept are checkpoints that the log must extend, keptOf those of a size that are good;
 	// given is how many come from the caller.
 	kept   []*keptCheckpoint
@@ -154,8 +179,10 @@ type checker struct {
 	known map[known]*result
 	// perSegment bounds the findings of each severity kept for a segment.
 	perSegment int
-	// base is the index of the first leaf there is.
-	base uint64
+	// base is the index of the first leaf there is, files the number of files that have a
+	// segment's name.
+	base  uint64
+	files int
 	// log are findings about the log as a whole.
 	log findings
 
@@ -176,7 +203,7 @@ type known struct {
 // pass checks what a listing names, as far as that has not been done. The log is
 // not settled if something is missing that the listing may only have missed.
 func (c *checker) pass(ctx context.Context, l segment.Listing) (_ *Report, settled bool, _ error) {
-	c.log = findings{}
+	c.log, c.files = findings{}, len(l.Segments)
 	files, err := c.choose(ctx, l)
 	if err != nil {
 		return nil, false, err
@@ -185,11 +212,20 @@ func (c *checker) pass(ctx context.Context, l segment.Listing) (_ *Report, settl
 		return nil, false, ErrNoLog
 	}
 	if c.keys == nil {
+		c.checkpointKeys = c.o.trustedForCheckpoints()
 		if c.keys = c.o.trusted(); len(c.keys) == 0 {
 			c.keys = c.namedKeys(files)
 		}
 	}
 	authorities := c.authorize(files)
+	for _, a := range authorities {
+		if a.header != nil {
+			if err := c.o.checkOrigin(a.header.Origin); err != nil {
+				return nil, false, err
+			}
+			break // that all are of one log is checked
+		}
+	}
 	if err := c.rightKey(authorities); err != nil {
 		return nil, false, err
 	}
@@ -212,7 +248,10 @@ func (c *checker) pass(ctx context.Context, l segment.Listing) (_ *Report, settl
 	if err := c.judgePruned(results); err != nil {
 		return nil, false, err
 	}
-	j := c.join(results, authorities)
+	j, err := c.join(results, authorities)
+	if err != nil {
+		return nil, false, err
+	}
 	if err := c.duplicates(ctx, results, j); err != nil {
 		return nil, false, err
 	}

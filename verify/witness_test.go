@@ -7,16 +7,13 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
-	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -152,66 +149,6 @@ func renamed(t testing.TB, k *witness.Key, name string) *witness.Key {
 	return other
 }
 
-// author writes a log of one segment with what it likes to say of itself in it.
-type author struct {
-	t      testing.TB
-	signer *signing.Signer
-	tree   merkle.Frontier
-	marks  []*merkle.Mark
-	text   []byte
-	events int
-}
-
-const forgedName = "audit-00000000000000000000-20261123T100000Z.jsonl"
-
-func newAuthor(t testing.TB) *author {
-	a := &author{t: t, signer: signingtest.New(t, signing.Ed25519)}
-	a.line(segment.AppendHeader(nil, segment.Header{
-		Origin: "test.example/auditlog", Created: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC),
-		Scope: segment.ScopeCheckpoint, Keys: []segment.Key{segment.KeyOf(a.signer.Public())},
-	}))
-	return a
-}
-
-func (a *author) line(line []byte) {
-	a.tree.AppendMarked(merkle.LeafHash(line), a.marks)
-	a.text = append(append(a.text, line...), '\n')
-}
-
-// say appends an event of the log's own.
-func (a *author) say(detail any) {
-	a.t.Helper()
-	b, err := json.Marshal(detail)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	a.events++
-	line := event.AppendOwn(segment.AppendEventStart(nil), event.Own{
-		ID: fmt.Sprint("own-", a.events), Time: time.Date(2026, 11, 23, 10, 0, a.events, 0, time.UTC),
-		Origin: "test.example/auditlog", Level: event.LevelInfo, Category: event.CategorySystemHealth, Action: "said", Detail: b,
-	})
-	a.line(segment.AppendNoSignature(line))
-}
-
-// commit appends a checkpoint and returns it with a mark at its tree.
-func (a *author) commit() (note []byte, mark *merkle.Mark) {
-	a.t.Helper()
-	note, err := signing.SignCheckpoint("test.example/auditlog", a.tree.Size(), a.tree.Root(), a.signer)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	a.text = append(segment.AppendCheckpoint(a.text, note), '\n')
-	mark = merkle.NewMark(&a.tree)
-	a.marks = append(a.marks, mark)
-	return note, mark
-}
-
-func (a *author) check(o verify.Options) *verify.Report {
-	a.t.Helper()
-	o.Keys = public(a.signer)
-	return check(a.t, fstest.MapFS{forgedName: {Data: a.text, Mode: 0o600}}, o)
-}
-
 // says is an event `witnessed`, with members in canonical order.
 type says struct {
 	Action     string   `json:"action"`
@@ -245,10 +182,10 @@ func TestClaimsOfWitnesses(t *testing.T) {
 	}{
 		"none": {func(*author, *says) {}, nil},
 		"another root": {func(_ *author, s *says) {
-			s.Checkpoint, s.Size = string(otherNote)+w.Cosign(t, otherNote), 2
+			s.Checkpoint, s.Size = string(otherNote)+w.Cosign(t, otherNote), 3
 		}, []verify.Kind{verify.NotWitnessed, verify.Rollback}},
 		"another log": {func(a *author, s *says) {
-			note, err := signing.SignCheckpoint("other.example/auditlog", 2, [32]byte{}, a.signer)
+			note, err := signing.SignCheckpoint("other.example/auditlog", 3, [32]byte{}, a.signer)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -295,7 +232,7 @@ func TestClaimsOfWitnesses(t *testing.T) {
 			if !slices.Equal(got, c.want) {
 				t.Errorf("found %q, want %q: %+v", got, c.want, r.Findings)
 			}
-			if want := uint64(2); c.want == nil && r.WitnessedSize != want || c.want != nil && r.WitnessedSize != 0 {
+			if want := uint64(3); c.want == nil && r.WitnessedSize != want || c.want != nil && r.WitnessedSize != 0 {
 				t.Errorf("witnessed up to %d", r.WitnessedSize)
 			}
 			// That the log speaks of another history is found without witnesses, too.
@@ -326,14 +263,14 @@ func TestQuorumOfDifferentSizes(t *testing.T) {
 		note, mark := a.commit()
 		switch i {
 		case 1:
-			a.say(a.claims(note, mark, all[0].Cosign(t, note)+all[1].Cosign(t, note))) // over 3
+			a.say(a.claims(note, mark, all[0].Cosign(t, note)+all[1].Cosign(t, note))) // over 5
 		case 3:
-			a.say(a.claims(note, mark, all[2].Cosign(t, note))) // over 6
+			a.say(a.claims(note, mark, all[2].Cosign(t, note))) // over 10
 		case 4:
-			a.say(a.claims(note, mark, all[0].Cosign(t, note))) // over 8
+			a.say(a.claims(note, mark, all[0].Cosign(t, note))) // over 13
 		}
 	}
-	for quorum, want := range map[int]uint64{1: 8, 2: 6, 3: 3, 0: 3} {
+	for quorum, want := range map[int]uint64{1: 13, 2: 10, 3: 5, 0: 5} {
 		r := a.check(verify.Options{Witnesses: keysOf(all...), Quorum: quorum})
 		if r.TamperingDetected || r.WitnessedSize != want {
 			t.Errorf("a quorum of %d vouches for %d leaves, want %d: %+v", quorum, r.WitnessedSize, want, r.Findings)
@@ -346,17 +283,17 @@ func TestWitnessWithTwoKeys(t *testing.T) {
 	before, after, other := witnesstest.New(t, "w1"), witnesstest.New(t, "w1"), witnesstest.New(t, "w2")
 	a := newAuthor(t)
 	note, mark := a.commit()
-	a.say(a.claims(note, mark, before.Cosign(t, note)+other.Cosign(t, note))) // over 1
+	a.say(a.claims(note, mark, before.Cosign(t, note)+other.Cosign(t, note))) // over 2
 	note, mark = a.commit()
-	a.say(a.claims(note, mark, before.Cosign(t, note)+after.Cosign(t, note))) // over 2
+	a.say(a.claims(note, mark, before.Cosign(t, note)+after.Cosign(t, note))) // over 4
 	a.commit()
-	for quorum, want := range map[int]uint64{1: 2, 2: 1, 0: 1} {
+	for quorum, want := range map[int]uint64{1: 4, 2: 2, 0: 2} {
 		r := a.check(verify.Options{Witnesses: keysOf(before, other, after), Quorum: quorum})
 		if r.TamperingDetected || r.WitnessedSize != want || len(r.Witnesses) != 3 {
 			t.Errorf("a quorum of %d vouches for %d leaves, want %d: %+v", quorum, r.WitnessedSize, want, r.Findings)
 		}
 	}
-	if r := a.check(verify.Options{Witnesses: keysOf(before, after)}); r.TamperingDetected || r.WitnessedSize != 2 {
+	if r := a.check(verify.Options{Witnesses: keysOf(before, after)}); r.TamperingDetected || r.WitnessedSize != 4 {
 		t.Errorf("the one witness vouches for %d leaves: %+v", r.WitnessedSize, r.Findings)
 	}
 	third := witnesstest.New(t, "w3")
@@ -387,12 +324,12 @@ func TestKeptCheckpointsCarryCosignatures(t *testing.T) {
 	newer, _ := a.commit()
 	cosigned := []byte(string(note) + w.Cosign(t, note))
 	r := a.check(verify.Options{Witnesses: keysOf(w), Checkpoints: [][]byte{cosigned}})
-	if r.TamperingDetected || r.WitnessedSize != 1 {
+	if r.TamperingDetected || r.WitnessedSize != 2 {
 		t.Errorf("witnessed up to %d: %+v", r.WitnessedSize, r.Findings)
 	}
 	fsys := fstest.MapFS{forgedName: {Data: a.text, Mode: 0o600}, segment.CheckpointName: {Data: []byte(string(newer) + w.Cosign(t, newer)), Mode: 0o600}}
 	r = check(t, fsys, verify.Options{Keys: public(a.signer), Witnesses: keysOf(w), Checkpoints: [][]byte{cosigned}})
-	if r.TamperingDetected || r.WitnessedSize != 2 || len(ofKind(r, verify.NotWitnessed)) != 0 {
+	if r.TamperingDetected || r.WitnessedSize != 4 || len(ofKind(r, verify.NotWitnessed)) != 0 {
 		t.Errorf("witnessed up to %d: %+v", r.WitnessedSize, r.Findings)
 	}
 	forged := []byte(string(note) + w.Cosign(t, newer))
@@ -423,7 +360,7 @@ func TestContradictions(t *testing.T) {
 		t.Helper()
 		r := a.check(verify.Options{Witnesses: keys})
 		got := ofKind(r, verify.Rollback)
-		if len(got) != 1 || !strings.Contains(got[0].Message, `"w1"`) || !strings.Contains(got[0].Message, "77") || *got[0].Index != 2 {
+		if len(got) != 1 || !strings.Contains(got[0].Message, `"w1"`) || !strings.Contains(got[0].Message, "77") || *got[0].Index != 3 {
 			t.Fatalf("%+v", r.Findings)
 		}
 		return got[0].Severity
@@ -493,7 +430,9 @@ func FuzzClaim(f *testing.F) {
 	f.Add(string(note), []byte(nil), uint64(1))
 	f.Add("", []byte{1}, uint64(0))
 	f.Fuzz(func(t *testing.T, checkpoint string, proof []byte, size uint64) {
-		b := &author{t: t, signer: a.signer, tree: a.tree, text: slices.Clone(a.text)}
+		copied := *a
+		b := &copied
+		b.t, b.marks, b.text = t, nil, slices.Clone(a.text)
 		b.say(says{Action: "witnessed", Checkpoint: checkpoint, Proof: [][]byte{proof}, Size: size})
 		b.commit()
 		r := b.check(verify.Options{Witnesses: keysOf(w)})

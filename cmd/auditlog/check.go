@@ -20,6 +20,8 @@ import (
 
 type checkFlags struct {
 	trustFlags
+	originFlag
+	asOf        asOfFlag
 	witnesses   []string
 	quorum      int
 	json, quiet bool
@@ -52,6 +54,8 @@ Exit codes: 0 the proof holds; 1 it fails; 2 it could not be checked, or FILE is
 		},
 	}
 	f.trustFlags.addFlags(cmd)
+	f.originFlag.addFlags(cmd)
+	f.asOf.addFlags(cmd)
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.witnesses, "witness", nil, "`VKEY` of a witness, or a file that holds it (repeatable)")
 	flags.IntVar(&f.quorum, "quorum", 0, "how many of the witnesses must have cosigned (default: all of them)")
@@ -61,10 +65,11 @@ Exit codes: 0 the proof holds; 1 it fails; 2 it could not be checked, or FILE is
 }
 
 func (f *checkFlags) run(cmd *cobra.Command, path string) (err error) {
-	o := verify.ProofOptions{Quorum: f.quorum}
-	if o.Keys, o.Trust, err = f.read(); err != nil {
+	o, err := f.proofOptions()
+	if err != nil {
 		return err
 	}
+	o.Quorum, o.Origin, o.AsOf = f.quorum, f.origin, f.asOf.value(cmd)
 	if !f.given() {
 		return errors.New("give the log's public key with --key, or with what bounds it with --trust")
 	}
@@ -102,7 +107,7 @@ func (f *checkFlags) run(cmd *cobra.Command, path string) (err error) {
 	switch {
 	case errors.Is(err, verify.ErrProofFails):
 		return f.fails(cmd, err)
-	case errors.Is(err, proof.ErrNoProof):
+	case errors.Is(err, proof.ErrNone):
 		if changed := asSigned(text); changed != nil && bytes.HasPrefix(text, []byte("c2sp.org/")) {
 			err = changed
 		}
@@ -136,7 +141,7 @@ func (f *checkFlags) checkReceipts(cmd *cobra.Command, path string, all *verify.
 	if len(o.Witnesses) > 0 {
 		return errors.New("--witness: a receipt is written before a witness can have cosigned its checkpoint: check a proof, or the log, for cosignatures")
 	}
-	p, err := all.Check(o.Keys, o.Trust)
+	p, err := all.Check(o)
 	switch {
 	case errors.Is(err, verify.ErrProofFails):
 		return f.fails(cmd, err)

@@ -34,7 +34,7 @@ Exit codes: 0 the checkpoint is printed; 2 there is none, or none that is truste
 		Example: `  auditlog checkpoint audit-log --key audit-log-key.pub.pem > kept.txt`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			keys, bounded, err := f.read()
+			o, err := f.proofOptions()
 			if err != nil {
 				return err
 			}
@@ -45,7 +45,7 @@ Exit codes: 0 the checkpoint is printed; 2 there is none, or none that is truste
 			defer closeLog()
 			note, err := durableCheckpoint(fsys)
 			if err == nil {
-				_, err = verify.OpenCheckpoint(fsys, note, keys, bounded)
+				_, err = verify.OpenCheckpoint(fsys, note, o)
 			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)

@@ -28,6 +28,7 @@ type shower struct {
 	json   bool
 	// follows says that what no checkpoint follows yet will be shown later.
 	follows bool
+	origin  originFlag
 	shown   int
 
 	// The first line not looked at: a segment, by its index, and an offset in its
@@ -148,7 +149,15 @@ var errMalformed = errors.New("malformed")
 
 // line prints a line, if it is an event that is wanted.
 func (s *shower) line(line []byte, at time.Time, committed bool) error {
-	if segment.KindOf(line) != segment.KindEvent {
+	switch segment.KindOf(line) {
+	case segment.KindEvent:
+	case segment.KindHeader:
+		h, err := segment.ParseHeader(line)
+		if err != nil && !errors.Is(err, segment.ErrNewer) {
+			return s.origin.check("")
+		}
+		return s.origin.check(h.Origin)
+	default:
 		return nil
 	}
 	parsed, err := segment.ParseEvent(line)

@@ -21,6 +21,8 @@ import (
 type handout struct {
 	filter
 	trustFlags
+	originFlag
+	asOf asOfFlag
 	from uint64
 }
 
@@ -34,6 +36,8 @@ and nothing handed out if it is not intact.`
 func (h *handout) addFlags(cmd *cobra.Command) {
 	h.filter.addFlags(cmd)
 	h.trustFlags.addFlags(cmd)
+	h.originFlag.addFlags(cmd)
+	h.asOf.addFlags(cmd)
 	cmd.Flags().Uint64Var(&h.from, "from-index", 0, "events from this leaf index (`N`) on")
 }
 
@@ -58,6 +62,9 @@ func (h *handout) open(cmd *cobra.Command, dir string) (_ *handoutLog, err error
 	l := &handoutLog{fsys: fsys, close: closeLog}
 	l.Options = export.Options{From: h.from, Keep: h.upToLimit(), CommitTimes: h.timed()}
 	if l.Checkpoint, err = signing.ParseCheckpoint(note); err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	if err := h.check(l.Checkpoint.Origin); err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
 	if err := h.verify(cmd, dir, fsys, note); err != nil {
@@ -101,7 +108,7 @@ func (h *handout) verify(cmd *cobra.Command, dir string, fsys fs.FS, note []byte
 		fmt.Fprintf(cmd.ErrOrStderr(), "auditlog: %s is not verified: give --key or --trust to verify it first\n", plain(dir))
 		return nil
 	}
-	o := verify.Options{Checkpoints: [][]byte{note}}
+	o := verify.Options{Checkpoints: [][]byte{note}, Origin: h.origin, AsOf: h.asOf.value(cmd)}
 	if err := h.load(&o); err != nil {
 		return err
 	}
@@ -115,6 +122,9 @@ func (h *handout) verify(cmd *cobra.Command, dir string, fsys fs.FS, note []byte
 	if report.TamperingDetected {
 		fmt.Fprintf(cmd.ErrOrStderr(), "auditlog: TAMPERING DETECTED in %s: nothing is handed out: see auditlog verify\n", plain(dir))
 		return errTampering
+	}
+	if report.Verdict != verify.VerdictOK {
+		return fmt.Errorf("%s: not everything of it could be checked: %s: nothing is handed out", dir, uncheckedSaid(report))
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ are gone that retention has not deleted; 2 there is no such event, or it could n
 			if !q.ByIndex && id == "" {
 				return errors.New("say which event: --event-id ID or --index N")
 			}
-			keys, bounded, err := f.read()
+			o, err := f.proofOptions()
 			if err != nil {
 				return err
 			}
@@ -59,7 +59,7 @@ are gone that retention has not deleted; 2 there is no such event, or it could n
 				}
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
-			c, err := verify.OpenCheckpoint(fsys, p.Checkpoint, keys, bounded)
+			c, err := verify.OpenCheckpoint(fsys, p.Checkpoint, o)
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}

@@ -12,6 +12,7 @@ import (
 
 func showCommand() *cobra.Command {
 	var f filter
+	var o originFlag
 	var asJSON, follow bool
 	cmd := &cobra.Command{
 		Use:   "show DIR",
@@ -38,7 +39,7 @@ so that no value can be taken for another member, nor for what the log says.`,
 			}
 			defer closeLog()
 			out := bufio.NewWriter(cmd.OutOrStdout())
-			s := shower{fsys: fsys, filter: &f, out: out, json: asJSON, follows: follow, warn: cmd.ErrOrStderr()}
+			s := shower{fsys: fsys, filter: &f, out: out, json: asJSON, follows: follow, origin: o, warn: cmd.ErrOrStderr()}
 			defer f.sayByWhich(cmd.ErrOrStderr())
 			if err := s.all(cmd.Context()); err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
@@ -50,6 +51,7 @@ so that no value can be taken for another member, nor for what the log says.`,
 		},
 	}
 	f.addFlags(cmd)
+	o.addFlags(cmd)
 	flags := cmd.Flags()
 	flags.BoolVar(&follow, "follow", false, "go on with events as they are written")
 	flags.BoolVar(&asJSON, "json", false, "print events in canonical JSON")

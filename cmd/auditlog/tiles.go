@@ -36,9 +36,11 @@ before is not its beginning, or, with --check, has been changed; 2 it could not 
 		Example: `  auditlog tiles audit-log --out /var/www/audit-log --key audit-log-key.pub.pem`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if o.Keys, o.Trust, err = f.read(); err != nil {
+			t, err := f.read()
+			if err != nil {
 				return err
 			}
+			o.Keys, o.CheckpointKeys, o.Trust = t.keys, t.checkpointKeys, t.bounded
 			fsys, closeLog, err := openLog(args[0])
 			if err != nil {
 				return err

@@ -1,0 +1,399 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rotation
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+)
+
+// What this process has sealed it knows. What it found at its start is a claim until it has
+// been read, once, and leads to a tree that a checkpoint of ours is over: names, headers,
+// contents and times alike. Until then nothing is deleted, recalled or signed on its word.
+
+// facts are what is known of a segment.
+type facts struct {
+	header segment.Header
+	// before is the tree that the segment follows.
+	before merkle.Frontier
+	// last is the time of its last commit.
+	last time.Time
+	// atStart says that a start began it, and nothing that was logged.
+	atStart bool
+}
+
+// discrepancy says that a file does not hold what the log has written.
+type discrepancy struct {
+	file string
+	why  string
+}
+
+func (d *discrepancy) Error() string {
+	return fmt.Sprintf("%v: %s: %s: restore the file from a copy; until then nothing of the log is deleted", ErrDamaged, d.file, d.why)
+}
+
+func (d *discrepancy) Unwrap() error { return ErrDamaged }
+
+// tracer follows the tree through segments, one after the other.
+type tracer struct {
+	log  *Log
+	tree merkle.Frontier
+	// visit is given the events; nil gives none. What it is given counts only if all leads
+	// to the tree in the end.
+	visit func(canonical []byte) error
+}
+
+// trace reads segments, which follow one another, and returns what is known of them, if
+// they lead to the tree. The last one is read up to there; size is then what it is long,
+// or −1 if it is sealed.
+func (l *Log) trace(ctx context.Context, list []segmentInfo, to *merkle.Frontier, size int64, visit func(canonical []byte) error) ([]segmentInfo, error) {
+	t := &tracer{log: l, visit: visit}
+	for i := range list {
+		most := int64(-1)
+		if i == len(list)-1 {
+			most = size
+		}
+		var err error
+		if list[i], err = t.segment(ctx, list[i], i == 0, most); err != nil {
+			return nil, err
+		}
+	}
+	if t.tree.Size() != to.Size() || t.tree.Root() != to.Root() {
+		return nil, &discrepancy{list[len(list)-1].name.String(), fmt.Sprintf("its %d leaves and those before it do not lead to the tree of %d that the log has signed", t.tree.Size(), to.Size())}
+	}
+	return list, nil
+}
+
+// segment reads a segment.
+func (t *tracer) segment(ctx context.Context, s segmentInfo, first bool, size int64) (_ segmentInfo, err error) {
+	name := s.name.String()
+	f, err := segment.OpenRegular(t.log.dir, name)
+	if err != nil {
+		return s, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return s, fmt.Errorf("read %s: %w", name, err)
+	}
+	var in io.Reader = f
+	if size >= 0 && s.name.Compression == segment.None {
+		in = io.LimitReader(f, size)
+	}
+	content, err := segment.NewDecompressor(interruptible{ctx, in}, s.name.Compression)
+	if err != nil {
+		return s, fmt.Errorf("read %s: %w", name, err)
+	}
+	defer content.Close()
+	r := segment.NewReader(content, name)
+	known, err := t.lines(r, s.name, first)
+	var d *discrepancy
+	switch {
+	case err == nil:
+	case errors.As(err, &d), fromSystem(err), ctx.Err() != nil:
+		return s, err
+	default:
+		return s, &discrepancy{name, fmt.Sprintf("line %d: %v", r.Line(), err)}
+	}
+	// A file can be padded where decompression does not see it, so it counts for no more
+	// than its lines.
+	s.facts, s.bytes = known, min(info.Size(), r.End())
+	return s, nil
+}
+
+// lines reads the lines of a segment. Every one but checkpoints is a leaf; those are held
+// against the tree, so that nothing in the file is free.
+func (t *tracer) lines(r *segment.Reader, name segment.Name, first bool) (*facts, error) {
+	known := &facts{}
+	commits, sealed := 0, true
+	for {
+		line, err := r.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		kind := segment.KindOf(line)
+		if kind != segment.KindCheckpoint {
+			if r.Line() == 1 {
+				if known.header, err = t.header(line, name, first); err != nil {
+					return nil, err
+				}
+				known.before = t.tree
+			}
+			t.tree.Append(merkle.LeafHash(line))
+		}
+		switch kind {
+		case segment.KindCheckpoint:
+			if sealed || commits == 0 {
+				return nil, errors.New("a checkpoint that follows no commit")
+			}
+			if err := t.checkpoint(line, &known.header); err != nil {
+				return nil, err
+			}
+			sealed = true
+			continue
+		case segment.KindCommit:
+			c, err := segment.ParseCommit(line)
+			if err != nil {
+				return nil, err
+			}
+			commits++
+			known.last = c.Time
+		case segment.KindEvent:
+			if err := t.event(line, known, commits == 0); err != nil {
+				return nil, err
+			}
+		case segment.KindHeader:
+			if r.Line() != 1 {
+				return nil, errors.New("a header within a segment")
+			}
+		default:
+			return nil, errors.New("a line of no known kind")
+		}
+		sealed = false
+	}
+	if commits == 0 || !sealed {
+		return nil, errors.New("it does not end with a checkpoint")
+	}
+	return known, nil
+}
+
+// header takes in a header, which must go on with the tree, in a file of its name.
+func (t *tracer) header(line []byte, name segment.Name, first bool) (h segment.Header, err error) {
+	if h, err = segment.ParseHeader(line); err != nil {
+		return h, err
+	}
+	if first {
+		if t.tree, err = merkle.NewFrontier(h.FirstIndex, h.Frontier); err != nil {
+			return h, err
+		}
+	}
+	switch {
+	case h.FirstIndex != t.tree.Size() || !slices.Equal(h.Frontier, t.tree.Hashes()):
+		return h, errors.New("the header does not go on where the segment before ends")
+	case h.FirstIndex != name.FirstIndex || !h.Created.Truncate(time.Second).Equal(name.Created):
+		return h, errors.New("the file has not the name that its header gives it")
+	case h.Origin != t.log.opts.Origin || h.Log != t.log.id:
+		return h, fmt.Errorf("the header is of the log %s of %q, which is another", h.Log, h.Origin)
+	}
+	return h, nil
+}
+
+// checkpoint checks that a checkpoint is over the tree and no longer than its signatures
+// make it. Those say nothing that the tree does not.
+func (t *tracer) checkpoint(line []byte, h *segment.Header) error {
+	const fixed, signature = 512, 160
+	if most := fixed + (len(h.Keys)+2)*(signature+len(h.Origin)); len(line) > most {
+		return fmt.Errorf("a checkpoint of %d bytes, more than %d", len(line), most)
+	}
+	if _, fits := checkpointFits(line, h.Origin, &t.tree); !fits {
+		return errors.New("a checkpoint that does not fit the lines above it")
+	}
+	return nil
+}
+
+// openedStart begins what the log says of itself at a start.
+const openedStart = `{"action":"` + actionOpened + `"`
+
+func (t *tracer) event(line []byte, known *facts, firstCommit bool) error {
+	parsed, err := segment.ParseEvent(line)
+	if err != nil {
+		return err
+	}
+	if firstCommit && known.header.FirstIndex > 0 {
+		var sum event.Summary
+		if err := event.Scan(parsed.Canonical, &sum); err != nil {
+			return err
+		}
+		known.atStart = known.atStart || bytes.HasPrefix(sum.Log, []byte(openedStart))
+	}
+	if t.visit == nil {
+		return nil
+	}
+	return t.visit(parsed.Canonical)
+}
+
+// checkFound reads the segments that the start has found and that have not been read yet.
+// Only maintenance calls it, without sem: they do not change.
+func (l *Log) checkFound(ctx context.Context) error {
+	var list []segmentInfo
+	var to merkle.Frontier
+	var unsound error
+	l.hold(func() {
+		unsound = l.unsound
+		n := slices.IndexFunc(l.segments, func(s segmentInfo) bool { return s.facts != nil })
+		if !l.mayBeDue() {
+			return
+		}
+		if n < 0 {
+			n = len(l.segments) - 1 // the start has checked the newest
+		}
+		if n <= 0 {
+			return
+		}
+		list = slices.Clone(l.segments[:n])
+		to = l.treeBefore(n)
+	})
+	if unsound != nil || len(list) == 0 {
+		return unsound
+	}
+	found, err := l.trace(ctx, list, &to, -1, nil)
+	if err != nil {
+		return l.distrust(ctx, err)
+	}
+	l.hold(func() {
+		copy(l.segments, found)
+		l.warnOfFuture(found)
+		l.observeSegments()
+	})
+	return nil
+}
+
+// mayBeDue reports whether a limit of retention may be reached, going by what names and sizes
+// claim: so a large log is not read at each start. Claims that lie can only have it read too
+// early, or have nothing deleted.
+func (l *Log) mayBeDue() bool {
+	r, total := l.opts.Retention, int64(0)
+	oldest := l.lastTime
+	for i, s := range l.segments {
+		total += s.bytes
+		if i > 0 && s.name.Created.Before(oldest) {
+			oldest = s.name.Created // when the one before was sealed
+		}
+	}
+	if l.active != nil {
+		total += l.active.size
+	}
+	return r.MaxSegments > 0 && len(l.segments) > r.MaxSegments || r.MaxTotalBytes > 0 && total > r.MaxTotalBytes ||
+		r.MaxAge > 0 && l.opts.Now().Sub(oldest) >= r.MaxAge
+}
+
+// treeBefore returns the tree that a segment follows of which there are facts, or which is
+// the newest.
+func (l *Log) treeBefore(n int) merkle.Frontier {
+	if f := l.segments[n].facts; f != nil {
+		return f.before
+	}
+	before, _ := merkle.NewFrontier(l.header.FirstIndex, l.header.Frontier) // the start has checked it
+	return before
+}
+
+// distrust takes in why a segment cannot be believed. What is there and does not agree ends
+// all deleting for as long as the log is open; what could not be read is tried again.
+func (l *Log) distrust(ctx context.Context, err error) error {
+	var d *discrepancy
+	if ctx.Err() != nil || !errors.As(err, &d) {
+		return err
+	}
+	l.hold(func() { l.doNotDelete(d) })
+	return err
+}
+
+// doNotDelete ends all deleting, and has the next commit say why. It is called with sem
+// held.
+func (l *Log) doNotDelete(d *discrepancy) {
+	if l.unsound == nil {
+		l.unsound = d
+	}
+	l.sayDamaged(d.file, d.Error())
+}
+
+// sayDamaged has the log and the collector's log say, once for each file, that it is not as
+// the log has written it.
+func (l *Log) sayDamaged(file, detail string) {
+	if slices.Contains(l.damaged, file) {
+		return
+	}
+	l.damaged = append(l.damaged, file)
+	l.opts.Logger.Error("A file of the audit log is not as the log has written it", zap.String("file", file), zap.String("detail", detail))
+	l.pending = append(l.pending, own{Action: actionDamaged, Reason: "interference", Detail: detail, File: file})
+}
+
+// warnOfFuture tells of segments that a clock has written which was ahead.
+func (l *Log) warnOfFuture(found []segmentInfo) {
+	now := l.opts.Now()
+	for _, s := range found {
+		if f := s.facts; f != nil && (f.last.Sub(now) > aheadBy || f.header.Created.Sub(now) > aheadBy) {
+			l.opts.Logger.Warn("A segment of the audit log was written later than now: a clock is or was wrong", zap.Stringer("segment", s.name), zap.Time("last_commit", f.last))
+		}
+	}
+}
+
+// setAside renames a file that is not the log's own work, or not any longer, so that it
+// stays as evidence.
+func (l *Log) setAside(name, why string) error {
+	if err := l.dir.Rename(name, "foreign-"+name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("set %s aside: %w", name, err)
+	}
+	l.sayDamaged(name, why+"; it is kept as foreign-"+name+", and written anew")
+	return l.dir.Sync()
+}
+
+// recall gives what the log has held lately to those who must know it again: records that
+// are sent again, and streams. Nothing counts unless all that was read leads to the tree.
+func (l *Log) recall(ctx context.Context) error {
+	x, f := l.opts.Index, l.opts.Follower
+	if x != nil {
+		x.Clear()
+	}
+	if x == nil && f == nil || len(l.segments) == 0 {
+		return nil
+	}
+	from := segment.Recent(len(l.segments), maxRecalledSegments, maxRecalledBytes, func(i int) (segment.Compression, int64) {
+		return l.segments[i].name.Compression, l.segments[i].bytes
+	})
+	size := int64(-1)
+	if l.active != nil {
+		size = l.active.size
+	}
+	found, err := l.trace(ctx, slices.Clone(l.segments[from:]), &l.tree, size, func(canonical []byte) (err error) {
+		if x != nil {
+			err = l.recallID(canonical)
+			x.Commit(l.opts.Now())
+		}
+		if err == nil && f != nil {
+			err = f.Recall(canonical)
+		}
+		return err
+	})
+	if err == nil {
+		copy(l.segments[from:], found)
+		if l.active != nil {
+			l.segments[len(l.segments)-1] = segmentInfo{name: l.active.name} // it goes on
+		}
+		l.warnOfFuture(found)
+		return nil
+	}
+	if ctx.Err() != nil {
+		return err
+	}
+	if x != nil {
+		x.Clear()
+	}
+	if f != nil {
+		f.Forget()
+	}
+	l.opts.Logger.Error("What the audit log holds cannot be relied on to know records that are sent again, and where streams are: all of that is forgotten, and such records are written again", zap.Error(err))
+	var d *discrepancy
+	if errors.As(err, &d) {
+		l.doNotDelete(d)
+	} else {
+		l.pending = append(l.pending, own{Action: actionDamaged, Reason: "unreadable", Detail: err.Error()})
+	}
+	return nil
+}

@@ -1,0 +1,431 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rotation_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/otel-auditlog/auditlogexporter/idempotency"
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+// An intruder writes to the directory while the log is closed, has no key, and would have
+// the writer act on what he wrote.
+
+// limits is retention that a log of eight small segments, just written, is far from.
+var limits = rotation.Retention{MaxSegments: 12, MaxAge: 24 * time.Hour, MaxTotalBytes: 64 << 10}
+
+// sealedLog writes a log of eight segments and returns the options that it goes on with.
+func sealedLog(t *testing.T, c segment.Compression) rotation.Options {
+	t.Helper()
+	o := options(t)
+	u := failing(t, o.Directory, func(string, string) bool { return false })
+	o.FS, o.MaxSegmentBytes, o.Compression = u, 1, c
+	l := open(t, o)
+	for _, id := range numbered("id", 7) {
+		mustAppend(t, l, o, id)
+	}
+	want := func() bool { return c == segment.None || compressed(segmentNames(t, o.Directory)[:6]) }
+	u.await(t, l, o, "compression", want)
+	closeLog(t, l)
+	return o
+}
+
+// anew returns the file system once more, with which nothing is wrong.
+func anew(o rotation.Options) upkeep { return o.FS.(upkeep) }
+
+func rename(t *testing.T, dir, from, to string) {
+	t.Helper()
+	if err := os.Rename(filepath.Join(dir, from), filepath.Join(dir, to)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// older returns a segment's name with a time long past.
+func older(t *testing.T, name string) string {
+	t.Helper()
+	n, err := segment.ParseName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Created = n.Created.Add(-400 * 24 * time.Hour)
+	return n.String()
+}
+
+// Whatever is changed while the log is closed, nothing is deleted that was not due; where the
+// change can be seen, the log says so, names a file, and deletes nothing any more.
+func TestIntruderCannotHaveEvidenceDeleted(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		// change changes the directory whose sealed segments have these names.
+		change func(t *testing.T, dir string, sealed []string)
+		packed bool
+	}{
+		{"all renamed to an older time", func(t *testing.T, dir string, sealed []string) {
+			for _, name := range sealed {
+				rename(t, dir, name, older(t, name))
+			}
+		}, true},
+		{"one renamed to an older time", func(t *testing.T, dir string, sealed []string) {
+			rename(t, dir, sealed[2], older(t, sealed[2]))
+		}, true},
+		{"one made sparse", func(t *testing.T, dir string, sealed []string) {
+			if err := os.Truncate(filepath.Join(dir, sealed[1]), 1<<30); err != nil {
+				t.Fatal(err)
+			}
+		}, true},
+		{"a long checkpoint", func(t *testing.T, dir string, sealed []string) {
+			change(t, filepath.Join(dir, sealed[1]), func(b []byte) []byte {
+				return bytes.Replace(b, []byte("\\n\\n"), []byte("\\n\\n"+strings.Repeat("— test.example/auditlog AAAAAAAAAAAA\\n", 5000)), 1)
+			})
+		}, false},
+		{"lines that are no leaves added", func(t *testing.T, dir string, sealed []string) {
+			change(t, filepath.Join(dir, sealed[1]), func(b []byte) []byte {
+				last := b[bytes.LastIndexByte(b[:len(b)-1], '\n')+1:]
+				return append(b, bytes.Repeat(last, 500)...)
+			})
+		}, false},
+		{"empty files with the names of segments", func(t *testing.T, dir string, sealed []string) {
+			for i := range uint64(20) {
+				n, err := segment.ParseName(sealed[5])
+				if err != nil {
+					t.Fatal(err)
+				}
+				n.FirstIndex, n.Compression = i+1, segment.None
+				if slices.ContainsFunc(sealed, func(s string) bool { return strings.HasPrefix(s, n.String()[:27]) }) {
+					continue // two segments that begin at the same leaf are refused at once
+				}
+				if err := os.WriteFile(filepath.Join(dir, n.String()), nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}, true},
+		{"a commit's time changed", func(t *testing.T, dir string, sealed []string) {
+			change(t, filepath.Join(dir, sealed[0]), func(b []byte) []byte {
+				at := bytes.Index(b, []byte(`"time":"20`)) + len(`"time":"`)
+				copy(b[at:], "2001")
+				return b
+			})
+		}, false},
+		{"a header's time changed, and the name", func(t *testing.T, dir string, sealed []string) {
+			change(t, filepath.Join(dir, sealed[1]), func(b []byte) []byte {
+				at := bytes.Index(b, []byte(`"created":"20`)) + len(`"created":"`)
+				copy(b[at:], "2001")
+				return b
+			})
+			n, err := segment.ParseName(sealed[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			n.Created = time.Date(2001, n.Created.Month(), n.Created.Day(), n.Created.Hour(), n.Created.Minute(), n.Created.Second(), 0, time.UTC)
+			rename(t, dir, sealed[1], n.String())
+		}, false},
+		{"one removed", func(t *testing.T, dir string, sealed []string) {
+			if err := os.Remove(filepath.Join(dir, sealed[3])); err != nil {
+				t.Fatal(err)
+			}
+		}, true},
+		{"two exchanged", func(t *testing.T, dir string, sealed []string) {
+			rename(t, dir, sealed[3], "x")
+			rename(t, dir, sealed[4], sealed[3])
+			rename(t, dir, "x", sealed[4])
+		}, true},
+		{"one of another log of the same key", func(t *testing.T, dir string, sealed []string) {
+			change(t, filepath.Join(dir, sealed[0]), func(b []byte) []byte {
+				at := bytes.Index(b, []byte(`"log":"`)) + len(`"log":"`)
+				copy(b[at:], "AAAA")
+				return b
+			})
+		}, false},
+	} {
+		for _, c := range []segment.Compression{segment.None, segment.Zstd} {
+			if c != segment.None && !tt.packed {
+				continue
+			}
+			t.Run(tt.name+"/"+string(c), func(t *testing.T) {
+				t.Parallel()
+				o := sealedLog(t, c)
+				names := segmentNames(t, o.Directory)
+				tt.change(t, o.Directory, names[:len(names)-2])
+				before := segmentNames(t, o.Directory)
+				var logged *observer.ObservedLogs
+				core, logged := observer.New(zap.ErrorLevel)
+				o.Retention, o.Logger = limits, zap.New(core)
+				l := open(t, o)
+				anew(o).await(t, l, o, "the log to say so", func() bool {
+					return strings.Contains(ownEvents(t, o.Directory), `"action":"damaged"`)
+				})
+				for _, id := range numbered("more", 12) { // what is due now is not deleted either
+					mustAppend(t, l, o, id)
+				}
+				closeLog(t, l)
+				after := segmentNames(t, o.Directory)
+				for _, name := range before[:len(before)-1] {
+					plain, err := segment.ParseName(name)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if !slices.ContainsFunc(after, func(a string) bool { return strings.HasPrefix(a, plain.Plain().String()) }) {
+						t.Errorf("%s is gone", name)
+					}
+				}
+				if own := ownEvents(t, o.Directory); strings.Contains(own, `"action":"pruned"`) {
+					t.Errorf("the log says that it was retention:\n%s", own)
+				}
+				if !slices.ContainsFunc(logged.All(), func(e observer.LoggedEntry) bool {
+					file, _ := e.ContextMap()["file"].(string)
+					return strings.HasPrefix(file, "audit-")
+				}) {
+					t.Errorf("the collector's log names no file: %+v", logged.All())
+				}
+			})
+		}
+	}
+}
+
+// What nobody has touched is deleted when it is due, also of what a start has found.
+func TestRetentionOfWhatWasFound(t *testing.T) {
+	for _, c := range []segment.Compression{segment.None, segment.Zstd} {
+		t.Run(string(c), func(t *testing.T) {
+			t.Parallel()
+			o := sealedLog(t, c)
+			o.Retention = rotation.Retention{MaxSegments: 3}
+			l := open(t, o)
+			anew(o).await(t, l, o, "pruning", func() bool { return len(segmentNames(t, o.Directory)) <= 5 })
+			closeLog(t, l)
+			if own := ownEvents(t, o.Directory); !strings.Contains(own, `"action":"pruned"`) || strings.Contains(own, `"action":"damaged"`) {
+				t.Errorf("the log says\n%s", own)
+			}
+			checkGood(t, o.Directory, o.Signer)
+		})
+	}
+}
+
+// An id or a place in a stream is known only from lines that the log has written: a line that
+// somebody slipped in, and takes out again, has no record refused or taken for a repeat.
+func TestIntruderCannotHaveRecordsForgotten(t *testing.T) {
+	for name, change := range map[string]func(b []byte) []byte{
+		"an id changed": func(b []byte) []byte { return bytes.Replace(b, []byte(`id-0001`), []byte(`victim!`), 1) },
+		"a line added": func(b []byte) []byte {
+			at := bytes.Index(b, []byte(`{"commit":`))
+			from := bytes.LastIndexByte(b[:at-1], '\n') + 1
+			line := bytes.Replace(b[from:at], []byte(`id-0001`), []byte(`victim!`), -1)
+			return slices.Concat(b[:at], line, b[at:])
+		},
+		"a checkpoint removed, and an event": func(b []byte) []byte {
+			return b[:bytes.Index(b, []byte(`{"checkpoint":`))]
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := sealedLog(t, segment.None)
+			honest := &account{}
+			o.Index, o.Follower = idempotency.NewIndex(1000, 0), honest
+			l := open(t, o)
+			closeLog(t, l)
+			if !slices.IsSorted(honest.recalled) || len(honest.recalled) < 7 || honest.forgot {
+				t.Fatalf("recalled %q", honest.recalled)
+			}
+			path := filepath.Join(o.Directory, segmentNames(t, o.Directory)[1])
+			good, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, change(bytes.Clone(good)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			a := &account{}
+			o.Index, o.Follower = idempotency.NewIndex(1000, 0), a
+			l = open(t, o)
+			if err := os.WriteFile(path, good, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if len(a.recalled) > 0 || !a.forgot || o.Index.Len() > 0 {
+				t.Errorf("%q are recalled, and %d ids", a.recalled, o.Index.Len())
+			}
+			mustAppend(t, l, o, "victim!")
+			closeLog(t, l)
+			if ids := read(t, o.Directory).ids; ids[len(ids)-1] != "victim!" {
+				t.Errorf("the record was not written: %q", ids)
+			}
+			own := ownEvents(t, o.Directory)
+			if !strings.Contains(own, `"action":"damaged"`) || !strings.Contains(own, filepath.Base(path)) {
+				t.Errorf("the log says\n%s", own)
+			}
+			checkGood(t, o.Directory, o.Signer)
+		})
+	}
+}
+
+// A stop and a start, again and again, push nothing out: what a start begins does not count.
+func TestStartsPushNothingOut(t *testing.T) {
+	o := options(t)
+	u := failing(t, o.Directory, func(string, string) bool { return false })
+	o.FS, o.Retention.MaxSegments = u, 3
+	l := open(t, o)
+	mustAppend(t, l, o, "evidence")
+	closeLog(t, l)
+	keys := []*signing.Signer{o.Signer, otherKey(t)}
+	for i := range 12 { // each start begins a segment
+		o.PreviousSigner, o.Signer = keys[i%2], keys[(i+1)%2]
+		closeLog(t, open(t, o))
+	}
+	l = open(t, o)
+	for len(u.passes) > 0 {
+		<-u.passes
+	}
+	// A pass after one that has begun after all of that.
+	u.await(t, l, o, "two passes of maintenance", func() bool { return len(read(t, o.Directory).ids) > 3 })
+	closeLog(t, l)
+	if n := len(segmentNames(t, o.Directory)); n != 13 {
+		t.Errorf("%d segments", n)
+	}
+	if ids := read(t, o.Directory).ids; ids[0] != "evidence" {
+		t.Errorf("%q are left", ids)
+	}
+}
+
+// Deleting goes from the oldest on, and each removal is durable before the next, so that no
+// crash makes a hole.
+func TestRemovalsAreOneByOne(t *testing.T) {
+	o := sealedLog(t, segment.None)
+	var ops []string
+	anew(o).onEntry(func(op, name string) error {
+		if op == "rename" && name == segment.CheckpointName {
+			anew(o).passes <- struct{}{}
+		}
+		if op == "sync" || op == "remove" && strings.HasPrefix(name, "audit-") {
+			ops = append(ops, op+" "+name)
+		}
+		return nil
+	})
+	names := segmentNames(t, o.Directory)
+	o.Retention.MaxSegments = 2
+	l := open(t, o)
+	anew(o).await(t, l, o, "pruning", func() bool { return len(segmentNames(t, o.Directory)) <= 4 })
+	closeLog(t, l)
+	removed := 0
+	for i, op := range ops {
+		if name, ok := strings.CutPrefix(op, "remove "); ok {
+			if name != names[removed] || ops[i+1] != "sync " {
+				t.Fatalf("removal %d is of %s, and followed by %q", removed, name, ops[i+1])
+			}
+			removed++
+		}
+	}
+	if removed < 4 {
+		t.Errorf("%d removals", removed)
+	}
+}
+
+// The minimum age is a promise: limits refuse calls rather than break it, a configuration
+// that promises less holds for what it begins, and headers say all that.
+func TestMinimumAge(t *testing.T) {
+	o := options(t)
+	c, w := newClock(), newWatcher()
+	o.Now, o.Observer, o.MaxSegmentBytes = c.Now, w, 1
+	o.Retention = rotation.Retention{MinAge: 10 * time.Hour, MaxSegments: 3}
+	l := open(t, o)
+	var refused error
+	for i := range 20 {
+		if _, refused = appendIDs(t, l, o, fmt.Sprint("id-", i)); refused != nil {
+			break
+		}
+		c.advance(time.Minute)
+	}
+	wantReason(t, refused, rotation.ReasonRetentionHeld)
+	if n := len(segmentNames(t, o.Directory)); n > 5 || read(t, o.Directory).ids[0] != "id-0" {
+		t.Errorf("%d segments", n)
+	}
+	closeLog(t, l)
+	o.Retention.MinAge = 0 // it was promised, all the same
+	c.advance(30 * time.Minute)
+	l = open(t, o)
+	_, err := appendIDs(t, l, o, "later")
+	for err == nil && len(segmentNames(t, o.Directory)) < 9 { // until the start's segments have been checked
+		_, err = appendIDs(t, l, o, "later")
+	}
+	if got := read(t, o.Directory).ids; got[0] != "id-0" {
+		t.Errorf("%q are left", got)
+	}
+	c.advance(10 * time.Hour)
+	w.await(t, "pruning", func() bool { return w.segments <= 4 })
+	mustAppend(t, l, o, "at last")
+	closeLog(t, l)
+	checkGood(t, o.Directory, o.Signer)
+}
+
+// Each header promises what the configuration and the segment before ask for, and never less
+// than the header before.
+func TestHeadersPromise(t *testing.T) {
+	o := options(t)
+	c := newClock()
+	o.Now, o.MaxSegmentBytes = c.Now, 1
+	ages := []time.Duration{0, 0, 5 * time.Hour, time.Hour, 0, 0}
+	for i, age := range ages {
+		o.Retention.MinAge = age
+		l := open(t, o)
+		mustAppend(t, l, o, fmt.Sprint(i, "a"))
+		mustAppend(t, l, o, fmt.Sprint(i, "b"))
+		closeLog(t, l)
+		c.advance(time.Minute)
+	}
+	checkGood(t, o.Directory, o.Signer)
+	headers := headersOf(t, o.Directory)
+	if len(headers) < 10 {
+		t.Fatalf("%d headers", len(headers))
+	}
+	promised := time.Unix(0, 0)
+	for i, h := range headers {
+		if i > 0 {
+			if age := max(h.MinAge, headers[i-1].MinAge); age > 0 && h.Created.Add(age).After(promised) {
+				promised = h.Created.Add(age)
+			}
+		}
+		if !h.Retain.Equal(promised) {
+			t.Errorf("header %d, of %s, with %s after %s, promises %s, want %s", i, h.Created, h.MinAge, headers[max(0, i-1)].MinAge, h.Retain, promised)
+		}
+	}
+}
+
+// A clock that was ahead for a while stops retention by age no longer than for the day that
+// a jump takes.
+func TestClockThatWasAhead(t *testing.T) {
+	o := options(t)
+	c, w := newClock(), newWatcher()
+	o.Now, o.Observer, o.MaxSegmentBytes, o.Retention.MaxAge = c.Now, w, 1, 24*time.Hour
+	c.advance(365 * 24 * time.Hour)
+	l := open(t, o)
+	mustAppend(t, l, o, "a")
+	mustAppend(t, l, o, "b")
+	closeLog(t, l)
+	c.advance(-365 * 24 * time.Hour)
+	l = open(t, o)
+	mustAppend(t, l, o, "c")
+	mustAppend(t, l, o, "d")
+	if n := strings.Count(ownEvents(t, o.Directory), `"action":"clock_jumped"`); n == 0 {
+		t.Error("the log does not say that the clock jumped")
+	}
+	c.advance(25 * time.Hour)
+	mustAppend(t, l, o, "e")
+	w.await(t, "pruning", func() bool { return w.segments <= 3 })
+	closeLog(t, l)
+	got := read(t, o.Directory).ids
+	if slices.Contains(got, "a") || slices.Contains(got, "b") || got[len(got)-1] != "e" {
+		t.Errorf("%q are left", got)
+	}
+	checkGood(t, o.Directory, o.Signer)
+}

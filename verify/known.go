@@ -1,0 +1,233 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package verify
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/trust"
+)
+
+// What the caller knows of a log says more than whose signatures count: how far the log
+// has got, who signed it where, and who signs next to that. Whoever has an old key can make
+// a log that is good by itself, but not one that fits all of this.
+
+// The kinds of findings about that, besides [Rollback], [KeyNotValid] and [KeyRevoked].
+const (
+	// AsOf: the log is taken to be a copy from before it got as far as the caller knows.
+	AsOf Kind = "as_of"
+	// CheckpointKeyMissing: a key that is trusted for checkpoints does not sign them, though
+	// it had begun to, or signs none at all.
+	CheckpointKeyMissing Kind = "checkpoint_key_missing"
+	// CheckpointKeyBegins: a key that is trusted for checkpoints signs them from a later
+	// leaf on.
+	CheckpointKeyBegins Kind = "checkpoint_key_begins"
+	// RevokedAlone: nobody but the holders of a revoked key vouches for the log's end.
+	RevokedAlone Kind = "revoked_alone"
+	// WrongDirectory: a log is not in the directory that its origin names.
+	WrongDirectory Kind = "wrong_directory"
+)
+
+// judgeKnown holds what the caller knows against the whole log.
+func (c *checker) judgeKnown(j *joined, results []*result) {
+	c.judgeSize(&j.report)
+	c.judgeValidFrom(j, results)
+	for _, k := range c.checkpointKeys {
+		c.judgeCheckpointKey(j, results, newBoundKey(k, c.o.Trust.Find(k)))
+	}
+	c.judgeRevokedAlone(&j.report, results)
+	c.judgeDirectory(j, results)
+}
+
+func (c *checker) say(kind Kind, severity Severity, index *uint64, format string, args ...any) {
+	c.log.add(c.o.MaxFindings, Finding{Kind: kind, Severity: severity, Index: index, Message: fmt.Sprintf(format, args...)})
+}
+
+// judgeSize says so if the log is shorter than it must be.
+func (c *checker) judgeSize(r *Report) {
+	want, by := c.o.Trust.Size()
+	switch as := c.o.AsOf; {
+	case as == nil && r.TreeSize < want:
+		c.say(Rollback, Tampering, nil, "what is known of the key %s says that the log has had %d leaves, but it has only %d: its end is missing, or it is an older copy, which it takes its size to check (--as-of)", by.Name(), want, r.TreeSize)
+	case as == nil:
+	case r.TreeSize < *as:
+		c.say(Rollback, Tampering, nil, "the log is to be one of %d leaves or more, but it has only %d: its end is missing", *as, r.TreeSize)
+	case r.TreeSize < want:
+		r.AsOf = *as
+		c.say(AsOf, Info, nil, "the log is taken to be a copy of the time when it had %d leaves: what is known of the key %s, that it has had %d since, is not held against it", *as, by.Name(), want)
+	}
+}
+
+// judgeValidFrom says so if a key that is valid from a leaf on did not sign that leaf.
+func (c *checker) judgeValidFrom(j *joined, results []*result) {
+	for i := range c.o.Trust {
+		k := &c.o.Trust[i]
+		if k.Public == nil || !k.For(trust.UseEvents) || k.From == nil || !k.From.ByIndex || k.From.Index >= j.report.TreeSize {
+			continue
+		}
+		at := k.From.Index
+		if key := c.keyAt(results, at); key != nil && !key.Equal(k.Public) {
+			c.say(KeyNotValid, Tampering, &at, "the key %s is known to sign the log from leaf %d on, but that leaf is signed with %s", k.Name(), at, key.ID())
+		}
+	}
+}
+
+// keyAt returns the key that signed a leaf, or nil if a header that cannot be read, or
+// leaves that are missing, hide it.
+func (c *checker) keyAt(results []*result, index uint64) *signing.PublicKey {
+	if index < results[0].first {
+		if first := results[0].authority; first.header != nil {
+			return c.changes.keyAt(index, first.signer())
+		}
+		return nil
+	}
+	for _, r := range slices.Backward(results) {
+		if index < r.first {
+			continue
+		}
+		if r.end != nil && index < r.end.size {
+			return r.authority.signer()
+		}
+		return nil
+	}
+	return nil
+}
+
+// judgeCheckpointKey checks that a key which signs checkpoints next to others has gone on
+// to do so, once it had begun. That all keys of a segment sign its checkpoints is checked
+// with these.
+func (c *checker) judgeCheckpointKey(j *joined, results []*result, k boundKey) {
+	due, why := c.due(k)
+	begun, left := false, false
+	for i, r := range results {
+		a := r.authority
+		if a.header == nil || r.end == nil || a.standing == untrusted {
+			continue // what can be said of it has been said, or nothing of it counts
+		}
+		named := slices.ContainsFunc(a.keys, k.Equal)
+		after := uint64(0)
+		if i > 0 {
+			after = results[i-1].first
+		}
+		switch {
+		case named && !begun && r.first > results[0].first:
+			j.add(i, r, Finding{Kind: CheckpointKeyBegins, Severity: Info, Line: 1, Index: &r.first, Message: fmt.Sprintf("the key %s signs the log's checkpoints from here on", k.ID())})
+			fallthrough
+		case named:
+			begun, left, due, why = true, false, r.first, "it signed those of the segment before"
+		case c.gone(k.PublicKey, r), c.leaves(k, after, r.first, i == 0):
+			due, left = math.MaxUint64, true
+		case due < r.end.size:
+			j.add(i, r, Finding{Kind: CheckpointKeyMissing, Severity: Tampering, Line: 1, Index: &r.first,
+				Message: fmt.Sprintf("the key %s does not sign the checkpoints of this segment, though %s, and no key change that it has signed lets it leave", k.ID(), why)})
+			return
+		}
+	}
+	if begun || left || j.report.TreeSize == 0 {
+		return
+	}
+	if k.bounds != nil && k.bounds.From != nil && !k.bounds.From.Reached(j.report.TreeSize-1, c.lastCommit(j)) {
+		return // it has not begun yet, which may be right
+	}
+	c.say(CheckpointKeyMissing, Unchecked, nil, "the key %s, which is given for checkpoints, signs none of the log's", k.ID())
+}
+
+// due returns the leaf from which on a key must sign, as far as is known from elsewhere than
+// the log's headers, and why.
+func (c *checker) due(k boundKey) (leaf uint64, why string) {
+	leaf = math.MaxUint64
+	if k.bounds != nil && k.bounds.From != nil && k.bounds.From.ByIndex {
+		leaf, why = k.bounds.From.Index, fmt.Sprintf("it is known to do so from leaf %d on", k.bounds.From.Index)
+	}
+	for _, kept := range c.kept {
+		if kept.err == nil && kept.Size > 0 && kept.Size-1 < leaf && slices.ContainsFunc(kept.signers, k.Equal) && !c.trusts(k.PublicKey) {
+			leaf, why = kept.Size-1, c.nameOf(kept)+fmt.Sprintf(" shows that it signed the log when that had %d leaves", kept.Size)
+		}
+	}
+	return leaf, why
+}
+
+// leaves reports whether a key change that the key has signed lets it leave behind one leaf
+// and not behind another; the first may be any if nothing is known of what came before.
+func (c *checker) leaves(k boundKey, after, until uint64, any bool) bool {
+	for at, n := range c.changes.all {
+		if (any || at > after) && at <= until && slices.ContainsFunc(n.Leaving, k.Equal) {
+			return true
+		}
+	}
+	return false
+}
+
+// gone reports whether what the caller knows of a key says that it signs no checkpoint of a
+// segment any more.
+func (c *checker) gone(k *signing.PublicKey, r *result) bool {
+	bounds := c.o.Trust.Find(k)
+	if bounds == nil || r.header == nil {
+		return false
+	}
+	passed := func(p *trust.Point) bool { return p != nil && p.Reached(r.first, r.header.Created) }
+	return passed(bounds.Until) || passed(bounds.Revoked)
+}
+
+func (c *checker) lastCommit(j *joined) time.Time {
+	if j.report.LastCommit == nil {
+		return time.Time{}
+	}
+	return *j.report.LastCommit
+}
+
+// judgeRevokedAlone says so if the last that counts in the log is signed with a key that has
+// been revoked, be it later: whoever has that key may have written all that nobody else vouches for.
+func (c *checker) judgeRevokedAlone(r *Report, results []*result) {
+	if c.o.AsOf != nil || r.TreeSize == 0 {
+		return
+	}
+	i := slices.IndexFunc(results, func(one *result) bool { return one.end != nil && one.end.size == r.TreeSize })
+	if i < 0 {
+		return
+	}
+	a := results[i].authority
+	if a.header == nil || a.standing == untrusted {
+		return
+	}
+	bounds := c.o.Trust.Find(a.signer())
+	if bounds == nil || bounds.Revoked == nil {
+		return
+	}
+	for _, k := range a.keys[1:] {
+		if known := c.o.Trust.Find(k); slices.ContainsFunc(c.checkpointKeys, k.Equal) && (known == nil || known.Revoked == nil) {
+			return
+		}
+	}
+	vouched := r.WitnessedSize
+	for _, k := range c.kept[:c.given] {
+		if k.receipts == nil && k.err == nil && k.same.Load() && !k.other.Load() {
+			vouched = max(vouched, k.Size)
+		}
+	}
+	if vouched < r.TreeSize {
+		c.say(RevokedAlone, Unchecked, &vouched, "from leaf %d on only the key %s has signed the log, which is revoked: whoever has come by it may have written that. Hold the log against a checkpoint kept from before, or list the key that it goes on with", vouched, bounds.Name())
+	}
+}
+
+// judgeDirectory says so if the log is a partition and its directory is not called after it.
+func (c *checker) judgeDirectory(j *joined, results []*result) {
+	i := slices.IndexFunc(results, func(r *result) bool { return r.header != nil && r.header.Has(segment.FeaturePartition) })
+	if j.report.partition = i >= 0; !j.report.partition || c.o.Directory == "" || strings.HasSuffix(j.report.Origin, "/"+c.o.Directory) {
+		return
+	}
+	r := results[i]
+	one := Finding{Kind: WrongDirectory, Severity: Info, Line: 1, Index: &r.first, Message: fmt.Sprintf("the log is the partition %q, but its directory is called %q, as that of a copy may be", j.report.Origin, c.o.Directory)}
+	if c.o.inTree {
+		one.Severity = Tampering
+		one.Message = fmt.Sprintf("the log is the partition %q, but its directory is called %q: it has been put in the place of another, or renamed", j.report.Origin, c.o.Directory)
+	}
+	j.add(i, r, one)
+}

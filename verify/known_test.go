@@ -1,0 +1,640 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package verify_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/trust"
+	"github.com/otel-auditlog/auditlogexporter/verify"
+)
+
+// begin begins a segment after what there is, and writes its first commit, signed by some
+// keys: the first of the segment, others that the header names, and more, which it does not.
+// note is the key change that introduces it, or nil.
+func (w *written) begin(t testing.TB, h segment.Header, note []byte, signers ...*signing.Signer) {
+	t.Helper()
+	w.names = append(w.names, segment.Name{FirstIndex: h.FirstIndex, Created: h.Created, Compression: segment.None}.String())
+	w.fsys[w.names[len(w.names)-1]] = &fstest.MapFile{Data: append(segment.AppendHeader(nil, h), '\n'), Mode: 0o600}
+	var lines [][]byte
+	if note != nil {
+		quoted := string(segment.Quote(note))
+		lines = append(lines, bare(own("key_changed", `{"action":"key_changed","key_change":`+quoted+`}`)))
+		file := w.fsys[segment.KeyChangesName]
+		if file == nil {
+			file = &fstest.MapFile{Mode: 0o600}
+			w.fsys[segment.KeyChangesName] = file
+		}
+		file.Data = append(segment.AppendKeyChange(file.Data, note), '\n')
+	}
+	c := w.lastCommit(t)
+	c.Number, c.Time = c.Number+1, h.Created
+	w.commit(t, c, lines, signers...)
+}
+
+// next is the header of a segment that follows what there is, under some keys.
+func (w *written) next(t testing.TB, scope segment.Scope, keys ...*signing.Signer) segment.Header {
+	t.Helper()
+	last := len(w.names) - 1
+	h, tree := w.header(t, last), w.tree(t, last, len(w.lines(last)))
+	h.FirstIndex, h.Frontier, h.Scope, h.Keys = tree.Size(), tree.Hashes(), scope, nil
+	h.Created = w.lastCommit(t).Time.Add(time.Minute).Truncate(time.Second)
+	for _, k := range keys {
+		h.Keys = append(h.Keys, segment.KeyOf(k.Public()))
+	}
+	return h
+}
+
+// cut leaves the first n segments, and takes away what the directory says of others.
+func (w *written) cut(n int) *written {
+	c := w.clone()
+	for _, name := range c.names[n:] {
+		delete(c.fsys, name)
+	}
+	c.names = c.names[:n]
+	for _, name := range []string{segment.CheckpointName, segment.KeyChangesName} {
+		delete(c.fsys, name)
+	}
+	return c
+}
+
+func bySize(n uint64) *uint64 { return &n }
+
+// Whoever has a key that was revoked, or left, can sign any log that is short enough. What is
+// known of it, and of the key that followed, says how long the log must be.
+func TestALogThatIsTooShort(t *testing.T) {
+	keys := threeKeys(t)[:2]
+	w := writeKeys(t, rotation.Options{}, keys...)
+	second, size := w.firstIndex(t, 1), w.check(t).TreeSize
+	forged := write(t, rotation.Options{Signer: keys[0]}, 1)
+	require.Less(t, forged.check(t).TreeSize, second)
+	older := w.cut(1)
+	first := trust.Key{Public: keys[0].Public()}
+	next := trust.Key{Public: keys[1].Public(), From: atLeaf(second)}
+	until, revoked := first, first
+	until.Until, revoked.Revoked = atLeaf(second), atLeaf(second)
+	for name, known := range map[string]trust.Keys{
+		"the first is left, the next known": {until, next},
+		"the first is left":                 {until},
+		"the first is revoked, next known":  {revoked, next},
+		"the next is known":                 {first, next},
+		"the next is known for checkpoints": {first, {Public: keys[1].Public(), Use: trust.UseCheckpoints, From: atLeaf(second)}},
+	} {
+		o := verify.Options{Trust: known}
+		r := check(t, forged.fsys, o)
+		assert.Contains(t, kinds(bad(r)), verify.Rollback, name)
+		assert.Equal(t, verify.VerdictTampering, r.Verdict, name)
+		if len(known) == 2 && known[1].Use == 0 {
+			assert.Equal(t, verify.VerdictOK, check(t, w.fsys, o).Verdict, "%s: the log itself: %+v", name, check(t, w.fsys, o).Findings)
+		}
+		// A copy from before is no longer than it was, if that is what the caller says.
+		o.AsOf = bySize(second)
+		r = check(t, older.fsys, o)
+		if known[0].Until != nil && len(known) == 1 {
+			assert.Equal(t, verify.VerdictOK, r.Verdict, "%s: it is as long as that says", name)
+			continue
+		}
+		found := ofKind(r, verify.AsOf)
+		assert.Equal(t, verify.VerdictOK, r.Verdict, "%s: %+v", name, r.Findings)
+		if known[0].Revoked == nil || len(known) == 2 {
+			require.Len(t, found, 1, name)
+			assert.Equal(t, verify.Info, found[0].Severity, name)
+			assert.Equal(t, second, r.AsOf, name)
+		}
+		// The forged one is shorter than that.
+		r = check(t, forged.fsys, o)
+		assert.Contains(t, kinds(bad(r)), verify.Rollback, name)
+	}
+	o := verify.Options{Trust: trust.Keys{first, next}, AsOf: bySize(size + 1)}
+	assert.Contains(t, kinds(bad(check(t, w.fsys, o))), verify.Rollback, "as of a size that it does not have")
+	o.AsOf = bySize(size)
+	r := check(t, w.fsys, o)
+	assert.Equal(t, verify.VerdictOK, r.Verdict)
+	assert.Zero(t, r.AsOf, "it is as long as it has to be")
+	o.AsOf = bySize(0)
+	_, err := verify.Log(t.Context(), w.fsys, o)
+	assert.ErrorContains(t, err, "no leaf")
+	// What the caller has kept since cannot be held against an older copy.
+	o = verify.Options{Trust: trust.Keys{first, next}, AsOf: bySize(second), Checkpoints: w.notes(t)[len(w.notes(t))-1:]}
+	assert.Equal(t, verify.VerdictUnchecked, check(t, older.fsys, o).Verdict)
+	o.AsOf = nil
+	assert.Equal(t, verify.VerdictTampering, check(t, older.fsys, o).Verdict)
+}
+
+// A log of just the leaves that a revoked key may have signed is vouched for by nobody else:
+// whoever has come by the key may have written it.
+func TestALogThatARevokedKeyAloneHasSigned(t *testing.T) {
+	s, beside := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)
+	w := write(t, rotation.Options{Signer: s, CheckpointSigner: beside}, 1, 1, 1)
+	notes := w.notes(t)
+	size := w.check(t).TreeSize
+	revoked := trust.Keys{{Public: s.Public(), Revoked: atLeaf(size)}}
+	later := trust.Keys{{Public: s.Public(), Revoked: &trust.Point{Time: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)}}}
+	listed := slices.Concat(revoked, trust.Keys{{Public: beside.Public(), Use: trust.UseCheckpoints}})
+	lost := slices.Concat(revoked, trust.Keys{{Public: beside.Public(), Use: trust.UseCheckpoints, Revoked: atLeaf(size)}})
+	for name, c := range map[string]struct {
+		o    verify.Options
+		want string
+		from uint64
+	}{
+		"it alone":                       {verify.Options{Trust: revoked}, verify.VerdictUnchecked, 0},
+		"it alone, revoked at a time":    {verify.Options{Trust: later}, verify.VerdictUnchecked, 0},
+		"with a checkpoint of the whole": {verify.Options{Trust: revoked, Checkpoints: notes[len(notes)-1:]}, verify.VerdictOK, 0},
+		"with a checkpoint of a part":    {verify.Options{Trust: revoked, Checkpoints: notes[:1]}, verify.VerdictUnchecked, 3},
+		"with a key next to it":          {verify.Options{Trust: revoked, CheckpointKeys: public(beside)}, verify.VerdictOK, 0},
+		"with one that is listed":        {verify.Options{Trust: listed}, verify.VerdictOK, 0},
+		"with one that is revoked, too":  {verify.Options{Trust: lost}, verify.VerdictUnchecked, 0},
+		"as of its size":                 {verify.Options{Trust: revoked, AsOf: &size}, verify.VerdictOK, 0},
+	} {
+		r := check(t, w.fsys, c.o)
+		assert.Equal(t, c.want, r.Verdict, "%s: %+v", name, r.Findings)
+		if found := ofKind(r, verify.RevokedAlone); c.want == verify.VerdictOK {
+			assert.Empty(t, found, name)
+		} else if assert.Len(t, found, 1, name) {
+			assert.Equal(t, c.from, *found[0].Index, name)
+		}
+	}
+}
+
+// Whoever has a revoked key introduces another one where he still could, and goes on with that
+// beyond the leaf from which on the first is revoked.
+func TestALogThatGoesOnWithTheThiefsKey(t *testing.T) {
+	keys, thief := threeKeys(t)[:2], signingtest.New(t, signing.Ed25519)
+	honest := writeKeys(t, rotation.Options{}, keys...)
+	second := honest.firstIndex(t, 1)
+	dir := filepath.Join(t.TempDir(), "log")
+	write(t, rotation.Options{Directory: dir, Signer: keys[0]}, 1)
+	w := write(t, rotation.Options{Directory: dir, Signer: thief, PreviousSigner: keys[0]}, slices.Repeat([]int{2}, 8)...)
+	require.Less(t, w.firstIndex(t, 1), second)
+	require.Equal(t, verify.VerdictOK, check(t, w.fsys, verify.Options{Keys: public(keys[0])}).Verdict, "the forged log is in good form")
+	for name, known := range map[string]trust.Keys{
+		"revoked at a leaf": {{Public: keys[0].Public(), Revoked: atLeaf(second)}},
+		"revoked at a time": {{Public: keys[0].Public(), Revoked: &trust.Point{Time: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)}}},
+		"the next listed":   {{Public: keys[0].Public(), Revoked: atLeaf(second)}, {Public: keys[1].Public()}},
+		"the next known":    {{Public: keys[0].Public()}, {Public: keys[1].Public(), From: atLeaf(second)}},
+		"left":              {{Public: keys[0].Public(), Until: atLeaf(second)}, {Public: keys[1].Public(), From: atLeaf(second)}},
+	} {
+		for _, given := range [][]*signing.PublicKey{nil, public(keys[0])} {
+			r := check(t, w.fsys, verify.Options{Keys: given, Trust: known})
+			assert.Equal(t, verify.VerdictTampering, r.Verdict, "%s: %+v", name, r.Findings)
+			for _, index := range []uint64{1, w.firstIndex(t, 1) + 5} {
+				_, err := verify.CheckProof(proveLeaf(t, w, index).Marshal(), verify.ProofOptions{Keys: given, Trust: known})
+				assert.Error(t, err, "%s, leaf %d", name, index)
+			}
+		}
+		if len(known) == 2 {
+			r := check(t, honest.fsys, verify.Options{Trust: known})
+			assert.Equal(t, verify.VerdictOK, r.Verdict, "%s: the log itself: %+v", name, r.Findings)
+			_, err := verify.CheckProof(proveLeaf(t, honest, second+3).Marshal(), verify.ProofOptions{Trust: known})
+			assert.NoError(t, err, name)
+		}
+	}
+}
+
+// A key that is known to sign the log from a leaf on has signed that leaf.
+func TestAKeyThatIsKnownFromALeafOn(t *testing.T) {
+	keys := threeKeys(t)
+	w := writeKeys(t, rotation.Options{}, keys...)
+	second, third := w.firstIndex(t, 1), w.firstIndex(t, 2)
+	for name, c := range map[string]struct {
+		key  int
+		from uint64
+		good bool
+	}{
+		"the first, from the beginning": {0, 0, true},
+		"the first, from a later leaf":  {0, second - 1, false}, // what it signed before is found
+		"the second":                    {1, second, true},
+		"the second, too early":         {1, second - 1, false},
+		"the third, too early":          {2, third - 1, false},
+		"the third":                     {2, third, true},
+		"the first, too late":           {0, third, false},
+	} {
+		r := check(t, w.fsys, verify.Options{Keys: public(keys[0]), Trust: trust.Keys{{Public: keys[c.key].Public(), From: atLeaf(c.from)}}})
+		assert.Equal(t, c.good, !slices.Contains(kinds(bad(r)), verify.KeyNotValid), "%s: %+v", name, bad(r))
+	}
+	// Where retention has deleted the leaf, the key changes tell.
+	c := w.clone()
+	delete(c.fsys, c.names[0])
+	delete(c.fsys, c.names[1])
+	for from, good := range map[uint64]bool{second: true, third - 1: true, second - 1: false, 0: false} {
+		r := check(t, c.fsys, verify.Options{Keys: public(keys[0]), Trust: trust.Keys{{Public: keys[1].Public(), From: atLeaf(from)}}})
+		assert.Equal(t, good, !slices.Contains(kinds(bad(r)), verify.KeyNotValid), "from leaf %d: %+v", from, bad(r))
+	}
+}
+
+// The holder of the checkpoint key has no say in whose log it is, however the key is given.
+func TestTheCheckpointKeyAloneForgesNothing(t *testing.T) {
+	signer, beside, thief := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519), signingtest.New(t, signing.ECDSAP256)
+	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+		honest := write(t, rotation.Options{Scope: scope, Signer: signer, CheckpointSigner: beside}, 2)
+		forged := write(t, rotation.Options{Scope: scope, Signer: thief, CheckpointSigner: beside}, 2)
+		alone := write(t, rotation.Options{Scope: scope, Signer: beside}, 2)
+		listed := trust.Keys{{Public: beside.Public(), Use: trust.UseCheckpoints}}
+		for name, o := range map[string]verify.Options{
+			"given":                 {Keys: public(signer), CheckpointKeys: public(beside)},
+			"listed":                {Keys: public(signer), Trust: listed},
+			"given, with a kept":    {Keys: public(signer), CheckpointKeys: public(beside), Checkpoints: [][]byte{forged.note(t)}},
+			"for events, by itself": {Keys: public(beside)},
+		} {
+			if name != "for events, by itself" {
+				r := check(t, honest.fsys, o)
+				if o.Checkpoints == nil {
+					assert.Equal(t, verify.VerdictOK, r.Verdict, "%s: %+v", name, r.Findings)
+				}
+				_, err := verify.Log(t.Context(), alone.fsys, o)
+				assert.ErrorIs(t, err, verify.ErrWrongKey, "%s: it signs all", name)
+			}
+			_, err := verify.Log(t.Context(), forged.fsys, o)
+			assert.ErrorIs(t, err, verify.ErrWrongKey, name)
+			if o.Checkpoints == nil && name != "for events, by itself" {
+				_, err = verify.CheckProof(proveLeaf(t, forged, 3).Marshal(), verify.ProofOptions{Keys: o.Keys, CheckpointKeys: o.CheckpointKeys, Trust: o.Trust})
+				assert.ErrorIs(t, err, verify.ErrWrongKey, name)
+				got, err := verify.CheckProof(proveLeaf(t, honest, 3).Marshal(), verify.ProofOptions{Keys: o.Keys, CheckpointKeys: o.CheckpointKeys, Trust: o.Trust})
+				require.NoError(t, err, name)
+				assert.Equal(t, []string{signer.Public().ID(), beside.Public().ID()}, got.SignedBy)
+			}
+		}
+		for name, o := range map[string]verify.Options{
+			"given": {CheckpointKeys: public(beside)}, "listed": {Trust: listed}, "as an anchor": {Trust: trust.Keys{{Public: beside.Public(), Use: trust.UseAnchor}}},
+			"as a delegate": {Trust: trust.Keys{{Public: beside.Public(), Use: trust.UseDelegate}}},
+		} {
+			_, err := verify.Log(t.Context(), honest.fsys, o)
+			assert.ErrorIs(t, err, verify.ErrNoEventKey, "%s, and no other key", name)
+		}
+		for name, o := range map[string]verify.Options{
+			"for events, though listed for checkpoints": {Keys: public(beside), Trust: listed},
+			"for checkpoints, though an anchor":         {Keys: public(signer), CheckpointKeys: public(beside), Trust: trust.Keys{{Public: beside.Public(), Use: trust.UseAnchor}}},
+		} {
+			_, err := verify.Log(t.Context(), honest.fsys, o)
+			assert.ErrorContains(t, err, "listed among the trusted keys for", name)
+		}
+	}
+}
+
+// A checkpoint of the checkpoint key alone is evidence against a log, and none for it.
+func TestAKeptCheckpointOfTheCheckpointKey(t *testing.T) {
+	signer, beside := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)
+	w := write(t, rotation.Options{Signer: signer, CheckpointSigner: beside}, 2, 2)
+	r := check(t, w.fsys, verify.Options{Keys: public(signer)})
+	sign := func(size uint64, root [32]byte) [][]byte {
+		note, err := signing.SignCheckpoint(r.Origin, size, root, beside)
+		require.NoError(t, err)
+		return [][]byte{note}
+	}
+	o := verify.Options{Keys: public(signer), CheckpointKeys: public(beside), Checkpoints: sign(r.TreeSize, [32]byte(r.RootHash))}
+	assert.Equal(t, verify.VerdictOK, check(t, w.fsys, o).Verdict)
+	for _, checkpoints := range [][][]byte{sign(r.TreeSize, [32]byte{1}), sign(r.TreeSize+1, [32]byte{1})} {
+		o.Checkpoints = checkpoints
+		assert.Contains(t, kinds(bad(check(t, w.fsys, o))), verify.Rollback)
+	}
+	// In a log of nobody's it helps nobody.
+	stranger := write(t, rotation.Options{}, 2)
+	o.Checkpoints = stranger.notes(t)
+	_, err := verify.Log(t.Context(), stranger.fsys, o)
+	assert.ErrorIs(t, err, verify.ErrWrongKey)
+}
+
+// Whoever steals the key of events drops the checkpoint key, which he does not have. It is
+// found whether that key is given or not.
+func TestACheckpointKeyIsDropped(t *testing.T) {
+	signer, beside := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)
+	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+		good := write(t, rotation.Options{Scope: scope, Signer: signer, CheckpointSigner: beside}, 2)
+		for name, do := range map[string]func(w *written){
+			"no note": func(w *written) { w.begin(t, w.next(t, scope, signer), nil, signer) },
+			"a note that it has not signed": func(w *written) {
+				h := w.next(t, scope, signer)
+				w.begin(t, h, keyChange(t, &h, signer, signer), signer)
+			},
+			"a note to another key, too": func(w *written) {
+				thief := signingtest.New(t, signing.Ed25519)
+				h := w.next(t, scope, thief)
+				w.begin(t, h, keyChange(t, &h, signer, thief), thief, signer)
+			},
+			"another in its place": func(w *written) {
+				thief := signingtest.New(t, signing.Ed25519)
+				h := w.next(t, scope, signer, thief)
+				w.begin(t, h, keyChange(t, &h, signer, signer, thief), signer, thief)
+			},
+		} {
+			w := good.clone()
+			delete(w.fsys, segment.CheckpointName)
+			do(w)
+			for what, o := range map[string]verify.Options{
+				"not given": {Keys: public(signer)}, "given": {Keys: public(signer), CheckpointKeys: public(beside)},
+				"listed": {Trust: trust.Keys{{Public: signer.Public()}, {Public: beside.Public(), Use: trust.UseCheckpoints}}},
+			} {
+				r := check(t, w.fsys, o)
+				assert.Equal(t, verify.VerdictTampering, r.Verdict, "%s, %s, %s", scope, name, what)
+				if what != "not given" {
+					found := ofKind(r, verify.CheckpointKeyMissing)
+					require.Len(t, found, 1, "%s, %s, %s: %+v", scope, name, what, r.Findings)
+					assert.Equal(t, verify.Tampering, found[0].Severity)
+				}
+			}
+		}
+		// A log made anew shows nothing of it: then it is for the caller to know.
+		anew := write(t, rotation.Options{Scope: scope, Signer: signer}, 2)
+		o := verify.Options{Keys: public(signer), CheckpointKeys: public(beside)}
+		r := check(t, anew.fsys, o)
+		assert.Equal(t, verify.VerdictUnchecked, r.Verdict)
+		assert.Len(t, ofKind(r, verify.CheckpointKeyMissing), 1)
+		_, err := verify.CheckProof(proveLeaf(t, anew, 3).Marshal(), verify.ProofOptions{Keys: o.Keys, CheckpointKeys: o.CheckpointKeys})
+		assert.ErrorIs(t, err, verify.ErrNoCheckpointKey)
+		size := r.TreeSize
+		for from, want := range map[uint64]string{0: verify.VerdictTampering, size - 1: verify.VerdictTampering} {
+			o.Trust = trust.Keys{{Public: beside.Public(), Use: trust.UseCheckpoints, From: atLeaf(from)}}
+			assert.Equal(t, want, check(t, anew.fsys, o).Verdict, "known from leaf %d on", from)
+			_, err := verify.CheckProof(proveLeaf(t, anew, 3).Marshal(), verify.ProofOptions{Keys: o.Keys, Trust: o.Trust})
+			assert.ErrorIs(t, err, verify.ErrProofFails, "known from leaf %d on", from)
+		}
+		o.Trust = nil
+		o.Checkpoints = good.notes(t)[:1]
+		assert.Equal(t, verify.VerdictTampering, check(t, anew.fsys, o).Verdict, "another history")
+		// The very log, but for that key, is no better.
+		root := check(t, anew.fsys, verify.Options{Keys: public(signer)}).RootHash
+		kept, err := signing.SignCheckpoint("test.example/auditlog", size, [32]byte(root), signer, beside)
+		require.NoError(t, err)
+		o.Checkpoints = [][]byte{kept}
+		r = check(t, anew.fsys, o)
+		require.Len(t, ofKind(r, verify.CheckpointKeyMissing), 1)
+		assert.Equal(t, verify.Tampering, ofKind(r, verify.CheckpointKeyMissing)[0].Severity, "it had signed the log by then")
+	}
+}
+
+// A checkpoint key comes and goes as the log, and it, say.
+func TestACheckpointKeyComesAndGoes(t *testing.T) {
+	signer, beside := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)
+	o := rotation.Options{Directory: filepath.Join(t.TempDir(), "log"), Signer: signer}
+	write(t, o, 1)
+	o.CheckpointSigner = beside
+	write(t, o, 1)
+	o.CheckpointSigner, o.PreviousCheckpointSigner = nil, beside
+	w := write(t, o, 1)
+	require.Len(t, w.names, 3)
+	begins, left := w.firstIndex(t, 1), w.firstIndex(t, 2)
+	given := verify.Options{Keys: public(signer), CheckpointKeys: public(beside)}
+	r := check(t, w.fsys, given)
+	assert.Equal(t, verify.VerdictOK, r.Verdict, "%+v", r.Findings)
+	found := ofKind(r, verify.CheckpointKeyBegins)
+	require.Len(t, found, 1)
+	assert.Equal(t, begins, *found[0].Index)
+	for name, c := range map[string]struct {
+		key  trust.Key
+		want string
+	}{
+		"known from where it begins": {trust.Key{From: atLeaf(begins)}, verify.VerdictOK},
+		"known from before":          {trust.Key{From: atLeaf(begins - 1)}, verify.VerdictTampering},
+		"until it left":              {trust.Key{Until: atLeaf(left)}, verify.VerdictOK},
+		"until before it left":       {trust.Key{Until: atLeaf(left - 1)}, verify.VerdictTampering},
+	} {
+		c.key.Public, c.key.Use = beside.Public(), trust.UseCheckpoints
+		r := check(t, w.fsys, verify.Options{Keys: public(signer), Trust: trust.Keys{c.key}})
+		assert.Equal(t, c.want, r.Verdict, "%s: %+v", name, r.Findings)
+	}
+	for _, index := range []uint64{1, begins + 3, left + 3} {
+		_, err := verify.CheckProof(proveLeaf(t, w, index).Marshal(), verify.ProofOptions{Keys: public(signer), CheckpointKeys: public(beside)})
+		assert.NoError(t, err, "leaf %d: the proof shows that it has left", index)
+	}
+	// Where it can sign nothing any more, its bounds let it leave.
+	lost := write(t, rotation.Options{Signer: signer, CheckpointSigner: beside}, 1)
+	delete(lost.fsys, segment.CheckpointName)
+	h := lost.next(t, segment.ScopeEvent, signer)
+	lost.begin(t, h, keyChange(t, &h, signer, signer), signer)
+	lost.setLines(1, slices.Concat(lost.lines(1)[:1], [][]byte{append(lost.signed(t, keyChangedEvent(t, lost.lines(1)[1]), signer), '\n')}))
+	c := lost.lastCommit(t)
+	c.Number, c.Time = c.Number+1, h.Created
+	lost.commit(t, c, nil, signer)
+	for until, want := range map[uint64]string{h.FirstIndex: verify.VerdictOK, h.FirstIndex + 1: verify.VerdictTampering} {
+		r := check(t, lost.fsys, verify.Options{Keys: public(signer), Trust: trust.Keys{{Public: beside.Public(), Use: trust.UseCheckpoints, Until: atLeaf(until)}}})
+		assert.Equal(t, want, r.Verdict, "until leaf %d: %+v", until, r.Findings)
+	}
+}
+
+// keyChangedEvent is the canonical JSON of an event on a line.
+func keyChangedEvent(t testing.TB, line []byte) []byte {
+	t.Helper()
+	parsed, err := segment.ParseEvent(bytes.TrimSuffix(line, []byte("\n")))
+	require.NoError(t, err)
+	return parsed.Canonical
+}
+
+// A log of another origin than the one asked for is not checked in its place.
+func TestOriginAskedFor(t *testing.T) {
+	w := write(t, rotation.Options{}, 1)
+	o := verify.Options{Keys: public(w.signer), Origin: "test.example/auditlog"}
+	assert.Equal(t, verify.VerdictOK, check(t, w.fsys, o).Verdict)
+	o.Origin = "test.example/other"
+	_, err := verify.Log(t.Context(), w.fsys, o)
+	require.ErrorIs(t, err, verify.ErrWrongOrigin)
+	assert.ErrorContains(t, err, `it is "test.example/auditlog", not "test.example/other"`)
+	_, err = verify.Tree(t.Context(), w.fsys, o, func(verify.TreeLog) error { return nil })
+	assert.ErrorContains(t, err, "have each its origin")
+}
+
+// The directory of a partition is called as its origin ends. Others may be called anything.
+func TestPartitionsInPlaceOfOneAnother(t *testing.T) {
+	s := signingtest.New(t, signing.Ed25519)
+	partition := func(origin string, events int) *written {
+		return write(t, rotation.Options{Signer: s, Origin: origin, Partition: true}, events)
+	}
+	acme, other, none, far := partition("fleet/0/acme", 3), partition("fleet/0/other", 2), partition("fleet/0/_none", 1), partition("fleet/1/acme", 2)
+	plain := of(t, s, "fleet/plain", 1)
+	o := verify.Options{Keys: public(s), Checkpoints: [][]byte{acme.note(t), other.note(t), none.note(t)}}
+	all := func(a, b, n string) forest {
+		return forest{}.plant(a, acme.fsys).plant(b, other.fsys).plant(n, none.fsys)
+	}
+	for name, c := range map[string]struct {
+		f        forest
+		tampered int
+		findings []string
+	}{
+		"as they are":         {all("0/acme", "0/other", "0/_none"), 0, nil},
+		"with another log":    {all("0/acme", "0/other", "0/_none").plant("x", plain.fsys), 0, nil},
+		"in another root":     {all("snapshot/acme", "snapshot/other", "snapshot/_none"), 0, nil},
+		"two swapped":         {all("0/other", "0/acme", "0/_none"), 2, nil},
+		"one renamed":         {all("0/acme", "0/older", "0/_none"), 1, nil},
+		"in capitals":         {all("0/Acme", "0/other", "0/_none"), 1, nil},
+		"a longer name":       {all("0/0/acme", "0/other", "0/xacme/_none"), 0, nil},
+		"of another exporter": {all("0/acme", "0/other", "0/_none").plant("0/acme/far/acme", far.fsys), 0, nil},
+		"next to another's":   {all("1/acme", "0/other", "0/_none").plant("0/acme", far.fsys), 0, []string{"tampering wrong_directory 0/acme"}},
+	} {
+		sum, logs := tree(t, c.f, o)
+		assert.Equal(t, c.tampered, sum.Tampered, "%s: %s", name, encoded(logs))
+		var wrong []string
+		for _, one := range shape(sum) {
+			if strings.Contains(one, "wrong_directory") {
+				wrong = append(wrong, one)
+			}
+		}
+		assert.Equal(t, c.findings, wrong, name)
+		assert.Equal(t, c.tampered > 0 || c.findings != nil, sum.TamperingDetected, name)
+	}
+	// Alone, it may be a copy.
+	for dir, want := range map[string]int{"acme": 0, "copy": 1, "": 0} {
+		r := check(t, acme.fsys, verify.Options{Keys: public(s), Directory: dir})
+		assert.Len(t, ofKind(r, verify.WrongDirectory), want, dir)
+		assert.Equal(t, verify.VerdictOK, r.Verdict, dir)
+	}
+	assert.Empty(t, ofKind(check(t, plain.fsys, verify.Options{Keys: public(s), Directory: "copy"}), verify.WrongDirectory))
+	// The root has no name of its own.
+	sum, _ := tree(t, forest{}.plant(".", acme.fsys), verify.Options{Keys: public(s)})
+	assert.False(t, sum.TamperingDetected)
+}
+
+// What was kept of a log that is not there accuses somebody only if a trusted key has signed
+// it as it is.
+func TestWhatWasKeptOfALogThatIsNotThere(t *testing.T) {
+	s, beside, stranger := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519), signingtest.New(t, signing.ECDSAP256)
+	f := forest{}.plant("a", of(t, s, "fleet/a", 1).fsys)
+	sign := func(k *signing.Signer) []byte {
+		note, err := signing.SignCheckpoint("fleet/b", 3, [32]byte{1}, k)
+		require.NoError(t, err)
+		return note
+	}
+	changed := bytes.Replace(sign(s), []byte("fleet/b"), []byte("Fleet/b"), 1)
+	for name, c := range map[string]struct {
+		note []byte
+		o    verify.Options
+		want verify.Severity
+	}{
+		"a key that is given":            {sign(s), verify.Options{Keys: public(s)}, verify.Tampering},
+		"one given for checkpoints":      {sign(beside), verify.Options{Keys: public(s), CheckpointKeys: public(beside)}, verify.Tampering},
+		"a stranger":                     {sign(stranger), verify.Options{Keys: public(s)}, verify.Unchecked},
+		"a stranger, and no key":         {sign(stranger), verify.Options{}, verify.Unchecked},
+		"a key that is given, a capital": {changed, verify.Options{Keys: public(s)}, verify.Unchecked},
+		"one that is revoked":            {sign(s), verify.Options{Trust: trust.Keys{{Public: s.Public(), Revoked: atLeaf(2)}}}, verify.Unchecked},
+	} {
+		c.o.Checkpoints, c.o.CheckpointNames = [][]byte{c.note}, []string{"kept/b.txt"}
+		sum, _ := tree(t, f, c.o)
+		i := slices.IndexFunc(sum.Findings, func(f verify.TreeFinding) bool { return strings.Contains(f.Message, "kept/b.txt") })
+		require.GreaterOrEqual(t, i, 0, name)
+		assert.Equal(t, c.want, sum.Findings[i].Severity, name)
+		if c.want == verify.Unchecked {
+			assert.False(t, sum.Complete(), name)
+		}
+	}
+}
+
+// Bounds in time are held against the times of commits. What a client says of the time of an
+// event changes nothing.
+func TestBoundsInTimeAndTimesOfEvents(t *testing.T) {
+	s := signingtest.New(t, signing.ECDSAP256)
+	w := write(t, rotation.Options{Signer: s}, 1)
+	var lines [][]byte
+	for i, year := range []string{"1970", "2099"} {
+		canonical := bytes.Replace(own("opened", `{"action":"opened"}`), []byte("2026"), []byte(year), 1)
+		canonical = bytes.Replace(canonical, []byte("own-opened"), []byte("id-far-"+string(rune('a'+i))), 1)
+		lines = append(lines, append(w.signed(t, canonical, s), '\n'))
+	}
+	delete(w.fsys, segment.CheckpointName)
+	w.extend(t, lines...)
+	committed := w.lastCommit(t).Time
+	for name, c := range map[string]struct {
+		key  trust.Key
+		good bool
+	}{
+		"valid around the commits": {trust.Key{From: &trust.Point{Time: committed.AddDate(0, 0, -1)}, Until: &trust.Point{Time: committed.AddDate(0, 0, 1)}}, true},
+		"valid before":             {trust.Key{Until: &trust.Point{Time: committed.AddDate(0, 0, -1)}}, false},
+		"valid later":              {trust.Key{From: &trust.Point{Time: committed.AddDate(0, 0, 1)}}, false},
+	} {
+		c.key.Public = s.Public()
+		r := check(t, w.fsys, verify.Options{Trust: trust.Keys{c.key}})
+		assert.Equal(t, c.good, !r.TamperingDetected, "%s: %+v", name, bad(r))
+		for _, index := range []uint64{5, 6} {
+			_, err := verify.CheckProof(proveLeaf(t, w, index).Marshal(), verify.ProofOptions{Trust: trust.Keys{c.key}})
+			assert.Equal(t, c.good, err == nil, "%s, leaf %d: %v", name, index, err)
+		}
+	}
+}
+
+// A checkpoint that was kept of leaves which retention has deleted is held against what the file
+// of pruned ranges leads to. Without that it is not known whose fault it is.
+func TestKeptCheckpointsOfDeletedLeaves(t *testing.T) {
+	w := write(t, rotation.Options{MaxSegmentBytes: 1, Scope: segment.ScopeCheckpoint}, 1, 1, 1, 1)
+	require.GreaterOrEqual(t, len(w.names), 4)
+	var sizes []uint64
+	var kept [][]byte
+	first := w.firstIndex(t, 2)
+	for _, note := range w.notes(t) {
+		if c, err := signing.ParseCheckpoint(note); assert.NoError(t, err) && c.Size < first {
+			sizes, kept = append(sizes, c.Size), append(kept, note)
+		}
+	}
+	require.GreaterOrEqual(t, len(kept), 2)
+	sizes = append(sizes, first)
+	var leaves []merkle.Hash
+	for i := range 2 {
+		for _, line := range w.lines(i) {
+			if segment.KindOf(line) != segment.KindCheckpoint {
+				leaves = append(leaves, merkle.LeafHash(bytes.TrimSuffix(line, []byte("\n"))))
+			}
+		}
+	}
+	ranges := func(sizes ...uint64) (file []byte) {
+		var tree merkle.Frontier
+		for _, size := range sizes {
+			mark := merkle.NewMark(&tree)
+			for _, leaf := range leaves[tree.Size():size] {
+				tree.AppendMarked(leaf, []*merkle.Mark{mark})
+			}
+			file = append(segment.AppendPrunedRange(file, segment.PrunedRange{Size: size, Subtrees: mark.Range(&tree)}), '\n')
+		}
+		return file
+	}
+	delete(w.fsys, segment.CheckpointName)
+	tree := w.tree(t, 2, 0)
+	root := tree.Root()
+	w.extend(t, bare(own("pruned", `{"action":"pruned","before":`+strconv.FormatUint(first, 10)+`,"root_hash":"`+base64.StdEncoding.EncodeToString(root[:])+`"}`)))
+	delete(w.fsys, w.names[0])
+	delete(w.fsys, w.names[1])
+	other, err := signing.SignCheckpoint("test.example/auditlog", sizes[0], [32]byte{1}, w.signer)
+	require.NoError(t, err)
+	for name, c := range map[string]struct {
+		file []byte
+		kept []byte
+		want string
+		kind verify.Kind
+	}{
+		"its own":                       {ranges(sizes...), kept[0], verify.VerdictOK, ""},
+		"another of its own":            {ranges(sizes...), kept[1], verify.VerdictOK, ""},
+		"another history":               {ranges(sizes...), other, verify.VerdictTampering, verify.Rollback},
+		"no file":                       {nil, kept[0], verify.VerdictUnchecked, verify.CheckpointUnchecked},
+		"no file, another history":      {nil, other, verify.VerdictUnchecked, verify.CheckpointUnchecked},
+		"a file without that size":      {ranges(sizes[1:]...), kept[0], verify.VerdictUnchecked, verify.CheckpointUnchecked},
+		"so, another history":           {ranges(sizes[1:]...), other, verify.VerdictUnchecked, verify.CheckpointUnchecked},
+		"a file that leads nowhere":     {ranges(sizes[:1]...), kept[0], verify.VerdictTampering, verify.CheckpointUnchecked},
+		"a file that leads nowhere, so": {append([]byte("junk\n"), ranges(sizes...)...), kept[0], verify.VerdictTampering, verify.CheckpointUnchecked},
+	} {
+		w := w.clone()
+		delete(w.fsys, segment.PrunedRangesName)
+		if c.file != nil {
+			w.fsys[segment.PrunedRangesName] = &fstest.MapFile{Data: c.file, Mode: 0o600}
+		}
+		r := check(t, w.fsys, verify.Options{Keys: public(w.signer), Checkpoints: [][]byte{c.kept}})
+		assert.Equal(t, c.want, r.Verdict, "%s: %+v", name, r.Findings)
+		if c.kind != "" {
+			assert.NotEmpty(t, ofKind(r, c.kind), "%s: %+v", name, r.Findings)
+		}
+		if c.kind == verify.CheckpointUnchecked {
+			assert.NotContains(t, kinds(r.Findings), verify.Rollback, name)
+		}
+	}
+}

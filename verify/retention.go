@@ -1,0 +1,173 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package verify
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+// Retention deletes the oldest segments, and the log says so. Whoever has its key can say
+// so as well; but what the log promised to keep, and until when, is signed with keys that it
+// has left, and stands in headers and key changes that are there.
+
+// promise is until when leaves are kept.
+type promise struct {
+	until time.Time
+	by    string
+}
+
+func (p *promise) take(until time.Time, by string) {
+	if until.After(p.until) {
+		p.until, p.by = until, by
+	}
+}
+
+// judgeRetention holds what retention has deleted against what the log had promised, and
+// against what the caller wants to be there.
+func (c *checker) judgeRetention(j *joined, results []*result, pruned *said) {
+	first := results[0]
+	if pruned != nil {
+		var p promise
+		for i := range c.filed {
+			if n := &c.filed[i]; n.Index <= pruned.Before {
+				p.take(n.Retain, fmt.Sprintf("the key change at leaf %d", n.Index))
+			}
+		}
+		for _, r := range results {
+			if r.first > pruned.Before || r.header == nil {
+				continue
+			}
+			if r.authority.change != nil {
+				p.take(r.authority.change.Retain, "the key change in "+r.file.Name)
+			}
+			p.take(r.header.Retain, "the header of "+r.file.Name)
+		}
+		if p.until.After(c.now) {
+			c.log.add(c.o.MaxFindings, Finding{Kind: RetentionBroken, Severity: Tampering, Index: &pruned.Before,
+				Message: fmt.Sprintf("the log says that retention deletes what is before leaf %d, but had promised to keep it until %s (%s)", pruned.Before, p.until.Format(time.RFC3339), p.by)})
+		}
+	}
+	c.judgeDeletedChanges(first)
+	c.judgeComplete(first)
+}
+
+// judgeDeletedChanges says so if a key change is missing among those of the segments that
+// have been deleted: each begins with the key that the one before led to.
+func (c *checker) judgeDeletedChanges(first *result) {
+	if first.first == 0 {
+		return
+	}
+	missing := func(index uint64, format string, args ...any) {
+		c.log.add(c.o.MaxFindings, Finding{Kind: KeyChangeInvalid, Severity: Tampering, Segment: segment.KeyChangesName, Index: &index,
+			Message: "a key change is missing: " + fmt.Sprintf(format, args...)})
+	}
+	var before *signing.KeyChange
+	take := func(n *signing.KeyChange) {
+		if before != nil && !before.To.Equal(n.From) {
+			missing(n.Index, "that at leaf %d leads to the key %s, the next one, at leaf %d, from the key %s", before.Index, before.To.ID(), n.Index, n.From.ID())
+		}
+		before = n
+	}
+	for i := range c.filed {
+		if n := &c.filed[i]; n.Index <= first.first {
+			take(n)
+		}
+	}
+	a := first.authority
+	if a.change != nil && a.change.Index == first.first && (before == nil || before.Index < first.first) {
+		take(a.change)
+	}
+	if before != nil && a.header != nil && !before.To.Equal(a.signer()) {
+		missing(first.first, "the last one before the first segment, at leaf %d, leads to the key %s, but that is signed with %s", before.Index, before.To.ID(), a.signer().ID())
+	}
+}
+
+// judgeComplete says so if leaves are not there that the caller wants to be.
+func (c *checker) judgeComplete(first *result) {
+	from := c.o.CompleteFrom
+	if from == nil || first.first == 0 {
+		return
+	}
+	var at time.Time // when the first leaf that is there was written, which those before it were not after
+	if first.header != nil {
+		at = first.header.Created
+	}
+	if from.ByIndex && from.Index >= first.first || !from.ByIndex && !at.IsZero() && !at.After(from.Time) {
+		return
+	}
+	what := fmt.Sprintf("leaves 0 to %d are not there", first.first-1)
+	if !at.IsZero() {
+		what += ", the last of them from " + at.Format(time.RFC3339) + " or before"
+	}
+	c.log.add(c.o.MaxFindings, Finding{Kind: Incomplete, Severity: Tampering, Index: &first.first, Message: fmt.Sprintf("the log is to be complete from %s on, but %s", from, what)})
+}
+
+// judgePromise says so if a header promises less than the one before it has.
+func judgePromise(before, h *segment.Header) string {
+	if h.Retain.Before(before.Retain) {
+		return fmt.Sprintf("the header promises to keep what is before it until %s, the one before had promised until %s", h.Retain.Format(time.RFC3339), before.Retain.Format(time.RFC3339))
+	}
+	age := max(before.MinAge, h.MinAge)
+	if least := h.Created.Add(age); age > 0 && h.Retain.Before(least) && least.Year() <= 9999 {
+		return fmt.Sprintf("the header promises to keep what is before it until %s, but leaves of the segment before are to be kept for %s", h.Retain.Format(time.RFC3339), age)
+	}
+	return ""
+}
+
+// judgeNothing says so if no checkpoint is signed by a trusted key. What is wrong with the
+// form of a file that nobody has signed is not tampering with a log, unless something is
+// there that only a log leaves.
+func (c *checker) judgeNothing(j *joined, results []*result) error {
+	for _, r := range results {
+		if r.end != nil {
+			return nil
+		}
+	}
+	c.log.add(c.o.MaxFindings, Finding{Kind: NothingChecked, Severity: Unchecked, Message: "no checkpoint is signed with a trusted key: nothing of it could be checked"})
+	switch {
+	case c.files > 1, len(results) > 0 && !results[0].active():
+		return nil // sealed segments end in a checkpoint
+	case len(results) > 0:
+		results[0].findings.soften()
+		j.found[0].soften()
+	default:
+		c.log.soften()
+	}
+	size, err := c.lastPrunedRange()
+	if err == nil && size > 0 {
+		c.log.add(c.o.MaxFindings, Finding{Kind: SegmentMissing, Severity: Tampering, Segment: segment.PrunedRangesName, Index: &size,
+			Message: fmt.Sprintf("the file tells of a log that had %d leaves, and nothing of it is there", size)})
+	}
+	return err
+}
+
+// lastPrunedRange returns the size on the last line of the file of pruned ranges that is in
+// good form, up to the first that is not; 0 if there is none.
+func (c *checker) lastPrunedRange() (size uint64, err error) {
+	f, err := segment.OpenRegular(c.fsys, segment.PrunedRangesName)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), isForm(err):
+		return 0, nil
+	case err != nil:
+		return 0, err
+	}
+	defer f.Close()
+	for r := segment.NewReader(f, segment.PrunedRangesName); ; {
+		line, err := r.Next()
+		if err != nil {
+			return size, nil
+		}
+		one, err := segment.ParsePrunedRange(line)
+		if err != nil || one.Size <= size {
+			return size, nil
+		}
+		size = one.Size
+	}
+}

@@ -1,0 +1,237 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package verify_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/trust"
+	"github.com/otel-auditlog/auditlogexporter/verify"
+)
+
+// prunedBefore is what a log says when retention deletes what is before a segment.
+func prunedBefore(t testing.TB, h *segment.Header) []byte {
+	t.Helper()
+	tree, err := merkle.NewFrontier(h.FirstIndex, h.Frontier)
+	require.NoError(t, err)
+	root := tree.Root()
+	return fmt.Appendf(nil, `{"action":"pruned","before":%d,"root_hash":"%s"}`, h.FirstIndex, base64Of(root[:]))
+}
+
+// pruned says that retention deletes what is before the newest segment.
+func (a *author) pruned() {
+	a.t.Helper()
+	a.say(json.RawMessage(prunedBefore(a.t, &a.head)))
+	a.commit()
+}
+
+// prune says that retention deletes what is before the i-th segment.
+func (w *written) prune(t testing.TB, i int) {
+	t.Helper()
+	h := w.header(t, i)
+	w.extend(t, append(w.signed(t, own("pruned", string(prunedBefore(t, &h))), w.signer), '\n'))
+}
+
+// remove deletes the first so many segments.
+func (a *author) remove(n int) {
+	for _, name := range a.dirNames()[:n] {
+		delete(a.files, name)
+	}
+}
+
+func (a *author) dirNames() (names []string) {
+	for name := range a.files {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// keep has the headers of a log promise to keep what is before them for a day.
+func keep(h *segment.Header) {
+	h.MinAge, h.Retain = 24*time.Hour, h.Created
+	if h.FirstIndex > 0 {
+		h.Retain = h.Created.Add(24 * time.Hour)
+	}
+}
+
+func at(d time.Duration) func() time.Time { return func() time.Time { return forgedAt.Add(d) } }
+
+// Retention deletes from the beginning on, so that a hole is tampering whatever the log says.
+func TestAHoleIsNoRetention(t *testing.T) {
+	whole := write(t, rotation.Options{MaxSegmentBytes: 1}, slices.Repeat([]int{1}, 6)...)
+	last := len(whole.names) - 1
+	for first := range last {
+		for end := first + 1; end < last; end++ {
+			w := whole.clone()
+			for _, name := range w.names[first:end] {
+				delete(w.fsys, name)
+			}
+			w.names = slices.Delete(w.names, first, end)
+			w.prune(t, len(w.names)-1)
+			delete(w.fsys, segment.CheckpointName)
+			r := w.check(t)
+			if first == 0 {
+				assert.Empty(t, bad(r), "%d to %d", first, end)
+				assert.Equal(t, whole.firstIndex(t, end), r.DeletedBefore)
+				continue
+			}
+			assert.Equal(t, []verify.Kind{verify.SegmentMissing}, kinds(bad(r)), "%d to %d", first, end)
+			assert.Zero(t, r.DeletedBefore)
+		}
+	}
+	// An old first segment put back leaves a hole, too.
+	w := whole.clone()
+	for _, name := range w.names[1:4] {
+		delete(w.fsys, name)
+	}
+	w.names = slices.Delete(w.names, 1, 4)
+	w.prune(t, 1)
+	delete(w.fsys, segment.CheckpointName)
+	assert.Equal(t, []verify.Kind{verify.SegmentMissing}, kinds(bad(w.check(t))))
+}
+
+// What the log promised to keep it may not delete before, whoever has its key by then.
+func TestAPromiseIsKept(t *testing.T) {
+	for name, c := range map[string]struct {
+		// write writes the log; what is deleted are the segments but the newest.
+		write func(t *testing.T, a *author)
+		// forget are what an intruder takes away.
+		forget func(a *author, fsys fstest.MapFS)
+	}{
+		"of a header": {func(t *testing.T, a *author) { a.commit(); a.next(keep); a.commit() }, nil},
+		"of a note": {func(t *testing.T, a *author) {
+			a.commit()
+			thief := signingtest.New(t, signing.Ed25519)
+			a.next(func(h *segment.Header) { keep(h); h.Keys[0] = segment.KeyOf(thief.Public()) })
+			a.introduce(thief)
+			a.commit()
+		}, nil},
+		"of a note in the file alone": {func(t *testing.T, a *author) {
+			a.commit()
+			second := signingtest.New(t, signing.Ed25519)
+			a.next(func(h *segment.Header) { keep(h); h.Keys[0] = segment.KeyOf(second.Public()) })
+			a.introduce(second)
+			a.commit()
+			// Whoever has its key goes on as if nothing had been promised.
+			a.next(func(h *segment.Header) { h.MinAge, h.Retain = 0, h.Created })
+			a.commit()
+		}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newAuthor(t, keep)
+			given := public(a.signer)
+			c.write(t, a)
+			a.pruned()
+			a.remove(len(a.files))
+			fsys := a.dir()
+			if c.forget != nil {
+				c.forget(a, fsys)
+			}
+			for d, want := range map[time.Duration]bool{0: true, 23*time.Hour + 59*time.Minute: true, 24 * time.Hour: false, 1000 * time.Hour: false} {
+				r := check(t, fsys, verify.Options{Keys: given, Now: at(d)})
+				assert.Equal(t, want, slices.Contains(kinds(bad(r)), verify.RetentionBroken), "after %s: %+v", d, r.Findings)
+				if !want {
+					assert.Empty(t, bad(r))
+					assert.Equal(t, a.head.FirstIndex, r.DeletedBefore)
+				}
+			}
+		})
+	}
+}
+
+// A header does not promise less than the one before, while both are there.
+func TestAPromiseIsNotTakenBack(t *testing.T) {
+	for name, c := range map[string]struct {
+		next func(h *segment.Header)
+		want []verify.Kind
+	}{
+		"as it should be":     {keep, nil},
+		"longer":              {func(h *segment.Header) { keep(h); h.Retain = h.Retain.Add(time.Hour) }, nil},
+		"less than the first": {func(h *segment.Header) { h.MinAge, h.Retain = 0, forgedAt.Add(-time.Hour) }, []verify.Kind{verify.RetentionBroken}},
+		"not for its segment": {func(h *segment.Header) { h.MinAge, h.Retain = 0, forgedAt.Add(time.Hour) }, []verify.Kind{verify.RetentionBroken}},
+		"for ever":            {func(h *segment.Header) { h.Retain = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC) }, nil},
+	} {
+		a := newAuthor(t, keep)
+		a.commit()
+		a.next(c.next)
+		a.commit()
+		r := a.check(verify.Options{Now: at(0)})
+		assert.Equal(t, c.want, kinds(bad(r)), "%s: %+v", name, r.Findings)
+	}
+}
+
+// Of what has been deleted, the key changes are still there; that one is missing is found.
+func TestAKeyChangeOfDeletedSegmentsIsMissing(t *testing.T) {
+	a := newAuthor(t)
+	keys := []*signing.Signer{a.signer}
+	a.commit()
+	for range 4 {
+		keys = append(keys, signingtest.New(t, signing.Ed25519))
+		a.goOverTo(keys[len(keys)-1])
+		a.commit()
+	}
+	a.next(nil)
+	a.pruned()
+	a.remove(5)
+	lines := bytes.SplitAfter(a.notes, []byte("\n"))[:4]
+	for _, given := range []*signing.Signer{keys[0], keys[4]} {
+		require.Empty(t, bad(a.check(verify.Options{Keys: public(given)})))
+		for i := range lines {
+			if i == 0 {
+				continue // that no key came before it, nothing shows
+			}
+			fsys := a.dir()
+			fsys[segment.KeyChangesName].Data = bytes.Join(slices.Delete(slices.Clone(lines), i, i+1), nil)
+			r := check(t, fsys, verify.Options{Keys: public(given)})
+			assert.Contains(t, kinds(bad(r)), verify.KeyChangeInvalid, "without line %d: %+v", i+1, r.Findings)
+		}
+	}
+	for what, order := range map[string][]int{"swapped": {0, 2, 1, 3}, "backwards": {3, 2, 1, 0}, "one twice": {0, 1, 1, 2, 3}} {
+		fsys := a.dir()
+		var mixed []byte
+		for _, i := range order {
+			mixed = append(mixed, lines[i]...)
+		}
+		fsys[segment.KeyChangesName].Data = mixed
+		assert.Contains(t, kinds(bad(check(t, fsys, verify.Options{Keys: public(keys[0], keys[4])}))), verify.KeyChangeInvalid, what)
+	}
+}
+
+// Whoever asks for the log from somewhere on hears of it if that is not there.
+func TestCompleteFrom(t *testing.T) {
+	a := newAuthor(t)
+	a.commit()
+	a.at = forgedAt.Add(time.Hour)
+	a.next(func(h *segment.Header) { h.Created = a.at })
+	a.commit()
+	base := a.head.FirstIndex
+	index := func(i uint64) *trust.Point { return &trust.Point{Index: i, ByIndex: true} }
+	since := func(d time.Duration) *trust.Point { return &trust.Point{Time: forgedAt.Add(d)} }
+	points := []*trust.Point{index(0), index(base - 1), index(base), index(base + 1), since(0), since(time.Hour - 1), since(time.Hour), since(2 * time.Hour)}
+	for _, p := range points {
+		assert.Empty(t, a.check(verify.Options{CompleteFrom: p}).Findings, "%s", p)
+	}
+	a.pruned()
+	a.remove(1)
+	for i, want := range []bool{false, false, true, true, false, false, true, true} {
+		r := a.check(verify.Options{CompleteFrom: points[i]})
+		assert.Equal(t, !want, slices.Equal(kinds(bad(r)), []verify.Kind{verify.Incomplete}), "%s: %+v", points[i], r.Findings)
+		assert.Equal(t, want, r.Verdict == verify.VerdictOK)
+	}
+}
