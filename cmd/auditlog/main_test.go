@@ -167,7 +167,7 @@ func newWriter(dir string, s *signing.Signer) (*writer, error) { return newWrite
 func newWriterOf(dir string, s *signing.Signer, maxSegmentBytes int64) (*writer, error) {
 	w := &writer{signer: s, clock: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)}
 	l, err := rotation.Open(context.Background(), rotation.Options{
-		Directory: dir, Origin: "test.example/auditlog", Signer: s, Scope: segment.ScopeEvent, MaxSegmentBytes: maxSegmentBytes,
+		Directory: dir, Origin: "test.example/auditlog", Signer: s, Scope: segment.ScopeEvent, MaxSegmentBytes: maxSegmentBytes, BindIDs: true,
 		Now: func() time.Time { return w.clock },
 	})
 	if err != nil {

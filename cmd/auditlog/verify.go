@@ -211,7 +211,7 @@ func (f *verifyFlags) run(cmd *cobra.Command, dir string) error {
 		enc.SetIndent("", "  ")
 		err = enc.Encode(report)
 	default:
-		err = printReport(cmd.OutOrStdout(), dir, f.checkpoints, report)
+		err = f.printReport(cmd.OutOrStdout(), dir, report)
 	}
 	switch {
 	case report.TamperingDetected:
@@ -281,7 +281,7 @@ func keysSaid(ids []string) string {
 }
 
 // headline says what was found, and no more than was checked.
-func headline(dir string, r *verify.Report) string {
+func (f *verifyFlags) headline(dir string, r *verify.Report) string {
 	switch {
 	case r.TamperingDetected:
 		return "TAMPERING DETECTED in " + plain(dir)
@@ -289,8 +289,8 @@ func headline(dir string, r *verify.Report) string {
 		return fmt.Sprintf("NOT CHECKED: %s: %s", plain(dir), plain(uncheckedSaid(r)))
 	}
 	said := "OK: " + plain(dir) + " is " + wholeness(r)
-	if r.AsOf > 0 {
-		said += fmt.Sprintf(", as of size %d", r.AsOf)
+	if f.asOf.size > 0 {
+		said += fmt.Sprintf(", as of size %d", f.asOf.size)
 	}
 	if r.SelfAttested {
 		said += ", by the keys that it names itself"
@@ -330,11 +330,11 @@ func uncheckedSaid(r *verify.Report) string {
 // maxPrinted bounds the findings printed for people.
 const maxPrinted = 100
 
-// printReport prints a report for people; kept are the files of checkpoints that
-// were given.
-func printReport(w io.Writer, dir string, kept []string, r *verify.Report) error {
+// printReport prints a report for people.
+func (f *verifyFlags) printReport(w io.Writer, dir string, r *verify.Report) error {
+	kept := f.checkpoints
 	var b strings.Builder
-	b.WriteString(headline(dir, r) + "\n\n")
+	b.WriteString(f.headline(dir, r) + "\n\n")
 	fmt.Fprintf(&b, "log        %s\n", value(r.Origin))
 	fmt.Fprintf(&b, "events     %d verified of %d (%d of them the log's own), %d failed, %d unsigned\n", r.VerifiedEvents, r.TotalEvents, r.OwnEvents, r.FailedEvents, r.UnsignedEvents)
 	if r.FirstEvent != nil {
