@@ -23,14 +23,21 @@ import (
 // Receipt says where an event stands in a log. Nothing but the checkpoint is signed: see
 // [Receipt.Check].
 type Receipt struct {
-	// EventID is the event's id, or "" if that has more than MaxEventID bytes. It is the
-	// one thing that only the event itself can confirm.
+	// EventID is the event's id, or "" if that has more than MaxEventID bytes.
 	EventID string
 	// Index is the index of the event's leaf, LeafHash its hash.
 	Index    uint64
 	LeafHash merkle.Hash
 	// Path is the inclusion proof (RFC 6962, section 2.1.1) to the checkpoint.
 	Path []merkle.Hash
+	// IDPath is the inclusion proof of the id in the tree of the commit's ids; it is empty
+	// if there is no EventID.
+	IDPath []merkle.Hash
+	// Commit is the line of the commit that wrote the event, the last leaf of the
+	// checkpoint's tree, which binds the ids of its events. CommitPath is its inclusion
+	// proof.
+	Commit     []byte
+	CommitPath []merkle.Hash
 	// Checkpoint is a signed note (c2sp.org/tlog-checkpoint) over a tree with that leaf.
 	Checkpoint []byte
 }
@@ -51,14 +58,22 @@ const (
 func (r *Receipt) Append(dst []byte) []byte {
 	dst = appendMembers(appendStart(dst, r.Checkpoint), []byte(r.EventID), r.Index)
 	dst = appendHash(dst, r.LeafHash)
-	dst = append(dst, pathStart...)
-	for i, h := range r.Path {
+	dst = appendHashes(append(dst, pathStart...), r.Path)
+	dst = appendHashes(append(dst, idPathStart...), r.IDPath)
+	dst = appendCommit(dst, r.Commit)
+	dst = appendHashes(append(dst, commitPathStart...), r.CommitPath)
+	return appendEnd(dst, r.Checkpoint)
+}
+
+// appendHashes appends hashes with commas between them.
+func appendHashes(dst []byte, hashes []merkle.Hash) []byte {
+	for i, h := range hashes {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
 		dst = appendHash(dst, h)
 	}
-	return appendEnd(dst, r.Checkpoint)
+	return dst
 }
 
 func appendHash(dst []byte, h merkle.Hash) []byte {
@@ -75,7 +90,9 @@ type wire struct {
 	Format, Origin, EventID string
 	Index                   json.RawMessage
 	LeafHash                []byte
-	Path                    [][]byte
+	Path, IDPath            [][]byte
+	Commit                  string
+	CommitPath              [][]byte
 	Checkpoint              string
 }
 
@@ -84,7 +101,8 @@ type wire struct {
 func (w *wire) decode(line []byte) error {
 	members := map[string]any{
 		"receipt": &w.Format, "origin": &w.Origin, "event_id": &w.EventID, "index": &w.Index,
-		"leaf_hash": &w.LeafHash, "path": &w.Path, "checkpoint": &w.Checkpoint,
+		"leaf_hash": &w.LeafHash, "path": &w.Path, "id_path": &w.IDPath,
+		"commit": &w.Commit, "commit_path": &w.CommitPath, "checkpoint": &w.Checkpoint,
 	}
 	dec := json.NewDecoder(bytes.NewReader(line))
 	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
@@ -119,8 +137,9 @@ func (w *wire) decode(line []byte) error {
 }
 
 // Parse parses a receipt. On its way to who holds it its members may have been put in
-// another order, and more may have been added, which are passed over. The checkpoint's
-// form is checked, and that it covers the index; nothing else is.
+// another order, and more may have been added, which are passed over. The form of the
+// checkpoint and of the commit line is checked, and that the checkpoint covers the index;
+// nothing else is.
 func Parse(line []byte) (*Receipt, error) {
 	r, err := parse(line)
 	if err != nil {
@@ -153,8 +172,23 @@ func parse(line []byte) (*Receipt, error) {
 		return nil, err
 	case c.Size > segment.MaxIndex+1 || r.Index >= c.Size:
 		return nil, fmt.Errorf("its checkpoint over %d leaves does not cover leaf %d", c.Size, r.Index)
+	case r.EventID == "" && len(r.IDPath) > 0:
+		return nil, errors.New("it has an id_path, but no event_id")
 	}
-	return r, nil
+	_, err = r.bound()
+	return r, err
+}
+
+// bound returns what the commit line binds of the ids of its events.
+func (r *Receipt) bound() (ids segment.IDs, _ error) {
+	commit, err := segment.ParseCommit(r.Commit)
+	switch {
+	case err != nil:
+		return ids, err
+	case commit.IDs == nil:
+		return ids, errors.New("its commit does not bind the ids of its events")
+	}
+	return *commit.IDs, nil
 }
 
 // receipt returns the receipt that the members are.
@@ -166,19 +200,26 @@ func (w *wire) receipt() (*Receipt, error) {
 		return nil, fmt.Errorf("its event_id has %d bytes, more than %d", len(w.EventID), MaxEventID)
 	case len(w.LeafHash) != len(merkle.Hash{}):
 		return nil, fmt.Errorf("its leaf_hash has %d bytes", len(w.LeafHash))
-	case len(w.Path) > maxPath:
-		return nil, fmt.Errorf("its path has %d hashes, more than %d", len(w.Path), maxPath)
 	}
-	r := &Receipt{EventID: w.EventID, LeafHash: merkle.Hash(w.LeafHash), Checkpoint: []byte(w.Checkpoint)}
+	r := &Receipt{EventID: w.EventID, LeafHash: merkle.Hash(w.LeafHash), Commit: []byte(w.Commit), Checkpoint: []byte(w.Checkpoint)}
 	var err error
 	if r.Index, err = strconv.ParseUint(string(w.Index), 10, 64); err != nil {
 		return nil, fmt.Errorf("its index is %.40q", w.Index)
 	}
-	for _, h := range w.Path {
-		if len(h) != len(merkle.Hash{}) {
-			return nil, fmt.Errorf("a hash in its path has %d bytes", len(h))
+	for _, path := range []struct {
+		name string
+		in   [][]byte
+		out  *[]merkle.Hash
+	}{{"path", w.Path, &r.Path}, {"id_path", w.IDPath, &r.IDPath}, {"commit_path", w.CommitPath, &r.CommitPath}} {
+		if len(path.in) > maxPath {
+			return nil, fmt.Errorf("its %s has %d hashes, more than %d", path.name, len(path.in), maxPath)
 		}
-		r.Path = append(r.Path, merkle.Hash(h))
+		for _, h := range path.in {
+			if len(h) != len(merkle.Hash{}) {
+				return nil, fmt.Errorf("a hash in its %s has %d bytes", path.name, len(h))
+			}
+			*path.out = append(*path.out, merkle.Hash(h))
+		}
 	}
 	if origin := originOf(r.Checkpoint); w.Origin != string(origin) {
 		return nil, fmt.Errorf("its origin is %q, but that of its checkpoint is %.200q", w.Origin, origin)
@@ -186,23 +227,43 @@ func (w *wire) receipt() (*Receipt, error) {
 	return r, nil
 }
 
-// ErrUnproven: a receipt's path does not lead from its leaf to its checkpoint.
-var ErrUnproven = errors.New("its path does not lead from its leaf to its checkpoint")
+// ErrUnproven: the hashes of a receipt do not lead from what it says to its checkpoint.
+var ErrUnproven = errors.New("its hashes do not lead to its checkpoint")
 
-// Check checks that the leaf is in the tree of the checkpoint, which it returns. That a
-// trusted key has signed the checkpoint is left to [signing.OpenCheckpoint], and that
-// the leaf is the event that the receipt names, to whoever has the event.
+// Check checks that the leaf is in the tree of the checkpoint, which it returns, that the
+// commit is its last leaf, and that this binds the event's id to that leaf. That a
+// trusted key has signed the checkpoint is left to [signing.OpenCheckpoint].
 func (r *Receipt) Check() (signing.Checkpoint, error) {
 	c, err := signing.ParseCheckpoint(r.Checkpoint)
 	if err != nil {
 		return c, err
 	}
-	path := make([]tlog.Hash, len(r.Path))
-	for i, h := range r.Path {
-		path[i] = tlog.Hash(h)
+	if r.Index >= c.Size || c.Size > segment.MaxIndex+1 || !leads(r.Path, r.LeafHash, r.Index, c.Size, c.Root) {
+		return c, fmt.Errorf("%w: the path of its leaf", ErrUnproven)
 	}
-	if r.Index >= c.Size || c.Size > segment.MaxIndex+1 || tlog.CheckRecord(path, int64(c.Size), tlog.Hash(c.Root), int64(r.Index), tlog.Hash(r.LeafHash)) != nil {
-		return c, ErrUnproven
+	if !leads(r.CommitPath, merkle.LeafHash(r.Commit), c.Size-1, c.Size, c.Root) {
+		return c, fmt.Errorf("%w: the path of its commit", ErrUnproven)
+	}
+	ids, err := r.bound()
+	if err != nil {
+		return c, fmt.Errorf("%w: %w", ErrUnproven, err)
+	}
+	// The events stand directly before the commit.
+	last := c.Size - 1
+	if ids.Count > last || r.Index >= last || r.Index < last-ids.Count {
+		return c, fmt.Errorf("%w: the commit, leaf %d, is of %d events before it, and leaf %d is none of them", ErrUnproven, last, ids.Count, r.Index)
+	}
+	if r.EventID != "" && !leads(r.IDPath, merkle.LeafHash([]byte(r.EventID)), r.Index-(last-ids.Count), ids.Count, ids.Root) {
+		return c, fmt.Errorf("%w: the path of its event_id, which is another than the leaf's", ErrUnproven)
 	}
 	return c, nil
+}
+
+// leads reports whether a path leads from a leaf to the root of a tree.
+func leads(path []merkle.Hash, leaf merkle.Hash, index, size uint64, root [32]byte) bool {
+	proof := make([]tlog.Hash, len(path))
+	for i, h := range path {
+		proof[i] = tlog.Hash(h)
+	}
+	return tlog.CheckRecord(proof, int64(size), tlog.Hash(root), int64(index), tlog.Hash(leaf)) == nil
 }

@@ -6,13 +6,17 @@ package receipt_test
 import (
 	"bytes"
 	"crypto/ed25519"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"math/bits"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -21,57 +25,102 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
+	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
 func leafHash(n uint64) merkle.Hash { return merkle.LeafHash(fmt.Appendf(nil, "leaf %d", n)) }
 
+// history is a tree of which the Go team's library keeps every hash.
+type history []tlog.Hash
+
+func (h *history) ReadHashes(indexes []int64) (hashes []tlog.Hash, _ error) {
+	for _, at := range indexes {
+		hashes = append(hashes, (*h)[at])
+	}
+	return hashes, nil
+}
+
+func (h *history) add(t require.TestingT, n uint64, leaf merkle.Hash) {
+	more, err := tlog.StoredHashesForRecordHash(int64(n), tlog.Hash(leaf), h)
+	require.NoError(t, err)
+	*h = append(*h, more...)
+}
+
+func (h *history) prove(t require.TestingT, size, index uint64) (path []merkle.Hash) {
+	proof, err := tlog.ProveRecord(int64(size), int64(index), h)
+	require.NoError(t, err)
+	for _, hash := range proof {
+		path = append(path, merkle.Hash(hash))
+	}
+	return path
+}
+
+func newSigner(t require.TestingT) *signing.Signer {
+	signer, err := signing.NewSigner(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)), nil)
+	require.NoError(t, err)
+	return signer
+}
+
+func idHash(id string) merkle.Hash { return merkle.LeafHash([]byte(id)) }
+
+// commitLine returns the line of a commit with such events.
+func commitLine(number uint64, ids []merkle.Hash) []byte {
+	var tree merkle.Frontier
+	for _, id := range ids {
+		tree.Append(id)
+	}
+	return segment.AppendCommit(nil, segment.Commit{
+		Number: number, Time: time.Date(2026, 11, 23, 10, 15, 0, 0, time.UTC),
+		IDs: &segment.IDs{Count: tree.Size(), Root: tree.Root()},
+	})
+}
+
 // The receipts of a commit are those that the Go team's library, which keeps every hash,
 // makes one by one.
 func TestReceiptsOfCommitsAgainstLibrary(t *testing.T) {
-	signer, err := signing.NewSigner(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)), nil)
-	require.NoError(t, err)
+	signer := newSigner(t)
 	rapid.Check(t, func(t *rapid.T) {
 		var tree merkle.Frontier
-		var stored []tlog.Hash
+		var stored history
 		var commit receipt.Commit
-		reader := tlog.HashReaderFunc(func(indexes []int64) (hashes []tlog.Hash, _ error) {
-			for _, at := range indexes {
-				hashes = append(hashes, stored[at])
+		for number := range rapid.IntRange(1, 6).Draw(t, "commits") {
+			headers := rapid.IntRange(0, 1).Draw(t, "headers")
+			var leaves, ids []merkle.Hash
+			var idTree history
+			for i := range headers + rapid.OneOf(rapid.IntRange(1, 40), rapid.IntRange(1, 300)).Draw(t, "events") {
+				leaves = append(leaves, leafHash(tree.Size()+uint64(i)))
+				if i >= headers {
+					ids = append(ids, idHash(fmt.Sprint("id-", i)))
+					idTree.add(t, uint64(i-headers), ids[i-headers])
+				}
 			}
-			return hashes, nil
-		})
-		for range rapid.IntRange(1, 6).Draw(t, "commits") {
-			var leaves []merkle.Hash
-			for range rapid.OneOf(rapid.IntRange(1, 40), rapid.IntRange(1, 300)).Draw(t, "leaves") {
-				n := tree.Size() + uint64(len(leaves))
-				leaves = append(leaves, leafHash(n))
-				more, err := tlog.StoredHashesForRecordHash(int64(n), tlog.Hash(leafHash(n)), reader)
-				require.NoError(t, err)
-				stored = append(stored, more...)
-			}
-			commit.Set(&tree, leaves)
+			line := commitLine(uint64(number+1), ids)
+			leaves = append(leaves, merkle.LeafHash(line))
+			commit.Set(&tree, leaves, ids)
 			first := tree.Size()
 			for _, leaf := range leaves {
+				stored.add(t, tree.Size(), leaf)
 				tree.Append(leaf)
 			}
 			grown, err := commit.Tree()
 			require.NoError(t, err)
 			require.Equal(t, tree.Size(), grown.Size())
 			require.Equal(t, tree.Hashes(), grown.Hashes())
-			want := receipt.Receipt{}
+			bound, err := commit.IDs()
+			require.NoError(t, err)
+			parsed, err := segment.ParseCommit(line)
+			require.NoError(t, err)
+			require.Equal(t, *parsed.IDs, bound)
+			want := receipt.Receipt{Commit: line, CommitPath: stored.prove(t, tree.Size(), tree.Size()-1)}
 			want.Checkpoint, err = signing.SignCheckpoint("test.example/auditlog", tree.Size(), tree.Root(), signer)
 			require.NoError(t, err)
-			commit.Sign(want.Checkpoint)
+			commit.Sign(line, want.Checkpoint)
 			step := rapid.IntRange(1, 20).Draw(t, "step") // the log's own events have none
-			for i := 0; i < len(leaves); i += step {
+			for i := headers; i < len(leaves)-1; i += step {
 				want.Index, want.LeafHash, want.EventID = first+uint64(i), leaves[i], fmt.Sprint("id-", i)
-				proof, err := tlog.ProveRecord(int64(tree.Size()), int64(want.Index), reader)
-				require.NoError(t, err)
-				want.Path = nil
-				for _, h := range proof {
-					want.Path = append(want.Path, merkle.Hash(h))
-				}
+				want.Path = stored.prove(t, tree.Size(), want.Index)
+				want.IDPath = idTree.prove(t, uint64(len(ids)), uint64(i-headers))
 				_, err = want.Check()
 				require.NoError(t, err)
 				require.Equal(t, string(want.Append([]byte("x"))), string(commit.Append([]byte("x"), i, []byte(want.EventID))))
@@ -82,8 +131,7 @@ func TestReceiptsOfCommitsAgainstLibrary(t *testing.T) {
 
 // Of a tree too large to be built: what was before is its frontier alone.
 func TestReceiptsInALargeTree(t *testing.T) {
-	signer, err := signing.NewSigner(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)), nil)
-	require.NoError(t, err)
+	signer := newSigner(t)
 	for _, size := range []uint64{0, 1, 1e8 - 1, 1 << 27, 1<<27 - 1, 1<<40 + 12345, 1<<53 - 200} {
 		var frontier []merkle.Hash
 		for i := range bits.OnesCount64(size) {
@@ -91,43 +139,51 @@ func TestReceiptsInALargeTree(t *testing.T) {
 		}
 		before, err := merkle.NewFrontier(size, frontier)
 		require.NoError(t, err)
-		var leaves []merkle.Hash
+		var leaves, ids []merkle.Hash
 		for i := range uint64(130) {
 			leaves = append(leaves, leafHash(size+i))
+			ids = append(ids, idHash(fmt.Sprint(i)))
 		}
 		var commit receipt.Commit
-		commit.Set(&before, leaves)
+		line := commitLine(1, ids)
+		commit.Set(&before, append(slices.Clip(leaves), merkle.LeafHash(line)), ids)
 		tree, err := commit.Tree()
 		require.NoError(t, err)
 		note, err := signing.SignCheckpoint("test.example/auditlog", tree.Size(), tree.Root(), signer)
 		require.NoError(t, err)
-		commit.Sign(note)
+		commit.Sign(line, note)
 		for i := range leaves {
-			line := commit.Append(nil, i, nil)
-			r, err := receipt.Parse(line)
-			require.NoError(t, err)
-			require.Equal(t, size+uint64(i), r.Index)
-			require.Equal(t, leaves[i], r.LeafHash)
-			_, err = r.Check()
-			require.NoError(t, err, "%d of %d", i, size)
+			for _, id := range []string{"", fmt.Sprint(i)} {
+				r, err := receipt.Parse(commit.Append(nil, i, []byte(id)))
+				require.NoError(t, err)
+				require.Equal(t, size+uint64(i), r.Index)
+				require.Equal(t, leaves[i], r.LeafHash)
+				require.Equal(t, id, r.EventID)
+				_, err = r.Check()
+				require.NoError(t, err, "%d of %d", i, size)
+			}
 		}
 	}
 }
 
+// exampleID is the id of the event that the example is for, leaf 3 of 6.
+const exampleID = "order-17 \"x\"\u2028<\x01>"
+
 func example(t testing.TB) (*receipt.Receipt, *signing.PublicKey) {
 	t.Helper()
-	signer, err := signing.NewSigner(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)), nil)
-	require.NoError(t, err)
+	signer := newSigner(t)
 	var tree merkle.Frontier
 	var commit receipt.Commit
-	leaves := []merkle.Hash{leafHash(0), leafHash(1), leafHash(2), leafHash(3), leafHash(4)}
-	commit.Set(&tree, leaves)
+	ids := []merkle.Hash{idHash("own"), idHash("order-16"), idHash(exampleID), idHash("order-18")}
+	line := commitLine(1, ids)
+	leaves := []merkle.Hash{leafHash(0), leafHash(1), leafHash(2), leafHash(3), leafHash(4), merkle.LeafHash(line)}
+	commit.Set(&tree, leaves, ids)
 	grown, err := commit.Tree()
 	require.NoError(t, err)
-	note, err := signing.SignCheckpoint("test.example/auditlog", 5, grown.Root(), signer)
+	note, err := signing.SignCheckpoint("test.example/auditlog", 6, grown.Root(), signer)
 	require.NoError(t, err)
-	commit.Sign(note)
-	r, err := receipt.Parse(commit.Append(nil, 3, []byte("order-17 \"x\"\u2028<\x01>")))
+	commit.Sign(line, note)
+	r, err := receipt.Parse(commit.Append(nil, 3, []byte(exampleID)))
 	require.NoError(t, err)
 	return r, signer.Public()
 }
@@ -177,7 +233,7 @@ func TestReceiptText(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, by, 1)
 
-	r.EventID = ""
+	r.EventID, r.IDPath = "", nil
 	parsed, err = receipt.Parse(r.Append(nil))
 	require.NoError(t, err)
 	assert.Equal(t, r, parsed)
@@ -195,7 +251,17 @@ func TestReceiptRefused(t *testing.T) {
 		"negative index":             strings.Replace(good, `"index":3`, `"index":-3`, 1),
 		"index is no integer":        strings.Replace(good, `"index":3`, `"index":3.0`, 1),
 		"no index":                   strings.Replace(good, `"index":3,`, ``, 1),
-		"index beyond the tree":      strings.Replace(good, `"index":3`, `"index":5`, 1),
+		"index beyond the tree":      strings.Replace(good, `"index":3`, `"index":6`, 1),
+		"no commit":                  strings.Replace(good, `"commit":`, `"committed":`, 1),
+		"commit of another form":     strings.Replace(good, `"commit":"{`, `"commit":"{ `, 1),
+		"commit without ids":         regexp.MustCompile(`,\\"ids\\":\{.*?\}`).ReplaceAllString(good, ""),
+		"commit is a checkpoint":     strings.Replace(good, `{\"commit\"`, `{\"checkpoint\"`, 1),
+		"commit is an object":        regexp.MustCompile(`"commit":"(.*?\}\}\})"`).ReplaceAllString(good, `"commit":{"number":1}`),
+		"two commits":                strings.Replace(good, `"commit":`, `"commit":"","commit":`, 1),
+		"short hash in id_path":      strings.Replace(good, `"id_path":["`, `"id_path":["AAAA","`, 1),
+		"short hash in commit_path":  strings.Replace(good, `"commit_path":["`, `"commit_path":["AAAA","`, 1),
+		"id_path too long":           strings.Replace(good, `"id_path":[`, `"id_path":[`+strings.Repeat(`"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",`, 64), 1),
+		"id_path without an id":      strings.Replace(good, `"event_id":`, `"event":`, 1),
 		"short leaf hash":            strings.Replace(good, `"leaf_hash":"`, `"leaf_hash":"AAAA`, 1),
 		"leaf hash not base64":       strings.Replace(good, `"leaf_hash":"`, `"leaf_hash":"!`, 1),
 		"short hash in path":         strings.Replace(good, `"path":["`, `"path":["AAAA","`, 1),
@@ -225,13 +291,29 @@ func TestReceiptRefused(t *testing.T) {
 // Whatever is changed of what a receipt proves, it does not prove it any more.
 func TestReceiptProvesNothingElse(t *testing.T) {
 	for name, change := range map[string]func(r *receipt.Receipt){
-		"index":   func(r *receipt.Receipt) { r.Index = 2 },
-		"leaf":    func(r *receipt.Receipt) { r.LeafHash[0] ^= 1 },
-		"path":    func(r *receipt.Receipt) { r.Path[1][0] ^= 1 },
-		"shorter": func(r *receipt.Receipt) { r.Path = r.Path[1:] },
-		"longer":  func(r *receipt.Receipt) { r.Path = append(r.Path, merkle.Hash{}) },
+		"index":         func(r *receipt.Receipt) { r.Index = 2 },
+		"leaf":          func(r *receipt.Receipt) { r.LeafHash[0] ^= 1 },
+		"path":          func(r *receipt.Receipt) { r.Path[1][0] ^= 1 },
+		"shorter":       func(r *receipt.Receipt) { r.Path = r.Path[1:] },
+		"longer":        func(r *receipt.Receipt) { r.Path = append(r.Path, merkle.Hash{}) },
+		"the header":    func(r *receipt.Receipt) { r.Index, r.LeafHash = 0, leafHash(0) },
+		"the commit":    func(r *receipt.Receipt) { r.Index, r.LeafHash, r.Path = 5, merkle.LeafHash(r.Commit), r.CommitPath },
+		"id":            func(r *receipt.Receipt) { r.EventID = "order-18" },
+		"id's path":     func(r *receipt.Receipt) { r.IDPath[0][0] ^= 1 },
+		"no id's path":  func(r *receipt.Receipt) { r.IDPath = nil },
+		"commit's path": func(r *receipt.Receipt) { r.CommitPath[0][0] ^= 1 },
+		"commit": func(r *receipt.Receipt) {
+			r.Commit = commitLine(2, []merkle.Hash{idHash("x"), idHash(exampleID), idHash("y")})
+		},
+		"a commit that binds it": func(r *receipt.Receipt) {
+			ids := []merkle.Hash{idHash("own"), idHash("order-16"), idHash("order-99"), idHash("order-18")}
+			r.EventID, r.Commit = "order-99", commitLine(1, ids)
+		},
 		"checkpoint": func(r *receipt.Receipt) {
-			r.Checkpoint = []byte(strings.Replace(string(r.Checkpoint), "\n5\nN", "\n5\nO", 1))
+			c, err := signing.ParseCheckpoint(r.Checkpoint)
+			require.NoError(t, err)
+			root := base64.StdEncoding.EncodeToString(c.Root[:])
+			r.Checkpoint = bytes.Replace(r.Checkpoint, []byte(root), []byte(base64.StdEncoding.EncodeToString(make([]byte, 32))), 1)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -36,14 +36,18 @@ func parseWritten(line []byte) *Receipt {
 		return nil
 	}
 	rest, _ = bytes.CutPrefix(rest, []byte(pathStart))
-	for len(rest) > 0 && rest[0] != ']' && len(r.Path) < maxPath {
-		var h merkle.Hash
-		if h, rest, ok = cutHash(rest); !ok {
-			return nil
-		}
-		if r.Path = append(r.Path, h); len(rest) > 0 && rest[0] == ',' {
-			rest = rest[1:]
-		}
+	if r.Path, rest, ok = cutHashes(rest); !ok {
+		return nil
+	}
+	rest, _ = bytes.CutPrefix(rest, []byte(idPathStart))
+	if r.IDPath, rest, ok = cutHashes(rest); !ok {
+		return nil
+	}
+	rest, _ = bytes.CutPrefix(rest, []byte(`],"commit":"`))
+	commit, rest, _ := bytes.Cut(rest, []byte(`"`+commitPathStart))
+	r.Commit = bytes.ReplaceAll(commit, []byte(`\"`), []byte(`"`))
+	if r.CommitPath, rest, ok = cutHashes(rest); !ok {
+		return nil
 	}
 	rest, _ = bytes.CutPrefix(rest, []byte(`],"checkpoint":"`))
 	rest, _ = bytes.CutSuffix(rest, []byte(`"}`))
@@ -53,6 +57,20 @@ func parseWritten(line []byte) *Receipt {
 		return nil
 	}
 	return &r
+}
+
+// cutHashes takes hashes with commas between them from the beginning.
+func cutHashes(b []byte) (hashes []merkle.Hash, rest []byte, ok bool) {
+	for len(b) > 0 && b[0] != ']' && len(hashes) < maxPath {
+		var h merkle.Hash
+		if h, b, ok = cutHash(b); !ok {
+			return nil, nil, false
+		}
+		if hashes = append(hashes, h); len(b) > 0 && b[0] == ',' {
+			b = b[1:]
+		}
+	}
+	return hashes, b, true
 }
 
 // cutHash takes a hash, in quotes, from the beginning.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -227,5 +228,30 @@ func TestAHeaderThatDoesNotGoOn(t *testing.T) {
 	require.NoError(t, os.WriteFile(s.active(), append(segment.AppendHeader(nil, header), content[strings.IndexByte(content, '\n'):]...), 0o600))
 	_, err = s.issue()
 	require.ErrorContains(t, err, "its header does not go on with the tree before it")
+	s.close()
+}
+
+// What was written while receipts were off binds no ids, and goes without; what follows has
+// its receipts.
+func TestNoReceiptsForWhatBindsNoIDs(t *testing.T) {
+	s := newSite(t, t.TempDir())
+	s.commit(3)
+	_, err := s.issue()
+	require.NoError(t, err)
+	s.close()
+	off := s.at.at.Size
+	s.o.BindIDs = false
+	s.open()
+	s.commit(2)
+	s.close()
+	on := s.at.at.Size
+	s.o.BindIDs = true
+	s.open()
+	s.commit(2)
+	r, err := s.issue()
+	require.NoError(t, err)
+	assert.Equal(t, on-off, r.Missed)
+	assert.ErrorContains(t, r.Why, "while receipts were off")
+	assert.Equal(t, append(slices.Clone(s.ids[:3]), s.ids[5:]...), idsOf(s.receipts()))
 	s.close()
 }

@@ -88,9 +88,11 @@ type Issuer struct {
 
 // group is the leaves of a commit, as far as they have been read.
 type group struct {
-	leaves []merkle.Hash
-	events []written
-	ids    []byte
+	leaves   []merkle.Hash
+	events   []written
+	ids      []byte
+	idLeaves []merkle.Hash // of all events, the log's own included
+	commit   []byte        // the commit line, once it has been read
 }
 
 // written is an event of others than the log itself.
@@ -99,7 +101,10 @@ type written struct {
 	start, end int // of its id
 }
 
-func (g *group) reset() { g.leaves, g.events, g.ids = g.leaves[:0], g.events[:0], g.ids[:0] }
+func (g *group) reset() {
+	g.leaves, g.events, g.ids = g.leaves[:0], g.events[:0], g.ids[:0]
+	g.idLeaves, g.commit = g.idLeaves[:0], g.commit[:0]
+}
 
 // Open opens the log's directory for reading and that of the receipts for writing.
 func Open(o Options) (_ *Issuer, err error) {
@@ -177,6 +182,9 @@ const maxGone = 5
 // errDamaged: a segment is not as the writer left it.
 var errDamaged = errors.New("it is not as it was written: run auditlog verify")
 
+// errUnbound: a segment was written while receipts were off.
+var errUnbound = errors.New("its commits do not bind the ids of their events: it was written while receipts were off")
+
 // part is what is to be read of the segment that holds the next leaf.
 type part struct {
 	segment.File
@@ -198,7 +206,7 @@ func (i *Issuer) segment(ctx context.Context, to Durable, r *Result) error {
 		i.skipTo(first, deletedBefore(p), r)
 		return nil
 	}
-	if err = i.read(ctx, p, r); !errors.Is(err, errDamaged) {
+	if err = i.read(ctx, p, r); !errors.Is(err, errDamaged) && !errors.Is(err, errUnbound) {
 		return err
 	}
 	// The next segment's header says how the tree goes on.
@@ -320,6 +328,8 @@ func damaged(p part, line int, err error) error {
 	switch {
 	case errors.As(err, &unwritten), errors.As(err, &path), errors.Is(err, ErrContradicted):
 		return err
+	case errors.Is(err, errUnbound):
+		return fmt.Errorf("%s: %w", p.Name, err)
 	case line > 0:
 		return fmt.Errorf("%s, line %d: %w: %w", p.Name, line, errDamaged, err)
 	default:
@@ -335,16 +345,24 @@ func (e *unwrittenError) Error() string { return e.err.Error() }
 
 // line takes in the next line of a segment.
 func (i *Issuer) line(line []byte, first bool, p part, res *Result) error {
-	if kind := segment.KindOf(line); !first && kind == segment.KindCheckpoint {
-		return i.checkpoint(line)
-	} else if !first && kind != segment.KindEvent {
-		return errors.New("it is neither an event nor a checkpoint")
-	}
-	if first {
-		if err := i.header(line, p, res); err != nil {
-			return err
+	var err error
+	switch kind := segment.KindOf(line); {
+	case first:
+		err = i.header(line, p, res)
+	case len(i.group.commit) > 0:
+		if kind != segment.KindCheckpoint {
+			return errors.New("no checkpoint follows its commit")
 		}
-	} else if err := i.event(line); err != nil {
+		return i.checkpoint(line)
+	case kind == segment.KindCommit:
+		i.group.commit = append(i.group.commit, line...)
+		i.group.leaves = append(i.group.leaves, merkle.LeafHash(line))
+	case kind == segment.KindEvent:
+		err = i.event(line)
+	default:
+		return errors.New("it is neither an event nor a commit")
+	}
+	if err != nil {
 		return err
 	}
 	// No more is kept of a commit than the log can have.
@@ -361,6 +379,9 @@ func (i *Issuer) header(line []byte, p part, res *Result) error {
 	}
 	if h.FirstIndex != p.Parsed.FirstIndex || h.Origin != i.opts.Origin {
 		return fmt.Errorf("its header is of leaf %d of the log %q", h.FirstIndex, h.Origin)
+	}
+	if !h.Has(segment.FeatureIDs) {
+		return errUnbound
 	}
 	tree, err := merkle.NewFrontier(h.FirstIndex, h.Frontier)
 	switch {
@@ -386,16 +407,16 @@ func (i *Issuer) checkpoint(line []byte) error {
 	if err != nil {
 		return err
 	}
-	if len(i.group.leaves) == 0 {
-		return errors.New("it has a checkpoint without a leaf")
-	}
-	i.commit.Set(&i.tree, i.group.leaves)
+	i.commit.Set(&i.tree, i.group.leaves, i.group.idLeaves)
 	tree, err := i.commit.Tree()
 	if err != nil {
 		return err
 	}
 	if c.Origin != i.opts.Origin || c.Size != tree.Size() || c.Root != tree.Root() {
 		return errors.New("the lines do not lead to the checkpoint behind them")
+	}
+	if err := i.bound(); err != nil {
+		return err
 	}
 	if t := i.told; t != nil && c.Size >= t.Size {
 		if c.Size != t.Size || c.Root != t.Root {
@@ -411,8 +432,24 @@ func (i *Issuer) checkpoint(line []byte) error {
 	return nil
 }
 
+// bound checks that the commit line binds the ids of the commit's events.
+func (i *Issuer) bound() error {
+	commit, err := segment.ParseCommit(i.group.commit)
+	if err != nil {
+		return err
+	}
+	ids, err := i.commit.IDs()
+	if err != nil {
+		return err
+	}
+	if commit.IDs == nil || *commit.IDs != ids {
+		return errors.New("its commit does not bind the ids of its events")
+	}
+	return nil
+}
+
 func (i *Issuer) issue(note []byte) error {
-	i.commit.Sign(note)
+	i.commit.Sign(i.group.commit, note)
 	for _, e := range i.group.events {
 		index := i.next + uint64(e.leaf)
 		if index < i.out.next {
@@ -438,6 +475,7 @@ func (i *Issuer) event(line []byte) error {
 	if err := i.events.Scan(parsed.Canonical, &said); err != nil {
 		return err
 	}
+	g.idLeaves = append(g.idLeaves, merkle.LeafHash(said.ID))
 	if said.Log != nil {
 		return nil // the log's own
 	}
