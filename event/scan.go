@@ -270,7 +270,7 @@ func (sc *scanner) memberValue(at place, s *Summary) (err error) {
 	case atSessionID:
 		s.SessionID, err = sc.memberText(at)
 	case atResourceID, atResourceType, atErrorMessage, atSourceIP, atUserAgent, atTraceID, atSpanID:
-		_, err = sc.memberText(at)
+		_, _, err = sc.rawText(at)
 	case atLevel:
 		var word []byte
 		word, err = sc.memberText(at)
@@ -319,17 +319,23 @@ func oneOf[S ~string](list []S, word []byte) S {
 }
 
 func (sc *scanner) memberText(at place) ([]byte, error) {
-	raw, escaped, err := sc.text()
+	raw, escaped, err := sc.rawText(at)
 	if err != nil {
 		return nil, err
 	}
-	if len(raw) == 0 {
-		return nil, sc.fail("the member " + at.quoted() + " is empty")
-	}
-	if escaped {
-		return appendUnescaped(nil, raw), nil
+	if escaped { // what it stands for is shorter
+		return appendUnescaped(make([]byte, 0, len(raw)), raw), nil
 	}
 	return raw, nil
+}
+
+// rawText reads a text that must not be empty, and says whether it holds escapes.
+func (sc *scanner) rawText(at place) (raw []byte, escaped bool, err error) {
+	raw, escaped, err = sc.text()
+	if err == nil && len(raw) == 0 {
+		err = sc.fail("the member " + at.quoted() + " is empty")
+	}
+	return raw, escaped, err
 }
 
 func (sc *scanner) memberTime(at place) (time.Time, error) {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"slices"
+	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -37,6 +38,9 @@ type Event struct {
 	segment.EventLine
 	// Summary is what filters look at.
 	Summary event.Summary
+	// Committed is when its commit was made, by the writer's clock; zero if that is not
+	// known, or was not asked for.
+	Committed time.Time
 }
 
 // Own reports whether it is one of the log's own events: what it says of itself.
@@ -60,7 +64,10 @@ type Options struct {
 	From uint64
 	// Keep says which events are wanted; nil means all. What it is passed is valid
 	// until it returns.
-	Keep func(s *event.Summary, canonical []byte) bool
+	Keep func(*Event) bool
+	// CommitTimes has each event told when its commit was made, for which each segment is
+	// read twice.
+	CommitTimes bool
 }
 
 // Read passes the events of the log in the root of fsys to each, in order, until one
@@ -102,6 +109,7 @@ type reader struct {
 	// segment that is read.
 	tree    merkle.Frontier
 	started bool
+	commits Commits // of the segment at hand, if they are asked for
 	event   Event
 	buf     []byte // for a signature
 }
@@ -150,6 +158,13 @@ func (r *reader) next() (segment.File, error) {
 
 // segment reads a segment up to its end or that of the checkpoint.
 func (r *reader) segment(name string) error {
+	if r.commits = nil; r.o.CommitTimes {
+		commits, err := ReadCommits(r.fsys, name)
+		if err != nil {
+			return err
+		}
+		r.commits = commits
+	}
 	lines, err := segment.Open(r.fsys, name, -1)
 	if err != nil {
 		return err
@@ -169,7 +184,7 @@ func (r *reader) segment(name string) error {
 			return nil // the next segment goes on, if one does
 		}
 		if err == nil {
-			err = r.line(line)
+			err = r.line(lines.Offset(), line)
 		}
 	}
 	var refused refusedError
@@ -214,15 +229,20 @@ func (r *reader) header(line []byte) error {
 	return nil
 }
 
-func (r *reader) line(line []byte) (err error) {
+// line takes in the line at an offset of its segment.
+func (r *reader) line(offset int64, line []byte) (err error) {
 	switch segment.KindOf(line) {
 	case segment.KindCheckpoint:
 		return nil // it is no leaf, and what it says is of no use here
+	case segment.KindCommit:
+		r.tree.Append(merkle.LeafHash(line))
+		return nil
 	case segment.KindEvent:
 	default:
 		return errors.New("a line of an unknown kind")
 	}
 	e := &r.event
+	e.Committed = r.commits.At(offset)
 	e.Index, e.Line = r.tree.Size(), line
 	e.LeafHash = merkle.LeafHash(line)
 	r.tree.Append(e.LeafHash)
@@ -233,7 +253,7 @@ func (r *reader) line(line []byte) (err error) {
 	if err := event.Scan(e.Canonical, &e.Summary); err != nil {
 		return err
 	}
-	if e.Index < r.o.From || r.o.Keep != nil && !r.o.Keep(&e.Summary, e.Canonical) {
+	if e.Index < r.o.From || r.o.Keep != nil && !r.o.Keep(e) {
 		return nil
 	}
 	if err := r.each(e); err != nil {

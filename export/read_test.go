@@ -13,7 +13,6 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/export"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -57,10 +56,10 @@ func TestRead(t *testing.T) {
 		"from the end":                     {export.Options{Checkpoint: newest, From: 9}, nil},
 		"from far behind the end":          {export.Options{Checkpoint: newest, From: 1 << 40}, nil},
 		"of nothing":                       {export.Options{Checkpoint: signing.Checkpoint{Origin: origin, Root: merkle.EmptyRoot}}, nil},
-		"what is wanted":                   {export.Options{Checkpoint: newest, Keep: func(s *event.Summary, _ []byte) bool { return string(s.UserID) == "bob" }}, all[2:3]},
-		"what is wanted, from there on":    {export.Options{Checkpoint: newest, From: 5, Keep: func(s *event.Summary, _ []byte) bool { return string(s.UserID) == "bob" }}, nil},
-		"but the log's own events":         {export.Options{Checkpoint: newest, Keep: func(s *event.Summary, _ []byte) bool { return s.Log == nil }}, all[1:]},
-		"by what the canonical JSON holds": {export.Options{Checkpoint: newest, Keep: func(_ *event.Summary, c []byte) bool { return bytes.Contains(c, []byte(`"event_id":"e"`)) }}, all[5:]},
+		"what is wanted":                   {export.Options{Checkpoint: newest, Keep: func(e *export.Event) bool { return string(e.Summary.UserID) == "bob" }}, all[2:3]},
+		"what is wanted, from there on":    {export.Options{Checkpoint: newest, From: 5, Keep: func(e *export.Event) bool { return string(e.Summary.UserID) == "bob" }}, nil},
+		"but the log's own events":         {export.Options{Checkpoint: newest, Keep: func(e *export.Event) bool { return !e.Own() }}, all[1:]},
+		"by what the canonical JSON holds": {export.Options{Checkpoint: newest, Keep: func(e *export.Event) bool { return bytes.Contains(e.Canonical, []byte(`"event_id":"e"`)) }}, all[5:]},
 	} {
 		got, err := read(t.Context(), l.files, c.o)
 		if err != nil || !slices.Equal(got, c.want) {

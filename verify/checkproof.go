@@ -466,12 +466,18 @@ func cosigned(checkpoint signing.Checkpoint, o ProofOptions) (names []string, er
 	return names, nil
 }
 
-// OpenCheckpoint checks the signature of a checkpoint of the log in the root of fsys
-// with the trusted keys, and those that the log's key changes lead to. With no keys it
-// parses the checkpoint only. The error wraps [ErrWrongKey] if none of the keys has
-// signed it.
-func OpenCheckpoint(fsys fs.FS, text []byte, keys []*signing.PublicKey) (signing.Checkpoint, error) {
+// OpenCheckpoint checks the signatures of a checkpoint of the log in the root of fsys with
+// the trusted keys, and those that the log's key changes lead to. With no keys it checks its
+// form and its origin only. When it was signed is not known, so that a key that was revoked
+// at a time does not count. The error wraps [ErrWrongKey] if none of the keys has signed it;
+// witnesses are not asked for.
+func OpenCheckpoint(fsys fs.FS, text []byte, o ProofOptions) (signing.Checkpoint, error) {
+	trusts := o.options()
 	c, err := signing.ParseCheckpoint(text)
+	if err == nil {
+		err = errors.Join(trusts.checkKeys(), trusts.checkOrigin(c.Origin))
+	}
+	keys := trusts.trusted()
 	if err != nil || len(keys) == 0 {
 		return c, err
 	}
@@ -479,16 +485,23 @@ func OpenCheckpoint(fsys fs.FS, text []byte, keys []*signing.PublicKey) (signing
 	if err != nil {
 		return c, err
 	}
-	chain, err := followKeys(notes, c, keys, func(*signing.KeyChange) string { return "" })
+	chain, err := followKeys(notes, c, keys, func(n *signing.KeyChange) string { return trusts.objection(n, time.Time{}) })
 	if err != nil {
 		return c, err
 	}
-	c, by, err := signing.OpenCheckpoint(text, c.Origin, chain.trusted)
+	signedBy, others, err := openSigned(text, c.Origin, chain.trusted, trusts.trustedForCheckpoints())
 	if errors.Is(err, signing.ErrNoTrustedSignature) {
-		return c, fmt.Errorf("%w: the %w", ErrWrongKey, err)
+		return c, fmt.Errorf("%w: the %w%s", ErrWrongKey, err, chain.refused)
 	}
 	if err == nil && c.Size > 0 {
-		err = chain.checkSigner(c, by)
+		err = chain.checkSigner(c, signedBy)
 	}
-	return c, err
+	if err != nil {
+		return c, err
+	}
+	last := max(c.Size, 1) - 1
+	if signedBy, err = permitted(o.Trust, signedBy, last, last, time.Time{}); err != nil {
+		return c, fmt.Errorf("%w: the checkpoint over %d leaves: %w", ErrWrongKey, c.Size, err)
+	}
+	return c, trusts.judgeSigned(c.Size, signedBy, others, time.Time{}, chain.left)
 }

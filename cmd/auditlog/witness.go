@@ -6,7 +6,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -19,9 +18,9 @@ import (
 func loadWitnesses(given []string) (keys []*witness.Key, err error) {
 	for _, vkey := range given {
 		if !strings.Contains(vkey, "+") {
-			b, err := os.ReadFile(vkey)
+			b, err := readInput(vkey, maxKeyFile)
 			if err != nil {
-				return nil, fmt.Errorf("--witness: %w", err)
+				return nil, fmt.Errorf("--witness %s: %w", vkey, err)
 			}
 			vkey = strings.TrimSpace(string(b))
 		}
