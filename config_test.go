@@ -199,7 +199,7 @@ var badCases = map[string][]string{
 	"auditlog/unknown_key":                               {"directry"},
 	"auditlog/unknown_nested_key":                        {"rotation", "max_size"},
 	"auditlog/size_with_unit":                            {"rotation.max_size_mib"},
-	"auditlog/age_without_unit":                          {"rotation.max_age"},
+	"auditlog/age_without_unit":                          {"rotation::max_age"},
 	"auditlog/witness_with_two_names":                    {"witnesses[1]::public_key: ", "witness.example.com/w1", "one witness"},
 	"auditlog/no_records":                                {"limits::max_records: ", "such as 100000"},
 	"auditlog/too_many_records":                          {"limits::max_records: ", "1 to 10000000"},
@@ -209,6 +209,15 @@ var badCases = map[string][]string{
 	"auditlog/small_leaves":                              {"limits::max_leaf_bytes: ", "1024 to 33554432", "65535"},
 	"auditlog/large_leaves":                              {"limits::max_leaf_bytes: ", "1024 to 33554432"},
 	"auditlog/unknown_oversize":                          {"limits::on_oversize: ", `"cut"`, "refuse", "replace"},
+	"auditlog/origin_of_an_unset_variable":               {"origin: ", "variable", "host.example.com/auditlog"},
+	"auditlog/origin_begins_with_a_slash":                {"origin: ", "variable"},
+	"auditlog/origin_with_an_empty_part":                 {"origin: ", "variable"},
+	"auditlog/directory_of_an_unset_variable":            {"directory: ", "variable"},
+	"auditlog/directory_with_an_empty_part":              {"directory: ", "variable"},
+	"auditlog/retention_without_unit":                    {"retention::max_age: ", "90d"},
+	"auditlog/rotation_without_unit":                     {"rotation::max_age: ", "24h"},
+	"auditlog/timeout_without_unit":                      {"timeout: ", "5s"},
+	"auditlog/fraction_of_a_mebibyte":                    {"rotation::max_size_mib: ", "write 0 or 1"},
 }
 
 func TestConfigurationIsRead(t *testing.T) {

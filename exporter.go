@@ -61,8 +61,10 @@ func newAuditExporter(set exporter.Settings, config *Config) (*auditExporter, er
 	if err != nil {
 		return nil, err
 	}
+	own := *config
+	own.Origin = originFor(config, set.ID)
 	e := &auditExporter{
-		config:    config,
+		config:    &own,
 		logger:    set.Logger,
 		telemetry: telemetry,
 		health:    new(health),
