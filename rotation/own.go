@@ -204,7 +204,7 @@ func (l *Log) ownEvent(o own) (canonical []byte, now time.Time, err error) {
 func readBack(canonical []byte, o own) error {
 	line := segment.AppendNoSignature(append(segment.AppendEventStart(nil), canonical...))
 	if len(line)+maxSignatureMembers > segment.MaxLineBytes {
-		return ErrTooLarge
+		return fmt.Errorf("its line is longer than %d bytes", segment.MaxLineBytes)
 	}
 	parsed, err := segment.ParseEvent(line)
 	if err != nil {
