@@ -335,11 +335,11 @@ func TestOpenCheckpointOfTheCheckpointKey(t *testing.T) {
 	keys, beside := threeKeys(t), signingtest.New(t, signing.Ed25519)
 	w := writeKeys(t, rotation.Options{CheckpointSigner: beside}, keys...)
 	for _, k := range keys {
-		if _, err := verify.OpenCheckpoint(w.fsys, w.note(t), public(k, beside)); err != nil {
+		if _, err := verify.OpenCheckpoint(w.fsys, w.note(t), verify.ProofOptions{Keys: public(k, beside)}); err != nil {
 			t.Errorf("%s: %v", k.Public().ID(), err)
 		}
 	}
-	if _, err := verify.OpenCheckpoint(w.fsys, w.note(t), public(beside)); !errors.Is(err, verify.ErrWrongKey) {
+	if _, err := verify.OpenCheckpoint(w.fsys, w.note(t), verify.ProofOptions{Keys: public(beside)}); !errors.Is(err, verify.ErrWrongKey) {
 		t.Errorf("the checkpoint key: %v", err)
 	}
 }
