@@ -190,3 +190,7 @@ $(STATICCHECK):
 $(KUBE_SCORE):
 	GOBIN=$(TOOLS)/tmp go install github.com/zegl/kube-score/cmd/kube-score@$(KUBE_SCORE_VERSION)
 	mv $(TOOLS)/tmp/kube-score $@
+
+.PHONY: differential-campaign
+differential-campaign: ## Change logs of every kind at random and have both verifiers agree on each
+	cd interop && go test -run TestVerifiersAgree -v -timeout 0 . -differential.count $(or $(COUNT),20000) -differential.seed $(or $(SEED),1000000) -differential.keep $(CURDIR)/build/differential

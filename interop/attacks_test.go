@@ -50,7 +50,9 @@ func (gaps) Follow(tags []any) (all []rotation.Remark) {
 	return all
 }
 
-func (gaps) Settled(bool) {}
+func (gaps) Recall([]byte) error { return nil }
+func (gaps) Settled(bool)        {}
+func (gaps) Forget()             {}
 
 func writeRich(t *testing.T, scope segment.Scope, pruned bool) *rich {
 	t.Helper()
@@ -135,7 +137,7 @@ func (r *rich) append(t *testing.T, l *rotation.Log, o rotation.Options, id, use
 		encode := func(dst []byte) ([]byte, uint64, error) {
 			return append(dst, canonical...), 1_795_428_900_000_000_000, nil
 		}
-		sign, keyID := l.Signer().Sign, l.Signer().Public().ID()
+		sign, keyID := l.Sign(l.Signer()), l.Signer().Public().ID()
 		if o.Scope == segment.ScopeCheckpoint {
 			sign, keyID = nil, ""
 		}
@@ -234,7 +236,7 @@ func say(t *testing.T, o rotation.Options, detail string) {
 		return event.AppendOwn(dst, event.Own{ID: "a-lie", Time: at, Origin: vectorOrigin, Level: event.LevelInfo, Action: "lie", Detail: []byte(detail)}), uint64(at.UnixNano()), nil
 	}
 	if o.Scope == segment.ScopeEvent {
-		err = b.Add(encode, o.Signer.Sign, o.Signer.Public().ID())
+		err = b.Add(encode, l.Sign(o.Signer), o.Signer.Public().ID())
 	} else {
 		err = b.Add(encode, nil, "")
 	}
@@ -407,7 +409,7 @@ func cutOff(t *testing.T, dir string) {
 // fileKeyChange adds a key change between strangers to the file of them.
 func fileKeyChange(t *testing.T, dir, origin string, index uint64) {
 	t.Helper()
-	note, err := signing.SignKeyChange(origin, index, [32]byte{}, key(t, keyVectors[0]), key(t, keyVectors[1]))
+	note, err := signing.SignKeyChange(signing.KeyChange{Origin: origin, Index: index}, key(t, keyVectors[0]), key(t, keyVectors[1]))
 	if err != nil {
 		t.Fatal(err)
 	}

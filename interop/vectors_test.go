@@ -35,8 +35,9 @@ type lineVector struct {
 	// Record is the log record, its resource and its scope in OTLP's JSON form.
 	Record    json.RawMessage `json:"record"`
 	Canonical string          `json:"canonical"`
-	// ECDSA and Ed25519 are the event's signatures with the keys of this directory,
-	// in base64; the former with a nonce as RFC 6979 has it.
+	// ECDSA and Ed25519 are the event's signatures with the keys of this directory, as an
+	// event of the log vectorOrigin with the id vectorLogID, in base64; the former with a
+	// nonce as RFC 6979 has it.
 	ECDSA   string `json:"ecdsa_p256_sha256"`
 	Ed25519 string `json:"ed25519"`
 	// Line is the event line with the ECDSA signature, LeafHash its leaf hash, in
@@ -58,6 +59,9 @@ type treeVector struct {
 }
 
 const vectorOrigin = "vectors.example/auditlog"
+
+// vectorLogID is the identity of the log that the lines are signed for.
+var vectorLogID = signing.LogID(sha256.Sum256([]byte("test vectors")))
 
 func key(t *testing.T, name string) *signing.Signer {
 	t.Helper()
@@ -84,9 +88,9 @@ func key(t *testing.T, name string) *signing.Signer {
 	return s
 }
 
-func sign(t *testing.T, s *signing.Signer, msg string) string {
+func sign(t *testing.T, s *signing.Signer, canonical string) string {
 	t.Helper()
-	sig, err := s.Sign([]byte(msg))
+	sig, err := s.SignEvent(signing.NewEventContext(vectorOrigin, vectorLogID), []byte(canonical))
 	if err != nil {
 		t.Fatal(err)
 	}

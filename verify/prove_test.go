@@ -372,7 +372,7 @@ func FuzzCheckProof(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	fsys := os.DirFS(vectors + "log-key-change")
+	fsys := os.DirFS(vectors + "logs/key-change")
 	o := verify.ProofOptions{Keys: []*signing.PublicKey{key}}
 	want, err := verify.CheckProof(good, o)
 	if err != nil {

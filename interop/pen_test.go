@@ -1,0 +1,186 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package interop_test
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+// pen writes a log line by line, as only somebody can who has its keys, and writes what no
+// writer does.
+type pen struct {
+	t       *testing.T
+	files   files
+	origin  string
+	id      signing.LogID
+	now     time.Time
+	tree    merkle.Frontier
+	number  uint64
+	name    string
+	header  segment.Header
+	events  [][]byte // ids of the present commit
+	leaf    merkle.Hash
+	before  *segment.Header
+	signers []*signing.Signer // of the segment's keys, in order
+	// previous signs the next checkpoint, too.
+	previous *signing.Signer
+	scribe   int
+}
+
+func newPen(t *testing.T, signers ...*signing.Signer) *pen {
+	return &pen{
+		t: t, files: files{}, origin: vectorOrigin, id: sha256.Sum256([]byte("a log written by hand")), signers: signers,
+		now: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC),
+	}
+}
+
+func (p *pen) tick() time.Time {
+	p.now = p.now.Add(time.Minute)
+	return p.now
+}
+
+// begin begins a segment with the pen's signers; change makes its header another one.
+func (p *pen) begin(change func(h *segment.Header)) {
+	p.t.Helper()
+	at := p.tick()
+	h := segment.Header{
+		Origin: p.origin, Log: p.id, FirstIndex: p.tree.Size(), Frontier: p.tree.Hashes(), Created: at, Scope: segment.ScopeCheckpoint, Retain: time.Unix(0, 0),
+	}
+	for _, s := range p.signers {
+		h.Keys = append(h.Keys, segment.KeyOf(s.Public()))
+	}
+	if change != nil {
+		change(&h)
+	}
+	p.beginWith(h, string(segment.AppendHeader(nil, h)))
+}
+
+// beginWith begins a segment with a line of the caller's as its header.
+func (p *pen) beginWith(h segment.Header, line string) {
+	p.header = h
+	p.name = segment.Name{FirstIndex: p.tree.Size(), Created: h.Created, Compression: segment.None}.String()
+	p.leaf = merkle.LeafHash([]byte(line))
+	p.line(line)
+}
+
+// line writes a leaf.
+func (p *pen) line(line string) {
+	p.files[p.name] = append(append(p.files[p.name], line...), '\n')
+	p.tree.Append(merkle.LeafHash([]byte(line)))
+}
+
+// write writes an event line.
+func (p *pen) write(id string, canonical []byte) {
+	p.t.Helper()
+	p.events = append(p.events, []byte(id))
+	line := append(segment.AppendEventStart(nil), canonical...)
+	if p.header.Scope == segment.ScopeCheckpoint {
+		p.line(string(segment.AppendNoSignature(line)))
+		return
+	}
+	signature, err := p.signers[0].SignEvent(signing.NewEventContext(p.origin, p.id), canonical)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.line(string(segment.AppendSignature(line, signature, p.signers[0].Public().ID())))
+}
+
+func (p *pen) event(id string) {
+	p.t.Helper()
+	p.write(id, fmt.Appendf(nil, `{"category":"session_management","event_id":%q,"level":"info","metadata":{},"operation":"log","resource_id":"r","resource_type":"t","success":null,"timestamp":"2026-11-23T10:00:00.000000000Z"}`, id))
+}
+
+// own writes an event of the log's own.
+func (p *pen) own(action, detail string) {
+	p.t.Helper()
+	p.scribe++
+	id := fmt.Sprintf("own-%d", p.scribe)
+	p.write(id, event.AppendOwn(nil, event.Own{ID: id, Time: p.now, Origin: p.origin, Level: event.LevelInfo, Action: action, Detail: []byte(detail)}))
+}
+
+// rotated writes the event of that name, about a segment before.
+func (p *pen) rotated(first, size uint64, root merkle.Hash) {
+	p.t.Helper()
+	p.own("rotated", fmt.Sprintf(`{"action":"rotated","previous":{"first_index":%d,"root_hash":%q,"segment":"x","tree_size":%d},"reason":"size"}`, first, base64.StdEncoding.EncodeToString(root[:]), size))
+}
+
+// keyChange returns the detail of a key change from a signer to the present segment. The
+// tree must be the one after its header alone, whose frontier says what was before.
+func (p *pen) keyChange(from *signing.Signer, leaving ...*signing.Signer) string {
+	p.t.Helper()
+	before, err := merkle.NewFrontier(p.header.FirstIndex, p.header.Frontier)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	note, err := signing.SignKeyChange(signing.KeyChange{Origin: p.origin, Log: p.id, Index: before.Size(), Root: before.Root(), Header: p.leaf, Retain: p.header.Retain}, from, p.signers[0], leaving...)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return fmt.Sprintf(`{"action":"key_changed","key_change":%s,"key_id":%q,"previous_key_id":%q,"reason":"configuration"}`, segment.AppendString(nil, note), p.signers[0].Public().ID(), from.Public().ID())
+}
+
+// commit ends a commit; change makes its line another one.
+func (p *pen) commit(change func(c *segment.Commit)) {
+	p.t.Helper()
+	p.number++
+	c := segment.Commit{Number: p.number, Time: p.tick()}
+	if p.header.Has(segment.FeatureIDs) {
+		var ids merkle.Frontier
+		for _, id := range p.events {
+			ids.Append(merkle.LeafHash(id))
+		}
+		c.IDs = &segment.IDs{Count: uint64(len(p.events)), Root: ids.Root()}
+	}
+	if change != nil {
+		change(&c)
+	}
+	p.number = c.Number
+	p.line(string(segment.AppendCommit(nil, c)))
+	p.checkpoint()
+}
+
+// checkpoint writes a checkpoint line, and the file.
+func (p *pen) checkpoint() {
+	p.t.Helper()
+	p.events = nil
+	signers := p.signers
+	if p.previous != nil {
+		signers = append(signers[:len(signers):len(signers)], p.previous)
+	}
+	p.previous = nil
+	note, err := signing.SignCheckpoint(p.origin, p.tree.Size(), p.tree.Root(), signers...)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.files[p.name] = append(segment.AppendCheckpoint(p.files[p.name], note), '\n')
+	p.files[segment.CheckpointName] = note
+}
+
+// simple writes a segment of one commit, and another with its event `rotated`.
+func (p *pen) simple() {
+	p.t.Helper()
+	p.begin(nil)
+	p.event("first")
+	p.commit(nil)
+	p.next(nil)
+	p.event("second")
+	p.commit(nil)
+}
+
+// next begins another segment, with its head.
+func (p *pen) next(change func(h *segment.Header)) {
+	p.t.Helper()
+	first, size, root := p.header.FirstIndex, p.tree.Size(), p.tree.Root()
+	p.begin(change)
+	p.rotated(first, size, root)
+}

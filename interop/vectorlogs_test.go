@@ -1,0 +1,684 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package interop_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/verify"
+	"github.com/otel-auditlog/auditlogexporter/witness"
+)
+
+// vectorLog is a log among the vectors, and what a verifier must say of it.
+type vectorLog struct {
+	// Log is the name of its directory in logs/.
+	Log   string `json:"log"`
+	About string `json:"about"`
+	// Keys and CheckpointKeys are files with public keys, Checkpoints are kept ones, all
+	// below testdata/vectors; Witnesses are verifier keys, and Now is the verifier's clock.
+	Keys           []string `json:"keys"`
+	CheckpointKeys []string `json:"checkpoint_keys,omitempty"`
+	Checkpoints    []string `json:"checkpoints,omitempty"`
+	Witnesses      []string `json:"witnesses,omitempty"`
+	Now            string   `json:"now"`
+	// Verdict is ok, tampering or unchecked. Finding is one that is to be among those that
+	// lead to it, or is told though all is well.
+	Verdict string `json:"verdict"`
+	Finding string `json:"finding,omitempty"`
+	// Withheld counts commitments without an opening.
+	Withheld int `json:"withheld,omitempty"`
+}
+
+const (
+	vectorNow = "2027-01-01T00:00:00.000000000Z"
+	p256File  = "ecdsa-p256.pub.pem"
+	edFile    = "ed25519.pub.pem"
+)
+
+// vectorMaker makes the logs. Those that are to be found wrong are good ones, changed.
+type vectorMaker struct {
+	t        *testing.T
+	root     string
+	all      []vectorLog
+	p256, ed *signing.Signer
+}
+
+// add takes a log in. What is not said is: one key, the Ed25519 one; a clock of later; all is
+// well.
+func (v *vectorMaker) add(f files, one vectorLog) {
+	v.t.Helper()
+	if one.Keys == nil {
+		one.Keys = []string{edFile}
+	}
+	if one.Now == "" {
+		one.Now = vectorNow
+	}
+	if one.Verdict == "" {
+		one.Verdict = verify.VerdictOK
+	}
+	delete(f, segment.LockName)
+	f.write(v.t, filepath.Join(v.root, "logs", one.Log))
+	v.all = append(v.all, one)
+}
+
+// keep writes a checkpoint that was kept.
+func (v *vectorMaker) keep(name string, note []byte) string {
+	v.t.Helper()
+	path := filepath.Join("kept", name+".txt")
+	if err := os.WriteFile(filepath.Join(v.root, path), note, 0o600); err != nil {
+		v.t.Fatal(err)
+	}
+	return path
+}
+
+// written writes a log as a writer does.
+func (v *vectorMaker) written(o rotation.Options, run func(w *sampleWriter)) files {
+	v.t.Helper()
+	w := newSampleWriter(v.t, o)
+	run(w)
+	return readFiles(v.t, w.o.Directory)
+}
+
+// changed is a copy of files that have been changed.
+func (f files) changed(change func(f files)) files {
+	c := f.clone()
+	change(c)
+	return c
+}
+
+// edit changes the lines of the i-th segment; a negative i counts from the end.
+func (f files) edit(i int, change func(lines [][]byte) [][]byte) {
+	all := f.segments()
+	name := all[(i+len(all))%len(all)]
+	lines, _ := f.lines(name)
+	f.setLines(name, change(lines))
+}
+
+func makeVectorLogs(t *testing.T, root string) []vectorLog {
+	t.Helper()
+	v := &vectorMaker{t: t, root: root, p256: key(t, "ecdsa-p256.pem"), ed: key(t, "ed25519.pem")}
+	if err := errors.Join(os.RemoveAll(filepath.Join(root, "logs")), os.RemoveAll(filepath.Join(root, "kept")), os.RemoveAll(filepath.Join(root, "keys")), os.Mkdir(filepath.Join(root, "kept"), 0o700), os.Mkdir(filepath.Join(root, "keys"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	v.kinds()
+	v.files()
+	v.commits()
+	v.heads()
+	v.misplaced()
+	v.checked()
+	v.times()
+	return v.all
+}
+
+// kinds are good logs of every kind.
+func (v *vectorMaker) kinds() {
+	for scope, s := range map[segment.Scope]*signing.Signer{segment.ScopeEvent: v.p256, segment.ScopeCheckpoint: v.ed} {
+		dir := filepath.Join(v.t.TempDir(), "log")
+		writeLog(v.t, dir, scope, s)
+		keyFile := map[segment.Scope]string{segment.ScopeEvent: p256File, segment.ScopeCheckpoint: edFile}[scope]
+		v.add(readFiles(v.t, dir), vectorLog{Log: "scope-" + string(scope), About: "several segments, gzip", Keys: []string{keyFile}})
+	}
+	slices.SortFunc(v.all, func(a, b vectorLog) int { return strings.Compare(a.Log, b.Log) })
+	v.add(v.written(rotation.Options{Signer: v.p256}, func(w *sampleWriter) {
+		w.run(1)
+		w.o.PreviousSigner, w.o.Signer = v.p256, v.ed
+		w.run(1)
+	}), vectorLog{Log: "key-change", About: "from the P-256 key to the Ed25519 key; see proof.txt", Keys: []string{p256File}})
+	for _, kind := range sampleKinds {
+		s := kind.write(v.t)
+		one := vectorLog{Log: kind.name, About: kind.about, Keys: []string{v.publish(kind.name, s.keys[0])}, Checkpoints: []string{v.keep(kind.name, s.kept)}}
+		if s.checkpointKey != nil {
+			one.CheckpointKeys = []string{v.publish(kind.name+"-checkpoints", s.checkpointKey)}
+		}
+		if s.witness != nil {
+			one.Witnesses = []string{s.witness.String()}
+		}
+		f := readFiles(v.t, s.dir)
+		switch kind.name {
+		case "values":
+			one.Withheld = 1
+			v.valuesOf(f, one)
+		case "pruned":
+			v.prunedOf(f, one)
+		}
+		v.add(f, one)
+	}
+}
+
+// publish writes the public key of a log whose private key nobody needs.
+func (v *vectorMaker) publish(name string, s *signing.Signer) string {
+	v.t.Helper()
+	path := filepath.Join("keys", name+".pub.pem")
+	if err := os.WriteFile(filepath.Join(v.root, path), s.Public().MarshalPEM(), 0o600); err != nil {
+		v.t.Fatal(err)
+	}
+	return path
+}
+
+// prunedOf are other looks at a log that is pruned.
+func (v *vectorMaker) prunedOf(f files, as vectorLog) {
+	add := func(name, about, verdict, finding string, change func(f files)) {
+		one := as
+		one.Log, one.About, one.Verdict, one.Finding = name, about, verdict, finding
+		if change == nil {
+			one.Now = "2026-11-23T10:00:00.000000000Z"
+			change = func(files) {}
+		}
+		v.add(f.changed(change), one)
+	}
+	add("pruned-too-early", "retention has deleted the beginning before the time that was promised", verify.VerdictTampering, "retention_broken", nil)
+	add("pruned-without-ranges", "nothing shows whether the log extends the kept checkpoint", verify.VerdictUnchecked, "checkpoint_unchecked", func(f files) { delete(f, segment.PrunedRangesName) })
+	add("pruned-more", "a segment less than the log says", verify.VerdictTampering, "segment_missing", func(f files) { delete(f, f.segments()[0]) })
+}
+
+// base is a small log of three segments.
+func (v *vectorMaker) base() files {
+	p := newPen(v.t, v.ed)
+	p.simple()
+	p.next(nil)
+	p.event("third")
+	p.commit(nil)
+	p.event("fourth")
+	p.commit(nil)
+	return p.files
+}
+
+// files are the cases of docs/format.md, section 7.7.
+func (v *vectorMaker) files() {
+	base := v.base()
+	bad := func(name, about, finding string, change func(f files)) {
+		v.add(base.changed(change), vectorLog{Log: name, About: about, Verdict: verify.VerdictTampering, Finding: finding})
+	}
+	good := func(name, about, finding string, change func(f files)) {
+		v.add(base.changed(change), vectorLog{Log: name, About: about, Finding: finding})
+	}
+	first := base.segments()[0]
+	good("both-forms-equal", "a segment plain and compressed", "compression_leftover", func(f files) { f[first+".gz"] = compressed(f[first], segment.Gzip) })
+	bad("both-forms-differ", "a segment plain and compressed, which do not hold the same", "segment_overlap", func(f files) { f[first+".gz"] = compressed(f[f.segments()[1]], segment.Gzip) })
+	bad("checkpoint-empty", "the file checkpoint is empty", "rollback", func(f files) { f[segment.CheckpointName] = nil })
+	older := checkpointsOf(v.t, base)[0]
+	good("checkpoint-older", "the file checkpoint is an older one", "", func(f files) { f[segment.CheckpointName] = older })
+	good("checkpoint-missing", "the file checkpoint is not there", "", func(f files) { delete(f, segment.CheckpointName) })
+	good("checkpoint-stranger", "in the file checkpoint a stranger's signature line stands next to the good one", "", func(f files) {
+		f[segment.CheckpointName] = append(f[segment.CheckpointName], "\u2014 "+vectorOrigin+" AAAAAAAAAAAAAAAA\n"...)
+	})
+	bad("name-time", "the time in a name is not the header's", "header_invalid", func(f files) {
+		n, err := segment.ParseName(first)
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		n.Created = n.Created.Add(time.Second)
+		f[n.String()] = f[first]
+		delete(f, first)
+	})
+	good("active-empty", "the newest segment has just been created", "torn_tail", func(f files) {
+		c, err := signing.ParseCheckpoint(f[segment.CheckpointName])
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		f[segment.Name{FirstIndex: c.Size, Created: time.Date(2026, 11, 23, 10, 30, 0, 0, time.UTC), Compression: segment.None}.String()] = nil
+	})
+	bad("sealed-empty", "a sealed segment is empty", "segment_truncated", func(f files) { f[first] = nil })
+	good("unknown-file", "a file that is no part of the log", "unknown_file", func(f files) { f["notes"] = []byte("x") })
+	bad("hole", "a segment between others is gone", "segment_missing", func(f files) { delete(f, f.segments()[1]) })
+	bad("junk-in-pruned-ranges", "nothing needs the file pruned-ranges, but what it holds is not in form", "pruned_ranges_invalid", func(f files) { f[segment.PrunedRangesName] = []byte("junk\n") })
+	good("write-in-progress", "an event line that is being written", "torn_tail", func(f files) { f.edit(-1, func(l [][]byte) [][]byte { return append(l, []byte(`{"event":`)) }) })
+
+	// A good signature next to a bad one of a checkpoint key.
+	p := newPen(v.t, v.p256, v.ed)
+	p.simple()
+	spoiled := p.files.clone()
+	note := spoiled[segment.CheckpointName]
+	at := bytes.LastIndexByte(note[:len(note)-1], ' ') + 20
+	note[at] = 'A' + (note[at]-'A'+1)%26
+	v.add(spoiled, vectorLog{Log: "checkpoint-spoiled", About: "in the file checkpoint the checkpoint key's signature is bad, the other one good", Keys: []string{p256File}, Verdict: verify.VerdictTampering, Finding: "rollback"})
+
+	// Three key changes.
+	k := newPen(v.t, v.ed)
+	k.begin(nil)
+	k.commit(nil)
+	for i, s := range []*signing.Signer{v.p256, v.ed, v.p256} {
+		before := k.signers[0]
+		k.changeKey(before, s)
+		k.event(fmt.Sprint("after change ", i))
+		k.commit(nil)
+	}
+	notes := slices.Collect(bytes.Lines(k.files[segment.KeyChangesName]))
+	keyed := func(name, about, verdict string, lines ...[]byte) {
+		one := vectorLog{Log: name, About: about, Verdict: verdict}
+		if verdict == verify.VerdictTampering {
+			one.Finding = "key_change_invalid"
+		}
+		v.add(k.files.changed(func(f files) { f[segment.KeyChangesName] = slices.Concat(lines...) }), one)
+	}
+	keyed("key-changes", "three key changes", verify.VerdictOK, notes...)
+	keyed("key-changes-lack-newest", "the file key-changes lags behind", verify.VerdictOK, notes[0], notes[1])
+	keyed("key-changes-torn", "the last line of key-changes is being written", verify.VerdictOK, notes[0], notes[1], notes[2][:50])
+	keyed("key-changes-lack-older", "the file key-changes lacks the first", verify.VerdictTampering, notes[1], notes[2])
+	keyed("key-changes-out-of-order", "the file key-changes has two swapped", verify.VerdictTampering, notes[1], notes[0], notes[2])
+	keyed("key-changes-twice", "the file key-changes has one twice", verify.VerdictTampering, notes[0], notes[1], notes[2], notes[2])
+}
+
+// checkpointsOf are all checkpoints of a log.
+func checkpointsOf(t *testing.T, f files) (notes [][]byte) {
+	t.Helper()
+	for _, name := range f.segments() {
+		lines, _ := f.lines(name)
+		for _, i := range linesOf(lines, segment.KindCheckpoint) {
+			note, err := segment.ParseCheckpoint(bytes.TrimSuffix(lines[i], []byte("\n")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			notes = append(notes, note)
+		}
+	}
+	return notes
+}
+
+// changeKey begins a segment with another first key, and says so in the head and the file.
+func (p *pen) changeKey(from, to *signing.Signer, leaving ...*signing.Signer) {
+	p.t.Helper()
+	first, size, root := p.header.FirstIndex, p.tree.Size(), p.tree.Root()
+	p.signers = []*signing.Signer{to}
+	p.begin(nil)
+	detail := p.keyChange(from, leaving...)
+	p.own("key_changed", detail)
+	p.rotated(first, size, root)
+	if from != to {
+		p.previous = from
+	}
+	var said struct {
+		KeyChange string `json:"key_change"`
+	}
+	if err := json.Unmarshal([]byte(detail), &said); err != nil {
+		p.t.Fatal(err)
+	}
+	p.files[segment.KeyChangesName] = append(segment.AppendKeyChange(p.files[segment.KeyChangesName], []byte(said.KeyChange)), '\n')
+}
+
+// commits are about what ends a commit.
+func (v *vectorMaker) commits() {
+	bad := func(name, about string, write func(p *pen)) {
+		p := newPen(v.t, v.ed)
+		write(p)
+		v.add(p.files, vectorLog{Log: name, About: about, Verdict: verify.VerdictTampering, Finding: "commit_invalid"})
+	}
+	bad("checkpoint-deleted", "a checkpoint line has been deleted", func(p *pen) {
+		p.simple()
+		p.event("third")
+		p.commit(nil)
+		p.files.edit(-1, func(l [][]byte) [][]byte {
+			i := linesOf(l, segment.KindCheckpoint)[0]
+			return slices.Delete(l, i, i+1)
+		})
+	})
+	bad("commit-number-jumps", "a commit has a number too high by one", func(p *pen) {
+		p.simple()
+		p.event("third")
+		p.commit(func(c *segment.Commit) { c.Number++ })
+	})
+	bad("commit-number-repeats", "the first commit of the second segment has the number of the one before", func(p *pen) {
+		p.begin(nil)
+		p.commit(nil)
+		p.next(nil)
+		p.commit(func(c *segment.Commit) { c.Number-- })
+	})
+	bad("commit-missing", "a checkpoint without a commit line", func(p *pen) {
+		p.begin(nil)
+		p.commit(nil)
+		p.event("second")
+		p.checkpoint()
+	})
+	ids := func(h *segment.Header) { h.Features = []segment.Feature{segment.FeatureIDs} }
+	bad("ids-wrong", "a commit binds other ids than those of its events", func(p *pen) {
+		p.begin(ids)
+		p.event("a")
+		p.commit(func(c *segment.Commit) { c.IDs.Root = merkle.LeafHash([]byte("b")) })
+	})
+	bad("ids-count-wrong", "a commit counts more events than it has", func(p *pen) {
+		p.begin(ids)
+		p.event("a")
+		p.commit(func(c *segment.Commit) { c.IDs.Count++ })
+	})
+	bad("ids-missing", "the header has the feature ids, a commit has none", func(p *pen) {
+		p.begin(ids)
+		p.event("a")
+		p.commit(func(c *segment.Commit) { c.IDs = nil })
+	})
+	bad("ids-unannounced", "a commit has ids, the header does not have the feature", func(p *pen) {
+		p.begin(nil)
+		p.event("a")
+		p.commit(func(c *segment.Commit) { c.IDs = &segment.IDs{Count: 1, Root: merkle.LeafHash([]byte("a"))} })
+	})
+}
+
+// heads are about the first lines of a segment, at the bound and beyond.
+func (v *vectorMaker) heads() {
+	one := func(name, about, verdict, finding string, keys, checkpointKeys []string, signers []*signing.Signer, write func(p *pen)) {
+		p := newPen(v.t, signers...)
+		p.begin(nil)
+		p.event("first")
+		p.commit(nil)
+		write(p)
+		p.commit(nil)
+		v.add(p.files, vectorLog{Log: name, About: about, Keys: keys, CheckpointKeys: checkpointKeys, Verdict: verdict, Finding: finding})
+	}
+	edOnly := []*signing.Signer{v.ed}
+	one("head-at-bound", "key_changed on line 2, rotated on line 3", verify.VerdictOK, "", nil, nil, edOnly, func(p *pen) { p.changeKey(v.ed, v.p256) })
+	one("head-beyond", "key_changed on line 3, rotated on line 2", verify.VerdictTampering, "key_change_invalid", nil, nil, edOnly, func(p *pen) {
+		first, size, root := p.header.FirstIndex, p.tree.Size(), p.tree.Root()
+		p.signers, p.previous = []*signing.Signer{v.p256}, v.ed
+		p.begin(nil)
+		detail := p.keyChange(v.ed)
+		p.rotated(first, size, root)
+		p.own("key_changed", detail)
+	})
+	one("head-twice", "the same key_changed on lines 2 and 3", verify.VerdictTampering, "key_change_invalid", nil, nil, edOnly, func(p *pen) {
+		p.signers, p.previous = []*signing.Signer{v.p256}, v.ed
+		p.begin(nil)
+		detail := p.keyChange(v.ed)
+		p.own("key_changed", detail)
+		p.own("key_changed", detail)
+	})
+	lie := merkle.LeafHash([]byte("a lie"))
+	one("rotated-at-bound", "rotated on line 3 tells of another root", verify.VerdictTampering, "root_mismatch", nil, nil, edOnly, func(p *pen) {
+		first, size := p.header.FirstIndex, p.tree.Size()
+		p.begin(nil)
+		p.event("second")
+		p.rotated(first, size, lie)
+	})
+	one("rotated-beyond", "rotated on line 4 tells of another root, and is not looked at", verify.VerdictOK, "", nil, nil, edOnly, func(p *pen) {
+		first, size := p.header.FirstIndex, p.tree.Size()
+		p.begin(nil)
+		p.event("second")
+		p.event("third")
+		p.rotated(first, size, lie)
+	})
+	one("key-change-for-nothing", "a key change though nothing differs", verify.VerdictTampering, "key_change_invalid", nil, nil, edOnly, func(p *pen) { p.changeKey(v.ed, v.ed) })
+	one("key-change-missing", "another key without a key change", verify.VerdictTampering, "", nil, nil, edOnly, func(p *pen) {
+		p.signers, p.previous = []*signing.Signer{v.p256}, v.ed
+		p.next(nil)
+	})
+	one("scope-change-missing", "another scope without a key change", verify.VerdictTampering, "key_change_invalid", nil, nil, edOnly, func(p *pen) {
+		p.next(func(h *segment.Header) { h.Scope = segment.ScopeEvent })
+	})
+	one("key-change-unsigned-before", "the first checkpoint after a key change lacks the old key's signature", verify.VerdictTampering, "checkpoint_signature_invalid", nil, nil, edOnly, func(p *pen) {
+		p.changeKey(v.ed, v.p256)
+		p.previous = nil
+	})
+	both := []*signing.Signer{v.p256, v.ed}
+	one("checkpoint-key-leaves-unsigned", "a checkpoint key leaves with a key change that it has not signed", verify.VerdictTampering, "", []string{p256File}, nil, both, func(p *pen) { p.changeKey(v.p256, v.p256) })
+	one("checkpoint-key-leaves-unseen", "a checkpoint key leaves without a key change", verify.VerdictTampering, "key_change_invalid", []string{p256File}, []string{edFile}, both, func(p *pen) {
+		p.signers = p.signers[:1]
+		p.next(nil)
+	})
+	one("checkpoint-key-unknown", "a checkpoint key that the log never names", verify.VerdictUnchecked, "checkpoint_key_missing", nil, []string{p256File}, edOnly, func(p *pen) { p.next(nil) })
+	one("checkpoint-key-alone", "the log's checkpoint key is given as a key for events", verify.VerdictUnchecked, "nothing_checked", nil, nil, both, func(p *pen) { p.next(nil) })
+}
+
+// valuesOf are other looks at a log with commitments.
+func (v *vectorMaker) valuesOf(f files, as vectorLog) {
+	openings := strings.TrimSuffix(f.segments()[0], ".jsonl") + ".values"
+	erased := as
+	erased.Log, erased.About, erased.Withheld = "values-erased", "three commitments, no openings", 3
+	v.add(f.changed(func(f files) { delete(f, openings) }), erased)
+	bad := func(name, about string, change func(b []byte) []byte) {
+		one := as
+		one.Log, one.About, one.Verdict, one.Finding = name, about, verify.VerdictTampering, "value_invalid"
+		v.add(f.changed(func(f files) { f[openings] = change(f[openings]) }), one)
+	}
+	replace := func(from, to string) func([]byte) []byte {
+		return func(b []byte) []byte { return bytes.Replace(b, []byte(from), []byte(to), 1) }
+	}
+	bad("value-changed", "an opening does not fit its commitment", replace("alice", "mallory"))
+	bad("value-without-commitment", "an opening is for a place that has no commitment", replace(`"/body"`, `"/level"`))
+	bad("values-out-of-order", "the openings are not in order", func(b []byte) []byte {
+		lines := bytes.SplitAfter(b, []byte("\n"))
+		return slices.Concat(lines[1], lines[0])
+	})
+	bad("values-twice", "an opening is there twice", func(b []byte) []byte {
+		lines := bytes.SplitAfter(b, []byte("\n"))
+		return slices.Concat(lines[0], lines[0], lines[1])
+	})
+}
+
+// misplaced is a commitment where none may be.
+func (v *vectorMaker) misplaced() {
+	p := newPen(v.t, v.ed)
+	p.begin(nil)
+	p.write("misplaced", fmt.Appendf(nil, `{"category":"session_management","event_id":"misplaced","level":"info","mapped_from":{"user_id":%s},"metadata":{},"operation":"log","resource_id":"r","resource_type":"t","success":null,"timestamp":"2026-11-23T10:00:00.000000000Z"}`, salted{`"x"`, [32]byte{}}.commitment()))
+	p.commit(nil)
+	v.add(p.files, vectorLog{Log: "commitment-misplaced", About: "a commitment where none may be", Verdict: verify.VerdictTampering, Finding: "event_malformed"})
+}
+
+// checked are about what a verifier may say of what it could not check.
+func (v *vectorMaker) checked() {
+	base := v.base()
+	first := base.segments()[0]
+	nothing := func(name, about, verdict, finding string, keys []string, change func(f files)) {
+		v.add(base.changed(func(f files) {
+			delete(f, segment.CheckpointName)
+			change(f)
+		}), vectorLog{Log: name, About: about, Keys: keys, Verdict: verdict, Finding: finding})
+	}
+	only := func(content func(lines [][]byte) []byte) func(f files) {
+		return func(f files) {
+			lines, _ := f.lines(first)
+			clear(f)
+			f[first] = content(lines)
+		}
+	}
+	nothing("nothing-empty", "an empty segment in place of a log", verify.VerdictUnchecked, "nothing_checked", nil, only(func([][]byte) []byte { return nil }))
+	nothing("nothing-but-header", "a header in place of a log", verify.VerdictUnchecked, "nothing_checked", nil, only(func(l [][]byte) []byte { return l[0] }))
+	nothing("nothing-but-zeros", "zeros in place of a log", verify.VerdictUnchecked, "nothing_checked", nil, only(func([][]byte) []byte { return make([]byte, 1000) }))
+	nothing("nothing-committed", "events without a checkpoint", verify.VerdictUnchecked, "nothing_checked", nil, only(func(l [][]byte) []byte { return slices.Concat(l[0], l[1]) }))
+	nothing("wrong-key", "a good log, and the key of another", verify.VerdictUnchecked, "nothing_checked", []string{p256File}, func(files) {})
+	nothing("nothing-sealed", "the sealed segments have no checkpoints", verify.VerdictTampering, "segment_truncated", nil, func(f files) {
+		for _, name := range f.segments() {
+			lines, _ := f.lines(name)
+			f[name] = lines[0]
+		}
+	})
+	v.add(base.changed(func(f files) {
+		note := f[segment.CheckpointName]
+		only(func(l [][]byte) []byte { return l[0] })(f)
+		f[segment.CheckpointName] = note
+	}), vectorLog{Log: "nothing-but-checkpoint", About: "a header in place of a log, and the file checkpoint", Verdict: verify.VerdictTampering, Finding: "rollback"})
+
+	// Kept checkpoints.
+	notes := checkpointsOf(v.t, base)
+	kept := func(name, about, verdict, finding string, note []byte) {
+		v.add(base.clone(), vectorLog{Log: name, About: about, Checkpoints: []string{v.keep(name, note)}, Verdict: verdict, Finding: finding})
+	}
+	c, err := signing.ParseCheckpoint(notes[0])
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	sign := func(origin string, size uint64, root [32]byte, s *signing.Signer) []byte {
+		note, err := signing.SignCheckpoint(origin, size, root, s)
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		return note
+	}
+	kept("kept", "the log extends the kept checkpoint", verify.VerdictOK, "", notes[0])
+	kept("kept-contradicted", "the log's key has signed another root", verify.VerdictTampering, "rollback", sign(vectorOrigin, c.Size, [32]byte{1}, v.ed))
+	kept("kept-beyond", "the log's key has signed a larger tree", verify.VerdictTampering, "rollback", sign(vectorOrigin, 1000, [32]byte{1}, v.ed))
+	kept("kept-of-another-log", "a checkpoint of another log was kept", verify.VerdictUnchecked, "checkpoint_unchecked", sign("other.example/auditlog", c.Size, c.Root, v.ed))
+	kept("kept-by-a-stranger", "a stranger has signed the kept checkpoint", verify.VerdictUnchecked, "checkpoint_unchecked", sign(vectorOrigin, c.Size, [32]byte{1}, v.p256))
+	kept("kept-malformed", "the kept checkpoint begins with a byte order mark", verify.VerdictUnchecked, "checkpoint_unchecked", append([]byte("\ufeff"), notes[0]...))
+
+	// Readers of the future.
+	newer := func(name, about, verdict, finding, from, to string, spoil bool) {
+		p := newPen(v.t, v.ed)
+		h := segment.Header{Origin: p.origin, Log: p.id, Created: p.tick(), Scope: segment.ScopeCheckpoint, Retain: time.Unix(0, 0), Keys: []segment.Key{segment.KeyOf(v.ed.Public())}}
+		line := strings.Replace(string(segment.AppendHeader(nil, h)), from, to, 1)
+		p.beginWith(h, line)
+		p.line(`{"later":"a line that version 1 does not know"}`)
+		p.commit(nil)
+		if spoil {
+			p.files.edit(0, func(l [][]byte) [][]byte {
+				l[1] = bytes.Replace(l[1], []byte("does not"), []byte("does"), 1)
+				return l
+			})
+		}
+		v.add(p.files, vectorLog{Log: name, About: about, Verdict: verdict, Finding: finding})
+	}
+	newer("newer-format", "a segment of a format to come", verify.VerdictUnchecked, "newer_version", `"auditlog/v1"`, `"auditlog/v2"`, false)
+	newer("newer-feature", "a segment with a feature to come", verify.VerdictUnchecked, "newer_version", `"features":[]`, `"features":["later"]`, false)
+	newer("newer-changed", "the same, and a line was changed", verify.VerdictTampering, "root_mismatch", `"features":[]`, `"features":["later"]`, true)
+	unknown := newPen(v.t, v.ed)
+	unknown.begin(nil)
+	unknown.own("later", `{"action":"later"}`)
+	unknown.commit(nil)
+	v.add(unknown.files, vectorLog{Log: "unknown-action", About: "the log says of itself what version 1 does not know", Finding: "unknown_action"})
+
+	// A log that replaces another, and two of one name.
+	p := newPen(v.t, v.ed)
+	p.begin(func(h *segment.Header) {
+		h.Succeeds = &segment.Predecessor{Log: signing.LogID{9}, Size: 7, Root: merkle.LeafHash(nil)}
+	})
+	p.commit(nil)
+	v.add(p.files, vectorLog{Log: "succeeds", About: "the first header says which log this one replaces"})
+	other := newPen(v.t, v.ed)
+	other.id = signing.LogID{7}
+	other.simple()
+	mixed := base.changed(func(f files) {
+		last := other.files.segments()[1]
+		delete(f, segment.CheckpointName)
+		for _, name := range f.segments()[1:] {
+			delete(f, name)
+		}
+		f[last] = other.files[last]
+	})
+	v.add(mixed, vectorLog{Log: "another-identity", About: "the second segment is of another log of that name", Verdict: verify.VerdictTampering, Finding: "header_invalid"})
+	copied := newPen(v.t, v.ed)
+	copied.begin(func(h *segment.Header) { h.Scope = segment.ScopeEvent })
+	copied.id = signing.LogID{7} // what the event's signature covers
+	copied.event("of another log")
+	copied.id = newPen(v.t).id
+	copied.commit(nil)
+	v.add(copied.files, vectorLog{Log: "event-of-another-log", About: "an event's signature is for another log of that name", Verdict: verify.VerdictTampering, Finding: "event_signature_invalid"})
+}
+
+// times are about clocks.
+func (v *vectorMaker) times() {
+	p := newPen(v.t, v.ed)
+	p.begin(nil)
+	p.commit(nil)
+	p.now = p.now.Add(-time.Hour)
+	p.commit(nil)
+	v.add(p.files, vectorLog{Log: "time-goes-back", About: "a commit is earlier than the one before", Finding: "time_went_back"})
+	p = newPen(v.t, v.ed)
+	p.simple()
+	v.add(p.files, vectorLog{Log: "time-ahead", About: "commits are ahead of the verifier's clock", Now: "2026-11-23T09:00:00.000000000Z", Finding: "time_in_future"})
+}
+
+// Of each log among the vectors both verifiers say what is written next to it.
+func TestVectorLogs(t *testing.T) {
+	if *update {
+		golden(t, "logs.json", makeVectorLogs(t, vectors))
+	}
+	other := startSecond(t)
+	for _, v := range vectorLogs(t) {
+		t.Run(v.Log, func(t *testing.T) {
+			mine := ourAnswer(t, v.dir(), v.options(t))
+			theirs := other.check(t, v.arguments(v.dir()))
+			if theirs.cannotRead() {
+				t.Skip(skippedZstd)
+			}
+			for who, a := range map[string]answer{"ours": mine, "the other": theirs} {
+				if a.Verdict != v.Verdict || v.Finding != "" && !slices.ContainsFunc(a.Findings, func(f string) bool { return strings.Contains(f, " "+v.Finding+" ") }) {
+					t.Errorf("%s says %s, not %s %s:\n%s", who, a.Verdict, v.Verdict, v.Finding, strings.Join(a.Findings, "\n"))
+				}
+				if who != "ours" && a.Withheld != v.Withheld && v.Verdict == verify.VerdictOK {
+					t.Errorf("%s: %d values are withheld, not %d", who, a.Withheld, v.Withheld)
+				}
+			}
+		})
+	}
+}
+
+// vectorLogs are the logs among the vectors.
+func vectorLogs(t *testing.T) (all []vectorLog) {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(vectors, "logs.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, &all); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// dir is the log's directory.
+func (v vectorLog) dir() string { return filepath.Join(vectors, "logs", v.Log) }
+
+// arguments are what the other verifier is told, for a log in a directory.
+func (v vectorLog) arguments(dir string) []string {
+	args := []string{dir, "--now", v.Now}
+	for _, k := range v.Keys {
+		args = append(args, filepath.Join(vectors, k))
+	}
+	for flag, values := range map[string][]string{"--checkpoint-key": v.CheckpointKeys, "--checkpoint": v.Checkpoints} {
+		for _, one := range values {
+			args = append(args, flag, filepath.Join(vectors, one))
+		}
+	}
+	for _, w := range v.Witnesses {
+		args = append(args, "--witness", w)
+	}
+	return args
+}
+
+// options are what ours is told.
+func (v vectorLog) options(t *testing.T) verify.Options {
+	t.Helper()
+	now, err := time.Parse(segment.TimeLayout, v.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := verify.Options{Now: func() time.Time { return now }, Jobs: 1}
+	for _, k := range v.Keys {
+		o.Keys = append(o.Keys, loadKey(t, k))
+	}
+	for _, c := range v.Checkpoints {
+		note, err := os.ReadFile(filepath.Join(vectors, c))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Checkpoints = append(o.Checkpoints, note)
+	}
+	for _, w := range v.Witnesses {
+		k, err := witness.ParseKey(w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Witnesses = append(o.Witnesses, k)
+	}
+	return o
+}
+
+func loadKey(t *testing.T, name string) *signing.PublicKey {
+	t.Helper()
+	k, err := signing.LoadPublicKey(filepath.Join(vectors, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}

@@ -1,0 +1,76 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// The files of a log's directory (docs/format.md, section 2).
+
+import { lstatSync, readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { attempt, isMoment, need, text } from './bytes.mjs';
+import { content } from './compressed.mjs';
+
+// Directory is a log's directory.
+export class Directory {
+  constructor(path) {
+    this.path = path;
+    this.names = readdirSync(path).sort();
+  }
+
+  isRegular(name) {
+    return lstatSync(join(this.path, name)).isFile();
+  }
+
+  // optional reads a text file, or returns null if it is not there.
+  optional(name) {
+    if (!this.names.includes(name)) return null;
+    need(this.isRegular(name), 'it is not a regular file');
+    return text(readFileSync(join(this.path, name)));
+  }
+
+  // unknown are the names of files that are no part of the log.
+  unknown(segments) {
+    const stems = new Set(segments.map((s) => s.file.stem));
+    return this.names.filter((name) => {
+      if (['checkpoint', 'key-changes', 'pruned-ranges', '.lock'].includes(name)) return false;
+      if (/^torn-\d{20}-[0-9a-f]{16}\.tail$/.test(name) || name.endsWith('.tmp')) return false;
+      return !parseName(name) && !(name.endsWith('.values') && stems.has(name.slice(0, -7)));
+    });
+  }
+
+  // segments lists the segments in order, each once, with what they hold in bytes.
+  segments(report) {
+    const all = [];
+    for (const name of this.names) {
+      const parsed = parseName(name);
+      if (!parsed) continue;
+      if (!this.isRegular(name)) report('segment_unreadable', name, 0, 'it is not a regular file');
+      else all.push(parsed);
+    }
+    // Of the forms of one segment the plain one comes first.
+    all.sort((a, b) => a.index - b.index || (a.stem < b.stem ? -1 : a.stem > b.stem ? 1 : 0) || a.name.length - b.name.length);
+    const files = [];
+    for (const f of all) {
+      const read = attempt(() => content(join(this.path, f.name), f.compression), (e) => e);
+      if (Buffer.isBuffer(read)) f.bytes = read;
+      const before = files.at(-1);
+      if (before?.stem === f.stem) {
+        if (f.bytes && before.bytes?.equals(f.bytes)) report('compression_leftover', f.name, 0, `it holds the same as ${before.name}`, 'info');
+        else report('segment_overlap', f.name, 0, `it does not hold what ${before.name} holds`);
+        continue;
+      }
+      if (!f.bytes) report('segment_unreadable', f.name, 0, read.message);
+      files.push(f);
+    }
+    if (files.length > 0) files.at(-1).active = files.at(-1).compression === undefined;
+    return files;
+  }
+}
+
+// parseName returns what the name of a segment says, or null if it is none.
+function parseName(name) {
+  const m = /^(audit-(\d{20})-(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z)\.jsonl(\.zst|\.gz)?$/.exec(name);
+  if (!m) return null;
+  const created = `${m[3]}-${m[4]}-${m[5]}T${m[6]}:${m[7]}:${m[8]}`;
+  if (!Number.isSafeInteger(Number(m[2])) || !isMoment(created)) return null;
+  return { name, stem: m[1], index: Number(m[2]), created, compression: m[9] };
+}

@@ -1,0 +1,152 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Header, event and commit lines (docs/format.md, sections 3 and 6).
+
+import { base64, canonical, hash, hashes, isIndex, isObject, isTime, need, parse } from './bytes.mjs';
+import { Key } from './keys.mjs';
+import { checkOrigin, parseCheckpoint } from './notes.mjs';
+import { commitments } from './values.mjs';
+
+export const maxLine = 33554432;
+
+// Features that this reader knows.
+const features = new Set(['ids', 'partition']);
+
+// parseHeader reads a header line. One that a newer version has written has the member
+// newer, and of the others those that a reader of any version needs (section 8).
+export function parseHeader(line) {
+  need(Buffer.byteLength(line) <= 65536, 'a header line that is too long');
+  const h = parse(line).segment;
+  need(isObject(h) && typeof h.format === 'string' && h.format !== '', 'a header without a format');
+  checkOrigin(h.origin);
+  need(isIndex(h.first_index), 'first_index');
+  need(isTime(h.created), 'created');
+  need(Array.isArray(h.features) && h.features.length <= 64, 'features');
+  h.features.forEach((f, i) => need(/^[a-z0-9_]{1,32}$/.test(f) && (i === 0 || h.features[i - 1] < f), 'features'));
+  need(Array.isArray(h.keys) && h.keys.length >= 1 && h.keys.length <= 64, 'keys');
+  const parsed = {
+    origin: h.origin, log: hash(h.log), index: h.first_index, frontier: hashes(h.frontier, 64), created: h.created,
+    features: h.features, scope: h.scope, retain: h.retain,
+    keys: h.keys.map((k) => {
+      const key = Key.fromBase64(k?.public_key);
+      need(k.id === key.id && k.algorithm === key.algorithm, `the key ${k.id} is another`);
+      return key;
+    }),
+  };
+  need(parsed.keys.every((k, i) => parsed.keys.findIndex((o) => o.equals(k)) === i), 'a key that is named twice');
+  // What may only change with a key change.
+  parsed.bound = JSON.stringify([h.keys, h.scope, h.features]);
+  const unknown = h.features.find((f) => !features.has(f));
+  if (h.format !== 'auditlog/v1' || unknown) {
+    return { ...parsed, newer: h.format !== 'auditlog/v1' ? `the format ${JSON.stringify(h.format)}` : `the feature ${unknown}` };
+  }
+  need(h.scope === 'event' || h.scope === 'checkpoint', `scope ${h.scope}`);
+  need(isIndex(h.min_age) && h.min_age <= 4611686018, 'min_age');
+  need(isTime(h.retain), 'retain');
+  const again = {
+    format: h.format, origin: h.origin, log: h.log, first_index: h.first_index, frontier: h.frontier, created: h.created, scope: h.scope,
+    features: h.features, min_age: h.min_age, retain: h.retain, keys: h.keys.map((k) => ({ id: k.id, algorithm: k.algorithm, public_key: k.public_key })),
+  };
+  if (h.succeeds !== undefined) {
+    need(h.first_index === 0 && isObject(h.succeeds) && isIndex(h.succeeds.size), 'succeeds');
+    again.succeeds = { log: hash(h.succeeds.log).toString('base64'), size: h.succeeds.size, root: hash(h.succeeds.root).toString('base64') };
+  }
+  need(JSON.stringify({ segment: again }) === line, 'a header that is not in the form of section 3.1');
+  return parsed;
+}
+
+const levels = new Set(['debug', 'info', 'warning', 'security', 'error', 'critical']);
+const categories = new Set([
+  'agent_lifecycle', 'session_management', 'authentication', 'authorization', 'cryptographic',
+  'file_system', 'communication', 'system_health', 'error_handling', 'performance',
+]);
+
+const eventLine = /^\{"event":(.*?)(?:,"signature":(?:null|"([A-Za-z0-9+/]*={0,2})","signature_key_id":"([0-9a-f]{16})"))?\}$/s;
+
+// parseEvent reads an event line.
+export function parseEvent(line) {
+  const m = eventLine.exec(line);
+  need(m, 'event line not in the form of section 3.2');
+  const [, json, signature, keyID] = m;
+  const event = parse(json);
+  need(isObject(event), 'the event is not an object');
+  need(canonical(event) === json, 'the event is not in canonical form');
+  for (const member of ['event_id', 'timestamp', 'level', 'category', 'operation', 'resource_type', 'resource_id']) {
+    need(typeof event[member] === 'string' && event[member] !== '', `the event has no ${member}`);
+  }
+  need(levels.has(event.level) && categories.has(event.category), 'level or category');
+  need([true, false, null].includes(event.success), 'success');
+  for (const member of ['timestamp', 'observed_timestamp']) need(event[member] === undefined || isTime(event[member]), member);
+  need(isObject(event.metadata), 'metadata');
+  for (const member of ['resource', 'scope', 'mapped_from', 'ingress', 'log']) need(event[member] === undefined || isObject(event[member]), member);
+  const form = signature !== undefined ? 'signed' : line.endsWith(',"signature":null}') ? 'unsigned' : 'bare';
+  return { event, json, form, signature: signature === undefined ? null : base64(signature), keyID, commitments: commitments(event) };
+}
+
+// eventMessage is what an event's signature is made over (section 5.1).
+export const eventMessage = (origin, log, json) => Buffer.from(`auditlog event v1\n${origin}\n${log.toString('base64')}\n${json}`);
+
+// parseCommit reads a commit line.
+export function parseCommit(line) {
+  const c = parse(line).commit;
+  need(isObject(c) && isIndex(c.number) && c.number > 0 && isTime(c.time), 'a commit without number or time');
+  const again = { number: c.number, time: c.time };
+  if (c.ids !== undefined) {
+    need(isObject(c.ids) && isIndex(c.ids.count), 'ids');
+    again.ids = { count: c.ids.count, root: hash(c.ids.root).toString('base64') };
+  }
+  need(JSON.stringify({ commit: again }) === line, 'a commit that is not in the form of section 3.3');
+  return { ...again, ids: again.ids && { count: again.ids.count, root: base64(again.ids.root) } };
+}
+
+const actions = new Set([
+  'opened', 'rotated', 'key_changed', 'recovered', 'damaged', 'pruned', 'witnessed', 'contradicted', 'resumed', 'signing_degraded', 'signing_restored',
+  'sequence_gap', 'sequence_repeat', 'sequence_broken_link', 'sequence_after_end', 'sequence_malformed', 'sequence_suppressed', 'id_conflict',
+]);
+
+export const knowsAction = (a) => actions.has(a);
+
+// checkOwn checks the form of what the log says of itself (section 6.4), where other
+// members than the action have one.
+export function checkOwn(log) {
+  need(typeof log.action === 'string' && log.action !== '', 'a log member without an action');
+  const size = (n) => need(isIndex(n), `${log.action}: a size`);
+  const cut = (s) => need(s === undefined || (typeof s === 'string' && Buffer.byteLength(s) <= 128 + 3), `${log.action}: an id that has not been cut`);
+  const hex = (s) => need(/^[0-9a-f]{64}$/.test(s), `${log.action}: a hash in hex`);
+  if (actions.has(log.action) && log.action.startsWith('sequence_')) {
+    need(isObject(log.sequence), 'sequence');
+    for (const member of ['expected', 'missing', 'number', 'count']) need(log.sequence[member] === undefined || /^-?\d+$/.test(log.sequence[member]), `sequence.${member}`);
+    for (const member of ['producer', 'record_id', 'stream']) cut(log.sequence[member]);
+    return;
+  }
+  switch (log.action) {
+    case 'id_conflict':
+      need(isObject(log.conflict) && typeof log.conflict.event_id === 'string' && log.conflict.event_id !== '', 'conflict');
+      cut(log.conflict.event_id);
+      hex(log.conflict.content_hash);
+      hex(log.conflict.logged_hash);
+      need(log.conflict.content_hash !== log.conflict.logged_hash, 'a conflict between equal contents');
+      break;
+    case 'rotated':
+      need(isObject(log.previous), 'previous');
+      size(log.previous.first_index);
+      size(log.previous.tree_size);
+      hash(log.previous.root_hash);
+      hashes(log.previous.range ?? [], 128);
+      for (const member of ['first_time', 'last_time']) need(log.previous[member] === undefined || isTime(log.previous[member]), member);
+      break;
+    case 'pruned':
+      size(log.before);
+      hash(log.root_hash);
+      break;
+    case 'witnessed':
+      need(isIndex(log.size) && log.size > 0 && parseCheckpoint(log.checkpoint).size === log.size, 'witnessed: size');
+      hashes(log.proof ?? [], 63);
+      break;
+    case 'contradicted':
+      need(typeof log.witness === 'string' && ['rolled_back', 'forked'].includes(log.reason), 'contradicted');
+      size(log.size);
+      break;
+  }
+}

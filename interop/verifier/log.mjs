@@ -1,0 +1,180 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// A whole log (docs/format.md, section 7).
+
+import { Malformed, attempt, hash, hashes } from './bytes.mjs';
+import { Directory } from './files.mjs';
+import { judge, lead, readFiled, readHead } from './heads.mjs';
+import { Kept, Receipts, readPruned } from './held.mjs';
+import { Segment } from './segment.mjs';
+import { Tree } from './tree.mjs';
+
+// checkLog checks the log in a directory. options has checkpointKeys, checkpoints and
+// receipts, both as [name, content], witnesses and now, in milliseconds since 1970.
+export function checkLog(path, keys, options = {}) {
+  const { checkpointKeys = [], checkpoints = [], receipts: receiptFiles = [], witnesses = [], now = Date.now() } = options;
+  let findings = [];
+  const report = (kind, name, line, message, severity = 'tampering') => {
+    findings.push({ kind, name, line, message, severity });
+  };
+  // trace reports what stands also where no segment is signed by a trusted key: it shows that
+  // there was a log (section 7.6).
+  const trace = (kind, name, line, message) => findings.push({ kind, name, line, message, severity: 'tampering', trace: true });
+  const dir = new Directory(path);
+  const kept = new Kept();
+  const receipts = new Receipts();
+  const filedNote = attempt(() => dir.optional('checkpoint'), (e) => e);
+  if (filedNote !== null) kept.add('checkpoint', filedNote instanceof Malformed ? '' : filedNote, { own: true });
+  for (const [name, content] of checkpoints) kept.add(name, content);
+  for (const [name, content] of receiptFiles) receipts.read(name, content, kept, report);
+
+  const files = dir.segments(report);
+  if (files.length === 0 && kept.all.every((k) => !k.own)) throw new Error(`${path} holds no segment`);
+  const segments = files.map((f) => new Segment(f, readHead(f)));
+  const filed = readFiled(dir, report);
+  judge(segments, keys, checkpointKeys, filed, report);
+  const believed = segments.filter((s) => s.trusted);
+  const led = lead(keys, [...filed, ...segments.map((s) => s.head.change).filter((c) => c)].sort((a, b) => a.index - b.index), Infinity);
+  const firsts = segments.flatMap((s) => s.head.header?.keys[0] ?? []);
+  const besides = segments.flatMap((s) => s.head.header?.keys.slice(1) ?? []);
+  const has = (list, key) => list.some((k) => k.equals(key));
+  // A key that signs checkpoints only answers for none.
+  const trusted = unique([...led, ...believed.map((s) => s.head.header.keys[0])]).filter((k) => has(firsts, k) || !has(besides, k));
+  const known = unique([...trusted, ...checkpointKeys, ...believed.flatMap((s) => s.head.header.keys)]);
+  kept.open(trusted, known);
+
+  const first = segments.find((s) => s.head.header);
+  const identity = first?.head.header;
+  const log = { report, dir, kept, receipts, witnesses, now, keys: trusted, commit: identity?.index === 0 ? 0 : null, time: '' };
+  for (const s of segments) {
+    const { header } = s.head;
+    if (header && (header.origin !== identity.origin || !header.log.equals(identity.log))) report('header_invalid', s.file.name, 1, 'a segment of another log');
+    s.check(log);
+    if (!header || header.newer) log.commit = null;
+  }
+  for (const name of dir.unknown(segments)) report('unknown_file', name, 0, 'it is no part of the log, and was not looked at', 'info');
+  const own = (action) => segments.flatMap((s) => s.own.filter((o) => o.action === action));
+  const pruned = own('pruned').reduce((a, b) => (a && a.before >= b.before ? a : b), null);
+  const end = join(segments, pruned, report);
+  for (const o of own('pruned')) {
+    const follows = segments.find((s) => s.start?.size === o.before);
+    if (follows && !follows.start.root.equals(hash(o.root_hash))) report('root_mismatch', o.segment.file.name, o.number, 'what was pruned led to another tree than the segment after it starts from');
+  }
+  if (pruned) judgePromises(pruned, segments, filed, now, report);
+  for (const s of segments) checkRotated(s, segments[segments.indexOf(s) - 1], report);
+  judgeFiled(filed, identity, end, segments, led, report, trace);
+  const sizes = readPruned(dir, segments[0]?.start, kept, report);
+  kept.judge(identity?.origin ?? kept.all.find((k) => k.signed)?.origin, end, report, trace);
+  for (const [file, line, why] of receipts.wrong) report('receipt_invalid', file, line, why);
+  judgeWitnesses(witnesses, kept, own('contradicted'), report);
+
+  if (!segments.some((s) => s.signed)) {
+    // Nobody who is trusted answers for what the segments hold.
+    for (const s of segments) if (!s.file.active && !s.endsInCheckpoint()) trace('segment_truncated', s.file.name, 0, 'a sealed segment that does not end in a checkpoint');
+    const highest = Math.max(0, ...files.map((f) => f.index));
+    if (sizes.some((size) => size > highest)) trace('pruned_ranges_invalid', 'pruned-ranges', 0, 'the log had more leaves than there are');
+    findings = findings.filter((f) => f.severity !== 'tampering' || f.trace);
+    report('nothing_checked', '', 0, 'no checkpoint is signed with a trusted key: nothing of it could be checked', 'unchecked');
+  }
+  const total = (member) => segments.reduce((n, s) => n + s[member], 0);
+  return {
+    findings, verdict: verdictOf(findings), size: end.size, root: end.root, deletedBefore: segments[0]?.start?.size ?? 0,
+    events: total('events'), withheld: total('withheld'), opened: total('opened'),
+  };
+}
+
+const unique = (keys) => keys.filter((k, i) => keys.findIndex((o) => o.equals(k)) === i);
+
+// verdictOf is what findings come to (section 7.6).
+export function verdictOf(findings) {
+  for (const severity of ['tampering', 'unchecked']) if (findings.some((f) => f.severity === severity)) return severity;
+  return 'ok';
+}
+
+// join checks that the segments are windows on one tree without a hole, and returns where
+// the log ends.
+function join(segments, pruned, report) {
+  let end = null;
+  let sure = true;
+  for (const s of segments) {
+    const { file, start } = s;
+    const index = start?.size ?? file.index;
+    const wrong = (kind, message) => report(kind, file.name, 0, message);
+    if (end === null) {
+      if (index > (pruned?.before ?? 0)) wrong('segment_missing', `leaves 0 to ${index - 1} are missing`);
+      else if (index > 0) report('pruned', file.name, 0, `leaves 0 to ${index - 1} were deleted by retention, as the log says`, 'info');
+    } else if (sure) {
+      if (index > end.size) wrong('segment_missing', `leaves ${end.size} to ${index - 1} are missing`);
+      else if (index < end.size) wrong('segment_overlap', 'it starts before the one before it ends');
+      else if (start && !start.root.equals(end.root)) wrong('root_mismatch', 'its frontier is not the tree at the end of the segment before');
+    }
+    // Where a segment ends that nothing is known of has been told, and is guessed no more.
+    sure = s.good !== null || Boolean(file.active);
+    end = s.end ?? end ?? { size: 0, root: new Tree().root() };
+  }
+  return end ?? { size: 0, root: new Tree().root() };
+}
+
+// judgePromises holds what retention has deleted against what was promised (section 3.6).
+function judgePromises(pruned, segments, filed, now, report) {
+  const changes = [...filed, ...segments.map((s) => s.head.change).filter((c) => c)];
+  const promises = changes.filter((c) => c.index <= pruned.before).map((c) => c.retain);
+  for (const s of segments) if (s.head.header && !s.head.header.newer && s.head.header.index <= pruned.before) promises.push(s.head.header.retain);
+  const latest = promises.sort().at(-1);
+  if (latest && latest > new Date(now).toISOString().slice(0, 23) + '000000Z') {
+    report('retention_broken', pruned.segment.file.name, pruned.number, `leaves before ${pruned.before} were not to be deleted before ${latest}`);
+  }
+}
+
+// checkRotated compares what a segment says of the one before it with that.
+function checkRotated(s, before, report) {
+  const says = s.own.find((o) => o.action === 'rotated');
+  const p = says?.previous;
+  if (!p || !before?.good || !before.start || p.first_index !== before.start.size || p.tree_size !== before.good.size) return;
+  let fits = hash(p.root_hash).equals(before.good.root);
+  if (fits && p.range) {
+    const tree = before.head.tree.clone();
+    fits = attempt(() => {
+      tree.extend(p.tree_size, hashes(p.range, 128));
+      return tree.root().equals(before.good.root);
+    }, () => false);
+  }
+  if (!fits) report('root_mismatch', s.file.name, says.number, 'what the log says of the segment before does not fit that segment');
+}
+
+// judgeFiled holds the file of key changes against the log.
+function judgeFiled(filed, identity, end, segments, trusted, report, trace) {
+  const say = (kind, why) => report(kind, 'key-changes', 0, why);
+  for (const c of filed) {
+    const holds = segments.findLast((s) => s.start && s.start.size <= c.index);
+    if (c.index > end.size) {
+      if (trusted.some((k) => k.equals(c.from))) trace('rollback', 'key-changes', 0, `the key was changed at leaf ${c.index}, but the log has ${end.size}`);
+      else say('key_change_invalid', `a key change at leaf ${c.index}, but the log has ${end.size}`);
+    } else if (identity && (c.origin !== identity.origin || !c.log.equals(identity.log))) {
+      say('key_change_invalid', `a key change of the log ${c.origin}, or of another of that name`);
+    } else if (holds && (holds.start.size === c.index ? holds.head.note !== c.string : holds.good && c.index < holds.good.size)) {
+      say('key_change_invalid', `a key change at leaf ${c.index}, where the log has none or another`);
+    }
+  }
+  const newest = filed.at(-1);
+  for (const s of segments) {
+    const { change } = s.head;
+    if (newest && change && change.index < newest.index && !filed.some((c) => c.index === change.index)) say('key_change_invalid', `it lacks the key change at leaf ${change.index}`);
+  }
+}
+
+function judgeWitnesses(witnesses, kept, contradictions, report) {
+  for (const w of witnesses) {
+    for (const k of kept.all.filter((one) => one.honored)) {
+      attempt(() => {
+        if (w.cosigned(k)) w.size = Math.max(w.size, k.size);
+      }, (e) => report('cosignature_invalid', k.name, 0, e.message));
+    }
+    if (w.size < 0) report('not_witnessed', '', 0, `${w.name} has cosigned no checkpoint of this log`);
+  }
+  for (const o of contradictions) {
+    const w = witnesses.find((one) => one.name === o.witness);
+    report('rollback', o.segment.file.name, o.number, `${o.witness} has cosigned a tree that the log does not extend`, w && w.size <= o.index ? 'tampering' : 'warning');
+  }
+}

@@ -1,0 +1,44 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Values that can be erased (docs/format.md, section 6.7).
+
+import { canonical, hash, isIndex, isObject, need, parse, sha256 } from './bytes.mjs';
+
+const step = (pointer, key) => `${pointer}/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`;
+
+// commitments returns those of an event, by pointer.
+export function commitments(event) {
+  const found = new Map();
+  const walk = (v, pointer, allowed) => {
+    if (v === null || typeof v !== 'object') return;
+    if (!Array.isArray(v) && Object.hasOwn(v, '$commit')) {
+      need(allowed && Object.keys(v).length === 1, 'a commitment where none may be');
+      found.set(pointer, hash(v.$commit));
+      return;
+    }
+    for (const key of Object.keys(v)) {
+      const next = step(pointer, key);
+      walk(v[key], next, allowed || ['/body', '/resource/attributes', '/scope/attributes'].includes(next) || pointer === '/metadata');
+    }
+  };
+  for (const member of ['resource', 'scope']) need(!isObject(event[member]?.attributes) || !Object.hasOwn(event[member].attributes, '$commit'), 'a commitment to all attributes');
+  walk(event, '', false);
+  return found;
+}
+
+// parseOpenings reads a file of openings. rest says whether something follows its last LF.
+export function parseOpenings(string) {
+  const lines = string.split('\n');
+  const rest = lines.pop() !== '';
+  let before = null;
+  const all = lines.map((line) => {
+    const o = parse(line);
+    need(isObject(o) && isIndex(o.leaf) && typeof o.pointer === 'string' && Object.keys(o).length === 4 && o.value !== undefined, 'an opening that is not in the form of section 6.7');
+    need(canonical(o) === line, 'an opening that is not in the form of section 6.7');
+    need(!before || before.leaf < o.leaf || (before.leaf === o.leaf && Buffer.compare(Buffer.from(before.pointer), Buffer.from(o.pointer)) < 0), 'openings out of order');
+    before = o;
+    return { leaf: o.leaf, pointer: o.pointer, hash: sha256(Buffer.from('auditlog value v1\n'), hash(o.salt), Buffer.from(canonical(o.value))) };
+  });
+  return { all, rest };
+}
