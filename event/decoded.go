@@ -70,7 +70,7 @@ type Scope struct {
 }
 
 // Map is a map of OTLP: keys may occur more than once and need not be UTF-8. A
-// value is nil, bool, int64, float64, string, []byte, []any or Map.
+// value is nil, bool, int64, float64, string, []byte, []any, Map or Withheld.
 type Map []KeyValue
 
 // KeyValue is one entry of a Map.

@@ -60,6 +60,7 @@ var (
 type decoder struct {
 	scanner
 	shortSources bool // mapped_from is in the short form
+	whole        bool // nothing may be withheld
 }
 
 func (d *decoder) member(e *Event, key string) (err error) {

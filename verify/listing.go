@@ -21,6 +21,17 @@ func (c *checker) choose(ctx context.Context, l segment.Listing) (files []segmen
 	for _, name := range l.Unknown {
 		c.log.add(c.o.MaxFindings, Finding{Kind: UnknownFile, Severity: Info, Segment: clip(name, maxID), Message: "the file is not part of the log, and was not looked at"})
 	}
+	stems := map[string]bool{}
+	for _, f := range l.Segments {
+		if len(l.Values) > 0 {
+			stems[f.Parsed.ValuesName()] = true
+		}
+	}
+	for _, name := range l.Values {
+		if !stems[name] {
+			c.log.add(c.o.MaxFindings, Finding{Kind: UnknownFile, Severity: Info, Segment: name, Message: "the file has openings of a segment that is not there, and was not looked at"})
+		}
+	}
 	for _, f := range l.Segments {
 		if !f.Mode.IsRegular() {
 			c.log.add(c.o.MaxFindings, Finding{Kind: SegmentUnreadable, Severity: Tampering, Segment: f.Name, Message: fmt.Sprintf("not a regular file but %s; it was not opened", f.Mode.Type())})

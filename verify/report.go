@@ -204,6 +204,10 @@ type Report struct {
 	// InRangeByCommitTime by the time of their commit only.
 	InRangeByEventTime  uint64 `json:"in_range_by_event_time"`
 	InRangeByCommitTime uint64 `json:"in_range_by_commit_time"`
+	// Withheld counts the values of these events of which only a commitment is there, Opened
+	// those whose opening is there and fits.
+	Withheld uint64 `json:"withheld"`
+	Opened   uint64 `json:"opened"`
 	// Verdict is [VerdictOK], [VerdictUnchecked] or [VerdictTampering].
 	Verdict           string `json:"verdict"`
 	TamperingDetected bool   `json:"tampering_detected"`

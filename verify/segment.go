@@ -43,6 +43,7 @@ type result struct {
 // their commit only.
 type counts struct {
 	total, verified, failed, unsigned, ours, byCommit uint64
+	opened, withheld                                  uint64 // values
 	first, last                                       time.Time
 }
 
@@ -53,6 +54,8 @@ func (c *counts) add(o *counts) {
 	c.unsigned += o.unsigned
 	c.ours += o.ours
 	c.byCommit += o.byCommit
+	c.opened += o.opened
+	c.withheld += o.withheld
 	c.span(o.first)
 	c.span(o.last)
 }
@@ -116,6 +119,10 @@ func (c *checker) segment(ctx context.Context, file segment.File, a *authority, 
 	if err != nil || f.claims == nil {
 		return f.result, err
 	}
+	if err := f.openOpenings(); err != nil {
+		return nil, err
+	}
+	defer f.closeOpenings()
 	ctx, cancel := context.WithCancel(ctx)
 	chunks := make(chan *chunk, 2+c.o.Jobs/maxOpen)
 	go c.read(ctx, r, again, f.claims, a, chunks)
@@ -134,7 +141,10 @@ func (c *checker) segment(ctx context.Context, file segment.File, a *authority, 
 			if i == len(k.lines)-1 && errors.Is(k.err, segment.ErrPartialLine) {
 				break // the line is not complete; see finish
 			}
-			f.follow(&k.lines[i])
+			if f.follow(&k.lines[i]); f.failure != nil {
+				c.release(k)
+				return nil, f.failure
+			}
 		}
 		if file.Parsed.Compression == segment.None {
 			n := int64(len(k.text) - 1 + len(k.lines))
@@ -261,6 +271,7 @@ func (f *follower) torn(what string) {
 
 // finish handles the end of the file.
 func (f *follower) finish(err error) error {
+	f.endOpenings()
 	partial := errors.Is(err, segment.ErrPartialLine)
 	switch {
 	case err == io.EOF, partial:

@@ -183,6 +183,8 @@ type checker struct {
 	// segment's name.
 	base  uint64
 	files int
+	// values are the files of openings, sorted.
+	values []string
 	// lastHead has the keys of the header that was read last; see publicKeys.
 	lastHead *authority
 	// log are findings about the log as a whole.
@@ -205,7 +207,7 @@ type known struct {
 // pass checks what a listing names, as far as that has not been done. The log is
 // not settled if something is missing that the listing may only have missed.
 func (c *checker) pass(ctx context.Context, l segment.Listing) (_ *Report, settled bool, _ error) {
-	c.log, c.files = findings{}, len(l.Segments)
+	c.log, c.files, c.values = findings{}, len(l.Segments), slices.Sorted(slices.Values(l.Values))
 	files, err := c.choose(ctx, l)
 	if err != nil {
 		return nil, false, err
@@ -346,6 +348,8 @@ func (c *checker) report(results []*result, j *joined) *Report {
 		r.UnsignedEvents += s.unsigned
 		r.OwnEvents += s.ours
 		r.InRangeByCommitTime += s.byCommit
+		r.Opened += s.opened
+		r.Withheld += s.withheld
 		here := slices.Concat(s.findings.list, j.found[i].list)
 		slices.SortStableFunc(here, func(a, b Finding) int { return cmp.Compare(a.Line, b.Line) })
 		all = append(all, here...)
