@@ -110,7 +110,7 @@ export class Receipts {
     const seen = new Set();
     content.split('\n').forEach((line, i) => {
       if (line.trim() === '') return;
-      attempt(() => this.add(`${name}:${i + 1}`, parse(line), kept, seen), (e) => report('receipt_invalid', name, i + 1, e.message));
+      attempt(() => this.add(`${name}:${i + 1}`, parse(line), kept, seen), (e) => report('receipt_invalid', name, i + 1, e.message, 'unchecked'));
     });
   }
 
