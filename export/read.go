@@ -4,6 +4,7 @@
 package export
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -132,20 +133,19 @@ func (r *reader) next() (segment.File, error) {
 	if len(r.files) == 0 {
 		return segment.File{}, fmt.Errorf("%w: there are no segments", ErrDamaged)
 	}
-	want := func(f segment.File) bool { return f.Parsed.FirstIndex == r.tree.Size() }
+	begin := r.tree.Size()
 	if !r.started {
-		first := r.files[0].Parsed.FirstIndex
+		begin = r.files[0].Parsed.FirstIndex
 		for _, f := range r.files {
 			if f.Parsed.FirstIndex <= min(r.o.From, r.o.Checkpoint.Size-1) {
-				first = f.Parsed.FirstIndex
+				begin = f.Parsed.FirstIndex
 			}
 		}
-		want = func(f segment.File) bool { return f.Parsed.FirstIndex == first }
 	}
 	// Of the two forms that a crash may leave of a segment, the plain one comes first.
-	i := slices.IndexFunc(r.files, want)
+	i, found := slices.BinarySearchFunc(r.files, begin, func(f segment.File, begin uint64) int { return cmp.Compare(f.Parsed.FirstIndex, begin) })
 	switch {
-	case i >= 0:
+	case found:
 		return r.files[i], nil
 	case listed && r.started && r.files[0].Parsed.FirstIndex > r.tree.Size():
 		return segment.File{}, fmt.Errorf("leaves %d to %d were deleted while the log was being read, as retention does: read on behind them, or read a copy", r.tree.Size(), r.files[0].Parsed.FirstIndex-1)

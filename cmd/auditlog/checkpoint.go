@@ -148,6 +148,9 @@ func lookBack(fsys fs.FS, find func(f segment.File, next *segment.File) ([]byte,
 		var next *segment.File
 		for i := len(listing.Segments) - 1; i >= 0 && note == nil && err == nil; i-- {
 			f := listing.Segments[i]
+			if f.Size == 0 {
+				continue // begun, perhaps; there is nothing in it
+			}
 			if note, err = find(f, next); next == nil || f.Parsed.FirstIndex < next.Parsed.FirstIndex {
 				next = &f
 			}

@@ -132,16 +132,16 @@ func TestReplay(t *testing.T) {
 		return code, out.String(), errs.String()
 	}
 
-	// The events are the leaves 2, 5 and 8; the others are headers and the log's own.
+	// The events are the leaves 3, 7 and 11; the others are headers and the log's own.
 	code, stdout, stderr := replay("--batch", "1", "--header", "authorization=Bearer x", "--header", "X-Tenant=a")
-	if code != exitUnchecked || stdout != "2 events acknowledged, the last of them leaf 5: go on with --from-index 6\n" || !strings.Contains(stderr, `enough\x1b[2J`) {
+	if code != exitUnchecked || stdout != "2 events acknowledged, the last of them leaf 7: go on with --from-index 8\n" || !strings.Contains(stderr, `enough\x1b[2J`) {
 		t.Errorf("exit code %d, %q, %q", code, stdout, stderr)
 	}
 	if got := r.metadata; !slices.Equal(got["authorization"], []string{"Bearer x"}) || !slices.Equal(got["x-tenant"], []string{"a"}) || !strings.HasPrefix(strings.Join(got["user-agent"], ""), "auditlog") {
 		t.Errorf("headers %v", got)
 	}
 	r.takes = 1
-	if code, stdout, stderr := replay("--from-index", "6"); code != exitGood || stdout != "1 events acknowledged, the last of them leaf 8: go on with --from-index 9\n" || stderr != "" {
+	if code, stdout, stderr := replay("--from-index", "8"); code != exitGood || stdout != "1 events acknowledged, the last of them leaf 11: go on with --from-index 12\n" || stderr != "" {
 		t.Errorf("exit code %d, %q, %q", code, stdout, stderr)
 	}
 	if !slices.Equal(r.ids, []string{"id-0", "id-1", "id-2"}) {
@@ -237,7 +237,7 @@ func TestReplayWithTLS(t *testing.T) {
 		for name, args := range map[string][]string{"a receiver that nobody trusts": caller, "a caller that does not say who it is": ca} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				if code, stderr := replay(args...); code != exitUnchecked || !strings.Contains(stderr, "send leaves 2 to 2") {
+				if code, stderr := replay(args...); code != exitUnchecked || !strings.Contains(stderr, "send leaves 3 to 3") {
 					t.Errorf("exit code %d, %q", code, stderr)
 				}
 			})
