@@ -4,6 +4,7 @@
 package auditlogexporter
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"errors"
@@ -44,7 +45,7 @@ type moodyKey struct {
 var errMood = errors.New("the key service is overrun")
 
 func (k *moodyKey) Sign(rand io.Reader, message []byte, opts crypto.SignerOpts) ([]byte, error) {
-	if k.broken.Load() && len(message) > 0 && message[0] == '{' {
+	if k.broken.Load() && bytes.HasPrefix(message, []byte("auditlog event v1\n")) {
 		return nil, errMood
 	}
 	return k.Signer.Sign(rand, message, opts)
