@@ -156,7 +156,7 @@ attack-campaign: ## Change every byte of every kind of log, and thousands of log
 .PHONY: fault-campaign
 fault-campaign: $(COLLECTOR) $(AUDITLOG) $(TELEMETRYGEN) ## Real faults on the real collector, each system call and many kills
 	go test -tags e2e -v -count 1 -timeout 0 -parallel $(or $(PARALLEL),4) -run '$(ONLY)' ./e2e \
-	  -kill.rounds $(or $(KILLS),200) -kill.seed $(or $(SEED),1) -inject.all
+	  -kill.rounds $(or $(KILLS),200) -kill.seed $(or $(SEED),1) -inject.all -intruder.all
 
 .PHONY: clean
 clean: ## Remove what was built; logs and keys stay

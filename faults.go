@@ -53,12 +53,14 @@ func (f *faults) sum() error {
 // partitionObserver is the observer of a partition's log.
 type partitionObserver struct {
 	observer
-	faults *faults
-	name   string
+	faults, states *faults
+	name           string
 }
 
 func (o partitionObserver) Fault(err error) { o.faults.set(o.name, err) }
 
 func (o partitionObserver) Healthy() { o.faults.set(o.name, nil) }
+
+func (o partitionObserver) StateFault(err error) { o.states.set(o.name, err) }
 
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

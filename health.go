@@ -13,8 +13,8 @@ import (
 )
 
 // health is the exporter's status: well if the log can be written, events can be signed,
-// receipts, where there are some, can be written and, where there are witnesses, a quorum
-// of them keeps up. The host is told when that
+// receipts, where there are some, can be written, the state can be kept and, where there are
+// witnesses, a quorum of them keeps up. The host is told when that
 // changes, and only then.
 type health struct {
 	host   component.Host
@@ -28,6 +28,8 @@ type health struct {
 	unwitnessed error
 	// unreceipted is why receipts cannot be written.
 	unreceipted error
+	// unremembered is why the log's state cannot be kept.
+	unremembered error
 }
 
 // written tells whether the log can be written.
@@ -67,6 +69,13 @@ func (h *health) receipted(err error) {
 	h.change(&h.unreceipted, err)
 }
 
+// remembered tells whether the log's state can be kept.
+func (h *health) remembered(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.change(&h.unremembered, err)
+}
+
 func (h *health) change(what *error, err error) {
 	before := h.problem()
 	*what = err
@@ -82,7 +91,7 @@ func (h *health) change(what *error, err error) {
 
 // problem returns the gravest problem there is, or nil.
 func (h *health) problem() *error {
-	for _, what := range []*error{&h.fault, &h.unsigned, &h.unwitnessed, &h.unreceipted} {
+	for _, what := range []*error{&h.fault, &h.unsigned, &h.unwitnessed, &h.unreceipted, &h.unremembered} {
 		if *what != nil {
 			return what
 		}

@@ -49,16 +49,24 @@ func openKeys(c *Config, logger *zap.Logger) (k keys, err error) {
 		}
 		k.permit = permit(trusted)
 	}
+	if err := stateApart(c); err != nil {
+		return k, err
+	}
 	exists, err := logExists(c)
 	if err != nil {
 		return k, err
 	}
+	existed, err := logExisted(c)
+	if err != nil {
+		return k, err
+	}
+	existed = existed || exists
 	if err := k.load(c); err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
 			return k, fmt.Errorf("signing::key_file: %w", err)
 		}
-		if exists {
-			return k, fmt.Errorf("signing::key_file: %s does not exist, but %s holds a log that was signed with a key: bring that key back, or name another directory to begin a new log with a new key", absolute(c.Signing.KeyFile), absolute(c.Directory))
+		if existed {
+			return k, fmt.Errorf("signing::key_file: %s does not exist, but %s holds a log that was signed with a key, or held one: bring that key back, or name another directory to begin a new log with a new key", absolute(c.Signing.KeyFile), absolute(c.Directory))
 		}
 		if err := makeKey(c.Signing.KeyFile, signing.ECDSAP256, logger); err != nil {
 			return k, fmt.Errorf("signing::key_file: %w", err)
@@ -72,7 +80,7 @@ func openKeys(c *Config, logger *zap.Logger) (k keys, err error) {
 			return k, fmt.Errorf("signing::key_file: %w", err)
 		}
 	}
-	if err := k.loadCheckpointKey(c, exists, logger); err != nil {
+	if err := k.loadCheckpointKey(c, existed, logger); err != nil {
 		return k, fmt.Errorf("signing::checkpoint_key_file: %w", err)
 	}
 	if err := k.checkUses(trusted); err != nil {

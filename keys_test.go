@@ -112,6 +112,7 @@ func TestRotatedKeyFileBeginsNoOtherLog(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, k.Advance())
 	c.Directory += "-other"
+	c.Origin += "/other"
 	public := signing.PublicKeyPath(c.Signing.KeyFile)
 	assert.ErrorContains(t, startError(t, c), public)
 

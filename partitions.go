@@ -28,6 +28,7 @@ type partitions struct {
 	keys     keys
 	root     rotation.FS // holds the lock of the directory
 	faults   *faults
+	states   *faults // why their states cannot be kept
 
 	ctx    context.Context // ends with close
 	cancel context.CancelFunc
@@ -89,12 +90,16 @@ func openPartitions(ctx context.Context, e *auditExporter, k keys) (_ *partition
 			values++
 		}
 	}
+	missing, err := missingPartitions(c, names)
+	if err != nil {
+		return nil, err
+	}
 	if values > c.MaxPartitions {
 		return nil, fmt.Errorf("max_partitions: %s holds logs of %d values, more than %d: write a larger number, or move the logs that are to get no more records elsewhere", absolute(c.Directory), values, c.MaxPartitions)
 	}
-	p := &partitions{exporter: e, keys: k, root: root, faults: &faults{report: e.health.written, of: map[string]error{}}, slots: make(chan struct{}, maxOpening), byName: map[string]*partitionLog{}}
+	p := &partitions{exporter: e, keys: k, root: root, faults: &faults{report: e.health.written, of: map[string]error{}}, states: &faults{report: e.health.remembered, of: map[string]error{}}, slots: make(chan struct{}, maxOpening), byName: map[string]*partitionLog{}}
 	p.ctx, p.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	if err := p.openAll(ctx, names); err != nil {
+	if err := p.openAll(ctx, append(names, missing[:min(len(missing), c.MaxPartitions-values)]...)); err != nil {
 		return nil, errors.Join(err, p.closeLogs(context.WithoutCancel(ctx)))
 	}
 	p.work.Go(p.reopen)
@@ -245,7 +250,7 @@ func (p *partitions) openLog(one *partitionLog) (*rotation.Log, error) {
 	o.Directory = filepath.Join(o.Directory, name)
 	o.Origin += "/" + name
 	o.Partition = true
-	o.Observer = partitionObserver{observer{one.telemetry, e.health}, p.faults, name}
+	o.Observer = partitionObserver{observer{one.telemetry, e.health}, p.faults, p.states, name}
 	o.Logger = e.logger.With(zap.String("partition", name))
 	// Or else the directories above would be made anew where they were.
 	if err := p.root.Present(); err != nil {

@@ -116,15 +116,15 @@ func TestKubernetesGateway(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	open(t, dir)
-	volume, keys := filepath.Join(dir, "volume"), filepath.Join(dir, "keys")
-	for mount, mode := range map[string]os.FileMode{volume: 0o775, keys: 0o777} {
+	volume, keys, state := filepath.Join(dir, "volume"), filepath.Join(dir, "keys"), filepath.Join(dir, "state")
+	for mount, mode := range map[string]os.FileMode{volume: 0o775, keys: 0o777, state: 0o775} {
 		require.NoError(t, os.Mkdir(mount, 0o700))
 		require.NoError(t, os.Chown(mount, 0, exampleUser))
 		require.NoError(t, os.Chmod(mount, mode|os.ModeSetgid))
 	}
 	public := exampleKey(t, filepath.Join(keys, "audit-log-key.pem"))
 	runExample(t, inConfigMap(t, "gateway.yaml"), map[string]string{
-		"/var/lib/otelcol/": volume + "/", "/run/keys/": keys + "/", "${env:POD_NAME}": "audit-log-0",
+		"/var/lib/otelcol/": volume + "/", "/var/lib/otelcol-state/": state + "/", "/run/keys/": keys + "/", "${env:POD_NAME}": "audit-log-0",
 	}, volume, public)
 }
 

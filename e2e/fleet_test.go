@@ -24,8 +24,9 @@ import (
 
 // treeReport is what auditlog verify --recursive --json prints.
 type treeReport struct {
-	Logs    []verify.TreeLog `json:"logs"`
-	Summary verify.Summary   `json:"summary"`
+	Logs     []verify.TreeLog     `json:"logs"`
+	Findings []verify.TreeFinding `json:"findings"`
+	Summary  verify.Summary       `json:"summary"`
 }
 
 // verifyTree runs auditlog verify --recursive.

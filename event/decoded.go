@@ -37,6 +37,8 @@ type Event struct {
 	// MappedFrom names, for members, the attributes they were taken from; and for
 	// "timestamp", if the record bore no time, "observed_timestamp" or "clock".
 	MappedFrom map[string]string
+	// Replaced is what is kept of the event that this one stands for; nil of all others.
+	Replaced *Replaced
 	// Log is what the log says of itself, in canonical JSON, in events of its own.
 	Log []byte
 	// Ingress is what came of checking the producer's proof, in canonical JSON, if it was

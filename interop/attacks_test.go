@@ -161,7 +161,7 @@ func (r *rich) append(t *testing.T, l *rotation.Log, o rotation.Options, id, use
 		if err != nil || !ok {
 			t.Fatal(ok, err)
 		}
-		b.Identify(idempotency.IDOf("", is.ID), is.Content)
+		b.Identify(idempotency.IDOf("", is.ID), is.Content, rotation.Place{})
 		b.SetTag(id)
 		_, err = l.Append(t.Context(), b)
 		b.Release()

@@ -137,6 +137,7 @@ func (w watch) Healthy()                             {}
 func (w watch) WitnessReplied(rotation.WitnessReply) {}
 func (w watch) Witnessed(uint64)                     {}
 func (w watch) WitnessesFault(error)                 {}
+func (w watch) StateFault(error)                     {}
 
 // A log that changes its key, and has a second one for checkpoints, can be followed
 // from its first key by the specification alone.

@@ -36,6 +36,7 @@ var (
 type wreck struct {
 	at    int // operation
 	left  *model
+	state *model // what was left of the state directory; nil if none is kept
 	o     rotation.Options
 	acked [][]string // batches that had been acknowledged
 	tried [][]string // batches under way, or that had failed
@@ -46,7 +47,8 @@ type wreck struct {
 // what had not been synced; or the writer is killed, which leaves all. After a restart
 // every batch that was acknowledged is there, each other batch is there whole or not
 // at all, what was set aside is named in the log, the log verifies, and it goes on.
-// All that also holds if the restart is cut off in the same way. With an index, what is
+// All that also holds if the restart is cut off in the same way, and
+// with a state that is kept in a directory of its own, which the power cut leaves as it may. With an index, what is
 // sent again is in the log once.
 func TestCrashes(t *testing.T) {
 	states := 0
@@ -78,6 +80,11 @@ func crashRound(t *testing.T, seed uint64) (states int) {
 	if rand.New(rand.NewPCG(seed, 4)).IntN(2) == 0 {
 		o.Index = idempotency.NewIndex(1000, 0)
 	}
+	var state *model
+	if rand.New(rand.NewPCG(seed, 5)).IntN(2) == 0 {
+		state = m.nextTo()
+		o.StateFS = state
+	}
 	keys := &modelKeys{t: t, current: first, chance: rand.New(rand.NewPCG(seed, 3))}
 	if keyMode == 1 {
 		o.SegmentKeys = keys
@@ -89,12 +96,15 @@ func crashRound(t *testing.T, seed uint64) (states int) {
 	m.step = func() {
 		ops++
 		if cuts.IntN(3) == 0 {
-			w := wreck{ops, cutOff(m, cuts), keys.asOf(o), slices.Clone(acked), slices.Clone(tried), nil}
+			w := wreck{ops, cutOff(m, cuts), cutOff(state, cuts), keys.asOf(o), slices.Clone(acked), slices.Clone(tried), nil}
 			if cuts.IntN(4) == 0 {
 				w.again = rand.New(rand.NewPCG(seed, uint64(ops)))
 			}
 			wrecks = append(wrecks, w)
 		}
+	}
+	if state != nil {
+		state.step = m.step
 	}
 	// In some workloads operations fail while batches are appended, and at starts.
 	m.everywhere = true
@@ -112,6 +122,9 @@ func crashRound(t *testing.T, seed uint64) (states int) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		failing = on
+	}
+	if state != nil {
+		state.everywhere, state.fault, state.reached = true, m.fault, m.reached
 	}
 	l := open(t, o)
 	for i := range 3 + r.IntN(12) {
@@ -162,8 +175,11 @@ func crashRound(t *testing.T, seed uint64) (states int) {
 	closeLog(t, l)
 	m.mu.Lock()
 	m.step, m.fault = nil, nil
+	if state != nil {
+		state.step, state.fault = nil, nil
+	}
 	m.mu.Unlock()
-	states = checkWreck(t, first, wreck{ops, m, keys.asOf(o), acked, tried, nil})
+	states = checkWreck(t, first, wreck{ops, m, state, keys.asOf(o), acked, tried, nil})
 	for _, w := range wrecks {
 		left := listing(w.left)
 		states += checkWreck(t, first, w)
@@ -177,6 +193,9 @@ func crashRound(t *testing.T, seed uint64) (states int) {
 
 // cutOff returns what a power cut, or a kill, may leave now.
 func cutOff(m *model, r *rand.Rand) *model {
+	if m == nil {
+		return nil
+	}
 	if r.IntN(3) == 0 {
 		return m.kill()
 	}
@@ -197,6 +216,10 @@ func checkWreck(t *testing.T, first *signing.Signer, w wreck) (states int) {
 	t.Helper()
 	o := w.o
 	o.FS = w.left
+	if w.state != nil {
+		w.state.mu = w.left.mu // no lock is held on what is left
+		o.StateFS = w.state
+	}
 	// Beyond those that a start reads for ids, what is sent again may be written again.
 	found, err := segment.List(w.left.view())
 	if err != nil {
@@ -217,8 +240,11 @@ func checkWreck(t *testing.T, first *signing.Signer, w wreck) (states int) {
 			if k, ok := o.SegmentKeys.(*modelKeys); ok {
 				now = k.asOf(o)
 			}
-			second = append(second, wreck{w.at + 1_000_000, cutOff(w.left, w.again), now, w.acked, append(slices.Clone(w.tried), after), nil})
+			second = append(second, wreck{w.at + 1_000_000, cutOff(w.left, w.again), cutOff(w.state, w.again), now, w.acked, append(slices.Clone(w.tried), after), nil})
 		}
+	}
+	if w.state != nil {
+		w.state.step = w.left.step
 	}
 	l, err := rotation.Open(context.Background(), o)
 	if err != nil {
@@ -237,6 +263,9 @@ func checkWreck(t *testing.T, first *signing.Signer, w wreck) (states int) {
 	err = errors.Join(append(errs, err)...)
 	w.left.mu.Lock()
 	w.left.step = nil
+	if w.state != nil {
+		w.state.step = nil
+	}
 	w.left.mu.Unlock()
 	if err != nil {
 		t.Errorf("the log does not go on: %v", err)
@@ -397,7 +426,7 @@ func checkCrashes(t *testing.T, o rotation.Options, m *model, acked, tried [][]s
 		m.mu.Lock()
 		left := m.crash(rand.New(rand.NewPCG(seed, 0)))
 		m.mu.Unlock()
-		checkWreck(t, o.Signer, wreck{0, left, o, acked, tried, rand.New(rand.NewPCG(seed, 1))})
+		checkWreck(t, o.Signer, wreck{0, left, nil, o, acked, tried, rand.New(rand.NewPCG(seed, 1))})
 	}
 }
 
@@ -602,7 +631,7 @@ func killedBetweenTwoKeys(t *testing.T, scope segment.Scope) {
 	var acked, tried [][]string
 	m.step = func() {
 		at := len(wrecks)
-		wrecks = append(wrecks, wreck{at, m.kill(), keys.asOf(o), slices.Clone(acked), slices.Clone(tried), rand.New(rand.NewPCG(uint64(at), 0))})
+		wrecks = append(wrecks, wreck{at, m.kill(), nil, keys.asOf(o), slices.Clone(acked), slices.Clone(tried), rand.New(rand.NewPCG(uint64(at), 0))})
 		if m.last == segment.KeyChangesName {
 			cached = append(cached, wreck{left: m.kill(), o: keys.asOf(o)})
 		}
@@ -660,7 +689,7 @@ func TestTornSegmentIsKept(t *testing.T) {
 		m.mu.Lock()
 		left := m.kill()
 		m.mu.Unlock()
-		checkWreck(t, o.Signer, wreck{0, left, o, [][]string{{"a"}}, [][]string{{"b"}}, rand.New(rand.NewPCG(seed, 0))})
+		checkWreck(t, o.Signer, wreck{0, left, nil, o, [][]string{{"a"}}, [][]string{{"b"}}, rand.New(rand.NewPCG(seed, 0))})
 	}
 	m.mu.Lock()
 	m.fault = nil

@@ -79,6 +79,38 @@ func OpenDirectory(path string) (_ FS, err error) {
 	if err := createDirectory(path); err != nil {
 		return nil, err
 	}
+	d, err := openDirectory(path)
+	if err != nil {
+		return nil, err
+	}
+	err = d.check()
+	if err == nil {
+		d.lock, err = takeLock(d.root, d.self, path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+// openShared opens a directory that several writers share, each with files of its own. It
+// creates it if it does not exist.
+func openShared(path string) (*directory, error) {
+	d, err := openDirectory(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if cerr := createDirectory(path); cerr != nil {
+			return nil, errors.Join(err, cerr)
+		}
+		d, err = openDirectory(path)
+	}
+	return d, err
+}
+
+func openDirectory(path string) (_ *directory, err error) {
+	// Opening a named pipe would wait for somebody to write to it.
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("open the directory: %s is not a directory but %s", path, info.Mode().Type())
+	}
 	root, err := os.OpenRoot(path)
 	if err != nil {
 		return nil, fmt.Errorf("open the directory: %w", err)
@@ -92,17 +124,16 @@ func OpenDirectory(path string) (_ FS, err error) {
 	if d.self, err = root.Open("."); err != nil {
 		return nil, fmt.Errorf("open the directory %s: %w", path, err)
 	}
+	return d, nil
+}
+
+// check refuses a directory in which others could change files.
+func (d *directory) check() error {
 	info, err := d.self.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("open the directory %s: %w", path, err)
+		return fmt.Errorf("look at the directory %s: %w", d.path, err)
 	}
-	if err := checkDirectory(path, info); err != nil {
-		return nil, err
-	}
-	if d.lock, err = takeLock(root, d.self, path); err != nil {
-		return nil, err
-	}
-	return d, nil
+	return checkDirectory(d.path, info)
 }
 
 // createDirectory makes the directory and its missing parents, each durable

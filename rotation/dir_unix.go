@@ -63,6 +63,29 @@ func takeLock(root *os.Root, self *os.File, path string) (_ *os.File, err error)
 	return nil, fmt.Errorf("lock the directory %s: %w", path, err)
 }
 
+// takeNamedLock locks a file, which it makes if there is none.
+func takeNamedLock(root *os.Root, name string) (_ *os.File, err error) {
+	if info, err := root.Lstat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("lock %s: it is not a regular file", name)
+	}
+	f, err := root.OpenFile(name, os.O_RDWR|os.O_CREATE, fileMode)
+	if err != nil {
+		return nil, fmt.Errorf("lock a file: %w", err)
+	}
+	if err := f.Chmod(fileMode); err != nil { // whatever the umask is
+		f.Close()
+		return nil, fmt.Errorf("lock %s: %w", name, err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("lock %s: %w", name, ErrLocked)
+		}
+		return nil, fmt.Errorf("lock %s: %w", name, err)
+	}
+	return f, nil
+}
+
 func freeBytes(f *os.File) (uint64, error) {
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(int(f.Fd()), &st); err != nil {

@@ -52,15 +52,34 @@ type tracer struct {
 	log  *Log
 	tree merkle.Frontier
 	// visit is given the events; nil gives none. What it is given counts only if all leads
-	// to the tree in the end.
+	// to the tree in the end. So does root, which is that of the tree when it had at leaves.
 	visit func(canonical []byte) error
+	at    uint64
+	root  *merkle.Hash
+}
+
+// append adds a leaf.
+func (t *tracer) append(line []byte) {
+	t.tree.Append(merkle.LeafHash(line))
+	t.note()
+}
+
+// note keeps the root that is asked for.
+func (t *tracer) note() {
+	if t.root == nil && t.tree.Size() == t.at {
+		root := t.tree.Root()
+		t.root = &root
+	}
 }
 
 // trace reads segments, which follow one another, and returns what is known of them, if
 // they lead to the tree. The last one is read up to there; size is then what it is long,
 // or −1 if it is sealed.
 func (l *Log) trace(ctx context.Context, list []segmentInfo, to *merkle.Frontier, size int64, visit func(canonical []byte) error) ([]segmentInfo, error) {
-	t := &tracer{log: l, visit: visit}
+	return l.traceWith(ctx, &tracer{log: l, visit: visit}, list, to, size)
+}
+
+func (l *Log) traceWith(ctx context.Context, t *tracer, list []segmentInfo, to *merkle.Frontier, size int64) ([]segmentInfo, error) {
 	for i := range list {
 		most := int64(-1)
 		if i == len(list)-1 {
@@ -134,8 +153,9 @@ func (t *tracer) lines(r *segment.Reader, name segment.Name, first bool) (*facts
 					return nil, err
 				}
 				known.before = t.tree
+				t.note()
 			}
-			t.tree.Append(merkle.LeafHash(line))
+			t.append(line)
 		}
 		switch kind {
 		case segment.KindCheckpoint:

@@ -94,7 +94,7 @@ func batch(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) *ro
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.Identify(idempotency.IDOf("", identity.ID), identity.Content)
+		b.Identify(idempotency.IDOf("", identity.ID), identity.Content, rotation.Place{Record: int32(b.Len() - 1)})
 	}
 	return b
 }
@@ -258,6 +258,7 @@ type watcher struct {
 	replies   []rotation.WitnessReply
 	witnessed uint64
 	witnesses []error // what was told of them as a whole
+	states    []error // what was told of the state
 }
 
 func newWatcher() *watcher { return &watcher{changed: make(chan struct{})} }
@@ -299,6 +300,8 @@ func (w *watcher) Witnessed(size uint64) { w.note(func() { w.witnessed = size })
 func (w *watcher) WitnessesFault(err error) {
 	w.note(func() { w.witnesses = append(w.witnesses, err) })
 }
+
+func (w *watcher) StateFault(err error) { w.note(func() { w.states = append(w.states, err) }) }
 
 // await waits until the condition holds; it is looked at after each report.
 func (w *watcher) await(t testing.TB, what string, condition func() bool) {

@@ -23,7 +23,7 @@ import (
 // each write to a file by itself, torn at any byte, and each change of the directory
 // by itself.
 type model struct {
-	mu      sync.Mutex
+	mu      *sync.Mutex       // of all directories that one power cut comes to
 	names   map[string]*inode // as the running system sees them
 	durable map[string]*inode // as of the last Sync
 	changes []entryChange     // of the directory, since then
@@ -64,7 +64,7 @@ type entryChange struct {
 }
 
 func newModel() *model {
-	return &model{names: map[string]*inode{}, durable: map[string]*inode{}}
+	return &model{mu: new(sync.Mutex), names: map[string]*inode{}, durable: map[string]*inode{}}
 }
 
 func (m *model) locked(name string, f func() error) error {
@@ -116,6 +116,13 @@ func (w write) apply(b []byte, n int64) []byte {
 	}
 	copy(b[w.at:], w.p[:n])
 	return b
+}
+
+// nextTo returns another directory of the same machine.
+func (m *model) nextTo() *model {
+	other := newModel()
+	other.mu = m.mu
+	return other
 }
 
 // crash returns what a power cut may leave now.

@@ -31,6 +31,9 @@ type Observer interface {
 	// WitnessesFault: a quorum of witnesses does not keep up with the log, or a witness
 	// contradicts it; nil: that is over. Called on change only.
 	WitnessesFault(err error)
+	// StateFault: how far the log has come cannot be kept away from its directory; nil: it
+	// can again. Called on change only.
+	StateFault(err error)
 }
 
 // Commit describes one commit.
@@ -69,3 +72,4 @@ func (unobserved) Healthy()                    {}
 func (unobserved) WitnessReplied(WitnessReply) {}
 func (unobserved) Witnessed(uint64)            {}
 func (unobserved) WitnessesFault(error)        {}
+func (unobserved) StateFault(error)            {}

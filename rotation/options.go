@@ -47,9 +47,10 @@ type Options struct {
 	// Partition says that the log is one of several that the writer divides its records
 	// among (segment.FeaturePartition).
 	Partition bool
-	// Succeeds is the log that a new log replaces, as its first header then says; it may be
-	// nil. A log that there is ignores it.
-	Succeeds *segment.Predecessor
+	// StateDirectory holds a file that says how far the log has come, so that a directory
+	// that was emptied or rolled back is noticed. Logs of different origins can share it.
+	// None is kept if it is empty.
+	StateDirectory string
 	// Sync makes Append wait for stable storage. Without it, an
 	// acknowledgement only says that the operating system has the data.
 	Sync bool
@@ -83,9 +84,12 @@ type Options struct {
 	// empty if it is nobody's. It may be nil: then all are.
 	ProducerOf func(canonical []byte) (string, error)
 	// RecordConflicts has events written that have the id of another one in the index,
-	// with an event id_conflict; otherwise their calls are refused with a
-	// [*ConflictError].
+	// with an event id_conflict; otherwise they are refused with a [*ConflictError], and
+	// the other events of their calls are written.
 	RecordConflicts bool
+	// MaxLeafBytes is how long the line of an event that is added to a batch may be; 0
+	// means as long as readers take. The log's own events are not held to it.
+	MaxLeafBytes int
 	// Follower is shown what is written; it may be nil.
 	Follower Follower
 	// Logger receives what an operator should know; it may be nil.
@@ -95,6 +99,8 @@ type Options struct {
 
 	// FS replaces the directory, for tests. Whoever gives it locks it.
 	FS FS
+	// StateFS replaces the state directory, likewise.
+	StateFS FS
 }
 
 // features are those of the segments that are written.
@@ -153,6 +159,12 @@ func (o *Options) complete() error {
 	if o.MaxSegmentBytes < 0 || o.MaxSegmentAge < 0 || o.MinFreeBytes < 0 ||
 		o.Retention.MinAge < 0 || o.Retention.MaxSegments < 0 || o.Retention.MaxAge < 0 || o.Retention.MaxTotalBytes < 0 {
 		return errors.New("open the audit log: a limit is negative")
+	}
+	if o.MaxLeafBytes == 0 {
+		o.MaxLeafBytes = segment.MaxLineBytes
+	}
+	if o.MaxLeafBytes < 0 || o.MaxLeafBytes > segment.MaxLineBytes {
+		return fmt.Errorf("open the audit log: an event's line may be up to %d bytes long, not %d", segment.MaxLineBytes, o.MaxLeafBytes)
 	}
 	if o.Retention.MinAge > segment.MaxMinAge || o.Retention.MinAge%time.Second != 0 {
 		return fmt.Errorf("open the audit log: a minimum age of %s: it is in whole seconds, up to %s", o.Retention.MinAge, segment.MaxMinAge)

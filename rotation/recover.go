@@ -42,6 +42,13 @@ func (l *Log) load(ctx context.Context) error {
 	if err := l.loadNewest(ctx); err != nil {
 		return err
 	}
+	// Before anything is changed.
+	if err := l.openState(ctx); err != nil {
+		return err
+	}
+	if err := l.setAsideTail(); err != nil && reasonOf(fail(ReasonIO, err)) != ReasonDiskFull {
+		return err
+	}
 	if err := l.loadTorn(listing.Torn); err != nil {
 		return err
 	}
@@ -207,9 +214,6 @@ func (l *Log) resume(info segmentInfo, s scanned) error {
 	l.segments[len(l.segments)-1].bytes = 0 // see activeSegment
 	l.active = &activeSegment{name: info.name, file: f, size: s.size, events: s.events, times: s.times, opened: l.opts.Now()}
 	l.torn = s.end > s.size
-	if err := l.setAsideTail(); err != nil && reasonOf(fail(ReasonIO, err)) != ReasonDiskFull {
-		return err
-	}
 	return nil
 }
 
@@ -316,14 +320,17 @@ func (l *Log) keep(r io.ReaderAt, at, size int64) (own, error) {
 	return o, nil
 }
 
+// writeFile writes a file in the log's directory.
+func (l *Log) writeFile(name string, content io.Reader) error { return writeFile(l.dir, name, content) }
+
 // writeFile writes a file, durably and all at once, in place of one that may
 // have the name.
-func (l *Log) writeFile(name string, content io.Reader) (err error) {
+func writeFile(dir FS, name string, content io.Reader) (err error) {
 	temporary := name + segment.TempSuffix
-	if err := l.dir.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := dir.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
-	f, err := l.dir.Create(temporary)
+	f, err := dir.Create(temporary)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
@@ -333,10 +340,10 @@ func (l *Log) writeFile(name string, content io.Reader) (err error) {
 	}
 	err = errors.Join(err, f.Close())
 	if err == nil {
-		err = l.dir.Rename(temporary, name)
+		err = dir.Rename(temporary, name)
 	}
 	if err == nil {
-		err = l.dir.Sync()
+		err = dir.Sync()
 	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)

@@ -104,9 +104,10 @@ const (
 	// CommitInvalid: a commit line and the checkpoint over it do not stand together, or the
 	// commit's number or ids are not those of the log.
 	CommitInvalid Kind = "commit_invalid"
-	// TimeWentBack: a commit says that it is earlier than the one before.
+	// TimeWentBack: a commit says that it is earlier than the one before, or a cosignature
+	// that it is from long before what it covers.
 	TimeWentBack Kind = "time_went_back"
-	// TimeInFuture: a commit or a header says that it is later than now.
+	// TimeInFuture: a commit, a header or a cosignature says that it is later than now.
 	TimeInFuture Kind = "time_in_future"
 	// RetentionBroken: leaves have been deleted that were to be kept, as the log had promised.
 	RetentionBroken Kind = "retention_broken"

@@ -167,8 +167,13 @@ func TestGateway(t *testing.T) {
 	if token := pod.AutomountServiceAccountToken; token == nil || *token {
 		t.Error("the pod has a token for the API")
 	}
-	if len(s.Spec.VolumeClaimTemplates) != 1 || !slices.Equal(s.Spec.VolumeClaimTemplates[0].Spec.AccessModes, []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOncePod}) {
-		t.Error("a log's volume must have one writer")
+	if len(s.Spec.VolumeClaimTemplates) != 2 {
+		t.Error("the log and its state have a volume each: if they shared one, both would be missing at once")
+	}
+	for _, claim := range s.Spec.VolumeClaimTemplates {
+		if !slices.Equal(claim.Spec.AccessModes, []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOncePod}) {
+			t.Errorf("the volume %s must have one writer", claim.Name)
+		}
 	}
 	if keep := s.Spec.PersistentVolumeClaimRetentionPolicy; keep == nil || keep.WhenDeleted != appsv1.RetainPersistentVolumeClaimRetentionPolicyType || keep.WhenScaled != keep.WhenDeleted {
 		t.Error("logs go when the StatefulSet does")
@@ -203,7 +208,7 @@ func TestGateway(t *testing.T) {
 	if !selects(s.Spec.Selector, s) {
 		t.Error("the StatefulSet does not select its own pods")
 	}
-	for _, path := range []string{mounts["otelcol log"] + "/", mounts["otelcol keys"] + "/"} {
+	for _, path := range []string{mounts["otelcol log"] + "/", mounts["otelcol keys"] + "/", mounts["otelcol state"] + "/"} {
 		if path == "/" || !strings.Contains(config, ": "+path) {
 			t.Errorf("the configuration does not use %q", path)
 		}

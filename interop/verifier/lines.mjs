@@ -128,6 +128,14 @@ export function checkOwn(log) {
       hex(log.conflict.logged_hash);
       need(log.conflict.content_hash !== log.conflict.logged_hash, 'a conflict between equal contents');
       break;
+    case 'refused':
+      need(isObject(log.refused) && /^[a-z_]+$/.test(log.refused.reason) && typeof log.refused.record === 'string', 'refused');
+      cut(log.refused.event_id);
+      if (log.refused.sha256 !== undefined) hex(log.refused.sha256);
+      break;
+    case 'refused_suppressed':
+      need(isObject(log.refused) && isIndex(log.refused.count) && log.refused.count > 0, 'refused_suppressed');
+      break;
     case 'rotated':
       need(isObject(log.previous), 'previous');
       size(log.previous.first_index);

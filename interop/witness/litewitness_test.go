@@ -238,6 +238,7 @@ func (f *follower) SegmentsChanged(int, int64)        {}
 func (f *follower) FreeSpace(uint64)                  {}
 func (f *follower) Fault(error)                       {}
 func (f *follower) Healthy()                          {}
+func (f *follower) StateFault(error)                  {}
 
 func (f *follower) Witnessed(size uint64) { f.note(func() { f.witnessed = size }) }
 

@@ -50,6 +50,7 @@ func (o *observed) Healthy()                             {}
 func (o *observed) WitnessReplied(rotation.WitnessReply) {}
 func (o *observed) Witnessed(uint64)                     {}
 func (o *observed) WitnessesFault(error)                 {}
+func (o *observed) StateFault(error)                     {}
 
 // site is a log and its receipts.
 type site struct {

@@ -1,14 +1,15 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package sequence
+// Package limiter bounds how much a log says of what hostile clients can make happen with
+// each record.
+package limiter
 
 import "time"
 
-// Limiter says which findings are worth a line of their own: a hostile client can make
-// one with each record. So many may come at once, and from then on one in each interval;
-// of the others only their number is kept. It is for one goroutine at a time; a copy of
-// it is what it was.
+// Limiter says which findings are worth a line of their own. So many may come at once, and
+// from then on one in each interval; of the others only their number is kept. It is for one
+// goroutine at a time; a copy of it is what it was.
 type Limiter struct {
 	burst    int
 	interval time.Duration
@@ -18,8 +19,8 @@ type Limiter struct {
 	suppressed uint64
 }
 
-// NewLimiter makes a limiter.
-func NewLimiter(burst int, interval time.Duration) Limiter {
+// New makes a limiter.
+func New(burst int, interval time.Duration) Limiter {
 	return Limiter{burst: burst, interval: interval}
 }
 
@@ -38,6 +39,16 @@ func (l *Limiter) Suppressed(now time.Time) uint64 {
 	if l.suppressed == 0 || !l.take(now) {
 		return 0
 	}
+	n := l.suppressed
+	l.suppressed = 0
+	return n
+}
+
+// Suppress counts findings that are to have no line.
+func (l *Limiter) Suppress(n uint64) { l.suppressed += n }
+
+// Tell returns what Suppressed does, whether or not there is room.
+func (l *Limiter) Tell() uint64 {
 	n := l.suppressed
 	l.suppressed = 0
 	return n

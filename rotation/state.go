@@ -1,0 +1,407 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rotation
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"go.uber.org/zap"
+
+	"github.com/otel-auditlog/auditlogexporter/internal/logstate"
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+)
+
+// How far the log has come is kept away from its directory: its id, size and root, once
+// what they name is durable. So they are a lower bound, which the directory must extend: a
+// directory that was emptied, is not mounted or is an older copy is not mistaken for the
+// beginning of a log, or for its end.
+
+var (
+	// ErrMissing: the directory holds no log, and there was one.
+	ErrMissing = errors.New("the log is missing")
+	// ErrNotExtended: the directory holds a log that is not known to be the one there was,
+	// with all that it held.
+	ErrNotExtended = errors.New("the directory does not hold all of the log")
+)
+
+// keeper keeps the log's state.
+type keeper struct {
+	lock  io.Closer // nil if it could not be taken
+	due   bool      // there is something to keep; guarded by Log.sem
+	saved []byte    // what the file holds, as far as is known
+	fault string    // what the observer has been told last
+}
+
+func (l *Log) keepsState() bool { return l.opts.StateDirectory != "" || l.opts.StateFS != nil }
+
+// statePath names a file in the state directory in errors.
+func (l *Log) statePath(name string) string { return filepath.Join(l.opts.StateDirectory, name) }
+
+// stateDirectory opens the directory for one use.
+func (l *Log) stateDirectory() (FS, error) {
+	if l.opts.StateFS != nil {
+		return l.opts.StateFS, nil
+	}
+	return openShared(l.opts.StateDirectory)
+}
+
+func (l *Log) closeStateDirectory(dir FS) error {
+	if l.opts.StateFS != nil {
+		return nil
+	}
+	return dir.Close()
+}
+
+// openState holds what was read of the directory against the state. It is called before
+// anything in the directory is changed.
+func (l *Log) openState(ctx context.Context) (err error) {
+	if !l.keepsState() {
+		return nil
+	}
+	begins := l.tree.Size() == 0
+	dir, err := l.stateDirectory()
+	if err != nil {
+		if begins {
+			return newLogNeedsState(err)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("look for the state of the log: %w", err)
+		}
+		// There is none and none can be made, which is tried again.
+		l.adoptState("there is no state directory, and none can be made")
+		l.stateKept(err)
+		return nil
+	}
+	defer func() { err = errors.Join(err, l.closeStateDirectory(dir)) }()
+	if err := l.lockState(dir, begins); err != nil {
+		return err
+	}
+	state, err := l.readState(dir)
+	if err != nil {
+		return err
+	}
+	switch {
+	case begins:
+		return l.beginWith(dir, state)
+	case state == nil:
+		l.adoptState(fmt.Sprintf("there was no file %s", logstate.Name(l.opts.Origin)))
+		return nil
+	default:
+		return l.extends(ctx, state)
+	}
+}
+
+// lockState makes sure that no other log of this origin keeps its state in the directory.
+// One that cannot be written holds no lock, which is no reason for a log that is there not
+// to go on.
+func (l *Log) lockState(dir FS, begins bool) error {
+	d, ok := dir.(*directory)
+	if !ok {
+		return nil
+	}
+	lock, err := takeNamedLock(d.root, logstate.Name(l.opts.Origin)+segment.LockName)
+	switch {
+	case err == nil:
+		l.keeper.lock = lock
+		return nil
+	case errors.Is(err, ErrLocked):
+		return fmt.Errorf("the state of the log %q in %s: %w: another log of this origin is being written, from another directory: give each log an origin of its own", l.opts.Origin, l.opts.StateDirectory, ErrLocked)
+	case begins:
+		return newLogNeedsState(err)
+	default:
+		l.opts.Logger.Warn("The state of the audit log cannot be locked; another log of its origin would not be noticed", zap.Error(err))
+		return nil
+	}
+}
+
+// newLogNeedsState: what is not remembered from its beginning could be begun anew unseen.
+func newLogNeedsState(err error) error {
+	return fmt.Errorf("a new log is begun only where its state can be kept: name a directory for it that can be written, in state_directory: %w", err)
+}
+
+// readState returns the state, or nil if there is none.
+func (l *Log) readState(dir FS) (*logstate.State, error) {
+	name := logstate.Name(l.opts.Origin)
+	content, err := readSmall(dir, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the state of the log: %w", err)
+	}
+	s, err := logstate.Parse(content)
+	if err == nil && s.Origin != l.opts.Origin {
+		err = fmt.Errorf("it is of the log %q", s.Origin)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: restore it from a copy; or, once the log has been verified against a checkpoint from elsewhere, move it away, and it is made anew", l.statePath(name), err)
+	}
+	l.keeper.saved = content
+	return &s, nil
+}
+
+// readSmall reads a file that is no larger than a state.
+func readSmall(dir FS, name string) ([]byte, error) {
+	f, err := segment.OpenRegular(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, logstate.MaxBytes))
+}
+
+// adoptState takes in a log of which no state is known.
+func (l *Log) adoptState(why string) {
+	l.keeper.due = true
+	l.opts.Logger.Warn("The state of the audit log is missing; it is made of what the directory holds. If the log is not new to its state directory, verify it against a checkpoint that was kept elsewhere", zap.String("origin", l.opts.Origin), zap.Uint64("tree_size", l.tree.Size()))
+	l.pending = append(l.pending, own{Action: actionStateAdopted, Detail: why, Size: int64(l.tree.Size())})
+}
+
+// beginWith begins a log: the first of its origin, or one in the place of another if that is
+// permitted. The state says so first: whatever happens then, the log has one id, and says
+// what it succeeds.
+func (l *Log) beginWith(dir FS, state *logstate.State) error {
+	begun := logstate.State{Origin: l.opts.Origin, Log: l.id, Root: new(merkle.Frontier).Root()}
+	switch {
+	case state == nil:
+	case state.Begins():
+		l.id, l.succeeds = state.Log, state.Succeeds
+		l.keeper.due = true
+		return nil
+	default:
+		permitted, err := readSmall(dir, logstate.AnewName(l.opts.Origin))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("look for the permission to begin a log anew: %w", err)
+		}
+		if !bytes.Equal(permitted, l.keeper.saved) {
+			return l.missing(state)
+		}
+		begun.Succeeds = &segment.Predecessor{Log: state.Log, Size: state.Size, Root: state.Root}
+		l.succeeds = begun.Succeeds
+		l.opts.Logger.Warn("The audit log is begun anew, in the place of one that is missing, as was permitted", zap.Stringer("log", state.Log), zap.Uint64("tree_size", state.Size))
+	}
+	if err := l.writeState(dir, begun); err != nil {
+		return newLogNeedsState(err)
+	}
+	l.keeper.due = true
+	// The permission is for what is not the state any more.
+	if err := dir.Remove(logstate.AnewName(l.opts.Origin)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		l.opts.Logger.Warn("The permission to begin the audit log anew could not be removed; it permits nothing any more", zap.Error(err))
+	}
+	return nil
+}
+
+func (l *Log) missing(s *logstate.State) error {
+	path := l.statePath(logstate.Name(l.opts.Origin))
+	return fmt.Errorf("%w: %s says that there is a log %s of at least %d leaves, and the directory holds none: mount what it lies on, or restore it; if another log has this origin, give this one an origin of its own; to have a new log begin in its place, which then says so, run: auditlog begin-anew %q", ErrMissing, path, s.Log, s.Size, path)
+}
+
+// extends fails unless the log in the directory holds all that the state names.
+func (l *Log) extends(ctx context.Context, s *logstate.State) error {
+	path := l.statePath(logstate.Name(l.opts.Origin))
+	if s.Log != l.id {
+		return fmt.Errorf("%w: it holds the log %s, but %s says that the log of this origin is %s: bring that one back; if another log has this origin, give this one an origin of its own; or, if the one in the directory is the right one, move that file away", ErrNotExtended, l.id, path, s.Log)
+	}
+	root, err := l.rootAt(ctx, s.Size)
+	if err != nil {
+		return fmt.Errorf("compare the log with its state, %s: %w", path, err)
+	}
+	switch {
+	case root == nil:
+		return fmt.Errorf("%w: it has %d leaves, but %s says that there are at least %d: it was rolled back, or cut short: restore the rest; or, once the loss is understood, move that file away", ErrNotExtended, l.tree.Size(), path, s.Size)
+	case *root != s.Root:
+		return fmt.Errorf("%w: its first %d leaves are others than those that %s names: restore the log; keep the directory as evidence", ErrNotExtended, s.Size, path)
+	}
+	l.keeper.due = true
+	return nil
+}
+
+// rootAt returns the root of the tree when it had so many leaves, nil if it never had. What
+// is read for it leads to the tree.
+func (l *Log) rootAt(ctx context.Context, size uint64) (*merkle.Hash, error) {
+	switch {
+	case size > l.tree.Size():
+		return nil, nil
+	case size == l.tree.Size():
+		root := l.tree.Root()
+		return &root, nil
+	case size == 0:
+		root := new(merkle.Frontier).Root()
+		return &root, nil
+	}
+	from := len(l.segments) - 1
+	for from > 0 && l.segments[from].name.FirstIndex > size {
+		from--
+	}
+	end := int64(-1)
+	if l.active != nil {
+		end = l.active.size
+	}
+	t := &tracer{log: l, at: size}
+	if _, err := l.traceWith(ctx, t, l.segments[from:], &l.tree, end); err != nil {
+		return nil, err
+	}
+	if t.root == nil {
+		return nil, fmt.Errorf("%w: the segments begin at leaf %d, so that nothing shows what the first %d leaves were: restore the older segments, or move the file away", ErrNotExtended, l.segments[from].name.FirstIndex, size)
+	}
+	return t.root, nil
+}
+
+// stateNow returns the state that may be kept: what it names is durable. It is called with
+// sem held.
+func (l *Log) stateNow() (logstate.State, error) {
+	if err := l.syncNow(); err != nil {
+		return logstate.State{}, err
+	}
+	return logstate.State{Origin: l.opts.Origin, Log: l.id, Size: l.tree.Size(), Root: l.tree.Root()}, nil
+}
+
+// keepState keeps the state if it is due: at the start, when a segment has been sealed, and
+// again where that failed. Only maintenance calls it.
+func (l *Log) keepState(context.Context) (err error) {
+	due := false
+	var s logstate.State
+	l.hold(func() {
+		if due = l.keepsState() && l.keeper.due && l.tree.Size() > 0; due {
+			s, err = l.stateNow()
+			l.keeper.due = false
+		}
+	})
+	if !due {
+		return nil
+	}
+	if err == nil {
+		err = l.saveState(s)
+	}
+	if err != nil {
+		l.hold(func() { l.keeper.due = true })
+	}
+	l.stateKept(err)
+	return err
+}
+
+// stateKept tells the observer whether the state is kept, when that changes.
+func (l *Log) stateKept(err error) {
+	fault := ""
+	if err != nil {
+		fault = err.Error()
+		err = fmt.Errorf("how far the audit log has come cannot be kept in its state directory; until it can, an older copy of the log is not told from it: %w", err)
+	}
+	if fault != l.keeper.fault {
+		l.keeper.fault = fault
+		l.opts.Observer.StateFault(err)
+	}
+}
+
+// closeState keeps the state for the last time. If it cannot be, the one before remains: a
+// lower bound.
+func (l *Log) closeState() {
+	if !l.keepsState() || l.tree.Size() == 0 {
+		return
+	}
+	s, err := l.stateNow()
+	if err == nil {
+		err = l.saveState(s)
+	}
+	if err != nil {
+		l.opts.Logger.Warn("How far the audit log has come could not be kept in its state directory", zap.Error(err))
+	}
+}
+
+func (l *Log) saveState(s logstate.State) (err error) {
+	dir, err := l.stateDirectory()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.closeStateDirectory(dir)) }()
+	return l.writeState(dir, s)
+}
+
+// writeState replaces the file.
+func (l *Log) writeState(dir FS, s logstate.State) error {
+	content := s.Marshal()
+	if bytes.Equal(content, l.keeper.saved) {
+		return nil
+	}
+	if d, ok := dir.(*directory); ok {
+		if err := d.check(); err != nil {
+			return err
+		}
+	}
+	if err := writeFile(dir, logstate.Name(s.Origin), bytes.NewReader(content)); err != nil {
+		return fmt.Errorf("%s: %w", l.opts.StateDirectory, err)
+	}
+	l.keeper.saved = content
+	return nil
+}
+
+// KnownOrigins returns the origins of the logs of which a directory holds the state. What it
+// holds else does not matter.
+func KnownOrigins(stateDirectory string) (origins []string, err error) {
+	entries, err := os.ReadDir(stateDirectory)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for states of audit logs: %w", err)
+	}
+	for _, e := range entries {
+		if !logstate.IsName(e.Name()) || !e.Type().IsRegular() {
+			continue
+		}
+		content, err := os.ReadFile(filepath.Join(stateDirectory, e.Name()))
+		if err != nil {
+			return nil, fmt.Errorf("look for states of audit logs: %w", err)
+		}
+		// One that is malformed is told of when its log is opened.
+		if s, err := logstate.Parse(content); err == nil && logstate.Name(s.Origin) == e.Name() {
+			origins = append(origins, s.Origin)
+		}
+	}
+	return origins, nil
+}
+
+// Anew is a log that may be begun anew.
+type Anew = segment.Predecessor
+
+// PermitAnew permits that a log whose state is in a file, and which is missing, is begun
+// anew, once. It returns what the new log will say that it succeeds.
+func PermitAnew(stateFile string) (_ *Anew, err error) {
+	content, err := os.ReadFile(stateFile)
+	if err != nil {
+		return nil, fmt.Errorf("permit to begin a log anew: %w", err)
+	}
+	s, err := logstate.Parse(content)
+	if err != nil {
+		return nil, fmt.Errorf("permit to begin a log anew: %s: %w", stateFile, err)
+	}
+	directory, name := filepath.Split(stateFile)
+	if name != logstate.Name(s.Origin) {
+		return nil, fmt.Errorf("permit to begin a log anew: %s is the state of %q, which would be named %s: give the file in the state directory itself", stateFile, s.Origin, logstate.Name(s.Origin))
+	}
+	if s.Begins() {
+		return nil, fmt.Errorf("permit to begin a log anew: %s is of a log that is about to begin: there is nothing to permit", stateFile)
+	}
+	dir, err := openShared(filepath.Join(directory, "."))
+	if err != nil {
+		return nil, fmt.Errorf("permit to begin a log anew: %w", err)
+	}
+	defer func() { err = errors.Join(err, dir.Close()) }()
+	if err := writeFile(dir, logstate.AnewName(s.Origin), bytes.NewReader(content)); err != nil {
+		return nil, fmt.Errorf("permit to begin a log anew: %w", err)
+	}
+	// The collector may run as another user: what it permits is no secret.
+	if err := os.Chmod(filepath.Join(directory, logstate.AnewName(s.Origin)), 0o644); err != nil {
+		return nil, fmt.Errorf("permit to begin a log anew: %w", err)
+	}
+	return &Anew{Log: s.Log, Size: s.Size, Root: s.Root}, nil
+}

@@ -1,0 +1,323 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rotation_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/otel-auditlog/auditlogexporter/internal/logstate"
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+)
+
+// withState are options of a log whose state is kept, in segments that each commit seals.
+func withState(t testing.TB) rotation.Options {
+	t.Helper()
+	o := options(t)
+	o.StateDirectory = filepath.Join(t.TempDir(), "state")
+	o.MaxSegmentBytes = 1
+	return o
+}
+
+func stateFile(o rotation.Options) string {
+	return filepath.Join(o.StateDirectory, logstate.Name(o.Origin))
+}
+
+// written writes a log and closes it.
+func written(t testing.TB, o rotation.Options, ids ...string) {
+	t.Helper()
+	l := open(t, o)
+	for _, id := range ids {
+		mustAppend(t, l, o, id)
+	}
+	closeLog(t, l)
+}
+
+func firstHeader(t testing.TB, dir string) segment.Header {
+	t.Helper()
+	listing, err := segment.List(os.DirFS(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := segment.Open(os.DirFS(dir), listing.Segments[0].Name, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	line, err := r.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := segment.ParseHeader(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func namesIn(t testing.TB, dir string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.Name() != segment.LockName {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
+// A directory that does not hold all of the log is refused, and left as it is; once the log
+// is back, it goes on.
+func TestDirectoryThatDoesNotHoldAllOfTheLog(t *testing.T) {
+	newest := func(t testing.TB, dir string) string {
+		all, err := filepath.Glob(filepath.Join(dir, "audit-*"))
+		if err != nil || len(all) == 0 {
+			t.Fatal(all, err)
+		}
+		return all[len(all)-1]
+	}
+	for name, tt := range map[string]struct {
+		// instead puts something in the place of the log in dir. older is a copy of it from
+		// before the last events.
+		instead func(t *testing.T, o rotation.Options, older string)
+		want    error
+	}{
+		"emptied": {func(*testing.T, rotation.Options, string) {}, rotation.ErrMissing},
+		"gone":    {func(t *testing.T, o rotation.Options, _ string) { remove(t, o.Directory) }, rotation.ErrMissing},
+		"an older copy": {func(t *testing.T, o rotation.Options, older string) {
+			copyDir(t, older, o.Directory)
+		}, rotation.ErrNotExtended},
+		"another log of the origin": {func(t *testing.T, o rotation.Options, _ string) {
+			o.StateDirectory = t.TempDir()
+			written(t, o, "a", "b", "c", "d", "e", "f")
+		}, rotation.ErrNotExtended},
+		"another history, and longer": {func(t *testing.T, o rotation.Options, older string) {
+			copyDir(t, older, o.Directory)
+			o.StateDirectory = ""
+			written(t, o, "x", "y", "z", "more", "and more", "and more still")
+		}, rotation.ErrNotExtended},
+		"without the newest segment": {func(t *testing.T, o rotation.Options, _ string) {
+			copyDir(t, o.Directory+".kept", o.Directory)
+			remove(t, newest(t, o.Directory))
+			remove(t, filepath.Join(o.Directory, segment.CheckpointName))
+		}, rotation.ErrNotExtended},
+		"without the last commit": {func(t *testing.T, o rotation.Options, _ string) {
+			copyDir(t, o.Directory+".kept", o.Directory)
+			remove(t, filepath.Join(o.Directory, segment.CheckpointName))
+			path := newest(t, o.Directory)
+			content, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines := strings.SplitAfter(string(content), "\n")
+			if err := os.WriteFile(path, []byte(strings.Join(lines[:len(lines)-2], "")+"garbage"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, rotation.ErrNotExtended},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := withState(t)
+			older := filepath.Join(t.TempDir(), "older")
+			written(t, o, "a", "b")
+			copyDir(t, o.Directory, older)
+			o.MaxSegmentBytes = 0
+			written(t, o, "c", "d")
+			kept := o.Directory + ".kept"
+			if err := os.Rename(o.Directory, kept); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Mkdir(o.Directory, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			tt.instead(t, o, older)
+			before := []string(nil)
+			if _, err := os.Stat(o.Directory); err == nil {
+				before = namesIn(t, o.Directory)
+			}
+
+			l, err := rotation.Open(t.Context(), o)
+			if err == nil {
+				closeLog(t, l)
+			}
+			if !errors.Is(err, tt.want) || !strings.Contains(err.Error(), stateFile(o)) {
+				t.Fatalf("%v", err)
+			}
+			if after := namesIn(t, o.Directory); !slices.Equal(before, after) {
+				t.Errorf("%q, before %q", after, before)
+			}
+
+			remove(t, o.Directory)
+			if err := os.Rename(kept, o.Directory); err != nil {
+				t.Fatal(err)
+			}
+			written(t, o, "e")
+			if got := read(t, o.Directory).ids; !slices.Equal(got, []string{"a", "b", "c", "d", "e"}) {
+				t.Errorf("%q", got)
+			}
+		})
+	}
+}
+
+func remove(t testing.TB, path string) {
+	t.Helper()
+	if err := os.RemoveAll(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Who permits it gets a new log, once, which says what it succeeds.
+func TestLogBegunAnew(t *testing.T) {
+	o := withState(t)
+	written(t, o, "a", "b")
+	old := firstHeader(t, o.Directory)
+	for range 2 {
+		remove(t, o.Directory)
+		if _, err := rotation.Open(t.Context(), o); !errors.Is(err, rotation.ErrMissing) {
+			t.Fatalf("not permitted (any more): %v", err)
+		}
+		permitted, err := rotation.PermitAnew(stateFile(o))
+		if err != nil || permitted.Log != old.Log || permitted.Size == 0 {
+			t.Fatalf("%+v, %v", permitted, err)
+		}
+		written(t, o, "c")
+		h := firstHeader(t, o.Directory)
+		if h.Succeeds == nil || *h.Succeeds != *permitted || h.Log == old.Log {
+			t.Errorf("%+v, permitted %+v", h, permitted)
+		}
+		old = h
+		written(t, o, "d")
+		if got := read(t, o.Directory).ids; !slices.Equal(got, []string{"c", "d"}) {
+			t.Errorf("%q", got)
+		}
+	}
+}
+
+// A permission is for the log that was missing when it was given.
+func TestPermissionIsNotForALaterLog(t *testing.T) {
+	o := withState(t)
+	written(t, o, "a")
+	if _, err := rotation.PermitAnew(stateFile(o)); err != nil {
+		t.Fatal(err)
+	}
+	written(t, o, "b") // the log was there after all
+	remove(t, o.Directory)
+	if _, err := rotation.Open(t.Context(), o); !errors.Is(err, rotation.ErrMissing) {
+		t.Fatalf("%v", err)
+	}
+}
+
+// A log of which no state is known says so, once, and has one from then on.
+func TestLogIsAdopted(t *testing.T) {
+	o := withState(t)
+	written(t, o, "a")
+	remove(t, o.StateDirectory)
+	written(t, o, "b")
+	written(t, o, "c")
+	n := 0
+	for _, action := range read(t, o.Directory).actions {
+		if action == "state_adopted" {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("said %d times", n)
+	}
+	remove(t, o.Directory)
+	if _, err := rotation.Open(t.Context(), o); !errors.Is(err, rotation.ErrMissing) {
+		t.Fatalf("%v", err)
+	}
+}
+
+// A state that cannot be read is no reason to believe the directory.
+func TestStateThatIsNone(t *testing.T) {
+	o := withState(t)
+	written(t, o, "a")
+	for _, content := range []string{"", "garbage", "{}\n"} {
+		if err := os.WriteFile(stateFile(o), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := rotation.Open(t.Context(), o); err == nil || !strings.Contains(err.Error(), stateFile(o)) {
+			t.Errorf("%q: %v", content, err)
+		}
+	}
+}
+
+// Two logs of one origin do not share a state, whether both are there or not.
+func TestTwoLogsOfOneOrigin(t *testing.T) {
+	o := withState(t)
+	l := open(t, o)
+	mustAppend(t, l, o, "a")
+	second := o
+	second.Directory = filepath.Join(t.TempDir(), "second")
+	if _, err := rotation.Open(t.Context(), second); !errors.Is(err, rotation.ErrLocked) || !strings.Contains(err.Error(), o.Origin) {
+		t.Errorf("%v", err)
+	}
+	closeLog(t, l)
+	if _, err := rotation.Open(t.Context(), second); !errors.Is(err, rotation.ErrMissing) || !strings.Contains(err.Error(), "origin of its own") {
+		t.Errorf("%v", err)
+	}
+	other := second
+	other.Origin += "/other"
+	written(t, other, "b")
+	written(t, o, "c")
+}
+
+// A log that is there starts without its state being kept, and keeps it when it can; a new
+// log is not begun.
+func TestStateDirectoryThatCannotBeWritten(t *testing.T) {
+	for name, errno := range map[string]syscall.Errno{"full": syscall.ENOSPC, "read-only": syscall.EROFS} {
+		t.Run(name, func(t *testing.T) {
+			o := options(t)
+			o.MaxSegmentBytes = 1
+			m := newModel()
+			o.StateFS = m
+			failing := true
+			m.everywhere = true
+			m.fault = func() error {
+				if failing {
+					return errno
+				}
+				return nil
+			}
+			if _, err := rotation.Open(t.Context(), o); !errors.Is(err, errno) || !strings.Contains(err.Error(), "state_directory") {
+				t.Fatalf("a new log: %v", err)
+			}
+			if got := namesIn(t, o.Directory); len(got) != 0 {
+				t.Errorf("%q", got)
+			}
+			set := func(on bool) {
+				m.mu.Lock()
+				defer m.mu.Unlock()
+				failing = on
+			}
+			set(false)
+			written(t, o, "a")
+			before := m.view()[logstate.Name(o.Origin)].Data
+			set(true)
+			w := newWatcher()
+			o.Observer = w
+			l := open(t, o)
+			mustAppend(t, l, o, "b")
+			w.await(t, "the fault", func() bool { return len(w.states) == 1 && errors.Is(w.states[0], errno) })
+			set(false)
+			mustAppend(t, l, o, "c")
+			w.await(t, "its end", func() bool { return len(w.states) == 2 && w.states[1] == nil })
+			closeLog(t, l)
+			s, err := logstate.Parse(m.view()[logstate.Name(o.Origin)].Data)
+			old, oldErr := logstate.Parse(before)
+			if err != nil || oldErr != nil || s.Size <= old.Size || s.Log != old.Log {
+				t.Errorf("%+v, before %+v, %v, %v", s, old, err, oldErr)
+			}
+		})
+	}
+}
