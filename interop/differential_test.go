@@ -46,7 +46,7 @@ func ourAnswer(t *testing.T, dir string, o verify.Options) (a answer) {
 	if err != nil {
 		return answer{Verdict: verify.VerdictUnchecked, Findings: []string{err.Error()}}
 	}
-	a = answer{Verdict: r.Verdict}
+	a = answer{Verdict: r.Verdict, Withheld: int(r.Withheld)}
 	for _, f := range r.Findings {
 		a.Findings = append(a.Findings, fmt.Sprintf("%s %s %s:%d %s", f.Severity, f.Kind, f.Segment, f.Line, f.Message))
 	}

@@ -67,7 +67,7 @@ func (f *follower) nextOpening() error {
 	o.next = nil
 	line, err := o.r.Next()
 	switch {
-	case err == io.EOF, errors.Is(err, segment.ErrPartialLine) && f.newest:
+	case err == io.EOF, errors.Is(err, segment.ErrPartialLine) && f.active():
 		return nil // a line may be being written
 	case isForm(err):
 		f.badOpening(o.name, o.r.Line(), "%v", err)
@@ -125,9 +125,10 @@ func (f *follower) open(index uint64, withheld []event.Commitment) (opened, clos
 	return opened, closed, nil
 }
 
-// endOpenings says so if there are openings of leaves behind the segment's.
+// endOpenings says so if there are openings of other leaves than those of the segment's
+// events. Those of events that no checkpoint covers yet may be there before them.
 func (f *follower) endOpenings() {
-	if o := f.openings; o != nil && o.next != nil && !f.newest {
+	if o := f.openings; o != nil && o.next != nil && (!f.active() || f.end != nil && o.next.Leaf < f.end.size) {
 		f.badOpening(o.name, o.r.Line(), "an opening for leaf %d, which is not in the segment, or holds no event", o.next.Leaf)
 	}
 }

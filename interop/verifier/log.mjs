@@ -56,7 +56,9 @@ export function checkLog(path, keys, options = {}) {
   for (const name of dir.unknown(segments)) report('unknown_file', name, 0, 'it is no part of the log, and was not looked at', 'info');
   const own = (action) => segments.flatMap((s) => s.own.filter((o) => o.action === action));
   const pruned = own('pruned').reduce((a, b) => (a && a.before >= b.before ? a : b), null);
-  const end = join(segments, pruned, report);
+  join(segments, pruned, report);
+  // The log goes up to the last checkpoint that counts.
+  const end = segments.findLast((s) => s.good)?.good ?? { size: 0, root: new Tree().root() };
   for (const o of own('pruned')) {
     const follows = segments.find((s) => s.start?.size === o.before);
     if (follows && !follows.start.root.equals(hash(o.root_hash))) report('root_mismatch', o.segment.file.name, o.number, 'what was pruned led to another tree than the segment after it starts from');
@@ -101,8 +103,7 @@ export function verdictOf(findings) {
   return 'ok';
 }
 
-// join checks that the segments are windows on one tree without a hole, and returns where
-// the log ends.
+// join checks that the segments are windows on one tree without a hole.
 function join(segments, pruned, report) {
   let end = null;
   let sure = true;
@@ -122,7 +123,6 @@ function join(segments, pruned, report) {
     sure = s.good !== null || Boolean(file.active);
     end = s.end ?? end ?? { size: 0, root: new Tree().root() };
   }
-  return end ?? { size: 0, root: new Tree().root() };
 }
 
 // judgePromises holds what retention has deleted against what was promised (section 3.6).

@@ -112,7 +112,9 @@ export class Segment {
     for (const raw of this.file.bytes.toString('latin1').split('\n')) {
       if (!raw.startsWith('{"checkpoint":')) continue;
       attempt(() => {
-        this.signed ||= this.isSignedByTrusted(parseCheckpointLine(text(Buffer.from(raw, 'latin1'))));
+        const signed = this.isSignedByTrusted(parseCheckpointLine(text(Buffer.from(raw, 'latin1'))));
+        this.signed ||= signed;
+        if (!signed) this.finding('unknown_key', 0, 'a checkpoint that no trusted key has signed');
       }, () => {});
     }
   }

@@ -31,13 +31,17 @@ export function commitments(event) {
 export function parseOpenings(string) {
   const lines = string.split('\n');
   const rest = lines.pop() !== '';
-  let before = null;
+  let leaf = 0;
+  const places = new Set();
   const all = lines.map((line) => {
     const o = parse(line);
     need(isObject(o) && isIndex(o.leaf) && typeof o.pointer === 'string' && Object.keys(o).length === 4 && o.value !== undefined, 'an opening that is not in the form of section 6.7');
     need(canonical(o) === line, 'an opening that is not in the form of section 6.7');
-    need(!before || before.leaf < o.leaf || (before.leaf === o.leaf && Buffer.compare(Buffer.from(before.pointer), Buffer.from(o.pointer)) < 0), 'openings out of order');
-    before = o;
+    need(leaf <= o.leaf, 'openings out of order');
+    leaf = o.leaf;
+    const place = `${o.leaf} ${o.pointer}`;
+    need(!places.has(place), 'two openings of one place');
+    places.add(place);
     return { leaf: o.leaf, pointer: o.pointer, hash: sha256(Buffer.from('auditlog value v1\n'), hash(o.salt), Buffer.from(canonical(o.value))) };
   });
   return { all, rest };
