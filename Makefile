@@ -149,6 +149,7 @@ crash-campaign: ## Run many random workloads against the model of a power cut
 attack-campaign: ## Change every byte of every kind of log, and thousands of logs at random
 	go test -run TestEveryByteOfEveryLog -v -timeout 0 ./verify -attack.stride $(or $(STRIDE),3)
 	go test -run 'TestRandomMutationsAreFound|TestRandomLogsAreGood' -v -timeout 0 ./verify -rapid.checks $(or $(ROUNDS),5000)
+	go test -run TestHostileNumbers -v -timeout 0 ./verify
 
 # More of the campaign: KILLS (200) per kind of log, SEED (1), ONLY a regular expression
 # of tests, PARALLEL (4).

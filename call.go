@@ -23,6 +23,9 @@ import (
 const (
 	partSigned   = 32
 	partUnsigned = 128
+
+	// claimedAtOnce is how many bytes of a part are claimed together.
+	claimedAtOnce = 64 << 10
 )
 
 // call is the work of one consume call in one log: its records become events, in parts, each
@@ -40,6 +43,10 @@ type call struct {
 	unmapped atomic.Int64 // events in which defaults stand in
 	unsigned atomic.Bool  // whether any event went without its signature
 	proofs   proofCounts  // of records whose proofs were checked
+	claim    *claim       // what it may hold, with other shares of the same request
+	claimed  atomic.Int64 // bytes of that
+	refused  refusals     // records that no event was made of, and those that the log refused
+	spent    atomic.Int64 // bytes of events that were made of refused records, for their hashes
 
 	// Each part writes its own elements, and nobody reads them until all are done.
 	batches []*rotation.Batch
@@ -55,8 +62,8 @@ type span struct {
 }
 
 // newCall makes a call of so many records, which the spans hold.
-func newCall(e *auditExporter, log *rotation.Log, spans []span, records int) *call {
-	c := &call{exporter: e, log: log, signer: log.Signer(), spans: spans, records: records, part: partUnsigned}
+func newCall(e *auditExporter, log *rotation.Log, claim *claim, spans []span, records int) *call {
+	c := &call{exporter: e, log: log, signer: log.Signer(), claim: claim, spans: spans, records: records, part: partUnsigned}
 	if e.signsEvents() {
 		c.part = partSigned
 	}
@@ -85,8 +92,8 @@ func appendSpans(spans []span, records, resource int, resourceLogs plog.Resource
 	return spans, records
 }
 
-// encode makes events of all records. If it fails, it is with the error of the first
-// record, in their order, that none could be made of.
+// encode makes events of all records but those that are refused for good. If it fails, it is
+// with the error of the first record, in their order, that none could be made of now.
 func (c *call) encode(ctx context.Context) error {
 	var helping sync.WaitGroup
 	for range len(c.batches) - 1 {
@@ -108,7 +115,7 @@ func (c *call) encode(ctx context.Context) error {
 			return err
 		}
 	}
-	if c.exporter.signsEvents() && !c.unsigned.Load() {
+	if c.exporter.signsEvents() && !c.unsigned.Load() && c.refused.len() < c.records {
 		c.exporter.health.signed(nil)
 	}
 	return nil
@@ -120,7 +127,7 @@ func (c *call) work(ctx context.Context) {
 	w := c.exporter.workers.Get().(*worker)
 	w.signWith(c.log, c.signer)
 	defer func() {
-		w.record = plog.LogRecord{} // a pooled worker keeps no request alive
+		w.record, w.canonical = plog.LogRecord{}, nil // a pooled worker keeps no request alive
 		c.exporter.workers.Put(w)
 	}()
 	for first := true; !c.failed.Load(); first = false {
@@ -132,10 +139,13 @@ func (c *call) work(ctx context.Context) {
 		if i >= len(c.batches) {
 			return
 		}
-		c.batches[i] = c.log.NewBatch()
-		if c.errs[i] = c.do(ctx, w, c.batches[i], i*c.part); c.errs[i] != nil {
+		b, n := c.log.NewBatch(), min(c.part, c.records-i*c.part)
+		b.Expect(n, n*w.eventBytes)
+		c.batches[i] = b
+		if c.errs[i] = c.do(ctx, w, b, i*c.part); c.errs[i] != nil {
 			c.failed.Store(true)
 		}
+		w.eventBytes = b.Bytes()/max(1, b.Len()) + 1
 	}
 }
 
@@ -144,7 +154,7 @@ func (c *call) do(ctx context.Context, w *worker, b *rotation.Batch, from int) e
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("encode events: %w", err)
 	}
-	to := min(from+c.part, c.records)
+	to, claimed := min(from+c.part, c.records), 0
 	at, found := slices.BinarySearchFunc(c.spans, from, func(s span, n int) int { return s.first - n })
 	if !found {
 		at--
@@ -162,8 +172,23 @@ func (c *call) do(ctx context.Context, w *worker, b *rotation.Batch, from int) e
 		w.encoder.SetScope(s.scopeLogs.Scope(), s.scopeLogs.SchemaUrl())
 		records := s.scopeLogs.LogRecords()
 		for i := max(0, from-s.first); i < min(records.Len(), to-s.first); i++ {
-			if err := w.add(b, records.At(i)); err != nil {
-				return fmt.Errorf("resource %d, scope %d, record %d: %w", s.resource, s.scope, i, err)
+			place := rotation.Place{Resource: int32(s.resource), Scope: int32(s.scope), Record: int32(i)}
+			if err := w.add(b, records.At(i), place); err != nil {
+				if err := c.refuse(b, w, place, err); err != nil {
+					return fmt.Errorf("%s: %w", place, err)
+				}
+				continue
+			}
+			if w.whole > 0 { // so that it costs no less than if it were written
+				if err := c.take(w.whole); err != nil {
+					return err
+				}
+			}
+			if n := b.Bytes() - claimed; n >= claimedAtOnce {
+				if err := c.take(n); err != nil {
+					return err
+				}
+				claimed += n
 			}
 			if w.info.Unmapped {
 				c.unmapped.Add(1)
@@ -176,11 +201,35 @@ func (c *call) do(ctx context.Context, w *worker, b *rotation.Batch, from int) e
 			}
 		}
 	}
+	return c.take(b.Bytes() - claimed)
+}
+
+// take claims bytes that parts have come to.
+func (c *call) take(n int) error {
+	c.claimed.Add(int64(n))
+	return c.claim.take(int64(n))
+}
+
+// append appends the call to its log as one unit.
+func (c *call) append(ctx context.Context) error {
+	p, err := c.log.Append(ctx, c.batches...)
+	if err != nil {
+		return err
+	}
+	c.refused.conflicts(p.Refused)
 	return nil
+}
+
+// count tells what was written.
+func (c *call) count(t *telemetry) {
+	t.unmapped(c.unmapped.Load())
+	t.proofs(&c.proofs)
+	t.refusedRecords(&c.refused)
 }
 
 // release gives the batches back. The log must be done with them.
 func (c *call) release() {
+	c.claim.give(c.claimed.Swap(0))
 	for _, b := range c.batches {
 		if b != nil {
 			b.Release()

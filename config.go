@@ -6,13 +6,10 @@ package auditlogexporter
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/configoptional"
@@ -49,7 +46,9 @@ type Config struct {
 	// noticed at the start. It may be shared by logs of different origins. Empty is the
 	// directory of the key file.
 	StateDirectory string `mapstructure:"state_directory"`
-	// Origin names the log in its checkpoints, for the life of the directory.
+	// Origin names the log in its checkpoints, for the life of the directory. If it is
+	// empty, it is made of the machine's name and the component's: HOST/auditlog for the
+	// component auditlog, HOST/auditlog-b for auditlog/b.
 	Origin string `mapstructure:"origin"`
 	// PartitionBy is the name of a resource attribute. If it is set, each of its values has
 	// a log of its own in a directory below Directory (package partition), whose origin is
@@ -69,6 +68,8 @@ type Config struct {
 	// MinFreeSpaceMiB is the space, in MiB, that is left free on the file system:
 	// calls that would leave less are refused until there is room. 0 does not look.
 	MinFreeSpaceMiB int64 `mapstructure:"min_free_space_mib"`
+	// Limits bounds what one call, and all of them at a time, may hold and write.
+	Limits LimitsConfig `mapstructure:"limits"`
 	// Mapping says which attributes the members of an event are taken from.
 	Mapping event.Mapping `mapstructure:"mapping"`
 	// Witnesses are asked to cosign the log's checkpoints (c2sp.org/tlog-witness). No
@@ -200,7 +201,6 @@ func createDefaultConfig() component.Config {
 		RetryConfig: retry,
 		QueueConfig: configoptional.Default(exporterhelper.NewDefaultQueueConfig()),
 		Directory:   "audit-log",
-		Origin:      defaultOrigin(os.Hostname()),
 		Signing: SigningConfig{
 			KeyFile:   "audit-log-key.pem",
 			RotateKey: RotateKeyNever,
@@ -215,43 +215,28 @@ func createDefaultConfig() component.Config {
 		},
 		MaxPartitions:   64,
 		MinFreeSpaceMiB: 64,
+		Limits:          defaultLimits(),
 		Mapping:         event.DefaultMapping(),
 		WitnessInterval: 10 * time.Second,
 
 		IngressVerification: IngressOff,
 		Sequences:           SequencesConfig{MaxStreams: defaultStreams},
-		Idempotency:         IdempotencyConfig{MaxEvents: defaultRemembered, OnConflict: OnConflictRefuse},
+		Idempotency:         IdempotencyConfig{MaxEvents: defaultRemembered, OnConflict: OnConflictRecord},
 		Receipts:            defaultReceipts(),
 	}
-}
-
-// defaultOrigin makes an origin of the machine's name, whatever that consists of.
-func defaultOrigin(hostname string, err error) string {
-	if err != nil || hostname == "" {
-		return "localhost/auditlog"
-	}
-	origin := strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || r == '+' || r == '{' || unicode.IsSpace(r) || unicode.IsControl(r) {
-			return '-'
-		}
-		return r
-	}, hostname) + "/auditlog"
-	if signing.ValidateOrigin(origin) != nil {
-		return "localhost/auditlog"
-	}
-	return origin
 }
 
 // Validate reports everything that is wrong, with each key and what to write
 // instead. The collector validates the mapping by itself.
 func (c *Config) Validate() error {
 	var p problems
-	if c.Directory == "" {
+	switch {
+	case c.Directory == "":
 		p.add("directory", "it is empty: name the directory that is to hold the log, such as /var/lib/otelcol/audit-log")
+	case emptyPart(strings.TrimPrefix(filepath.ToSlash(c.Directory), "/")):
+		p.add("directory", "%q has an empty part, as a variable that is not set leaves it: set the variable, or take the slash out", c.Directory)
 	}
-	if err := signing.ValidateOrigin(c.Origin); err != nil {
-		p.add("origin", "%w: write a name such as host.example.com/auditlog", err)
-	}
+	c.validateOrigin(&p)
 	c.validateState(&p)
 	c.validatePartitions(&p)
 	c.validateSigning(&p)
@@ -260,6 +245,7 @@ func (c *Config) Validate() error {
 	}
 	c.validateSegments(&p)
 	p.mebibytes("min_free_space_mib", c.MinFreeSpaceMiB, "not to look")
+	c.validateLimits(&p)
 	c.validateWitnesses(&p)
 	c.validateIngress(&p)
 	c.validateSequences(&p)
@@ -278,7 +264,7 @@ func (c *Config) validatePartitions(p *problems) {
 	if c.PartitionBy == "" {
 		return
 	}
-	if err := signing.ValidateOrigin(c.Origin + "/" + strings.Repeat("x", partition.MaxName)); err != nil && signing.ValidateOrigin(c.Origin) == nil {
+	if err := signing.ValidateOrigin(c.Origin + "/" + strings.Repeat("x", partition.MaxName)); err != nil && (c.Origin == "" || signing.ValidateOrigin(c.Origin) == nil) {
 		p.add("origin", "it is too long for partition_by, which adds up to %d bytes for each partition: %w: write a shorter name", partition.MaxName+1, err)
 	}
 	if c.Signing.RotateKey == RotateKeySegment {

@@ -68,6 +68,7 @@ var goodCases = map[string]func(*auditlogexporter.Config){
 		c.Rotation = auditlogexporter.RotationConfig{MaxSizeMiB: 200, MaxAge: 90 * time.Minute, Compression: segment.Gzip}
 		c.Retention = auditlogexporter.RetentionConfig{MinAge: 30 * 24 * time.Hour, MaxSegments: 400, MaxAge: 400 * 24 * time.Hour, MaxTotalSizeMiB: 10240}
 		c.MinFreeSpaceMiB = 1024
+		c.Limits = auditlogexporter.LimitsConfig{MaxRecords: 2000, MaxSizeMiB: 16, MaxInFlightMiB: 48, MaxLeafBytes: 65535, OnOversize: auditlogexporter.OnOversizeReplace}
 		c.Witnesses = []auditlogexporter.WitnessConfig{
 			{URL: "https://witness.example.com/prefix/", PublicKey: "witness.example.com/w1+b0bfc668+BDCU50txP46at76QGFS8XYxoYFwdwLr3SlnLh9LKFKKY"},
 			{URL: "http://127.0.0.1:7380", PublicKey: "witness.example.org/w2+866ddf17+BONmbPOKVsXvYbDL7cw4aWnoereQH6DEnXmYO+yl5kHS"},
@@ -81,7 +82,7 @@ var goodCases = map[string]func(*auditlogexporter.Config){
 			{Name: "batch", HMACKeyFile: "/etc/otelcol/batch.key"},
 		}
 		c.Sequences.MaxStreams = 500
-		c.Idempotency = auditlogexporter.IdempotencyConfig{MaxEvents: 5000, MaxAge: 36 * time.Hour, OnConflict: auditlogexporter.OnConflictRecord}
+		c.Idempotency = auditlogexporter.IdempotencyConfig{MaxEvents: 5000, MaxAge: 36 * time.Hour, OnConflict: auditlogexporter.OnConflictRefuse}
 		c.Receipts = auditlogexporter.ReceiptsConfig{Directory: "/var/lib/otelcol/audit-receipts", MaxSizeMiB: 20}
 		c.Mapping.Strict = true
 		c.Mapping.UserID = []string{"enduser.id"}
@@ -198,8 +199,25 @@ var badCases = map[string][]string{
 	"auditlog/unknown_key":                               {"directry"},
 	"auditlog/unknown_nested_key":                        {"rotation", "max_size"},
 	"auditlog/size_with_unit":                            {"rotation.max_size_mib"},
-	"auditlog/age_without_unit":                          {"rotation.max_age"},
+	"auditlog/age_without_unit":                          {"rotation::max_age"},
 	"auditlog/witness_with_two_names":                    {"witnesses[1]::public_key: ", "witness.example.com/w1", "one witness"},
+	"auditlog/no_records":                                {"limits::max_records: ", "such as 100000"},
+	"auditlog/too_many_records":                          {"limits::max_records: ", "1 to 10000000"},
+	"auditlog/no_size":                                   {"limits::max_size_mib: ", "such as 64"},
+	"auditlog/no_room":                                   {"limits::max_in_flight_mib: ", "such as 256"},
+	"auditlog/less_room_than_a_call":                     {"limits::max_in_flight_mib: ", "limits::max_size_mib is 64"},
+	"auditlog/small_leaves":                              {"limits::max_leaf_bytes: ", "1024 to 33554432", "65535"},
+	"auditlog/large_leaves":                              {"limits::max_leaf_bytes: ", "1024 to 33554432"},
+	"auditlog/unknown_oversize":                          {"limits::on_oversize: ", `"cut"`, "refuse", "replace"},
+	"auditlog/origin_of_an_unset_variable":               {"origin: ", "variable", "host.example.com/auditlog"},
+	"auditlog/origin_begins_with_a_slash":                {"origin: ", "variable"},
+	"auditlog/origin_with_an_empty_part":                 {"origin: ", "variable"},
+	"auditlog/directory_of_an_unset_variable":            {"directory: ", "variable"},
+	"auditlog/directory_with_an_empty_part":              {"directory: ", "variable"},
+	"auditlog/retention_without_unit":                    {"retention::max_age: ", "90d"},
+	"auditlog/rotation_without_unit":                     {"rotation::max_age: ", "24h"},
+	"auditlog/timeout_without_unit":                      {"timeout: ", "5s"},
+	"auditlog/fraction_of_a_mebibyte":                    {"rotation::max_size_mib: ", "write 0 or 1"},
 }
 
 func TestConfigurationIsRead(t *testing.T) {

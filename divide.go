@@ -27,9 +27,10 @@ type share struct {
 	records   int
 	overflow  int // how many of them would belong elsewhere
 
-	log  *rotation.Log
-	call *call // nil until its events have been encoded
-	err  error
+	log   *rotation.Log
+	claim *claim
+	call  *call // nil until its events have been encoded
+	err   error
 }
 
 // divide groups the resources by partition, in the order in which partitions come.
@@ -72,8 +73,12 @@ func hasRecords(resourceLogs plog.ResourceLogs) bool {
 	return false
 }
 
-// sharesError: partitions did not take their shares of a call; others may have.
-type sharesError struct{ failed, written []*share }
+// sharesError: partitions did not take their shares of a call; others may have, but for
+// records that were refused.
+type sharesError struct {
+	failed, written []*share
+	refused         refusals
+}
 
 func (e *sharesError) Error() string {
 	first := e.failed[0]
@@ -95,18 +100,22 @@ func (e *sharesError) Error() string {
 	if more := len(e.failed) - len(names); more > 0 {
 		names = append(names, fmt.Sprintf("%d more", more))
 	}
-	return fmt.Sprintf("%d of %d records are not in the audit log, those of partition %s; the others are; sent again, those without an id of their own would be there twice: partition %s: %v",
-		failed, all, strings.Join(names, ", "), first.to.name, first.err)
+	others := "the others are"
+	if n := e.refused.len(); n > 0 {
+		others = fmt.Sprintf("of the others %d were refused: %s; the rest are", n, &e.refused)
+	}
+	return fmt.Sprintf("%d of %d records are not in the audit log, those of partition %s; %s; sent again, those without an id of their own would be there twice: partition %s: %v",
+		failed, all, strings.Join(names, ", "), others, first.to.name, first.err)
 }
 
 func (e *sharesError) Unwrap() error { return e.failed[0].err }
 
-// write writes each partition's share as one unit. Nothing is written before events have
-// been made of all records that a log is open for, so that a record that none can be made
-// of refuses the whole call. From then on every partition is on its own: if some fail and
-// others do not, the error is a sharesError.
+// write writes each partition's share as one unit, but for records that are refused. Nothing
+// is written before events have been made of all others that a log is open for. From then on
+// every partition is on its own: if some fail and others do not, the error is a sharesError.
 func (p *partitions) write(ctx context.Context, logs plog.Logs) error {
 	shares := p.divide(logs)
+	claim := p.exporter.inFlight.claim()
 	defer func() {
 		for _, s := range shares {
 			if s.call != nil {
@@ -115,6 +124,7 @@ func (p *partitions) write(ctx context.Context, logs plog.Logs) error {
 		}
 	}()
 	for _, s := range shares {
+		s.claim = claim
 		s.log, s.err = s.to.get(ctx)
 	}
 	if err := p.encode(ctx, shares); err != nil {
@@ -132,21 +142,26 @@ func (p *partitions) write(ctx context.Context, logs plog.Logs) error {
 	shares[0].append(ctx)
 	appending.Wait()
 
-	failure := &sharesError{}
+	failure, records := &sharesError{}, 0
 	for _, s := range shares {
+		records += s.records
 		if s.err != nil {
 			failure.failed = append(failure.failed, s)
 			continue
 		}
 		failure.written = append(failure.written, s)
-		s.to.telemetry.unmapped(s.call.unmapped.Load())
-		s.to.telemetry.proofs(&s.call.proofs)
+		failure.refused.merge(&s.call.refused)
+		s.call.count(s.to.telemetry)
 		p.exporter.telemetry.overflowed(s.overflow)
 	}
-	if len(failure.failed) > 0 {
+	switch {
+	case len(failure.failed) > 0:
 		return failure
+	case failure.refused.len() > 0:
+		return &refusedError{&failure.refused, records}
+	default:
+		return nil
 	}
-	return nil
 }
 
 // encode makes events of all shares, several at a time as far as the exporter has places
@@ -189,14 +204,14 @@ func (p *partitions) encode(ctx context.Context, shares []*share) error {
 }
 
 func (s *share) encode(ctx context.Context, e *auditExporter) error {
-	s.call = newCall(e, s.log, s.spans, s.records)
+	s.call = newCall(e, s.log, s.claim, s.spans, s.records)
 	return s.call.encode(ctx)
 }
 
 // append appends the share to its log as one unit.
 func (s *share) append(ctx context.Context) {
 	for s.err == nil {
-		_, err := s.log.Append(ctx, s.call.batches...)
+		err := s.call.append(ctx)
 		if !errors.Is(err, rotation.ErrKeyChanged) {
 			s.err = err
 			return
@@ -210,19 +225,14 @@ func (s *share) append(ctx context.Context) {
 // refuseShares tells of a call that partitions refused. With retry_on_failure only what
 // they did not take is tried again.
 func (e *auditExporter) refuseShares(logs plog.Logs, failure *sharesError) error {
-	forGood := true
 	for _, s := range failure.failed {
-		reason, permanent := classify(s.err)
+		reason, _ := classify(s.err)
 		s.to.telemetry.refused(reason, s.records)
-		forGood = forGood && permanent
 	}
 	if len(failure.written) > 0 {
 		e.telemetry.partial()
 	}
-	switch {
-	case forGood:
-		return consumererror.NewPermanent(failure)
-	case len(failure.written) == 0 || !e.config.RetryConfig.Enabled:
+	if len(failure.written) == 0 || !e.config.RetryConfig.Enabled {
 		return failure
 	}
 	again := plog.NewLogs()

@@ -34,6 +34,7 @@ type auditExporter struct {
 	telemetry *telemetry
 	health    *health
 	intake    intake
+	inFlight  inFlight
 
 	mapper  *event.Mapper
 	workers sync.Pool     // of *worker
@@ -60,12 +61,15 @@ func newAuditExporter(set exporter.Settings, config *Config) (*auditExporter, er
 	if err != nil {
 		return nil, err
 	}
+	own := *config
+	own.Origin = originFor(config, set.ID)
 	e := &auditExporter{
-		config:    config,
+		config:    &own,
 		logger:    set.Logger,
 		telemetry: telemetry,
 		health:    new(health),
 		mapper:    mapper,
+		inFlight:  inFlight{limits: config.Limits},
 		helpers:   make(chan struct{}, runtime.GOMAXPROCS(0)-1),
 		openKeys:  openKeys,
 	}
@@ -88,9 +92,7 @@ func (e *auditExporter) start(ctx context.Context, host component.Host) (err err
 	if e.producers, err = openProducers(c); err != nil {
 		return err
 	}
-	if e.receipts, err = e.openReceipts(); err != nil {
-		return err
-	}
+	e.receipts = e.openReceipts()
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.receipts.close(ctx))
@@ -165,6 +167,7 @@ func (e *auditExporter) logOptions(k keys) rotation.Options {
 		Index:           c.Idempotency.index(),
 		ProducerOf:      producerOf,
 		RecordConflicts: c.Idempotency.OnConflict == OnConflictRecord,
+		MaxLeafBytes:    c.Limits.MaxLeafBytes,
 
 		Observer: observer{e.telemetry, e.health},
 		Logger:   e.logger,
@@ -189,9 +192,9 @@ func (e *auditExporter) shutdown(ctx context.Context) error {
 }
 
 // consume returns nil when all records are in the log: signed, covered by a signed
-// checkpoint and on disk. Otherwise none of them is. A permanent error says that
-// they never will be, and which one is to blame; any other, that it is worth trying
-// again. With partitions that holds for each of them: see sharesError.
+// checkpoint and on disk. A permanent error says which of them are not and never will be: see
+// refusedError, and limitError for none of them. Any other says that none is, and that it is
+// worth trying again. With partitions that holds for each of them: see sharesError.
 func (e *auditExporter) consume(ctx context.Context, logs plog.Logs) error {
 	records := logs.LogRecordCount()
 	if records == 0 {
@@ -204,6 +207,13 @@ func (e *auditExporter) consume(ctx context.Context, logs plog.Logs) error {
 	var shares *sharesError
 	if errors.As(err, &shares) {
 		return e.refuseShares(logs, shares)
+	}
+	var refused *refusedError
+	if errors.As(err, &refused) {
+		if refused.refused.len() < records {
+			e.telemetry.partial()
+		}
+		return consumererror.NewPermanent(err)
 	}
 	reason, permanent := classify(err)
 	e.telemetry.refused(reason, records)
@@ -218,6 +228,9 @@ func (e *auditExporter) write(ctx context.Context, logs plog.Logs, records int) 
 		return err
 	}
 	defer e.intake.leave()
+	if err := e.config.Limits.admit(records); err != nil {
+		return err
+	}
 	if e.partitions != nil {
 		return e.partitions.write(ctx, logs)
 	}
@@ -232,16 +245,18 @@ func (e *auditExporter) write(ctx context.Context, logs plog.Logs, records int) 
 }
 
 func (e *auditExporter) writeOnce(ctx context.Context, logs plog.Logs, records int) error {
-	call := newCall(e, e.log, spansOf(logs), records)
+	call := newCall(e, e.log, e.inFlight.claim(), spansOf(logs), records)
 	defer call.release()
 	if err := call.encode(ctx); err != nil {
 		return err
 	}
-	if _, err := e.log.Append(ctx, call.batches...); err != nil {
+	if err := call.append(ctx); err != nil {
 		return err
 	}
-	e.telemetry.unmapped(call.unmapped.Load())
-	e.telemetry.proofs(&call.proofs)
+	call.count(e.telemetry)
+	if call.refused.len() > 0 {
+		return &refusedError{&call.refused, records}
+	}
 	return nil
 }
 
@@ -254,26 +269,18 @@ func (e *auditExporter) signsEvents() bool {
 // the same records would be refused again.
 func classify(err error) (reason string, permanent bool) {
 	var unopened *unopenedError
-	var missing *event.MissingError
-	var unproven *ingress.RefusedError
-	var conflict *rotation.ConflictError
+	var limit *limitError
 	var unsigned *rotation.SigningError
 	var refused *rotation.Error
 	switch {
 	case errors.As(err, &unopened):
 		return "partition", false
-	case errors.As(err, &missing):
-		return "strict", true
-	case errors.As(err, &unproven):
-		return "unverified", true
-	case errors.As(err, &conflict):
-		return "conflict", true
+	case errors.As(err, &limit):
+		return limit.reason, limit.permanent
 	case errors.As(err, &unsigned):
 		return string(rotation.ReasonSigning), false
 	case errors.As(err, &refused):
-		return string(refused.Reason), refused.Reason == rotation.ReasonTooLarge
-	case errors.Is(err, event.ErrTooDeep):
-		return string(rotation.ReasonTooLarge), true
+		return string(refused.Reason), false
 	case errors.Is(err, errNotRunning):
 		return string(rotation.ReasonClosed), false
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strings"
 	"sync"
 	"testing"
 
@@ -155,43 +154,6 @@ func TestConcurrentCallsAllLand(t *testing.T) {
 			assert.Greater(t, len(verified(t, c).Segments), 1, "the test is to go across a rotation")
 		})
 	}
-}
-
-func TestStrictMappingRefusesTheWholeCallAndNamesTheRecord(t *testing.T) {
-	c := testConfig(t, func(c *auditlogexporter.Config) { c.Mapping.Strict = true })
-	r := start(t, c)
-	logs := records(ids("good", 500)...)
-	s := logs.ResourceLogs().AppendEmpty().ScopeLogs()
-	s.AppendEmpty()
-	second := s.AppendEmpty()
-	record(second, "good-too")
-	record(second, "bad").SetEventName("")
-	record(second, "bad-too").SetEventName("")
-
-	err := r.ConsumeLogs(t.Context(), logs)
-	require.Error(t, err)
-	assert.True(t, consumererror.IsPermanent(err))
-	assert.ErrorContains(t, err, "resource 1, scope 1, record 1: ")
-	assert.ErrorContains(t, err, "operation")
-	assert.Empty(t, written(t, c))
-	metadatatest.AssertEqualExporterAuditlogRefusedEvents(t, r.telemetry, points("strict", 503), metricdatatest.IgnoreTimestamp())
-
-	require.NoError(t, r.ConsumeLogs(t.Context(), records("good")), "others are not affected")
-	assert.Equal(t, []string{"good"}, writtenIDs(t, c))
-	assert.Empty(t, r.host.reported(), "a bad record is no trouble of the exporter's")
-}
-
-func TestOversizedRecordIsRefusedForGood(t *testing.T) {
-	c := testConfig(t)
-	r := start(t, c)
-	logs := records("good", "big")
-	logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(1).Body().SetStr(strings.Repeat("x", segment.MaxLineBytes))
-	err := r.ConsumeLogs(t.Context(), logs)
-	require.Error(t, err)
-	assert.True(t, consumererror.IsPermanent(err))
-	assert.ErrorContains(t, err, "resource 0, scope 0, record 1: ")
-	assert.Empty(t, written(t, c))
-	metadatatest.AssertEqualExporterAuditlogRefusedEvents(t, r.telemetry, points("too_large", 2), metricdatatest.IgnoreTimestamp())
 }
 
 func TestFullDiskIsRetryable(t *testing.T) {

@@ -26,7 +26,7 @@ type IdempotencyConfig struct {
 type OnConflict string
 
 const (
-	// OnConflictRefuse refuses its call, for good.
+	// OnConflictRefuse refuses it, alone and for good.
 	OnConflictRefuse OnConflict = "refuse"
 	// OnConflictRecord writes its event, and an event id_conflict.
 	OnConflictRecord OnConflict = "record"

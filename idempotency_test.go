@@ -70,9 +70,10 @@ func TestRecordsWithoutAnIDAreAllWritten(t *testing.T) {
 	assert.Len(t, written(t, c), 3)
 }
 
-// With another content, a call is refused for good; the error names the id and both hashes.
+// With another content, a record is refused for good, and alone; the error names the id and
+// both hashes.
 func TestAnotherRecordWithAnIDIsRefused(t *testing.T) {
-	c := testConfig(t)
+	c := testConfig(t, refusingConflicts)
 	r := start(t, c)
 	require.NoError(t, r.ConsumeLogs(t.Context(), records("a")))
 	other := records("b", "a")
@@ -80,18 +81,24 @@ func TestAnotherRecordWithAnIDIsRefused(t *testing.T) {
 	err := r.ConsumeLogs(t.Context(), other)
 	require.Error(t, err)
 	assert.True(t, consumererror.IsPermanent(err))
-	assert.ErrorContains(t, err, "none of 2 records is in the audit log: ")
+	assert.ErrorContains(t, err, "1 of 2 records refused: 1 conflict (resource 0, scope 0, record 1: ")
+	assert.ErrorContains(t, err, "; the other one is in the log")
 	assert.Regexp(t, `id "a": what it says has the SHA-256 [0-9a-f]{64}, what was sent now [0-9a-f]{64}`, err.Error())
-	assert.Equal(t, []string{"a"}, writtenIDs(t, c))
-	metadatatest.AssertEqualExporterAuditlogRefusedEvents(t, r.telemetry, points("conflict", 2), metricdatatest.IgnoreTimestamp())
-	assert.Empty(t, r.host.reported(), "a bad record is no trouble of the exporter's")
-	require.NoError(t, r.ConsumeLogs(t.Context(), records("b")), "what was refused with it is not known")
 	assert.Equal(t, []string{"a", "b"}, writtenIDs(t, c))
+	metadatatest.AssertEqualExporterAuditlogRefusedEvents(t, r.telemetry, points("conflict", 1), metricdatatest.IgnoreTimestamp())
+	assert.Empty(t, r.host.reported(), "a bad record is no trouble of the exporter's")
+	require.Error(t, r.ConsumeLogs(t.Context(), other), "sent again, it is the same")
+	assert.Equal(t, []string{"a", "b"}, writtenIDs(t, c))
+	said := refusedIn(t, c)
+	require.Len(t, said, 2)
+	assert.Equal(t, "conflict", said[0].Reason)
+	assert.Equal(t, "a", said[0].EventID)
+	assert.Equal(t, said[0], said[1])
 }
 
-// Recorded, both are in the log, and an event says so.
+// By default both are in the log, and an event says so.
 func TestAnotherRecordWithAnIDIsRecorded(t *testing.T) {
-	c := testConfig(t, func(c *auditlogexporter.Config) { c.Idempotency.OnConflict = auditlogexporter.OnConflictRecord })
+	c := testConfig(t)
 	r := start(t, c)
 	require.NoError(t, r.ConsumeLogs(t.Context(), records("a")))
 	other := records("a")
@@ -131,7 +138,7 @@ func TestRetriesOfWhatIsForgotten(t *testing.T) {
 // Hostile ids are ids like others: long ones, control characters, and a flood of them,
 // which takes the memory for max_events and no more.
 func TestHostileIDs(t *testing.T) {
-	c := testConfig(t, forCheckpoints, func(c *auditlogexporter.Config) { c.Idempotency.MaxEvents = 1000 })
+	c := testConfig(t, forCheckpoints, refusingConflicts, func(c *auditlogexporter.Config) { c.Idempotency.MaxEvents = 1000 })
 	r := start(t, c)
 	hostile := []string{"\x00\x1b[2J\n", "\u202e\u2028", strings.Repeat("ä", 1<<20), `","log":{}`, "\xff\xfe", " "}
 	for range 2 {
@@ -182,6 +189,10 @@ func TestRetriesOverPartitions(t *testing.T) {
 	for _, name := range []string{"good", "bad"} {
 		assert.Equal(t, []string{"1"}, writtenIDs(t, partitionOf(c, name)), name)
 	}
+}
+
+func refusingConflicts(c *auditlogexporter.Config) {
+	c.Idempotency.OnConflict = auditlogexporter.OnConflictRefuse
 }
 
 func forCheckpoints(c *auditlogexporter.Config) { c.Signing.Scope = "checkpoint" }

@@ -21,7 +21,7 @@ const (
 	IngressOff IngressVerification = "off"
 	// IngressMark says in each event what came of it.
 	IngressMark IngressVerification = "mark"
-	// IngressRefuse refuses a call, for good, if any of its records has no good proof.
+	// IngressRefuse refuses, for good, each record that has no good proof.
 	IngressRefuse IngressVerification = "refuse"
 )
 
@@ -99,11 +99,11 @@ func openProducers(c *Config) (*ingress.Verifier, error) {
 // it.
 func (w *worker) checkProof() error {
 	w.proof = w.checker.Check(w.record)
+	w.proofJSON = w.proof.AppendJSON(w.proofJSON[:0])
+	w.encoder.SetIngress(w.proofJSON)
 	if w.exporter.config.IngressVerification == IngressRefuse && w.proof.Status != ingress.Verified {
 		return &ingress.RefusedError{Result: w.proof}
 	}
-	w.proofJSON = w.proof.AppendJSON(w.proofJSON[:0])
-	w.encoder.SetIngress(w.proofJSON)
 	return nil
 }
 

@@ -120,27 +120,36 @@ func attributesWith(key, value string) attribute.Set {
 	return attribute.NewSet(append(id.ToSlice(), attribute.String(key, value))...)
 }
 
-// One record without a good proof, and nothing of the call is written.
-func TestRefuseRefusesTheWholeCallForGood(t *testing.T) {
+// A record without a good proof is not written, and the others of its call are.
+func TestRefuseRefusesUnverifiedRecordsForGood(t *testing.T) {
 	c := testConfig(t, forgetful, withProducers(t, auditlogexporter.IngressRefuse))
 	r := start(t, c)
-	good := 0
+	good, refused := 0, 0
 	for _, v := range proofVectors(t) {
+		good++
 		logs := plog.NewLogs()
 		proofVectors(t)[0].logs(t).ResourceLogs().MoveAndAppendTo(logs.ResourceLogs())
 		v.logs(t).ResourceLogs().MoveAndAppendTo(logs.ResourceLogs())
 		err := r.ConsumeLogs(t.Context(), logs)
 		if v.Expect.Result == ingress.Verified {
 			require.NoError(t, err, v.Name)
-			good += 2
+			good++
 			continue
 		}
+		refused++
 		require.Error(t, err, v.Name)
 		assert.True(t, consumererror.IsPermanent(err), v.Name)
 		assert.ErrorContains(t, err, "resource 1, scope 0, record 0: ingress_verification: refuse: the record is "+string(v.Expect.Result), v.Name)
 		assert.ErrorContains(t, err, string(v.Expect.Reason), v.Name)
 	}
 	assert.Len(t, written(t, c), good)
+	said := refusedIn(t, c)
+	assert.Len(t, said, refused)
+	for _, one := range said {
+		assert.Equal(t, "unverified", one.Reason)
+		assert.Equal(t, "resource 1, scope 0, record 0", one.Record)
+		assert.Len(t, one.SHA256, 64)
+	}
 	assert.Empty(t, r.host.reported(), "a bad record is no trouble of the exporter's")
 }
 
@@ -372,7 +381,7 @@ func TestStreamsOfProducersWithProofs(t *testing.T) {
 // Whoever has no key cannot use up the ids of who has, before a restart and after; and a
 // retry is known all the same.
 func TestIDsOfProducersWithProofs(t *testing.T) {
-	c := testConfig(t, withProducers(t, auditlogexporter.IngressMark))
+	c := testConfig(t, refusingConflicts, withProducers(t, auditlogexporter.IngressMark))
 	r := start(t, c)
 	require.NoError(t, r.ConsumeLogs(t.Context(), sequenced("s", 1, 2, 3))) // the ids are s-1, s-2, s-3
 	require.NoError(t, r.ConsumeLogs(t.Context(), sequenced("public-key\x00s", 1)))

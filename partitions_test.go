@@ -259,7 +259,7 @@ func TestMoreValuesThanPartitions(t *testing.T) {
 // The log that values share has one set of ids, as docs/fleet.md warns; those that have
 // logs of their own do not meet.
 func TestIDsMeetInTheOverflowAlone(t *testing.T) {
-	c := testConfig(t, byTenant, func(c *auditlogexporter.Config) { c.MaxPartitions = 2 })
+	c := testConfig(t, byTenant, refusingConflicts, func(c *auditlogexporter.Config) { c.MaxPartitions = 2 })
 	r := start(t, c)
 	for _, tenant := range []string{"a", "b", "c"} {
 		require.NoError(t, r.ConsumeLogs(t.Context(), withBody(ofTenant(tenant, "1"), tenant)))
@@ -268,7 +268,7 @@ func TestIDsMeetInTheOverflowAlone(t *testing.T) {
 		require.NoError(t, r.ConsumeLogs(t.Context(), withBody(ofTenant(tenant, "1"), tenant)), "it is known")
 	}
 	err := r.ConsumeLogs(t.Context(), withBody(ofTenant("d", "1"), "d"))
-	assert.ErrorContains(t, err, "partition _overflow: ")
+	assert.ErrorContains(t, err, "1 of 1 records refused: 1 conflict ")
 	assert.True(t, consumererror.IsPermanent(err))
 	r.stop(t)
 	for _, name := range []string{"a", "b", partition.Overflow} {
@@ -434,21 +434,42 @@ func TestOnlyWhatFailedIsTriedAgain(t *testing.T) {
 	}
 }
 
-// What can never be written refuses the whole call, before any of it is written.
-func TestARecordThatIsRefusedForGoodKeepsTheCallOut(t *testing.T) {
+// What can never be written keeps nothing else out, in its own partition and in others, and the
+// log of its own says so.
+func TestARecordThatIsRefusedForGoodInAPartition(t *testing.T) {
 	c := testConfig(t, byTenant, func(c *auditlogexporter.Config) { c.Mapping.Strict = true })
 	r := start(t, c)
 	logs := ofTenant("good", "1")
 	addTenant(logs, "vague", "2")
 	logs.ResourceLogs().At(1).ScopeLogs().At(0).LogRecords().AppendEmpty()
 	err := r.ConsumeLogs(t.Context(), logs)
-	require.ErrorContains(t, err, "none of 3 records")
-	require.ErrorContains(t, err, "partition vague: resource 1, scope 0, record 1: ")
+	require.ErrorContains(t, err, "1 of 3 records refused: 1 strict (resource 1, scope 0, record 1: ")
+	require.ErrorContains(t, err, "; the other 2 are in the log")
 	assert.True(t, consumererror.IsPermanent(err))
 	r.stop(t)
-	for _, name := range []string{"good", "vague"} {
-		assert.Empty(t, written(t, partitionOf(c, name)))
-	}
+	assert.Equal(t, []string{"1"}, writtenIDs(t, partitionOf(c, "good")))
+	assert.Equal(t, []string{"2"}, writtenIDs(t, partitionOf(c, "vague")))
+	assert.Empty(t, refusedIn(t, partitionOf(c, "good")))
+	assert.Len(t, refusedIn(t, partitionOf(c, "vague")), 1)
+}
+
+// Where one partition refuses a record for good and another cannot be written now, the call
+// is to be tried again, and its error says both.
+func TestRefusedInOnePartitionAndFailedInAnother(t *testing.T) {
+	c := testConfig(t, byTenant, func(c *auditlogexporter.Config) { c.Mapping.Strict = true })
+	r := start(t, c)
+	mend := refuse(t, c, "bad")
+	logs := ofTenant("good", "1")
+	logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().AppendEmpty()
+	addTenant(logs, "bad", "2")
+	err := r.ConsumeLogs(t.Context(), logs)
+	require.ErrorContains(t, err, "1 of 3 records are not in the audit log, those of partition bad; of the others 1 were refused: 1 strict (resource 0, scope 0, record 1: ")
+	assert.False(t, consumererror.IsPermanent(err))
+	mend()
+	require.Eventually(t, func() bool { return consumererror.IsPermanent(r.ConsumeLogs(t.Context(), logs)) }, waitAtMost, pollEvery)
+	r.stop(t)
+	assert.Equal(t, []string{"1"}, writtenIDs(t, partitionOf(c, "good")))
+	assert.Equal(t, []string{"2"}, writtenIDs(t, partitionOf(c, "bad")))
 }
 
 func TestPartitionsThatDoNotStart(t *testing.T) {

@@ -68,8 +68,11 @@ const retryReceipts = 10 * time.Second
 type receipts struct {
 	faults *faults
 	logger *zap.Logger
-	// root is the directory that those of partitions lie in; nil if there are none.
-	root rotation.FS
+	// directory is the one that the directories of partitions lie in; "" if there are no
+	// partitions. root is that, once it is open; opening guards it.
+	directory string
+	opening   sync.Mutex
+	root      rotation.FS
 
 	mu      sync.Mutex
 	begun   []*receiptedLog // all of them
@@ -98,22 +101,21 @@ type receiptedLog struct {
 	issuer *issuer.Issuer
 }
 
-// openReceipts starts to write receipts, or returns nil if none are asked for.
-func (e *auditExporter) openReceipts() (_ *receipts, err error) {
+// openReceipts starts to write receipts, or returns nil if none are asked for. No
+// directory is opened yet: the log does not depend on one that is amiss.
+func (e *auditExporter) openReceipts() *receipts {
 	if e.config.Receipts.Directory == "" {
-		return nil, nil
+		return nil
 	}
 	r := &receipts{logger: e.logger, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	if e.config.PartitionBy != "" {
-		if r.root, err = rotation.OpenDirectory(e.config.Receipts.Directory); err != nil {
-			return nil, fmt.Errorf("receipts::directory: %w", err)
-		}
+		r.directory = e.config.Receipts.Directory
 	}
 	r.faults = &faults{report: e.health.receipted, of: map[string]error{}}
 	var ctx context.Context
 	ctx, r.cancel = context.WithCancel(context.Background())
 	go r.run(ctx)
-	return r, nil
+	return r
 }
 
 // of returns the log of a partition, "" if there are none, whose options say the rest. It
@@ -144,9 +146,9 @@ func (o receiptObserver) Committed(c rotation.Commit) {
 	o.to.committed(issuer.Durable{Segment: c.Segment, Bytes: c.SegmentBytes, Size: c.TreeSize})
 }
 
-// begin says that the log is open. The error says what is wrong with the directory for
-// receipts; with that of a partition it is tried again, since others may be well.
-func (l *receiptedLog) begin(log *rotation.Log) (err error) {
+// begin says that the log is open. What is wrong with the directory for receipts is told
+// by the exporter's status, and tried again: the log goes on without.
+func (l *receiptedLog) begin(log *rotation.Log) error {
 	if l == nil {
 		return nil
 	}
@@ -157,10 +159,9 @@ func (l *receiptedLog) begin(log *rotation.Log) (err error) {
 		}
 		l.options.Begin = c.Size
 	}
-	l.issuer, err = l.open()
-	if err != nil && l.of.root == nil && !errors.Is(err, issuer.ErrContradicted) {
-		return fmt.Errorf("receipts::directory: %w", err)
-	}
+	// At once, so that what comes from here on has receipts whenever they can be written.
+	// The error is found again by issue, which tells of it.
+	l.issuer, _ = l.open()
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()
 	if l.of.closing { // by a shutdown that did not wait for this log to be opened
@@ -174,9 +175,9 @@ func (l *receiptedLog) begin(log *rotation.Log) (err error) {
 
 // open opens the directory of the log's receipts.
 func (l *receiptedLog) open() (*issuer.Issuer, error) {
-	if root := l.of.root; root != nil {
-		// Or else the directories above would be made anew where they were.
-		if err := root.Present(); err != nil {
+	if l.of.directory != "" {
+		root, err := l.of.openRoot()
+		if err != nil {
 			return nil, err
 		}
 		if info, err := root.Lstat(l.name); err == nil && !info.IsDir() {
@@ -184,6 +185,21 @@ func (l *receiptedLog) open() (*issuer.Issuer, error) {
 		}
 	}
 	return issuer.Open(l.options)
+}
+
+// openRoot returns the directory that those of partitions lie in.
+func (r *receipts) openRoot() (rotation.FS, error) {
+	r.opening.Lock()
+	defer r.opening.Unlock()
+	if r.root == nil {
+		root, err := rotation.OpenDirectory(r.directory)
+		if err != nil {
+			return nil, err
+		}
+		r.root = root
+	}
+	// Or else the directories above would be made anew where they were.
+	return r.root, r.root.Present()
 }
 
 func (l *receiptedLog) committed(at issuer.Durable) {
@@ -213,9 +229,7 @@ func (r *receipts) run(ctx context.Context) {
 	defer close(r.done)
 	defer func() {
 		for _, l := range r.all() {
-			if err := l.close(); err != nil {
-				r.logger.Warn("The files of receipts could not be closed", zap.Error(err))
-			}
+			l.end()
 		}
 		if r.root != nil {
 			_ = r.root.Close() // nothing has been written to it
@@ -275,7 +289,9 @@ func (r *receipts) next() (l *receiptedLog, at issuer.Durable, closing bool) {
 func (l *receiptedLog) issue(ctx context.Context, at issuer.Durable) {
 	var err error
 	if l.issuer == nil {
-		l.issuer, err = l.open()
+		if l.issuer, err = l.open(); err != nil {
+			err = fmt.Errorf("receipts::directory: %w", err)
+		}
 	}
 	if err == nil {
 		var r issuer.Result
@@ -309,6 +325,21 @@ func (l *receiptedLog) issue(ctx context.Context, at issuer.Durable) {
 		l.of.logger.Error("Receipts cannot be written; the log is not affected, and they are made up for once they can be", zap.String("partition", l.name), zap.Error(err))
 	}
 	l.of.faults.set(l.name, err)
+}
+
+// end closes the files for good. If receipts could not be written up to now, the next
+// start writes them where there is a newest receipt to go on from; in an empty directory
+// it begins with what comes then.
+func (l *receiptedLog) end() {
+	l.of.mu.Lock()
+	size, failing := l.at.Size, l.failing
+	l.of.mu.Unlock()
+	if failing != nil {
+		l.of.logger.Error("Receipts have not been written up to the end of the log", zap.String("partition", l.name), zap.Uint64("tree_size", size), zap.Error(failing))
+	}
+	if err := l.close(); err != nil {
+		l.of.logger.Warn("The files of receipts could not be closed", zap.String("partition", l.name), zap.Error(err))
+	}
 }
 
 func (l *receiptedLog) close() error {

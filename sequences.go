@@ -14,6 +14,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/ingress"
+	"github.com/otel-auditlog/auditlogexporter/internal/limiter"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/sequence"
 )
@@ -62,7 +63,7 @@ type sequences struct {
 
 	// One for each producer, so that none can have what is found in another's streams go
 	// untold; before has those that Follow has used, as they were.
-	limiters, before map[string]sequence.Limiter
+	limiters, before map[string]limiter.Limiter
 	found            map[sequence.Kind]int64
 	reader           sequenceReader // for Recall
 }
@@ -83,7 +84,7 @@ func (e *auditExporter) followsStreams() bool { return e.config.Sequences.MaxStr
 func newSequences(c *Config, t *telemetry) *sequences {
 	return &sequences{
 		tracker: sequence.New(c.Sequences.MaxStreams), maxStreams: c.Sequences.MaxStreams, telemetry: t, now: time.Now,
-		limiters: map[string]sequence.Limiter{}, before: map[string]sequence.Limiter{}, found: map[sequence.Kind]int64{},
+		limiters: map[string]limiter.Limiter{}, before: map[string]limiter.Limiter{}, found: map[sequence.Kind]int64{},
 	}
 }
 
@@ -91,7 +92,7 @@ func newSequences(c *Config, t *telemetry) *sequences {
 func (s *sequences) Follow(tags []any) (remarks []rotation.Remark) {
 	now := s.now()
 	for _, producer := range slices.Sorted(maps.Keys(s.limiters)) {
-		s.limit(producer, func(l *sequence.Limiter) {
+		s.limit(producer, func(l *limiter.Limiter) {
 			if n := l.Suppressed(now); n > 0 {
 				remarks = append(remarks, rotation.Remark{Action: sequenceSuppressed, Producer: producer, Count: n})
 			}
@@ -100,7 +101,7 @@ func (s *sequences) Follow(tags []any) (remarks []rotation.Remark) {
 	for _, tag := range tags {
 		for _, f := range s.tracker.Stage(tag.(*links).records) {
 			s.found[f.Kind]++
-			s.limit(f.Producer, func(l *sequence.Limiter) {
+			s.limit(f.Producer, func(l *limiter.Limiter) {
 				if l.Allow(now) {
 					remarks = append(remarks, rotation.Remark{
 						Action: sequenceAction + string(f.Kind), Stream: f.Stream, RecordID: f.RecordID, Producer: f.Producer,
@@ -114,10 +115,10 @@ func (s *sequences) Follow(tags []any) (remarks []rotation.Remark) {
 }
 
 // limit lets use change the limiter of a producer, until Settled says whether that holds.
-func (s *sequences) limit(producer string, use func(*sequence.Limiter)) {
+func (s *sequences) limit(producer string, use func(*limiter.Limiter)) {
 	l, known := s.limiters[producer]
 	if !known {
-		l = sequence.NewLimiter(findingsAtOnce, findingInterval)
+		l = limiter.New(findingsAtOnce, findingInterval)
 	}
 	if _, saved := s.before[producer]; !saved {
 		s.before[producer] = l

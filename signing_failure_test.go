@@ -165,23 +165,6 @@ func TestEventsThatCannotBeSignedAreWrittenUnsignedIfWanted(t *testing.T) {
 		metricdatatest.IgnoreTimestamp())
 }
 
-func TestOriginIsMadeOfAnyHostname(t *testing.T) {
-	for hostname, want := range map[string]string{
-		"web-1.example.com":       "web-1.example.com/auditlog",
-		"":                        "localhost/auditlog",
-		"Anna's laptop":           "Anna's-laptop/auditlog",
-		"{a+b}\n":                 "-a-b}-/auditlog",
-		"\xff":                    "-/auditlog",
-		"büro":                    "büro/auditlog",
-		string(make([]byte, 300)): "localhost/auditlog",
-	} {
-		got := defaultOrigin(hostname, nil)
-		assert.Equal(t, want, got)
-		assert.NoError(t, signing.ValidateOrigin(got))
-	}
-	assert.Equal(t, "localhost/auditlog", defaultOrigin("web-1", errors.New("no hostname")))
-}
-
 // A call in flight finishes before the log closes, if the host gives it the time.
 func TestIntakeLetsCallsFinish(t *testing.T) {
 	var i intake

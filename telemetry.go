@@ -54,13 +54,20 @@ func (t *telemetry) refused(reason string, events int) {
 	t.builder.ExporterAuditlogRefusedEvents.Add(context.Background(), int64(events), with)
 }
 
+// refusedRecords counts the records of a call that were refused one by one.
+func (t *telemetry) refusedRecords(r *refusals) {
+	for reason, n := range r.counts {
+		t.refused(reason, n)
+	}
+}
+
 func (t *telemetry) unmapped(events int64) {
 	if events > 0 {
 		t.builder.ExporterAuditlogUnmappedEvents.Add(context.Background(), events, t.all)
 	}
 }
 
-// partial counts a call that some partitions took and others refused.
+// partial counts a call of which a part was written.
 func (t *telemetry) partial() {
 	t.builder.ExporterAuditlogPartialBatches.Add(context.Background(), 1, t.all)
 }

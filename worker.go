@@ -25,12 +25,19 @@ type worker struct {
 	unsigned bool                // whether it went without its signature
 	content  idempotency.Content // of that event, if its id is the record's own
 	encode   rotation.Encode
+	replace  rotation.Encode                        // for events that are too long
 	sign     func(canonical []byte) ([]byte, error) // nil if events are not signed
 	keyID    string
+	// eventBytes is how long the lines of the last part were, which are likely to be those
+	// of the next.
+	eventBytes int
 
 	checker   *ingress.Checker // nil if no proofs are checked
 	proof     ingress.Result   // of the record at hand
 	proofJSON []byte
+	scratch   []byte // for events that are not to be written as they are
+	canonical []byte // the event made last, until the next is made
+	whole     int    // bytes of the event that has been replaced, or 0
 	sequenceReader
 }
 
@@ -40,11 +47,13 @@ func newWorker(e *auditExporter) *worker {
 	w.encode = func(dst []byte) (_ []byte, _ uint64, err error) {
 		start := len(dst)
 		dst, w.info, err = w.encoder.Append(dst, w.record)
+		w.canonical = dst[start:]
 		if err == nil && w.info.ID != "" && w.exporter.remembers() {
 			w.content = w.info.Content(dst[start:])
 		}
 		return dst, w.info.Time, err
 	}
+	w.replace = w.encodeReplacement
 	if e.producers != nil {
 		w.checker = e.producers.NewChecker()
 	}
@@ -59,20 +68,30 @@ func (w *worker) signWith(log *rotation.Log, s *signing.Signer) {
 }
 
 // add adds the record's event to the batch.
-func (w *worker) add(b *rotation.Batch, record plog.LogRecord) error {
-	w.record, w.unsigned = record, false
+func (w *worker) add(b *rotation.Batch, record plog.LogRecord, place rotation.Place) error {
+	w.record, w.unsigned, w.info, w.canonical, w.whole = record, false, event.Info{}, nil, 0
 	if w.checker != nil {
 		if err := w.checkProof(); err != nil {
 			return err
 		}
 	}
-	if err := b.Add(w.encode, w.sign, w.keyID); err != nil {
-		if err := w.addUnsigned(b, err); err != nil {
-			return err
+	replaces := w.exporter.config.Limits.OnOversize == OnOversizeReplace
+	if limit := w.exporter.maxLeafBytes(); !replaces && w.encoder.Shared() > limit {
+		// Made for each of many records, what they share would cost more than it is worth.
+		return &rotation.TooLargeError{Length: w.encoder.Shared(), Limit: limit}
+	}
+	err := w.addEvent(b, w.encode)
+	if replaces && errors.As(err, new(*rotation.TooLargeError)) {
+		if replaced := w.addEvent(b, w.replace); !errors.Is(replaced, event.ErrNoRoom) {
+			err = replaced
 		}
+		w.canonical = nil // written over
+	}
+	if err != nil {
+		return err
 	}
 	if w.info.ID != "" && w.exporter.remembers() {
-		b.Identify(idempotency.IDOf(w.producer(), w.info.ID), w.content)
+		b.Identify(idempotency.IDOf(w.producer(), w.info.ID), w.content, place)
 	}
 	if w.info.Sequenced && w.exporter.followsStreams() {
 		w.link(b)
@@ -80,9 +99,45 @@ func (w *worker) add(b *rotation.Batch, record plog.LogRecord) error {
 	return nil
 }
 
-// addUnsigned adds the event that Add failed on, if it was for want of a signature
-// and the configuration allows it.
-func (w *worker) addUnsigned(b *rotation.Batch, err error) error {
+// lineAround is more than what a line has around an event: a signature and a key's id.
+const lineAround = 256
+
+// encodeReplacement appends an event that stands for the one of the record at hand, which is
+// too long.
+func (w *worker) encodeReplacement(dst []byte) ([]byte, uint64, error) {
+	canonical, info, err := w.encoder.Append(w.scratch[:0], w.record)
+	w.keepScratch(canonical)
+	w.info, w.whole = info, len(canonical)
+	if err != nil {
+		return dst, 0, err
+	}
+	start := len(dst)
+	dst, err = event.AppendReplacement(dst, canonical, w.exporter.maxLeafBytes()-lineAround)
+	if err != nil {
+		return dst, 0, err
+	}
+	id, own, err := event.Identify(dst[start:])
+	if err != nil {
+		return dst[:start], 0, err
+	}
+	if !own { // its id has been cut, or there is none
+		w.info.ID = ""
+	}
+	w.content = id.Content
+	return dst, info.Time, nil
+}
+
+// keepScratch keeps a buffer for the next time, unless it is huge.
+func (w *worker) keepScratch(b []byte) {
+	if w.scratch = b; cap(b) > maxKeptText {
+		w.scratch = nil
+	}
+}
+
+// addEvent adds an event to the batch: unsigned, if that is for want of a signature and the
+// configuration allows it.
+func (w *worker) addEvent(b *rotation.Batch, encode rotation.Encode) error {
+	err := b.Add(encode, w.sign, w.keyID)
 	var failure *rotation.SigningError
 	if !errors.As(err, &failure) {
 		return err
@@ -92,5 +147,5 @@ func (w *worker) addUnsigned(b *rotation.Batch, err error) error {
 		return err
 	}
 	w.unsigned = true
-	return b.AddUnsigned(w.encode)
+	return b.AddUnsigned(encode)
 }

@@ -38,6 +38,7 @@ type site struct {
 	log                string // the audit log
 	key, public        string
 	tailed             string // a file whose lines the collector reads
+	operators          string // on those lines, in YAML, one line
 	grpc, http, health string // addresses
 	scope              string // what is signed
 	signing            string // more of the signing configuration, in YAML, one line
@@ -86,7 +87,7 @@ func freeAddresses(t *testing.T, n int) []string {
 
 func (s *site) config() string {
 	return strings.NewReplacer(
-		"$DIR", s.dir, "$LOG", s.log, "$KEY", s.key, "$TAILED", s.tailed,
+		"$DIR", s.dir, "$LOG", s.log, "$KEY", s.key, "$TAILED", s.tailed, "$OPERATORS", s.operators,
 		"$GRPC", s.grpc, "$HTTP", s.http, "$HEALTH", s.health, "$SCOPE", s.scope, "$SIGNING", s.signing, "$EXPORTER", s.exporter,
 	).Replace(`
 extensions:
@@ -99,6 +100,7 @@ receivers:
       http: {endpoint: $HTTP}
   file_log:
     include: [$TAILED]
+    operators: [$OPERATORS]
     start_at: beginning
     storage: file_storage
     poll_interval: 50ms

@@ -30,12 +30,12 @@ func withIDs(body string, ids ...string) plog.Logs {
 
 // A client that sends its records again, because the collector was killed before it could
 // answer or for any other reason, has them in the log once; another record with a known
-// id is refused for good, and the log verifies without a word.
+// id is refused for good, if so configured, and the log verifies without a word.
 func TestRecordsThatComeAgain(t *testing.T) {
 	for _, scope := range []string{"event", "checkpoint"} {
 		t.Run(scope, func(t *testing.T) {
 			t.Parallel()
-			w := newWatched(t, "rotation: {max_size_mib: 1}")
+			w := newWatched(t, "idempotency: {on_conflict: refuse}\n    rotation: {max_size_mib: 1}")
 			w.scope = scope
 			p := w.start(t)
 			var all []string
@@ -57,6 +57,7 @@ func TestRecordsThatComeAgain(t *testing.T) {
 			assert.NotContains(t, err.Error(), "503", "OTLP: that would ask for a retry")
 			p.stop(t)
 
+			all = append(all, "new")
 			assert.Equal(t, all, shownIDs(t, w.log))
 			code, report := runVerify(t, w.log, "--key", w.public)
 			require.Zero(t, code, "%+v", report)
@@ -65,10 +66,10 @@ func TestRecordsThatComeAgain(t *testing.T) {
 	}
 }
 
-// If so configured it is written, and an event of the log's own says so.
+// By default it is written, and an event of the log's own says so.
 func TestAnotherRecordWithAKnownID(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, "idempotency: {on_conflict: record}")
+	s := newSite(t, "")
 	p := s.start(t)
 	require.NoError(t, s.post(withIDs("x", "id\x1b[2J")))
 	require.NoError(t, s.post(withIDs("y", "id\x1b[2J")))

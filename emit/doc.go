@@ -26,19 +26,31 @@
 // processor nor a queue before the auditlog exporter:
 //
 //   - nil: the event is signed and on disk.
-//   - any other error: nobody acknowledged it. It may be in the log all the same, if
-//     only the answer was lost. Sending the event again under the returned id is
-//     right: if it is then there twice, verifying the log says so.
+//   - [ErrNotTaken]: the provider has been shut down, or has no processor that takes the
+//     event. It has not been sent.
 //   - [ErrUnconfirmed]: the provider reports nothing, as with the SDK's batch
-//     processor, no processor at all, one before that drops the event, or after its
-//     shutdown. Whether it has been sent, or will be, is not known.
+//     processor, or one before that drops the event. Whether it has been sent, or will
+//     be, is not known.
+//   - any other error: nobody acknowledged it. It may be in the log all the same, if
+//     only the answer was lost.
+//
+// After an error, send the same event again: with the returned id, and with the same
+// [Event.Time], which therefore is to be set before the first attempt. The collector
+// then knows an event that it has, acknowledges it, and writes nothing. With another time
+// it is another event that has the id of one that is there: a conflict.
+//
+// # How long a call takes
+//
+// A call ends after 10 s, or after the time of [WithTimeout], with an error. An OTLP
+// exporter's own timeout (otlploghttp.WithTimeout) bounds one attempt alone: its retries
+// go on for a minute, unless the context ends.
 //
 // A service that is content with delivery in the background makes its emitter with
 // [Unconfirmed]; nil then means no more than that the provider was handed the event.
 //
 // # Ids
 //
-// Every call returns the event's id, also with an error. It is a random UUID (version
+// Every call returns the event's id, also with an error. Unless [Event.ID] says another, it is a random UUID (version
 // 4): the draft signal recommends it, and the collector gives such ids to records that
 // come without one. Order and time are no reason for another version: the log's index
 // orders events, and each carries its time.

@@ -33,7 +33,8 @@ var someEvent = emit.Event{Name: "user.login", Target: emit.File("f")}
 func TestDeliveryErrorReachesTheCaller(t *testing.T) {
 	e, m := newEmitter(t)
 	m.err = errors.New("no space left on device")
-	id, err := e.Login(t.Context(), emit.User("alice"), emit.Success)
+	at := time.Now()
+	id, err := e.Login(t.Context(), emit.User("alice"), emit.Success, emit.At(at))
 	if !errors.Is(err, m.err) || !strings.Contains(err.Error(), "user.login") || !strings.Contains(err.Error(), id) {
 		t.Errorf("error %v", err)
 	}
@@ -41,11 +42,21 @@ func TestDeliveryErrorReachesTheCaller(t *testing.T) {
 		t.Errorf("id %q: %v", id, err)
 	}
 
-	// Sent again, it is the same event.
+	// Sent again with its id and time, it is the same event: the collector writes it once.
 	m.err = nil
-	again, err := e.Login(t.Context(), emit.User("alice"), emit.Success, emit.WithID(id))
-	if err != nil || again != id || m.mapped(t).EventID != id {
-		t.Errorf("sent again: %q, %v, want %q", again, err, id)
+	var contents []event.Identity
+	for range 2 {
+		again, err := e.Login(t.Context(), emit.User("alice"), emit.Success, emit.WithID(id), emit.At(at))
+		if err != nil || again != id || m.mapped(t).EventID != id {
+			t.Errorf("sent again: %q, %v, want %q", again, err, id)
+		}
+		contents = append(contents, m.identity(t))
+	}
+	if contents[0].Content != contents[1].Content {
+		t.Error("an event that is sent again with its id and time is another")
+	}
+	if _, err := e.Login(t.Context(), emit.User("alice"), emit.Success, emit.WithID(id)); err != nil || m.identity(t).Content == contents[0].Content {
+		t.Errorf("an event with another time is the same: %v", err)
 	}
 }
 
@@ -57,21 +68,57 @@ func TestUnconfirmed(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	stopped := sdklog.NewLoggerProvider(sdklog.WithProcessor(sdklog.NewSimpleProcessor(new(memory))))
-	if err := stopped.Shutdown(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	for name, e := range map[string]*emit.Emitter{
-		"no provider at all":    emit.New(noop.NewLoggerProvider()),
-		"batch processor":       emit.New(batch),
-		"provider is shut down": emit.New(stopped),
-	} {
-		if id, err := e.Emit(t.Context(), someEvent); !errors.Is(err, emit.ErrUnconfirmed) || id == "" {
-			t.Errorf("%s: %q, %v", name, id, err)
-		}
+	if id, err := emit.New(batch).Emit(t.Context(), someEvent); !errors.Is(err, emit.ErrUnconfirmed) || id == "" {
+		t.Errorf("batch processor: %q, %v", id, err)
 	}
 	if id, err := emit.New(batch, emit.Unconfirmed()).Emit(t.Context(), someEvent); err != nil || id == "" {
 		t.Errorf("unconfirmed: %q, %v", id, err)
+	}
+}
+
+// A provider that takes nothing is an error also for those that ask for no confirmation:
+// nothing is delivered in the background either.
+func TestNotTaken(t *testing.T) {
+	before := sdklog.NewLoggerProvider(sdklog.WithProcessor(sdklog.NewSimpleProcessor(new(memory))))
+	made := emit.New(before, emit.Unconfirmed())
+	if err := before.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for name, e := range map[string]*emit.Emitter{
+		"no provider at all":                 emit.New(noop.NewLoggerProvider()),
+		"no processor":                       emit.New(sdklog.NewLoggerProvider()),
+		"provider is shut down":              emit.New(before),
+		"provider is shut down, unconfirmed": emit.New(before, emit.Unconfirmed()),
+		"shut down later, unconfirmed":       made,
+	} {
+		id, err := e.Emit(t.Context(), someEvent)
+		if !errors.Is(err, emit.ErrNotTaken) || id == "" || !strings.Contains(err.Error(), "shut down") {
+			t.Errorf("%s: %q, %v", name, id, err)
+		}
+	}
+}
+
+// stuck is an exporter that tries until its context ends, as those of OTLP do.
+type stuck struct{ memory }
+
+func (*stuck) Export(ctx context.Context, _ []sdklog.Record) error {
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+// A call is bounded with all its retries, whatever the exporter does.
+func TestTimeout(t *testing.T) {
+	provider := sdklog.NewLoggerProvider(sdklog.WithProcessor(confirm.NewProcessor(new(stuck))))
+	e := emit.New(provider, emit.WithTimeout(time.Millisecond))
+	if id, err := e.Emit(context.Background(), someEvent); err == nil || !strings.Contains(err.Error(), "within the emitter's timeout") || id == "" {
+		t.Errorf("%q, %v", id, err)
+	}
+	// The caller's own context counts, too.
+	ctx, cancel := context.WithCancelCause(t.Context())
+	gone := errors.New("the request is gone")
+	cancel(gone)
+	if _, err := emit.New(provider, emit.WithTimeout(0)).Emit(ctx, someEvent); !errors.Is(err, gone) {
+		t.Errorf("%v", err)
 	}
 }
 
@@ -82,6 +129,7 @@ func TestRefused(t *testing.T) {
 		want string
 	}{
 		"no name":               {emit.Event{}, "no name"},
+		"actor without an id":   {emit.Event{Name: "x", Actor: emit.User("")}, "no id"},
 		"attribute is a field":  {emit.Event{Name: "x", Attributes: []attribute.KeyValue{attribute.String("audit.outcome", "success")}}, `"audit.outcome" is there twice`},
 		"attribute twice":       {emit.Event{Name: "x", Attributes: []attribute.KeyValue{attribute.Int("n", 1), attribute.Int("n", 2)}}, `"n" is there twice`},
 		"attribute without key": {emit.Event{Name: "x", Attributes: []attribute.KeyValue{{}}}, "no key"},
@@ -124,7 +172,7 @@ func TestNil(t *testing.T) {
 // Ids are random: 122 bits, none twice, whoever asks for them at once.
 func TestIDs(t *testing.T) {
 	const callers, calls = 8, 200
-	e := emit.New(noop.NewLoggerProvider(), emit.Unconfirmed())
+	e, _ := newEmitter(t)
 	all := make([][]string, callers)
 	var wg sync.WaitGroup
 	for i := range all {

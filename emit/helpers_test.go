@@ -55,6 +55,25 @@ func newEmitter(t *testing.T, options ...sdklog.LoggerProviderOption) (*emit.Emi
 // newest record. The mapping is strict: it refuses records that state too little.
 func (m *memory) mapped(t *testing.T) *event.Event {
 	t.Helper()
+	parsed, err := event.Parse(m.canonical(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed
+}
+
+// identity returns what tells whether the newest record is one that was sent before.
+func (m *memory) identity(t *testing.T) event.Identity {
+	t.Helper()
+	id, ok, err := event.Identify(m.canonical(t))
+	if err != nil || !ok {
+		t.Fatalf("no identity: %v", err)
+	}
+	return id
+}
+
+func (m *memory) canonical(t *testing.T) []byte {
+	t.Helper()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.records) == 0 {
@@ -80,11 +99,7 @@ func (m *memory) mapped(t *testing.T) *event.Event {
 	if err != nil {
 		t.Fatal(err)
 	}
-	parsed, err := event.Parse(canonical)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return parsed
+	return canonical
 }
 
 // otlp is what the record is in OTLP, as go.opentelemetry.io/otel/exporters/otlp has

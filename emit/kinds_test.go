@@ -51,7 +51,7 @@ func TestKinds(t *testing.T) {
 		},
 		"login by nobody known": {
 			func(ctx context.Context, e *emit.Emitter) (string, error) {
-				return e.Login(ctx, emit.User(""), emit.Failure, emit.From("client.example"))
+				return e.Login(ctx, emit.User("unknown"), emit.Failure, emit.From("client.example"))
 			},
 			event.Event{EventName: "user.login", Category: event.CategoryAuthentication, Level: event.LevelSecurity, Operation: "LOGIN", ResourceType: "user", ResourceID: "unknown",
 				Success: event.OutcomeFailure, UserID: "unknown",

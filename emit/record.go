@@ -29,8 +29,9 @@ const (
 )
 
 var (
-	errNoName = errors.New("it has no name: set Event.Name, such as user.login")
-	errBadID  = errors.New("its id is not UTF-8, so that OTLP cannot carry it: leave Event.ID empty for a new one, or give the one that an earlier call returned")
+	errNoName  = errors.New("it has no name: set Event.Name, such as user.login")
+	errNoActor = errors.New("its actor has a type and no id: give the id, use emit.Anonymous for somebody who is not known, or leave Event.Actor empty")
+	errBadID   = errors.New("its id is not UTF-8, so that OTLP cannot carry it: leave Event.ID empty for a new one, or give the one that an earlier call returned")
 )
 
 // The times that OTLP and the SDK can carry: any other would arrive as none or as another.
@@ -47,6 +48,9 @@ func (ev *Event) record() (log.Record, error) {
 	}
 	if !utf8.ValidString(ev.ID) {
 		return r, errBadID
+	}
+	if ev.Actor.Type != "" && ev.Actor.ID == "" {
+		return r, errNoActor
 	}
 	at := ev.Time
 	if at.IsZero() {

@@ -17,6 +17,8 @@ func appendAny(dst []byte, v any, depth int) []byte {
 		return appendBool(dst, v)
 	case []byte:
 		return appendBytes(dst, v)
+	case Withheld:
+		return appendWithheld(dst, v)
 	case Map:
 		if depth >= maxDepth {
 			return appendDeep(dst, appendEntries(nil, v, unlimited))

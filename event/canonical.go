@@ -43,6 +43,9 @@ func (e *Event) Append(dst []byte) []byte {
 		dst = append(dst, ',')
 	}
 	dst = e.appendMember(dst, mOperation)
+	if e.Replaced != nil {
+		dst = e.Replaced.append(dst)
+	}
 	dst = e.Resource.append(dst)
 	dst = e.appendMember(dst, mResourceID)
 	dst = e.appendMember(dst, mResourceType)

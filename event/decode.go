@@ -108,7 +108,7 @@ func (d *decoder) more() (more Map, err error) {
 
 // tag returns the name of the tag that begins here, or "".
 func (d *decoder) tag() string {
-	for _, tag := range []string{"$bytes", "$double", "$int", "$json"} {
+	for _, tag := range []string{"$bytes", commitTag, "$double", "$int", "$json"} {
 		if bytes.HasPrefix(d.b[d.i:], []byte(`{"`+tag+`":`)) {
 			return tag
 		}
@@ -144,6 +144,8 @@ func (d *decoder) tagged(tag string) (any, error) {
 		return n, nil
 	case "$double":
 		return d.doubleText(text)
+	case commitTag:
+		return d.withheld(text)
 	}
 	raw, err := base64.StdEncoding.Strict().DecodeString(text)
 	if err != nil {
@@ -180,7 +182,7 @@ func (d *decoder) doubleText(text string) (any, error) {
 
 // deep reads the text of a value that was too deep for plain JSON.
 func (d *decoder) deep(text []byte) (any, error) {
-	inner := decoder{scanner: scanner{b: text, room: maxTextDepth}}
+	inner := decoder{scanner: scanner{b: text, room: maxTextDepth}, whole: true}
 	err := inner.checkUTF8()
 	if err != nil {
 		return nil, d.fail("$json: " + err.Error())

@@ -37,6 +37,8 @@ type Event struct {
 	// MappedFrom names, for members, the attributes they were taken from; and for
 	// "timestamp", if the record bore no time, "observed_timestamp" or "clock".
 	MappedFrom map[string]string
+	// Replaced is what is kept of the event that this one stands for; nil of all others.
+	Replaced *Replaced
 	// Log is what the log says of itself, in canonical JSON, in events of its own.
 	Log []byte
 	// Ingress is what came of checking the producer's proof, in canonical JSON, if it was
@@ -70,7 +72,7 @@ type Scope struct {
 }
 
 // Map is a map of OTLP: keys may occur more than once and need not be UTF-8. A
-// value is nil, bool, int64, float64, string, []byte, []any or Map.
+// value is nil, bool, int64, float64, string, []byte, []any, Map or Withheld.
 type Map []KeyValue
 
 // KeyValue is one entry of a Map.

@@ -36,8 +36,8 @@
 //
 // Records come from anyone. None makes an encoder fail for others, keeps memory
 // from one record to the next beyond fixed bounds, or is taken for what the log
-// says of itself: the mapping makes no member "log" and none "ingress"; see
-// [AppendOwn] and [Encoder.SetIngress].
+// says of itself: the mapping makes no member "log", none "ingress" and none "replaced"; see
+// [AppendOwn], [Encoder.SetIngress] and [AppendReplacement].
 //
 // Events come from files that anyone may have changed. [Scan] and [Parse] take
 // canonical form and nothing else, bound the nesting they follow, and repeat no more

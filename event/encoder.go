@@ -107,6 +107,9 @@ func (e *Encoder) SetScope(s pcommon.InstrumentationScope, schemaURL string) {
 	e.scopeTooDeep = e.tooDeep
 }
 
+// Shared returns how many bytes of each event are its resource's and its scope's.
+func (e *Encoder) Shared() int { return len(e.resource) + len(e.scope) }
+
 // SetIngress sets the member "ingress" of the events that follow, an object in canonical
 // JSON: what came of checking the proof that the record's producer has put on it. Empty
 // leaves the member out. The bytes are the caller's, and must stay as they are until the
@@ -118,12 +121,21 @@ func (e *Encoder) SetIngress(object []byte) { e.ingress = object }
 // with a [*MissingError], and those that are nested absurdly deeply ([ErrTooDeep]).
 // With an error, dst is returned as it was.
 func (e *Encoder) Append(dst []byte, r plog.LogRecord) ([]byte, Info, error) {
+	return e.append(dst, r, e.mapper.strict)
+}
+
+// AppendAnyway is Append for a mapping that is not strict.
+func (e *Encoder) AppendAnyway(dst []byte, r plog.LogRecord) ([]byte, Info, error) {
+	return e.append(dst, r, false)
+}
+
+func (e *Encoder) append(dst []byte, r plog.LogRecord, strict bool) ([]byte, Info, error) {
 	var m mapped
 	s := e.load(r)
 	defer e.unload()
 	e.mapRecord(&m, s, r)
 	info := Info{Unmapped: m.noOperation || m.noResource, Time: m.timestamp, Sequenced: s.sequenced, ID: m.text[mEventID]}
-	if e.mapper.strict && info.Unmapped {
+	if strict && info.Unmapped {
 		return dst, info, m.missing()
 	}
 

@@ -5,6 +5,7 @@ package event_test
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ func seed(f *testing.F) {
 	}
 	f.Add(event.AppendOwn(nil, event.Own{ID: "i", Time: time.Unix(1, 2), Origin: "o", Level: event.LevelInfo, Action: "opened", Detail: []byte(`{"action":"opened"}`)}))
 	f.Add([]byte(with(`"ingress":{"result":"unsigned"}`)))
+	f.Add([]byte(with(`"replaced":{"first":"{","last":"}","length":2,"sha256":"` + strings.Repeat("0a", 32) + `"}`)))
 	f.Add([]byte(minimal))
 	f.Add([]byte(minimal + " "))
 	f.Add([]byte(minimal[:len(minimal)-1]))

@@ -26,7 +26,7 @@ func Parse(canonical []byte) (*Event, error) {
 		if d.shortSources {
 			e.lengthen()
 		}
-		err = e.checkSources()
+		err = errors.Join(e.checkSources(), e.checkReplaced())
 	}
 	if err == nil {
 		err = sameBytes(canonical, e.Append(make([]byte, 0, len(canonical))))
@@ -60,6 +60,7 @@ var (
 type decoder struct {
 	scanner
 	shortSources bool // mapped_from is in the short form
+	whole        bool // nothing may be withheld
 }
 
 func (d *decoder) member(e *Event, key string) (err error) {
@@ -108,6 +109,8 @@ func (d *decoder) member(e *Event, key string) (err error) {
 		e.Body, err = d.decode()
 	case "metadata":
 		e.Metadata, err = d.attributes()
+	case "replaced":
+		e.Replaced, err = d.replaced()
 	case "resource":
 		err = d.resource(&e.Resource)
 	case "scope":

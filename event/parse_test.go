@@ -56,6 +56,14 @@ func TestParseMembers(t *testing.T) {
 			[]string{`{}`, `null`, `{"attributes":{}}`, `{"name":""}`, `{"name":5}`, `{"version":null}`, `{"x":1}`},
 		},
 		"ingress": {[]string{`{}`, `{"result":"unsigned"}`, `{"a":1,"b":[]}`}, []string{`null`, `[]`, `"verified"`, `{"b":1,"a":1}`, `{"a": 1}`}},
+		"replaced": {
+			[]string{`{"first":"","last":"","length":0,"sha256":"` + strings.Repeat("0a", 32) + `"}`, `{"first":"{\"a","last":"}\u001f","length":9007199254740991,"sha256":"` + strings.Repeat("0a", 32) + `"}`},
+			[]string{
+				`{}`, `null`, `[]`, `{"first":"","last":"","length":-1,"sha256":"` + strings.Repeat("0a", 32) + `"}`, `{"first":"","last":"","length":0,"sha256":"` + strings.Repeat("0A", 32) + `"}`,
+				`{"first":"","last":"","length":0,"sha256":"0a"}`, `{"first":"","last":"","length":0}`, `{"first":1,"last":"","length":0,"sha256":"` + strings.Repeat("0a", 32) + `"}`,
+				`{"first":"","last":"","length":0,"sha256":"` + strings.Repeat("0a", 32) + `","x":1}`,
+			},
+		},
 		"mapped_from": {
 			[]string{`{"event_id":"a"}`, `{"timestamp":"clock"}`, `{"operation":"","success":"a"}`},
 			[]string{`{}`, `null`, `"a"`, `{"user_id":"a"}`, `{"x":"a"}`, `{"metadata":"a"}`, `{"event_id":5}`, `{"timestamp":"a"}`, `{"timestamp":"observed_timestamp"}`},

@@ -13,7 +13,8 @@ import (
 // Logs returns the log record that the event was mapped from, with its resource
 // and its scope: equal to the one that came in, but that attributes may come in
 // another order. An event of the log's own, which has no record, gives one that
-// tells what the members do, without the member "log".
+// tells what the members do, without the member "log". One that stands for another gives
+// what is kept of its record, with what Replaced says as its body.
 //
 // It goes through OTLP's wire format, because that alone can hold all that a
 // record may: keys that occur more than once among it.
@@ -49,8 +50,12 @@ func (e *Event) record(w *wire) {
 	w.fixed32(8, e.Flags)
 	w.varint(7, uint64(e.DroppedAttributesCount))
 	w.keyValues(6, e.attributes())
-	if e.Body != nil {
-		w.message(5, func() { w.anyValue(e.Body) })
+	body := e.Body
+	if e.Replaced != nil {
+		body = e.Replaced.body()
+	}
+	if body != nil {
+		w.message(5, func() { w.anyValue(body) })
 	}
 	w.text(3, e.SeverityText)
 	w.varint(2, uint64(int64(e.SeverityNumber)))

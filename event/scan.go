@@ -50,6 +50,7 @@ const (
 	atMetadata
 	atObservedTimestamp
 	atOperation
+	atReplaced
 	atResource
 	atResourceID
 	atResourceType
@@ -88,6 +89,7 @@ var placeNames = [places]string{
 	atMetadata:               `"metadata":`,
 	atObservedTimestamp:      `"observed_timestamp":`,
 	atOperation:              `"operation":`,
+	atReplaced:               `"replaced":`,
 	atResource:               `"resource":`,
 	atResourceID:             `"resource_id":`,
 	atResourceType:           `"resource_type":`,
@@ -137,6 +139,8 @@ func placeOf(key []byte) place {
 		return atObservedTimestamp
 	case "operation":
 		return atOperation
+	case "replaced":
+		return atReplaced
 	case "resource":
 		return atResource
 	case "resource_id":
@@ -266,7 +270,7 @@ func (sc *scanner) memberValue(at place, s *Summary) (err error) {
 	case atSessionID:
 		s.SessionID, err = sc.memberText(at)
 	case atResourceID, atResourceType, atErrorMessage, atSourceIP, atUserAgent, atTraceID, atSpanID:
-		_, err = sc.memberText(at)
+		_, _, err = sc.rawText(at)
 	case atLevel:
 		var word []byte
 		word, err = sc.memberText(at)
@@ -287,7 +291,7 @@ func (sc *scanner) memberValue(at place, s *Summary) (err error) {
 		_, err = sc.memberTime(at)
 	case atSuccess:
 		s.Success, err = sc.memberOutcome()
-	case atMetadata, atResource, atScope, atMappedFrom:
+	case atMetadata, atReplaced, atResource, atScope, atMappedFrom:
 		err = sc.memberObject()
 	case atLog:
 		start := sc.i
@@ -315,17 +319,23 @@ func oneOf[S ~string](list []S, word []byte) S {
 }
 
 func (sc *scanner) memberText(at place) ([]byte, error) {
-	raw, escaped, err := sc.text()
+	raw, escaped, err := sc.rawText(at)
 	if err != nil {
 		return nil, err
 	}
-	if len(raw) == 0 {
-		return nil, sc.fail("the member " + at.quoted() + " is empty")
-	}
-	if escaped {
-		return appendUnescaped(nil, raw), nil
+	if escaped { // what it stands for is shorter
+		return appendUnescaped(make([]byte, 0, len(raw)), raw), nil
 	}
 	return raw, nil
+}
+
+// rawText reads a text that must not be empty, and says whether it holds escapes.
+func (sc *scanner) rawText(at place) (raw []byte, escaped bool, err error) {
+	raw, escaped, err = sc.text()
+	if err == nil && len(raw) == 0 {
+		err = sc.fail("the member " + at.quoted() + " is empty")
+	}
+	return raw, escaped, err
 }
 
 func (sc *scanner) memberTime(at place) (time.Time, error) {

@@ -4,6 +4,7 @@
 package event
 
 import (
+	"encoding/base64"
 	"math"
 	"slices"
 
@@ -102,6 +103,8 @@ func (w *wire) anyValue(v any) {
 				w.message(1, func() { w.anyValue(element) })
 			}
 		})
+	case Withheld:
+		w.anyValue(Map{{commitTag, base64.StdEncoding.EncodeToString(v[:])}})
 	case Map:
 		w.message(6, func() { w.keyValues(1, v) })
 	case []byte:

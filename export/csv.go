@@ -31,7 +31,9 @@ var csvColumns = []string{
 // neither loses an event, but who needs exact bytes takes another form:
 //
 //   - A cell that a spreadsheet might take for a formula (OWASP, CSV Injection), or that
-//     begins with an apostrophe, gets an apostrophe in front.
+//     begins with an apostrophe, gets an apostrophe in front. So does what stands after a
+//     semicolon within a cell, where some spreadsheets begin another; in JSON the semicolon
+//     is an escape then.
 //   - Characters that are invisible or control a terminal stand as escapes (\x1b), so
 //     that a cell is one line; in JSON as escapes of JSON, which mean the same.
 type csvTable struct {
@@ -91,10 +93,10 @@ func (c *csvTable) Write(ev *Event) error {
 		cell(e.EventName),
 		raw.TraceID,
 		raw.SpanID,
-		notFormula(visible.JSON(string(raw.Body))),
-		visible.JSON(string(raw.Metadata)),
-		visible.JSON(string(e.Log)),
-		visible.JSON(string(e.Ingress)),
+		notFormula(cellJSON(string(raw.Body))),
+		cellJSON(string(raw.Metadata)),
+		cellJSON(string(e.Log)),
+		cellJSON(string(e.Ingress)),
 	)
 	return c.csv.Write(c.row)
 }
@@ -112,7 +114,30 @@ func (c *csvTable) Flush() error {
 	return c.w.Flush()
 }
 
-func cell(s string) string { return notFormula(visible.Text(s)) }
+func cell(s string) string { return notFormula(afterSemicolons(visible.Text(s), ";'")) }
+
+// cellJSON returns JSON that means the same. Semicolons are in its strings only.
+func cellJSON(s string) string { return afterSemicolons(visible.JSON(s), `\u003b`) }
+
+// afterSemicolons puts something in the place of each semicolon that a formula, or an
+// apostrophe, follows, whatever quotes and blanks are between.
+func afterSemicolons(s, instead string) string {
+	before, rest, found := strings.Cut(s, ";")
+	if !found {
+		return s
+	}
+	var b strings.Builder
+	for ; found; before, rest, found = strings.Cut(rest, ";") {
+		b.WriteString(before)
+		if next := strings.TrimLeft(rest, `" \`); notFormula(next) != next {
+			b.WriteString(instead)
+		} else {
+			b.WriteByte(';')
+		}
+	}
+	b.WriteString(before)
+	return b.String()
+}
 
 // notFormula puts an apostrophe in front of what a spreadsheet might take for a
 // formula, and of an apostrophe, so that taking one away gives back what was there.

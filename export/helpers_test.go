@@ -24,6 +24,9 @@ import (
 
 const origin = "export.example/auditlog"
 
+// logID is the id of all logs here.
+var logID = signing.LogID{1, 2, 3}
+
 var created = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 
 // fatal is what tests and property tests have in common.
@@ -49,9 +52,10 @@ type madeLog struct {
 	signer  *signing.Signer
 	encoder *event.Encoder
 
-	files fstest.MapFS
-	names []string
-	tree  merkle.Frontier
+	files   fstest.MapFS
+	names   []string
+	tree    merkle.Frontier
+	commits uint64
 	// lines are those of the segment at hand.
 	lines bytes.Buffer
 	// canonical are all events, by leaf index.
@@ -73,7 +77,7 @@ func newLog(t fatal) *madeLog {
 func (l *madeLog) segment() {
 	l.save()
 	h := segment.Header{
-		Origin: origin, FirstIndex: l.tree.Size(), Frontier: l.tree.Hashes(), Created: created, Scope: segment.ScopeEvent,
+		Origin: origin, Log: logID, Retain: created, FirstIndex: l.tree.Size(), Frontier: l.tree.Hashes(), Created: created, Scope: segment.ScopeEvent,
 		Keys: []segment.Key{segment.KeyOf(l.signer.Public())},
 	}
 	l.names = append(l.names, segment.Name{FirstIndex: h.FirstIndex, Created: created, Compression: segment.None}.String())
@@ -97,7 +101,7 @@ func (l *madeLog) save() {
 // event adds an event.
 func (l *madeLog) event(canonical []byte) {
 	l.t.Helper()
-	signature, err := l.signer.Sign(canonical)
+	signature, err := l.signer.SignEvent(signing.NewEventContext(origin, logID), canonical)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -131,9 +135,11 @@ func (l *madeLog) own(action string) {
 	}))
 }
 
-// commit adds a checkpoint and returns it.
+// commit adds a commit line and a checkpoint, and returns that.
 func (l *madeLog) commit() signing.Checkpoint {
 	l.t.Helper()
+	l.commits++
+	l.leaf(segment.AppendCommit(nil, segment.Commit{Number: l.commits, Time: created.Add(time.Duration(l.commits) * time.Hour)}))
 	note, err := signing.SignCheckpoint(origin, l.tree.Size(), l.tree.Root(), l.signer)
 	if err != nil {
 		l.t.Fatal(err)

@@ -4,12 +4,14 @@
 package export
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"slices"
+	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -37,6 +39,9 @@ type Event struct {
 	segment.EventLine
 	// Summary is what filters look at.
 	Summary event.Summary
+	// Committed is when its commit was made, by the writer's clock; zero if that is not
+	// known, or was not asked for.
+	Committed time.Time
 }
 
 // Own reports whether it is one of the log's own events: what it says of itself.
@@ -60,7 +65,10 @@ type Options struct {
 	From uint64
 	// Keep says which events are wanted; nil means all. What it is passed is valid
 	// until it returns.
-	Keep func(s *event.Summary, canonical []byte) bool
+	Keep func(*Event) bool
+	// CommitTimes has each event told when its commit was made, for which each segment is
+	// read twice.
+	CommitTimes bool
 }
 
 // Read passes the events of the log in the root of fsys to each, in order, until one
@@ -102,6 +110,7 @@ type reader struct {
 	// segment that is read.
 	tree    merkle.Frontier
 	started bool
+	commits Commits // of the segment at hand, if they are asked for
 	event   Event
 	buf     []byte // for a signature
 }
@@ -124,20 +133,19 @@ func (r *reader) next() (segment.File, error) {
 	if len(r.files) == 0 {
 		return segment.File{}, fmt.Errorf("%w: there are no segments", ErrDamaged)
 	}
-	want := func(f segment.File) bool { return f.Parsed.FirstIndex == r.tree.Size() }
+	begin := r.tree.Size()
 	if !r.started {
-		first := r.files[0].Parsed.FirstIndex
+		begin = r.files[0].Parsed.FirstIndex
 		for _, f := range r.files {
 			if f.Parsed.FirstIndex <= min(r.o.From, r.o.Checkpoint.Size-1) {
-				first = f.Parsed.FirstIndex
+				begin = f.Parsed.FirstIndex
 			}
 		}
-		want = func(f segment.File) bool { return f.Parsed.FirstIndex == first }
 	}
 	// Of the two forms that a crash may leave of a segment, the plain one comes first.
-	i := slices.IndexFunc(r.files, want)
+	i, found := slices.BinarySearchFunc(r.files, begin, func(f segment.File, begin uint64) int { return cmp.Compare(f.Parsed.FirstIndex, begin) })
 	switch {
-	case i >= 0:
+	case found:
 		return r.files[i], nil
 	case listed && r.started && r.files[0].Parsed.FirstIndex > r.tree.Size():
 		return segment.File{}, fmt.Errorf("leaves %d to %d were deleted while the log was being read, as retention does: read on behind them, or read a copy", r.tree.Size(), r.files[0].Parsed.FirstIndex-1)
@@ -150,6 +158,13 @@ func (r *reader) next() (segment.File, error) {
 
 // segment reads a segment up to its end or that of the checkpoint.
 func (r *reader) segment(name string) error {
+	if r.commits = nil; r.o.CommitTimes {
+		commits, err := ReadCommits(r.fsys, name)
+		if err != nil {
+			return err
+		}
+		r.commits = commits
+	}
 	lines, err := segment.Open(r.fsys, name, -1)
 	if err != nil {
 		return err
@@ -169,7 +184,7 @@ func (r *reader) segment(name string) error {
 			return nil // the next segment goes on, if one does
 		}
 		if err == nil {
-			err = r.line(line)
+			err = r.line(lines.Offset(), line)
 		}
 	}
 	var refused refusedError
@@ -214,15 +229,20 @@ func (r *reader) header(line []byte) error {
 	return nil
 }
 
-func (r *reader) line(line []byte) (err error) {
+// line takes in the line at an offset of its segment.
+func (r *reader) line(offset int64, line []byte) (err error) {
 	switch segment.KindOf(line) {
 	case segment.KindCheckpoint:
 		return nil // it is no leaf, and what it says is of no use here
+	case segment.KindCommit:
+		r.tree.Append(merkle.LeafHash(line))
+		return nil
 	case segment.KindEvent:
 	default:
 		return errors.New("a line of an unknown kind")
 	}
 	e := &r.event
+	e.Committed = r.commits.At(offset)
 	e.Index, e.Line = r.tree.Size(), line
 	e.LeafHash = merkle.LeafHash(line)
 	r.tree.Append(e.LeafHash)
@@ -233,7 +253,7 @@ func (r *reader) line(line []byte) (err error) {
 	if err := event.Scan(e.Canonical, &e.Summary); err != nil {
 		return err
 	}
-	if e.Index < r.o.From || r.o.Keep != nil && !r.o.Keep(&e.Summary, e.Canonical) {
+	if e.Index < r.o.From || r.o.Keep != nil && !r.o.Keep(e) {
 		return nil
 	}
 	if err := r.each(e); err != nil {

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/export"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -31,11 +30,11 @@ func read(ctx context.Context, files fs.FS, o export.Options) (indices []uint64,
 
 func TestRead(t *testing.T) {
 	l, newest := threeSegments(t)
-	all := []uint64{1, 2, 4, 5, 7, 8} // 0, 3 and 6 are headers
-	if newest.Size != 9 {
+	all := []uint64{1, 2, 5, 6, 9, 10} // 0, 4 and 8 are headers, 3, 7 and 11 are of commits
+	if newest.Size != 12 {
 		t.Fatalf("%d leaves", newest.Size)
 	}
-	older := signing.Checkpoint{Origin: origin, Size: 5}
+	older := signing.Checkpoint{Origin: origin, Size: 6}
 	var part merkle.Frontier
 	for _, name := range l.names {
 		for line := range bytes.Lines(l.files[name].Data) {
@@ -52,15 +51,15 @@ func TestRead(t *testing.T) {
 	}{
 		"all":                              {export.Options{Checkpoint: newest}, all},
 		"up to an older checkpoint":        {export.Options{Checkpoint: older}, all[:3]},
-		"from the middle of a segment":     {export.Options{Checkpoint: newest, From: 5}, all[3:]},
-		"from a header":                    {export.Options{Checkpoint: newest, From: 6}, all[4:]},
-		"from the end":                     {export.Options{Checkpoint: newest, From: 9}, nil},
+		"from the middle of a segment":     {export.Options{Checkpoint: newest, From: 6}, all[3:]},
+		"from a header":                    {export.Options{Checkpoint: newest, From: 8}, all[4:]},
+		"from the end":                     {export.Options{Checkpoint: newest, From: 12}, nil},
 		"from far behind the end":          {export.Options{Checkpoint: newest, From: 1 << 40}, nil},
 		"of nothing":                       {export.Options{Checkpoint: signing.Checkpoint{Origin: origin, Root: merkle.EmptyRoot}}, nil},
-		"what is wanted":                   {export.Options{Checkpoint: newest, Keep: func(s *event.Summary, _ []byte) bool { return string(s.UserID) == "bob" }}, all[2:3]},
-		"what is wanted, from there on":    {export.Options{Checkpoint: newest, From: 5, Keep: func(s *event.Summary, _ []byte) bool { return string(s.UserID) == "bob" }}, nil},
-		"but the log's own events":         {export.Options{Checkpoint: newest, Keep: func(s *event.Summary, _ []byte) bool { return s.Log == nil }}, all[1:]},
-		"by what the canonical JSON holds": {export.Options{Checkpoint: newest, Keep: func(_ *event.Summary, c []byte) bool { return bytes.Contains(c, []byte(`"event_id":"e"`)) }}, all[5:]},
+		"what is wanted":                   {export.Options{Checkpoint: newest, Keep: func(e *export.Event) bool { return string(e.Summary.UserID) == "bob" }}, all[2:3]},
+		"what is wanted, from there on":    {export.Options{Checkpoint: newest, From: 6, Keep: func(e *export.Event) bool { return string(e.Summary.UserID) == "bob" }}, nil},
+		"but the log's own events":         {export.Options{Checkpoint: newest, Keep: func(e *export.Event) bool { return !e.Own() }}, all[1:]},
+		"by what the canonical JSON holds": {export.Options{Checkpoint: newest, Keep: func(e *export.Event) bool { return bytes.Contains(e.Canonical, []byte(`"event_id":"e"`)) }}, all[5:]},
 	} {
 		got, err := read(t.Context(), l.files, c.o)
 		if err != nil || !slices.Equal(got, c.want) {
@@ -69,7 +68,7 @@ func TestRead(t *testing.T) {
 	}
 	err := export.Read(t.Context(), l.files, export.Options{Checkpoint: newest}, func(e *export.Event) error {
 		if !bytes.Equal(e.Canonical, l.canonical[e.Index]) || e.LeafHash != merkle.LeafHash(e.Line) || e.Own() != (e.Index == 1) ||
-			!l.signer.Public().Verify(e.Canonical, e.Signature) || e.KeyID != l.signer.Public().ID() {
+			!l.signer.Public().VerifyEvent(signing.NewEventContext(origin, logID), e.Canonical, e.Signature) || e.KeyID != l.signer.Public().ID() {
 			t.Errorf("leaf %d: %+v", e.Index, e)
 		}
 		return nil
@@ -109,7 +108,7 @@ func (c *changing) Open(name string) (fs.File, error) {
 
 func TestReadWhileSegmentsAreReplaced(t *testing.T) {
 	l, newest := threeSegments(t)
-	to := segment.Name{FirstIndex: 3, Created: created.AddDate(0, 0, 1), Compression: segment.None}.String()
+	to := segment.Name{FirstIndex: 4, Created: created.AddDate(0, 0, 1), Compression: segment.None}.String()
 	if got, err := read(t.Context(), &changing{MapFS: l.files, from: l.names[1], to: to}, export.Options{Checkpoint: newest}); err != nil || len(got) != 6 {
 		t.Errorf("leaves %v, %v", got, err)
 	}
@@ -136,7 +135,7 @@ func (p *pruning) Open(name string) (fs.File, error) {
 func TestReadWhileSegmentsArePruned(t *testing.T) {
 	l, newest := threeSegments(t)
 	got, err := read(t.Context(), &pruning{MapFS: l.files, names: l.names[:2]}, export.Options{Checkpoint: newest})
-	if err == nil || errors.Is(err, export.ErrDamaged) || !strings.Contains(err.Error(), "leaves 3 to 5 were deleted") || !slices.Equal(got, []uint64{1, 2}) {
+	if err == nil || errors.Is(err, export.ErrDamaged) || !strings.Contains(err.Error(), "leaves 4 to 7 were deleted") || !slices.Equal(got, []uint64{1, 2}) {
 		t.Errorf("leaves %v, %v", got, err)
 	}
 
@@ -206,8 +205,21 @@ func TestReadFindsWhatIsMissing(t *testing.T) {
 func TestReadAPrunedLog(t *testing.T) {
 	l, newest := threeSegments(t)
 	delete(l.files, l.names[0])
-	if got, err := read(t.Context(), l.files, export.Options{Checkpoint: newest}); err != nil || !slices.Equal(got, []uint64{4, 5, 7, 8}) {
+	if got, err := read(t.Context(), l.files, export.Options{Checkpoint: newest}); err != nil || !slices.Equal(got, []uint64{5, 6, 9, 10}) {
 		t.Errorf("leaves %v, %v", got, err)
+	}
+}
+
+// An event is told when its commit was made, if that is asked for.
+func TestReadCommitTimes(t *testing.T) {
+	l, newest := threeSegments(t)
+	var got []int
+	err := export.Read(t.Context(), l.files, export.Options{Checkpoint: newest, CommitTimes: true}, func(e *export.Event) error {
+		got = append(got, int(e.Committed.Sub(created).Hours()))
+		return nil
+	})
+	if err != nil || !slices.Equal(got, []int{1, 1, 2, 2, 3, 3}) {
+		t.Errorf("commits after %v hours, %v", got, err)
 	}
 }
 

@@ -49,12 +49,15 @@ type Index struct {
 	events      []remembered
 	first, kept int
 	places      places
+	// began is when the index was asked first: ages are counted from there, so that a clock
+	// that is set back or ahead changes none where times carry the monotonic one.
+	began time.Time
 }
 
 type remembered struct {
 	id      ID
 	content Content
-	at      int64 // seconds since 1970
+	at      time.Duration // since Index.began
 }
 
 // NewIndex returns an index of so many events, 1 or more, each kept for maxAge, or, if
@@ -69,9 +72,10 @@ func (x *Index) Len() int { return len(x.events) - x.first }
 // MaxEvents returns how many are remembered at the most.
 func (x *Index) MaxEvents() int { return x.maxEvents }
 
-// Check says whether an event is known. If another one with its id is, first is what that
-// says.
-func (x *Index) Check(id ID, content Content) (v Verdict, first Content) {
+// Check says whether an event is known now: what is too old by then is forgotten. If
+// another one with its id is known, first is what that says.
+func (x *Index) Check(id ID, content Content, now time.Time) (v Verdict, first Content) {
+	x.age(now)
 	known := x.find(id)
 	switch {
 	case known == nil:
@@ -125,20 +129,29 @@ func (x *Index) Staged() int { return len(x.events) - x.kept }
 // Unstage forgets what has been staged since Staged returned n.
 func (x *Index) Unstage(n int) { x.events = x.events[:x.kept+n] }
 
+// age forgets what is too old.
+func (x *Index) age(now time.Time) time.Duration {
+	if x.began.IsZero() {
+		x.began = now
+	}
+	since := now.Sub(x.began)
+	if x.maxAge > 0 {
+		for x.first < x.kept && since-x.events[x.first].at > x.maxAge {
+			x.first++
+		}
+	}
+	return since
+}
+
 // Commit keeps what is staged; now is when it was written. What there is no more room for
 // is forgotten, and what is too old.
 func (x *Index) Commit(now time.Time) {
-	seconds := now.Unix()
+	since := x.age(now)
 	for i := x.kept; i < len(x.events); i++ {
-		x.events[i].at = seconds
+		x.events[i].at = since
 	}
 	x.kept = len(x.events)
-	tooOld := func(e *remembered) bool {
-		return x.maxAge > 0 && seconds-e.at > int64(x.maxAge/time.Second)
-	}
-	for x.first < x.kept && (x.kept-x.first > x.maxEvents || tooOld(&x.events[x.first])) {
-		x.first++
-	}
+	x.first = max(x.first, x.kept-x.maxEvents)
 	// What was forgotten gives its room back before it takes more than what is kept.
 	if x.first > x.kept-x.first {
 		x.events = append(x.events[:0], x.events[x.first:]...)

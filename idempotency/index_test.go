@@ -35,6 +35,9 @@ func TestIndexFollowsTheModel(t *testing.T) {
 		// An event that came when another with its id was known stands behind that one:
 		// the first is the one to compare with.
 		known := func(id, content string) idempotency.Verdict {
+			for maxAge > 0 && len(kept) > 0 && now.Sub(kept[0].at) > maxAge {
+				kept = kept[1:]
+			}
 			verdict := idempotency.New
 			for _, e := range append(append([]logged(nil), kept...), staged...) {
 				switch {
@@ -51,7 +54,7 @@ func TestIndexFollowsTheModel(t *testing.T) {
 				id := rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "f", "g", "h"}).Draw(t, "id")
 				content := contentOf("1")
 				want := known(id, "1")
-				got, _ := x.Check(idempotency.IDOf("", id), content)
+				got, _ := x.Check(idempotency.IDOf("", id), content, now)
 				if got != want {
 					t.Fatalf("%s: %v, want %v", id, got, want)
 				}
@@ -62,10 +65,11 @@ func TestIndexFollowsTheModel(t *testing.T) {
 			},
 			"conflict": func(t *rapid.T) {
 				id := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "id")
+				got, first := x.Check(idempotency.IDOf("", id), contentOf("2"), now)
 				if known(id, "1") != idempotency.Same {
 					return
 				}
-				if got, first := x.Check(idempotency.IDOf("", id), contentOf("2")); got != idempotency.Other && got != idempotency.Same || first != contentOf("1") {
+				if got != idempotency.Other && got != idempotency.Same || first != contentOf("1") {
 					t.Fatalf("%s: %v, %x", id, got, first)
 				}
 			},
@@ -101,21 +105,57 @@ func TestIndexFollowsTheModel(t *testing.T) {
 	})
 }
 
+// What is too old is not known, though nothing else was written since; what takes its place is.
+func TestAgeWithoutACommit(t *testing.T) {
+	const maxAge = 1500 * time.Millisecond
+	for name, tt := range map[string]struct {
+		after time.Duration
+		want  idempotency.Verdict
+	}{
+		"at once":      {0, idempotency.Other},
+		"just in time": {maxAge, idempotency.Other},
+		"too late":     {maxAge + 1, idempotency.New},
+		"a year later": {365 * 24 * time.Hour, idempotency.New},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := idempotency.NewIndex(10, maxAge)
+			now := time.Unix(1_800_000_000, 0)
+			id := idempotency.IDOf("", "a")
+			x.Check(id, contentOf("1"), now)
+			x.Stage(id, contentOf("1"), idempotency.New)
+			x.Commit(now)
+			now = now.Add(tt.after)
+			if v, _ := x.Check(id, contentOf("2"), now); v != tt.want {
+				t.Fatalf("%v, want %v", v, tt.want)
+			}
+			if tt.want != idempotency.New {
+				return
+			}
+			x.Stage(id, contentOf("2"), idempotency.New)
+			x.Commit(now)
+			if v, _ := x.Check(id, contentOf("2"), now); v != idempotency.Same || x.Len() != 1 {
+				t.Fatalf("%v, %d events", v, x.Len())
+			}
+		})
+	}
+}
+
 // Of several events with one id, each is known, and the first is what others are compared with.
 func TestVariants(t *testing.T) {
 	x := idempotency.NewIndex(10, 0)
+	now := time.Now()
 	id := idempotency.IDOf("", "a")
 	for _, c := range []string{"1", "2", "3"} {
-		v, _ := x.Check(id, contentOf(c))
+		v, _ := x.Check(id, contentOf(c), now)
 		x.Stage(id, contentOf(c), v)
 	}
-	x.Commit(time.Now())
+	x.Commit(now)
 	for _, c := range []string{"1", "2", "3"} {
-		if v, first := x.Check(id, contentOf(c)); v != idempotency.Same || first != contentOf("1") {
+		if v, first := x.Check(id, contentOf(c), now); v != idempotency.Same || first != contentOf("1") {
 			t.Errorf("%s: %v, %x", c, v, first)
 		}
 	}
-	if v, first := x.Check(id, contentOf("4")); v != idempotency.Other || first != contentOf("1") {
+	if v, first := x.Check(id, contentOf("4"), now); v != idempotency.Other || first != contentOf("1") {
 		t.Errorf("%v, %x", v, first)
 	}
 }
@@ -130,7 +170,7 @@ func TestManyEvents(t *testing.T) {
 	written := 0
 	for commit := range 60 {
 		for i := range each {
-			if v, _ := x.Check(id(written+i), contentOf("1")); v != idempotency.New {
+			if v, _ := x.Check(id(written+i), contentOf("1"), now); v != idempotency.New {
 				t.Fatalf("event %d: %v", written+i, v)
 			}
 			x.Stage(id(written+i), contentOf("1"), idempotency.New)
@@ -151,7 +191,7 @@ func TestManyEvents(t *testing.T) {
 		if i >= written-room {
 			want = idempotency.Same
 		}
-		if v, _ := x.Check(id(i), contentOf("1")); v != want {
+		if v, _ := x.Check(id(i), contentOf("1"), now); v != want {
 			t.Fatalf("event %d of %d: %v, want %v", i, written, v, want)
 		}
 	}
@@ -165,7 +205,7 @@ func BenchmarkIndex(b *testing.B) {
 	i := 0
 	for b.Loop() {
 		id := idempotency.IDOf("", fmt.Sprintf("%032d", i))
-		if v, _ := x.Check(id, idempotency.Content{}); v == idempotency.New {
+		if v, _ := x.Check(id, idempotency.Content{}, now); v == idempotency.New {
 			x.Stage(id, idempotency.Content{}, v)
 		}
 		if i++; i%1000 == 0 {

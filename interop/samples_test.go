@@ -36,11 +36,11 @@ type sample struct {
 	older string
 }
 
-// sampleClock is a clock that goes on by a minute each time that it is looked at.
+// sampleClock is a clock that goes on by a second each time that it is looked at.
 func sampleClock() func() time.Time {
 	now := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 	return func() time.Time {
-		now = now.Add(time.Minute)
+		now = now.Add(time.Second)
 		return now
 	}
 }
@@ -98,7 +98,11 @@ func (w *sampleWriter) busy() bool {
 	}
 	plain := slices.DeleteFunc(slices.Clone(listing.Segments), func(f segment.File) bool { return f.Parsed.Compression != segment.None })
 	compression := w.o.Compression != "" && w.o.Compression != segment.None
-	return compression && len(plain) > 1 || w.o.Retention.MaxSegments > 0 && len(listing.Segments) > w.o.Retention.MaxSegments
+	total := int64(0)
+	for _, f := range listing.Segments {
+		total += f.Size
+	}
+	return compression && len(plain) > 1 || w.o.Retention.MaxTotalBytes > 0 && total > w.o.Retention.MaxTotalBytes
 }
 
 // event returns an event in canonical JSON.
@@ -227,7 +231,7 @@ var sampleKinds = []struct {
 		w := newSampleWriter(t, rotation.Options{Signer: newSigner(t, signing.Ed25519), MaxSegmentBytes: 2000, Retention: rotation.Retention{MinAge: time.Second}})
 		w.run(1, 1, 1)
 		older := w.snapshot()
-		w.o.Retention.MaxSegments = 3
+		w.o.Retention.MaxTotalBytes = 8000
 		w.run(1, 1, 1, 1)
 		return w.sample(older, w.o.Signer)
 	}},
@@ -248,7 +252,7 @@ var sampleKinds = []struct {
 		}
 		run(1, 1, 1)
 		older := w.snapshot()
-		w.o.Retention.MaxSegments = 3
+		w.o.Retention.MaxTotalBytes = 16000
 		run(1, 1)
 		return w.sample(older, first)
 	}},
@@ -320,6 +324,9 @@ func (s *sample) options() verify.Options {
 	o := verify.Options{Keys: []*signing.PublicKey{s.keys[0].Public()}, Jobs: 1}
 	if s.witness != nil {
 		o.Witnesses = []*witness.Key{s.witness}
+	}
+	if s.checkpointKey != nil {
+		o.CheckpointKeys = []*signing.PublicKey{s.checkpointKey.Public()}
 	}
 	if s.kept != nil {
 		o.Checkpoints = [][]byte{s.kept}

@@ -209,7 +209,7 @@ func (v *vectorMaker) files() {
 	first := base.segments()[0]
 	good("both-forms-equal", "a segment plain and compressed", "compression_leftover", func(f files) { f[first+".gz"] = compressed(f[first], segment.Gzip) })
 	bad("both-forms-differ", "a segment plain and compressed, which do not hold the same", "segment_overlap", func(f files) { f[first+".gz"] = compressed(f[f.segments()[1]], segment.Gzip) })
-	bad("checkpoint-empty", "the file checkpoint is empty", "rollback", func(f files) { f[segment.CheckpointName] = nil })
+	good("checkpoint-empty", "the file checkpoint is empty", "", func(f files) { f[segment.CheckpointName] = nil })
 	older := checkpointsOf(v.t, base)[0]
 	good("checkpoint-older", "the file checkpoint is an older one", "", func(f files) { f[segment.CheckpointName] = older })
 	good("checkpoint-missing", "the file checkpoint is not there", "", func(f files) { delete(f, segment.CheckpointName) })
@@ -235,7 +235,8 @@ func (v *vectorMaker) files() {
 	bad("sealed-empty", "a sealed segment is empty", "segment_truncated", func(f files) { f[first] = nil })
 	good("unknown-file", "a file that is no part of the log", "unknown_file", func(f files) { f["notes"] = []byte("x") })
 	bad("hole", "a segment between others is gone", "segment_missing", func(f files) { delete(f, f.segments()[1]) })
-	bad("junk-in-pruned-ranges", "nothing needs the file pruned-ranges, but what it holds is not in form", "pruned_ranges_invalid", func(f files) { f[segment.PrunedRangesName] = []byte("junk\n") })
+	bad("checkpoint-junk", "the file checkpoint holds something else", "rollback", func(f files) { f[segment.CheckpointName] = []byte("junk\n") })
+	good("junk-in-pruned-ranges", "nothing needs the file pruned-ranges, and nothing of it is read", "", func(f files) { f[segment.PrunedRangesName] = []byte("junk\n") })
 	good("write-in-progress", "an event line that is being written", "torn_tail", func(f files) { f.edit(-1, func(l [][]byte) [][]byte { return append(l, []byte(`{"event":`)) }) })
 
 	// A good signature next to a bad one of a checkpoint key.
@@ -268,7 +269,7 @@ func (v *vectorMaker) files() {
 	keyed("key-changes", "three key changes", verify.VerdictOK, notes...)
 	keyed("key-changes-lack-newest", "the file key-changes lags behind", verify.VerdictOK, notes[0], notes[1])
 	keyed("key-changes-torn", "the last line of key-changes is being written", verify.VerdictOK, notes[0], notes[1], notes[2][:50])
-	keyed("key-changes-lack-older", "the file key-changes lacks the first", verify.VerdictTampering, notes[1], notes[2])
+	keyed("key-changes-lack-older", "the file key-changes lacks one that a segment has", verify.VerdictOK, notes[1], notes[2])
 	keyed("key-changes-out-of-order", "the file key-changes has two swapped", verify.VerdictTampering, notes[1], notes[0], notes[2])
 	keyed("key-changes-twice", "the file key-changes has one twice", verify.VerdictTampering, notes[0], notes[1], notes[2], notes[2])
 }
@@ -427,7 +428,7 @@ func (v *vectorMaker) heads() {
 		p.next(nil)
 	})
 	one("checkpoint-key-unknown", "a checkpoint key that the log never names", verify.VerdictUnchecked, "checkpoint_key_missing", nil, []string{p256File}, edOnly, func(p *pen) { p.next(nil) })
-	one("checkpoint-key-alone", "the log's checkpoint key is given as a key for events", verify.VerdictUnchecked, "nothing_checked", nil, nil, both, func(p *pen) { p.next(nil) })
+	one("checkpoint-key-alone", "the log's checkpoint key is given as a key for events", verify.VerdictUnchecked, "", nil, nil, both, func(p *pen) { p.next(nil) })
 }
 
 // valuesOf are other looks at a log with commitments.
@@ -486,7 +487,7 @@ func (v *vectorMaker) checked() {
 	nothing("nothing-but-header", "a header in place of a log", verify.VerdictUnchecked, "nothing_checked", nil, only(func(l [][]byte) []byte { return l[0] }))
 	nothing("nothing-but-zeros", "zeros in place of a log", verify.VerdictUnchecked, "nothing_checked", nil, only(func([][]byte) []byte { return make([]byte, 1000) }))
 	nothing("nothing-committed", "events without a checkpoint", verify.VerdictUnchecked, "nothing_checked", nil, only(func(l [][]byte) []byte { return slices.Concat(l[0], l[1]) }))
-	nothing("wrong-key", "a good log, and the key of another", verify.VerdictUnchecked, "nothing_checked", []string{p256File}, func(files) {})
+	nothing("wrong-key", "a good log, and the key of another", verify.VerdictUnchecked, "", []string{p256File}, func(files) {})
 	nothing("nothing-sealed", "the sealed segments have no checkpoints", verify.VerdictTampering, "segment_truncated", nil, func(f files) {
 		for _, name := range f.segments() {
 			lines, _ := f.lines(name)
@@ -520,7 +521,7 @@ func (v *vectorMaker) checked() {
 	kept("kept-beyond", "the log's key has signed a larger tree", verify.VerdictTampering, "rollback", sign(vectorOrigin, 1000, [32]byte{1}, v.ed))
 	kept("kept-of-another-log", "a checkpoint of another log was kept", verify.VerdictUnchecked, "checkpoint_unchecked", sign("other.example/auditlog", c.Size, c.Root, v.ed))
 	kept("kept-by-a-stranger", "a stranger has signed the kept checkpoint", verify.VerdictUnchecked, "checkpoint_unchecked", sign(vectorOrigin, c.Size, [32]byte{1}, v.p256))
-	kept("kept-malformed", "the kept checkpoint begins with a byte order mark", verify.VerdictUnchecked, "checkpoint_unchecked", append([]byte("\ufeff"), notes[0]...))
+	kept("kept-malformed", "the kept checkpoint begins with a byte order mark", verify.VerdictUnchecked, "", append([]byte("\ufeff"), notes[0]...))
 
 	// Readers of the future.
 	newer := func(name, about, verdict, finding, from, to string, spoil bool) {
@@ -656,6 +657,9 @@ func (v vectorLog) options(t *testing.T) verify.Options {
 	o := verify.Options{Now: func() time.Time { return now }, Jobs: 1}
 	for _, k := range v.Keys {
 		o.Keys = append(o.Keys, loadKey(t, k))
+	}
+	for _, k := range v.CheckpointKeys {
+		o.CheckpointKeys = append(o.CheckpointKeys, loadKey(t, k))
 	}
 	for _, c := range v.Checkpoints {
 		note, err := os.ReadFile(filepath.Join(vectors, c))

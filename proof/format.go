@@ -8,7 +8,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
+	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -59,33 +61,60 @@ const MaxBytes = maxInFile
 // log's id, the key changes in the form of the file of that name, the path to the first one
 // after the leaf, the commit line and its path, each on a line of its own, ended by LF.
 func (p *Inclusion) Marshal() []byte {
-	extra := append(bytes.Clone(p.Line), '\n')
-	extra = append(extra, logStart+p.Log.String()+logEnd...)
+	var b bytes.Buffer
+	if _, err := p.WriteTo(&b); err != nil {
+		panic(err) // a buffer takes everything
+	}
+	return b.Bytes()
+}
+
+// WriteTo writes what [Inclusion.Marshal] returns, with no copy of it in memory.
+func (p *Inclusion) WriteTo(w io.Writer) (int64, error) {
+	out := &countingWriter{w: w}
+	out.Write([]byte(title + extraStart)) // out keeps the errors
+	extra := base64.NewEncoder(base64.StdEncoding, out)
+	extra.Write(p.Line)
+	extra.Write([]byte("\n" + logStart + p.Log.String() + logEnd))
 	for _, note := range p.KeyChanges {
-		extra = append(segment.AppendKeyChange(extra, note), '\n')
+		extra.Write(append(segment.AppendKeyChange(nil, note), '\n'))
 	}
 	if len(p.KeyChangePath) > 0 {
-		extra = append(appendPath(append(extra, pathStart...), p.KeyChangePath), '\n')
+		extra.Write(append(appendPath([]byte(pathStart), p.KeyChangePath), '\n'))
 	}
-	extra = append(append(extra, p.Commit...), '\n')
-	extra = strconv.AppendUint(append(extra, commitStart...), p.CommitIndex, 10)
-	extra = append(appendPath(append(extra, commitPathStart...), p.CommitPath), '\n')
-	out := append([]byte(title), extraStart...)
-	out = base64.StdEncoding.AppendEncode(out, extra)
-	out = append(out, "\n"+indexStart...)
-	out = strconv.AppendUint(out, p.Index, 10)
-	out = append(out, '\n')
+	extra.Write(p.Commit)
+	text := strconv.AppendUint([]byte("\n"+commitStart), p.CommitIndex, 10)
+	extra.Write(append(appendPath(append(text, commitPathStart...), p.CommitPath), '\n'))
+	extra.Close()
+	text = append([]byte("\n"+indexStart), strconv.FormatUint(p.Index, 10)...)
+	text = append(text, '\n')
 	for _, h := range p.Path {
-		out = base64.StdEncoding.AppendEncode(out, h[:])
-		out = append(out, '\n')
+		text = base64.StdEncoding.AppendEncode(text, h[:])
+		text = append(text, '\n')
 	}
-	out = append(out, '\n')
-	return append(out, p.Checkpoint...)
+	out.Write(append(text, '\n'))
+	out.Write(p.Checkpoint)
+	return out.n, out.err
+}
+
+// countingWriter counts what has been written, up to the first error, which it keeps.
+type countingWriter struct {
+	w   io.Writer
+	n   int64
+	err error
+}
+
+func (c *countingWriter) Write(p []byte) (int, error) {
+	if c.err != nil {
+		return 0, c.err
+	}
+	n, err := c.w.Write(p)
+	c.n, c.err = c.n+int64(n), err
+	return n, err
 }
 
 // ErrNone: a text does not begin as a proof does, so that there is nothing in it that could
 // fail.
-var ErrNone = fmt.Errorf("it does not begin with %q", title)
+var ErrNone = fmt.Errorf("it does not begin with the line %q", strings.TrimSuffix(title, "\n"))
 
 // Parse parses a proof's text. It accepts only what [Inclusion.Marshal] would write for
 // what it returns, and checks nothing but the form.

@@ -95,6 +95,9 @@ func Open(ctx context.Context, fsys fs.FS) (*Tree, error) {
 	// The newest segment may have been begun and not committed.
 	for n := len(t.spans) - 1; n >= 0; n-- {
 		s := &t.spans[n]
+		if s.file.Size == 0 {
+			continue
+		}
 		if err := t.readNewest(s); err != nil {
 			return nil, err
 		}

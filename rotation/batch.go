@@ -6,6 +6,7 @@ package rotation
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
@@ -32,6 +33,9 @@ type Batch struct {
 	// them are not to be written, because the log has them.
 	ids      []identity
 	repeated bool
+	// refused are records that have no event in the batch.
+	refused Refused
+	maxLeaf int // bytes of an event's line
 	// last is where the line of the event added last begins.
 	last         int
 	lastUnsigned bool
@@ -53,7 +57,7 @@ var batches = sync.Pool{New: func() any { return new(Batch) }}
 // NewBatch returns an empty batch for the log. Release gives it back.
 func (l *Log) NewBatch() *Batch {
 	b := batches.Get().(*Batch)
-	b.scope, b.binds, b.buf = l.opts.Scope, l.opts.BindIDs, append(b.buf[:0], '\n')
+	b.scope, b.maxLeaf, b.binds, b.buf = l.opts.Scope, l.opts.MaxLeafBytes, l.opts.BindIDs, append(b.buf[:0], '\n')
 	return b
 }
 
@@ -66,12 +70,24 @@ func (b *Batch) Release() {
 		return
 	}
 	b.leaves, b.idLeaves, b.times, b.unsigned, b.keyID, b.tag = b.leaves[:0], b.idLeaves[:0], timeRange{}, 0, "", nil
-	b.ids, b.repeated = b.ids[:0], false
+	b.ids, b.repeated, b.refused = b.ids[:0], false, Refused{}
 	batches.Put(b)
 }
 
+// Bytes returns how many bytes the batch's lines take.
+func (b *Batch) Bytes() int { return len(b.lines()) }
+
 // Len returns the number of events in the batch.
 func (b *Batch) Len() int { return len(b.leaves) }
+
+// maxExpectedBytes bounds the memory that is taken for what may come.
+const maxExpectedBytes = 1 << 20
+
+// Expect makes room for so many events of so many bytes in all, as far as that is little.
+func (b *Batch) Expect(events, bytes int) {
+	b.leaves = slices.Grow(b.leaves, events)
+	b.buf = slices.Grow(b.buf, min(bytes, maxExpectedBytes))
+}
 
 // Encode appends an event's canonical JSON to dst and returns the extended slice and
 // the event's time, in nanoseconds since the Unix epoch.
@@ -128,16 +144,19 @@ func (b *Batch) add(encode Encode, finish func(dst, canonical []byte) ([]byte, e
 	if err != nil {
 		return err
 	}
-	eventEnd := len(buf)
-	if buf, err = finish(buf, buf[eventStart:]); err != nil {
+	canonical := buf[eventStart:]
+	if len(buf)-start > b.maxLeaf {
+		return b.tooLarge(len(buf) - start)
+	}
+	if buf, err = finish(buf, canonical); err != nil {
 		return err
 	}
-	if len(buf)-start > segment.MaxLineBytes {
-		return &Error{Reason: ReasonTooLarge, Err: ErrTooLarge}
+	if len(buf)-start > b.maxLeaf {
+		return b.tooLarge(len(buf) - start)
 	}
 	if b.binds {
 		var sum event.Summary
-		if err := b.known.Scan(buf[eventStart:eventEnd], &sum); err != nil {
+		if err := b.known.Scan(canonical, &sum); err != nil {
 			return fmt.Errorf("bind the id of an event: %w", err)
 		}
 		b.idLeaves = append(b.idLeaves, merkle.LeafHash(sum.ID))
@@ -147,4 +166,9 @@ func (b *Batch) add(encode Encode, finish func(dst, canonical []byte) ([]byte, e
 	b.times.add(at(time))
 	b.last, b.lastUnsigned = start, false
 	return nil
+}
+
+// tooLarge refuses an event whose line would have so many bytes or more.
+func (b *Batch) tooLarge(length int) error {
+	return &Error{Reason: ReasonTooLarge, Err: &TooLargeError{Length: length, Limit: b.maxLeaf}}
 }

@@ -115,6 +115,22 @@ func (l *Log) watchClock(context.Context) error {
 	return nil
 }
 
+// sayClosed has an idle log that is closed tell the time, so that the next start does not take
+// the time that nothing was logged for a jump: retention would never come to delete anything
+// where a quiet collector is restarted each day.
+func (l *Log) sayClosed() {
+	if !l.opts.Retention.enabled() || l.commits == 0 || l.fault != nil {
+		return
+	}
+	if l.opts.Now().Round(0).Sub(l.lastTime.Round(0)).Abs() <= maxJump/2 {
+		return
+	}
+	l.pending = append(l.pending, own{Action: actionClosed})
+	if err := l.commit(nil); err != nil {
+		l.opts.Logger.Warn("The audit log could not say that it is closed; the next start may hold retention back for a day", zap.Error(err))
+	}
+}
+
 // jumped has nothing deleted for a day, and the next commit say so.
 func (l *Log) jumped(now time.Time, detail string) {
 	l.clock.hold(now, jumpHold)

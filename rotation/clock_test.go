@@ -80,10 +80,13 @@ func TestRetentionAndTheClock(t *testing.T) {
 		t.Errorf("%q are left", got)
 	}
 	c.advance(30 * 365 * 24 * time.Hour)
+	u := failing(t, o.Directory, func(string, string) bool { return false })
+	o.FS = u
 	l = open(t, o)
-	mustAppend(t, l, o, "years after")
+	passes := 0
+	u.await(t, l, o, "three passes of maintenance", func() bool { passes++; return passes == 3 })
 	closeLog(t, l)
-	if got := read(t, o.Directory).ids; len(got) != 7 {
+	if got := read(t, o.Directory).ids; len(got) != 6+3 {
 		t.Errorf("%q are left, though the clock has jumped within the last day", got)
 	}
 	for range 25 { // restarts do not end the hold, and do not begin another
@@ -99,5 +102,28 @@ func TestRetentionAndTheClock(t *testing.T) {
 	w.await(t, "retention", func() bool { return w.segments <= 3 })
 	closeLog(t, l)
 	sameIDs(t, read(t, o.Directory).ids, []string{"at last"})
+	checkGood(t, o.Directory, o.Signer)
+}
+
+// A log that was idle for long, and is closed and opened again each day, is no clock that
+// jumps: retention goes on.
+func TestQuietLogIsRestartedEachDay(t *testing.T) {
+	o := options(t)
+	c, w := newClock(), newWatcher()
+	o.Now, o.Observer, o.MaxSegmentBytes, o.Retention.MaxAge = c.Now, w, 1, 48*time.Hour
+	for i := range 5 {
+		l := open(t, o)
+		mustAppend(t, l, o, fmt.Sprint("day-", i))
+		c.advance(24 * time.Hour)
+		closeLog(t, l)
+		c.advance(5 * time.Minute)
+	}
+	l := open(t, o)
+	w.await(t, "pruning", func() bool { return w.segments <= 4 })
+	closeLog(t, l)
+	got := read(t, o.Directory)
+	if slices.Contains(got.ids, "day-0") || slices.Contains(got.actions, "clock_jumped") {
+		t.Errorf("events %q, and the log says %q", got.ids, got.actions)
+	}
 	checkGood(t, o.Directory, o.Signer)
 }

@@ -99,11 +99,14 @@ func (l *Log) tryCommit(g *group) error {
 			c.placement.Segment = l.active.name.String()
 		}
 	}
-	if g.events() == 0 && len(l.pending) == 0 && l.fault == nil && reason != "age" && reason != "key" {
+	before := l.refusals
+	g.refusals = l.refuse(g)
+	if g.events()+len(g.refusals) == 0 && len(l.pending) == 0 && l.fault == nil && reason != "age" && reason != "key" {
 		l.observeRepeats(g)
 		return nil
 	}
 	if err := l.put(g, reason, start); err != nil {
+		l.refusals = before // the calls come again
 		return err
 	}
 	l.observeRepeats(g)
@@ -119,8 +122,13 @@ func (l *Log) observeRepeats(g *group) {
 // put writes a commit, in a new segment if there is a reason for one, and takes in
 // what it changes.
 func (l *Log) put(g *group, reason string, start time.Time) error {
-	durable := false
-	defer func() { l.settle(durable) }()
+	durable, refusals := false, l.refusals
+	defer func() {
+		if !durable {
+			l.refusals = refusals
+		}
+		l.settle(durable)
+	}()
 	c, err := l.assemble(g, reason)
 	if err != nil {
 		return err
@@ -162,12 +170,15 @@ func (l *Log) put(g *group, reason string, start time.Time) error {
 	return nil
 }
 
+// checkpointRoom is more than a checkpoint with a few signatures takes.
+const checkpointRoom = 4 << 10
+
 // assemble puts together the bytes that the commit appends, and the tree
 // behind them.
 func (l *Log) assemble(g *group, reason string) (c *change, err error) {
 	c = &change{
 		number: l.commits + 1, time: l.now(), header: l.header,
-		tree: l.tree, mark: l.mark, marks: l.witnessing.marks, buf: l.buf[:0], scratch: l.NewBatch(), signer: l.Signer(),
+		tree: l.tree, mark: l.mark, marks: l.witnessing.marks, buf: l.buf[:0], scratch: l.newOwnBatch(), signer: l.Signer(),
 	}
 	defer func() {
 		if err != nil {
@@ -192,6 +203,8 @@ func (l *Log) assemble(g *group, reason string) (c *change, err error) {
 		return c, err
 	}
 	c.take(c.scratch)
+	// Grown as it is appended to, it would take several times as much on the way.
+	c.buf = slices.Grow(c.buf, int(g.bytes())+checkpointRoom)
 	for _, call := range g.calls {
 		call.placement.FirstIndex = c.tree.Size()
 		for _, b := range call.batches {
@@ -336,7 +349,7 @@ func (l *Log) addOwnEvents(c *change, g *group) error {
 	}
 	c.says = append(c.says, l.clock.again(c)...)
 	c.says = append(c.says, l.follow(g)...)
-	c.says = append(c.says, g.conflicts...)
+	c.says = append(append(append(c.says, g.conflicts...), g.refusals...), l.suppressed()...)
 	c.degraded = l.degraded
 	if g.events() > 0 && (c.unsigned > 0) != l.degraded {
 		c.degraded = c.unsigned > 0

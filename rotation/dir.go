@@ -107,6 +107,10 @@ func openShared(path string) (*directory, error) {
 }
 
 func openDirectory(path string) (_ *directory, err error) {
+	// Opening a named pipe would wait for somebody to write to it.
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("open the directory: %s is not a directory but %s", path, info.Mode().Type())
+	}
 	root, err := os.OpenRoot(path)
 	if err != nil {
 		return nil, fmt.Errorf("open the directory: %w", err)

@@ -43,8 +43,6 @@ var (
 	ErrClosed = errors.New("the audit log is closed")
 	// ErrLocked: another process, or another Log, writes to the directory.
 	ErrLocked = errors.New("another writer holds the lock")
-	// ErrTooLarge: an event's line would be longer than readers accept.
-	ErrTooLarge = fmt.Errorf("the event's line is longer than %d bytes, which is the most a log may hold", segment.MaxLineBytes)
 	// ErrWrongKey: the log was written with another key than the one given.
 	ErrWrongKey = errors.New("the signing key does not belong to this log")
 	// ErrCheckpointKeyLeaves: a key that signs the log's checkpoints cannot be taken out
@@ -56,6 +54,19 @@ var (
 	// ErrRolledBack: the log is shorter than a checkpoint it has signed.
 	ErrRolledBack = errors.New("the log is shorter than its own newest checkpoint")
 )
+
+// TooLargeError says that an event's line would be longer than it may be.
+type TooLargeError struct {
+	// Length is how many bytes it would have at the least, Limit how many it may have.
+	Length, Limit int
+}
+
+func (e *TooLargeError) Error() string {
+	if e.Limit == segment.MaxLineBytes {
+		return fmt.Sprintf("the event's line is longer than %d bytes, which is the most a log may hold", e.Limit)
+	}
+	return fmt.Sprintf("the event's line is longer than the %d bytes that limits::max_leaf_bytes allows", e.Limit)
+}
 
 // fromSystem reports whether an error comes from the operating system, and not from
 // what was read.

@@ -63,8 +63,12 @@ func (r Remark) own() own {
 }
 
 // harmless replaces what encoding/json would write in another form than RFC 8785 demands:
-// invalid UTF-8 and the two separators that JavaScript once choked on.
+// invalid UTF-8 and the two separators that JavaScript once choked on. It cuts what is too
+// long.
 func harmless(s string) string {
+	if len(s) > maxSaid {
+		s = s[:maxSaid] + "…"
+	}
 	return strings.NewReplacer("\u2028", " ", "\u2029", " ").Replace(strings.ToValidUTF8(s, "\uFFFD"))
 }
 

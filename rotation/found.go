@@ -231,11 +231,14 @@ func (t *tracer) checkpoint(line []byte, h *segment.Header) error {
 const openedStart = `{"action":"` + actionOpened + `"`
 
 func (t *tracer) event(line []byte, known *facts, firstCommit bool) error {
+	if firstCommit = firstCommit && known.header.FirstIndex > 0; !firstCommit && t.visit == nil {
+		return nil
+	}
 	parsed, err := segment.ParseEvent(line)
 	if err != nil {
 		return err
 	}
-	if firstCommit && known.header.FirstIndex > 0 {
+	if firstCommit {
 		var sum event.Summary
 		if err := event.Scan(parsed.Canonical, &sum); err != nil {
 			return err

@@ -9,6 +9,7 @@ import "slices"
 type call struct {
 	batches   []*Batch
 	events    int
+	refused   Refused // those of its events that have the ids of others
 	placement Placement
 	err       error // what keeps this call out of the commit
 }
@@ -22,6 +23,7 @@ type group struct {
 	// what the log has to say of those with the ids of others.
 	repeats   int
 	conflicts []own
+	refusals  []own // what the log has to say of refused records
 }
 
 func (g *group) batches() (n int) {

@@ -94,7 +94,7 @@ func batch(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) *ro
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.Identify(idempotency.IDOf("", identity.ID), identity.Content)
+		b.Identify(idempotency.IDOf("", identity.ID), identity.Content, rotation.Place{Record: int32(b.Len() - 1)})
 	}
 	return b
 }

@@ -133,6 +133,18 @@ func TestIntruderCannotHaveEvidenceDeleted(t *testing.T) {
 			n.Created = time.Date(2001, n.Created.Month(), n.Created.Day(), n.Created.Hour(), n.Created.Minute(), n.Created.Second(), 0, time.UTC)
 			rename(t, dir, sealed[1], n.String())
 		}, false},
+		{"all forged by a thief of a key, with what was written before", func(t *testing.T, dir string, sealed []string) {
+			w := &forger{t: t, thief: otherKey(t)}
+			for i, name := range sealed {
+				b, forged := w.segment(filepath.Join(dir, name), i == 0)
+				if err := os.Remove(filepath.Join(dir, name)); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(dir, forged), b, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}, false},
 		{"one removed", func(t *testing.T, dir string, sealed []string) {
 			if err := os.Remove(filepath.Join(dir, sealed[3])); err != nil {
 				t.Fatal(err)

@@ -74,7 +74,11 @@ func (l *Log) goOnWith(public *signing.PublicKey) error {
 		return nil
 	default:
 		l.unretired = true
-		return l.retire()
+		if err := l.retire(); err != nil {
+			// No segment begins with another key before that is done.
+			l.opts.Logger.Warn("The key that the audit log has gone over from cannot be destroyed yet; it will be tried again", zap.Error(err))
+		}
+		return nil
 	}
 }
 
@@ -87,10 +91,18 @@ func (l *Log) signerOfNext() (*signing.Signer, error) {
 		return l.Signer(), nil
 	}
 	if err := l.retire(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", errNoNextKey, err)
 	}
-	return l.opts.SegmentKeys.Next()
+	next, err := l.opts.SegmentKeys.Next()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errNoNextKey, err)
+	}
+	return next, nil
 }
+
+// errNoNextKey: the key of the next segment cannot be written, or the one before it not be
+// destroyed. That may pass, and is no reason not to open the log.
+var errNoNextKey = errors.New("the next key cannot be made")
 
 // changesKey reports whether a segment that begins now has another key than the one
 // before it.
@@ -290,7 +302,11 @@ func (l *Log) loadKeyChanges() error {
 		}
 	}
 	l.filedChanges = filed.bytes
-	return l.fileKeyChanges()
+	if err := l.fileKeyChanges(); err != nil {
+		// They are in the segments, too, which are not pruned before.
+		l.opts.Logger.Warn("A change of the audit log's key cannot be filed yet; it will be tried again", zap.Error(err))
+	}
+	return nil
 }
 
 // changesKeys reports whether a header differs from one before it in what a key change

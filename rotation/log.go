@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/limiter"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -55,6 +56,7 @@ type Log struct {
 	pruning  bool                           // the commit records a pruning
 	pruned   uint64                         // leaves before this one have been recorded as pruned
 	degraded bool                           // the log has said that events are unsigned
+	refusals limiter.Limiter                // of refused records, and those still to be told of
 	buf      []byte                         // the commit's bytes, reused
 
 	successor    *signing.Signer      // the key to go over to at once
@@ -87,6 +89,8 @@ type Placement struct {
 	TreeSize uint64
 	// Segment is the name of the file that holds them, before compression.
 	Segment string
+	// Refused are the call's records that have the ids of others and were not written.
+	Refused Refused
 }
 
 // Exists reports whether the directory holds a log: any segment, or a
@@ -114,7 +118,7 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	l := &Log{opts: o, dir: o.FS, sem: make(chan struct{}, 1)}
+	l := &Log{opts: o, dir: o.FS, sem: make(chan struct{}, 1), refusals: newRefusals()}
 	l.signer.Store(o.Signer)
 	if l.dir == nil {
 		if l.dir, err = OpenDirectory(o.Directory); err != nil {
@@ -138,8 +142,9 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 	l.observeSegments()
 	// The log says that it was opened before it takes any event, so that a
 	// directory that cannot be written is known at once. A full disk is no
-	// reason not to start: it may have room by the time events come.
-	if err := l.commit(nil); err != nil && reasonOf(err) != ReasonDiskFull && reasonOf(err) != ReasonRetentionHeld {
+	// reason not to start, be it that of the keys: it may have room by the time
+	// events come.
+	if err := l.commit(nil); err != nil && reasonOf(err) != ReasonDiskFull && reasonOf(err) != ReasonRetentionHeld && !errors.Is(err, errNoNextKey) {
 		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
 	}
 	l.hold(func() { // until both are there
@@ -149,22 +154,24 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 	return l, nil
 }
 
-// Append commits the batches as one unit. When it returns nil, their events
-// are signed, on stable storage (unless Options.Sync is off) and covered by a
+// Append commits the batches as one unit, but for records that are refused (see
+// [Batch.Refuse] and Options.RecordConflicts), of which the log says so. When it returns nil, the
+// other events are signed, on stable storage (unless Options.Sync is off) and covered by a
 // signed checkpoint, in the order given; otherwise none of them counts, and
-// the error is an [*Error] that says why, a [*ConflictError], or [ErrKeyChanged]. Events that the
+// the error is an [*Error] that says why, or [ErrKeyChanged]. Events that the
 // index knows (see Options.Index) are in the log from before. The context is looked at before the
 // call joins a commit: from then on the outcome is waited for, because a
 // caller that left early could not know it.
 func (l *Log) Append(ctx context.Context, batches ...*Batch) (Placement, error) {
-	c := &call{batches: batches}
+	c, refused := &call{batches: batches}, 0
 	for _, b := range batches {
 		if b.scope != l.opts.Scope {
 			return Placement{}, fmt.Errorf("append to the audit log: a batch of scope %s in a log of scope %s", b.scope, l.opts.Scope)
 		}
 		c.events += b.Len()
+		refused += b.refused.Len()
 	}
-	if c.events == 0 {
+	if c.events+refused == 0 {
 		return Placement{}, errors.New("append to the audit log: no events")
 	}
 	if err := ctx.Err(); err != nil {
@@ -182,6 +189,7 @@ func (l *Log) Append(ctx context.Context, batches ...*Batch) (Placement, error) 
 	if err := cmp.Or(c.err, g.err); err != nil {
 		return Placement{}, err
 	}
+	c.placement.Refused = c.refused
 	return c.placement, nil
 }
 
@@ -224,8 +232,9 @@ func (l *Log) Close(ctx context.Context) error {
 	if stopped != nil {
 		return fmt.Errorf("close the audit log in %s: %w", l.opts.Directory, stopped)
 	}
+	l.sayClosed()
 	l.askLast(ctx)
-	var errs []error
+	errs := []error{l.commitSuppressed()}
 	if l.active != nil && !l.opts.Sync {
 		errs = append(errs, l.active.file.Sync())
 	}

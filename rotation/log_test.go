@@ -4,12 +4,14 @@
 package rotation_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -101,8 +103,8 @@ func TestAppendRefusesWhatTheScopeDoesNotAllow(t *testing.T) {
 	huge := func(dst []byte) ([]byte, uint64, error) {
 		return append(dst, make([]byte, segment.MaxLineBytes)...), 0, nil
 	}
-	if err := b.Add(huge, o.Signer.Sign, o.Signer.Public().ID()); !errors.Is(err, rotation.ErrTooLarge) {
-		t.Errorf("got %v, want ErrTooLarge", err)
+	if err := b.Add(huge, o.Signer.Sign, o.Signer.Public().ID()); !errors.As(err, new(*rotation.TooLargeError)) {
+		t.Errorf("got %v, want a TooLargeError", err)
 	}
 }
 
@@ -426,4 +428,77 @@ func TestAppendWithADoneContext(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	sameIDs(t, read(t, o.Directory).ids, nil)
+}
+
+// A log has an id from its first header on, and keeps it.
+func TestIdentity(t *testing.T) {
+	o := options(t)
+	o.MaxSegmentBytes = 1
+	l := open(t, o)
+	id := l.ID()
+	mustAppend(t, l, o, "a")
+	mustAppend(t, l, o, "b")
+	closeLog(t, l)
+	l = open(t, o)
+	if l.ID() != id {
+		t.Errorf("the log %s has become %s", id, l.ID())
+	}
+	mustAppend(t, l, o, "c")
+	closeLog(t, l)
+	for i, h := range headersOf(t, o.Directory) {
+		if h.Log != id || h.Succeeds != nil {
+			t.Errorf("header %d is of the log %s and succeeds %+v", i, h.Log, h.Succeeds)
+		}
+	}
+	checkGood(t, o.Directory, o.Signer)
+
+	o.Directory += "-other"
+	other := open(t, o)
+	closeLog(t, other)
+	if other.ID() == id {
+		t.Error("two logs have one id")
+	}
+}
+
+// A tail of more than one commit is no crash: nothing of it is cut off.
+func TestTailOfMoreThanOneCommit(t *testing.T) {
+	checkpoint := regexp.MustCompile(`(?m)^\{"checkpoint":.*\n`)
+	for name, damage := range map[string]func(rest []byte) []byte{
+		"no checkpoint is left": func(rest []byte) []byte { return checkpoint.ReplaceAll(rest, nil) },
+		"an event is another, too": func(rest []byte) []byte {
+			return checkpoint.ReplaceAll(bytes.Replace(rest, []byte("something"), []byte("nothing"), 1), nil)
+		},
+		"a checkpoint is another": func(rest []byte) []byte {
+			return bytes.Replace(rest, []byte(`{"checkpoint":"test`), []byte(`{"checkpoint":"text`), 1)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := options(t)
+			l := open(t, o)
+			for _, id := range numbered("id", 4) {
+				mustAppend(t, l, o, id)
+			}
+			closeLog(t, l)
+			path := filepath.Join(o.Directory, segmentNames(t, o.Directory)[0])
+			if err := os.Remove(filepath.Join(o.Directory, segment.CheckpointName)); err != nil {
+				t.Fatal(err)
+			}
+			var damaged []byte
+			change(t, path, func(b []byte) []byte {
+				at := checkpoint.FindAllIndex(b, 2)[1][1]
+				damaged = append(b[:at:at], damage(b[at:])...)
+				return damaged
+			})
+			l, err := rotation.Open(t.Context(), o)
+			if err == nil {
+				closeLog(t, l)
+			}
+			if !errors.Is(err, rotation.ErrDamaged) {
+				t.Errorf("opened: %v", err)
+			}
+			if after, err := os.ReadFile(path); err != nil || !bytes.Equal(after, damaged) {
+				t.Errorf("the file has been changed: %v", err)
+			}
+		})
+	}
 }

@@ -90,7 +90,7 @@ func (l *Log) maintain(ctx context.Context) {
 // work does what there is to do. What keeps failing is complained of once.
 func (l *Log) work(ctx context.Context) {
 	var errs []error
-	for _, work := range []func(context.Context) error{l.rotateByAge, l.afterKeyChange, l.keepState, l.refreshCheckpointFile, l.watchClock, l.prune, l.compressSealed} {
+	for _, work := range []func(context.Context) error{l.rotateByAge, l.tellSuppressed, l.afterKeyChange, l.keepState, l.refreshCheckpointFile, l.watchClock, l.prune, l.compressSealed} {
 		errs = append(errs, work(ctx))
 	}
 	err := errors.Join(errs...)

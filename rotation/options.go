@@ -84,9 +84,12 @@ type Options struct {
 	// empty if it is nobody's. It may be nil: then all are.
 	ProducerOf func(canonical []byte) (string, error)
 	// RecordConflicts has events written that have the id of another one in the index,
-	// with an event id_conflict; otherwise their calls are refused with a
-	// [*ConflictError].
+	// with an event id_conflict; otherwise they are refused with a [*ConflictError], and
+	// the other events of their calls are written.
 	RecordConflicts bool
+	// MaxLeafBytes is how long the line of an event that is added to a batch may be; 0
+	// means as long as readers take. The log's own events are not held to it.
+	MaxLeafBytes int
 	// Follower is shown what is written; it may be nil.
 	Follower Follower
 	// Logger receives what an operator should know; it may be nil.
@@ -156,6 +159,12 @@ func (o *Options) complete() error {
 	if o.MaxSegmentBytes < 0 || o.MaxSegmentAge < 0 || o.MinFreeBytes < 0 ||
 		o.Retention.MinAge < 0 || o.Retention.MaxSegments < 0 || o.Retention.MaxAge < 0 || o.Retention.MaxTotalBytes < 0 {
 		return errors.New("open the audit log: a limit is negative")
+	}
+	if o.MaxLeafBytes == 0 {
+		o.MaxLeafBytes = segment.MaxLineBytes
+	}
+	if o.MaxLeafBytes < 0 || o.MaxLeafBytes > segment.MaxLineBytes {
+		return fmt.Errorf("open the audit log: an event's line may be up to %d bytes long, not %d", segment.MaxLineBytes, o.MaxLeafBytes)
 	}
 	if o.Retention.MinAge > segment.MaxMinAge || o.Retention.MinAge%time.Second != 0 {
 		return fmt.Errorf("open the audit log: a minimum age of %s: it is in whole seconds, up to %s", o.Retention.MinAge, segment.MaxMinAge)

@@ -6,10 +6,13 @@ package rotation
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
+	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -32,6 +35,7 @@ type own struct {
 	PreviousKeyID string       `json:"previous_key_id,omitempty"`
 	Proof         [][]byte     `json:"proof,omitempty"`
 	Reason        string       `json:"reason,omitempty"`
+	Refused       *ownRefused  `json:"refused,omitempty"`
 	RootHash      []byte       `json:"root_hash,omitempty"`
 	Segment       string       `json:"segment,omitempty"`
 	Segments      []ownSegment `json:"segments,omitempty"`
@@ -71,8 +75,12 @@ const (
 	actionWitnessed       = "witnessed"
 	actionContradicted    = "contradicted"
 	actionIDConflict      = "id_conflict"
-	actionClockJumped     = "clock_jumped"
-	actionStateAdopted    = "state_adopted"
+	actionRefused         = "refused"
+	// actionRefusedSuppressed counts refusals that have no event of their own.
+	actionRefusedSuppressed = "refused_suppressed"
+	actionClockJumped       = "clock_jumped"
+	actionClosed            = "closed"
+	actionStateAdopted      = "state_adopted"
 )
 
 func (o own) level() event.Level {
@@ -82,7 +90,7 @@ func (o own) level() event.Level {
 	switch o.Action {
 	case actionKeyChanged:
 		return event.LevelSecurity
-	case actionRecovered, actionResumed, actionSigningDegraded, actionIDConflict, actionClockJumped, actionStateAdopted:
+	case actionRecovered, actionResumed, actionSigningDegraded, actionIDConflict, actionClockJumped, actionRefused, actionRefusedSuppressed, actionStateAdopted:
 		return event.LevelWarning
 	case actionDamaged, actionContradicted:
 		return event.LevelCritical
@@ -100,9 +108,15 @@ func (o own) category() event.Category {
 	}
 }
 
-// canonical returns the detail in RFC 8785 form.
+// maxSaid bounds a text in an event of the log's own, in bytes, before what escaping it
+// takes: texts may be those of others.
+const maxSaid = 4 << 10
+
+// canonical returns the detail in RFC 8785 form, as far as texts go: see readBack.
 func (o own) canonical() ([]byte, error) {
-	o.Detail = harmless(o.Detail)
+	for _, text := range []*string{&o.Detail, &o.File, &o.Reason, &o.Segment, &o.Version, &o.Witness} {
+		*text = harmless(*text)
+	}
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
@@ -112,30 +126,29 @@ func (o own) canonical() ([]byte, error) {
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
 }
 
+// newOwnBatch returns a batch for the log's own events: limits are for those of others.
+func (l *Log) newOwnBatch() *Batch {
+	b := l.NewBatch()
+	b.maxLeaf = segment.MaxLineBytes
+	return b
+}
+
 // addOwn appends an event of the log's own to the batch. It is signed like any
 // other of its segment; unsignedAllowed lets it be marked as unsigned where signing
-// fails.
+// fails. An event that readers would not take is replaced by what they take, or left
+// out: it must not spoil a commit that others have events in.
 func (l *Log) addOwn(b *Batch, o own, signer *signing.Signer, unsignedAllowed bool) error {
-	detail, err := o.canonical()
+	line, now, err := l.ownEvent(o)
 	if err != nil {
-		return err
+		l.opts.Logger.Error("The audit log cannot say of itself what it should: its readers would not take it", zap.String("action", o.Action), zap.Error(err))
+		if o.indispensable() {
+			return err
+		}
+		if line, now, err = l.ownEvent(own{Action: o.Action, Detail: unsayable}); err != nil {
+			return nil
+		}
 	}
-	id, err := uuid.NewRandom()
-	if err != nil {
-		return fmt.Errorf("make an event id: %w", err)
-	}
-	encode := func(dst []byte) ([]byte, uint64, error) {
-		now := l.opts.Now()
-		return event.AppendOwn(dst, event.Own{
-			ID:       id.String(),
-			Time:     now,
-			Origin:   l.opts.Origin,
-			Level:    o.level(),
-			Category: o.category(),
-			Action:   o.Action,
-			Detail:   detail,
-		}), event.Nanoseconds(now), nil
-	}
+	encode := func(dst []byte) ([]byte, uint64, error) { return append(dst, line...), event.Nanoseconds(now), nil }
 	if l.opts.Scope != segment.ScopeEvent {
 		return b.Add(encode, nil, "")
 	}
@@ -145,6 +158,81 @@ func (l *Log) addOwn(b *Batch, o own, signer *signing.Signer, unsignedAllowed bo
 	}
 	return err
 }
+
+// unsayable is the detail of an event that had to be replaced.
+const unsayable = "what was to be said here cannot be written down: see the collector's log of that time"
+
+// indispensable reports whether readers rely on the event being there, whole. What such
+// an event says is the writer's own work.
+func (o own) indispensable() bool {
+	switch o.Action {
+	case actionRotated, actionKeyChanged, actionPruned:
+		return true
+	default:
+		return false
+	}
+}
+
+// ownEvent encodes an event of the log's own, and reads it back.
+func (l *Log) ownEvent(o own) (canonical []byte, now time.Time, err error) {
+	detail, err := o.canonical()
+	if err != nil {
+		return nil, now, err
+	}
+	id, err := uuid.NewRandom()
+	if err != nil {
+		return nil, now, fmt.Errorf("make an event id: %w", err)
+	}
+	now = l.opts.Now()
+	canonical = event.AppendOwn(nil, event.Own{
+		ID:       id.String(),
+		Time:     now,
+		Origin:   l.opts.Origin,
+		Level:    o.level(),
+		Category: o.category(),
+		Action:   o.Action,
+		Detail:   detail,
+	})
+	if err := readBack(canonical, o); err != nil {
+		return nil, now, fmt.Errorf("read the log's own event %s back: %w", o.Action, err)
+	}
+	return canonical, now, nil
+}
+
+// readBack reads an event of the log's own as readers of the log will: one line that they
+// do not take makes the whole log one that fails its check.
+func readBack(canonical []byte, o own) error {
+	line := segment.AppendNoSignature(append(segment.AppendEventStart(nil), canonical...))
+	if len(line)+maxSignatureMembers > segment.MaxLineBytes {
+		return fmt.Errorf("its line is longer than %d bytes", segment.MaxLineBytes)
+	}
+	parsed, err := segment.ParseEvent(line)
+	if err != nil {
+		return err
+	}
+	var sum event.Summary
+	if err := event.Scan(parsed.Canonical, &sum); err != nil {
+		return err
+	}
+	var read own
+	if err := json.Unmarshal(sum.Log, &read); err != nil {
+		return err
+	}
+	if read.Action != o.Action || read.Size != o.Size || read.Before != o.Before {
+		return errors.New("it reads as another")
+	}
+	if o.Action != actionWitnessed {
+		return nil
+	}
+	c, err := signing.ParseCheckpoint([]byte(read.Checkpoint))
+	if err == nil && c.Size != uint64(read.Size) {
+		err = fmt.Errorf("the checkpoint is over %d leaves, not %d", c.Size, read.Size)
+	}
+	return err
+}
+
+// maxSignatureMembers is more than a signature and its key's id take of a line.
+const maxSignatureMembers = 1 << 10
 
 func hashBytes(h merkle.Hash) []byte { return h[:] }
 

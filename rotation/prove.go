@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -18,6 +19,28 @@ import (
 // maxReads bounds how often a proof is begun anew because a segment was compressed or
 // pruned meanwhile.
 const maxReads = 5
+
+// maxProofReads is how often the log is read for a proof that one witness asks for, in as
+// many intervals as a failing witness is asked after. A witness that works needs it once,
+// after a start; one that names another tree with each answer would have the log read for
+// ever.
+const maxProofReads = 2
+
+// readProofFor is readProof for a witness, if it has not had the log read too often.
+func (l *Log) readProofFor(ctx context.Context, c *cosigner, r *round, old uint64) ([]merkle.Hash, error) {
+	now, spacing := l.opts.Now(), maxBackoff*l.opts.WitnessInterval
+	oldest := &c.reads[0]
+	for i := range c.reads {
+		if c.reads[i].Before(*oldest) {
+			oldest = &c.reads[i]
+		}
+	}
+	if next := oldest.Add(spacing); !oldest.IsZero() && now.Before(next) && now.After(*oldest) {
+		return nil, fmt.Errorf("the witness names a tree of %d leaves, which is another one again: the log is not read for a proof from there on before %s", old, next.UTC().Format(time.RFC3339))
+	}
+	*oldest = now
+	return l.readProof(ctx, r, old)
+}
 
 // readProof makes the consistency proof from a witness's tree to a round's from the
 // log's files: after a start, or when the witness is not where it was left. It does not

@@ -4,9 +4,10 @@
 package rotation
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"slices"
+	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/idempotency"
@@ -15,7 +16,7 @@ import (
 )
 
 // ConflictError says that the log holds another event with the id of one that was to be
-// appended. Nothing of the call was written, and nothing will be if it is tried again.
+// appended. That one was not written, and will not be if it is tried again.
 type ConflictError struct {
 	// ID is the id, cut to 128 bytes.
 	ID string
@@ -24,11 +25,8 @@ type ConflictError struct {
 }
 
 func (e *ConflictError) Error() string {
-	return fmt.Sprintf("the log holds another event with the id %q: what it says has the SHA-256 %x, what was sent now %x: give each record an id of its own, or set idempotency::on_conflict to record", e.ID, e.Logged, e.Given)
+	return fmt.Sprintf("the log holds another event with the id %q: what it says has the SHA-256 %x, what was sent now %x: give each record an id of its own, or leave idempotency::on_conflict at record", e.ID, e.Logged, e.Given)
 }
-
-// maxSaidID is how many bytes of an id are repeated in errors and in events.
-const maxSaidID = 128
 
 // identity is an event of a batch whose id is its record's own.
 type identity struct {
@@ -37,14 +35,16 @@ type identity struct {
 	id         idempotency.ID
 	content    idempotency.Content
 	unsigned   bool
-	repeat     bool // the log has it, so it is not written again
+	place      Place // of its record in the call
+	repeat     bool  // it is not written: the log has it, or another one with its id
 }
 
-// Identify says that the id of the event added last is its record's own.
-func (b *Batch) Identify(id idempotency.ID, content idempotency.Content) {
+// Identify says that the id of the event added last is its record's own, and where that
+// stands in the call.
+func (b *Batch) Identify(id idempotency.ID, content idempotency.Content, place Place) {
 	b.ids = append(b.ids, identity{
 		event: len(b.leaves) - 1, start: b.last, end: len(b.buf),
-		id: id, content: content, unsigned: b.lastUnsigned,
+		id: id, content: content, place: place, unsigned: b.lastUnsigned,
 	})
 }
 
@@ -104,62 +104,67 @@ func (b *Batch) runs(take func(lines []byte, leaves, ids []merkle.Hash)) {
 }
 
 // setApart finds the events of a group that the log has, which are not written again, and
-// turns away calls whose events have the ids of others. What is left is staged.
+// those with the ids of others, which may not be, either. What is left is staged.
 func (l *Log) setApart(g *group) {
 	if l.opts.Index == nil {
 		return
 	}
-	g.calls = slices.DeleteFunc(g.calls, func(c *call) bool {
-		staged, conflicts := l.opts.Index.Staged(), len(g.conflicts)
-		if c.err = l.setApartCall(g, c); c.err != nil {
-			l.opts.Index.Unstage(staged)
-			g.conflicts = g.conflicts[:conflicts]
-			return true
-		}
+	now := l.opts.Now()
+	for _, c := range g.calls {
+		n := 0
 		for _, b := range c.batches {
-			n := len(b.leaves) - b.written().events
-			c.events -= n
-			g.repeats += n
-		}
-		return false
-	})
-}
-
-func (l *Log) setApartCall(g *group, c *call) error {
-	for _, b := range c.batches {
-		for i := range b.ids {
-			id := &b.ids[i]
-			verdict, logged := l.opts.Index.Check(id.id, id.content)
-			switch {
-			case verdict == idempotency.Same:
-				id.repeat, b.repeated = true, true
-				continue
-			case verdict == idempotency.Other && !l.opts.RecordConflicts:
-				return &ConflictError{ID: b.saidID(id), Logged: logged, Given: id.content}
-			case verdict == idempotency.Other:
-				g.conflicts = append(g.conflicts, own{Action: actionIDConflict, Conflict: &ownConflict{
-					ContentHash: hex.EncodeToString(id.content[:]),
-					EventID:     harmless(b.saidID(id)),
-					LoggedHash:  hex.EncodeToString(logged[:]),
-				}})
+			before := b.written().events
+			for i := range b.ids {
+				l.setApartEvent(g, c, b, &b.ids[i], now)
 			}
-			l.opts.Index.Stage(id.id, id.content, verdict)
+			n += before - b.written().events
 		}
+		c.events -= n
+		g.repeats += n - c.refused.Len()
 	}
-	return nil
 }
 
-// saidID returns the id itself, cut short.
-func (b *Batch) saidID(id *identity) string {
+func (l *Log) setApartEvent(g *group, c *call, b *Batch, id *identity, now time.Time) {
+	verdict, logged := l.opts.Index.Check(id.id, id.content, now)
+	switch {
+	case verdict == idempotency.Same:
+		id.repeat, b.repeated = true, true
+		return
+	case verdict == idempotency.Other && !l.opts.RecordConflicts:
+		id.repeat, b.repeated = true, true
+		if len(c.refused.Named) == MaxNamedRefusals {
+			c.refused.More++
+			return
+		}
+		canonical, text := b.said(id)
+		sum := sha256.Sum256(canonical)
+		c.refused.Named = append(c.refused.Named, Refusal{
+			Place: id.place, Reason: ReasonConflict, SHA256: sum[:], EventID: text,
+			Err: &ConflictError{ID: text, Logged: logged, Given: id.content},
+		})
+		return
+	case verdict == idempotency.Other:
+		_, text := b.said(id)
+		g.conflicts = append(g.conflicts, own{Action: actionIDConflict, Conflict: &ownConflict{
+			ContentHash: hex.EncodeToString(id.content[:]),
+			EventID:     harmless(text),
+			LoggedHash:  hex.EncodeToString(logged[:]),
+		}})
+	}
+	l.opts.Index.Stage(id.id, id.content, verdict)
+}
+
+// said returns an event in canonical JSON, and its id, cut short.
+func (b *Batch) said(id *identity) (canonical []byte, text string) {
 	parsed, err := segment.ParseEvent(b.buf[id.start : id.end-1])
 	if err != nil {
-		return ""
+		return nil, ""
 	}
 	var sum event.Summary
 	if err := event.Scan(parsed.Canonical, &sum); err != nil {
-		return ""
+		return parsed.Canonical, ""
 	}
-	return string(sum.ID[:min(len(sum.ID), maxSaidID)])
+	return parsed.Canonical, cutID(string(sum.ID))
 }
 
 // ownConflict says of an event in the same commit that the log holds another one with its
@@ -190,7 +195,7 @@ func (l *Log) recallID(canonical []byte) error {
 		}
 	}
 	key := idempotency.IDOf(producer, id.ID)
-	if v, _ := l.opts.Index.Check(key, id.Content); v != idempotency.Same {
+	if v, _ := l.opts.Index.Check(key, id.Content, l.opts.Now()); v != idempotency.Same {
 		l.opts.Index.Stage(key, id.Content, v)
 	}
 	return nil

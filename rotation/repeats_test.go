@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -87,32 +88,52 @@ func TestRepeatsWriteNothing(t *testing.T) {
 
 func TestConflictsAreRefused(t *testing.T) {
 	o := remembering(t, segment.ScopeEvent, 1000)
+	w := newWatcher()
+	o.Observer = w
 	l := open(t, o)
 	mustAppend(t, l, o, "a")
 	long := strings.Repeat("x", 1000)
 	mustAppend(t, l, o, long)
-	for _, ids := range [][]string{{"a/other"}, {"new", "a/other"}, {"new", "b", "b/other"}} {
-		_, err := appendIDs(t, l, o, ids...)
-		var conflict *rotation.ConflictError
-		if !errors.As(err, &conflict) {
-			t.Fatalf("%q: %v", ids, err)
-		}
-		if conflict.ID != ids[len(ids)-1][:1] || conflict.Logged == conflict.Given {
-			t.Errorf("%q: %+v", ids, conflict)
-		}
-		for _, want := range []string{fmt.Sprintf("%q", conflict.ID), fmt.Sprintf("%x", conflict.Logged), fmt.Sprintf("%x", conflict.Given)} {
-			if !strings.Contains(err.Error(), want) {
-				t.Errorf("%q does not name %s", err, want)
+	for _, tt := range []struct {
+		ids     []string
+		refused []int32
+	}{
+		{[]string{"a/other"}, []int32{0}},
+		{[]string{"new", "a/other", "a"}, []int32{1}},
+		{[]string{"new", "b", "b/other", "c", "a/other", "a/third"}, []int32{2, 4, 5}},
+		{[]string{"new", "b", "b/other", "c", "a/other", "a/third"}, []int32{2, 4, 5}}, // the client tries again
+	} {
+		p := mustAppend(t, l, o, tt.ids...)
+		var places []int32
+		for _, r := range p.Refused.Named {
+			places = append(places, r.Place.Record)
+			var conflict *rotation.ConflictError
+			if !errors.As(r.Err, &conflict) {
+				t.Fatalf("%q: %v", tt.ids, r.Err)
+			}
+			if conflict.ID != tt.ids[r.Place.Record][:1] || conflict.Logged == conflict.Given || r.EventID != conflict.ID || len(r.SHA256) != 32 || r.Reason != "conflict" {
+				t.Errorf("%q: %+v, %+v", tt.ids, r, conflict)
+			}
+			for _, want := range []string{fmt.Sprintf("%q", conflict.ID), fmt.Sprintf("%x", conflict.Logged), fmt.Sprintf("%x", conflict.Given)} {
+				if !strings.Contains(r.Err.Error(), want) {
+					t.Errorf("%q does not name %s", r.Err, want)
+				}
 			}
 		}
+		if !slices.Equal(places, tt.refused) {
+			t.Errorf("%q: refused %d, want %d", tt.ids, places, tt.refused)
+		}
 	}
-	if _, err := appendIDs(t, l, o, long+"/other"); err == nil || len(err.Error()) > 600 {
-		t.Errorf("of a long id: %v", err)
+	if p := mustAppend(t, l, o, long+"/other"); p.Refused.Len() != 1 || len(p.Refused.Named[0].Err.Error()) > 600 || len(p.Refused.Named[0].EventID) != 128 {
+		t.Errorf("of a long id: %+v", p.Refused)
 	}
-	// Nothing of a call that was refused counts.
-	mustAppend(t, l, o, "new/of its own", "b/of its own")
 	closeLog(t, l)
-	sameIDs(t, read(t, o.Directory).ids, []string{"a", long, "new", "b"})
+	got := read(t, o.Directory)
+	sameIDs(t, got.ids, []string{"a", long, "new", "b", "c"})
+	sameIDs(t, got.actions, append([]string{"opened"}, slices.Repeat([]string{"refused"}, 9)...))
+	if w.repeats != 1+1+3 || w.conflicts != 0 {
+		t.Errorf("%d repeats, %d conflicts", w.repeats, w.conflicts)
+	}
 	checkGood(t, o.Directory, o.Signer)
 }
 
@@ -212,6 +233,27 @@ func TestRememberedEventsAge(t *testing.T) {
 	mustAppend(t, l, o, "a", "b")
 	closeLog(t, l)
 	sameIDs(t, read(t, o.Directory).ids, []string{"a", "b", "c", "a"})
+}
+
+// An event is forgotten when it is too old, though nothing else is written meanwhile, and
+// so whatever others send.
+func TestRememberedEventsAgeInAQuietLog(t *testing.T) {
+	o := options(t)
+	c := newClock()
+	o.Now = c.Now
+	o.Index = idempotency.NewIndex(1000, time.Second)
+	l := open(t, o)
+	mustAppend(t, l, o, "a")
+	c.advance(time.Second)
+	mustAppend(t, l, o, "a")
+	c.advance(time.Millisecond)
+	mustAppend(t, l, o, "a/another")
+	mustAppend(t, l, o, "a/another")
+	c.advance(time.Minute)
+	mustAppend(t, l, o, "a/another")
+	closeLog(t, l)
+	sameIDs(t, read(t, o.Directory).ids, []string{"a", "a", "a"})
+	check(t, o.Directory, o.Signer)
 }
 
 // A call whose copy is under way in another one is answered with that.

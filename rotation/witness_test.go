@@ -69,6 +69,7 @@ type ownEvent struct {
 	index      uint64
 	Action     string
 	Checkpoint string
+	Detail     string
 	Reason     string
 	Size       uint64
 	Witness    string

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/witness"
 )
@@ -57,7 +58,11 @@ type cosigner struct {
 	retryAt time.Time
 	failure error // of the last request
 	// contradicts is the reason for which it refuses the log as another one.
-	contradicts string
+	contradicts    string
+	contradictions contradictions
+	// reads are when the log was last read for a proof that it asked for. They belong to
+	// the request under way.
+	reads [maxProofReads]time.Time
 }
 
 // round is a checkpoint that witnesses are asked to cosign.
@@ -153,6 +158,7 @@ func (w *witnessing) committed(l *Log, c *change) {
 // If it is the last round, there is no time for those whose last answer was a failure.
 func (l *Log) askWitnesses(ctx context.Context, last bool) {
 	w, now := &l.witnessing, l.opts.Now()
+	l.countContradictions(last)
 	if w.newest != nil && w.newest.unsaid {
 		l.sayWitnessed(w.newest) // without those that let the others wait
 	}
@@ -216,7 +222,7 @@ func (l *Log) cosign(ctx context.Context, c *cosigner, r *round, old uint64, pro
 		proof, known := proofs[old]
 		if !known {
 			var err error
-			if proof, err = l.readProof(ctx, r, old); err != nil {
+			if proof, err = l.readProofFor(ctx, c, r, old); err != nil {
 				return witness.Cosignature{}, err
 			}
 		}
@@ -226,6 +232,8 @@ func (l *Log) cosign(ctx context.Context, c *cosigner, r *round, old uint64, pro
 		case errors.Is(err, witness.ErrInconsistent) && old > 0:
 			err = &contradiction{witness: c.Name(), reason: forked, size: old, err: err}
 		case !errors.As(err, &conflict):
+		case conflict.Size > segment.MaxIndex:
+			err = fmt.Errorf("the answer makes no sense, since no log has so many leaves: %w", err)
 		case conflict.Size > r.size():
 			err = &contradiction{witness: c.Name(), reason: rolledBack, size: conflict.Size, err: err}
 		case conflict.Size == old && old == r.size():
@@ -308,11 +316,7 @@ func (l *Log) takeFailure(c *cosigner, err error) {
 		return
 	}
 	c.contradicts = other.reason
-	l.opts.Logger.Error("A witness contradicts the audit log", zap.String("witness", c.Name()), zap.String("reason", other.reason), zap.Uint64("witnessed_size", other.size), zap.Error(err))
-	l.pending = append(l.pending, own{
-		Action: actionContradicted, Detail: err.Error(), Reason: other.reason, Size: int64(other.size), Witness: c.Name(),
-	})
-	_ = l.commit(nil) // if it fails, with the next one
+	l.contradict(c, other)
 }
 
 // cosigned returns a round's checkpoint with the cosignatures there are, in the order

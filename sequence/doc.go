@@ -11,5 +11,5 @@
 //
 // Anyone may send records of any stream. So streams of records whose producer is known by
 // a proof are kept apart from others of the same name, and none of those can push them out
-// of a tracker's memory. A [Limiter] bounds what is said of one producer's.
+// of a tracker's memory.
 package sequence

@@ -29,8 +29,12 @@ func PublicKeyPath(path string) string {
 
 // CreateKeyFile makes a key and writes it, as PKCS#8 in PEM, to a new file that
 // only its owner can read, and the public key to a file beside it. Both are
-// durable when it returns. It never replaces a file.
+// durable when it returns. It never replaces a file, and makes none where LoadKeyFile
+// would not take it.
 func CreateKeyFile(path string, a Algorithm) (*Signer, error) {
+	if err := checkKeyDirectory(path, false); err != nil {
+		return nil, fmt.Errorf("make a key: %w", err)
+	}
 	key, err := GenerateKey(a)
 	if err != nil {
 		return nil, fmt.Errorf("make a key: %w", err)
@@ -107,10 +111,16 @@ func (e *formError) Error() string { return e.err.Error() }
 func (e *formError) Unwrap() error { return e.err }
 
 // LoadKeyFile reads a private key: PKCS#8 in PEM, P-256 or Ed25519, in a regular
-// file of this user's that nobody else can read. ECDSA nonces are derived from
-// key and message (RFC 6979).
+// file of this user's that has one name and that nobody else can read, in a directory in
+// which nobody else could replace it. ECDSA nonces are derived from key and message
+// (RFC 6979): hedging them takes a signature a third longer, which events would pay for.
 func LoadKeyFile(path string) (*Signer, error) {
-	b, err := readPrivate(path)
+	return loadKeyFile(path, false)
+}
+
+// loadKeyFile is LoadKeyFile for a key that may be one of those that come and go.
+func loadKeyFile(path string, comes bool) (*Signer, error) {
+	b, err := readPrivate(path, comes)
 	if err != nil {
 		return nil, fmt.Errorf("read the signing key: %w", err)
 	}
@@ -127,9 +137,12 @@ func LoadKeyFile(path string) (*Signer, error) {
 }
 
 // readPrivate reads a file after checking that it is nobody else's business.
-func readPrivate(path string) ([]byte, error) {
+func readPrivate(path string, comes bool) ([]byte, error) {
 	before, err := os.Lstat(path)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkKeyDirectory(path, comes); err != nil {
 		return nil, err
 	}
 	if err := checkPrivate(path, before); err != nil {

@@ -53,10 +53,10 @@ func OpenRotatingKeyFile(path string) (*RotatingKeyFile, error) {
 		}
 	}
 	var err error
-	if k.current, err = LoadKeyFile(path); err != nil {
+	if k.current, err = loadKeyFile(path, true); err != nil {
 		return nil, err
 	}
-	k.next, err = LoadKeyFile(path + nextSuffix)
+	k.next, err = loadKeyFile(path+nextSuffix, true)
 	var unfinished *formError
 	switch {
 	case err == nil, errors.Is(err, fs.ErrNotExist):

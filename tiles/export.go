@@ -18,6 +18,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/trust"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
@@ -26,9 +27,15 @@ type Options struct {
 	// Keys are the trusted public keys, with which the log's newest checkpoint must be
 	// signed. With none, its signature is not checked.
 	Keys []*signing.PublicKey
+	// CheckpointKeys must have signed it next to one of those.
+	CheckpointKeys []*signing.PublicKey
+	// Trust are more of them, with what bounds them.
+	Trust trust.Keys
 	// HashesOnly leaves out the leaves: the tree can be checked, and what somebody shows
 	// proven, but the content stays here.
 	HashesOnly bool
+	// Check has all that was exported before read again: see [ErrChanged].
+	Check bool
 	// Progress is called now and then with the number of stored bytes read so far and
 	// in all. It may be nil.
 	Progress func(done, total int64)
@@ -47,6 +54,8 @@ var (
 	ErrForked = errors.New("what was exported before is not the beginning of this log: one of the two has been rolled back or rewritten")
 	// ErrTampered: the log's lines do not lead to its own checkpoint.
 	ErrTampered = errors.New("the log does not fit its own checkpoint: run auditlog verify")
+	// ErrChanged: what was exported before is not what its own checkpoint says.
+	ErrChanged = errors.New("what was exported before has been changed since")
 	// ErrTooLong: a line does not fit into a bundle of entries.
 	ErrTooLong = fmt.Errorf("a line is longer than %d bytes, which is the most that tlog-tiles allows for an entry: export the hashes only, to another directory", math.MaxUint16)
 )
@@ -68,7 +77,7 @@ func Export(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Result
 			break
 		}
 	}
-	for _, form := range []error{segment.ErrBadCompression, segment.ErrTrailingData, segment.ErrLineTooLong, segment.ErrNotRegular, proof.ErrDamaged} {
+	for _, form := range []error{segment.ErrBadCompression, segment.ErrTrailingData, segment.ErrLineTooLong, proof.ErrDamaged} {
 		if errors.Is(err, form) {
 			return r, fmt.Errorf("%w: %w", ErrTampered, err)
 		}
@@ -88,16 +97,24 @@ func exportOnce(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Re
 	if err != nil {
 		return r, err
 	}
-	to, err := verify.OpenCheckpoint(fsys, note, o.Keys)
+	to, err := verify.OpenCheckpoint(fsys, note, verify.ProofOptions{Keys: o.Keys, CheckpointKeys: o.CheckpointKeys, Trust: o.Trust})
 	if err != nil {
 		return r, err
 	}
-	x := &export{out: &out{root: root, made: map[string]bool{}, dirs: map[string]bool{}}, o: o}
+	x := &export{ctx: ctx, out: &out{root: root, made: map[string]bool{}, dirs: map[string]bool{}}, o: o}
 	from, err := x.load(tree, to)
 	if err != nil {
 		return r, err
 	}
 	r = Result{Origin: to.Origin, From: from.Size, To: to.Size}
+	if from.Note == nil {
+		err = x.adoptRemains(tree, to.Size)
+	} else if o.Check {
+		err = x.readAgain(from)
+	}
+	if err != nil {
+		return r, err
+	}
 	if from.Size > to.Size {
 		// The log's checkpoint file lags behind what was exported, of the same log.
 		r.To = from.Size
@@ -153,6 +170,7 @@ func durable(fsys fs.FS, tree *proof.Tree) ([]byte, error) {
 
 // export is one run.
 type export struct {
+	ctx  context.Context
 	out  *out
 	o    Options
 	edge *edge
@@ -190,15 +208,19 @@ func (x *export) load(tree *proof.Tree, to signing.Checkpoint) (from signing.Che
 		}
 		return from, err
 	}
-	if x.edge, err = loadEdge(from.Size, x.out.read); err != nil {
-		return from, fmt.Errorf("what was exported before: %w", err)
+	x.edge, err = loadEdge(from.Size, x.out.read)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return from, fmt.Errorf("%w: a tile is gone: %s", ErrChanged, err)
+	case err != nil:
+		return from, fmt.Errorf("read what was exported before: %w", err)
 	}
 	exported, err := x.edge.frontier()
 	if err != nil {
 		return from, fmt.Errorf("what was exported before: %w", err)
 	}
 	if exported.Root() != merkle.Hash(from.Root) {
-		return from, fmt.Errorf("what was exported before: its tiles do not lead to its checkpoint over %d leaves", from.Size)
+		return from, fmt.Errorf("%w: its tiles do not lead to its checkpoint over %d leaves", ErrChanged, from.Size)
 	}
 	return from, x.loadBundle(from.Size)
 }
@@ -227,21 +249,7 @@ func (x *export) loadBundle(size uint64) (err error) {
 	if err != nil {
 		return fmt.Errorf("what was exported before: %w", err)
 	}
-	rest := x.bundle
-	for i := range x.count {
-		if len(rest) < 2 || len(rest) < 2+int(binary.BigEndian.Uint16(rest)) {
-			return fmt.Errorf("what was exported before: %s ends within entry %d", name, i)
-		}
-		n := 2 + int(binary.BigEndian.Uint16(rest))
-		if merkle.LeafHash(rest[2:n]) != x.edge.levels[0][i] {
-			return fmt.Errorf("what was exported before: entry %d of %s does not have its hash", i, name)
-		}
-		rest = rest[n:]
-	}
-	if len(rest) > 0 {
-		return fmt.Errorf("what was exported before: %s is too long", name)
-	}
-	return nil
+	return checkBundle(name, x.bundle, x.edge.levels[0])
 }
 
 // check makes sure that the log extends what was exported before, and leads to its own

@@ -34,7 +34,7 @@ type out struct {
 func (o *out) read(name string, size int) ([]byte, error) {
 	b, err := o.readAtMost(name, size)
 	if err == nil && len(b) != size {
-		err = fmt.Errorf("%s has not %d bytes: it has been changed, or is not of this export", name, size)
+		err = fmt.Errorf("%w: %s has not the %d bytes that it had", ErrChanged, name, size)
 	}
 	return b, err
 }

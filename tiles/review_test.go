@@ -34,7 +34,7 @@ func TestExportRefusesAChangeInTheNewestSegment(t *testing.T) {
 		"an event of a later commit":               {0, `"id-101-`, `"ID-101-`},
 		"an event of the last of several segments": {1, `"id-102-`, `"ID-102-`},
 		"a header":            {1, `{"format":`, `{"farmat":`},
-		"a checkpoint's root": {0, `auditlog\n104\n`, `auditlog\n204\n`},
+		"a checkpoint's root": {0, `auditlog\n108\n`, `auditlog\n208\n`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLog(t, c.segmentBytes)

@@ -49,8 +49,8 @@ type authority struct {
 	// will do.
 	keys   []*signing.PublicKey
 	header *segment.Header
-	// newer says that a newer version has written it.
-	newer bool
+	// newer says that a newer version has written it, and how that shows; nil if none has.
+	newer error
 	// headerLeaf is its leaf hash, context what it adds to the signatures of events; if it
 	// cannot be read, that is of a segment beside it.
 	headerLeaf merkle.Hash
@@ -171,12 +171,8 @@ func (s standing) String() string {
 	return [...]string{untrusted: "unknown", vouched: "vouched", introduced: "introduced", given: "given"}[s]
 }
 
-// authorize finds out whose signatures count in each segment.
-func (c *checker) authorize(files []segment.File) []*authority {
-	all := make([]*authority, len(files))
-	for i, f := range files {
-		all[i] = c.head(f)
-	}
+// authorize finds out whose signatures count in each segment, of which all are the heads.
+func (c *checker) authorize(files []segment.File, all []*authority) []*authority {
 	c.changes = c.newKeyChanges(all)
 	var before *authority
 	for i, a := range all {
@@ -316,7 +312,7 @@ func (a *authority) rootBefore() [32]byte {
 // when the segment is checked.
 func (c *checker) head(f segment.File) *authority {
 	a := &authority{}
-	r, err := segment.Open(c.fsys, f.Name, f.Size)
+	r, err := open(c.fsys, f.Name, f.Size)
 	if err != nil {
 		return a
 	}
@@ -326,22 +322,48 @@ func (c *checker) head(f segment.File) *authority {
 		return a
 	}
 	h, err := segment.ParseHeader(line)
-	if a.newer = errors.Is(err, segment.ErrNewer); err != nil && !a.newer {
+	switch {
+	case errors.Is(err, segment.ErrNewer):
+		a.newer = err
+	case err != nil:
 		return a
 	}
-	for _, k := range h.Keys {
-		p, err := signing.ParsePublicKeyDER(k.PublicKey)
-		if err != nil {
-			return a // ParseHeader has checked it
-		}
-		a.keys = append(a.keys, p)
+	if a.keys = c.publicKeys(&h); a.keys == nil {
+		return a // ParseHeader has checked them
 	}
-	a.header, a.headerLeaf, a.keys = &h, merkle.LeafHash(line), once(a.keys)
+	a.header, a.headerLeaf = &h, merkle.LeafHash(line)
 	a.context = signing.NewEventContext(h.Origin, h.Log)
 	if line, err := r.Next(); err == nil && segment.KindOf(line) == segment.KindEvent {
 		a.change = keyChangeOn(line)
 	}
 	return a
+}
+
+// publicKeys returns the keys that a header names. Those of one header after another are
+// mostly the same, and then kept once, and so are the origin and the names of features.
+func (c *checker) publicKeys(h *segment.Header) []*signing.PublicKey {
+	same := func(a, b segment.Key) bool { return bytes.Equal(a.PublicKey, b.PublicKey) }
+	last := c.lastHead
+	if last == nil || !slices.EqualFunc(last.header.Keys, h.Keys, same) {
+		keys := make([]*signing.PublicKey, len(h.Keys))
+		for i := range h.Keys {
+			k, err := signing.ParsePublicKeyDER(h.Keys[i].PublicKey)
+			if err != nil {
+				return nil
+			}
+			keys[i], h.Keys[i].PublicKey = k, k.SPKI()
+		}
+		last = &authority{header: h, keys: once(keys)}
+		c.lastHead = last
+	}
+	h.Keys = last.header.Keys
+	if h.Origin == last.header.Origin {
+		h.Origin = last.header.Origin
+	}
+	if slices.Equal(h.Features, last.header.Features) {
+		h.Features = last.header.Features
+	}
+	return last.keys
 }
 
 // keyChangeOn returns the key change that an event line tells of, or nil.

@@ -155,8 +155,10 @@ func CheckProof(text []byte, o ProofOptions) (*Proven, error) {
 	if errors.Is(err, signing.ErrNoTrustedSignature) {
 		return nil, fmt.Errorf("%w: the %w%s", ErrWrongKey, err, chain.refused)
 	}
-	if last := chain.at(c.Size - 1); err == nil && last != nil && !slices.ContainsFunc(signedBy, last.Equal) {
-		return nil, fmt.Errorf("%w: the log's key was %s at the checkpoint over %d leaves, and those that are trusted have signed it next to that one only%s", ErrWrongKey, last.ID(), c.Size, chain.refused)
+	if err == nil {
+		if err := chain.checkSigner(c, signedBy); err != nil {
+			return nil, err
+		}
 	}
 	all := signedBy
 	if err == nil {
@@ -318,6 +320,16 @@ func (k *keyChain) vouched(index uint64) bool {
 	return i >= 0 && k.good[i]
 }
 
+// checkSigner checks that the key that the log had at a checkpoint is among those of events that
+// have signed it: others sign next to it.
+func (k *keyChain) checkSigner(c signing.Checkpoint, signers []*signing.PublicKey) error {
+	last := k.at(c.Size - 1)
+	if last == nil || slices.ContainsFunc(signers, last.Equal) {
+		return nil
+	}
+	return fmt.Errorf("%w: the log's key was %s at the checkpoint over %d leaves, and those that are trusted have signed it next to that one only%s", ErrWrongKey, last.ID(), c.Size, k.refused)
+}
+
 // checkCommit checks that a proof's commit is one of the log, no earlier than its event, in the
 // tree that the key of the time has signed.
 func (k *keyChain) checkCommit(p *proof.Inclusion, c signing.Checkpoint) error {
@@ -454,12 +466,18 @@ func cosigned(checkpoint signing.Checkpoint, o ProofOptions) (names []string, er
 	return names, nil
 }
 
-// OpenCheckpoint checks the signature of a checkpoint of the log in the root of fsys
-// with the trusted keys, and those that the log's key changes lead to. With no keys it
-// parses the checkpoint only. The error wraps [ErrWrongKey] if none of the keys has
-// signed it.
-func OpenCheckpoint(fsys fs.FS, text []byte, keys []*signing.PublicKey) (signing.Checkpoint, error) {
+// OpenCheckpoint checks the signatures of a checkpoint of the log in the root of fsys with
+// the trusted keys, and those that the log's key changes lead to. With no keys it checks its
+// form and its origin only. When it was signed is not known, so that a key that was revoked
+// at a time does not count. The error wraps [ErrWrongKey] if none of the keys has signed it;
+// witnesses are not asked for.
+func OpenCheckpoint(fsys fs.FS, text []byte, o ProofOptions) (signing.Checkpoint, error) {
+	trusts := o.options()
 	c, err := signing.ParseCheckpoint(text)
+	if err == nil {
+		err = errors.Join(trusts.checkKeys(), trusts.checkOrigin(c.Origin))
+	}
+	keys := trusts.trusted()
 	if err != nil || len(keys) == 0 {
 		return c, err
 	}
@@ -467,13 +485,23 @@ func OpenCheckpoint(fsys fs.FS, text []byte, keys []*signing.PublicKey) (signing
 	if err != nil {
 		return c, err
 	}
-	chain, err := followKeys(notes, c, keys, func(*signing.KeyChange) string { return "" })
+	chain, err := followKeys(notes, c, keys, func(n *signing.KeyChange) string { return trusts.objection(n, time.Time{}) })
 	if err != nil {
 		return c, err
 	}
-	c, _, err = signing.OpenCheckpoint(text, c.Origin, chain.trusted)
+	signedBy, others, err := openSigned(text, c.Origin, chain.trusted, trusts.trustedForCheckpoints())
 	if errors.Is(err, signing.ErrNoTrustedSignature) {
-		return c, fmt.Errorf("%w: the %w", ErrWrongKey, err)
+		return c, fmt.Errorf("%w: the %w%s", ErrWrongKey, err, chain.refused)
 	}
-	return c, err
+	if err == nil && c.Size > 0 {
+		err = chain.checkSigner(c, signedBy)
+	}
+	if err != nil {
+		return c, err
+	}
+	last := max(c.Size, 1) - 1
+	if signedBy, err = permitted(o.Trust, signedBy, last, last, time.Time{}); err != nil {
+		return c, fmt.Errorf("%w: the checkpoint over %d leaves: %w", ErrWrongKey, c.Size, err)
+	}
+	return c, trusts.judgeSigned(c.Size, signedBy, others, time.Time{}, chain.left)
 }

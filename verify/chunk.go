@@ -71,6 +71,8 @@ type checked struct {
 	claim  *claim
 	// idLeaf is the leaf hash of its id, where the segment's commits bind ids.
 	idLeaf merkle.Hash
+	// withheld are the values that it withholds.
+	withheld []event.Commitment
 	// Of a commit line: what it says.
 	commit segment.Commit
 	// Of a checkpoint: what it says, and who signed it.
@@ -162,7 +164,7 @@ func (c *checker) check(k *chunk, h *segment.Header, a *authority) {
 	for i := range k.lines {
 		line, l := k.line(i), &k.lines[i]
 		l.kind = segment.KindOf(line)
-		if a.newer && l.kind != segment.KindCheckpoint {
+		if a.newer != nil && l.kind != segment.KindCheckpoint {
 			l.leaf = k.leaf(i) // what is on it is not known
 			continue
 		}
@@ -196,7 +198,10 @@ func (c *checker) checkEvent(line []byte, l *checked, h *segment.Header, a *auth
 		return
 	}
 	l.form, l.keyID = parsed.Form, parsed.KeyID
-	if l.bad = scan.Scan(parsed.Canonical, &l.sum); l.bad == nil && l.sum.Log != nil {
+	if l.bad = scan.Scan(parsed.Canonical, &l.sum); l.bad == nil {
+		l.withheld, l.bad = event.Commitments(parsed.Canonical)
+	}
+	if l.bad == nil && l.sum.Log != nil {
 		l.claim = c.claimIn(l.sum.Log)
 	}
 	switch {

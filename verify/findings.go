@@ -18,28 +18,25 @@ const (
 // findings keeps up to a number of findings of each severity, so that no flood of
 // warnings can displace what matters, and counts all.
 type findings struct {
-	list  []Finding
-	count map[Severity]int
-	kept  map[Severity]int
+	list []Finding
+	// count and kept are by severity, in the order of severities.
+	count, kept [len(severities)]int32
 	// wrongForm counts those that mean tampering and are about form; see soften.
-	wrongForm map[Kind]int
+	wrongForm int32
 }
 
+var severities = [...]Severity{Tampering, Unchecked, Warning, Info}
+
 func (f *findings) add(most int, one Finding) {
-	if f.count == nil {
-		f.count, f.kept = map[Severity]int{}, map[Severity]int{}
-	}
-	f.count[one.Severity]++
+	s := slices.Index(severities[:], one.Severity)
+	f.count[s]++
 	if one.Severity == Tampering && slices.Contains(ofForm, one.Kind) {
-		if f.wrongForm == nil {
-			f.wrongForm = map[Kind]int{}
-		}
-		f.wrongForm[one.Kind]++
+		f.wrongForm++
 	}
-	if f.kept[one.Severity] >= most && rank(one) > 0 {
+	if int(f.kept[s]) >= most && rank(one) > 0 {
 		return
 	}
-	f.kept[one.Severity]++
+	f.kept[s]++
 	one.EventID, one.Message = clip(one.EventID, maxID), clip(one.Message, maxMessage)
 	f.list = append(f.list, one)
 }
@@ -51,14 +48,9 @@ var ofForm = []Kind{EventMalformed, CheckpointMalformed, CommitInvalid, HeaderIn
 // soften makes what is wrong with the form of a file, of which nobody has signed anything,
 // something that could not be checked.
 func (f *findings) soften() {
-	for _, kind := range ofForm {
-		n := f.wrongForm[kind]
-		if f.count != nil {
-			f.count[Tampering] -= n
-			f.count[Unchecked] += n
-		}
-	}
-	f.wrongForm = nil
+	f.count[0] -= f.wrongForm
+	f.count[1] += f.wrongForm
+	f.wrongForm = 0
 	for i := range f.list {
 		if one := &f.list[i]; one.Severity == Tampering && slices.Contains(ofForm, one.Kind) {
 			one.Severity = Unchecked

@@ -37,13 +37,17 @@ type follower struct {
 	// objected are the ids of keys that findings have been made about; see watch.
 	objected []string
 	commit   committing
+	// openings are those of withheld values; nil if there are none. failure is why they
+	// could not be read.
+	openings *openings
+	failure  error
 	// unknownAction says that a finding has been made about one.
 	unknownAction bool
 }
 
 // follow takes the next line.
 func (f *follower) follow(l *checked) {
-	if f.authority.newer {
+	if f.authority.newer != nil {
 		f.followNewer(l)
 		return
 	}
@@ -167,6 +171,12 @@ func (f *follower) event(l *checked) {
 	if l.sum.Log != nil {
 		f.listen(l, *index)
 	}
+	if len(l.withheld) > 0 || f.openings != nil {
+		opened, withheld, err := f.open(*index, l.withheld)
+		tally.opened += opened
+		tally.withheld += withheld
+		f.failure = err
+	}
 	tally.await(f.c.perSegment, l, f.authority.bound())
 }
 
@@ -237,7 +247,7 @@ func (f *follower) checkpoint(l *checked) {
 		}
 	}
 	f.endCommit()
-	if !committed && f.seen > 0 && !f.authority.newer {
+	if !committed && f.seen > 0 && f.authority.newer == nil {
 		f.ofCommit(CommitInvalid, Tampering, "no commit stands directly before the checkpoint")
 	}
 	switch {

@@ -128,7 +128,7 @@ func (j *joined) goesOn(i int, r, before *result, gone func(*signing.PublicKey) 
 	if last.Number > 0 && first.Number > 0 && first.Number != last.Number+1 {
 		j.add(i, r, Finding{Kind: CommitInvalid, Severity: Tampering, Index: &r.first, Message: fmt.Sprintf("the segment's first commit has the number %d, the last one before it %d", first.Number, last.Number)})
 	}
-	if before.header != nil && r.header != nil && !before.authority.newer && !r.authority.newer {
+	if before.header != nil && r.header != nil && before.authority.newer == nil && r.authority.newer == nil {
 		if why := judgePromise(before.header, r.header); why != "" {
 			j.add(i, r, Finding{Kind: RetentionBroken, Severity: Tampering, Line: 1, Index: &r.first, Message: why})
 		}

@@ -122,9 +122,13 @@ func (c *checker) takeFiled() error {
 // says nothing for it.
 func (c *checker) openKept(authorities []*authority) {
 	keys := once(slices.Concat(c.keys, c.checkpointKeys))
+	seen := map[*signing.PublicKey]bool{} // segments of the same keys share them
 	for _, a := range authorities {
-		if a.standing > untrusted {
-			keys = append(keys[:len(keys):len(keys)], a.keys...)
+		for _, k := range a.keys {
+			if a.standing > untrusted && !seen[k] {
+				seen[k] = true
+				keys = append(keys, k)
+			}
 		}
 	}
 	keys = c.changes.connected(keys)

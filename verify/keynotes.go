@@ -26,7 +26,7 @@ func (a *authority) misfit(n *signing.KeyChange, first uint64) string {
 		return "key"
 	case n.Header != a.headerLeaf:
 		return "header"
-	case !n.Retain.Equal(h.Retain) && !a.newer:
+	case !n.Retain.Equal(h.Retain) && a.newer == nil:
 		return "promise to retain leaves than its header's"
 	default:
 		return ""
@@ -52,7 +52,7 @@ func (f *follower) keyChanged(e *ownEvent) {
 // need not agree.
 func judgeIntroduction(before, a *authority, gone func(*signing.PublicKey) bool) (kind Kind, why string) {
 	switch {
-	case a.header == nil || before.header == nil || a.newer || before.newer:
+	case a.header == nil || before.header == nil || a.newer != nil || before.newer != nil:
 		return "", ""
 	case a.change == nil:
 		if what := changed(before.header, a.header); what != "" {

@@ -104,7 +104,8 @@ func (c *checker) keyAt(results []*result, index uint64) *signing.PublicKey {
 // to do so, once it had begun. That all keys of a segment sign its checkpoints is checked
 // with these.
 func (c *checker) judgeCheckpointKey(j *joined, results []*result, k boundKey) {
-	due, why := c.due(k)
+	due, why := c.due(k, j.report.Origin)
+	leaves := c.leaves(k) // those that are left
 	begun, left := false, false
 	for i, r := range results {
 		a := r.authority
@@ -112,9 +113,9 @@ func (c *checker) judgeCheckpointKey(j *joined, results []*result, k boundKey) {
 			continue // what can be said of it has been said, or nothing of it counts
 		}
 		named := slices.ContainsFunc(a.keys, k.Equal)
-		after := uint64(0)
-		if i > 0 {
-			after = results[i-1].first
+		leaving := false
+		for len(leaves) > 0 && leaves[0] <= r.first {
+			leaving, leaves = true, leaves[1:]
 		}
 		switch {
 		case named && !begun && r.first > results[0].first:
@@ -122,7 +123,7 @@ func (c *checker) judgeCheckpointKey(j *joined, results []*result, k boundKey) {
 			fallthrough
 		case named:
 			begun, left, due, why = true, false, r.first, "it signed those of the segment before"
-		case c.gone(k.PublicKey, r), c.leaves(k, after, r.first, i == 0):
+		case leaving, c.gone(k.PublicKey, r):
 			due, left = math.MaxUint64, true
 		case due < r.end.size:
 			j.add(i, r, Finding{Kind: CheckpointKeyMissing, Severity: Tampering, Line: 1, Index: &r.first,
@@ -141,28 +142,29 @@ func (c *checker) judgeCheckpointKey(j *joined, results []*result, k boundKey) {
 
 // due returns the leaf from which on a key must sign, as far as is known from elsewhere than
 // the log's headers, and why.
-func (c *checker) due(k boundKey) (leaf uint64, why string) {
+func (c *checker) due(k boundKey, origin string) (leaf uint64, why string) {
 	leaf = math.MaxUint64
 	if k.bounds != nil && k.bounds.From != nil && k.bounds.From.ByIndex {
 		leaf, why = k.bounds.From.Index, fmt.Sprintf("it is known to do so from leaf %d on", k.bounds.From.Index)
 	}
 	for _, kept := range c.kept {
-		if kept.err == nil && kept.Size > 0 && kept.Size-1 < leaf && slices.ContainsFunc(kept.signers, k.Equal) && !c.trusts(k.PublicKey) {
+		if kept.err == nil && kept.Origin == origin && kept.Size > 0 && kept.Size-1 < leaf && slices.ContainsFunc(kept.signers, k.Equal) && !c.trusts(k.PublicKey) {
 			leaf, why = kept.Size-1, c.nameOf(kept)+fmt.Sprintf(" shows that it signed the log when that had %d leaves", kept.Size)
 		}
 	}
 	return leaf, why
 }
 
-// leaves reports whether a key change that the key has signed lets it leave behind one leaf
-// and not behind another; the first may be any if nothing is known of what came before.
-func (c *checker) leaves(k boundKey, after, until uint64, any bool) bool {
-	for at, n := range c.changes.all {
-		if (any || at > after) && at <= until && slices.ContainsFunc(n.Leaving, k.Equal) {
-			return true
+// leaves returns the leaves from which on the key has left, as key changes say that it has
+// signed, in order.
+func (c *checker) leaves(k boundKey) (at []uint64) {
+	for index, n := range c.changes.all {
+		if slices.ContainsFunc(n.Leaving, k.Equal) {
+			at = append(at, index)
 		}
 	}
-	return false
+	slices.Sort(at)
+	return at
 }
 
 // gone reports whether what the caller knows of a key says that it signs no checkpoint of a

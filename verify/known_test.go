@@ -368,6 +368,11 @@ func TestACheckpointKeyIsDropped(t *testing.T) {
 		o.Trust = nil
 		o.Checkpoints = good.notes(t)[:1]
 		assert.Equal(t, verify.VerdictTampering, check(t, anew.fsys, o).Verdict, "another history")
+		// What it has signed of another log says nothing of this one.
+		others, err := signing.SignCheckpoint("other.example/auditlog", 1, [32]byte{1}, signer, beside)
+		require.NoError(t, err)
+		o.Checkpoints = [][]byte{others}
+		assert.Equal(t, verify.VerdictUnchecked, check(t, anew.fsys, o).Verdict)
 		// The very log, but for that key, is no better.
 		root := check(t, anew.fsys, verify.Options{Keys: public(signer)}).RootHash
 		kept, err := signing.SignCheckpoint("test.example/auditlog", size, [32]byte(root), signer, beside)

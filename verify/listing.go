@@ -10,7 +10,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -18,6 +20,17 @@ import (
 func (c *checker) choose(ctx context.Context, l segment.Listing) (files []segment.File, err error) {
 	for _, name := range l.Unknown {
 		c.log.add(c.o.MaxFindings, Finding{Kind: UnknownFile, Severity: Info, Segment: clip(name, maxID), Message: "the file is not part of the log, and was not looked at"})
+	}
+	stems := map[string]bool{}
+	for _, f := range l.Segments {
+		if len(l.Values) > 0 {
+			stems[f.Parsed.ValuesName()] = true
+		}
+	}
+	for _, name := range l.Values {
+		if !stems[name] {
+			c.log.add(c.o.MaxFindings, Finding{Kind: UnknownFile, Severity: Info, Segment: name, Message: "the file has openings of a segment that is not there, and was not looked at"})
+		}
 	}
 	for _, f := range l.Segments {
 		if !f.Mode.IsRegular() {
@@ -42,6 +55,66 @@ func (c *checker) choose(ctx context.Context, l segment.Listing) (files []segmen
 		}
 	}
 	return files, nil
+}
+
+// maxMisplaced bounds the files that are looked at though they do not begin with the header
+// that their name asks for: anybody can put there as many as they like.
+const maxMisplaced = 100
+
+// heads reads how the segments begin, and leaves out those files that do not begin with the
+// header that their name asks for, but for the first ones: they are no part of a log.
+func (c *checker) heads(ctx context.Context, files []segment.File) (kept []segment.File, heads []*authority, err error) {
+	seen := map[merkle.Hash]bool{}
+	misplaced, left := 0, 0
+	for _, f := range files {
+		if err := ctx.Err(); err != nil {
+			return nil, nil, err
+		}
+		if misplaced == maxMisplaced && !c.mayBegin(f, seen) {
+			left++
+			continue
+		}
+		a := c.head(f)
+		if h := a.header; h == nil || h.FirstIndex != f.Parsed.FirstIndex || !h.Created.UTC().Truncate(time.Second).Equal(f.Parsed.Created) {
+			if misplaced == maxMisplaced {
+				left++
+				continue
+			}
+			misplaced++
+		}
+		if a.header != nil {
+			seen[a.headerLeaf] = true
+		}
+		kept, heads = append(kept, f), append(heads, a)
+	}
+	if left > 0 {
+		c.log.add(c.o.MaxFindings, Finding{Kind: SegmentUnreadable, Severity: Tampering, Message: fmt.Sprintf("%d more files have the name of a segment, and do not begin with the header that belongs there: they were not looked at", left)})
+	}
+	return kept, heads, nil
+}
+
+// mayBegin reports whether a file may begin with the header that belongs there, which takes
+// less than reading that.
+func (c *checker) mayBegin(f segment.File, seen map[merkle.Hash]bool) bool {
+	if f.Size == 0 {
+		return false
+	}
+	r, err := open(c.fsys, f.Name, f.Size)
+	if err != nil {
+		return false
+	}
+	defer r.Close()
+	line, err := r.Next()
+	return err == nil && bytes.Contains(line, fmt.Appendf(nil, `"first_index":%d,`, f.Parsed.FirstIndex)) && !seen[merkle.LeafHash(line)]
+}
+
+// open opens a segment of which no line is kept for longer than it is open, so that its
+// memory can be used again.
+func open(fsys fs.FS, name string, size int64) (*segment.Reader, error) {
+	if parsed, err := segment.ParseName(name); err == nil && parsed.Compression == segment.None {
+		return segment.OpenAt(fsys, name, 0, size)
+	}
+	return segment.Open(fsys, name, size)
 }
 
 // sameContent reports whether two files of a segment hold the same lines.

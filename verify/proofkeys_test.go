@@ -329,3 +329,17 @@ func TestWhatIsNoProof(t *testing.T) {
 		t.Errorf("cut off: %v", err)
 	}
 }
+
+// A checkpoint is not good for the sake of a key that signs next to the log's.
+func TestOpenCheckpointOfTheCheckpointKey(t *testing.T) {
+	keys, beside := threeKeys(t), signingtest.New(t, signing.Ed25519)
+	w := writeKeys(t, rotation.Options{CheckpointSigner: beside}, keys...)
+	for _, k := range keys {
+		if _, err := verify.OpenCheckpoint(w.fsys, w.note(t), verify.ProofOptions{Keys: public(k, beside)}); err != nil {
+			t.Errorf("%s: %v", k.Public().ID(), err)
+		}
+	}
+	if _, err := verify.OpenCheckpoint(w.fsys, w.note(t), verify.ProofOptions{Keys: public(beside)}); !errors.Is(err, verify.ErrWrongKey) {
+		t.Errorf("the checkpoint key: %v", err)
+	}
+}

@@ -105,7 +105,7 @@ func prove(ctx context.Context, fsys fs.FS, q Query) (*proof.Inclusion, error) {
 
 // damaged has an error say that nothing can be proven, if it is about what the log holds.
 func damaged(err error) error {
-	if errors.Is(err, proof.ErrDamaged) || isForm(err) {
+	if errors.Is(err, proof.ErrDamaged) || isForm(err) && !errors.Is(err, segment.ErrNotRegular) {
 		return fmt.Errorf("%w: %w", ErrUnprovable, err)
 	}
 	return err

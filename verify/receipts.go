@@ -18,6 +18,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
+	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -60,8 +61,9 @@ type receiptNote struct {
 	note  []byte
 	first place
 	count int32
-	// lowest is the lowest leaf index of theirs.
-	lowest uint64
+	// lowest is the lowest leaf index of theirs, committed the time of their commit.
+	lowest    uint64
+	committed time.Time
 }
 
 // place is where a receipt was read.
@@ -150,7 +152,11 @@ func (s *ReceiptSet) add(r *receipt.Receipt, at place) error {
 		if s.bytes += int64(len(r.Checkpoint)); s.bytes > maxNoteBytes {
 			return fmt.Errorf("%s: the receipts have checkpoints of more than %d MiB: check fewer files at a time", s.files[at.file], maxNoteBytes>>20)
 		}
-		note = &receiptNote{note: r.Checkpoint, first: at, lowest: r.Index}
+		commit, err := segment.ParseCommit(r.Commit)
+		if err != nil {
+			return err // it has been checked
+		}
+		note = &receiptNote{note: r.Checkpoint, first: at, lowest: r.Index, committed: commit.Time}
 		of.notes = append(of.notes, note)
 		s.byNote[key] = note
 	}
@@ -292,10 +298,10 @@ type ReceiptsProven struct {
 // Check checks the receipts by themselves, without a log: that each leads from its leaf to
 // a checkpoint that a trusted key has signed. The error wraps [ErrProofFails] if one does
 // not, and [ErrWrongKey] if the key of one is not among those given, as it may be where
-// the log has changed its key: the log leads from one key to the next, a receipt does not. Nor
-// does it say when it was signed: a key with a bound in time that it may have passed does not
-// count, and revoked ones alone show nothing. Witnesses do not count here: a receipt is there
-// before one has cosigned its checkpoint.
+// the log has changed its key: the log leads from one key to the next, a receipt does not.
+// Bounds in time are held against that of the commit. What revoked keys alone have signed shows
+// nothing. Witnesses do not count here: a receipt is there before one has cosigned its
+// checkpoint.
 func (s *ReceiptSet) Check(o ProofOptions) (*ReceiptsProven, error) {
 	trusts := o.options()
 	if err := trusts.checkKeys(); err != nil {
@@ -330,7 +336,7 @@ func (s *ReceiptSet) Check(o ProofOptions) (*ReceiptsProven, error) {
 			}
 			by, others, err := openSigned(n.note, l.origin, keys, trusts.trustedForCheckpoints())
 			if err == nil {
-				by, err = permitted(o.Trust, by, n.lowest, c.Size-1, time.Time{})
+				by, err = permitted(o.Trust, by, n.lowest, c.Size-1, n.committed)
 			}
 			switch {
 			case errors.Is(err, signing.ErrNoTrustedSignature):
@@ -338,7 +344,7 @@ func (s *ReceiptSet) Check(o ProofOptions) (*ReceiptsProven, error) {
 			case err != nil:
 				return nil, fmt.Errorf("%w: the receipt at %s: %w", ErrProofFails, s.say(n.first), err)
 			default:
-				err = trusts.judgeSigned(c.Size, by, others, time.Time{}, func(*signing.PublicKey) bool { return false })
+				err = trusts.judgeSigned(c.Size, by, others, n.committed, func(*signing.PublicKey) bool { return false })
 				if errors.Is(err, ErrProofFails) {
 					return nil, fmt.Errorf("the receipt at %s: %w", s.say(n.first), err)
 				}

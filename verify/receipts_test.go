@@ -5,6 +5,7 @@ package verify_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -25,6 +27,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/trust"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
@@ -114,15 +117,19 @@ func TestReceiptsThatTheLogDoesNotHonor(t *testing.T) {
 		o := o
 		o.Directory, o.Origin = filepath.Join(t.TempDir(), "log"), "other.example/auditlog"
 		r := write(t, o, 1).checkReceipts(t, receipts)
-		assert.Contains(t, kinds(bad(r)), verify.ReceiptUnfulfilled)
+		assert.Empty(t, bad(r), "another log has done nothing wrong")
+		assert.NotEmpty(t, ofKind(r, verify.CheckpointUnchecked))
+		assert.Equal(t, verify.VerdictUnchecked, r.Verdict)
 		assert.Zero(t, r.ReceiptsHonored)
 	})
 	t.Run("another key", func(t *testing.T) {
 		o := o
 		o.Directory, o.Signer = filepath.Join(t.TempDir(), "log"), signingtest.New(t, signing.ECDSAP256)
 		r := write(t, o, 5, 1).checkReceipts(t, receipts)
-		require.NotEmpty(t, bad(r))
-		assert.Contains(t, bad(r)[0].Message, "is not one of this log, or has been changed")
+		assert.Empty(t, bad(r), "nobody whose key is known has signed them")
+		require.NotEmpty(t, ofKind(r, verify.CheckpointUnchecked))
+		assert.Contains(t, ofKind(r, verify.CheckpointUnchecked)[0].Message, "no key that is trusted for it has signed it")
+		assert.Equal(t, verify.VerdictUnchecked, r.Verdict)
 		assert.Zero(t, r.ReceiptsHonored)
 	})
 }
@@ -146,9 +153,10 @@ func TestReceiptsThatWereChanged(t *testing.T) {
 			changed := *one
 			changed.Path = slices.Clone(one.Path)
 			c.change(&changed)
-			found := bad(w.checkReceipts(t, append(changed.Append(nil), '\n')))
+			r := w.checkReceipts(t, append(changed.Append(nil), '\n'))
+			assert.Equal(t, verify.VerdictUnchecked, r.Verdict)
+			found := ofKind(r, verify.ReceiptInvalid)
 			require.Len(t, found, 1)
-			assert.Equal(t, verify.ReceiptInvalid, found[0].Kind)
 			assert.Contains(t, found[0].Message, c.says)
 		})
 	}
@@ -203,14 +211,16 @@ func TestReceiptsOfATree(t *testing.T) {
 	assert.Equal(t, verify.ReceiptUnfulfilled, s.Findings[0].Kind)
 	assert.Contains(t, s.Findings[0].Message, `of the log "test.example/auditlog", but there is no log of that origin`)
 
-	// Nor is it missed less if its receipts have been changed.
+	// What has been changed shows nothing of it, which is said.
 	changed, err := receipt.Parse(bytes.SplitAfter(receipts, []byte("\n"))[0])
 	require.NoError(t, err)
 	changed.LeafHash[0] ^= 1
 	o.Receipts = readReceipts(t, append(changed.Append(nil), '\n'))
 	s, err = verify.Tree(t.Context(), gone, o, each)
 	require.NoError(t, err)
-	assert.True(t, s.TamperingDetected)
+	assert.False(t, s.TamperingDetected)
+	assert.False(t, s.Complete())
+	assert.Equal(t, verify.ReceiptInvalid, s.Findings[0].Kind)
 }
 
 // A leaf that is no event has no receipt, and an event none with another id: who was given
@@ -247,9 +257,9 @@ func TestAReceiptForALeafThatIsNoEvent(t *testing.T) {
 	for leaf, what := range map[int]string{0: "the header", 1: "the log's own event", 3: "another event", len(leaves) - 1: "the commit"} {
 		one := receipt.Receipt{EventID: "order-17", Index: uint64(leaf), LeafHash: leaves[leaf], Commit: good.Commit, CommitPath: good.CommitPath, Checkpoint: good.Checkpoint}
 		text := append(one.Append(nil), '\n')
-		found := bad(w.checkReceipts(t, text))
+		found := ofKind(w.checkReceipts(t, text), verify.ReceiptInvalid)
 		require.Len(t, found, 1, what)
-		assert.Equal(t, verify.ReceiptInvalid, found[0].Kind)
+		assert.Equal(t, verify.Unchecked, found[0].Severity)
 		assert.Contains(t, found[0].Message, "does not prove what it says")
 		_, err := readReceipts(t, text).Check(verify.ProofOptions{Keys: []*signing.PublicKey{w.signer.Public()}})
 		assert.ErrorIs(t, err, verify.ErrProofFails)
@@ -271,9 +281,10 @@ func TestAChangedReceiptOfNoLogOfATree(t *testing.T) {
 	line := append(one.Append(nil), '\n')
 	s, err := verify.Tree(t.Context(), tree, verify.Options{Keys: []*signing.PublicKey{w.signer.Public()}, Receipts: readReceipts(t, line)}, func(verify.TreeLog) error { return nil })
 	require.NoError(t, err)
-	require.True(t, s.TamperingDetected)
+	require.False(t, s.Complete())
 	require.Len(t, s.Findings, 1)
 	assert.Equal(t, verify.ReceiptInvalid, s.Findings[0].Kind)
+	assert.Equal(t, verify.Unchecked, s.Findings[0].Severity)
 }
 
 // Whatever else a file holds, a receipt that fails is not taken for one that cannot be
@@ -315,4 +326,53 @@ func TestHostileReceiptFiles(t *testing.T) {
 	assert.Contains(t, r.Findings[1000].Message, "2000 more receipts")
 
 	assert.ErrorContains(t, (&verify.ReceiptSet{}).Read("r", strings.NewReader(strings.Repeat("\n", verify.MaxReceipts+2))), "blank lines")
+}
+
+// Receipts show as much as the keys that have signed them are worth: not what a revoked key
+// alone has signed, nor what the checkpoint key has.
+func TestReceiptsByKeysThatAreNotGood(t *testing.T) {
+	beside := signingtest.New(t, signing.Ed25519)
+	o, w, receipts := withReceipts(t, 3, 2)
+	size := w.check(t).TreeSize
+	signer := trust.Key{Public: w.signer.Public()}
+	with := func(change func(*trust.Key)) trust.Keys {
+		k := signer
+		change(&k)
+		return trust.Keys{k}
+	}
+	at := func(years int) *trust.Point {
+		return &trust.Point{Time: time.Date(2026+years, 1, 1, 0, 0, 0, 0, time.UTC)}
+	}
+	for name, c := range map[string]struct {
+		o    verify.ProofOptions
+		want error
+	}{
+		"a good key":                       {verify.ProofOptions{Trust: trust.Keys{signer}}, nil},
+		"revoked later":                    {verify.ProofOptions{Trust: with(func(k *trust.Key) { k.Revoked = atLeaf(size) })}, verify.ErrRevokedAlone},
+		"revoked at a later time":          {verify.ProofOptions{Trust: with(func(k *trust.Key) { k.Revoked = at(3) })}, verify.ErrRevokedAlone},
+		"revoked later, had before":        {verify.ProofOptions{AsOf: &size, Trust: with(func(k *trust.Key) { k.Revoked = at(3) })}, nil},
+		"revoked, had before that":         {verify.ProofOptions{AsOf: &size, Trust: with(func(k *trust.Key) { k.Revoked = atLeaf(3) })}, verify.ErrProofFails},
+		"left at a later time":             {verify.ProofOptions{Trust: with(func(k *trust.Key) { k.Until = at(3) })}, nil},
+		"left at an earlier time":          {verify.ProofOptions{Trust: with(func(k *trust.Key) { k.Until = at(0) })}, verify.ErrProofFails},
+		"not valid yet":                    {verify.ProofOptions{Trust: with(func(k *trust.Key) { k.From = at(3) })}, verify.ErrProofFails},
+		"for checkpoints":                  {verify.ProofOptions{CheckpointKeys: public(w.signer)}, verify.ErrNoEventKey},
+		"another for checkpoints":          {verify.ProofOptions{Keys: public(w.signer), CheckpointKeys: public(beside)}, verify.ErrNoCheckpointKey},
+		"another for checkpoints, begun":   {verify.ProofOptions{Keys: public(w.signer), Trust: trust.Keys{{Public: beside.Public(), Use: trust.UseCheckpoints, From: atLeaf(0)}}}, verify.ErrProofFails},
+		"another for checkpoints, not yet": {verify.ProofOptions{Keys: public(w.signer), Trust: trust.Keys{{Public: beside.Public(), Use: trust.UseCheckpoints, From: atLeaf(size)}}}, nil},
+		"its origin":                       {verify.ProofOptions{Keys: public(w.signer), Origin: o.Origin}, nil},
+		"another origin":                   {verify.ProofOptions{Keys: public(w.signer), Origin: "other.example/auditlog"}, verify.ErrWrongOrigin},
+	} {
+		_, err := readReceipts(t, receipts).Check(c.o)
+		if !errors.Is(err, c.want) || err == nil != (c.want == nil) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	early := size - 1
+	_, err := readReceipts(t, receipts).Check(verify.ProofOptions{Keys: public(w.signer), AsOf: &early})
+	assert.ErrorContains(t, err, "has not been there since the log had")
+	assert.NotErrorIs(t, err, verify.ErrProofFails)
+	// The checkpoint key alone makes a receipt of any event.
+	_, forged, theirs := withReceipts(t, 3)
+	_, err = readReceipts(t, theirs).Check(verify.ProofOptions{Keys: public(w.signer), CheckpointKeys: public(forged.signer)})
+	assert.ErrorIs(t, err, verify.ErrWrongKey)
 }

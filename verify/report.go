@@ -104,9 +104,10 @@ const (
 	// CommitInvalid: a commit line and the checkpoint over it do not stand together, or the
 	// commit's number or ids are not those of the log.
 	CommitInvalid Kind = "commit_invalid"
-	// TimeWentBack: a commit says that it is earlier than the one before.
+	// TimeWentBack: a commit says that it is earlier than the one before, or a cosignature
+	// that it is from long before what it covers.
 	TimeWentBack Kind = "time_went_back"
-	// TimeInFuture: a commit or a header says that it is later than now.
+	// TimeInFuture: a commit, a header or a cosignature says that it is later than now.
 	TimeInFuture Kind = "time_in_future"
 	// RetentionBroken: leaves have been deleted that were to be kept, as the log had promised.
 	RetentionBroken Kind = "retention_broken"
@@ -204,6 +205,10 @@ type Report struct {
 	// InRangeByCommitTime by the time of their commit only.
 	InRangeByEventTime  uint64 `json:"in_range_by_event_time"`
 	InRangeByCommitTime uint64 `json:"in_range_by_commit_time"`
+	// Withheld counts the values of these events of which only a commitment is there, Opened
+	// those whose opening is there and fits.
+	Withheld uint64 `json:"withheld"`
+	Opened   uint64 `json:"opened"`
 	// Verdict is [VerdictOK], [VerdictUnchecked] or [VerdictTampering].
 	Verdict           string `json:"verdict"`
 	TamperingDetected bool   `json:"tampering_detected"`

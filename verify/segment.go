@@ -43,6 +43,7 @@ type result struct {
 // their commit only.
 type counts struct {
 	total, verified, failed, unsigned, ours, byCommit uint64
+	opened, withheld                                  uint64 // values
 	first, last                                       time.Time
 }
 
@@ -53,6 +54,8 @@ func (c *counts) add(o *counts) {
 	c.unsigned += o.unsigned
 	c.ours += o.ours
 	c.byCommit += o.byCommit
+	c.opened += o.opened
+	c.withheld += o.withheld
 	c.span(o.first)
 	c.span(o.last)
 }
@@ -98,7 +101,7 @@ func (r *result) summary() Segment {
 // segment checks one segment. The error says that it could not be read.
 func (c *checker) segment(ctx context.Context, file segment.File, a *authority, newest bool) (*result, error) {
 	f := &follower{result: &result{file: file, authority: a, newest: newest, first: file.Parsed.FirstIndex}, c: c}
-	r, err := segment.Open(c.fsys, file.Name, file.Size)
+	r, err := open(c.fsys, file.Name, file.Size)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		f.gone = true
@@ -116,6 +119,10 @@ func (c *checker) segment(ctx context.Context, file segment.File, a *authority, 
 	if err != nil || f.claims == nil {
 		return f.result, err
 	}
+	if err := f.openOpenings(); err != nil {
+		return nil, err
+	}
+	defer f.closeOpenings()
 	ctx, cancel := context.WithCancel(ctx)
 	chunks := make(chan *chunk, 2+c.o.Jobs/maxOpen)
 	go c.read(ctx, r, again, f.claims, a, chunks)
@@ -134,7 +141,10 @@ func (c *checker) segment(ctx context.Context, file segment.File, a *authority, 
 			if i == len(k.lines)-1 && errors.Is(k.err, segment.ErrPartialLine) {
 				break // the line is not complete; see finish
 			}
-			f.follow(&k.lines[i])
+			if f.follow(&k.lines[i]); f.failure != nil {
+				c.release(k)
+				return nil, f.failure
+			}
 		}
 		if file.Parsed.Compression == segment.None {
 			n := int64(len(k.text) - 1 + len(k.lines))
@@ -188,23 +198,28 @@ func (f *follower) begin(r *segment.Reader) (again []byte, err error) {
 		}
 		return bytes.Clone(line), nil
 	}
-	h, err := segment.ParseHeader(line)
-	if errors.Is(err, segment.ErrNewer) {
-		index := h.FirstIndex
-		f.add(Finding{Kind: NewerVersion, Severity: Unchecked, Line: 1, Index: &index, Message: err.Error() + "; that it has not been changed since it was signed is all that was checked"})
-	} else if err != nil {
+	leaf := merkle.LeafHash(line)
+	h := f.authority.header
+	switch {
+	case h != nil && f.authority.headerLeaf != leaf:
+		f.gone = true // it has been replaced since it was looked at first
+		return nil, nil
+	case h == nil:
+		_, err := segment.ParseHeader(line)
+		if err == nil {
+			f.gone = true
+			return nil, nil
+		}
 		f.invalid("%v", err)
 		f.claims = &segment.Header{Scope: segment.ScopeEvent}
 		if bytes.Contains(line, []byte(`"scope":"checkpoint"`)) {
 			f.claims.Scope = segment.ScopeCheckpoint
 		}
-		f.addLeaf(&checked{leaf: merkle.LeafHash(line)}, false, false)
+		f.addLeaf(&checked{leaf: leaf}, false, false)
 		return nil, nil
-	}
-	leaf := merkle.LeafHash(line)
-	if f.authority.header == nil || f.authority.headerLeaf != leaf {
-		f.gone = true // replaced since it was looked at first
-		return nil, nil
+	case f.authority.newer != nil:
+		index := h.FirstIndex
+		f.add(Finding{Kind: NewerVersion, Severity: Unchecked, Line: 1, Index: &index, Message: f.authority.newer.Error() + "; that it has not been changed since it was signed is all that was checked"})
 	}
 	if h.FirstIndex != f.first {
 		f.invalid("the header says that the segment starts at leaf %d, the file's name %d", h.FirstIndex, f.first)
@@ -215,7 +230,7 @@ func (f *follower) begin(r *segment.Reader) (again []byte, err error) {
 	if f.tree, err = merkle.NewFrontier(h.FirstIndex, h.Frontier); err != nil {
 		return nil, err // ParseHeader has checked it
 	}
-	f.header, f.claims = f.authority.header, f.authority.header
+	f.header, f.claims = h, h
 	f.first = h.FirstIndex
 	f.start = &point{f.tree.Size(), f.tree.Root()}
 	f.anchored = true
@@ -256,6 +271,7 @@ func (f *follower) torn(what string) {
 
 // finish handles the end of the file.
 func (f *follower) finish(err error) error {
+	f.endOpenings()
 	partial := errors.Is(err, segment.ErrPartialLine)
 	switch {
 	case err == io.EOF, partial:

@@ -183,6 +183,10 @@ type checker struct {
 	// segment's name.
 	base  uint64
 	files int
+	// values are the files of openings, sorted.
+	values []string
+	// lastHead has the keys of the header that was read last; see publicKeys.
+	lastHead *authority
 	// log are findings about the log as a whole.
 	log findings
 
@@ -203,7 +207,7 @@ type known struct {
 // pass checks what a listing names, as far as that has not been done. The log is
 // not settled if something is missing that the listing may only have missed.
 func (c *checker) pass(ctx context.Context, l segment.Listing) (_ *Report, settled bool, _ error) {
-	c.log, c.files = findings{}, len(l.Segments)
+	c.log, c.files, c.values = findings{}, len(l.Segments), slices.Sorted(slices.Values(l.Values))
 	files, err := c.choose(ctx, l)
 	if err != nil {
 		return nil, false, err
@@ -211,13 +215,17 @@ func (c *checker) pass(ctx context.Context, l segment.Listing) (_ *Report, settl
 	if len(l.Segments) == 0 && len(c.kept) == c.given {
 		return nil, false, ErrNoLog
 	}
+	files, heads, err := c.heads(ctx, files)
+	if err != nil {
+		return nil, false, err
+	}
 	if c.keys == nil {
 		c.checkpointKeys = c.o.trustedForCheckpoints()
 		if c.keys = c.o.trusted(); len(c.keys) == 0 {
 			c.keys = c.namedKeys(files)
 		}
 	}
-	authorities := c.authorize(files)
+	authorities := c.authorize(files, heads)
 	for _, a := range authorities {
 		if a.header != nil {
 			if err := c.o.checkOrigin(a.header.Origin); err != nil {
@@ -329,7 +337,7 @@ func (c *checker) report(results []*result, j *joined) *Report {
 	all := append([]Finding{}, c.log.list...)
 	count := func(f findings) {
 		for s, n := range f.count {
-			r.FindingCounts[s] += n
+			r.FindingCounts[severities[s]] += int(n)
 		}
 	}
 	count(c.log)
@@ -340,6 +348,8 @@ func (c *checker) report(results []*result, j *joined) *Report {
 		r.UnsignedEvents += s.unsigned
 		r.OwnEvents += s.ours
 		r.InRangeByCommitTime += s.byCommit
+		r.Opened += s.opened
+		r.Withheld += s.withheld
 		here := slices.Concat(s.findings.list, j.found[i].list)
 		slices.SortStableFunc(here, func(a, b Finding) int { return cmp.Compare(a.Line, b.Line) })
 		all = append(all, here...)

@@ -25,7 +25,7 @@ type Witnessed struct {
 	// Size is that of the newest tree of the log that the witness has cosigned, as far
 	// as the log and the checkpoints kept show; 0 if it has cosigned none.
 	Size uint64 `json:"size"`
-	// Time is when it did, by the witness's clock.
+	// Time is when it did, by the witness's clock; nil if that time cannot be.
 	Time *time.Time `json:"time"`
 }
 
@@ -153,8 +153,50 @@ func (f *follower) claim(k *claim, index uint64, id string) {
 		say(Rollback, "the log says that witnesses have cosigned a checkpoint over %d leaves, and cannot show that it extends that: this is another history of it", size)
 	default:
 		for _, v := range k.vouches {
-			f.group.vouches = addVouch(f.group.vouches, v)
+			if f.timely(&v, index, id) {
+				f.group.vouches = addVouch(f.group.vouches, v)
+			}
 		}
+	}
+}
+
+// maxBehind is how far a witness's clock may be behind the writer's.
+const maxBehind = 24 * time.Hour
+
+// timely looks at the time of a cosignature, which is what the witness says. One that
+// cannot be is told of, and does not count as a time; nor does the cosignature count if its
+// key has bounds in time that the writer's clock has passed.
+func (f *follower) timely(v *vouch, index uint64, id string) bool {
+	w := f.c.o.Witnesses[v.witness]
+	kind, why := f.c.doubtTime(v.time, f.commit.at.Add(-maxBehind))
+	if kind == "" {
+		return true
+	}
+	v.time = time.Time{}
+	say := func(kind Kind, why string) {
+		if name := string(kind) + " " + w.String(); !slices.Contains(f.objected, name) { // once for each segment
+			f.objected = append(f.objected, name)
+			f.add(Finding{Kind: kind, Severity: Warning, Index: &index, EventID: id, Message: fmt.Sprintf("a cosignature of the witness %s %s", w.Name(), why)})
+		}
+	}
+	say(kind, why)
+	if kind, why := objection(f.c.o.Trust.FindWitness(w), max(v.size, 1)-1, f.commit.at); kind != "" {
+		say(kind, "does not count: "+why)
+		return false
+	}
+	return true
+}
+
+// doubtTime says what is wrong with the time of a cosignature that was made after another
+// time.
+func (c *checker) doubtTime(at, after time.Time) (Kind, string) {
+	switch {
+	case at.After(c.now.Add(maxAhead)):
+		return TimeInFuture, fmt.Sprintf("says that it is of %s, which is ahead of the clock here: its time does not count", at.Format(time.RFC3339))
+	case at.Before(after):
+		return TimeWentBack, fmt.Sprintf("says that it is of %s, long before what it covers: its time does not count", at.Format(time.RFC3339))
+	default:
+		return "", ""
 	}
 }
 
@@ -173,9 +215,13 @@ func addVouch(list []vouch, v vouch) []vouch {
 // judgeWitnesses says how far the witnesses vouch for the log.
 func (c *checker) judgeWitnesses(j *joined, results []*result) {
 	var vouches []vouch
+	var begun time.Time // no cosignature of this log is older
 	for _, r := range results {
 		for _, v := range r.vouches {
 			vouches = addVouch(vouches, v)
+		}
+		if r.header != nil && begun.IsZero() {
+			begun = r.header.Created.Add(-maxBehind)
 		}
 	}
 	for _, k := range c.kept {
@@ -185,6 +231,15 @@ func (c *checker) judgeWitnesses(j *joined, results []*result) {
 		k.Note = k.note
 		good, forged, refused := c.vouchesIn(k.Checkpoint)
 		for _, v := range good {
+			if kind, why := c.doubtTime(v.time, begun); kind != "" {
+				v.time = time.Time{}
+				c.log.add(c.o.MaxFindings, Finding{Kind: kind, Severity: Warning, Segment: k.file, Message: fmt.Sprintf("%s: the cosignature of the witness %s %s", c.nameOf(k), c.o.Witnesses[v.witness].Name(), why)})
+				// The log was begun before it was signed.
+				if kind, why := objection(c.o.Trust.FindWitness(c.o.Witnesses[v.witness]), max(v.size, 1)-1, begun.Add(maxBehind)); kind != "" {
+					refused = append(refused, refusal{v.witness, kind, "a cosignature does not count: " + why})
+					continue
+				}
+			}
 			vouches = addVouch(vouches, v)
 		}
 		for _, why := range forged {
@@ -202,7 +257,10 @@ func (c *checker) judgeWitnesses(j *joined, results []*result) {
 	for i, w := range c.o.Witnesses {
 		one := Witnessed{Name: w.Name()}
 		if n := slices.IndexFunc(vouches, func(v vouch) bool { return v.witness == i }); n >= 0 {
-			one.Size, one.Time = vouches[n].size, &vouches[n].time
+			one.Size = vouches[n].size
+			if at := vouches[n].time; !at.IsZero() {
+				one.Time = &at
+			}
 			newest[one.Name] = max(newest[one.Name], one.Size)
 		}
 		j.report.Witnesses = append(j.report.Witnesses, one)

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
@@ -32,6 +33,7 @@ func witnessed(t testing.TB, o rotation.Options, names ...string) (rotation.Opti
 	var all []*witnesstest.Witness
 	for _, name := range names {
 		w := witnesstest.New(t, name)
+		w.Now = func() time.Time { return time.Date(2026, 11, 23, 11, 0, 0, 0, time.UTC) } // as write has it
 		w.Trust(t, o.Origin, o.CheckpointSigner.Public())
 		all = append(all, w)
 		o.Witnesses = append(o.Witnesses, w)

@@ -23,6 +23,9 @@ const (
 	MaxAnswer = 64 << 10
 	// maxProof is the largest number of hashes of a proof that a witness takes.
 	maxProof = 63
+	// maxSize is the size of the largest tree that a log's own events can name: what is
+	// larger than 2^53-1 has no exact form in JSON.
+	maxSize = 1<<53 - 1
 	// maxQuoted bounds what an error quotes of an answer.
 	maxQuoted = 200
 )
@@ -115,8 +118,8 @@ func parseConflict(contentType string, body []byte) error {
 		return fmt.Errorf("status 409 of the content type %.60q, which does not say a tree size: %s", contentType, quoted(body))
 	}
 	digits, ok := bytes.CutSuffix(body, []byte("\n"))
-	size, err := strconv.ParseUint(string(digits), 10, 63)
-	if !ok || err != nil || strconv.FormatUint(size, 10) != string(digits) {
+	size, err := strconv.ParseUint(string(digits), 10, 64)
+	if !ok || err != nil || size > maxSize || strconv.FormatUint(size, 10) != string(digits) {
 		return fmt.Errorf("status 409 with a bad tree size: %s", quoted(body))
 	}
 	return &Conflict{Size: size}

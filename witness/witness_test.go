@@ -266,6 +266,7 @@ func TestAnswers(t *testing.T) {
 		"conflict with a sign":    {status: 409, contentType: size, body: "+5\n", word: "bad tree size"},
 		"conflict below zero":     {status: 409, contentType: size, body: "-5\n", word: "bad tree size"},
 		"conflict out of range":   {status: 409, contentType: size, body: "9223372036854775808\n", word: "bad tree size"},
+		"conflict no JSON holds":  {status: 409, contentType: size, body: "9007199254740992\n", word: "bad tree size"},
 		"conflict with more":      {status: 409, contentType: size, body: "5\n6\n", word: "bad tree size"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -283,7 +284,7 @@ func TestAnswers(t *testing.T) {
 			}
 		})
 	}
-	for contentType, body := range map[string]string{size: "0\n", size + "; charset=utf-8": "9223372036854775807\n"} {
+	for contentType, body := range map[string]string{size: "0\n", size + "; charset=utf-8": "9007199254740991\n"} {
 		_, err := w.Key.ParseAnswer(note, http.StatusConflict, contentType, []byte(body))
 		var conflict *witness.Conflict
 		if !errors.As(err, &conflict) || fmt.Sprintln(conflict.Size) != body {

@@ -4,7 +4,7 @@
 package main
 
 import (
-	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +20,8 @@ import (
 
 type checkFlags struct {
 	trustFlags
+	originFlag
+	asOf        asOfFlag
 	witnesses   []string
 	quorum      int
 	json, quiet bool
@@ -43,7 +45,7 @@ name, is for "auditlog verify DIR --receipts FILE".
 
 FILE may be - for standard input.
 
-Exit codes: 0 the proof holds; 1 it fails; 2 it could not be checked.`,
+Exit codes: 0 the proof holds; 1 it fails; 2 it could not be checked, or FILE is no proof.`,
 		Example: `  auditlog check proof.txt --key audit-log-key.pub.pem
   auditlog check receipts.jsonl --key audit-log-key.pub.pem`,
 		Args: cobra.ExactArgs(1),
@@ -52,6 +54,8 @@ Exit codes: 0 the proof holds; 1 it fails; 2 it could not be checked.`,
 		},
 	}
 	f.trustFlags.addFlags(cmd)
+	f.originFlag.addFlags(cmd)
+	f.asOf.addFlags(cmd)
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.witnesses, "witness", nil, "`VKEY` of a witness, or a file that holds it (repeatable)")
 	flags.IntVar(&f.quorum, "quorum", 0, "how many of the witnesses must have cosigned (default: all of them)")
@@ -60,13 +64,13 @@ Exit codes: 0 the proof holds; 1 it fails; 2 it could not be checked.`,
 	return cmd
 }
 
-func (f *checkFlags) run(cmd *cobra.Command, path string) error {
-	o := verify.ProofOptions{Quorum: f.quorum}
-	var err error
-	if o.Keys, o.Trust, err = f.read(); err != nil {
+func (f *checkFlags) run(cmd *cobra.Command, path string) (err error) {
+	o, err := f.proofOptions()
+	if err != nil {
 		return err
 	}
-	if len(f.keys) == 0 && f.trust == "" {
+	o.Quorum, o.Origin, o.AsOf = f.quorum, f.origin, f.asOf.value(cmd)
+	if !f.given() {
 		return errors.New("give the log's public key with --key, or with what bounds it with --trust")
 	}
 	if o.Witnesses, err = loadWitnesses(f.witnesses); err != nil {
@@ -76,33 +80,38 @@ func (f *checkFlags) run(cmd *cobra.Command, path string) error {
 		return err
 	}
 	if info, err := os.Stat(path); path != "-" && err == nil && info.IsDir() {
-		all, err := loadReceipts("check", []string{path})
+		all, err := loadReceipts("check", []string{path}, cmd.ErrOrStderr())
 		if err != nil {
 			return err
 		}
 		return f.checkReceipts(cmd, path, all, o)
 	}
-	in, closeFile, err := openProof(cmd.InOrStdin(), path)
+	in, err := openInput(cmd.InOrStdin(), path)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", path, err)
 	}
-	defer closeFile()
+	defer func() { err = errors.Join(err, in.close()) }()
 	// A proof begins with its title, a receipt with a brace.
 	if first, err := in.Peek(1); err == nil && first[0] == '{' {
 		all := &verify.ReceiptSet{}
-		if err := all.Read(path, in); err != nil {
+		if err := readReceipts(all, path, in); err != nil {
 			return err
 		}
 		return f.checkReceipts(cmd, path, all, o)
 	}
-	text, err := readProof(in)
+	text, err := in.all(proof.MaxBytes)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	p, err := verify.CheckProof(text, o)
 	switch {
 	case errors.Is(err, verify.ErrProofFails):
 		return f.fails(cmd, err)
+	case errors.Is(err, proof.ErrNone):
+		if changed := asSigned(text); changed != nil && bytes.HasPrefix(text, []byte("c2sp.org/")) {
+			err = changed
+		}
+		return fmt.Errorf("%s: %w; it begins with %s", path, err, beginning(text))
 	case err != nil:
 		return fmt.Errorf("%s: %w", path, err)
 	case f.quiet:
@@ -115,17 +124,16 @@ func (f *checkFlags) run(cmd *cobra.Command, path string) error {
 }
 
 // fails says why a proof fails.
-func (f *checkFlags) fails(cmd *cobra.Command, why error) error {
+func (f *checkFlags) fails(cmd *cobra.Command, why error) (err error) {
+	reason := strings.TrimPrefix(why.Error(), verify.ErrProofFails.Error()+": ")
 	switch {
 	case f.quiet:
 	case f.json:
-		if err := printFailedJSON(cmd.OutOrStdout(), why); err != nil {
-			return err
-		}
+		err = printFailedJSON(cmd.OutOrStdout(), reason)
 	default:
-		fmt.Fprintf(cmd.OutOrStdout(), "THE PROOF FAILS: %s\n", plain(why.Error()))
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "THE PROOF FAILS: %s\n", plain(reason))
 	}
-	return errTampering
+	return errors.Join(err, errTampering)
 }
 
 // checkReceipts checks receipts.
@@ -148,7 +156,7 @@ func (f *checkFlags) checkReceipts(cmd *cobra.Command, path string, all *verify.
 		enc.SetIndent("", "  ")
 		return enc.Encode(receiptsJSON{true, p.Receipts, p.Origins, p.SignedBy})
 	default:
-		_, err := fmt.Fprintf(cmd.OutOrStdout(), "OK: %d receipts of the log %s, whose checkpoints are signed by %s\n", p.Receipts, plain(strings.Join(p.Origins, ", ")), keysSaid(p.SignedBy))
+		_, err := fmt.Fprintf(cmd.OutOrStdout(), "OK: %d receipts of the log %s, whose checkpoints are signed by %s\n", p.Receipts, values(p.Origins), keysSaid(p.SignedBy))
 		return err
 	}
 }
@@ -159,27 +167,6 @@ type receiptsJSON struct {
 	Receipts int      `json:"receipts"`
 	Origins  []string `json:"origins"`
 	SignedBy []string `json:"signed_by"`
-}
-
-// openProof opens a file, or standard input if it is called -.
-func openProof(stdin io.Reader, path string) (_ *bufio.Reader, closeFile func(), _ error) {
-	if path == "-" {
-		return bufio.NewReader(stdin), func() {}, nil
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	return bufio.NewReader(f), func() { f.Close() }, nil
-}
-
-// readProof reads a proof.
-func readProof(in io.Reader) (text []byte, err error) {
-	// One byte more than a proof may have, so that a larger file is refused as such.
-	if text, err = io.ReadAll(io.LimitReader(in, proof.MaxBytes+1)); err != nil {
-		return nil, fmt.Errorf("read the proof: %w", err)
-	}
-	return text, nil
 }
 
 // provenJSON is what a proof shows, for programs.
@@ -207,13 +194,13 @@ func printProvenJSON(w io.Writer, p *verify.Proven) error {
 }
 
 // printFailedJSON prints why a proof fails, for programs.
-func printFailedJSON(w io.Writer, why error) error {
+func printFailedJSON(w io.Writer, reason string) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	return enc.Encode(struct {
 		Valid  bool   `json:"valid"`
 		Reason string `json:"reason"`
-	}{false, why.Error()})
+	}{false, reason})
 }
 
 func printProven(w io.Writer, p *verify.Proven) error {
@@ -222,7 +209,7 @@ func printProven(w io.Writer, p *verify.Proven) error {
 		return err
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "OK: this event is leaf %d of the log %s\n\n%s\n", p.Index, plain(p.Origin), text)
+	fmt.Fprintf(&b, "OK: this event is leaf %d of the log %s\n\n", p.Index, value(p.Origin))
 	fmt.Fprintf(&b, "checkpoint  over %d leaves, signed by %s\n", p.TreeSize, strings.Join(p.SignedBy, ", "))
 	if p.EventSignedBy != "" {
 		fmt.Fprintf(&b, "event       signed by %s\n", p.EventSignedBy)
@@ -231,8 +218,9 @@ func printProven(w io.Writer, p *verify.Proven) error {
 		b.WriteString("caution     only keys that the log took up after the event vouch for it: who has one may have made it up. Give the key of the time, or the log's first key\n")
 	}
 	if len(p.Cosigned) > 0 {
-		fmt.Fprintf(&b, "cosigned    by %s\n", plain(strings.Join(p.Cosigned, ", ")))
+		fmt.Fprintf(&b, "cosigned    by %s\n", values(p.Cosigned))
 	}
+	b.WriteString("\n" + text) // last, so that all above is the command's own
 	_, err = io.WriteString(w, b.String())
 	return err
 }

@@ -17,31 +17,52 @@ import (
 )
 
 func checkpointCommand() *cobra.Command {
-	return &cobra.Command{
+	var f trustFlags
+	cmd := &cobra.Command{
 		Use:   "checkpoint DIR",
 		Short: "Print the newest signed checkpoint of a log, to keep elsewhere",
 		Long: `checkpoint prints the newest signed checkpoint of a log that is known to be on stable
 storage, so that no power cut takes it back: the one in the log's file checkpoint, or one
 that the log has been continued behind. While a collector writes to the log it may lag behind
 by a commit, and so it may after a crash. Keep it away from the log: "auditlog verify DIR
---checkpoint FILE" then finds whether the log has been cut short or rewritten since. The
-checkpoint's signature is not checked.`,
-		Args: cobra.ExactArgs(1),
+--checkpoint FILE" then finds whether the log has been cut short or rewritten since.
+
+With --key or --trust, a checkpoint that no trusted key has signed, or one whose key the
+log's key changes do not lead to, is refused. Without, its signature is not checked.
+
+Exit codes: 0 the checkpoint is printed; 2 there is none, or none that is trusted.`,
+		Example: `  auditlog checkpoint audit-log --key audit-log-key.pub.pem > kept.txt`,
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			o, err := f.proofOptions()
+			if err != nil {
+				return err
+			}
 			fsys, closeLog, err := openLog(args[0])
 			if err != nil {
 				return err
 			}
 			defer closeLog()
 			note, err := durableCheckpoint(fsys)
+			if err == nil {
+				_, err = verify.OpenCheckpoint(fsys, note, o)
+			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			if !f.given() {
+				fmt.Fprintln(cmd.ErrOrStderr(), unsignedNote)
 			}
 			_, err = cmd.OutOrStdout().Write(note)
 			return err
 		},
 	}
+	f.addFlags(cmd)
+	return cmd
 }
+
+// unsignedNote says what was not checked.
+const unsignedNote = "auditlog: no --key or --trust was given: the checkpoint's signature was not checked"
 
 // newestCheckpoint returns the newest well-formed checkpoint of a log. The newest
 // segment may have been begun and not committed yet.
@@ -127,6 +148,9 @@ func lookBack(fsys fs.FS, find func(f segment.File, next *segment.File) ([]byte,
 		var next *segment.File
 		for i := len(listing.Segments) - 1; i >= 0 && note == nil && err == nil; i-- {
 			f := listing.Segments[i]
+			if f.Size == 0 {
+				continue // begun, perhaps; there is nothing in it
+			}
 			if note, err = find(f, next); next == nil || f.Parsed.FirstIndex < next.Parsed.FirstIndex {
 				next = &f
 			}

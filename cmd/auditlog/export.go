@@ -47,6 +47,7 @@ The log's own events are not in otlp-json, because they were no records.
 			if err != nil {
 				return err
 			}
+			defer h.sayByWhich(cmd.ErrOrStderr())
 			err = l.events(cmd, args[0], w.Write)
 			if err == nil || errors.Is(err, errTampering) {
 				err = errors.Join(err, w.Flush())

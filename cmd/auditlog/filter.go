@@ -4,9 +4,10 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,12 +23,13 @@ type filter struct {
 	user, agent, session, operation string
 	success, text                   string
 	outcome                         event.Outcome
-	limit                           int // of events, which match does not count; 0: none
+	limit                           int // of events; 0: none
+	byEvent, byCommit               int // how many matched by which time
 }
 
 func (f *filter) addFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.times.since, "since", "", "events from this `TIME` on: RFC 3339, a date, or how long ago, such as 2h")
+	flags.StringVar(&f.times.since, "since", "", "events from this `TIME` on (their own, or their commit's): RFC 3339, a date, or how long ago, such as 2h")
 	flags.StringVar(&f.times.until, "until", "", "events before this `TIME`")
 	flags.StringSliceVar(&f.levels, "level", nil, "events of this `LEVEL` (repeatable)")
 	flags.StringSliceVar(&f.categories, "category", nil, "events of this `CATEGORY` (repeatable)")
@@ -70,13 +72,44 @@ func (f *filter) compile() (err error) {
 	return nil
 }
 
-func (f *filter) match(s *event.Summary, canonical []byte) bool {
+// timed reports whether times decide.
+func (f *filter) timed() bool { return !f.since.IsZero() || !f.until.IsZero() }
+
+// inRange reports whether a time is one that is wanted.
+func (f *filter) inRange(t time.Time) bool {
+	return (f.since.IsZero() || !t.Before(f.since)) && (f.until.IsZero() || t.Before(f.until))
+}
+
+// match reports whether an event is wanted that was committed at a time, zero if that is
+// not known. An event's own time comes from its client: the commit's time counts as well,
+// so that no time that a client makes up hides an event. How many are wanted for the sake
+// of which time is counted.
+func (f *filter) match(s *event.Summary, committed time.Time, canonical []byte) bool {
+	own := f.inRange(s.Time)
+	if !own && (committed.IsZero() || !f.inRange(committed)) || !f.wanted(s, canonical) {
+		return false
+	}
+	if own {
+		f.byEvent++
+	} else {
+		f.byCommit++
+	}
+	return true
+}
+
+// sayByWhich says how many events are there for the sake of their commit's time alone.
+func (f *filter) sayByWhich(w io.Writer) {
+	if f.timed() && f.byCommit > 0 {
+		fmt.Fprintf(w, "auditlog: %d events are in range by their own time, and %d more by the time of their commit only\n", f.byEvent, f.byCommit)
+	}
+}
+
+// wanted is match but for the times.
+func (f *filter) wanted(s *event.Summary, canonical []byte) bool {
 	is := func(want string, got []byte) bool { return want == "" || want == string(got) }
-	return (f.since.IsZero() || !s.Time.Before(f.since)) &&
-		(f.until.IsZero() || s.Time.Before(f.until)) &&
-		(len(f.levels) == 0 || slices.Contains(f.levels, string(s.Level))) &&
+	return (len(f.levels) == 0 || slices.Contains(f.levels, string(s.Level))) &&
 		(len(f.categories) == 0 || slices.Contains(f.categories, string(s.Category))) &&
 		is(f.user, s.UserID) && is(f.agent, s.AgentID) && is(f.session, s.SessionID) && is(f.operation, s.Operation) &&
 		(f.success == "" || f.outcome == s.Success) &&
-		(f.text == "" || strings.Contains(string(canonical), f.text))
+		(f.text == "" || bytes.Contains(canonical, []byte(f.text)))
 }

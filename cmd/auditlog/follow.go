@@ -5,7 +5,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/export"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
@@ -26,7 +26,10 @@ type shower struct {
 	out    *bufio.Writer
 	warn   io.Writer
 	json   bool
-	shown  int
+	// follows says that what no checkpoint follows yet will be shown later.
+	follows bool
+	origin  originFlag
+	shown   int
 
 	// The first line not looked at: a segment, by its index, and an offset in its
 	// content.
@@ -61,9 +64,13 @@ func (s *shower) all(ctx context.Context) error {
 	if s.started && !has(s.index) && segments[0].Parsed.FirstIndex < s.index {
 		return nil // it is just being replaced by its compressed form
 	}
-	for i, f := range segments {
-		twin := i > 0 && segments[i-1].Parsed.FirstIndex == f.Parsed.FirstIndex
-		if twin || s.started && f.Parsed.FirstIndex < s.index {
+	for next := 0; next < len(segments) && !s.full(); {
+		// The first of several files that begin at the same leaf, and the one after them.
+		f := segments[next]
+		for next < len(segments) && segments[next].Parsed.FirstIndex == f.Parsed.FirstIndex {
+			next++
+		}
+		if s.started && f.Parsed.FirstIndex < s.index {
 			continue
 		}
 		if !s.started || f.Parsed.FirstIndex > s.index {
@@ -72,19 +79,16 @@ func (s *shower) all(ctx context.Context) error {
 		if f.Size == s.seen {
 			continue
 		}
-		if behind := slices.IndexFunc(segments, func(n segment.File) bool { return n.Parsed.FirstIndex > f.Parsed.FirstIndex }); behind >= 0 && s.outside(f, segments[behind]) {
+		newest := next == len(segments)
+		if !newest && s.outside(f, segments[next]) {
 			continue
 		}
-		err := s.segment(ctx, f)
+		err := s.segment(ctx, f, newest)
 		if errors.Is(err, fs.ErrNotExist) {
 			break // compressed or pruned meanwhile: the next look finds what there is
 		}
 		if err != nil {
 			return err
-		}
-		s.seen = f.Size
-		if s.full() {
-			break
 		}
 	}
 	return s.out.Flush()
@@ -92,19 +96,30 @@ func (s *shower) all(ctx context.Context) error {
 
 // segment prints the lines of a segment that come after those that have been
 // looked at.
-func (s *shower) segment(ctx context.Context, f segment.File) error {
+func (s *shower) segment(ctx context.Context, f segment.File, newest bool) error {
+	committed, err := committedEnd(s.fsys, f)
+	if err != nil {
+		return err
+	}
+	var commits export.Commits
+	if s.filter.timed() {
+		if commits, err = export.ReadCommits(s.fsys, f.Name); err != nil {
+			return err
+		}
+	}
 	r, err := s.open(f)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	var sum event.Summary
+	told := false
 	for !s.full() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		line, err := r.Next()
 		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
+			s.seen = f.Size
 			return nil
 		}
 		if err != nil {
@@ -113,31 +128,57 @@ func (s *shower) segment(ctx context.Context, f segment.File) error {
 		if r.End() <= s.offset {
 			continue
 		}
+		if s.follows && newest && r.End() > committed {
+			return nil // its checkpoint may be on its way
+		}
 		s.offset = r.End()
-		if segment.KindOf(line) != segment.KindEvent {
-			continue
+		if s.json && r.End() > committed && !told && segment.KindOf(line) == segment.KindEvent {
+			told = true // the line itself is as it was signed
+			fmt.Fprintf(s.warn, "auditlog: %s, byte %d: no checkpoint follows: the events from here on are uncommitted\n", f.Name, r.Offset())
 		}
-		parsed, err := segment.ParseEvent(line)
-		if err == nil {
-			err = event.Scan(parsed.Canonical, &sum)
-		}
-		var text []byte
-		if err == nil {
-			if !s.filter.match(&sum, parsed.Canonical) {
-				continue
-			}
-			text, err = s.text(parsed.Canonical)
-		}
-		if err != nil {
+		if err := s.line(line, commits.At(r.Offset()), r.End() <= committed); errors.Is(err, errMalformed) {
 			fmt.Fprintf(s.warn, "auditlog: %s, byte %d: an event is malformed and not shown: run auditlog verify\n", f.Name, r.Offset())
-			continue
-		}
-		s.shown++
-		if _, err := s.out.Write(text); err != nil {
+		} else if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+var errMalformed = errors.New("malformed")
+
+// line prints a line, if it is an event that is wanted.
+func (s *shower) line(line []byte, at time.Time, committed bool) error {
+	switch segment.KindOf(line) {
+	case segment.KindEvent:
+	case segment.KindHeader:
+		h, err := segment.ParseHeader(line)
+		if err != nil && !errors.Is(err, segment.ErrNewer) {
+			return s.origin.check("")
+		}
+		return s.origin.check(h.Origin)
+	default:
+		return nil
+	}
+	parsed, err := segment.ParseEvent(line)
+	if err != nil {
+		return errMalformed
+	}
+	var sum event.Summary
+	if event.Scan(parsed.Canonical, &sum) != nil {
+		return errMalformed
+	}
+	if !s.filter.match(&sum, at, parsed.Canonical) {
+		return nil
+	}
+	s.shown++
+	if !s.json {
+		return writeEvent(s.out, parsed.Canonical, &sum, committed)
+	}
+	if _, err := s.out.Write(parsed.Canonical); err != nil {
+		return err
+	}
+	return s.out.WriteByte('\n')
 }
 
 // open opens a segment at the offset where the last look ended, or, if it is
@@ -149,14 +190,6 @@ func (s *shower) open(f segment.File) (*segment.Reader, error) {
 	// A restart of the writer may have cut off what was read as its tail.
 	s.offset = min(s.offset, f.Size)
 	return segment.OpenAt(s.fsys, f.Name, s.offset, f.Size)
-}
-
-// text is how an event is printed.
-func (s *shower) text(canonical []byte) ([]byte, error) {
-	if s.json {
-		return append(bytes.Clone(canonical), '\n'), nil
-	}
-	return eventText(canonical)
 }
 
 // follow prints events as they are written, until the context ends.

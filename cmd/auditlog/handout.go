@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/export"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -22,6 +21,8 @@ import (
 type handout struct {
 	filter
 	trustFlags
+	originFlag
+	asOf asOfFlag
 	from uint64
 }
 
@@ -35,6 +36,8 @@ and nothing handed out if it is not intact.`
 func (h *handout) addFlags(cmd *cobra.Command) {
 	h.filter.addFlags(cmd)
 	h.trustFlags.addFlags(cmd)
+	h.originFlag.addFlags(cmd)
+	h.asOf.addFlags(cmd)
 	cmd.Flags().Uint64Var(&h.from, "from-index", 0, "events from this leaf index (`N`) on")
 }
 
@@ -57,8 +60,11 @@ func (h *handout) open(cmd *cobra.Command, dir string) (_ *handoutLog, err error
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
 	l := &handoutLog{fsys: fsys, close: closeLog}
-	l.Options = export.Options{From: h.from, Keep: h.upToLimit()}
+	l.Options = export.Options{From: h.from, Keep: h.upToLimit(), CommitTimes: h.timed()}
 	if l.Checkpoint, err = signing.ParseCheckpoint(note); err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	if err := h.check(l.Checkpoint.Origin); err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
 	if err := h.verify(cmd, dir, fsys, note); err != nil {
@@ -69,10 +75,10 @@ func (h *handout) open(cmd *cobra.Command, dir string) (_ *handoutLog, err error
 
 // upToLimit is the filter, which lets no more than limit events pass. What comes behind
 // is read all the same, because the lines must hash to the checkpoint's root.
-func (h *handout) upToLimit() func(s *event.Summary, canonical []byte) bool {
+func (h *handout) upToLimit() func(*export.Event) bool {
 	n := 0
-	return func(s *event.Summary, canonical []byte) bool {
-		if h.limit > 0 && n == h.limit || !h.match(s, canonical) {
+	return func(e *export.Event) bool {
+		if h.limit > 0 && n == h.limit || !h.match(&e.Summary, e.Committed, e.Canonical) {
 			return false
 		}
 		n++
@@ -98,11 +104,11 @@ func (h *handout) sayWhatIsGone(cmd *cobra.Command, dir string, fsys fs.FS) erro
 // verify verifies the log, if keys are given, against the checkpoint that the handing
 // out ends with.
 func (h *handout) verify(cmd *cobra.Command, dir string, fsys fs.FS, note []byte) error {
-	if len(h.keys) == 0 && h.trust == "" {
+	if !h.given() {
 		fmt.Fprintf(cmd.ErrOrStderr(), "auditlog: %s is not verified: give --key or --trust to verify it first\n", plain(dir))
 		return nil
 	}
-	o := verify.Options{Checkpoints: [][]byte{note}}
+	o := verify.Options{Checkpoints: [][]byte{note}, Origin: h.origin, AsOf: h.asOf.value(cmd)}
 	if err := h.load(&o); err != nil {
 		return err
 	}
@@ -116,6 +122,9 @@ func (h *handout) verify(cmd *cobra.Command, dir string, fsys fs.FS, note []byte
 	if report.TamperingDetected {
 		fmt.Fprintf(cmd.ErrOrStderr(), "auditlog: TAMPERING DETECTED in %s: nothing is handed out: see auditlog verify\n", plain(dir))
 		return errTampering
+	}
+	if report.Verdict != verify.VerdictOK {
+		return fmt.Errorf("%s: not everything of it could be checked: %s: nothing is handed out", dir, uncheckedSaid(report))
 	}
 	return nil
 }
@@ -140,5 +149,5 @@ func (l *handoutLog) events(cmd *cobra.Command, dir string, each func(*export.Ev
 // withoutOwn leaves the log's own events out.
 func (l *handoutLog) withoutOwn() {
 	keep := l.Keep
-	l.Keep = func(s *event.Summary, canonical []byte) bool { return s.Log == nil && keep(s, canonical) }
+	l.Keep = func(e *export.Event) bool { return !e.Own() && keep(e) }
 }

@@ -30,7 +30,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(leakChecked{m}, map[string]func(){"auditlog": main})
+	testscript.Main(leakChecked{m}, map[string]func(){"auditlog": main, "auditlog-peak": peak})
 }
 
 // leakChecked fails a run that leaves goroutines behind.
@@ -167,7 +167,7 @@ func newWriter(dir string, s *signing.Signer) (*writer, error) { return newWrite
 func newWriterOf(dir string, s *signing.Signer, maxSegmentBytes int64) (*writer, error) {
 	w := &writer{signer: s, clock: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)}
 	l, err := rotation.Open(context.Background(), rotation.Options{
-		Directory: dir, Origin: "test.example/auditlog", Signer: s, Scope: segment.ScopeEvent, MaxSegmentBytes: maxSegmentBytes,
+		Directory: dir, Origin: "test.example/auditlog", Signer: s, Scope: segment.ScopeEvent, MaxSegmentBytes: maxSegmentBytes, BindIDs: true,
 		Now: func() time.Time { return w.clock },
 	})
 	if err != nil {
@@ -189,7 +189,7 @@ func (w *writer) append(r plog.LogRecord) error {
 	err := b.Add(func(dst []byte) ([]byte, uint64, error) {
 		dst, info, err := w.enc.Append(dst, r)
 		return dst, info.Time, err
-	}, w.signer.Sign, w.signer.Public().ID())
+	}, w.log.Sign(w.signer), w.signer.Public().ID())
 	if err != nil {
 		return err
 	}

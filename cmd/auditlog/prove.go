@@ -6,15 +6,16 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
 
-	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
 func proveCommand() *cobra.Command {
+	var f trustFlags
 	var id, out string
 	var index uint64
 	cmd := &cobra.Command{
@@ -23,17 +24,24 @@ func proveCommand() *cobra.Command {
 		Long: `prove writes the proof that an event is in the log in DIR: the event, the newest
 checkpoint, and the hashes that lead from the one to the other (c2sp.org/tlog-proof).
 Who has the log's public key can check it with "auditlog check", offline and without
-the rest of the log. The checkpoint's signature is not checked here.
+the rest of the log.
+
+With --key or --trust, nothing is proven from a checkpoint that no trusted key has signed.
+Without, its signature is not checked here.
 
 Exit codes: 0 the proof is made; 1 the log does not fit its own checkpoint, or leaves
 are gone that retention has not deleted; 2 there is no such event, or it could not be read.`,
-		Example: `  auditlog prove audit-log --event-id 0198c0de-7e57-7000-8000-000000000001 --out proof.txt
+		Example: `  auditlog prove audit-log --event-id 0198c0de-7e57-7000-8000-000000000001 --key audit-log-key.pub.pem --out proof.txt
   auditlog check proof.txt --key audit-log-key.pub.pem`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			q := verify.Query{EventID: id, Index: index, ByIndex: cmd.Flags().Changed("index")}
 			if !q.ByIndex && id == "" {
 				return errors.New("say which event: --event-id ID or --index N")
+			}
+			o, err := f.proofOptions()
+			if err != nil {
+				return err
 			}
 			fsys, closeLog, err := openLog(args[0])
 			if err != nil {
@@ -51,22 +59,25 @@ are gone that retention has not deleted; 2 there is no such event, or it could n
 				}
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
-			text := p.Marshal()
+			c, err := verify.OpenCheckpoint(fsys, p.Checkpoint, o)
+			if err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			if !f.given() {
+				fmt.Fprintln(cmd.ErrOrStderr(), unsignedNote)
+			}
 			if out == "" {
-				_, err := cmd.OutOrStdout().Write(text)
+				_, err := p.WriteTo(cmd.OutOrStdout())
 				return err
 			}
-			if err := writeNew(out, text); err != nil {
+			if err := writeNew(out, p); err != nil {
 				return fmt.Errorf("--out: %w", err)
 			}
-			c, err := signing.ParseCheckpoint(p.Checkpoint)
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "%s proves leaf %d of %d of the log %s\n", out, p.Index, c.Size, plain(c.Origin))
+			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "%s proves leaf %d of %d of the log %s\n", plain(out), p.Index, c.Size, value(c.Origin))
 			return err
 		},
 	}
+	f.addFlags(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&id, "event-id", "", "`ID` of the event; the whole log is searched for it")
 	flags.Uint64Var(&index, "index", 0, "leaf index of the event (`N`), as findings give it")
@@ -76,12 +87,12 @@ are gone that retention has not deleted; 2 there is no such event, or it could n
 }
 
 // writeNew writes a file that does not exist yet.
-func writeNew(path string, content []byte) error {
+func writeNew(path string, content io.WriterTo) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
-	if _, err = f.Write(content); err == nil {
+	if _, err = content.WriteTo(f); err == nil {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {

@@ -36,13 +36,20 @@ func (f *verifyFlags) verifyTree(ctx context.Context, stdout io.Writer, root str
 	switch {
 	case sum.TamperingDetected:
 		return errTampering
-	case sum.Complete():
+	case sumOK(sum):
 		return nil
+	case sum.Unread == 0 && sum.Complete():
+		return fmt.Errorf("%s: not everything could be checked: see the findings", root)
 	case sum.Unread == 0:
 		return fmt.Errorf("%s: %d of %d logs could not be checked", root, sum.Unchecked, sum.Logs)
 	default:
 		return fmt.Errorf("%s: %d of %d logs, and %d other things, could not be checked", root, sum.Unchecked, sum.Logs, sum.Unread)
 	}
+}
+
+// sumOK reports whether all of a tree was checked, and is good.
+func sumOK(s *verify.Summary) bool {
+	return !s.TamperingDetected && s.Complete() && s.FindingCounts[verify.Unchecked] == 0
 }
 
 // filesOf puts the files in and below it, if they are taken by their names, in place of
@@ -119,6 +126,8 @@ type treeText struct {
 	w    io.Writer
 	root string
 	kept bool
+	// pruned counts the good logs of which retention has deleted the beginning.
+	pruned int
 }
 
 // maxPerLog bounds the findings printed of one log: verifying it by itself shows all.
@@ -129,11 +138,17 @@ func (p *treeText) log(l verify.TreeLog) error {
 	r := l.Report
 	switch {
 	case r == nil:
-		fmt.Fprintf(&b, "UNCHECKED  %s  %s\n", plain(l.Path), plain(l.Error))
+		fmt.Fprintf(&b, "UNCHECKED  %s  %s\n", value(l.Path), plain(l.Error))
 	case r.TamperingDetected:
-		fmt.Fprintf(&b, "TAMPERED   %s  log %s: %d of %d events verified\n", plain(l.Path), plain(r.Origin), r.VerifiedEvents, r.TotalEvents)
+		fmt.Fprintf(&b, "TAMPERED   %s  log %s: %d of %d events verified\n", value(l.Path), value(r.Origin), r.VerifiedEvents, r.TotalEvents)
+	case r.Verdict != verify.VerdictOK:
+		fmt.Fprintf(&b, "UNCHECKED  %s  log %s: %s\n", value(l.Path), value(r.Origin), plain(uncheckedSaid(r)))
 	default:
-		fmt.Fprintf(&b, "OK         %s  log %s: %d events, %d leaves", plain(l.Path), plain(r.Origin), r.TotalEvents, r.TreeSize)
+		fmt.Fprintf(&b, "OK         %s  log %s: %d events, %d leaves", value(l.Path), value(r.Origin), r.TotalEvents, r.TreeSize)
+		if r.DeletedBefore > 0 {
+			p.pruned++
+			fmt.Fprintf(&b, "; %s", deletedSaid(r))
+		}
 		if n := r.FindingCounts[verify.Warning]; n > 0 {
 			fmt.Fprintf(&b, ", %d warnings", n)
 		}
@@ -146,7 +161,7 @@ func (p *treeText) log(l verify.TreeLog) error {
 				continue
 			}
 			said++
-			fmt.Fprintf(&b, "             %s %s %s\n", f.Kind, plain(f.Segment), plain(f.Message))
+			fmt.Fprintf(&b, "             %s %s %s\n", f.Kind, value(f.Segment), plain(f.Message))
 		}
 		if more := r.FindingCounts[verify.Tampering] - said; more > 0 {
 			fmt.Fprintf(&b, "             and %d more\n", more)
@@ -164,7 +179,7 @@ func (p *treeText) summary(s *verify.Summary) error {
 	for _, f := range s.Findings[:min(len(s.Findings), maxPrinted)] {
 		fmt.Fprintf(&b, "%-9s %s", f.Severity, f.Kind)
 		if f.Path != "" {
-			fmt.Fprintf(&b, "  %s", plain(f.Path))
+			fmt.Fprintf(&b, "  %s", value(f.Path))
 		}
 		fmt.Fprintf(&b, "\n          %s\n", plain(f.Message))
 	}
@@ -173,11 +188,13 @@ func (p *treeText) summary(s *verify.Summary) error {
 	}
 	verdict := "OK: all logs that were found are complete and unchanged"
 	switch {
+	case p.pruned > 0 && sumOK(s):
+		verdict = fmt.Sprintf("OK: all logs that were found are unchanged, and complete but for what retention has deleted, as %d of them say,", p.pruned)
 	case s.TamperingDetected && !s.Complete():
 		verdict = "TAMPERING DETECTED, and not everything could be checked,"
 	case s.TamperingDetected:
 		verdict = "TAMPERING DETECTED"
-	case !s.Complete():
+	case !sumOK(s):
 		verdict = "NOT EVERYTHING COULD BE CHECKED"
 	}
 	fmt.Fprintf(&b, "\n%s in %s\n\n", verdict, plain(p.root))

@@ -65,8 +65,13 @@ func (r *receiver) Export(ctx context.Context, request plogotlp.ExportRequest) (
 	return plogotlp.NewExportResponse(), nil
 }
 
-// serve starts the receiver and returns its address.
 func (r *receiver) serve(t *testing.T, options ...grpc.ServerOption) (endpoint string) {
+	t.Helper()
+	return serve(t, r, options...)
+}
+
+// serve starts a receiver and returns its address.
+func serve(t *testing.T, r plogotlp.GRPCServer, options ...grpc.ServerOption) (endpoint string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -88,12 +93,18 @@ func (r *receiver) serve(t *testing.T, options ...grpc.ServerOption) (endpoint s
 // writeLog writes a log of records, with its key beside it, and returns its directory.
 func writeLog(t *testing.T, dir string, records ...plog.LogRecord) string {
 	t.Helper()
+	return writeLogOf(t, dir, 1, records...)
+}
+
+// writeLogOf is writeLog with segments of a certain size.
+func writeLogOf(t *testing.T, dir string, maxSegmentBytes int64, records ...plog.LogRecord) string {
+	t.Helper()
 	s, err := signing.CreateKeyFile(filepath.Join(dir, "key.pem"), signing.ECDSAP256)
 	if err != nil {
 		t.Fatal(err)
 	}
 	log := filepath.Join(dir, "log")
-	w, err := newWriter(log, s)
+	w, err := newWriterOf(log, s, maxSegmentBytes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,16 +132,16 @@ func TestReplay(t *testing.T) {
 		return code, out.String(), errs.String()
 	}
 
-	// The events are the leaves 2, 5 and 8; the others are headers and the log's own.
+	// The events are the leaves 3, 7 and 11; the others are headers and the log's own.
 	code, stdout, stderr := replay("--batch", "1", "--header", "authorization=Bearer x", "--header", "X-Tenant=a")
-	if code != exitUnchecked || stdout != "2 events acknowledged, the last of them leaf 5: go on with --from-index 6\n" || !strings.Contains(stderr, `enough\x1b[2J`) {
+	if code != exitUnchecked || stdout != "2 events acknowledged, the last of them leaf 7: go on with --from-index 8\n" || !strings.Contains(stderr, `enough\x1b[2J`) {
 		t.Errorf("exit code %d, %q, %q", code, stdout, stderr)
 	}
 	if got := r.metadata; !slices.Equal(got["authorization"], []string{"Bearer x"}) || !slices.Equal(got["x-tenant"], []string{"a"}) || !strings.HasPrefix(strings.Join(got["user-agent"], ""), "auditlog") {
 		t.Errorf("headers %v", got)
 	}
 	r.takes = 1
-	if code, stdout, stderr := replay("--from-index", "6"); code != exitGood || stdout != "1 events acknowledged, the last of them leaf 8: go on with --from-index 9\n" || stderr != "" {
+	if code, stdout, stderr := replay("--from-index", "8"); code != exitGood || stdout != "1 events acknowledged, the last of them leaf 11: go on with --from-index 12\n" || stderr != "" {
 		t.Errorf("exit code %d, %q, %q", code, stdout, stderr)
 	}
 	if !slices.Equal(r.ids, []string{"id-0", "id-1", "id-2"}) {
@@ -139,6 +150,69 @@ func TestReplay(t *testing.T) {
 	r.takes, r.ids = 1, nil
 	if code, _, _ := replay("--success", "false"); code != exitGood || !slices.Equal(r.ids, []string{"id-1"}) {
 		t.Errorf("exit code %d, received %v", code, r.ids)
+	}
+}
+
+// mute is a receiver that never answers.
+type mute struct {
+	plogotlp.UnimplementedGRPCServer
+}
+
+func (*mute) Export(ctx context.Context, _ plogotlp.ExportRequest) (plogotlp.ExportResponse, error) {
+	<-ctx.Done()
+	return plogotlp.NewExportResponse(), ctx.Err()
+}
+
+// A replay to a receiver that does not answer ends, with the reason.
+func TestReplayHasALimit(t *testing.T) {
+	log := writeLog(t, t.TempDir(), records()...)
+	endpoint := serve(t, &mute{})
+	for flag, want := range map[string]string{"--timeout": "--timeout: 50ms are over", "--request-timeout": "DeadlineExceeded"} {
+		var out, errs strings.Builder
+		code := run(t.Context(), []string{"replay", log, "--endpoint", endpoint, "--insecure", flag, "50ms"}, &out, &errs)
+		if code != exitUnchecked || out.String() != "0 events acknowledged\n" || !strings.Contains(errs.String(), want) {
+			t.Errorf("%s: exit code %d, %q, %q", flag, code, out.String(), errs.String())
+		}
+	}
+}
+
+// rejecting is a receiver that rejects the record of an id for good.
+type rejecting struct{ receiver }
+
+func (r *rejecting) Export(ctx context.Context, request plogotlp.ExportRequest) (plogotlp.ExportResponse, error) {
+	for _, rl := range request.Logs().ResourceLogs().All() {
+		for _, sl := range rl.ScopeLogs().All() {
+			for _, record := range sl.LogRecords().All() {
+				if id, _ := record.Attributes().Get("audit.record.id"); id.Str() == "id-1" {
+					return plogotlp.NewExportResponse(), status.Error(codes.InvalidArgument, "no\nOK: all good")
+				}
+			}
+		}
+	}
+	return r.receiver.Export(ctx, request)
+}
+
+// A record that the receiver rejects for good ends the replay, unless it is to be skipped:
+// then its leaf is named, and it is counted.
+func TestReplayPastARejectedRecord(t *testing.T) {
+	log := writeLog(t, t.TempDir(), records()...)
+	for _, batch := range []string{"1", "200"} {
+		r := &rejecting{receiver{takes: 100}}
+		endpoint := serve(t, r)
+		replay := func(args ...string) (code int, stdout, stderr string) {
+			var out, errs strings.Builder
+			code = run(t.Context(), append([]string{"replay", log, "--endpoint", endpoint, "--insecure", "--batch", batch}, args...), &out, &errs)
+			return code, out.String(), errs.String()
+		}
+		if code, _, stderr := replay(); code != exitUnchecked || !strings.Contains(stderr, "InvalidArgument") {
+			t.Errorf("exit code %d, %s", code, stderr)
+		}
+		r.ids = nil
+		code, stdout, stderr := replay("--skip-rejected")
+		if code != exitGood || !strings.HasPrefix(stdout, "2 events acknowledged, 1 rejected, the last of them leaf ") || !slices.Equal(r.ids, []string{"id-0", "id-2"}) ||
+			!strings.Contains(stderr, `the receiver rejected 1 of them for good, and says: no\x0aOK: all good`) {
+			t.Errorf("exit code %d, %q, %s, received %v", code, stdout, stderr, r.ids)
+		}
 	}
 }
 
@@ -163,7 +237,7 @@ func TestReplayWithTLS(t *testing.T) {
 		for name, args := range map[string][]string{"a receiver that nobody trusts": caller, "a caller that does not say who it is": ca} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				if code, stderr := replay(args...); code != exitUnchecked || !strings.Contains(stderr, "send leaves 2 to 2") {
+				if code, stderr := replay(args...); code != exitUnchecked || !strings.Contains(stderr, "send leaves 3 to 3") {
 					t.Errorf("exit code %d, %q", code, stderr)
 				}
 			})

@@ -41,13 +41,21 @@ Exit codes: 0 all good; 1 tampering detected; 2 it could not be checked.`,
 		return fmt.Errorf("%w: see %s --help", err, cmd.CommandPath())
 	})
 	root.SetArgs(args)
-	root.SetOut(stdout)
+	out := &output{w: stdout}
+	root.SetOut(out)
 	root.SetErr(stderr)
 	root.AddCommand(keygenCommand(), verifyCommand(), showCommand(), checkpointCommand(), rotateKeyCommand(), beginAnewCommand(), proveCommand(), checkCommand(), tilesCommand(), exportCommand(), replayCommand())
-	switch err := root.ExecuteContext(ctx); {
+	err := root.ExecuteContext(ctx)
+	if out.err != nil && !errors.Is(err, out.err) {
+		err = errors.Join(err, out.err)
+	}
+	switch {
 	case err == nil:
 		return exitGood
 	case errors.Is(err, errTampering):
+		if out.err != nil {
+			fmt.Fprintf(stderr, "auditlog: %s: %s\n", errTampering, plain(out.err.Error()))
+		}
 		return exitTampering
 	default:
 		fmt.Fprintf(stderr, "auditlog: %s\n", plain(err.Error()))

@@ -17,7 +17,7 @@ import (
 
 func tilesCommand() *cobra.Command {
 	var out string
-	var keys []string
+	var f trustFlags
 	var o tiles.Options
 	cmd := &cobra.Command{
 		Use:   "tiles DIR",
@@ -27,14 +27,20 @@ directory given with --out: checkpoint, tile/ and tile/entries/. Any web server 
 it, and clients of such logs can mirror and check it. Run again, it adds what has come
 since. What is exported is meant to be public: with --hashes-only the events are not in it.
 
+Of what was exported before, the checkpoint and the newest tiles are read, which decide
+whether it is the beginning of this log. With --check all of it is read again, and must
+be what the checkpoint says.
+
 Exit codes: 0 exported; 1 the log does not fit its own checkpoint, or what was exported
-before is not its beginning; 2 it could not be done.`,
+before is not its beginning, or, with --check, has been changed; 2 it could not be done.`,
 		Example: `  auditlog tiles audit-log --out /var/www/audit-log --key audit-log-key.pub.pem`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if o.Keys, err = loadKeys(keys); err != nil {
+			t, err := f.read()
+			if err != nil {
 				return err
 			}
+			o.Keys, o.CheckpointKeys, o.Trust = t.keys, t.checkpointKeys, t.bounded
 			fsys, closeLog, err := openLog(args[0])
 			if err != nil {
 				return err
@@ -56,22 +62,26 @@ before is not its beginning; 2 it could not be done.`,
 			r, err := tiles.Export(cmd.Context(), fsys, root, o)
 			finish()
 			switch {
-			case errors.Is(err, tiles.ErrForked), errors.Is(err, tiles.ErrTampered), errors.Is(err, proof.ErrDamaged):
+			case errors.Is(err, tiles.ErrForked), errors.Is(err, tiles.ErrTampered), errors.Is(err, tiles.ErrChanged), errors.Is(err, proof.ErrDamaged):
 				fmt.Fprintf(cmd.ErrOrStderr(), "auditlog: %s: %s\n", plain(args[0]), plain(err.Error()))
 				return errTampering
 			case err != nil:
 				return fmt.Errorf("export %s to %s: %w", args[0], out, err)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s holds %d leaves of the log %s, %d of them new\n", plain(out), r.To, plain(r.Origin), r.To-r.From)
-			if err == nil && len(keys) == 0 {
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s holds %d leaves of the log %s, %d of them new\n", plain(out), r.To, value(r.Origin), r.To-r.From)
+			if err == nil && o.Check {
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "The files of the %d leaves that were there have been read again: they are unchanged.\n", r.From)
+			}
+			if err == nil && !f.given() {
 				_, err = fmt.Fprintln(cmd.OutOrStdout(), "No --key was given: the checkpoint's signature was not checked.")
 			}
 			return err
 		},
 	}
+	f.addFlags(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&out, "out", "", "`DIRECTORY` to write to, or to add to")
-	flags.StringArrayVar(&keys, "key", nil, "trusted public key `FILE`, PEM or note verifier key (repeatable)")
+	flags.BoolVar(&o.Check, "check", false, "read again all that was exported before, and compare")
 	flags.BoolVar(&o.HashesOnly, "hashes-only", false, "leave out the events: the tree alone")
 	if err := cmd.MarkFlagRequired("out"); err != nil {
 		panic(err) // the flag is there

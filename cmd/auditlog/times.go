@@ -19,13 +19,19 @@ func (s *shower) outside(f, next segment.File) bool {
 	if s.filter.since.IsZero() && s.filter.until.IsZero() {
 		return false
 	}
+	// Its commits were made between its beginning and the next one's, whose names say when
+	// that was, to the second.
+	if s.between(f.Parsed.Created, next.Parsed.Created.Add(time.Second)) {
+		return false
+	}
 	first, last, ok := s.timesOf(f, next)
-	return ok && (!s.filter.since.IsZero() && last.Before(s.filter.since) || !s.filter.until.IsZero() && !first.Before(s.filter.until))
+	return ok && !s.between(first, last)
 }
 
-// timesHeadLines bounds the lines in which a segment is expected to speak of the one
-// before.
-const timesHeadLines = 8
+// between reports whether a time that is wanted may lie between two.
+func (s *shower) between(first, last time.Time) bool {
+	return (s.filter.since.IsZero() || !last.Before(s.filter.since)) && (s.filter.until.IsZero() || first.Before(s.filter.until))
+}
 
 // timesOf returns between which times the events of a segment lie, if the one behind
 // it says so. What is wrong with that one is told when it is read itself.
@@ -36,7 +42,7 @@ func (s *shower) timesOf(f, next segment.File) (first, last time.Time, ok bool) 
 	}
 	defer r.Close()
 	var sum event.Summary
-	for range timesHeadLines {
+	for range segment.HeadLines {
 		line, err := r.Next()
 		if err != nil {
 			break

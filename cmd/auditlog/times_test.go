@@ -51,6 +51,10 @@ func (f countedFile) Read(b []byte) (int, error) {
 	return n, err
 }
 
+func (f countedFile) Seek(offset int64, whence int) (int64, error) {
+	return f.File.(io.Seeker).Seek(offset, whence)
+}
+
 // Of segments without an event in the range of times, show reads the beginning at most,
 // and it misses no event within.
 func TestShowReadsWithinItsTimes(t *testing.T) {

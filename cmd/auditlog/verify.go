@@ -27,54 +27,65 @@ import (
 
 type verifyFlags struct {
 	trustFlags
-	checkpoints []string
-	receipts    []string
-	witnesses   []string
-	quorum      int
-	times       timeRange
-	json, quiet bool
-	recursive   bool
-	jobs        int
+	originFlag
+	asOf         asOfFlag
+	completeFrom string
+	checkpoints  []string
+	receipts     []string
+	witnesses    []string
+	quorum       int
+	times        timeRange
+	json, quiet  bool
+	recursive    bool
+	jobs         int
 }
 
 // trustFlags say whom to trust.
 type trustFlags struct {
-	keys  []string
-	trust string
+	keys, checkpointKeys []string
+	trust                string
 }
 
 func (f *trustFlags) addFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.keys, "key", nil, "trusted public key `FILE`, PEM or note verifier key (repeatable)")
+	flags.StringArrayVar(&f.checkpointKeys, "checkpoint-key", nil, "public key `FILE` that must sign checkpoints, too; it does not make a log trusted (repeatable)")
 	flags.StringVar(&f.trust, "trust", "", "`FILE` of trusted keys with what bounds them, and revocations (YAML, see docs/trust.md)")
 }
 
+// given says whether anybody is trusted.
+func (f *trustFlags) given() bool { return len(f.keys) > 0 || f.trust != "" }
+
+// trusted is what the files of such flags hold.
+type trusted struct {
+	keys, checkpointKeys []*signing.PublicKey
+	bounded              trust.Keys
+}
+
+func (f *trustFlags) read() (t trusted, err error) {
+	if t.keys, err = loadKeys("--key", f.keys); err != nil {
+		return t, err
+	}
+	if t.checkpointKeys, err = loadKeys("--checkpoint-key", f.checkpointKeys); err != nil || f.trust == "" {
+		return t, err
+	}
+	if t.bounded, err = loadTrust(f.trust); err != nil {
+		err = fmt.Errorf("--trust %s: %w", f.trust, err)
+	}
+	return t, err
+}
+
 // load reads the files into the options.
-func (f *trustFlags) load(o *verify.Options) (err error) {
-	o.Keys, o.Trust, err = f.read()
+func (f *trustFlags) load(o *verify.Options) error {
+	t, err := f.read()
+	o.Keys, o.CheckpointKeys, o.Trust = t.keys, t.checkpointKeys, t.bounded
 	return err
 }
 
-func (f *trustFlags) read() (keys []*signing.PublicKey, bounded trust.Keys, err error) {
-	if keys, err = loadKeys(f.keys); err != nil || f.trust == "" {
-		return keys, nil, err
-	}
-	if bounded, err = trust.Load(f.trust); err != nil {
-		return nil, nil, fmt.Errorf("--trust: %w", err)
-	}
-	return keys, bounded, nil
-}
-
-// loadKeys reads the public keys given with --key.
-func loadKeys(paths []string) (keys []*signing.PublicKey, err error) {
-	for _, path := range paths {
-		key, err := signing.LoadPublicKey(path)
-		if err != nil {
-			return nil, fmt.Errorf("--key: %w", err)
-		}
-		keys = append(keys, key)
-	}
-	return keys, nil
+// proofOptions reads the files.
+func (f *trustFlags) proofOptions() (verify.ProofOptions, error) {
+	t, err := f.read()
+	return verify.ProofOptions{Keys: t.keys, CheckpointKeys: t.checkpointKeys, Trust: t.bounded}, err
 }
 
 func verifyCommand() *cobra.Command {
@@ -95,8 +106,13 @@ exporter with partition_by writes them. All are checked, one after another, with
 keys and witnesses. A checkpoint is for the log of its origin; if there is no such log,
 one is missing. --checkpoint may name a directory of checkpoints, too. Symbolic links are not followed.
 
-Exit codes: 0 all good; 1 tampering detected; 2 it could not be checked. With --recursive 1
-if any log shows tampering, whatever else there is.`,
+What the first line says is what was checked: it names the leaves that retention has
+deleted, as the log says, and the size, with --as-of. NOT CHECKED says that nothing
+speaks against the log, but not all that was asked for could be checked.
+
+Exit codes: 0 all good; 1 tampering detected; 2 it, or a part of it, could not be checked, or
+it is not the log of --origin. With --recursive 1 if any log shows tampering, whatever
+else there is.`,
 		Example: `  auditlog verify audit-log --key audit-log-key.pub.pem
   auditlog verify /var/lib/otelcol/audit --recursive --key audit-log-key.pub.pem --checkpoint /elsewhere/checkpoints
   auditlog verify audit-log --key audit-log-key.pub.pem --checkpoint kept-last-month.txt --json
@@ -109,7 +125,10 @@ if any log shows tampering, whatever else there is.`,
 		},
 	}
 	f.trustFlags.addFlags(cmd)
+	f.originFlag.addFlags(cmd)
+	f.asOf.addFlags(cmd)
 	flags := cmd.Flags()
+	flags.StringVar(&f.completeFrom, "complete-from", "", "everything must be there from this `INDEX|TIME` on, whatever retention has deleted")
 	flags.StringArrayVar(&f.checkpoints, "checkpoint", nil, "`FILE` of a checkpoint kept elsewhere, which the log must extend (repeatable)")
 	flags.StringArrayVar(&f.receipts, "receipts", nil, "`FILE` of receipts, or a directory of such files, which the log must honor (repeatable)")
 	flags.StringArrayVar(&f.witnesses, "witness", nil, "`VKEY` of a witness, or a file that holds it (repeatable)")
@@ -124,10 +143,16 @@ if any log shows tampering, whatever else there is.`,
 }
 
 func (f *verifyFlags) run(cmd *cobra.Command, dir string) error {
-	o := verify.Options{Jobs: f.jobs, Quorum: f.quorum}
+	o := verify.Options{Jobs: f.jobs, Quorum: f.quorum, Origin: f.origin, AsOf: f.asOf.value(cmd)}
 	var err error
 	if o.Since, o.Until, err = f.times.parse(); err != nil {
 		return err
+	}
+	if o.CompleteFrom, err = parsePoint("complete-from", f.completeFrom, time.Now()); err != nil {
+		return err
+	}
+	if f.recursive && (f.origin != "" || o.AsOf != nil) {
+		return errors.New("--origin and --as-of are of one log: leave them out with --recursive, or check that log by itself")
 	}
 	if err := f.load(&o); err != nil {
 		return err
@@ -139,16 +164,13 @@ func (f *verifyFlags) run(cmd *cobra.Command, dir string) error {
 		o.CheckpointNames = f.checkpoints // of which there may be many
 	}
 	for _, path := range f.checkpoints {
-		note, err := os.ReadFile(path)
+		note, err := loadCheckpoint(path)
 		if err != nil {
-			return fmt.Errorf("--checkpoint: %w", err)
-		}
-		if _, err := signing.ParseCheckpoint(note); err != nil {
 			return fmt.Errorf("--checkpoint %s: %w", path, err)
 		}
 		o.Checkpoints = append(o.Checkpoints, note)
 	}
-	if o.Receipts, err = loadReceipts("--receipts", f.receipts); err != nil {
+	if o.Receipts, err = loadReceipts("--receipts", f.receipts, cmd.ErrOrStderr()); err != nil {
 		return err
 	}
 	if o.Witnesses, err = loadWitnesses(f.witnesses); err != nil {
@@ -189,15 +211,15 @@ func (f *verifyFlags) run(cmd *cobra.Command, dir string) error {
 		enc.SetIndent("", "  ")
 		err = enc.Encode(report)
 	default:
-		err = printReport(cmd.OutOrStdout(), dir, f.checkpoints, report)
+		err = f.printReport(cmd.OutOrStdout(), dir, report)
 	}
-	if err != nil {
-		return err
+	switch {
+	case report.TamperingDetected:
+		return errors.Join(err, errTampering)
+	case err == nil && report.Verdict != verify.VerdictOK:
+		return fmt.Errorf("%s: not everything of it could be checked: %s", dir, uncheckedSaid(report))
 	}
-	if report.TamperingDetected {
-		return errTampering
-	}
-	return nil
+	return err
 }
 
 // heapBytes is what verifying is to do with: garbage is collected more often when
@@ -258,19 +280,62 @@ func keysSaid(ids []string) string {
 	return fmt.Sprintf("%s … %s (%d keys)", ids[0], ids[len(ids)-1], len(ids))
 }
 
+// headline says what was found, and no more than was checked.
+func (f *verifyFlags) headline(dir string, r *verify.Report) string {
+	switch {
+	case r.TamperingDetected:
+		return "TAMPERING DETECTED in " + plain(dir)
+	case r.Verdict != verify.VerdictOK:
+		return fmt.Sprintf("NOT CHECKED: %s: %s", plain(dir), plain(uncheckedSaid(r)))
+	}
+	said := "OK: " + plain(dir) + " is " + wholeness(r)
+	if f.asOf.size > 0 {
+		said += fmt.Sprintf(", as of size %d", f.asOf.size)
+	}
+	if r.SelfAttested {
+		said += ", by the keys that it names itself"
+	}
+	if r.DeletedBefore > 0 {
+		said += "; " + deletedSaid(r)
+	}
+	return said
+}
+
+// wholeness says how much of a good log is there.
+func wholeness(r *verify.Report) string {
+	if r.DeletedBefore > 0 {
+		return "unchanged"
+	}
+	return "complete and unchanged"
+}
+
+// deletedSaid says what retention has deleted.
+func deletedSaid(r *verify.Report) string {
+	if r.DeletedBefore == 1 {
+		return "leaf 0 was deleted by retention, as the log says"
+	}
+	return fmt.Sprintf("leaves 0–%d were deleted by retention, as the log says", r.DeletedBefore-1)
+}
+
+// uncheckedSaid says what could not be checked first of all.
+func uncheckedSaid(r *verify.Report) string {
+	for _, f := range r.Findings {
+		if f.Severity == verify.Unchecked {
+			return f.Message
+		}
+	}
+	return "see the findings"
+}
+
 // maxPrinted bounds the findings printed for people.
 const maxPrinted = 100
 
-// printReport prints a report for people; kept are the files of checkpoints that
-// were given.
-func printReport(w io.Writer, dir string, kept []string, r *verify.Report) error {
+// printReport prints a report for people.
+func (f *verifyFlags) printReport(w io.Writer, dir string, r *verify.Report) error {
+	kept := f.checkpoints
 	var b strings.Builder
-	if r.TamperingDetected {
-		fmt.Fprintf(&b, "TAMPERING DETECTED in %s\n\n", plain(dir))
-	} else {
-		fmt.Fprintf(&b, "OK: %s is complete and unchanged\n\n", plain(dir))
-	}
-	fmt.Fprintf(&b, "log        %s\n", plain(r.Origin))
+	b.WriteString(f.headline(dir, r) + "\n\n")
+	fmt.Fprintf(&b, "log        %s\n", value(r.Origin))
 	fmt.Fprintf(&b, "events     %d verified of %d (%d of them the log's own), %d failed, %d unsigned\n", r.VerifiedEvents, r.TotalEvents, r.OwnEvents, r.FailedEvents, r.UnsignedEvents)
 	if r.FirstEvent != nil {
 		fmt.Fprintf(&b, "from, to   %s, %s\n", r.FirstEvent.Format(time.RFC3339), r.LastEvent.Format(time.RFC3339))
@@ -284,14 +349,14 @@ func printReport(w io.Writer, dir string, kept []string, r *verify.Report) error
 	}
 	fmt.Fprintf(&b, "tree       %d leaves, root %s\n", r.TreeSize, base64.StdEncoding.EncodeToString(r.RootHash))
 	fmt.Fprintf(&b, "signed by  %s\n", keysSaid(r.KeyIDs))
-	if r.TrustedFrom != nil && *r.TrustedFrom > r.Segments[0].FirstIndex {
+	if r.TrustedFrom != nil && len(r.Segments) > 0 && *r.TrustedFrom > r.Segments[0].FirstIndex {
 		fmt.Fprintf(&b, "trusted    from leaf %d on; what came before, only as what later keys vouch for\n", *r.TrustedFrom)
 	}
 	printWitnesses(&b, r)
 	if r.SelfAttested {
 		b.WriteString("\nNo --key was given: the log was checked with the keys it names itself. That proves\nthat it is consistent, not who wrote it. Give the public key that you kept.\n")
 	}
-	if len(kept) == 0 && r.Receipts == 0 && r.WitnessedSize == 0 && !r.TamperingDetected {
+	if len(kept) == 0 && r.Receipts == 0 && r.WitnessedSize == 0 && r.Verdict == verify.VerdictOK {
 		b.WriteString("\nNo --checkpoint was given: whether newest events have been cut off can be told only against\na checkpoint kept elsewhere. Make one with: auditlog checkpoint DIR\n")
 	}
 	if len(r.Findings) > 0 {
@@ -300,7 +365,7 @@ func printReport(w io.Writer, dir string, kept []string, r *verify.Report) error
 	for _, f := range r.Findings[:min(len(r.Findings), maxPrinted)] {
 		fmt.Fprintf(&b, "%-9s %s", f.Severity, f.Kind)
 		if f.Segment != "" {
-			fmt.Fprintf(&b, "  %s", plain(f.Segment))
+			fmt.Fprintf(&b, "  %s", value(f.Segment))
 			switch {
 			case f.LastLine > f.Line:
 				fmt.Fprintf(&b, ":%d-%d", f.Line, f.LastLine)
@@ -309,7 +374,7 @@ func printReport(w io.Writer, dir string, kept []string, r *verify.Report) error
 			}
 		}
 		if f.EventID != "" {
-			fmt.Fprintf(&b, "  event %s", plain(f.EventID))
+			fmt.Fprintf(&b, "  event %s", value(f.EventID))
 		}
 		fmt.Fprintf(&b, "\n          %s\n", plain(f.Message))
 	}

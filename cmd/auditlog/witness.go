@@ -6,7 +6,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -19,9 +18,9 @@ import (
 func loadWitnesses(given []string) (keys []*witness.Key, err error) {
 	for _, vkey := range given {
 		if !strings.Contains(vkey, "+") {
-			b, err := os.ReadFile(vkey)
+			b, err := readInput(vkey, maxKeyFile)
 			if err != nil {
-				return nil, fmt.Errorf("--witness: %w", err)
+				return nil, fmt.Errorf("--witness %s: %w", vkey, err)
 			}
 			vkey = strings.TrimSpace(string(b))
 		}
@@ -52,10 +51,13 @@ func printWitnesses(b *strings.Builder, r *verify.Report) {
 	}
 	fmt.Fprintf(b, "witnessed  up to %d leaves\n", r.WitnessedSize)
 	for _, w := range r.Witnesses {
-		if w.Time == nil {
+		switch {
+		case w.Size == 0:
 			fmt.Fprintf(b, "witness    %s: nothing\n", plain(w.Name))
-			continue
+		case w.Time == nil:
+			fmt.Fprintf(b, "witness    %s: %d leaves, at no time that can be\n", plain(w.Name), w.Size)
+		default:
+			fmt.Fprintf(b, "witness    %s: %d leaves, on %s\n", plain(w.Name), w.Size, w.Time.Format(time.RFC3339))
 		}
-		fmt.Fprintf(b, "witness    %s: %d leaves, on %s\n", plain(w.Name), w.Size, w.Time.Format(time.RFC3339))
 	}
 }

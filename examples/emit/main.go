@@ -59,7 +59,7 @@ func run(ctx context.Context, endpoint string, timeout time.Duration) (err error
 		sdklog.WithProcessor(confirm.NewProcessor(exporters...)),
 	)
 	defer func() { err = errors.Join(err, provider.Shutdown(ctx)) }()
-	return everyKind(ctx, emit.New(provider, emit.WithScope("example.com/shop", "1.0.0")))
+	return everyKind(ctx, emit.New(provider, emit.WithScope("example.com/shop", "1.0.0"), emit.WithTimeout(timeout)))
 }
 
 // atOnce is how many calls can be under way at once.

@@ -21,6 +21,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/export"
@@ -65,8 +66,13 @@ func (r *receiver) sizes() (all []int) {
 	return all
 }
 
-// serve starts the receiver and returns a connection to it.
 func (r *receiver) serve(t *testing.T) *grpc.ClientConn {
+	t.Helper()
+	return serve(t, r)
+}
+
+// serve starts a receiver and returns a connection to it.
+func serve(t *testing.T, r plogotlp.GRPCServer) *grpc.ClientConn {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -232,6 +238,98 @@ func TestReplayWarns(t *testing.T) {
 	if n, _ := s.Acknowledged(); n != 3 {
 		t.Errorf("%d events acknowledged", n)
 	}
+}
+
+// What a receiver rejects for good is passed over, told of and counted, if that is wanted,
+// and nothing else is: neither what may be taken later, nor what is about the sender.
+func TestReplaySkipsWhatIsRejected(t *testing.T) {
+	detailed, err := status.New(codes.ResourceExhausted, "later").WithDetails(&wrapperspb.StringValue{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	withRetry := detailed.Proto()
+	withRetry.Details[0].TypeUrl = "type.googleapis.com/google.rpc.RetryInfo"
+	for name, c := range map[string]struct {
+		answer error
+		passes bool
+	}{
+		"invalid":     {status.Error(codes.InvalidArgument, "no"), true},
+		"refused":     {status.Error(codes.Internal, "Permanent error: no"), true},
+		"too large":   {status.Error(codes.ResourceExhausted, "received message larger than max"), true},
+		"other words": {detailed.Err(), true},
+		"again":       {status.FromProto(withRetry).Err(), false},
+		"not now":     {status.Error(codes.Unavailable, "no"), false},
+		"forbidden":   {status.Error(codes.PermissionDenied, "no"), false},
+		"unknown":     {status.Error(codes.Unauthenticated, "no"), false},
+		"no service":  {status.Error(codes.Unimplemented, "no"), false},
+		"in time":     {status.Error(codes.DeadlineExceeded, "no"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &picky{answer: c.answer, bad: map[string]bool{"id-4": true, "id-9": true}}
+			s := replay.NewSender(serve(t, r), 3)
+			var told []uint64
+			s.Rejected = func(first, last uint64, number int64, _ string) {
+				if first != last || number != 1 {
+					t.Errorf("leaves %d to %d, %d", first, last, number)
+				}
+				told = append(told, first)
+			}
+			err := add(t, s, encode(t, records(10, 0)))
+			n, newest := s.Acknowledged()
+			if !c.passes {
+				if err == nil || n != 3 || len(told) > 0 {
+					t.Errorf("%v, %d acknowledged, told of %v", err, n, told)
+				}
+				return
+			}
+			want := []string{"id-0", "id-1", "id-2", "id-3", "id-5", "id-6", "id-7", "id-8"}
+			if err != nil || n != 8 || newest != 19 || s.RejectedEvents() != 2 || !slices.Equal(told, []uint64{14, 19}) || !slices.Equal(r.ids, want) {
+				t.Errorf("%v, %d acknowledged up to %d, %d rejected, told of %v, received %v", err, n, newest, s.RejectedEvents(), told, r.ids)
+			}
+		})
+	}
+	t.Run("partly", func(t *testing.T) {
+		r := receiver{answer: func(int) (plogotlp.ExportResponse, error) {
+			response := plogotlp.NewExportResponse()
+			response.PartialSuccess().SetRejectedLogRecords(2)
+			response.PartialSuccess().SetErrorMessage("quota")
+			return response, nil
+		}}
+		s := replay.NewSender(r.serve(t), 5)
+		var told []string
+		s.Rejected = func(first, last uint64, number int64, message string) {
+			told = append(told, fmt.Sprint(first, last, number, message))
+		}
+		err := add(t, s, encode(t, records(10, 0)))
+		if n, _ := s.Acknowledged(); err != nil || n != 6 || s.RejectedEvents() != 4 || !slices.Equal(told, []string{"10 14 2quota", "15 19 2quota"}) {
+			t.Errorf("%v, %d acknowledged, told of %q", err, n, told)
+		}
+	})
+}
+
+// picky is a receiver that rejects requests with certain records.
+type picky struct {
+	plogotlp.UnimplementedGRPCServer
+	answer error
+	bad    map[string]bool
+	ids    []string
+}
+
+func (p *picky) Export(_ context.Context, request plogotlp.ExportRequest) (plogotlp.ExportResponse, error) {
+	var ids []string
+	for _, rl := range request.Logs().ResourceLogs().All() {
+		for _, sl := range rl.ScopeLogs().All() {
+			for _, r := range sl.LogRecords().All() {
+				id, _ := r.Attributes().Get("audit.record.id")
+				if p.bad[id.Str()] {
+					return plogotlp.NewExportResponse(), p.answer
+				}
+				ids = append(ids, id.Str())
+			}
+		}
+	}
+	p.ids = append(p.ids, ids...)
+	return plogotlp.NewExportResponse(), nil
 }
 
 func TestReplayEndsWithTheContext(t *testing.T) {

@@ -145,7 +145,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ExporterAuditlogPartialBatches, err = builder.meter.Int64Counter(
 		"otelcol_exporter_auditlog_partial_batches",
-		metric.WithDescription("Calls that some partitions took and others refused. Their senders were told; what they send again is in the first ones twice. [Alpha]"),
+		metric.WithDescription("Calls of which a part was written, because some partitions took their shares and others did not, or because single records were refused. Their senders were told; what has no id and is sent again is there twice. [Alpha]"),
 		metric.WithUnit("{batch}"),
 	)
 	errs = errors.Join(errs, err)
@@ -175,13 +175,13 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ExporterAuditlogRefusedBatches, err = builder.meter.Int64Counter(
 		"otelcol_exporter_auditlog_refused_batches",
-		metric.WithDescription("Calls of which nothing was written, by reason. Their senders were told. [Alpha]"),
+		metric.WithDescription("Calls that were refused, whole or in part, by reason. Their senders were told. [Alpha]"),
 		metric.WithUnit("{batch}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterAuditlogRefusedEvents, err = builder.meter.Int64Counter(
 		"otelcol_exporter_auditlog_refused_events",
-		metric.WithDescription("Events that were not written, by reason. Their senders were told. [Alpha]"),
+		metric.WithDescription("Events that were not written, by reason, with their calls or alone. Their senders were told. [Alpha]"),
 		metric.WithUnit("{event}"),
 	)
 	errs = errors.Join(errs, err)

@@ -163,7 +163,7 @@ func AssertEqualExporterAuditlogOverflowEvents(t *testing.T, tt *componenttest.T
 func AssertEqualExporterAuditlogPartialBatches(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_exporter_auditlog_partial_batches",
-		Description: "Calls that some partitions took and others refused. Their senders were told; what they send again is in the first ones twice. [Alpha]",
+		Description: "Calls of which a part was written, because some partitions took their shares and others did not, or because single records were refused. Their senders were told; what has no id and is sent again is there twice. [Alpha]",
 		Unit:        "{batch}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -239,7 +239,7 @@ func AssertEqualExporterAuditlogReceiptsMissed(t *testing.T, tt *componenttest.T
 func AssertEqualExporterAuditlogRefusedBatches(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_exporter_auditlog_refused_batches",
-		Description: "Calls of which nothing was written, by reason. Their senders were told. [Alpha]",
+		Description: "Calls that were refused, whole or in part, by reason. Their senders were told. [Alpha]",
 		Unit:        "{batch}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -255,7 +255,7 @@ func AssertEqualExporterAuditlogRefusedBatches(t *testing.T, tt *componenttest.T
 func AssertEqualExporterAuditlogRefusedEvents(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_exporter_auditlog_refused_events",
-		Description: "Events that were not written, by reason. Their senders were told. [Alpha]",
+		Description: "Events that were not written, by reason, with their calls or alone. Their senders were told. [Alpha]",
 		Unit:        "{event}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

@@ -14,9 +14,19 @@ import (
 	"unicode/utf8"
 )
 
+// invisible are characters that Unicode counts as letters, marks or symbols, and that
+// show as nothing: names and hidden text are made of them.
+var invisible = &unicode.RangeTable{
+	R16: []unicode.Range16{{Lo: 0x2800, Hi: 0x2800, Stride: 1}}, // a braille pattern without a dot
+}
+
 // safe reports whether a character shows as itself.
 func safe(r rune) bool {
-	return r == ' ' || unicode.IsGraphic(r) && !unicode.IsSpace(r) && r != utf8.RuneError
+	if r < utf8.RuneSelf {
+		return ' ' <= r && r < 0x7f
+	}
+	return unicode.IsGraphic(r) && !unicode.IsSpace(r) && r != utf8.RuneError &&
+		!unicode.In(r, invisible, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
 // isSafe reports whether a string has nothing but such characters.
@@ -31,24 +41,11 @@ func Text(s string) string {
 	if isSafe(s) {
 		return s
 	}
-	var b strings.Builder
-	for i := 0; i < len(s); {
-		r, n := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case r == utf8.RuneError && n == 1:
-			fmt.Fprintf(&b, `\x%02x`, s[i])
-		case safe(r):
-			b.WriteString(s[i : i+n])
-		case r < 0x80:
-			fmt.Fprintf(&b, `\x%02x`, r)
-		case r < 0x10000:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		default:
-			fmt.Fprintf(&b, `\U%08x`, r)
-		}
-		i += n
+	var b []byte
+	for r := range Runes(s) {
+		b = appendText(b, r)
 	}
-	return b.String()
+	return string(b)
 }
 
 // JSON returns JSON that means the same as s, which is JSON without insignificant

@@ -12,6 +12,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +22,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	formats "github.com/transparency-dev/formats/note"
 	"golang.org/x/mod/sumdb/note"
@@ -34,8 +36,11 @@ import (
 // Witness is a witness. Its methods are safe for concurrent use.
 type Witness struct {
 	Key *witness.Key
+	// Now is the clock by which it cosigns; nil means time.Now.
+	Now func() time.Time
 
-	signer note.Signer
+	signer  note.Signer
+	private ed25519.PrivateKey
 
 	mu      sync.Mutex
 	logs    map[string]*state
@@ -67,7 +72,7 @@ func New(t testing.TB, name string) *Witness {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Witness{Key: key, signer: signer, logs: map[string]*state{}, changed: make(chan struct{})}
+	return &Witness{Key: key, signer: signer, private: private, logs: map[string]*state{}, changed: make(chan struct{})}
 }
 
 // Listen serves until the test ends, and returns the witness's URL.
@@ -163,7 +168,7 @@ func (w *Witness) Misbehave(answer http.HandlerFunc) {
 func (w *Witness) Clone() *Witness {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	c := &Witness{Key: w.Key, signer: w.signer, logs: map[string]*state{}, changed: make(chan struct{})}
+	c := &Witness{Key: w.Key, Now: w.Now, signer: w.signer, private: w.private, logs: map[string]*state{}, changed: make(chan struct{})}
 	for origin, s := range w.logs {
 		copied := *s
 		c.logs[origin] = &copied
@@ -307,6 +312,9 @@ func (w *Witness) addCheckpoint(body string) (string, error) {
 
 // sign returns the signature line for a note's text.
 func (w *Witness) sign(text string) (string, error) {
+	if w.Now != nil {
+		return w.signAt(text, w.Now()), nil
+	}
 	signed, err := note.Sign(&note.Note{Text: text}, w.signer)
 	if err != nil {
 		return "", err
@@ -326,4 +334,22 @@ func (w *Witness) Cosign(t testing.TB, checkpoint []byte) string {
 		t.Fatal(err)
 	}
 	return line
+}
+
+// CosignAt is Cosign at another time than now.
+func (w *Witness) CosignAt(t testing.TB, checkpoint []byte, at time.Time) string {
+	t.Helper()
+	text, _, ok := strings.Cut(string(checkpoint), "\n\n")
+	if !ok {
+		t.Fatalf("no note: %q", checkpoint)
+	}
+	return w.signAt(text+"\n", at)
+}
+
+// signAt is sign at another time than now.
+func (w *Witness) signAt(text string, at time.Time) string {
+	b := binary.BigEndian.AppendUint32(nil, w.signer.KeyHash())
+	b = binary.BigEndian.AppendUint64(b, uint64(at.Unix()))
+	b = append(b, ed25519.Sign(w.private, fmt.Appendf(nil, "cosignature/v1\ntime %d\n%s", at.Unix(), text))...)
+	return fmt.Sprintf("\u2014 %s %s\n", w.Name(), base64.StdEncoding.EncodeToString(b))
 }

@@ -117,6 +117,7 @@ exporters:
     directory: $LOG
     origin: kafka.example/$INSTANCE
     signing: {key_file: $DIR/key.pem}
+    idempotency: {on_conflict: refuse}
 service:
   telemetry:
     metrics:

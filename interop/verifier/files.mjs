@@ -27,6 +27,11 @@ export class Directory {
     return text(readFileSync(join(this.path, name)));
   }
 
+  // segmentNames is the number of files that have a segment's name.
+  segmentNames() {
+    return this.names.filter((name) => parseName(name)).length;
+  }
+
   // unknown are the names of files that are no part of the log.
   unknown(segments) {
     const stems = new Set(segments.map((s) => s.file.stem));

@@ -42,7 +42,7 @@ export function readHead(file) {
 
 export { knowsAction };
 
-// readFiled reads the file of key changes, and checks that they are one chain.
+// readFiled reads the file of key changes. Their indexes rise.
 export function readFiled(dir, report) {
   const say = (number, message) => report('key_change_invalid', 'key-changes', number, message);
   const string = attempt(() => dir.optional('key-changes') ?? '', (e) => say(0, e.message) ?? '');
@@ -50,9 +50,8 @@ export function readFiled(dir, report) {
   string.split('\n').slice(0, -1).forEach((line, i) => attempt(() => {
     need(Buffer.byteLength(line) <= 65536, 'a line that is too long');
     const c = parseKeyChange(stringOn(line, 'key_change'));
-    const before = changes.at(-1);
+    need(changes.length === 0 || changes.at(-1).index < c.index, 'its index is not above the one before');
     changes.push(c);
-    need(!before || (before.index < c.index && before.to.equals(c.from) && before.origin === c.origin && before.log.equals(c.log)), 'it does not follow the one before');
   }, (e) => say(i + 1, e.message)));
   return changes;
 }
@@ -93,8 +92,12 @@ export function judge(segments, keys, checkpointKeys, filed, report) {
 
 // stepTo checks the rule of section 5.2 between a segment and the one before, if any.
 function stepTo(before, s) {
-  const { header, change, note, tree, leaf } = s.head;
+  const { header, change, note } = s.head;
   const wrong = (kind, message) => ({ kind, wrong: message });
+  if (before && !before.head.header.newer && !header.newer) {
+    const why = shortened(before.head.header, header);
+    if (why) return wrong('retention_broken', why);
+  }
   if (header.index === 0) return note === null ? {} : wrong('key_change_invalid', 'a key change at the beginning of the log');
   if (note === null) {
     if (!before || before.head.header.bound === header.bound) return {};
@@ -102,9 +105,7 @@ function stepTo(before, s) {
     return wrong(other ? 'unknown_key' : 'key_change_invalid', 'keys, scope or features change without a key change');
   }
   if (!change) return wrong('key_change_invalid', 'its key change is malformed');
-  const fits = change.origin === header.origin && change.log.equals(header.log) && change.index === header.index && change.root.equals(tree.root()) &&
-    change.to.equals(header.keys[0]) && change.header.equals(leaf) && (header.newer || change.retain === header.retain);
-  if (!fits) return wrong('unknown_key', 'its key change is one of another segment');
+  if (misfit(s.head, change)) return wrong('unknown_key', 'its key change is one of another segment');
   if (!before) return {};
   const old = before.head.header;
   if (old.bound === header.bound) return wrong('key_change_invalid', 'a key change although nothing differs');
@@ -112,6 +113,21 @@ function stepTo(before, s) {
   const leaving = old.keys.slice(1).filter((k) => !header.keys.some((o) => o.equals(k)));
   if (leaving.length !== change.leaving.length || !leaving.every((k, i) => k.equals(change.leaving[i]))) return wrong('unknown_key', 'a checkpoint key leaves without its key change');
   return {};
+}
+
+// misfit says whether a key change is not that which introduces a segment.
+export function misfit({ header, tree, leaf }, change) {
+  return !(change.origin === header.origin && change.log.equals(header.log) && change.index === header.index && change.root.equals(tree.root()) &&
+    change.to.equals(header.keys[0]) && change.header.equals(leaf) && (header.newer || change.retain === header.retain));
+}
+
+// shortened says in what a header promises less than it must (section 3.6).
+function shortened(old, header) {
+  if (header.retain < old.retain) return 'it promises less than the header before';
+  const age = Math.max(old.minAge, header.minAge);
+  const least = new Date(Date.parse(header.created.slice(0, 19) + 'Z') + age * 1000);
+  if (age === 0 || Number.isNaN(least.getTime()) || least.getUTCFullYear() > 9999) return '';
+  return header.retain < least.toISOString().slice(0, 19) + header.created.slice(19) ? 'it does not promise what min_age says' : '';
 }
 
 // judgeCheckpointKey checks that a key signs all checkpoints from its first on.

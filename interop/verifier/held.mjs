@@ -43,51 +43,60 @@ export class Kept {
     }
   }
 
-  // judge says what became of each; trace reports what a trusted key has signed.
-  judge(origin, end, report, trace) {
+  // judge says what became of each; cosigned says whether a witness has cosigned one.
+  judge(origin, end, cosigned, report) {
     for (const k of this.all) {
-      const contradicts = (why) => (k.signed ? trace : report)(k.kind, k.name, 0, why);
+      const contradicts = (why) => report(k.kind, k.name, 0, why);
       const unchecked = (why) => report('checkpoint_unchecked', k.name, 0, why, 'unchecked');
       const same = k.found.some((root) => root.equals(k.root));
       if (k.wrong) (k.own ? contradicts : unchecked)(k.wrong);
       else if (k.origin !== origin) (k.own ? contradicts : unchecked)(`it is of the log ${k.origin}`);
       else if (k.found.length > 0 && !(same && k.found.every((root) => root.equals(k.root)))) contradicts('it is of another history of the log');
       else if (same) k.honored = true;
+      // A copy that was made while a collector wrote has a file that is ahead.
+      else if (k.size > end.size && k.own && end.size > 0 && !cosigned(k)) report(k.kind, k.name, 0, `it is over ${k.size} leaves, but the log has ${end.size}: copy again`, 'unchecked');
       else if (k.size > end.size) contradicts(`it is over ${k.size} leaves, but the log has ${end.size}`);
       else unchecked(`nothing shows whether the log extends it, over ${k.size} leaves`);
     }
   }
 }
 
-// readPruned follows the file of pruned ranges (section 7.1), and returns the sizes in it.
+// readPruned follows the file of pruned ranges (section 7.1) up to the first segment, which
+// begins after a tree; there is none if nothing is known of it.
 export function readPruned(dir, start, kept, report) {
-  const say = (number, message) => report('pruned_ranges_invalid', 'pruned-ranges', number, message);
-  const string = attempt(() => dir.optional('pruned-ranges'), (e) => say(0, e.message) ?? '');
-  const lines = (string ?? '').split('\n').slice(0, -1);
-  const tree = new Tree();
-  const met = [];
-  const sizes = [];
-  let reached = string === null || start === undefined || start.size === 0;
-  for (const [i, line] of lines.entries()) {
-    const range = attempt(() => {
-      need(Buffer.byteLength(line) <= 8192, 'a line that is too long');
-      const r = parse(line);
-      need(JSON.stringify({ size: r?.size, subtrees: r?.subtrees }) === line, 'not in the form of section 7.1');
-      need(isIndex(r.size) && r.size > tree.size, 'a size that is not above the one before');
-      tree.extend(r.size, hashes(r.subtrees, 128));
-      return r;
-    }, (e) => say(i + 1, e.message));
-    if (!range) return sizes;
-    sizes.push(range.size);
-    if (!start) continue;
-    if (tree.size < start.size) for (const k of kept.at(tree.size)) met.push([k, tree.root()]);
-    if (tree.size !== start.size || start.size === 0) continue;
-    reached = tree.root().equals(start.root);
-    if (reached) for (const [k, root] of met) k.found.push(root);
-    else break;
-  }
-  if (!reached) say(0, 'it does not lead to the tree that the first segment begins with');
-  return sizes;
+  if (!start || start.size === 0) return;
+  let number = 0;
+  attempt(() => {
+    const string = dir.optional('pruned-ranges');
+    if (string === null) return;
+    const met = [];
+    const tree = new Tree();
+    for (const line of string.split('\n').slice(0, -1)) {
+      if (tree.size >= start.size) break;
+      number++;
+      takeRange(tree, line);
+      for (const k of kept.at(tree.size)) met.push([k, tree.root()]);
+    }
+    need(tree.size === start.size && tree.root().equals(start.root), 'it does not lead to the tree that the first segment begins with');
+    for (const [k, root] of met) if (k.size < start.size) k.found.push(root);
+  }, (e) => report('pruned_ranges_invalid', 'pruned-ranges', number, e.message));
+}
+
+function takeRange(tree, line) {
+  need(Buffer.byteLength(line) <= 8192, 'a line that is too long');
+  const r = parse(line);
+  need(JSON.stringify({ size: r?.size, subtrees: r?.subtrees }) === line, 'not in the form of section 7.1');
+  need(isIndex(r.size) && r.size > tree.size, 'a size that is not above the one before');
+  tree.extend(r.size, hashes(r.subtrees, 128));
+}
+
+// hasPruned says whether the file of pruned ranges begins with a good line.
+export function hasPruned(dir) {
+  return attempt(() => {
+    const [line, rest] = (dir.optional('pruned-ranges') ?? '').split('\n');
+    if (rest !== undefined) takeRange(new Tree(), line);
+    return rest !== undefined;
+  }, () => false);
 }
 
 // Receipts is what producers hold (section 7.3).
@@ -101,7 +110,7 @@ export class Receipts {
     const seen = new Set();
     content.split('\n').forEach((line, i) => {
       if (line.trim() === '') return;
-      attempt(() => this.add(`${name}:${i + 1}`, parse(line), kept, seen), (e) => report('receipt_invalid', name, i + 1, e.message));
+      attempt(() => this.add(`${name}:${i + 1}`, parse(line), kept, seen), (e) => report('receipt_invalid', name, i + 1, e.message, 'unchecked'));
     });
   }
 

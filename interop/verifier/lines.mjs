@@ -27,7 +27,7 @@ export function parseHeader(line) {
   need(Array.isArray(h.keys) && h.keys.length >= 1 && h.keys.length <= 64, 'keys');
   const parsed = {
     origin: h.origin, log: hash(h.log), index: h.first_index, frontier: hashes(h.frontier, 64), created: h.created,
-    features: h.features, scope: h.scope, retain: h.retain,
+    features: h.features, scope: h.scope, retain: h.retain, minAge: h.min_age,
     keys: h.keys.map((k) => {
       const key = Key.fromBase64(k?.public_key);
       need(k.id === key.id && k.algorithm === key.algorithm, `the key ${k.id} is another`);
@@ -79,7 +79,7 @@ export function parseEvent(line) {
   need([true, false, null].includes(event.success), 'success');
   for (const member of ['timestamp', 'observed_timestamp']) need(event[member] === undefined || isTime(event[member]), member);
   need(isObject(event.metadata), 'metadata');
-  for (const member of ['resource', 'scope', 'mapped_from', 'ingress', 'log']) need(event[member] === undefined || isObject(event[member]), member);
+  for (const member of ['resource', 'scope', 'mapped_from', 'ingress', 'replaced', 'log']) need(event[member] === undefined || isObject(event[member]), member);
   const form = signature !== undefined ? 'signed' : line.endsWith(',"signature":null}') ? 'unsigned' : 'bare';
   return { event, json, form, signature: signature === undefined ? null : base64(signature), keyID, commitments: commitments(event) };
 }
@@ -102,7 +102,7 @@ export function parseCommit(line) {
 
 const actions = new Set([
   'opened', 'rotated', 'key_changed', 'recovered', 'damaged', 'pruned', 'witnessed', 'contradicted', 'resumed', 'signing_degraded', 'signing_restored',
-  'sequence_gap', 'sequence_repeat', 'sequence_broken_link', 'sequence_after_end', 'sequence_malformed', 'sequence_suppressed', 'id_conflict',
+  'sequence_gap', 'sequence_repeat', 'sequence_broken_link', 'sequence_after_end', 'sequence_malformed', 'sequence_suppressed', 'id_conflict', 'refused', 'refused_suppressed', 'clock_jumped', 'state_adopted', 'closed',
 ]);
 
 export const knowsAction = (a) => actions.has(a);
@@ -127,6 +127,14 @@ export function checkOwn(log) {
       hex(log.conflict.content_hash);
       hex(log.conflict.logged_hash);
       need(log.conflict.content_hash !== log.conflict.logged_hash, 'a conflict between equal contents');
+      break;
+    case 'refused':
+      need(isObject(log.refused) && /^[a-z_]+$/.test(log.refused.reason) && typeof log.refused.record === 'string', 'refused');
+      cut(log.refused.event_id);
+      if (log.refused.sha256 !== undefined) hex(log.refused.sha256);
+      break;
+    case 'refused_suppressed':
+      need(isObject(log.refused) && isIndex(log.refused.count) && log.refused.count > 0, 'refused_suppressed');
       break;
     case 'rotated':
       need(isObject(log.previous), 'previous');

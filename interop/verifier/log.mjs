@@ -5,10 +5,13 @@
 
 import { Malformed, attempt, hash, hashes } from './bytes.mjs';
 import { Directory } from './files.mjs';
-import { judge, lead, readFiled, readHead } from './heads.mjs';
-import { Kept, Receipts, readPruned } from './held.mjs';
+import { judge, lead, misfit, readFiled, readHead } from './heads.mjs';
+import { Kept, Receipts, hasPruned, readPruned } from './held.mjs';
 import { Segment } from './segment.mjs';
 import { Tree } from './tree.mjs';
+
+// Findings about the form of a file, of which nobody may have signed anything.
+const ofForm = new Set(['event_malformed', 'commit_invalid', 'header_invalid', 'segment_missing', 'segment_unreadable', 'unsigned_event']);
 
 // checkLog checks the log in a directory. options has checkpointKeys, checkpoints and
 // receipts, both as [name, content], witnesses and now, in milliseconds since 1970.
@@ -18,14 +21,11 @@ export function checkLog(path, keys, options = {}) {
   const report = (kind, name, line, message, severity = 'tampering') => {
     findings.push({ kind, name, line, message, severity });
   };
-  // trace reports what stands also where no segment is signed by a trusted key: it shows that
-  // there was a log (section 7.6).
-  const trace = (kind, name, line, message) => findings.push({ kind, name, line, message, severity: 'tampering', trace: true });
   const dir = new Directory(path);
   const kept = new Kept();
   const receipts = new Receipts();
   const filedNote = attempt(() => dir.optional('checkpoint'), (e) => e);
-  if (filedNote !== null) kept.add('checkpoint', filedNote instanceof Malformed ? '' : filedNote, { own: true });
+  if (filedNote !== null && filedNote !== '') kept.add('checkpoint', filedNote instanceof Malformed ? '' : filedNote, { own: true });
   for (const [name, content] of checkpoints) kept.add(name, content);
   for (const [name, content] of receiptFiles) receipts.read(name, content, kept, report);
 
@@ -63,19 +63,28 @@ export function checkLog(path, keys, options = {}) {
   }
   if (pruned) judgePromises(pruned, segments, filed, now, report);
   for (const s of segments) checkRotated(s, segments[segments.indexOf(s) - 1], report);
-  judgeFiled(filed, identity, end, segments, led, report, trace);
-  const sizes = readPruned(dir, segments[0]?.start, kept, report);
-  kept.judge(identity?.origin ?? kept.all.find((k) => k.signed)?.origin, end, report, trace);
+  judgeFiled(filed, identity, end, segments, report);
+  readPruned(dir, segments[0]?.start, kept, report);
+  const cosigned = (k) => witnesses.some((w) => attempt(() => w.cosigned(k), () => false));
+  kept.judge(identity?.origin ?? kept.all.find((k) => k.signed)?.origin, end, cosigned, report);
   for (const [file, line, why] of receipts.wrong) report('receipt_invalid', file, line, why);
   judgeWitnesses(witnesses, kept, own('contradicted'), report);
 
   if (!segments.some((s) => s.signed)) {
-    // Nobody who is trusted answers for what the segments hold.
-    for (const s of segments) if (!s.file.active && !s.endsInCheckpoint()) trace('segment_truncated', s.file.name, 0, 'a sealed segment that does not end in a checkpoint');
-    const highest = Math.max(0, ...files.map((f) => f.index));
-    if (sizes.some((size) => size > highest)) trace('pruned_ranges_invalid', 'pruned-ranges', 0, 'the log had more leaves than there are');
-    findings = findings.filter((f) => f.severity !== 'tampering' || f.trace);
-    report('nothing_checked', '', 0, 'no checkpoint is signed with a trusted key: nothing of it could be checked', 'unchecked');
+    const nothing = (why) => report('nothing_checked', '', 0, `${why}: nothing of it could be checked`, 'unchecked');
+    const changes = [...filed, ...segments.map((s) => s.head.change).filter((c) => c)];
+    if (firsts.length > 0 && believed.length === 0 && !changes.some((c) => has(keys, c.from))) {
+      // It may be somebody else's log, or the wrong key.
+      findings = [];
+      nothing('the log is not signed with any of the keys given');
+    } else {
+      nothing('no checkpoint is signed with a trusted key');
+      if (dir.segmentNames() <= 1 && segments.every((s) => s.file.active)) {
+        // Nobody answers for a single file, unless something is there that only a log leaves.
+        for (const f of findings) if (f.severity === 'tampering' && ofForm.has(f.kind)) f.severity = 'unchecked';
+        if (hasPruned(dir)) report('segment_missing', 'pruned-ranges', 0, 'it tells of a log of which nothing is there');
+      }
+    }
   }
   const total = (member) => segments.reduce((n, s) => n + s[member], 0);
   return {
@@ -144,24 +153,25 @@ function checkRotated(s, before, report) {
 }
 
 // judgeFiled holds the file of key changes against the log.
-function judgeFiled(filed, identity, end, segments, trusted, report, trace) {
+function judgeFiled(filed, identity, end, segments, report) {
   const say = (kind, why) => report(kind, 'key-changes', 0, why);
   for (const c of filed) {
     const holds = segments.findLast((s) => s.start && s.start.size <= c.index);
-    if (c.index > end.size) {
-      if (trusted.some((k) => k.equals(c.from))) trace('rollback', 'key-changes', 0, `the key was changed at leaf ${c.index}, but the log has ${end.size}`);
-      else say('key_change_invalid', `a key change at leaf ${c.index}, but the log has ${end.size}`);
-    } else if (identity && (c.origin !== identity.origin || !c.log.equals(identity.log))) {
+    if (identity && (c.origin !== identity.origin || !c.log.equals(identity.log))) {
       say('key_change_invalid', `a key change of the log ${c.origin}, or of another of that name`);
-    } else if (holds && (holds.start.size === c.index ? holds.head.note !== c.string : holds.good && c.index < holds.good.size)) {
+    } else if (c.index > end.size) {
+      say('rollback', `the key was changed at leaf ${c.index}, but the log has ${end.size}`);
+    } else if (holds?.good && c.index < holds.good.size && (holds.start.size !== c.index || misfit(holds.head, c))) {
       say('key_change_invalid', `a key change at leaf ${c.index}, where the log has none or another`);
     }
   }
-  const newest = filed.at(-1);
-  for (const s of segments) {
-    const { change } = s.head;
-    if (newest && change && change.index < newest.index && !filed.some((c) => c.index === change.index)) say('key_change_invalid', `it lacks the key change at leaf ${change.index}`);
-  }
+  // Of the segments that were deleted they are one chain, up to the first that is there.
+  const first = segments[0];
+  if (!first?.start || first.start.size === 0) return;
+  const chain = filed.filter((c) => c.index <= first.start.size);
+  if (first.head.change?.index === first.start.size && chain.at(-1)?.index !== first.start.size) chain.push(first.head.change);
+  const broken = chain.some((c, i) => i > 0 && !chain[i - 1].to.equals(c.from));
+  if (broken || (chain.length > 0 && !chain.at(-1).to.equals(first.head.header.keys[0]))) say('key_change_invalid', 'a key change of the deleted segments is missing');
 }
 
 function judgeWitnesses(witnesses, kept, contradictions, report) {

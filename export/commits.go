@@ -1,0 +1,63 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package export
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"slices"
+	"time"
+
+	"github.com/otel-auditlog/auditlogexporter/segment"
+)
+
+// Commits says when the commits of a segment were made, by where in its content they end.
+type Commits []commitEnd
+
+// commitEnd is a commit line and when it says that it was written.
+type commitEnd struct {
+	offset int64
+	time   time.Time
+}
+
+// ReadCommits reads when the commits of a segment were made. A line of a commit follows its
+// events, so that this is known only once it has been read.
+func ReadCommits(fsys fs.FS, name string) (all Commits, err error) {
+	r, err := segment.Open(fsys, name, -1)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	for {
+		line, err := r.Next()
+		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
+			return all, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if segment.KindOf(line) != segment.KindCommit {
+			continue
+		}
+		if c, err := segment.ParseCommit(line); err == nil {
+			all = append(all, commitEnd{r.Offset(), c.Time})
+		}
+	}
+}
+
+// At returns when the commit was made that a line at an offset belongs to, or zero if none
+// follows it.
+func (c Commits) At(offset int64) time.Time {
+	i, _ := slices.BinarySearchFunc(c, offset, func(one commitEnd, offset int64) int {
+		if one.offset < offset {
+			return -1
+		}
+		return 1
+	})
+	if i == len(c) {
+		return time.Time{}
+	}
+	return c[i].time
+}

@@ -1,0 +1,146 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rotation
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/otel-auditlog/auditlogexporter/internal/limiter"
+)
+
+// Place says where a record stands in its call, each part counted from 0.
+type Place struct{ Resource, Scope, Record int32 }
+
+func (p Place) String() string {
+	return fmt.Sprintf("resource %d, scope %d, record %d", p.Resource, p.Scope, p.Record)
+}
+
+// Compare orders places as records stand in the call.
+func (p Place) Compare(q Place) int {
+	return cmp.Or(cmp.Compare(p.Resource, q.Resource), cmp.Compare(p.Scope, q.Scope), cmp.Compare(p.Record, q.Record))
+}
+
+// Refusal is a record of a call that is not written for good, while the others are.
+type Refusal struct {
+	Place Place
+	// Reason is why, in one word fit for a metric.
+	Reason string
+	// SHA256 is that of the event in canonical JSON that would have been written; nil if
+	// there is none.
+	SHA256 []byte
+	// EventID is the record's id, cut to 128 bytes; empty if it has none.
+	EventID string
+	// Err says why in full, to the caller.
+	Err error
+}
+
+// ReasonConflict is why a record is refused that has the id of another one.
+const ReasonConflict = "conflict"
+
+// Refused are the records of a call that are not written: those that are named, and how
+// many more there are.
+type Refused struct {
+	Named []Refusal
+	More  int
+}
+
+// Len returns how many records were refused.
+func (r Refused) Len() int { return len(r.Named) + r.More }
+
+// MaxNamedRefusals is how many refused records of one call have an event of their own at the most.
+const MaxNamedRefusals = 100
+
+// So many refused records may have an event of their own at once, and then one in each
+// interval: who may not write a record is not to fill the log with refusals.
+const (
+	refusalsAtOnce  = 1000
+	refusalInterval = time.Second
+)
+
+func newRefusals() limiter.Limiter { return limiter.New(refusalsAtOnce, refusalInterval) }
+
+// Refuse says that a record of the call is not among the batch's events, and is not to be
+// written: the log says so in the same commit. With the zero Refusal it is only counted.
+func (b *Batch) Refuse(r Refusal) {
+	if r.Reason == "" {
+		b.refused.More++
+		return
+	}
+	r.EventID = harmless(cutID(harmless(r.EventID))) // both may make it longer
+	b.refused.Named = append(b.refused.Named, r)
+}
+
+// maxSaidID is how many bytes of an id are repeated in errors and in events.
+const maxSaidID = 128
+
+func cutID(id string) string { return id[:min(len(id), maxSaidID)] }
+
+// ownRefused says of a record that it was not written, or how many were not that have no
+// event of their own.
+type ownRefused struct {
+	Count   uint64 `json:"count,omitempty"`
+	EventID string `json:"event_id,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+	Record  string `json:"record,omitempty"`
+	SHA256  string `json:"sha256,omitempty"`
+}
+
+func (r Refusal) own() own {
+	return own{Action: actionRefused, Refused: &ownRefused{
+		EventID: r.EventID, Reason: r.Reason, Record: r.Place.String(), SHA256: hex.EncodeToString(r.SHA256),
+	}}
+}
+
+// refuse takes what the log has to say of a group's refused records. Those that there is
+// no room for are counted, for the next commit to tell.
+func (l *Log) refuse(g *group) (says []own) {
+	now := l.opts.Now()
+	for _, c := range g.calls {
+		room := MaxNamedRefusals
+		take := func(r Refused) {
+			for _, one := range r.Named {
+				if room == 0 {
+					l.refusals.Suppress(1)
+				} else if l.refusals.Allow(now) {
+					says = append(says, one.own())
+					room--
+				}
+			}
+			l.refusals.Suppress(uint64(r.More))
+		}
+		for _, b := range c.batches {
+			take(b.refused)
+		}
+		take(c.refused)
+	}
+	return says
+}
+
+// suppressed returns what is left to say of refused records that have no event of their
+// own.
+func (l *Log) suppressed() []own {
+	if n := l.refusals.Tell(); n > 0 {
+		return []own{{Action: actionRefusedSuppressed, Refused: &ownRefused{Count: n}}}
+	}
+	return nil
+}
+
+// tellSuppressed says what is left to say of refused records, if no commit has.
+func (l *Log) tellSuppressed(context.Context) (err error) {
+	l.hold(func() { err = l.commitSuppressed() })
+	return err
+}
+
+func (l *Log) commitSuppressed() error {
+	says := l.suppressed()
+	if says == nil {
+		return nil
+	}
+	l.pending = append(l.pending, says...)
+	return l.commit(nil)
+}

@@ -1,0 +1,133 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package verify
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+)
+
+// An event may hold a commitment instead of a value. What opens it is in a file next to the
+// segment, which is no part of the tree and may be deleted, whole or in part: what is missing
+// is withheld, and what is there must fit.
+
+// openings reads such a file along with the segment.
+type openings struct {
+	name string
+	file fs.File
+	r    *segment.Reader
+	// next is the opening that has been read and not used.
+	next *event.Opening
+	// last is the leaf of the one before.
+	last uint64
+	any  bool
+}
+
+// openOpenings opens the file of openings of a segment, if the directory has it.
+func (f *follower) openOpenings() error {
+	name := f.file.Parsed.ValuesName()
+	if _, ok := slices.BinarySearch(f.c.values, name); !ok {
+		return nil
+	}
+	file, err := segment.OpenRegular(f.c.fsys, name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case isForm(err):
+		f.badOpening(name, 0, "%v", err)
+		return nil
+	case err != nil:
+		return err
+	}
+	f.openings = &openings{name: name, file: file, r: segment.NewReader(file, name)}
+	return f.nextOpening()
+}
+
+func (f *follower) closeOpenings() {
+	if f.openings != nil {
+		f.openings.file.Close()
+	}
+}
+
+// badOpening says what is wrong with the file of openings.
+func (f *follower) badOpening(name string, line int, format string, args ...any) {
+	f.findings.add(f.c.perSegment, Finding{Kind: ValueInvalid, Severity: Tampering, Segment: name, Line: line, Message: fmt.Sprintf(format, args...)})
+}
+
+// nextOpening reads the next one. What is malformed ends the reading.
+func (f *follower) nextOpening() error {
+	o := f.openings
+	o.next = nil
+	line, err := o.r.Next()
+	switch {
+	case err == io.EOF, errors.Is(err, segment.ErrPartialLine) && f.newest:
+		return nil // a line may be being written
+	case isForm(err):
+		f.badOpening(o.name, o.r.Line(), "%v", err)
+		return nil
+	case err != nil:
+		return err
+	}
+	next, err := event.ParseOpening(line)
+	switch {
+	case err != nil:
+		f.badOpening(o.name, o.r.Line(), "%v", err)
+	case o.any && next.Leaf < o.last:
+		f.badOpening(o.name, o.r.Line(), "an opening for leaf %d after one for leaf %d", next.Leaf, o.last)
+	default:
+		o.next, o.last, o.any = next, next.Leaf, true
+	}
+	return nil
+}
+
+// open compares the openings of a leaf with what it withholds, and counts what is not
+// opened. It returns how many are and are not.
+func (f *follower) open(index uint64, withheld []event.Commitment) (opened, closed uint64, err error) {
+	o := f.openings
+	closed = uint64(len(withheld))
+	if o == nil {
+		return 0, closed, nil
+	}
+	var at map[event.Place]event.Withheld
+	for o.next != nil && o.next.Leaf <= index {
+		n := o.next
+		if at == nil && n.Leaf == index {
+			at = make(map[event.Place]event.Withheld, len(withheld))
+			for _, c := range withheld {
+				at[c.Place] = c.Value
+			}
+		}
+		place := n.Place()
+		value, ok := at[place]
+		switch {
+		case n.Leaf < index || !ok:
+			f.badOpening(o.name, o.r.Line(), "an opening for a place of leaf %d, %.200q, where no value is withheld, or is opened already", n.Leaf, n.Pointer)
+		case value != n.Commitment():
+			f.badOpening(o.name, o.r.Line(), "the opening for %.200q of leaf %d is not of the value that was withheld there", n.Pointer, n.Leaf)
+		default:
+			opened++
+			closed--
+		}
+		if ok {
+			delete(at, place)
+		}
+		if err := f.nextOpening(); err != nil {
+			return opened, closed, err
+		}
+	}
+	return opened, closed, nil
+}
+
+// endOpenings says so if there are openings of leaves behind the segment's.
+func (f *follower) endOpenings() {
+	if o := f.openings; o != nil && o.next != nil && !f.newest {
+		f.badOpening(o.name, o.r.Line(), "an opening for leaf %d, which is not in the segment, or holds no event", o.next.Leaf)
+	}
+}

@@ -1,0 +1,108 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package verify_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/verify"
+)
+
+// withholding is an event in which values are withheld, with the openings for its leaf.
+func (a *author) withholding(values ...string) (openings [][]byte) {
+	a.t.Helper()
+	leaf := a.tree.Size()
+	metadata := ""
+	for i, v := range values {
+		o := event.Opening{Leaf: leaf, Pointer: fmt.Sprintf("/metadata/k%d", i), Salt: [32]byte{byte(leaf), byte(i)}, Value: []byte(v)}
+		c := o.Commitment()
+		metadata += fmt.Sprintf(`,"k%d":{"$commit":"%s"}`, i, base64.StdEncoding.EncodeToString(c[:]))
+		openings = append(openings, append(event.AppendOpening(nil, &o), '\n'))
+	}
+	canonical := forgedTime(fmt.Sprint("id-", leaf), forgedAt)
+	a.add(bytes.Replace(canonical, []byte(`"metadata":{}`), []byte(`"metadata":{`+strings.TrimPrefix(metadata, ",")+`}`), 1))
+	return openings
+}
+
+// valuesName is the file of openings of the newest segment.
+func (a *author) valuesName() string {
+	n, err := segment.ParseName(a.name)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return n.ValuesName()
+}
+
+func TestOpeningsOfWithheldValues(t *testing.T) {
+	a := newAuthor(t)
+	all := a.withholding(`"alice"`, `{"a":1}`)
+	all = append(all, a.withholding(`"bob"`)...)
+	a.add(forgedTime("plain", forgedAt))
+	a.commit()
+	name := a.valuesName()
+	a.next(nil) // a sealed one is complete
+	a.commit()
+	other := slices.Clone(all)
+	other[1] = bytes.Replace(other[1], []byte(`{"a":1}`), []byte(`{"a":2}`), 1)
+	elsewhere := bytes.Replace(all[2], []byte("/metadata/k0"), []byte("/metadata/k7"), 1)
+	for what, c := range map[string]struct {
+		file             []byte
+		opened, withheld uint64
+		bad              bool
+	}{
+		"all there":             {bytes.Join(all, nil), 3, 0, false},
+		"no file":               {nil, 0, 3, false},
+		"an empty file":         {[]byte{}, 0, 3, false},
+		"one is missing":        {bytes.Join(all[1:], nil), 2, 1, false},
+		"another is":            {bytes.Join(all[:2], nil), 2, 1, false},
+		"in another order":      {bytes.Join([][]byte{all[1], all[0], all[2]}, nil), 3, 0, false},
+		"leaves out of order":   {bytes.Join([][]byte{all[2], all[0], all[1]}, nil), 1, 2, true},
+		"another value":         {bytes.Join(other, nil), 2, 1, true},
+		"another salt":          {bytes.Replace(bytes.Join(all, nil), []byte(`"salt":"AQAA`), []byte(`"salt":"AQAB`), 1), 2, 1, true},
+		"one twice":             {bytes.Join([][]byte{all[0], all[0], all[1], all[2]}, nil), 3, 0, true},
+		"for no such place":     {bytes.Join([][]byte{all[0], all[1], all[2], elsewhere}, nil), 3, 0, true},
+		"for a plain event":     {append(bytes.Join(all, nil), bytes.Replace(all[2], []byte(`"leaf":2`), []byte(`"leaf":3`), 1)...), 3, 0, true},
+		"for a header":          {append(bytes.Replace(bytes.Clone(all[0]), []byte(`"leaf":1`), []byte(`"leaf":0`), 1), bytes.Join(all, nil)...), 3, 0, true},
+		"for the next segment":  {append(bytes.Join(all, nil), bytes.Replace(all[2], []byte(`"leaf":2`), []byte(`"leaf":900`), 1)...), 3, 0, true},
+		"junk":                  {[]byte("junk\n"), 0, 3, true},
+		"a line without an end": {bytes.TrimSuffix(bytes.Join(all, nil), []byte("\n")), 2, 1, true},
+	} {
+		fsys := a.dir()
+		if c.file != nil {
+			fsys[name] = &fstest.MapFile{Data: c.file, Mode: 0o600}
+		}
+		r := check(t, fsys, verify.Options{Keys: public(a.signer)})
+		assert.Equal(t, []uint64{c.opened, c.withheld}, []uint64{r.Opened, r.Withheld}, "%s: %+v", what, r.Findings)
+		if assert.Equal(t, c.bad, len(bad(r)) > 0, "%s: %+v", what, r.Findings); c.bad {
+			assert.Equal(t, verify.ValueInvalid, bad(r)[0].Kind, what)
+			assert.Equal(t, name, bad(r)[0].Segment)
+		} else {
+			assert.Empty(t, r.Findings, what)
+		}
+		assert.Equal(t, r.TotalEvents, r.VerifiedEvents, what)
+	}
+	// In the newest segment more may be being written.
+	b := newAuthor(t)
+	lines := b.withholding(`"alice"`)
+	b.commit()
+	lines = append(lines, b.withholding(`"bob"`)...)
+	fsys := b.dir()
+	fsys[b.valuesName()] = &fstest.MapFile{Data: bytes.TrimSuffix(bytes.Join(lines, nil), []byte("\n")), Mode: 0o600}
+	r := check(t, fsys, verify.Options{Keys: public(b.signer)})
+	assert.Equal(t, []verify.Kind{verify.TornTail}, kinds(r.Findings), "%+v", r.Findings)
+	assert.Equal(t, uint64(1), r.Opened)
+	// A file of openings of nothing is told of.
+	fsys["audit-00000000000000000900-20261123T100000Z.values"] = &fstest.MapFile{Mode: 0o600}
+	assert.Contains(t, kinds(check(t, fsys, verify.Options{}).Findings), verify.UnknownFile)
+}
