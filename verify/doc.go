@@ -16,6 +16,11 @@
 // says that it attests itself: it is then consistent, but anybody could have made
 // it.
 //
+// [Report.Verdict] is OK only if a checkpoint is signed with a trusted key and all that was
+// asked for could be checked. Tampering is what the log did; what could not be checked is a
+// verdict of its own. Times that decide (ranges, bounds of keys, promises to retain) are
+// those of commits and of the verifier's clock, never those that clients say.
+//
 // The package reads only, through an [io/fs.FS]; it follows no links and opens no
 // pipes. Memory is bounded whatever the input.
 package verify

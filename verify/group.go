@@ -205,7 +205,9 @@ func (f *follower) listen(l *checked, index uint64) {
 
 // knownActions are what a log says of itself that this version knows, besides what is looked
 // at here and what it says of producers' streams.
-var knownActions = []string{"opened", "resumed", "signing_degraded", "signing_restored", "id_conflict", "refused", "refused_suppressed", "clock_jumped", "state_adopted", "witnessed"}
+var knownActions = []string{
+	"opened", "closed", "resumed", "signing_degraded", "signing_restored", "id_conflict", "refused", "refused_suppressed", "clock_jumped", "state_adopted", "witnessed",
+}
 
 // settle ends a group; good says that a signed checkpoint covers all of it.
 // Otherwise only what carries a signature of its own is believed.

@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"io/fs"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -23,8 +22,6 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
-
-func itoa(n uint64) string { return strconv.FormatUint(n, 10) }
 
 // No checkpoint that a trusted key has signed, no OK, whatever there is instead of a log.
 func TestNothingIsChecked(t *testing.T) {
