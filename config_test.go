@@ -21,7 +21,6 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/metadata"
 	"github.com/otel-auditlog/auditlogexporter/segment"
-	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
 func defaultConfig() *auditlogexporter.Config {
@@ -199,7 +198,7 @@ var badCases = map[string][]string{
 	"auditlog/unknown_key":                               {"directry"},
 	"auditlog/unknown_nested_key":                        {"rotation", "max_size"},
 	"auditlog/size_with_unit":                            {"rotation.max_size_mib"},
-	"auditlog/age_without_unit":                          {"rotation::max_age"},
+	"auditlog/age_without_unit":                          {"rotation.max_age"},
 	"auditlog/witness_with_two_names":                    {"witnesses[1]::public_key: ", "witness.example.com/w1", "one witness"},
 	"auditlog/no_records":                                {"limits::max_records: ", "such as 100000"},
 	"auditlog/too_many_records":                          {"limits::max_records: ", "1 to 10000000"},
@@ -291,8 +290,7 @@ func TestDefaultsAreTheSafeOnes(t *testing.T) {
 	assert.Zero(t, c.Timeout)
 	assert.False(t, c.RetryConfig.Enabled)
 	assert.False(t, c.QueueConfig.HasValue(), "a queue acknowledges before the log is written")
-	assert.NoError(t, signing.ValidateOrigin(c.Origin), c.Origin)
-	assert.True(t, strings.HasSuffix(c.Origin, "/auditlog"), c.Origin)
+	assert.Empty(t, c.Origin, "it is made of the machine's name and the component's")
 }
 
 func TestFactory(t *testing.T) {

@@ -133,6 +133,7 @@ type target struct {
 	pruned  int             // events about deletions, before it
 	acked   map[string]bool // ids, those that no deletion before the attack may have reached
 	outcome map[string]string
+	status  int // of the last answer
 	i       *intruder
 }
 
@@ -186,6 +187,7 @@ func forged(t *testing.T, logs plog.Logs, signedLine []byte) []byte {
 // send sends a record, and has the target remember what came of it.
 func (o *target) send(id, body string, number int64) (status int) {
 	status, answer := o.kind.post(aRecord(o.tenant, id, body, number))
+	o.status = status
 	if status == http.StatusOK {
 		o.acked[o.tenant+"/"+id] = true
 		answer = ""
@@ -236,6 +238,7 @@ func maintained(t *testing.T, targets []*target, send func(o *target, round int)
 			}
 		}
 		each(targets, func(o *target) { send(o, round) })
+		maps.DeleteFunc(before, func(o *target, _ string) bool { return o.status != http.StatusOK })
 		deadline := time.Now().Add(6 * time.Second)
 		eventually(t, "the background work has been done", func() bool {
 			maps.DeleteFunc(before, func(o *target, was string) bool {

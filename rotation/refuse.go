@@ -71,7 +71,6 @@ func (b *Batch) Refuse(r Refusal) {
 		b.refused.More++
 		return
 	}
-	r.EventID = harmless(cutID(harmless(r.EventID))) // both may make it longer
 	b.refused.Named = append(b.refused.Named, r)
 }
 
@@ -79,6 +78,10 @@ func (b *Batch) Refuse(r Refusal) {
 const maxSaidID = 128
 
 func cutID(id string) string { return id[:min(len(id), maxSaidID)] }
+
+// saidID returns an id as an event has it. Both what makes it harmless and where it is cut may
+// make it longer.
+func saidID(id string) string { return harmless(cutID(harmless(id))) }
 
 // ownRefused says of a record that it was not written, or how many were not that have no
 // event of their own.
@@ -92,7 +95,7 @@ type ownRefused struct {
 
 func (r Refusal) own() own {
 	return own{Action: actionRefused, Refused: &ownRefused{
-		EventID: r.EventID, Reason: r.Reason, Record: r.Place.String(), SHA256: hex.EncodeToString(r.SHA256),
+		EventID: saidID(r.EventID), Reason: r.Reason, Record: r.Place.String(), SHA256: hex.EncodeToString(r.SHA256),
 	}}
 }
 

@@ -213,7 +213,7 @@ func (l *Log) extends(ctx context.Context, s *logstate.State) error {
 	}
 	root, err := l.rootAt(ctx, s.Size)
 	if err != nil {
-		return fmt.Errorf("compare the log with its state, %s: %w", path, err)
+		return fmt.Errorf("compare the log with its state: %w (or, once the loss is understood, move the file %s away)", err, path)
 	}
 	switch {
 	case root == nil:
@@ -251,7 +251,7 @@ func (l *Log) rootAt(ctx context.Context, size uint64) (*merkle.Hash, error) {
 		return nil, err
 	}
 	if t.root == nil {
-		return nil, fmt.Errorf("%w: the segments begin at leaf %d, so that nothing shows what the first %d leaves were: restore the older segments, or move the file away", ErrNotExtended, l.segments[from].name.FirstIndex, size)
+		return nil, fmt.Errorf("%w: the segments begin at leaf %d, so that nothing shows what the first %d leaves were: restore the older segments", ErrNotExtended, l.segments[from].name.FirstIndex, size)
 	}
 	return t.root, nil
 }
