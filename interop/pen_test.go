@@ -30,7 +30,6 @@ type pen struct {
 	header  segment.Header
 	events  [][]byte // ids of the present commit
 	leaf    merkle.Hash
-	before  *segment.Header
 	signers []*signing.Signer // of the segment's keys, in order
 	// previous signs the next checkpoint, too.
 	previous *signing.Signer

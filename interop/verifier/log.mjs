@@ -11,7 +11,7 @@ import { Segment } from './segment.mjs';
 import { Tree } from './tree.mjs';
 
 // Findings about the form of a file, of which nobody may have signed anything.
-const ofForm = new Set(['event_malformed', 'commit_invalid', 'header_invalid', 'segment_missing', 'segment_unreadable', 'unsigned_event']);
+const ofForm = new Set(['event_malformed', 'commit_invalid', 'header_invalid', 'segment_missing', 'segment_unreadable', 'unsigned_event', 'key_change_invalid']);
 
 // checkLog checks the log in a directory. options has checkpointKeys, checkpoints and
 // receipts, both as [name, content], witnesses and now, in milliseconds since 1970.
@@ -30,7 +30,7 @@ export function checkLog(path, keys, options = {}) {
   for (const [name, content] of receiptFiles) receipts.read(name, content, kept, report);
 
   const files = dir.segments(report);
-  if (files.length === 0 && kept.all.every((k) => !k.own)) throw new Error(`${path} holds no segment`);
+  if (dir.segmentNames() === 0 && kept.all.every((k) => !k.own)) throw new Error(`${path} holds no segment`);
   const segments = files.map((f) => new Segment(f, readHead(f)));
   const filed = readFiled(dir, report);
   judge(segments, keys, checkpointKeys, filed, report);
@@ -42,7 +42,7 @@ export function checkLog(path, keys, options = {}) {
   // A key that signs checkpoints only answers for none.
   const trusted = unique([...led, ...believed.map((s) => s.head.header.keys[0])]).filter((k) => has(firsts, k) || !has(besides, k));
   const known = unique([...trusted, ...checkpointKeys, ...believed.flatMap((s) => s.head.header.keys)]);
-  kept.open(trusted, known);
+  kept.open(known);
 
   const first = segments.find((s) => s.head.header);
   const identity = first?.head.header;
@@ -72,20 +72,18 @@ export function checkLog(path, keys, options = {}) {
   for (const [file, line, why] of receipts.wrong) report('receipt_invalid', file, line, why);
   judgeWitnesses(witnesses, kept, own('contradicted'), report);
 
-  if (!segments.some((s) => s.signed)) {
-    const nothing = (why) => report('nothing_checked', '', 0, `${why}: nothing of it could be checked`, 'unchecked');
-    const changes = [...filed, ...segments.map((s) => s.head.change).filter((c) => c)];
-    if (firsts.length > 0 && believed.length === 0 && !changes.some((c) => has(keys, c.from))) {
-      // It may be somebody else's log, or the wrong key.
-      findings = [];
-      nothing('the log is not signed with any of the keys given');
-    } else {
-      nothing('no checkpoint is signed with a trusted key');
-      if (dir.segmentNames() <= 1 && segments.every((s) => s.file.active)) {
-        // Nobody answers for a single file, unless something is there that only a log leaves.
-        for (const f of findings) if (f.severity === 'tampering' && ofForm.has(f.kind)) f.severity = 'unchecked';
-        if (hasPruned(dir)) report('segment_missing', 'pruned-ranges', 0, 'it tells of a log of which nothing is there');
-      }
+  const nothing = (why) => report('nothing_checked', '', 0, `${why}: nothing of it could be checked`, 'unchecked');
+  const changes = [...filed, ...segments.map((s) => s.head.change).filter((c) => c)];
+  if (firsts.length > 0 && believed.length === 0 && !changes.some((c) => has(keys, c.from))) {
+    // It may be somebody else's log, or the wrong key.
+    findings = [];
+    nothing('the log is not signed with any of the keys given');
+  } else if (!segments.some((s) => s.signed)) {
+    nothing('no checkpoint is signed with a trusted key');
+    if (dir.segmentNames() <= 1 && segments.every((s) => s.file.active)) {
+      // Nobody answers for a single file, unless something is there that only a log leaves.
+      for (const f of findings) if (f.severity === 'tampering' && ofForm.has(f.kind) && f.name !== 'key-changes') f.severity = 'unchecked';
+      if (hasPruned(dir)) report('segment_missing', 'pruned-ranges', 0, 'it tells of a log of which nothing is there');
     }
   }
   const total = (member) => segments.reduce((n, s) => n + s[member], 0);
