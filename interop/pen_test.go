@@ -36,9 +36,13 @@ type pen struct {
 	scribe   int
 }
 
+// pens is how many there have been: each writes a log of its own.
+var pens int
+
 func newPen(t *testing.T, signers ...*signing.Signer) *pen {
+	pens++
 	return &pen{
-		t: t, files: files{}, origin: vectorOrigin, id: sha256.Sum256([]byte("a log written by hand")), signers: signers,
+		t: t, files: files{}, origin: vectorOrigin, id: sha256.Sum256(fmt.Append(nil, "a log written by hand, ", pens)), signers: signers,
 		now: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC),
 	}
 }

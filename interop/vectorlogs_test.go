@@ -565,9 +565,10 @@ func (v *vectorMaker) checked() {
 	v.add(mixed, vectorLog{Log: "another-identity", About: "the second segment is of another log of that name", Verdict: verify.VerdictTampering, Finding: "header_invalid"})
 	copied := newPen(v.t, v.ed)
 	copied.begin(func(h *segment.Header) { h.Scope = segment.ScopeEvent })
+	id := copied.id
 	copied.id = signing.LogID{7} // what the event's signature covers
 	copied.event("of another log")
-	copied.id = newPen(v.t).id
+	copied.id = id
 	copied.commit(nil)
 	v.add(copied.files, vectorLog{Log: "event-of-another-log", About: "an event's signature is for another log of that name", Verdict: verify.VerdictTampering, Finding: "event_signature_invalid"})
 }

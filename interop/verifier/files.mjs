@@ -42,6 +42,16 @@ export class Directory {
     });
   }
 
+  // wholeLines returns the lines of a text file up to its last LF, and whether something
+  // follows that; null if the file is not there.
+  wholeLines(name) {
+    if (!this.names.includes(name)) return null;
+    need(this.isRegular(name), 'it is not a regular file');
+    const bytes = readFileSync(join(this.path, name));
+    const end = bytes.lastIndexOf(10) + 1;
+    return { lines: text(bytes.subarray(0, end)).split('\n').slice(0, -1), rest: end < bytes.length };
+  }
+
   // segments lists the segments in order, each once, with what they hold in bytes.
   segments(report) {
     const all = [];

@@ -45,9 +45,9 @@ export { knowsAction };
 // readFiled reads the file of key changes. Their indexes rise.
 export function readFiled(dir, report) {
   const say = (number, message) => report('key_change_invalid', 'key-changes', number, message);
-  const string = attempt(() => dir.optional('key-changes') ?? '', (e) => say(0, e.message) ?? '');
+  const { lines } = attempt(() => dir.wholeLines('key-changes'), (e) => say(0, e.message)) ?? { lines: [] };
   const changes = [];
-  string.split('\n').slice(0, -1).forEach((line, i) => attempt(() => {
+  lines.forEach((line, i) => attempt(() => {
     need(Buffer.byteLength(line) <= 65536, 'a line that is too long');
     const c = parseKeyChange(stringOn(line, 'key_change'));
     need(changes.length === 0 || changes.at(-1).index < c.index, 'its index is not above the one before');
@@ -94,7 +94,13 @@ export function judge(segments, keys, checkpointKeys, filed, report) {
 function stepTo(before, s) {
   const { header, change, note } = s.head;
   const wrong = (kind, message) => ({ kind, wrong: message });
-  if (before && !before.head.header.newer && !header.newer) {
+  if (before && (before.head.header.newer || header.newer)) {
+    // What a newer version may change otherwise is not known here.
+    const same = before.head.header.keys[0].equals(header.keys[0]);
+    const led = change && !misfit(s.head, change) && change.from.equals(before.head.header.keys[0]);
+    return same || led ? {} : wrong('unknown_key', 'another key without a key change');
+  }
+  if (before) {
     const why = shortened(before.head.header, header);
     if (why) return wrong('retention_broken', why);
   }

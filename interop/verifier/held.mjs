@@ -68,11 +68,11 @@ export function readPruned(dir, start, kept, report) {
   if (!start || start.size === 0) return;
   let number = 0;
   attempt(() => {
-    const string = dir.optional('pruned-ranges');
-    if (string === null) return;
+    const file = dir.wholeLines('pruned-ranges');
+    if (file === null) return;
     const met = [];
     const tree = new Tree();
-    for (const line of string.split('\n').slice(0, -1)) {
+    for (const line of file.lines) {
       if (tree.size >= start.size) break;
       number++;
       takeRange(tree, line);
@@ -94,9 +94,9 @@ function takeRange(tree, line) {
 // hasPruned says whether the file of pruned ranges begins with a good line.
 export function hasPruned(dir) {
   return attempt(() => {
-    const [line, rest] = (dir.optional('pruned-ranges') ?? '').split('\n');
-    if (rest !== undefined) takeRange(new Tree(), line);
-    return rest !== undefined;
+    const { lines } = dir.wholeLines('pruned-ranges') ?? { lines: [] };
+    if (lines.length > 0) takeRange(new Tree(), lines[0]);
+    return lines.length > 0;
   }, () => false);
 }
 

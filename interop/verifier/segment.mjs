@@ -235,7 +235,10 @@ export class Segment {
     this.open.commit = null;
     const c = parseCheckpointLine(line);
     this.signed ||= this.isSignedByTrusted(c);
-    need(c.origin === header.origin, 'a checkpoint of another log');
+    if (c.origin !== header.origin) {
+      this.finding('checkpoint_signature_invalid', this.number, `a checkpoint of the log ${c.origin}`);
+      return;
+    }
     const known = this.previous ? [...header.keys, this.previous] : header.keys;
     const by = attempt(() => signers(c, c.origin, known), (e) => {
       this.finding('checkpoint_signature_invalid', this.number, e.message);
@@ -286,9 +289,9 @@ export class Segment {
   readOpenings() {
     const name = `${this.file.stem}.values`;
     return attempt(() => {
-      const { all, rest } = parseOpenings(this.log.dir.optional(name) ?? '');
+      const { lines, rest } = this.log.dir.wholeLines(name) ?? { lines: [], rest: false };
       need(!rest || this.file.active, 'its last line is cut off');
-      return new Map(all.map((o) => [`${o.leaf} ${o.pointer}`, o]));
+      return new Map(parseOpenings(lines).map((o) => [`${o.leaf} ${o.pointer}`, o]));
     }, (e) => {
       this.log.report('value_invalid', name, 0, e.message);
       return new Map();

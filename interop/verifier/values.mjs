@@ -27,13 +27,11 @@ export function commitments(event) {
   return found;
 }
 
-// parseOpenings reads a file of openings. rest says whether something follows its last LF.
-export function parseOpenings(string) {
-  const lines = string.split('\n');
-  const rest = lines.pop() !== '';
+// parseOpenings reads the lines of a file of openings.
+export function parseOpenings(lines) {
   let leaf = 0;
   const places = new Set();
-  const all = lines.map((line) => {
+  return lines.map((line) => {
     const o = parse(line);
     need(isObject(o) && isIndex(o.leaf) && typeof o.pointer === 'string' && Object.keys(o).length === 4 && o.value !== undefined, 'an opening that is not in the form of section 6.7');
     need(canonical(o) === line, 'an opening that is not in the form of section 6.7');
@@ -44,5 +42,4 @@ export function parseOpenings(string) {
     places.add(place);
     return { leaf: o.leaf, pointer: o.pointer, hash: sha256(Buffer.from('auditlog value v1\n'), hash(o.salt), Buffer.from(canonical(o.value))) };
   });
-  return { all, rest };
 }
