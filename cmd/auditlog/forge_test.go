@@ -105,7 +105,8 @@ func TestForgeries(t *testing.T) {
 	// check prints what it has found before the event, on a line of which nothing else is.
 	for i, text := range forgeries[len(forgeries)-11:] {
 		proof := filepath.Join(dir, "proof"+string(rune('a'+i)))
-		index := len(records) - 11 + i + 2 // after a header and an event of the log's own
+		// After a header and a commit of the log's own; each record is a commit.
+		index := 3 + 2*(len(records)-11+i)
 		if code := run(t.Context(), []string{"prove", log, "--index", strconv.Itoa(index), "--out", proof}, &out, &errs); code != exitGood {
 			t.Fatalf("prove: exit code %d, %s", code, errs.String())
 		}
