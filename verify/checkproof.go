@@ -288,7 +288,7 @@ func followKeys(notes [][]byte, c signing.Checkpoint, keys []*signing.PublicKey,
 		if err != nil {
 			return nil, err
 		}
-		if n.Origin != c.Origin || n.Index > c.Size {
+		if n.Origin != c.Origin || n.Index >= c.Size {
 			return nil, errors.New("its key changes are of another log, or later than its checkpoint")
 		}
 		if i := len(chain.changes); i > 0 && !follows(chain.changes[i-1], n) {

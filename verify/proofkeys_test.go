@@ -135,6 +135,15 @@ func TestProofCosignedBeforeAKeyChange(t *testing.T) {
 	if _, err := verify.CheckProof(p.Marshal(), verify.ProofOptions{Keys: public(keys[0])}); err != nil {
 		t.Error(err)
 	}
+	// A key change at the checkpoint's very size is later than it.
+	late := *p
+	late.KeyChanges, late.KeyChangePath = proveLeaf(t, w, 21).KeyChanges[:1], p.Path
+	if c, err := signing.ParseCheckpoint(cosigned); err != nil || c.Size != w.firstIndex(t, 1) {
+		t.Fatalf("the checkpoint is over %d leaves, %v", c.Size, err)
+	}
+	if got, err := verify.CheckProof(late.Marshal(), verify.ProofOptions{Keys: public(keys[0])}); !errors.Is(err, verify.ErrProofFails) {
+		t.Errorf("with a key change at its size: %+v, %v", got, err)
+	}
 	// Of an event behind it, the newest is the one.
 	p = proveLeaf(t, w, 21)
 	if _, err := verify.CheckProof(p.Marshal(), verify.ProofOptions{Keys: public(keys[0])}); err != nil || len(p.KeyChanges) != 2 {

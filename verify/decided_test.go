@@ -1,0 +1,64 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package verify_test
+
+import (
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/verify"
+)
+
+// The file of pruned ranges is read as far as the first segment's beginning needs it, and
+// there it must be as the log has written it.
+func TestJunkInPrunedRanges(t *testing.T) {
+	junk := &fstest.MapFile{Data: []byte("junk\n"), Mode: 0o600}
+	w := write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 1, 1, 1)
+	w.fsys[segment.PrunedRangesName] = junk
+	assert.Empty(t, w.check(t).Findings, "nothing is deleted")
+
+	a := newAuthor(t)
+	a.commit()
+	a.next(nil)
+	a.pruned()
+	tree, base := a.tree, a.head.FirstIndex
+	require.Greater(t, tree.Size(), base)
+	a.remove(1)
+	line := append(segment.AppendPrunedRange(nil, segment.PrunedRange{Size: base, Subtrees: a.head.Frontier}), '\n')
+	for what, c := range map[string]struct {
+		content []byte
+		bad     bool
+	}{
+		"its own":     {line, false},
+		"junk after":  {append(line[:len(line):len(line)], "junk\n"...), false},
+		"junk before": {append([]byte("junk\n"), line...), true},
+		"junk alone":  {junk.Data, true},
+	} {
+		fsys := a.dir()
+		fsys[segment.PrunedRangesName] = &fstest.MapFile{Data: c.content, Mode: 0o600}
+		found := kinds(bad(check(t, fsys, verify.Options{Keys: public(a.signer)})))
+		if c.bad {
+			assert.Equal(t, []verify.Kind{verify.PrunedRangesInvalid}, found, what)
+		} else {
+			assert.Empty(t, found, what)
+		}
+	}
+}
+
+// A file's name says what its header does.
+func TestANameOfAnotherTime(t *testing.T) {
+	w := write(t, rotation.Options{}, 1)
+	n, err := segment.ParseName(w.names[0])
+	require.NoError(t, err)
+	n.Created = n.Created.Add(time.Second)
+	w.fsys[n.String()] = w.fsys[w.names[0]]
+	delete(w.fsys, w.names[0])
+	assert.Equal(t, []verify.Kind{verify.HeaderInvalid}, kinds(bad(w.check(t))))
+}
