@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -140,12 +141,26 @@ func TestMetricsAndStatusTellOfWitnesses(t *testing.T) {
 	await("otelcol_exporter_auditlog_witness_duration", func(m metricdata.Metrics) bool {
 		return len(m.Data.(metricdata.Histogram[float64]).DataPoints) == 2
 	})
+	answered := func(outcomes ...string) {
+		t.Helper()
+		await("otelcol_exporter_auditlog_witness_requests", func(m metricdata.Metrics) bool {
+			seen := map[string]bool{}
+			for _, p := range m.Data.(metricdata.Sum[int64]).DataPoints {
+				outcome, _ := p.Attributes.Value("outcome")
+				name, _ := p.Attributes.Value("witness")
+				seen[name.AsString()+" "+outcome.AsString()] = p.Value > 0
+			}
+			return !slices.ContainsFunc(outcomes, func(o string) bool { return !seen[o] })
+		})
+	}
 
-	// One of them fails, for longer than three intervals.
+	// One of them fails, for longer than three intervals. On a slow machine both may be late
+	// before it has been asked.
 	all[1].Misbehave(func(rw http.ResponseWriter, _ *http.Request) { http.Error(rw, "gone", http.StatusBadGateway) })
 	require.NoError(t, r.ConsumeLogs(t.Context(), records("b")))
 	require.Eventually(t, status(componentstatus.StatusRecoverableError), waitAtMost, pollEvery)
 	assert.ErrorContains(t, r.host.lastError(), "witness.example/w2")
+	answered("witness.example/w2 failed")
 	all[1].Misbehave(nil)
 	require.Eventually(t, status(componentstatus.StatusOK), waitAtMost, pollEvery)
 
@@ -156,16 +171,7 @@ func TestMetricsAndStatusTellOfWitnesses(t *testing.T) {
 		return status(componentstatus.StatusRecoverableError)() && r.host.says("forked")
 	}, waitAtMost, pollEvery)
 	require.NotEmpty(t, r.logged.FilterLevelExact(zap.ErrorLevel).FilterMessageSnippet("contradicts").All())
-	await("otelcol_exporter_auditlog_witness_requests", func(m metricdata.Metrics) bool {
-		seen := map[string]bool{}
-		for _, p := range m.Data.(metricdata.Sum[int64]).DataPoints {
-			outcome, _ := p.Attributes.Value("outcome")
-			name, _ := p.Attributes.Value("witness")
-			seen[name.AsString()+" "+outcome.AsString()] = p.Value > 0
-		}
-		return seen["witness.example/w1 cosigned"] && seen["witness.example/w1 contradicted"] &&
-			seen["witness.example/w2 cosigned"] && seen["witness.example/w2 failed"]
-	})
+	answered("witness.example/w1 cosigned", "witness.example/w1 contradicted", "witness.example/w2 cosigned", "witness.example/w2 failed")
 	r.stop(t)
 	report := quorum(t, c, 1, all[0])
 	assert.True(t, report.TamperingDetected)
