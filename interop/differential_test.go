@@ -262,6 +262,9 @@ func (c *campaign) try(t *testing.T, seed uint64) {
 func (v vectorLog) lost(t *testing.T, before, after files) string {
 	t.Helper()
 	a, b := leavesOf(before), leavesOf(after)
+	if len(v.Checkpoints) == 0 && !a.shares(b) {
+		return "" // another log in its place, of the same key, is for a kept checkpoint to tell
+	}
 	for i, line := range b.leaves {
 		if !bytes.Equal(a.leaves[i], line) {
 			return fmt.Sprintf("leaf %d is another", i)
@@ -303,6 +306,16 @@ func (v vectorLog) lost(t *testing.T, before, after files) string {
 type leaves struct {
 	leaves             map[uint64][]byte
 	first, end, pruned uint64
+}
+
+// shares reports whether two logs have a leaf in common.
+func (l leaves) shares(other leaves) bool {
+	for i, line := range l.leaves {
+		if bytes.Equal(line, other.leaves[i]) {
+			return true
+		}
+	}
+	return false
 }
 
 func leavesOf(f files) leaves {

@@ -111,7 +111,7 @@ function stepTo(before, s) {
     return wrong(other ? 'unknown_key' : 'key_change_invalid', 'keys, scope or features change without a key change');
   }
   if (!change) return wrong('key_change_invalid', 'its key change is malformed');
-  if (misfit(s.head, change)) return wrong('unknown_key', 'its key change is one of another segment');
+  if (misfit(s.head, change) || change.index !== s.file.index) return wrong('unknown_key', 'its key change is one of another segment');
   if (!before) return {};
   const old = before.head.header;
   if (old.bound === header.bound) return wrong('key_change_invalid', 'a key change although nothing differs');
