@@ -92,7 +92,7 @@ func verifyCommand() *cobra.Command {
 	var f verifyFlags
 	cmd := &cobra.Command{
 		Use:   "verify DIR",
-		Short: "Check that a log is complete and unchanged",
+		Short: "Check that a log is unchanged and, with what was kept of it, complete",
 		Long: `verify reads every byte of the log in DIR and checks it against the public keys
 given with --key. Without a key it uses those the log names itself, which proves
 that the log is consistent, not who wrote it. Where the log changes its key, the old
@@ -288,25 +288,30 @@ func (f *verifyFlags) headline(dir string, r *verify.Report) string {
 	case r.Verdict != verify.VerdictOK:
 		return fmt.Sprintf("NOT CHECKED: %s: %s", plain(dir), plain(uncheckedSaid(r)))
 	}
-	said := "OK: " + plain(dir) + " is " + wholeness(r)
+	said := fmt.Sprintf("OK: %s is unchanged up to leaf %d", plain(dir), max(r.TreeSize, 1)-1)
 	if f.asOf.size > 0 {
 		said += fmt.Sprintf(", as of size %d", f.asOf.size)
 	}
 	if r.SelfAttested {
 		said += ", by the keys that it names itself"
 	}
+	if f.endChecked(r) {
+		said += ", and extends what was kept of it"
+	} else {
+		said += "; whether newer events were cut off was not checked"
+	}
 	if r.DeletedBefore > 0 {
 		said += "; " + deletedSaid(r)
+	}
+	if r.Withheld > 0 {
+		said += fmt.Sprintf("; %d of the values are withheld", r.Withheld)
 	}
 	return said
 }
 
-// wholeness says how much of a good log is there.
-func wholeness(r *verify.Report) string {
-	if r.DeletedBefore > 0 {
-		return "unchanged"
-	}
-	return "complete and unchanged"
+// endChecked reports whether anything from elsewhere says how far the log must go at least.
+func (f *verifyFlags) endChecked(r *verify.Report) bool {
+	return len(f.checkpoints) > 0 || r.Receipts > 0 || r.WitnessedSize > 0
 }
 
 // deletedSaid says what retention has deleted.
@@ -340,6 +345,9 @@ func (f *verifyFlags) printReport(w io.Writer, dir string, r *verify.Report) err
 	if r.FirstEvent != nil {
 		fmt.Fprintf(&b, "from, to   %s, %s\n", r.FirstEvent.Format(time.RFC3339), r.LastEvent.Format(time.RFC3339))
 	}
+	if r.Withheld+r.Opened > 0 {
+		fmt.Fprintf(&b, "values     %d withheld, %d opened\n", r.Withheld, r.Opened)
+	}
 	fmt.Fprintf(&b, "segments   %d\n", len(r.Segments))
 	for i, file := range kept {
 		fmt.Fprintf(&b, "kept       checkpoint %d: %s\n", i+1, plain(file))
@@ -356,7 +364,7 @@ func (f *verifyFlags) printReport(w io.Writer, dir string, r *verify.Report) err
 	if r.SelfAttested {
 		b.WriteString("\nNo --key was given: the log was checked with the keys it names itself. That proves\nthat it is consistent, not who wrote it. Give the public key that you kept.\n")
 	}
-	if len(kept) == 0 && r.Receipts == 0 && r.WitnessedSize == 0 && r.Verdict == verify.VerdictOK {
+	if !f.endChecked(r) && r.Verdict == verify.VerdictOK {
 		b.WriteString("\nNo --checkpoint was given: whether newest events have been cut off can be told only against\na checkpoint kept elsewhere. Make one with: auditlog checkpoint DIR\n")
 	}
 	if len(r.Findings) > 0 {
