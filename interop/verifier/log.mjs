@@ -11,7 +11,7 @@ import { Segment } from './segment.mjs';
 import { Tree } from './tree.mjs';
 
 // Findings about the form of a file, of which nobody may have signed anything.
-const ofForm = new Set(['event_malformed', 'commit_invalid', 'header_invalid', 'segment_missing', 'segment_unreadable', 'unsigned_event', 'key_change_invalid']);
+const ofForm = new Set(['event_malformed', 'commit_invalid', 'header_invalid', 'segment_missing', 'segment_unreadable', 'unsigned_event', 'key_change_invalid', 'value_invalid']);
 
 // checkLog checks the log in a directory. options has checkpointKeys, checkpoints and
 // receipts, both as [name, content], witnesses and now, in milliseconds since 1970.
