@@ -360,10 +360,20 @@ func (l *Log) warnOfFuture(found []segmentInfo) {
 // setAside renames a file that is not the log's own work, or not any longer, so that it
 // stays as evidence.
 func (l *Log) setAside(name, why string) error {
-	if err := l.dir.Rename(name, "foreign-"+name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	kept := "foreign-" + name
+	// What was set aside before is evidence, too.
+	for n := 2; ; n++ {
+		if _, err := l.dir.Lstat(kept); errors.Is(err, fs.ErrNotExist) {
+			break
+		} else if err != nil {
+			return fmt.Errorf("set %s aside: %w", name, err)
+		}
+		kept = fmt.Sprintf("foreign-%d-%s", n, name)
+	}
+	if err := l.dir.Rename(name, kept); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("set %s aside: %w", name, err)
 	}
-	l.sayDamaged(name, why+"; it is kept as foreign-"+name+", and written anew")
+	l.sayDamaged(name, why+"; it is kept as "+kept+", and written anew")
 	return l.dir.Sync()
 }
 
