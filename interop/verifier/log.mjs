@@ -177,7 +177,7 @@ function judgeWitnesses(witnesses, kept, contradictions, report) {
     for (const k of kept.all.filter((one) => one.honored)) {
       attempt(() => {
         if (w.cosigned(k)) w.size = Math.max(w.size, k.size);
-      }, (e) => report('cosignature_invalid', k.name, 0, e.message));
+      }, (e) => report('cosignature_invalid', k.name, 0, e.message, k.own ? 'tampering' : 'unchecked'));
     }
     if (w.size < 0) report('not_witnessed', '', 0, `${w.name} has cosigned no checkpoint of this log`);
   }
