@@ -186,10 +186,10 @@ func (p *treeText) summary(s *verify.Summary) error {
 	if more := s.FindingsOmitted + max(0, len(s.Findings)-maxPrinted); more > 0 {
 		fmt.Fprintf(&b, "and %d more findings: see --json\n", more)
 	}
-	verdict := "OK: all logs that were found are complete and unchanged"
+	verdict := "OK: all logs that were found are unchanged"
 	switch {
 	case p.pruned > 0 && sumOK(s):
-		verdict = fmt.Sprintf("OK: all logs that were found are unchanged, and complete but for what retention has deleted, as %d of them say,", p.pruned)
+		verdict = fmt.Sprintf("OK: all logs that were found are unchanged, but for what retention has deleted, as %d of them say,", p.pruned)
 	case s.TamperingDetected && !s.Complete():
 		verdict = "TAMPERING DETECTED, and not everything could be checked,"
 	case s.TamperingDetected:

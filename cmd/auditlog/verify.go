@@ -106,8 +106,9 @@ exporter with partition_by writes them. All are checked, one after another, with
 keys and witnesses. A checkpoint is for the log of its origin; if there is no such log,
 one is missing. --checkpoint may name a directory of checkpoints, too. Symbolic links are not followed.
 
-What the first line says is what was checked: it names the leaves that retention has
-deleted, as the log says, and the size, with --as-of. NOT CHECKED says that nothing
+What the first line says is what was checked: a log is complete as far as a checkpoint
+kept elsewhere, receipts, witnesses or --as-of reach; the line names the leaves that
+retention has deleted, as the log says, and the size, with --as-of. NOT CHECKED says that nothing
 speaks against the log, but not all that was asked for could be checked.
 
 Exit codes: 0 all good; 1 tampering detected; 2 it, or a part of it, could not be checked, or
@@ -288,7 +289,8 @@ func (f *verifyFlags) headline(dir string, r *verify.Report) string {
 	case r.Verdict != verify.VerdictOK:
 		return fmt.Sprintf("NOT CHECKED: %s: %s", plain(dir), plain(uncheckedSaid(r)))
 	}
-	said := "OK: " + plain(dir) + " is " + wholeness(r)
+	known := max(r.KeptSize, r.WitnessedSize, f.asOf.size)
+	said := "OK: " + plain(dir) + " is " + wholeness(r, known)
 	if f.asOf.size > 0 {
 		said += fmt.Sprintf(", as of size %d", f.asOf.size)
 	}
@@ -298,13 +300,20 @@ func (f *verifyFlags) headline(dir string, r *verify.Report) string {
 	if r.DeletedBefore > 0 {
 		said += "; " + deletedSaid(r)
 	}
+	if known == 0 {
+		said += "; whether its end is missing was not checked"
+	}
 	return said
 }
 
-// wholeness says how much of a good log is there.
-func wholeness(r *verify.Report) string {
-	if r.DeletedBefore > 0 {
+// wholeness says how much of a good log is there, of which it is known that it had a
+// number of leaves. Nothing in a log itself says that its end is there.
+func wholeness(r *verify.Report, known uint64) string {
+	switch {
+	case r.DeletedBefore > 0 || known == 0:
 		return "unchanged"
+	case known < r.TreeSize:
+		return fmt.Sprintf("unchanged, and complete up to leaf %d", known-1)
 	}
 	return "complete and unchanged"
 }
