@@ -40,8 +40,8 @@ const ocsfVersion = "1.9.0"
 // chain of fingerprints that nobody signed can be made anew by who changes it, and the
 // same event would come out otherwise with each filter.
 //
-// Evidence is what raw_data and unmapped.auditlog hold: the line, of which the event's
-// signature can be checked, and a signed checkpoint, which is one more that is kept away
+// Evidence is what raw_data and unmapped.auditlog hold: the line, the origin and the log's
+// id, of which the event's signature can be checked, and a signed checkpoint, which is one more that is kept away
 // from the log and can be held against it (auditlog verify --checkpoint).
 type ocsfWriter struct {
 	w          *bufio.Writer
@@ -148,6 +148,7 @@ func (o *ocsfWriter) record(ev *Event, e *event.Event) (*ocsfEvent, error) {
 	r.Unmapped = ocsfUnmapped{
 		Auditlog: ocsfPlace{
 			Origin:         o.origin,
+			LogID:          ev.LogID.String(),
 			LeafIndex:      ev.Index,
 			LeafHash:       base64.StdEncoding.EncodeToString(ev.LeafHash[:]),
 			SignatureKeyID: ev.KeyID,

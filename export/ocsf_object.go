@@ -172,6 +172,7 @@ type ocsfUnmapped struct {
 // ocsfPlace says where in which log the event is, and which checkpoint covers it.
 type ocsfPlace struct {
 	Origin         string         `json:"origin"`
+	LogID          string         `json:"log_id"`
 	LeafIndex      uint64         `json:"leaf_index"`
 	LeafHash       string         `json:"leaf_hash"`
 	SignatureKeyID string         `json:"signature_key_id,omitempty"`

@@ -29,6 +29,8 @@ var errChanging = errors.New("the log kept changing while it was being read: try
 // Event is one event of a log. Its bytes are valid until the function that it was
 // passed to returns.
 type Event struct {
+	// LogID is the identity of its log, which the event's signature covers.
+	LogID signing.LogID
 	// Index is the index of its leaf.
 	Index uint64
 	// Line is its line, without LF: the leaf.
@@ -225,6 +227,7 @@ func (r *reader) header(line []byte) error {
 	case h.FirstIndex != r.tree.Size() || !slices.Equal(h.Frontier, r.tree.Hashes()):
 		return fmt.Errorf("it does not go on where the segment before it ended, at leaf %d", r.tree.Size())
 	}
+	r.event.LogID = h.Log
 	r.tree.Append(merkle.LeafHash(line))
 	return nil
 }

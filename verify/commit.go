@@ -31,12 +31,15 @@ type committing struct {
 
 // commits are the first and the last commit of a segment that a checkpoint covers. Their
 // numbers are 0 if they are not known.
-type commits struct{ first, last segment.Commit }
+type commits struct {
+	first, last segment.Commit
+	begun       bool // first is decided, be it that it is not known
+}
 
 // extend takes in the first and the last commit of what a checkpoint covers.
 func (c *commits) extend(first, last segment.Commit) {
-	if c.last.Number == 0 {
-		c.first = first
+	if !c.begun {
+		c.first, c.begun = first, true
 	}
 	c.last = last
 }
@@ -101,7 +104,7 @@ func (f *follower) judgeNumber(number uint64) {
 	switch before := f.commit.number; {
 	case before > 0 && number != before+1:
 		f.ofCommit(CommitInvalid, Tampering, "the commit has the number %d, the one before it %d", number, before)
-	case before == 0 && f.commits.last.Number == 0 && f.group.last.Number == 0 && f.header != nil && f.first == 0 && number != 1:
+	case before == 0 && f.end == nil && f.group.last.Number == 0 && f.header != nil && f.first == 0 && number != 1:
 		f.ofCommit(CommitInvalid, Tampering, "the log's first commit has the number %d", number)
 	}
 }

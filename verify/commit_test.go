@@ -244,3 +244,28 @@ func TestEventsOfAnotherLog(t *testing.T) {
 	delete(c.fsys, segment.CheckpointName)
 	assert.Contains(t, kinds(bad(c.check(t))), verify.HeaderInvalid)
 }
+
+// A change in one commit is no finding about the numbers of the others.
+func TestNumbersOfCommitsNextToAChange(t *testing.T) {
+	for name, commit := range map[string]int{"the first commit": 0, "the second": 1} {
+		t.Run(name, func(t *testing.T) {
+			a := newAuthor(t)
+			var swapped int
+			for i := range 4 {
+				if i == commit {
+					swapped = bytes.Count(a.text, []byte("\n"))
+				}
+				a.say(map[string]int{"first": i})
+				a.say(map[string]int{"second": i})
+				a.commit()
+			}
+			lines := bytes.SplitAfter(a.text, []byte("\n"))
+			lines[swapped], lines[swapped+1] = lines[swapped+1], lines[swapped]
+			a.text = bytes.Join(lines, nil)
+			a.next(nil)
+			a.commit()
+			r := a.check(verify.Options{})
+			assert.Equal(t, []verify.Kind{verify.LinesSwapped}, kinds(bad(r)), "%+v", r.Findings)
+		})
+	}
+}

@@ -258,6 +258,9 @@ func (c *checker) judgeKept(first uint64, r *Report) {
 		case k.other.Load():
 			say(Rollback, Tampering, "covers %d leaves with another root hash: this is another history of the log", k.Size)
 		case k.same.Load():
+			if k.file == "" {
+				r.KeptSize = max(r.KeptSize, k.Size)
+			}
 		case k.Size > r.TreeSize && c.o.AsOf != nil && k.Size > *c.o.AsOf && k.file == "":
 			say(CheckpointUnchecked, Unchecked, "covers %d leaves, more than the log had as of the time that it is checked for", k.Size)
 		case k.Size > r.TreeSize && k.file != "" && r.TreeSize > 0 && !c.cosigned(k):

@@ -33,6 +33,8 @@ const (
 	RevokedAlone Kind = "revoked_alone"
 	// WrongDirectory: a log is not in the directory that its origin names.
 	WrongDirectory Kind = "wrong_directory"
+	// BegunAnew: the log says that it was begun in the place of another one.
+	BegunAnew Kind = "begun_anew"
 )
 
 // judgeKnown holds what the caller knows against the whole log.
@@ -44,6 +46,7 @@ func (c *checker) judgeKnown(j *joined, results []*result) {
 	}
 	c.judgeRevokedAlone(&j.report, results)
 	c.judgeDirectory(j, results)
+	sayBegunAnew(j, results)
 }
 
 func (c *checker) say(kind Kind, severity Severity, index *uint64, format string, args ...any) {
@@ -232,4 +235,16 @@ func (c *checker) judgeDirectory(j *joined, results []*result) {
 		one.Message = fmt.Sprintf("the log is the partition %q, but its directory is called %q: it has been put in the place of another, or renamed", j.report.Origin, c.o.Directory)
 	}
 	j.add(i, r, one)
+}
+
+// sayBegunAnew passes on what the log's first header says of a log before it: who asks for
+// all events has to ask for that one's, too.
+func sayBegunAnew(j *joined, results []*result) {
+	i := slices.IndexFunc(results, func(r *result) bool { return r.header != nil && r.header.Succeeds != nil })
+	if i < 0 {
+		return
+	}
+	r, before := results[i], results[i].header.Succeeds
+	j.add(i, r, Finding{Kind: BegunAnew, Severity: Info, Line: 1, Index: &r.first,
+		Message: fmt.Sprintf("the log was begun anew, as it says itself: it succeeds the log %s of at least %d leaves, whose events are not in it", before.Log, before.Size)})
 }

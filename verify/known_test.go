@@ -643,3 +643,28 @@ func TestKeptCheckpointsOfDeletedLeaves(t *testing.T) {
 		}
 	}
 }
+
+// Whoever checks a log that was begun anew is told so, and of which log it takes the place.
+func TestALogThatWasBegunAnew(t *testing.T) {
+	for name, c := range map[string]struct {
+		succeeds *segment.Predecessor
+		want     int
+	}{
+		"begun anew": {&segment.Predecessor{Log: signing.LogID{7}, Size: 41900}, 1},
+		"the first":  {nil, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newAuthor(t, func(h *segment.Header) { h.Succeeds = c.succeeds })
+			a.say(map[string]string{"action": "opened", "version": "auditlog/v1"})
+			a.commit()
+			r := a.check(verify.Options{Keys: public(a.signer)})
+			assert.Equal(t, verify.VerdictOK, r.Verdict)
+			said := slices.DeleteFunc(r.Findings, func(f verify.Finding) bool { return f.Kind != verify.BegunAnew })
+			require.Len(t, said, c.want)
+			for _, f := range said {
+				assert.Equal(t, verify.Info, f.Severity)
+				assert.Contains(t, f.Message, c.succeeds.Log.String()+" of at least 41900 leaves")
+			}
+		})
+	}
+}

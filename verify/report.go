@@ -238,6 +238,9 @@ type Report struct {
 	// vouch for, 0 if none does. Witnesses are how far each is.
 	WitnessedSize uint64      `json:"witnessed_size"`
 	Witnesses     []Witnessed `json:"witnesses"`
+	// KeptSize is the size of the largest tree that a kept checkpoint or a receipt given is
+	// of, and that the log extends; 0 if there is none.
+	KeptSize uint64 `json:"kept_size"`
 	// Receipts is how many receipts were given, ReceiptsHonored how many of them are of
 	// checkpoints that the log extends.
 	Receipts        int `json:"receipts"`

@@ -39,9 +39,9 @@ the later ones. With --trust, what a key signed outside its bounds does not coun
 --witness the checkpoint must also bear the cosignatures of witnesses.
 
 FILE may also hold receipts, one on each line, as an exporter with receipts writes them, or
-be a directory of such files: then each of them must lead from its leaf to a checkpoint that
-the key has signed. Whether the log honors them, and whether they are for the events they
-name, is for "auditlog verify DIR --receipts FILE".
+be a directory of such files: then each of them must lead from its leaf, and from the id that
+it names, to a checkpoint that the key has signed. Whether the log honors them, and holds the
+events that they name, is for "auditlog verify DIR --receipts FILE".
 
 FILE may be - for standard input.
 

@@ -106,8 +106,9 @@ exporter with partition_by writes them. All are checked, one after another, with
 keys and witnesses. A checkpoint is for the log of its origin; if there is no such log,
 one is missing. --checkpoint may name a directory of checkpoints, too. Symbolic links are not followed.
 
-What the first line says is what was checked: it names the leaves that retention has
-deleted, as the log says, and the size, with --as-of. NOT CHECKED says that nothing
+What the first line says is what was checked: a log is complete as far as a checkpoint
+kept elsewhere, receipts, witnesses or --as-of reach; the line names the leaves that
+retention has deleted, as the log says, and the size, with --as-of. NOT CHECKED says that nothing
 speaks against the log, but not all that was asked for could be checked.
 
 Exit codes: 0 all good; 1 tampering detected; 2 it, or a part of it, could not be checked, or
@@ -288,16 +289,23 @@ func (f *verifyFlags) headline(dir string, r *verify.Report) string {
 	case r.Verdict != verify.VerdictOK:
 		return fmt.Sprintf("NOT CHECKED: %s: %s", plain(dir), plain(uncheckedSaid(r)))
 	}
+	known := max(r.KeptSize, r.WitnessedSize, f.asOf.size)
 	said := fmt.Sprintf("OK: %s is unchanged up to leaf %d", plain(dir), max(r.TreeSize, 1)-1)
+	switch {
+	case known <= r.DeletedBefore:
+	case r.DeletedBefore > 0:
+		said += fmt.Sprintf(", and complete from leaf %d up to leaf %d", r.DeletedBefore, min(known, r.TreeSize)-1)
+	default:
+		said += fmt.Sprintf(", and complete up to leaf %d", min(known, r.TreeSize)-1)
+	}
 	if f.asOf.size > 0 {
 		said += fmt.Sprintf(", as of size %d", f.asOf.size)
 	}
 	if r.SelfAttested {
 		said += ", by the keys that it names itself"
 	}
-	if f.endChecked(r) {
-		said += ", and extends what was kept of it"
-	} else {
+	// Nothing in a log itself says that its end is there.
+	if known == 0 {
 		said += "; whether newer events were cut off was not checked"
 	}
 	if r.DeletedBefore > 0 {
@@ -307,11 +315,6 @@ func (f *verifyFlags) headline(dir string, r *verify.Report) string {
 		said += fmt.Sprintf("; %d of the values are withheld", r.Withheld)
 	}
 	return said
-}
-
-// endChecked reports whether anything from elsewhere says how far the log must go at least.
-func (f *verifyFlags) endChecked(r *verify.Report) bool {
-	return len(f.checkpoints) > 0 || r.Receipts > 0 || r.WitnessedSize > 0
 }
 
 // deletedSaid says what retention has deleted.
@@ -364,7 +367,7 @@ func (f *verifyFlags) printReport(w io.Writer, dir string, r *verify.Report) err
 	if r.SelfAttested {
 		b.WriteString("\nNo --key was given: the log was checked with the keys it names itself. That proves\nthat it is consistent, not who wrote it. Give the public key that you kept.\n")
 	}
-	if !f.endChecked(r) && r.Verdict == verify.VerdictOK {
+	if len(kept) == 0 && r.Receipts == 0 && r.WitnessedSize == 0 && r.Verdict == verify.VerdictOK {
 		b.WriteString("\nNo --checkpoint was given: whether newest events have been cut off can be told only against\na checkpoint kept elsewhere. Make one with: auditlog checkpoint DIR\n")
 	}
 	if len(r.Findings) > 0 {
