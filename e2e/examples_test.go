@@ -110,7 +110,7 @@ func inConfigMap(t *testing.T, name string) (config string) {
 
 // The gateway runs with the configuration of its ConfigMap on a volume as Kubernetes
 // mounts it, root's and for the group to write, and its key on another one, that is in
-// memory and for all to write.
+// memory, for all to write, and read-only for the collector.
 func TestKubernetesGateway(t *testing.T) {
 	needRoot(t)
 	t.Parallel()
@@ -122,7 +122,20 @@ func TestKubernetesGateway(t *testing.T) {
 		require.NoError(t, os.Chown(mount, 0, exampleUser))
 		require.NoError(t, os.Chmod(mount, mode|os.ModeSetgid))
 	}
-	public := exampleKey(t, filepath.Join(keys, "audit-log-key.pem"))
+	made := filepath.Join(dir, "made")
+	require.NoError(t, os.Mkdir(made, 0o700))
+	exampleKey(t, filepath.Join(made, "audit-log-key.pem"))
+	for _, name := range []string{"audit-log-key.pem", "audit-log-key.pub.pem"} {
+		require.NoError(t, os.Rename(filepath.Join(made, name), filepath.Join(keys, name)))
+	}
+	for _, args := range [][]string{{"--bind", keys, keys}, {"-o", "remount,bind,ro", keys}} {
+		output, err := exec.Command("mount", args...).CombinedOutput()
+		require.NoError(t, err, "%s", output)
+		if args[0] == "--bind" {
+			t.Cleanup(func() { assert.NoError(t, exec.Command("umount", keys).Run()) })
+		}
+	}
+	public := filepath.Join(keys, "audit-log-key.pub.pem")
 	runExample(t, inConfigMap(t, "gateway.yaml"), map[string]string{
 		"/var/lib/otelcol/": volume + "/", "/var/lib/otelcol-state/": state + "/", "/run/keys/": keys + "/", "${env:POD_NAME}": "audit-log-0",
 	}, volume, public)

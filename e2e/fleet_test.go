@@ -156,7 +156,15 @@ func TestTenants(t *testing.T) {
 	assert.Equal(t, verify.Rollback, r.Summary.Findings[0].Kind)
 	assert.Contains(t, r.Summary.Findings[0].Message, `"e2e.example/auditlog/acme"`)
 
-	// The collector begins it anew, but cannot hide that.
+	// The collector does not begin it anew, unless somebody permits it, who cannot hide that.
+	p = s.start(t)
+	require.ErrorContains(t, s.post(tenants([]string{"acme"}, "new")), "the log is missing")
+	p.stop(t)
+	states, err := filepath.Glob(filepath.Join(s.dir, "*acme.state"))
+	require.NoError(t, err)
+	require.Len(t, states, 1)
+	code, _ = runAuditlog(t, "begin-anew", states[0])
+	require.Zero(t, code)
 	p = s.start(t)
 	require.NoError(t, s.post(tenants([]string{"acme"}, "new")))
 	p.stop(t)

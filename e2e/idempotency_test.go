@@ -76,7 +76,7 @@ func TestAnotherRecordWithAKnownID(t *testing.T) {
 	p.stop(t)
 	code, out := runAuditlog(t, "show", s.log, "--level", "warning")
 	require.Zero(t, code)
-	assert.Regexp(t, `auditlog\.id_conflict .* id=id\\x1b\[2J  content=[0-9a-f]{64}  logged=[0-9a-f]{64}`, string(out))
+	assert.Regexp(t, `auditlog\.id_conflict .* id="id\\x1b\[2J"  content=[0-9a-f]{64}  logged=[0-9a-f]{64}`, string(out))
 	code, report := runVerify(t, s.log, "--key", s.public)
 	require.Zero(t, code, "%+v", report)
 	require.Len(t, report.Findings, 1)

@@ -25,7 +25,7 @@ var ErrUnconfirmed = errors.New("nobody reported whether it was acknowledged: gi
 var ErrNotTaken = errors.New("the log provider takes no events: it has been shut down, or has no processor that wants them")
 
 // errTimeout is the cause of a context that ends because of [WithTimeout].
-var errTimeout = errors.New("not acknowledged within the emitter's timeout")
+var errTimeout = errors.New("the emitter's timeout is over")
 
 // Emitter sends audit events. It is safe for concurrent use.
 type Emitter struct {

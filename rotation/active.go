@@ -205,7 +205,6 @@ func (l *Log) writeNew(c *change) (syncTime time.Duration, err error) {
 		syncTime = time.Since(start)
 	}
 	l.sealActive()
-	l.seal()
 	l.atStart = c.header.FirstIndex > 0 && slices.ContainsFunc(c.says, func(o own) bool { return o.Action == actionOpened })
 	l.active = &activeSegment{name: c.name, file: f, size: int64(len(c.buf)), events: c.events, times: c.times, opened: c.name.Created}
 	l.header = c.header
@@ -213,7 +212,9 @@ func (l *Log) writeNew(c *change) (syncTime time.Duration, err error) {
 	return syncTime, nil
 }
 
-// sealActive closes the active segment's file, whose content is durable.
+// sealActive closes the active segment's file, whose content is durable, and takes in what
+// is known of it. The newest segment may be one that the start has found sealed: what is in it
+// was checked, but not what its file takes, so it is read like the others that were found.
 func (l *Log) sealActive() {
 	a := l.active
 	if a == nil {
@@ -226,17 +227,10 @@ func (l *Log) sealActive() {
 	if err = errors.Join(err, a.file.Close()); err != nil {
 		l.opts.Logger.Warn("Sealing a segment of the audit log", zap.Stringer("segment", a.name), zap.Error(err))
 	}
-	l.segments[len(l.segments)-1].bytes = a.size
+	n := len(l.segments) - 1
+	l.segments[n].bytes = a.size
+	l.segments[n].facts = &facts{header: l.header, before: l.treeBefore(n), last: l.lastTime, atStart: l.atStart}
 	l.active = nil
-}
-
-// seal takes in what is known of the newest segment when another follows it.
-func (l *Log) seal() {
-	n := len(l.segments)
-	if n == 0 {
-		return
-	}
-	l.segments[n-1].facts = &facts{header: l.header, before: l.treeBefore(n - 1), last: l.lastTime, atStart: l.atStart}
 }
 
 // observeSegments reports the number of segments and their size.

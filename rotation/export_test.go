@@ -3,7 +3,13 @@
 
 package rotation
 
-import "runtime"
+import (
+	"context"
+	"runtime"
+
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+)
 
 // AwaitGroup waits until so many calls have joined the group that waits for the
 // commit under way.
@@ -27,3 +33,13 @@ func Lines(b *Batch) []byte { return b.lines() }
 
 // MaxRecalledSegments is how many segments a start reads for ids.
 const MaxRecalledSegments = maxRecalledSegments
+
+// EndOfRanges is where the ranges in the file of a directory end that lead to a tree.
+func EndOfRanges(ctx context.Context, dir FS, to merkle.Frontier) (int64, error) {
+	f, err := dir.Edit(segment.PrunedRangesName)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	return endOfRanges(ctx, f, to)
+}

@@ -117,7 +117,12 @@ func (t *tracer) segment(ctx context.Context, s segmentInfo, first bool, size in
 		return s, fmt.Errorf("read %s: %w", name, err)
 	}
 	defer content.Close()
-	r := segment.NewReader(content, name)
+	packed, err := t.log.newMeasure(s.name.Compression)
+	if err != nil {
+		return s, fmt.Errorf("read %s: %w", name, err)
+	}
+	defer packed.close()
+	r := segment.NewReader(packed.watch(content), name)
 	known, err := t.lines(r, s.name, first)
 	var d *discrepancy
 	switch {
@@ -127,9 +132,14 @@ func (t *tracer) segment(ctx context.Context, s segmentInfo, first bool, size in
 	default:
 		return s, &discrepancy{name, fmt.Sprintf("line %d: %v", r.Line(), err)}
 	}
-	// A file can be padded where decompression does not see it, so it counts for no more
-	// than its lines.
-	s.facts, s.bytes = known, min(info.Size(), r.End())
+	// A file can be padded where decompression does not see it, or be put in its place as it
+	// was before it was compressed: it counts for no more than its lines take as the log
+	// stores them.
+	most, err := packed.size()
+	if err != nil {
+		return s, fmt.Errorf("read %s: %w", name, err)
+	}
+	s.facts, s.bytes = known, min(info.Size(), r.End(), most)
 	return s, nil
 }
 
@@ -360,10 +370,20 @@ func (l *Log) warnOfFuture(found []segmentInfo) {
 // setAside renames a file that is not the log's own work, or not any longer, so that it
 // stays as evidence.
 func (l *Log) setAside(name, why string) error {
-	if err := l.dir.Rename(name, "foreign-"+name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	kept := "foreign-" + name
+	// What was set aside before is evidence, too.
+	for n := 2; ; n++ {
+		if _, err := l.dir.Lstat(kept); errors.Is(err, fs.ErrNotExist) {
+			break
+		} else if err != nil {
+			return fmt.Errorf("set %s aside: %w", name, err)
+		}
+		kept = fmt.Sprintf("foreign-%d-%s", n, name)
+	}
+	if err := l.dir.Rename(name, kept); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("set %s aside: %w", name, err)
 	}
-	l.sayDamaged(name, why+"; it is kept as foreign-"+name+", and written anew")
+	l.sayDamaged(name, why+"; it is kept as "+kept+", and written anew")
 	return l.dir.Sync()
 }
 

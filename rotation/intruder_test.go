@@ -5,7 +5,9 @@ package rotation_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
@@ -224,6 +227,143 @@ func TestRetentionOfWhatWasFound(t *testing.T) {
 			checkGood(t, o.Directory, o.Signer)
 		})
 	}
+}
+
+// Sealed segments with the same lines in larger files do not push others out: neither what was
+// uncompressed, or padded, nor where that is the newest, which the start has read.
+func TestIntruderCannotMakeSegmentsLarger(t *testing.T) {
+	rewrite := func(t *testing.T, dir, from, to string, change func(b []byte) []byte) {
+		t.Helper()
+		path := filepath.Join(dir, from)
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, to), change(b), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []segment.Compression{segment.Zstd, segment.Gzip} {
+		unpack := func(t *testing.T, dir, name string) {
+			rewrite(t, dir, name, formless(t, name), func(b []byte) []byte { return unpacked(t, b, c) })
+		}
+		for name, change := range map[string]func(t *testing.T, dir string, all []string){
+			"all uncompressed": func(t *testing.T, dir string, all []string) {
+				for _, name := range all[:len(all)-1] {
+					unpack(t, dir, name)
+				}
+			},
+			"one uncompressed": func(t *testing.T, dir string, all []string) { unpack(t, dir, all[1]) },
+			"one padded": func(t *testing.T, dir string, all []string) {
+				rewrite(t, dir, all[0], all[0], func(b []byte) []byte { return padded(t, b, c) })
+			},
+			"the newest compressed and padded": func(t *testing.T, dir string, all []string) {
+				newest := all[len(all)-1]
+				n, err := segment.ParseName(newest)
+				if err != nil {
+					t.Fatal(err)
+				}
+				n.Compression = c
+				rewrite(t, dir, newest, n.String(), func(b []byte) []byte { return padded(t, packed(t, b, c), c) })
+			},
+		} {
+			t.Run(name+"/"+string(c), func(t *testing.T) {
+				t.Parallel()
+				o := options(t)
+				u := failing(t, o.Directory, func(string, string) bool { return false })
+				o.FS, o.MaxSegmentBytes, o.Compression = u, 1, c
+				l := open(t, o)
+				for i := range 4 {
+					mustAppend(t, l, o, numbered(fmt.Sprint("id", i), 100)...)
+				}
+				allCompressed := func() bool {
+					all := segmentNames(t, o.Directory)
+					return !slices.ContainsFunc(all[:len(all)-1], func(name string) bool { return !strings.HasSuffix(name, c.Suffix()) })
+				}
+				u.await(t, l, o, "compression", allCompressed)
+				closeLog(t, l)
+				var total int64
+				before := segmentNames(t, o.Directory)
+				for _, name := range before {
+					info, err := os.Stat(filepath.Join(o.Directory, name))
+					if err != nil {
+						t.Fatal(err)
+					}
+					total += info.Size()
+				}
+				change(t, o.Directory, before)
+				o.Retention = rotation.Retention{MaxTotalBytes: total + 24<<10}
+				l = open(t, o)
+				mustAppend(t, l, o, "more")
+				u.await(t, l, o, "compression", allCompressed)
+				closeLog(t, l)
+				if own := ownEvents(t, o.Directory); strings.Contains(own, `"action":"pruned"`) || strings.Contains(own, `"action":"damaged"`) {
+					t.Errorf("the log says\n%s", own)
+				}
+				for _, name := range before {
+					if !slices.ContainsFunc(segmentNames(t, o.Directory), func(a string) bool { return strings.HasPrefix(a, formless(t, name)) }) {
+						t.Errorf("%s is gone", name)
+					}
+				}
+				checkGood(t, o.Directory, o.Signer)
+			})
+		}
+	}
+}
+
+func formless(t *testing.T, name string) string {
+	t.Helper()
+	n, err := segment.ParseName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n.Plain().String()
+}
+
+func packed(t *testing.T, content []byte, c segment.Compression) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w, err := segment.NewCompressor(&out, c)
+	if err == nil {
+		_, err = w.Write(content)
+		err = errors.Join(err, w.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func unpacked(t *testing.T, b []byte, c segment.Compression) []byte {
+	t.Helper()
+	r, err := segment.NewDecompressor(bytes.NewReader(b), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	content, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+// padded puts empty blocks, which decompression passes over, in front of those of a
+// compressed segment.
+func padded(t *testing.T, b []byte, c segment.Compression) []byte {
+	t.Helper()
+	block, at := []byte{0, 0, 0, 0xff, 0xff}, 10 // stored, in RFC 1951
+	if c == segment.Zstd {
+		var h zstd.Header
+		if err := h.Decode(b); err != nil {
+			t.Fatal(err)
+		}
+		block, at = []byte{0, 0, 0}, h.HeaderSize // raw, in RFC 8878
+	}
+	return slices.Concat(b[:at], bytes.Repeat(block, (128<<10)/len(block)), b[at:])
 }
 
 // An id or a place in a stream is known only from lines that the log has written: a line that

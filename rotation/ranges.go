@@ -4,6 +4,7 @@
 package rotation
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -83,9 +84,7 @@ func (l *Log) checkRanges(ctx context.Context, before merkle.Frontier) (rangesEn
 	}
 	f, err := l.dir.Edit(segment.PrunedRangesName)
 	if errors.Is(err, fs.ErrNotExist) {
-		l.hold(func() {
-			l.sayDamaged(segment.PrunedRangesName, "the file "+segment.PrunedRangesName+" is gone, and begins anew")
-		})
+		l.sayRangesGone()
 		return rangesEnd{}, nil
 	}
 	if err != nil {
@@ -96,19 +95,44 @@ func (l *Log) checkRanges(ctx context.Context, before merkle.Frontier) (rangesEn
 	err = errors.Join(f.Sync(), l.dir.Sync())
 	f.Forget()
 	var at int64
+	var empty bool
 	if err == nil {
 		at, err = endOfRanges(ctx, f, before)
+	}
+	if err == nil {
+		empty, err = hasNoLine(f)
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return rangesEnd{}, err
 	}
-	if at > 0 {
+	switch {
+	case at > 0:
 		return rangesEnd{at: at, size: before.Size()}, nil
+	case empty: // as a crash leaves it that came when it had just been begun anew
+		l.sayRangesGone()
+		return rangesEnd{}, nil
 	}
 	l.hold(func() {
 		err = l.setAside(segment.PrunedRangesName, "its lines do not lead to the tree that the oldest segment follows")
 	})
 	return rangesEnd{}, err
+}
+
+func (l *Log) sayRangesGone() {
+	l.hold(func() {
+		l.sayDamaged(segment.PrunedRangesName, "what the file "+segment.PrunedRangesName+" held is gone, and it begins anew")
+	})
+}
+
+// hasNoLine reports whether a file holds no whole line. It looks as far as a line may be
+// long.
+func hasNoLine(f File) (bool, error) {
+	beginning := make([]byte, segment.MaxPrunedRangeBytes+1)
+	n, err := f.ReadAt(beginning, 0)
+	if err != nil && err != io.EOF {
+		return false, err
+	}
+	return n < len(beginning) && bytes.IndexByte(beginning[:n], '\n') < 0, nil
 }
 
 // endOfRanges returns where the line ends whose ranges, with those above, lead to the tree;
@@ -123,7 +147,9 @@ func endOfRanges(ctx context.Context, f File, to merkle.Frontier) (int64, error)
 	for tree.Size() < to.Size() {
 		line, err := r.Next()
 		switch {
-		case ctx.Err() != nil, fromSystem(err):
+		case ctx.Err() != nil:
+			return 0, ctx.Err() // of the file, that says nothing
+		case fromSystem(err):
 			return 0, err
 		case err != nil:
 			return 0, nil // its end, or no line of ours

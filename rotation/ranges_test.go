@@ -6,6 +6,7 @@ package rotation_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -174,5 +176,76 @@ func TestKeptCheckpointsOutliveTheirSegments(t *testing.T) {
 				t.Errorf("half of the file: %+v", got)
 			}
 		})
+	}
+}
+
+// That a writer is being closed says nothing of the file.
+func TestRangesWhileClosing(t *testing.T) {
+	dir, err := rotation.OpenDirectory(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	var tree merkle.Frontier
+	tree.Append(merkle.Hash{1})
+	line := append(segment.AppendPrunedRange(nil, segment.PrunedRange{Size: 1, Subtrees: tree.Hashes()}), '\n')
+	f, err := dir.Create(segment.PrunedRangesName)
+	if err == nil {
+		_, err = f.WriteAt(line, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if at, err := rotation.EndOfRanges(t.Context(), dir, tree); err != nil || at != int64(len(line)) {
+		t.Errorf("%d, %v", at, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if at, err := rotation.EndOfRanges(ctx, dir, tree); !errors.Is(err, context.Canceled) {
+		t.Errorf("%d, %v", at, err)
+	}
+}
+
+// What was set aside once stays when something else is set aside.
+func TestRangesThatAreNotTheLogs(t *testing.T) {
+	o := options(t)
+	o.MaxSegmentBytes = 4000
+	prunedLog(t, o, segment.None)
+	path := filepath.Join(o.Directory, segment.PrunedRangesName)
+	prune := func(id string) {
+		l := open(t, o)
+		for _, id := range numbered(id, 12) {
+			mustAppend(t, l, o, id)
+		}
+		closeLog(t, l)
+		before := segmentNames(t, o.Directory)[0]
+		w := newWatcher()
+		p := o
+		p.Observer, p.Retention.MaxSegments = w, 2
+		l = open(t, p)
+		w.await(t, "pruning", func() bool { return w.segments <= 3 })
+		closeLog(t, l)
+		if segmentNames(t, o.Directory)[0] == before {
+			t.Fatal("nothing was pruned")
+		}
+	}
+	for n, one := range []struct{ content, kept string }{{"junk\n", "foreign-pruned-ranges"}, {"other junk\n", "foreign-2-pruned-ranges"}, {"", ""}, {"to", ""}} {
+		if err := os.WriteFile(path, []byte(one.content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		prune(fmt.Sprint("d", n, "-"))
+		if one.kept != "" {
+			kept, err := os.ReadFile(filepath.Join(o.Directory, one.kept))
+			if err != nil || string(kept) != one.content {
+				t.Errorf("%q was kept as %q: %v", one.content, kept, err)
+			}
+		}
+		if got := keptFindings(t, o.Directory, o.Signer); slices.ContainsFunc(got, func(f verify.Finding) bool { return f.Severity == verify.Tampering }) {
+			t.Errorf("after %q: %+v", one.content, got)
+		}
+	}
+	if kept, err := filepath.Glob(filepath.Join(o.Directory, "foreign-*")); err != nil || len(kept) != 2 {
+		t.Errorf("set aside: %q, %v", kept, err)
 	}
 }

@@ -39,14 +39,15 @@ func AppendPrunedRange(dst []byte, r PrunedRange) []byte {
 	return append(dst, "]}"...)
 }
 
-// maxPrunedRangeBytes is far above the line of 128 subtrees.
-const maxPrunedRangeBytes = 8 << 10
+// MaxPrunedRangeBytes bounds a line of that file, without its LF. It is far above the line
+// of 128 subtrees.
+const MaxPrunedRangeBytes = 8 << 10
 
 // ParsePrunedRange parses a line. It accepts only the bytes that [AppendPrunedRange]
 // would write for what it returns.
 func ParsePrunedRange(line []byte) (r PrunedRange, err error) {
-	if len(line) > maxPrunedRangeBytes {
-		return r, fmt.Errorf("pruned range line has %d bytes, more than %d", len(line), maxPrunedRangeBytes)
+	if len(line) > MaxPrunedRangeBytes {
+		return r, fmt.Errorf("pruned range line has %d bytes, more than %d", len(line), MaxPrunedRangeBytes)
 	}
 	var in struct {
 		Size     uint64   `json:"size"`

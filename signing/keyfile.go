@@ -30,9 +30,9 @@ func PublicKeyPath(path string) string {
 // CreateKeyFile makes a key and writes it, as PKCS#8 in PEM, to a new file that
 // only its owner can read, and the public key to a file beside it. Both are
 // durable when it returns. It never replaces a file, and makes none where LoadKeyFile
-// would not take it.
+// would not take it. Root makes keys for other users in directories of theirs, too.
 func CreateKeyFile(path string, a Algorithm) (*Signer, error) {
-	if err := checkKeyDirectory(path, false); err != nil {
+	if err := checkKeyDirectory(path, false, os.Geteuid() == 0); err != nil {
 		return nil, fmt.Errorf("make a key: %w", err)
 	}
 	key, err := GenerateKey(a)
@@ -142,7 +142,7 @@ func readPrivate(path string, comes bool) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkKeyDirectory(path, comes); err != nil {
+	if err := checkKeyDirectory(path, comes, false); err != nil {
 		return nil, err
 	}
 	if err := checkPrivate(path, before); err != nil {

@@ -37,8 +37,9 @@ func ours(st *syscall.Stat_t) bool { return st.Uid == 0 || st.Uid == uint32(os.G
 // checkKeyDirectory refuses a directory in which others could put another file in the place
 // of the key. In a sticky one, such as /tmp, they can neither move nor remove what is ours;
 // but they can take the names of files to come, which is why a key that is to be replaced
-// does not belong there (comes). What is mounted read-only here is changed by nobody here.
-func checkKeyDirectory(path string, comes bool) error {
+// does not belong there (comes). It may belong to another user, for whom the key is (others).
+// What is mounted read-only here is changed by nobody here.
+func checkKeyDirectory(path string, comes, others bool) error {
 	directory := filepath.Dir(path)
 	info, err := os.Stat(directory)
 	if err != nil {
@@ -51,7 +52,7 @@ func checkKeyDirectory(path string, comes bool) error {
 	const remedy = "keep the key in a directory of its own, of mode 0700"
 	sticky := info.Mode()&fs.ModeSticky != 0
 	switch {
-	case !ours(st):
+	case !ours(st) && !others:
 		return fmt.Errorf("the directory %s of the key belongs to user %d, who can put another file in its place: chown it, or %s", directory, st.Uid, remedy)
 	case info.Mode().Perm()&othersWrite == 0, sticky && !comes:
 		return nil

@@ -40,6 +40,9 @@ func TestJunkInPrunedRanges(t *testing.T) {
 		"junk after":  {append(line[:len(line):len(line)], "junk\n"...), false},
 		"junk before": {append([]byte("junk\n"), line...), true},
 		"junk alone":  {junk.Data, true},
+		// A crash leaves this where the file had to begin anew.
+		"nothing": {nil, false},
+		"torn":    {line[:len(line)-1], false},
 	} {
 		fsys := a.dir()
 		fsys[segment.PrunedRangesName] = &fstest.MapFile{Data: c.content, Mode: 0o600}

@@ -43,7 +43,7 @@ func (f *findings) add(most int, one Finding) {
 
 // ofForm are the kinds of findings about the form of a file that somebody may have put
 // there by chance.
-var ofForm = []Kind{EventMalformed, CheckpointMalformed, CommitInvalid, HeaderInvalid, SegmentMissing, SegmentUnreadable, UnsignedEvent, KeyChangeInvalid}
+var ofForm = []Kind{EventMalformed, CheckpointMalformed, CommitInvalid, HeaderInvalid, SegmentMissing, SegmentUnreadable, UnsignedEvent, KeyChangeInvalid, ValueInvalid}
 
 // soften makes what is wrong with the form of a file, of which nobody has signed anything,
 // something that could not be checked.

@@ -49,6 +49,10 @@ func (c *checker) pruned(first point) (*prunedHistory, error) {
 		line, err := r.Next()
 		h.line = r.Line()
 		switch {
+		case tree.Size() == 0 && (err == io.EOF || errors.Is(err, segment.ErrPartialLine)):
+			// A writer that begins the file anew may have been killed before its first line.
+			h.wrong = "it is not there"
+			return h, nil
 		case err == io.EOF, errors.Is(err, segment.ErrPartialLine):
 			h.wrong = fmt.Sprintf("it ends at leaf %d, but the first segment begins at leaf %d", tree.Size(), first.size)
 			return h, nil

@@ -242,8 +242,12 @@ func (c *checker) judgeWitnesses(j *joined, results []*result) {
 			}
 			vouches = addVouch(vouches, v)
 		}
+		severity := Unchecked // what the caller has handed over is no accusation
+		if k.file != "" {
+			severity = Tampering
+		}
 		for _, why := range forged {
-			c.log.add(c.o.MaxFindings, Finding{Kind: CosignatureInvalid, Severity: Tampering, Segment: k.file, Message: c.nameOf(k) + ": " + why})
+			c.log.add(c.o.MaxFindings, Finding{Kind: CosignatureInvalid, Severity: severity, Segment: k.file, Message: c.nameOf(k) + ": " + why})
 		}
 		for _, r := range refused {
 			c.log.add(c.o.MaxFindings, Finding{Kind: r.kind, Severity: Warning, Segment: k.file, Message: k.name + ": " + r.why})

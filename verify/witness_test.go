@@ -336,8 +336,21 @@ func TestKeptCheckpointsCarryCosignatures(t *testing.T) {
 	}
 	forged := []byte(string(note) + w.Cosign(t, newer))
 	r = a.check(verify.Options{Witnesses: keysOf(w), Checkpoints: [][]byte{forged}})
-	if !slices.Contains(kinds(bad(r)), verify.CosignatureInvalid) {
+	if found := ofKind(r, verify.CosignatureInvalid); len(found) != 1 || found[0].Severity != verify.Unchecked {
 		t.Errorf("%+v", r.Findings)
+	}
+	// What is wrong with a copy of the user's own accuses nobody; the log's own file does.
+	twice := []byte(string(cosigned) + lastLine(string(cosigned)))
+	for name, copy := range map[string][]byte{"two cosignatures": twice, "a spoiled one next to a good one": []byte(string(cosigned) + lastLine(string(forged)))} {
+		r = a.check(verify.Options{Witnesses: keysOf(w), Checkpoints: [][]byte{cosigned, copy}})
+		if r.TamperingDetected || len(ofKind(r, verify.CosignatureInvalid)) != 1 {
+			t.Errorf("%s: %+v", name, r.Findings)
+		}
+		fsys := fstest.MapFS{forgedName: {Data: a.text, Mode: 0o600}, segment.CheckpointName: {Data: copy, Mode: 0o600}}
+		r = check(t, fsys, verify.Options{Keys: public(a.signer), Witnesses: keysOf(w), Checkpoints: [][]byte{cosigned}})
+		if !slices.Contains(kinds(bad(r)), verify.CosignatureInvalid) {
+			t.Errorf("%s, in the log's file: %+v", name, r.Findings)
+		}
 	}
 	// One of another history is found as such, whoever cosigned it.
 	other := newAuthor(t)

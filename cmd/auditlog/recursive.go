@@ -149,6 +149,9 @@ func (p *treeText) log(l verify.TreeLog) error {
 			p.pruned++
 			fmt.Fprintf(&b, "; %s", deletedSaid(r))
 		}
+		if r.Withheld > 0 {
+			fmt.Fprintf(&b, "; %d of the values are withheld", r.Withheld)
+		}
 		if n := r.FindingCounts[verify.Warning]; n > 0 {
 			fmt.Fprintf(&b, ", %d warnings", n)
 		}
@@ -189,7 +192,7 @@ func (p *treeText) summary(s *verify.Summary) error {
 	verdict := "OK: all logs that were found are unchanged"
 	switch {
 	case p.pruned > 0 && sumOK(s):
-		verdict = fmt.Sprintf("OK: all logs that were found are unchanged, but for what retention has deleted, as %d of them say,", p.pruned)
+		verdict = fmt.Sprintf("OK: all logs that were found are unchanged; retention has deleted leaves of %d of them, as they say,", p.pruned)
 	case s.TamperingDetected && !s.Complete():
 		verdict = "TAMPERING DETECTED, and not everything could be checked,"
 	case s.TamperingDetected:

@@ -92,7 +92,7 @@ func verifyCommand() *cobra.Command {
 	var f verifyFlags
 	cmd := &cobra.Command{
 		Use:   "verify DIR",
-		Short: "Check that a log is complete and unchanged",
+		Short: "Check that a log is unchanged and, with what was kept of it, complete",
 		Long: `verify reads every byte of the log in DIR and checks it against the public keys
 given with --key. Without a key it uses those the log names itself, which proves
 that the log is consistent, not who wrote it. Where the log changes its key, the old
@@ -290,32 +290,31 @@ func (f *verifyFlags) headline(dir string, r *verify.Report) string {
 		return fmt.Sprintf("NOT CHECKED: %s: %s", plain(dir), plain(uncheckedSaid(r)))
 	}
 	known := max(r.KeptSize, r.WitnessedSize, f.asOf.size)
-	said := "OK: " + plain(dir) + " is " + wholeness(r, known)
+	said := fmt.Sprintf("OK: %s is unchanged up to leaf %d", plain(dir), max(r.TreeSize, 1)-1)
+	switch {
+	case known <= r.DeletedBefore:
+	case r.DeletedBefore > 0:
+		said += fmt.Sprintf(", and complete from leaf %d up to leaf %d", r.DeletedBefore, min(known, r.TreeSize)-1)
+	default:
+		said += fmt.Sprintf(", and complete up to leaf %d", min(known, r.TreeSize)-1)
+	}
 	if f.asOf.size > 0 {
 		said += fmt.Sprintf(", as of size %d", f.asOf.size)
 	}
 	if r.SelfAttested {
 		said += ", by the keys that it names itself"
 	}
+	// Nothing in a log itself says that its end is there.
+	if known == 0 {
+		said += "; whether newer events were cut off was not checked"
+	}
 	if r.DeletedBefore > 0 {
 		said += "; " + deletedSaid(r)
 	}
-	if known == 0 {
-		said += "; whether its end is missing was not checked"
+	if r.Withheld > 0 {
+		said += fmt.Sprintf("; %d of the values are withheld", r.Withheld)
 	}
 	return said
-}
-
-// wholeness says how much of a good log is there, of which it is known that it had a
-// number of leaves. Nothing in a log itself says that its end is there.
-func wholeness(r *verify.Report, known uint64) string {
-	switch {
-	case r.DeletedBefore > 0 || known == 0:
-		return "unchanged"
-	case known < r.TreeSize:
-		return fmt.Sprintf("unchanged, and complete up to leaf %d", known-1)
-	}
-	return "complete and unchanged"
 }
 
 // deletedSaid says what retention has deleted.
@@ -348,6 +347,9 @@ func (f *verifyFlags) printReport(w io.Writer, dir string, r *verify.Report) err
 	fmt.Fprintf(&b, "events     %d verified of %d (%d of them the log's own), %d failed, %d unsigned\n", r.VerifiedEvents, r.TotalEvents, r.OwnEvents, r.FailedEvents, r.UnsignedEvents)
 	if r.FirstEvent != nil {
 		fmt.Fprintf(&b, "from, to   %s, %s\n", r.FirstEvent.Format(time.RFC3339), r.LastEvent.Format(time.RFC3339))
+	}
+	if r.Withheld+r.Opened > 0 {
+		fmt.Fprintf(&b, "values     %d withheld, %d opened\n", r.Withheld, r.Opened)
 	}
 	fmt.Fprintf(&b, "segments   %d\n", len(r.Segments))
 	for i, file := range kept {

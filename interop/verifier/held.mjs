@@ -69,7 +69,7 @@ export function readPruned(dir, start, kept, report) {
   let number = 0;
   attempt(() => {
     const file = dir.wholeLines('pruned-ranges');
-    if (file === null) return;
+    if (file === null || file.lines.length === 0) return;
     const met = [];
     const tree = new Tree();
     for (const line of file.lines) {

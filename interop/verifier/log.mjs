@@ -11,7 +11,7 @@ import { Segment } from './segment.mjs';
 import { Tree } from './tree.mjs';
 
 // Findings about the form of a file, of which nobody may have signed anything.
-const ofForm = new Set(['event_malformed', 'commit_invalid', 'header_invalid', 'segment_missing', 'segment_unreadable', 'unsigned_event', 'key_change_invalid']);
+const ofForm = new Set(['event_malformed', 'commit_invalid', 'header_invalid', 'segment_missing', 'segment_unreadable', 'unsigned_event', 'key_change_invalid', 'value_invalid']);
 
 // checkLog checks the log in a directory. options has checkpointKeys, checkpoints and
 // receipts, both as [name, content], witnesses and now, in milliseconds since 1970.
@@ -177,7 +177,7 @@ function judgeWitnesses(witnesses, kept, contradictions, report) {
     for (const k of kept.all.filter((one) => one.honored)) {
       attempt(() => {
         if (w.cosigned(k)) w.size = Math.max(w.size, k.size);
-      }, (e) => report('cosignature_invalid', k.name, 0, e.message));
+      }, (e) => report('cosignature_invalid', k.name, 0, e.message, k.own ? 'tampering' : 'unchecked'));
     }
     if (w.size < 0) report('not_witnessed', '', 0, `${w.name} has cosigned no checkpoint of this log`);
   }
