@@ -4,6 +4,7 @@
 package rotation_test
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -123,6 +124,11 @@ func TestDirectoryThatDoesNotHoldAllOfTheLog(t *testing.T) {
 			if err := os.WriteFile(path, []byte(strings.Join(lines[:len(lines)-2], "")+"garbage"), 0o600); err != nil {
 				t.Fatal(err)
 			}
+		}, rotation.ErrNotExtended},
+		"nothing of the newest segment that fits": {func(t *testing.T, o rotation.Options, _ string) {
+			copyDir(t, o.Directory+".kept", o.Directory)
+			remove(t, filepath.Join(o.Directory, segment.CheckpointName))
+			change(t, newest(t, o.Directory), func(b []byte) []byte { return bytes.ReplaceAll(b, []byte("\n"), []byte(" ")) })
 		}, rotation.ErrNotExtended},
 	} {
 		t.Run(name, func(t *testing.T) {
