@@ -41,5 +41,5 @@ func EndOfRanges(ctx context.Context, dir FS, to merkle.Frontier) (int64, error)
 		return 0, err
 	}
 	defer f.Close()
-	return endOfRanges(ctx, f, to)
+	return rangesIn(ctx, f, to)
 }

@@ -97,7 +97,7 @@ func (l *Log) checkRanges(ctx context.Context, before merkle.Frontier) (rangesEn
 	var at int64
 	var empty bool
 	if err == nil {
-		at, err = endOfRanges(ctx, f, before)
+		at, err = rangesIn(ctx, f, before)
 	}
 	if err == nil {
 		empty, err = hasNoLine(f)
@@ -135,14 +135,19 @@ func hasNoLine(f File) (bool, error) {
 	return n < len(beginning) && bytes.IndexByte(beginning[:n], '\n') < 0, nil
 }
 
-// endOfRanges returns where the line ends whose ranges, with those above, lead to the tree;
-// 0 if none does.
-func endOfRanges(ctx context.Context, f File, to merkle.Frontier) (int64, error) {
+// rangesIn is endOfRanges for the file as it is now.
+func rangesIn(ctx context.Context, f File, to merkle.Frontier) (int64, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return 0, err
 	}
-	r := segment.NewReader(interruptible{ctx, io.NewSectionReader(f, 0, info.Size())}, segment.PrunedRangesName)
+	return endOfRanges(ctx, io.NewSectionReader(f, 0, info.Size()), to, nil)
+}
+
+// endOfRanges returns where the line ends whose ranges, with those above, lead to the tree;
+// 0 if none does. visit is given the tree after each line, which counts only if that is so.
+func endOfRanges(ctx context.Context, f io.Reader, to merkle.Frontier, visit func(*merkle.Frontier)) (int64, error) {
+	r := segment.NewReader(interruptible{ctx, f}, segment.PrunedRangesName)
 	var tree merkle.Frontier
 	for tree.Size() < to.Size() {
 		line, err := r.Next()
@@ -158,11 +163,39 @@ func endOfRanges(ctx context.Context, f File, to merkle.Frontier) (int64, error)
 		if err != nil || one.Size <= tree.Size() || tree.Extend(one.Size, one.Subtrees) != nil {
 			return 0, nil
 		}
+		if visit != nil {
+			visit(&tree)
+		}
 	}
 	if tree.Size() != to.Size() || tree.Root() != to.Root() {
 		return 0, nil
 	}
 	return r.End(), nil
+}
+
+// prunedRoot returns the root of the tree when it had so many leaves, which have been deleted
+// since, nil if the file of pruned ranges does not show it. first is the tree that the oldest
+// segment follows, which is known.
+func (l *Log) prunedRoot(ctx context.Context, size uint64, first merkle.Frontier) (*merkle.Hash, error) {
+	f, err := segment.OpenRegular(l.dir, segment.PrunedRangesName)
+	if errors.Is(err, fs.ErrNotExist) || err != nil && !fromSystem(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var root *merkle.Hash
+	end, err := endOfRanges(ctx, f, first, func(tree *merkle.Frontier) {
+		if tree.Size() == size {
+			then := tree.Root()
+			root = &then
+		}
+	})
+	if err != nil || end == 0 {
+		return nil, err
+	}
+	return root, nil
 }
 
 // writeRanges writes the ranges between the checkpoints of a segment.

@@ -39,12 +39,18 @@ func (l *Log) load(ctx context.Context) error {
 		}
 	}
 	l.sealed, l.id = "first", signing.NewLogID()
-	if err := l.loadNewest(ctx); err != nil {
+	torn, err := l.loadNewest(ctx)
+	if err != nil {
 		return err
 	}
-	// Before anything is changed.
+	// Before anything is set aside.
 	if err := l.openState(ctx); err != nil {
 		return err
+	}
+	if torn != nil {
+		if err := l.setAsideSegment(*torn); err != nil {
+			return err
+		}
 	}
 	if err := l.setAsideTail(); err != nil && reasonOf(fail(ReasonIO, err)) != ReasonDiskFull {
 		return err
@@ -125,29 +131,27 @@ func (l *Log) removeTemporary(names []string) error {
 }
 
 // loadNewest reads the newest segment, or, if a crash interrupted its very
-// first commit, the one before.
-func (l *Log) loadNewest(ctx context.Context) error {
-	for first := true; len(l.segments) > 0; first = false {
+// first commit, the one before. It then returns the name of the torn one, or nil.
+func (l *Log) loadNewest(ctx context.Context) (torn *segment.Name, err error) {
+	for len(l.segments) > 0 {
 		n := len(l.segments) - 1
 		newest := l.segments[n]
 		s, err := l.scanFile(ctx, newest.name)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if s.size > 0 {
-			return l.resume(newest, s)
+			return torn, l.resume(newest, s)
 		}
 		// No checkpoint fits. Its first commit was never acknowledged, but
 		// only the newest segment can be in that state.
-		if !first || newest.name.Compression != segment.None {
-			return fmt.Errorf("%s: %w: no checkpoint in it fits", newest.name, ErrDamaged)
+		if torn != nil || newest.name.Compression != segment.None {
+			return nil, fmt.Errorf("%s: %w: no checkpoint in it fits", newest.name, ErrDamaged)
 		}
-		if err := l.setAsideSegment(newest.name); err != nil {
-			return err
-		}
+		torn = &newest.name
 		l.segments = l.segments[:n]
 	}
-	return nil
+	return torn, nil
 }
 
 // scanFile reads a segment from the disk. What an earlier writer could not sync may

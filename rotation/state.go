@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"go.uber.org/zap"
 
@@ -247,13 +248,20 @@ func (l *Log) rootAt(ctx context.Context, size uint64) (*merkle.Hash, error) {
 		end = l.active.size
 	}
 	t := &tracer{log: l, at: size}
-	if _, err := l.traceWith(ctx, t, l.segments[from:], &l.tree, end); err != nil {
-		return nil, err
+	found, err := l.traceWith(ctx, t, slices.Clone(l.segments[from:]), &l.tree, end)
+	if err != nil || t.root != nil {
+		return t.root, err
 	}
-	if t.root == nil {
-		return nil, fmt.Errorf("%w: the segments begin at leaf %d, so that nothing shows what the first %d leaves were: restore the older segments", ErrNotExtended, l.segments[from].name.FirstIndex, size)
+	// A state from a backup, or one that could not be replaced for long, may be older than what
+	// retention has left.
+	root, err := l.prunedRoot(ctx, size, found[0].facts.before)
+	if err != nil {
+		return nil, fmt.Errorf("read the file %s: %w", segment.PrunedRangesName, err)
 	}
-	return t.root, nil
+	if root == nil {
+		return nil, fmt.Errorf("%w: the segments begin at leaf %d, so that nothing shows what the first %d leaves were, nor does the file %s: restore the older segments, or that file", ErrNotExtended, l.segments[from].name.FirstIndex, size, segment.PrunedRangesName)
+	}
+	return root, nil
 }
 
 // stateNow returns the state that may be kept: what it names is durable. It is called with

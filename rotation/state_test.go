@@ -4,6 +4,7 @@
 package rotation_test
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -123,6 +124,11 @@ func TestDirectoryThatDoesNotHoldAllOfTheLog(t *testing.T) {
 			if err := os.WriteFile(path, []byte(strings.Join(lines[:len(lines)-2], "")+"garbage"), 0o600); err != nil {
 				t.Fatal(err)
 			}
+		}, rotation.ErrNotExtended},
+		"nothing of the newest segment that fits": {func(t *testing.T, o rotation.Options, _ string) {
+			copyDir(t, o.Directory+".kept", o.Directory)
+			remove(t, filepath.Join(o.Directory, segment.CheckpointName))
+			change(t, newest(t, o.Directory), func(b []byte) []byte { return bytes.ReplaceAll(b, []byte("\n"), []byte(" ")) })
 		}, rotation.ErrNotExtended},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -318,6 +324,81 @@ func TestStateDirectoryThatCannotBeWritten(t *testing.T) {
 			if err != nil || oldErr != nil || s.Size <= old.Size || s.Log != old.Log {
 				t.Errorf("%+v, before %+v, %v, %v", s, old, err, oldErr)
 			}
+		})
+	}
+}
+
+// A state may be older than all that retention has left: one from a backup, or one that could
+// not be replaced. The log goes on if the file of pruned ranges shows that it extends it.
+func TestStateThatIsOlderThanTheOldestSegment(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(t *testing.T, o rotation.Options)
+		opens  bool
+	}{
+		"an honest log": {func(*testing.T, rotation.Options) {}, true},
+		"without the file": {func(t *testing.T, o rotation.Options) {
+			if err := os.Remove(filepath.Join(o.Directory, segment.PrunedRangesName)); err != nil {
+				t.Fatal(err)
+			}
+		}, false},
+		"a changed file": {func(t *testing.T, o rotation.Options) {
+			change(t, filepath.Join(o.Directory, segment.PrunedRangesName), func(b []byte) []byte {
+				b[strings.Index(string(b), `["`)+2] ^= 1
+				return b
+			})
+		}, false},
+		"a file that is cut off": {func(t *testing.T, o rotation.Options) {
+			change(t, filepath.Join(o.Directory, segment.PrunedRangesName), func(b []byte) []byte { return b[:len(b)/2] })
+		}, false},
+		"the state of another history": {func(t *testing.T, o rotation.Options) {
+			change(t, stateFile(o), func(b []byte) []byte {
+				b[strings.Index(string(b), `"root":"`)+len(`"root":"`)] ^= 1
+				return b
+			})
+		}, false},
+		"a state of no checkpoint's size": {func(t *testing.T, o rotation.Options) {
+			change(t, stateFile(o), func(b []byte) []byte {
+				s, err := logstate.Parse(b)
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.Size--
+				return s.Marshal()
+			})
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := withState(t)
+			written(t, o, "first")
+			old, err := os.ReadFile(stateFile(o))
+			if err != nil {
+				t.Fatal(err)
+			}
+			u := failing(t, o.Directory, func(string, string) bool { return false })
+			o.FS, o.Retention = u, rotation.Retention{MaxSegments: 2}
+			l := open(t, o)
+			s, err := logstate.Parse(old)
+			if err != nil {
+				t.Fatal(err)
+			}
+			u.await(t, l, o, "pruning", func() bool { return firstHeader(t, o.Directory).FirstIndex > s.Size })
+			closeLog(t, l)
+			change(t, stateFile(o), func([]byte) []byte { return old })
+			tt.change(t, o)
+			l, err = rotation.Open(t.Context(), o)
+			if !tt.opens {
+				if !errors.Is(err, rotation.ErrNotExtended) {
+					t.Errorf("got %v", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			mustAppend(t, l, o, "more")
+			closeLog(t, l)
+			checkGood(t, o.Directory, o.Signer)
 		})
 	}
 }
