@@ -76,8 +76,8 @@ func nested(levels int) pcommon.Value {
 
 // Commands take less than 100 MB for the largest and the deepest events that a log can hold.
 func TestMemory(t *testing.T) {
-	if runtime.GOOS != "linux" || testing.Short() {
-		t.Skip("it takes a while, and only /proc tells what a process took")
+	if runtime.GOOS != "linux" || testing.Short() || withRaceDetector {
+		t.Skip("it takes a while, only /proc tells what a process took, and the race detector takes more: make unit runs it without")
 	}
 	two := func(fill func(plog.LogRecord)) (all []plog.LogRecord) {
 		for i := range 2 {
@@ -123,8 +123,8 @@ func TestMemory(t *testing.T) {
 // Commands take time and memory in proportion to the files that there are, however little
 // is in each: many empty ones, and many names of one file.
 func TestMemoryOfManyFiles(t *testing.T) {
-	if runtime.GOOS != "linux" || testing.Short() {
-		t.Skip("it takes a while, and only /proc tells what a process took")
+	if runtime.GOOS != "linux" || testing.Short() || withRaceDetector {
+		t.Skip("it takes a while, only /proc tells what a process took, and the race detector takes more: make unit runs it without")
 	}
 	dir := t.TempDir()
 	log := writeLog(t, dir, records()...)
