@@ -274,9 +274,10 @@ func TestIntruderCannotMakeSegmentsLarger(t *testing.T) {
 				t.Parallel()
 				o := options(t)
 				u := failing(t, o.Directory, func(string, string) bool { return false })
-				o.FS, o.MaxSegmentBytes, o.Compression = u, 1, c
+				// Waiting appends single events, which begin no segment.
+				o.FS, o.MaxSegmentBytes, o.Compression = u, 30<<10, c
 				l := open(t, o)
-				for i := range 4 {
+				for i := range 5 {
 					mustAppend(t, l, o, numbered(fmt.Sprint("id", i), 100)...)
 				}
 				allCompressed := func() bool {

@@ -327,7 +327,7 @@ func (l *witnessedLog) append(prefix string, events int) uint64 {
 		err := b.Add(func(dst []byte) ([]byte, uint64, error) {
 			dst, info, err := enc.Append(dst, r)
 			return dst, info.Time, err
-		}, l.o.Signer.Sign, l.o.Signer.Public().ID())
+		}, l.log.Sign(l.o.Signer), l.o.Signer.Public().ID())
 		if err != nil {
 			l.t.Fatal(err)
 		}
