@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,6 +68,12 @@ func TestKilledCollectorLosesNothingAcknowledged(t *testing.T) {
 			p := s.start(t)
 			last := s.newClient(t, a, "last", 3, 10)
 			require.NoError(t, last.send(t.Context()))
+			// Segments that a start began do not count for max_segments.
+			more := s.newClient(t, a, "more", 100, 4000)
+			eventually(t, "retention deletes the oldest segment", func() bool {
+				require.NoError(t, more.send(t.Context()))
+				return !strings.Contains(segments(t, s.log)[0], fmt.Sprintf("-%020d-", 0))
+			})
 			s.awaitMaintenance(t, ".jsonl.zst", 8)
 			p.stop(t)
 			f := a.check(t, s.site)
