@@ -21,11 +21,12 @@ import (
 var csvColumns = []string{
 	"leaf_index", "event_id", "timestamp", "level", "category", "operation", "resource_type", "resource_id", "user_id", "agent_id", "session_id",
 	"success", "error_message", "source_ip", "user_agent", "event_name", "trace_id", "span_id", "body", "metadata", "log", "ingress",
+	"replaced",
 }
 
 // csvTable writes a table in CSV (RFC 4180, lines ended by LF) with a line of column
-// names, for people and spreadsheets. body, metadata, log and ingress are JSON, in the event's
-// own tagged form.
+// names, for people and spreadsheets. body, metadata, log, ingress and replaced are JSON,
+// in the event's own tagged form.
 //
 // Values come from whoever sent the records. Two measures keep them from doing harm;
 // neither loses an event, but who needs exact bytes takes another form:
@@ -70,6 +71,7 @@ func (c *csvTable) Write(ev *Event) error {
 		SpanID    string          `json:"span_id"`
 		Body      json.RawMessage `json:"body"`
 		Metadata  json.RawMessage `json:"metadata"`
+		Replaced  json.RawMessage `json:"replaced"`
 	}
 	if err := json.Unmarshal(ev.Canonical, &raw); err != nil {
 		return fmt.Errorf("leaf %d: %w", ev.Index, err)
@@ -97,6 +99,7 @@ func (c *csvTable) Write(ev *Event) error {
 		cellJSON(string(raw.Metadata)),
 		cellJSON(string(e.Log)),
 		cellJSON(string(e.Ingress)),
+		cellJSON(string(raw.Replaced)),
 	)
 	return c.csv.Write(c.row)
 }

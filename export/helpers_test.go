@@ -135,6 +135,28 @@ func (l *madeLog) own(action string) {
 	}))
 }
 
+// replacement adds an event that stands for one that was too long.
+func (l *madeLog) replacement() {
+	l.t.Helper()
+	logs := login("long", "alice")
+	logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body().SetStr(strings.Repeat("long ", 1000))
+	from := newLog(l.t)
+	from.record(logs)
+	canonical, err := event.AppendReplacement(nil, from.canonical[1], 4000)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.event(canonical)
+}
+
+// refused adds an event of the log's own about a record that it has not taken.
+func (l *madeLog) refused() {
+	l.event(event.AppendOwn(nil, event.Own{
+		ID: "own-refused", Time: created, Origin: origin, Level: event.LevelWarning, Action: "refused",
+		Detail: []byte(`{"action":"refused","refused":{"event_id":"huge","reason":"too_large","record":"resource 0, scope 0, record 3","sha256":"` + strings.Repeat("5e", 32) + `"}}`),
+	}))
+}
+
 // commit adds a commit line and a checkpoint, and returns that.
 func (l *madeLog) commit() signing.Checkpoint {
 	l.t.Helper()

@@ -107,6 +107,7 @@ func (o *ocsfWriter) record(ev *Event, e *event.Event) (*ocsfEvent, error) {
 	var raw struct {
 		Body      json.RawMessage `json:"body"`
 		Metadata  json.RawMessage `json:"metadata"`
+		Replaced  json.RawMessage `json:"replaced"`
 		Timestamp string          `json:"timestamp"`
 	}
 	if err := json.Unmarshal(ev.Canonical, &raw); err != nil {
@@ -139,9 +140,10 @@ func (o *ocsfWriter) record(ev *Event, e *event.Event) (*ocsfEvent, error) {
 	if r.AIAgent != nil {
 		r.Metadata.Profiles = append(r.Metadata.Profiles, "ai_operation")
 	}
-	if r.ClassUID == applicationLifecycle.uid {
+	if r.ClassUID == applicationLifecycle.uid || r.ClassUID == networkActivity.uid {
 		r.Metadata.Profiles = append(r.Metadata.Profiles, "host") // which gives it an actor
 	}
+	r.Observables = r.observables()
 	r.Attestations = []ocsfAttestation{{UID: strconv.FormatUint(ev.Index, 10), ChainUID: o.origin}}
 	r.RawData = string(ev.Line)
 	r.RawDataHash = sha256Fingerprint(ev.Line, enumerated{1, "Flat"})
@@ -161,6 +163,7 @@ func (o *ocsfWriter) record(ev *Event, e *event.Event) (*ocsfEvent, error) {
 		ResourceID:   e.ResourceID,
 		Metadata:     raw.Metadata,
 		Log:          e.Log,
+		Replaced:     raw.Replaced,
 		Ingress:      e.Ingress,
 	}
 	return r, nil

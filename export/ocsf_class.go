@@ -12,7 +12,9 @@ import (
 )
 
 // ocsfCategories are the names of OCSF's categories.
-var ocsfCategories = map[int]string{0: "Uncategorized", 1: "System Activity", 3: "Identity & Access Management", 6: "Application Activity"}
+var ocsfCategories = map[int]string{
+	0: "Uncategorized", 1: "System Activity", 3: "Identity & Access Management", 4: "Network Activity", 6: "Application Activity",
+}
 
 // class is a class of OCSF 1.9: its number, of which the thousands are the category's,
 // its name, and its activities.
@@ -29,9 +31,12 @@ type activity struct {
 	words   string
 }
 
-// other is the activity of an operation that is none of the class's: its name is the
-// operation's.
+// other is the activity of an operation that is none of the class's: the activity's name is
+// then the operation, and the type's is that of the class's Other, as the schema has it.
 const other = 99
+
+// apiRead is the activity Read of API Activity.
+const apiRead = 2
 
 // The classes that events get. Of those that OCSF 1.9 has deprecated, none: User
 // Management (3007) takes the place of Account Change (3001).
@@ -55,6 +60,14 @@ var (
 		{14, "Open", "open opened"},
 	}}
 
+	processActivity = class{1007, "Process Activity", []activity{
+		{1, "Launch", "launch launched start started run exec execute executed spawn spawned fork forked create created"},
+		{2, "Terminate", "terminate terminated stop stopped exit exited end ended kill killed"},
+		{3, "Open", "open opened attach attached"},
+		{4, "Inject", "inject injected"},
+		{5, "Set User ID", "setuid su sudo"},
+	}}
+
 	eventLogActivity = class{1008, "Event Log Activity", []activity{
 		{2, "Delete", "pruned"},
 		{5, "Rotate", "rotated"},
@@ -76,6 +89,17 @@ var (
 	authorizeSession = class{3003, "Authorize Session", []activity{
 		{1, "Assign Privileges", "grant granted assign assigned add added elevate elevated"},
 		{3, "Assign Roles", ""},
+	}}
+
+	groupManagement = class{3006, "Group Management", []activity{
+		{1, "Assign Privileges", "grant granted assign assigned"},
+		{2, "Revoke Privileges", "revoke revoked unassign unassigned"},
+		{3, "Add User", "join joined"},
+		{4, "Remove User", "leave left"},
+		{5, "Delete", "delete deleted remove removed destroy destroyed"},
+		{6, "Create", "create created new add added register registered"},
+		{7, "Add Subgroup", ""},
+		{8, "Remove Subgroup", ""},
 	}}
 
 	userManagement = class{3007, "User Management", []activity{
@@ -102,6 +126,16 @@ var (
 		{3, "Delete", "delete deleted remove removed"},
 		{4, "Assign Privileges", "grant granted assign assigned"},
 		{5, "Remove Privileges", "revoke revoked unassign unassigned"},
+	}}
+
+	networkActivity = class{4001, "Network Activity", []activity{
+		{1, "Open", "connect connected open opened accept accepted establish established"},
+		{2, "Close", "close closed disconnect disconnected end ended"},
+		{3, "Reset", "reset"},
+		{4, "Fail", "fail failed timeout"},
+		{5, "Refuse", "refuse refused reject rejected deny denied block blocked drop dropped"},
+		{6, "Traffic", "send sent receive received transfer transferred traffic flow query"},
+		{7, "Listen", "listen listening bind"},
 	}}
 
 	applicationLifecycle = class{6002, "Application Lifecycle", []activity{
@@ -154,11 +188,21 @@ func (m mapping) classify() *ocsfEvent {
 		return m.authentication(authentication, words)
 	case e.Category == event.CategorySessionManagement:
 		return m.authentication(sessionAuthentication, words)
+	case m.isProcess():
+		return m.processActivity(words)
+	case m.isNetwork():
+		return m.networkActivity(words)
+	case e.ResourceType == "group":
+		if r := m.group(words); r != nil {
+			return r
+		}
+	}
+	switch {
 	case e.Category == event.CategoryAuthorization:
 		return m.authorization(words)
 	case e.Category == event.CategoryAgentLifecycle:
 		r := applicationLifecycle.event(words, e.Operation)
-		r.App, r.Application, r.Actor = m.app(), m.app(), m.actor()
+		r.Application, r.Actor = m.application(), m.actor()
 		return r
 	case e.Category == event.CategoryErrorHandling:
 		return applicationError.of(1, e.Operation)
@@ -197,7 +241,7 @@ func (m mapping) authorization(words []string) *ocsfEvent {
 	return m.access(words)
 }
 
-// management is an event about an account or a role, or nil if it is not about one or
+// management is an event about an account, a group or a role, or nil if it is not about one or
 // does nothing to it.
 func (m mapping) management(words []string) *ocsfEvent {
 	var r *ocsfEvent
@@ -216,6 +260,8 @@ func (m mapping) management(words []string) *ocsfEvent {
 		}
 		r = roleManagement.of(id, m.e.Operation)
 		r.IAMRole = &ocsfEntity{UID: m.e.ResourceID}
+	case "group":
+		return m.group(words)
 	default:
 		return nil
 	}
@@ -274,9 +320,77 @@ func (m mapping) access(words []string) *ocsfEvent {
 	}
 }
 
-// app is the application whose life an event is about. It is written twice, because OCSF
-// 1.9 puts application in the place of app, which those before it demand.
-func (m mapping) app() *ocsfEntity {
+// group is an event about a group, or nil if it does no more than read it. The words tell
+// whether the group is meant or one of its members: group.create, group.member.add.
+func (m mapping) group(words []string) *ocsfEvent {
+	id := groupManagement.find(words)
+	has := func(any ...string) bool {
+		return slices.ContainsFunc(words, func(w string) bool { return slices.Contains(any, w) })
+	}
+	added, removed := id == 1 || id == 6, id == 2 || id == 5
+	switch {
+	case has("subgroup", "nested") && added:
+		id = 7
+	case has("subgroup", "nested") && removed:
+		id = 8
+	case has("member", "members", "membership", "user", "users") && added:
+		id = 3
+	case has("member", "members", "membership", "user", "users") && removed:
+		id = 4
+	case id == other && apiActivity.find(words) == apiRead:
+		return nil
+	}
+	r := groupManagement.of(id, m.e.Operation)
+	r.Group = &ocsfEntity{UID: m.e.ResourceID}
+	r.Actor, r.SrcEndpoint, r.Privileges = m.actor(), m.source(), m.privileges()
+	return r
+}
+
+// isProcess reports whether the event is about a process of an operating system.
+func (m mapping) isProcess() bool {
+	return m.e.ResourceType == "process" || firstWord(m.e.EventName) == "process"
+}
+
+func (m mapping) processActivity(words []string) *ocsfEvent {
+	r := processActivity.event(words, m.e.Operation)
+	r.Actor, r.Device, r.Process, r.AIAgent = m.actor(), m.device(), m.process(), m.aiAgent()
+	return r
+}
+
+// isNetwork reports whether the event is about a connection or its traffic. What is sent
+// over one by a protocol of applications (http, rpc, messages) is an API Activity.
+func (m mapping) isNetwork() bool {
+	switch m.e.ResourceType {
+	case "connection", "network_connection", "socket":
+		return true
+	case "network", "host", "server", "port", "endpoint":
+		return m.e.Category == event.CategoryCommunication
+	}
+	switch firstWord(m.e.EventName) {
+	case "network", "connection", "tcp", "udp", "socket", "dns":
+		return m.e.Category == event.CategoryCommunication
+	}
+	return false
+}
+
+func (m mapping) networkActivity(words []string) *ocsfEvent {
+	r := networkActivity.event(words, m.e.Operation)
+	r.Actor, r.AIAgent = m.actor(), m.aiAgent()
+	r.SrcEndpoint, r.DstEndpoint = m.source(), m.destination()
+	if r.DstEndpoint == nil {
+		r.SrcEndpoint = m.knownSource() // the class demands one of the two
+	}
+	return r
+}
+
+// firstWord is what a dotted name begins with.
+func firstWord(name string) string {
+	word, _, _ := strings.Cut(name, ".")
+	return strings.ToLower(word)
+}
+
+// application is the application whose life an event is about.
+func (m mapping) application() *ocsfEntity {
 	if m.e.ResourceType == "service" {
 		return &ocsfEntity{Name: m.e.ResourceID}
 	}
@@ -291,17 +405,17 @@ func (c class) event(words []string, operation string) *ocsfEvent {
 
 // of returns an event of the class and activity.
 func (c class) of(id int, operation string) *ocsfEvent {
-	name := operation
+	name, caption := operation, "Other"
 	for _, a := range c.activities {
 		if a.id == id {
-			name = a.caption
+			name, caption = a.caption, a.caption
 		}
 	}
 	return &ocsfEvent{
 		ActivityID: id, ActivityName: name,
 		CategoryUID: c.uid / 1000, CategoryName: ocsfCategories[c.uid/1000],
 		ClassUID: c.uid, ClassName: c.name,
-		TypeUID: c.uid*100 + id, TypeName: c.name + ": " + name,
+		TypeUID: c.uid*100 + id, TypeName: c.name + ": " + caption,
 	}
 }
 

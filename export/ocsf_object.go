@@ -6,6 +6,9 @@ package export
 import (
 	"cmp"
 	"encoding/json"
+	"math"
+	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
@@ -40,10 +43,12 @@ type ocsfEvent struct {
 	Session     *ocsfSession   `json:"session,omitempty"`
 	Service     *ocsfEntity    `json:"service,omitempty"`
 	SrcEndpoint *ocsfEndpoint  `json:"src_endpoint,omitempty"`
+	DstEndpoint *ocsfEndpoint  `json:"dst_endpoint,omitempty"`
 	Device      *ocsfDevice    `json:"device,omitempty"`
 	File        *ocsfFile      `json:"file,omitempty"`
 	API         *ocsfAPI       `json:"api,omitempty"`
-	App         *ocsfEntity    `json:"app,omitempty"`
+	Group       *ocsfEntity    `json:"group,omitempty"`
+	Process     *ocsfProcess   `json:"process,omitempty"`
 	Application *ocsfEntity    `json:"application,omitempty"`
 	Database    *ocsfDatabase  `json:"database,omitempty"`
 	Table       *ocsfEntity    `json:"table,omitempty"`
@@ -57,6 +62,7 @@ type ocsfEvent struct {
 	LogName     string         `json:"log_name,omitempty"`
 	LogProvider string         `json:"log_provider,omitempty"`
 
+	Observables  []ocsfObservable  `json:"observables,omitempty"`
 	Attestations []ocsfAttestation `json:"attestation_list"`
 	RawData      string            `json:"raw_data"`
 	RawDataHash  *ocsfFingerprint  `json:"raw_data_hash"`
@@ -107,6 +113,15 @@ type ocsfEndpoint struct {
 	IP       string `json:"ip,omitempty"`
 	Hostname string `json:"hostname,omitempty"`
 	Name     string `json:"name,omitempty"`
+	Port     int64  `json:"port,omitempty"`
+}
+
+type ocsfProcess struct {
+	Name    string `json:"name,omitempty"`
+	Path    string `json:"path,omitempty"`
+	CmdLine string `json:"cmd_line,omitempty"`
+	PID     int64  `json:"pid,omitempty"`
+	UID     string `json:"uid,omitempty"`
 }
 
 type ocsfDevice struct {
@@ -166,6 +181,7 @@ type ocsfUnmapped struct {
 	ResourceID   string          `json:"resource_id"`
 	Metadata     json.RawMessage `json:"metadata"`
 	Log          json.RawMessage `json:"log,omitempty"`
+	Replaced     json.RawMessage `json:"replaced,omitempty"`
 	Ingress      json.RawMessage `json:"ingress,omitempty"`
 }
 
@@ -264,13 +280,74 @@ func (m mapping) source() *ocsfEndpoint {
 		return &ocsfEndpoint{IP: m.e.SourceIP}
 	}
 	for _, key := range sourceNames {
-		if name := m.metadata(key); isHostname(name) {
-			return &ocsfEndpoint{Hostname: name}
-		} else if name != "" {
-			return &ocsfEndpoint{Name: name}
+		if name := m.metadata(key); name != "" {
+			return endpoint(name)
 		}
 	}
 	return nil
+}
+
+// endpoint is the endpoint of a name, an address or anything else.
+func endpoint(name string) *ocsfEndpoint {
+	if address, err := netip.ParseAddr(name); err == nil && address.Zone() == "" {
+		return &ocsfEndpoint{IP: name}
+	} else if isHostname(name) {
+		return &ocsfEndpoint{Hostname: name}
+	}
+	return &ocsfEndpoint{Name: name}
+}
+
+// destination is what a connection was made to, or nil if the event does not say.
+func (m mapping) destination() *ocsfEndpoint {
+	for _, of := range []string{"destination", "server"} {
+		if name := m.metadata(of + ".address"); name != "" {
+			e := endpoint(name)
+			e.Port = m.number(of+".port", math.MaxUint16)
+			return e
+		}
+	}
+	switch m.e.ResourceType {
+	case "host", "server", "endpoint":
+		return endpoint(m.e.ResourceID)
+	}
+	return nil
+}
+
+// number returns a number between 1 and most that no member of the event accounts for, or 0.
+func (m mapping) number(key string, most int64) int64 {
+	v, _ := m.e.Metadata.Get(key)
+	if n, _ := v.(int64); n > 0 && n <= most {
+		return n
+	}
+	return 0
+}
+
+// process is the process that an event is about. Its id is the resource's where the system's
+// is not known: the schema demands one of the two.
+func (m mapping) process() *ocsfProcess {
+	p := &ocsfProcess{
+		Name: m.metadata("process.executable.name"), CmdLine: m.metadata("process.command_line"),
+		PID: m.number("process.pid", math.MaxInt32),
+	}
+	id := m.e.ResourceID
+	if n, err := strconv.ParseInt(id, 10, 32); err == nil && n > 0 && p.PID == 0 {
+		p.PID = n
+		return p
+	}
+	if strings.ContainsAny(id, `/\`) {
+		p.Path = id
+		p.Name = cmp.Or(p.Name, baseName(id))
+	}
+	if p.PID == 0 || p.Path == "" {
+		p.UID = id
+	}
+	return p
+}
+
+// baseName is the last element of a path, of whatever system.
+func baseName(path string) string {
+	name := strings.TrimRight(path, `/\`)
+	return cmp.Or(name[strings.LastIndexAny(name, `/\`)+1:], path)
 }
 
 // isHostname reports whether a name can be a host's: OCSF checks.
@@ -304,9 +381,7 @@ func (m mapping) device() *ocsfDevice {
 }
 
 func (m mapping) file() *ocsfFile {
-	name := strings.TrimRight(m.e.ResourceID, `/\`)
-	name = cmp.Or(name[strings.LastIndexAny(name, `/\`)+1:], m.e.ResourceID)
-	f := &ocsfFile{Name: name, Path: m.e.ResourceID, TypeID: 0, Type: "Unknown"}
+	f := &ocsfFile{Name: baseName(m.e.ResourceID), Path: m.e.ResourceID, TypeID: 0, Type: "Unknown"}
 	switch m.e.ResourceType {
 	case "directory", "folder":
 		f.TypeID, f.Type = 2, "Folder"

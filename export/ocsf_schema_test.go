@@ -27,6 +27,8 @@ type ocsfSchema struct {
 		Activities   map[string]string
 	}
 	Objects map[string]ocsfObject
+	// ObservableTypes are the captions of the types of observables.
+	ObservableTypes map[string]string `json:"observable_types"`
 }
 
 type ocsfObject struct {
@@ -71,9 +73,10 @@ func (s *ocsfSchema) validate(line string) (wrong []string) {
 	if name, _ := e["activity_name"].(string); name == "" || number("activity_id") != 99 && name != activity {
 		say("activity_name %q, want %q", name, activity)
 	}
+	// An activity that is none of the class's keeps its own name; its type is the class's Other.
 	for name, want := range map[string]any{
 		"category_uid": float64(class.Category), "category_name": class.CategoryName, "class_name": class.Name,
-		"type_uid": float64(number("class_uid")*100 + number("activity_id")), "type_name": fmt.Sprintf("%s: %s", class.Name, e["activity_name"]),
+		"type_uid": float64(number("class_uid")*100 + number("activity_id")), "type_name": class.Name + ": " + activity,
 	} {
 		if e[name] != want {
 			say("%s is %v, want %v", name, e[name], want)
@@ -90,7 +93,29 @@ func (s *ocsfSchema) validate(line string) (wrong []string) {
 			whole.Attributes[name] = form
 		}
 	}
-	return append(wrong, s.object("", whole, e, profiles)...)
+	return append(append(wrong, s.object("", whole, e, profiles)...), s.observables(e)...)
+}
+
+// observables returns what is wrong with an event's observables: each names an attribute of
+// the event, has its value, and calls its type what the schema does.
+func (s *ocsfSchema) observables(e map[string]any) (wrong []string) {
+	list, _ := e["observables"].([]any)
+	for _, one := range list {
+		o, _ := one.(map[string]any)
+		path, _ := o["name"].(string)
+		var v any = e
+		for name := range strings.SplitSeq(path, ".") {
+			parent, _ := v.(map[string]any)
+			v = parent[name]
+		}
+		if v == nil || v != o["value"] {
+			wrong = append(wrong, fmt.Sprintf("observable %s is %v, the event has %v", path, o["value"], v))
+		}
+		if o["type"] != s.ObservableTypes[fmt.Sprint(o["type_id"])] {
+			wrong = append(wrong, fmt.Sprintf("observable %s is of type %v, called %v", path, o["type_id"], o["type"]))
+		}
+	}
+	return wrong
 }
 
 func (s *ocsfSchema) object(path string, o ocsfObject, v map[string]any, profiles string) (wrong []string) {
@@ -167,7 +192,7 @@ func (s *ocsfSchema) value(path, kind, rest string, v any, profiles string) []st
 // The check of the schema finds what is wrong.
 func TestSchemaCheck(t *testing.T) {
 	s := loadSchema(t)
-	good := `{"activity_id":99,"activity_name":"x","category_uid":0,"category_name":"Uncategorized","class_uid":0,"class_name":"Base Event","type_uid":99,"type_name":"Base Event: x",` +
+	good := `{"activity_id":99,"activity_name":"x","category_uid":0,"category_name":"Uncategorized","class_uid":0,"class_name":"Base Event","type_uid":99,"type_name":"Base Event: Other",` +
 		`"severity_id":1,"time":1,"metadata":{"version":"1.9.0","product":{"name":"p"}}}`
 	if wrong := s.validate(good); wrong != nil {
 		t.Errorf("%v", wrong)
@@ -182,7 +207,9 @@ func TestSchemaCheck(t *testing.T) {
 		`"class_uid":0`:           `"class_uid":9`,
 		`"activity_id":99`:        `"activity_id":1`,
 		`"version":"1.9.0"`:       `"version":""`,
-		`Base Event: x"`:          `Base Event: y"`,
+		`Base Event: Other"`:      `Base Event: x"`,
+		`"time":1,"`:              `"time":1,"observables":[{"name":"severity","type_id":2,"type":"IP Address","value":"1.2.3.4"}],"`,
+		`"time":1,"m`:             `"time":1,"message":"m","observables":[{"name":"message","type_id":2,"type":"Hostname","value":"m"}],"m`,
 		`"product":{"name":"p"}}`: `"product":{"name":"p"}},"attestation_list":[{"fingerprint":{"algorithm_id":3,"value":"x"}}]`,
 	} {
 		bad := strings.Replace(good, old, new, 1)

@@ -40,7 +40,7 @@ func anyRecord(t *rapid.T) plog.Logs {
 	r := sl.LogRecords().AppendEmpty()
 	r.SetTimestamp(pcommon.Timestamp(rapid.Uint64Min(1).Draw(t, "time")))
 	r.SetObservedTimestamp(pcommon.Timestamp(rapid.Uint64().Draw(t, "observed")))
-	r.SetEventName(rapid.OneOf(rapid.SampledFrom([]string{"user.login", "file.read", "permission.change", "agent.start", "session.end", "key.use", "error", "cpu"}), rapid.Just("\xff")).Draw(t, "name"))
+	r.SetEventName(rapid.OneOf(rapid.SampledFrom([]string{"user.login", "file.read", "permission.change", "agent.start", "session.end", "key.use", "error", "cpu", "process.exit", "connection.refused", "dns.query"}), rapid.Just("\xff")).Draw(t, "name"))
 	r.SetSeverityNumber(plog.SeverityNumber(rapid.Int32().Draw(t, "severity")))
 	r.SetSeverityText(anyText(t, "severity text"))
 	r.SetFlags(plog.LogRecordFlags(rapid.Uint32().Draw(t, "flags")))
@@ -49,13 +49,13 @@ func anyRecord(t *rapid.T) plog.Logs {
 	anyValue(t, r.Body(), 3)
 	anyMap(t, r.Attributes(), 2, []string{
 		"user.id", "session.id", "audit.action", "audit.outcome", "audit.actor.type", "audit.actor.id", "audit.target.type", "audit.target.id", "file.path", "db.collection.name",
-		"client.address", "gen_ai.agent.id", "permission.name", "role.name", "user.roles", "exception.message", "x", "\xff", "$x", "", "ü",
+		"client.address", "server.address", "server.port", "process.pid", "process.command_line", "gen_ai.agent.id", "permission.name", "role.name", "user.roles", "exception.message", "x", "\xff", "$x", "", "ü",
 	})
 	r.Attributes().PutStr("audit.category", string(rapid.SampledFrom(event.Categories()).Draw(t, "category")))
 	r.Attributes().PutStr("audit.record.id", "id-"+anyText(t, "id"))
 	if rapid.Bool().Draw(t, "known target") {
-		r.Attributes().PutStr("audit.target.type", rapid.SampledFrom([]string{"user", "account", "service_account", "role", "file", "directory", "table", "database", "session", "service", "agent"}).Draw(t, "target"))
-		r.Attributes().PutStr("audit.action", rapid.SampledFrom([]string{"GRANT", "REVOKE", "update", "password.reset", "mfa.enable", "DeleteObject", "read", "lock", "x"}).Draw(t, "action"))
+		r.Attributes().PutStr("audit.target.type", rapid.SampledFrom([]string{"user", "account", "service_account", "role", "file", "directory", "table", "database", "session", "service", "agent", "group", "process", "connection", "host"}).Draw(t, "target"))
+		r.Attributes().PutStr("audit.action", rapid.SampledFrom([]string{"GRANT", "REVOKE", "update", "password.reset", "mfa.enable", "DeleteObject", "read", "lock", "member.add", "connect", "kill", "x"}).Draw(t, "action"))
 	}
 	return logs
 }

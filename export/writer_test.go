@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -80,7 +81,18 @@ func various(t *testing.T) *madeLog {
 	add("role.assign", map[string]any{"audit.category": "authorization", "audit.action": "ASSIGN", "audit.target.type": "user", "audit.target.id": "bob", "role.name": "auditor", "user.id": "root", "client.address": "not a host"})
 	add("role.remove", map[string]any{"audit.category": "authorization", "audit.action": "REVOKE", "audit.target.type": "user", "audit.target.id": "bob", "role.name": "auditor", "user.id": "root"})
 	add("file.write", map[string]any{"file.path": "/srv/report", "user.id": "alice", "gen_ai.agent.id": "agent-7", "gen_ai.agent.name": "helper"})
+	add("file.replicate", map[string]any{"file.path": `C:\\srv\\report`, "user.id": "alice"})
+	add("process.start", map[string]any{"process.executable.path": "/usr/bin/curl", "process.command_line": "curl -s x", "process.pid": 4711, "user.id": "alice"})
+	add("process.killed", map[string]any{"audit.target.type": "process", "audit.target.id": "4711", "user.id": "root"})
+	add("connection.opened", map[string]any{"client.address": "203.0.113.7", "server.address": "db.example", "server.port": 5432, "user.id": "alice"})
+	add("firewall.drop", map[string]any{"audit.category": "authorization", "audit.action": "DENY", "audit.target.type": "connection", "audit.target.id": "c-1"})
+	add("dns.query", map[string]any{"destination.address": "198.51.100.1", "audit.actor.id": "resolver", "audit.actor.type": "service"})
+	add("group.member.add", map[string]any{"audit.category": "authorization", "audit.target.type": "group", "audit.target.id": "admins", "user.id": "root"})
+	add("group.rename", map[string]any{"audit.target.type": "group", "audit.target.id": "admins", "user.id": "root"})
+	add("group.read", map[string]any{"audit.category": "authorization", "audit.target.type": "group", "audit.target.id": "admins", "user.id": "root"})
 	l.record(logs)
+	l.replacement()
+	l.refused()
 	l.own("rotated")
 	return l
 }
@@ -156,8 +168,10 @@ func TestOCSF(t *testing.T) {
 		"Authentication: Logon", "Authentication: Logon", "Authentication: Logoff",
 		"User Management: Password Reset", "User Management: Assign Privileges", "Authorize Session: Assign Roles",
 		"File System Activity: Read", "Datastore Activity: Read", "API Activity: Delete",
-		"Application Lifecycle: Install", "API Activity: SIGN", "API Activity: Update", "Application Error: General Error", "Base Event: cpu.load",
+		"Application Lifecycle: Install", "API Activity: Other", "API Activity: Update", "Application Error: General Error", "Base Event: Other",
 		"Role Management: Update", "User Management: Assign Roles", "User Management: Remove Roles", "File System Activity: Update",
+		"File System Activity: Other", "Process Activity: Launch", "Process Activity: Terminate", "Network Activity: Open", "Network Activity: Refuse", "Network Activity: Traffic",
+		"Group Management: Add User", "Group Management: Other", "API Activity: Read", "Authentication: Logon", "Event Log Activity: Other",
 		"Event Log Activity: Rotate",
 	}
 	index := uint64(0)
@@ -397,4 +411,106 @@ func TestOCSFOfAnything(t *testing.T) {
 			rt.Errorf("%s\n%s", wrong, b.String())
 		}
 	})
+}
+
+// OCSF holds for each kind of event that the mapping knows by its name, with each kind of
+// resource, for what is done to resources; and each class of the schema's excerpt is one that
+// some event gets.
+func TestOCSFOfEachKind(t *testing.T) {
+	schema := loadSchema(t)
+	m := event.DefaultMapping()
+	types := []string{"", "user", "account", "service_account", "role", "group", "session", "process", "connection", "socket", "host", "file", "directory", "folder", "symlink", "table", "database", "service", "order"}
+	for _, target := range m.Targets {
+		types = append(types, target.Type)
+	}
+	actions := []string{"", "CREATE", "read", "Update", "delete", "grant", "REVOKE", "member.added", "member.removed", "start", "stop", "connect", "DENY", "frobnicate"}
+	seen := map[string]bool{}
+	logs := plog.NewLogs()
+	records := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
+	add := func(name, category, kind, action string) {
+		r := records.AppendEmpty()
+		r.SetTimestamp(pcommon.NewTimestampFromTime(created))
+		r.SetEventName(name)
+		for attribute, value := range map[string]string{
+			"audit.record.id": strconv.Itoa(records.Len()), "user.id": "alice", "audit.category": category,
+			"audit.target.type": kind, "audit.action": action, "permission.name": "admin",
+		} {
+			if value != "" {
+				r.Attributes().PutStr(attribute, value)
+			}
+		}
+		if kind != "" {
+			r.Attributes().PutStr("audit.target.id", "x")
+		}
+	}
+	for prefix := range m.Categories {
+		for _, kind := range types {
+			add(prefix+".something", "", kind, "")
+			add(prefix, "", kind, actions[records.Len()%len(actions)])
+		}
+	}
+	for _, category := range event.Categories() {
+		for _, kind := range types {
+			for _, action := range actions {
+				add("x", string(category), kind, action)
+			}
+		}
+	}
+	l := newLog(t)
+	l.own("opened")
+	l.refused()
+	l.replacement()
+	l.record(logs)
+	text, _ := write(t, l, l.commit(), "ocsf")
+	for line := range strings.Lines(text) {
+		if wrong := schema.validate(line); wrong != nil {
+			t.Fatalf("%v\n%s", wrong, line)
+		}
+		var e struct {
+			Class int `json:"class_uid"`
+		}
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatal(err)
+		}
+		seen[strconv.Itoa(e.Class)] = true
+	}
+	for uid, class := range schema.Classes {
+		if !seen[uid] {
+			t.Errorf("no event is of the class %s", class.Name)
+		}
+	}
+}
+
+// What the log says of records that it refused, and of an event that it replaced, is in
+// tables and in OCSF.
+func TestRefusedAndReplaced(t *testing.T) {
+	l := newLog(t)
+	l.replacement()
+	l.refused()
+	c := l.commit()
+	ocsf, _ := write(t, l, c, "ocsf")
+	table, _ := write(t, l, c, "csv")
+	rows, err := csv.NewReader(strings.NewReader(table)).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	column := func(row int, name string) string { return rows[row][slices.Index(rows[0], name)] }
+	for i, line := range strings.Split(strings.TrimSuffix(ocsf, "\n"), "\n") {
+		var logged struct{ Replaced, Log json.RawMessage }
+		if err := json.Unmarshal(l.canonical[uint64(i+1)], &logged); err != nil {
+			t.Fatal(err)
+		}
+		var e struct {
+			Unmapped struct{ Replaced, Log json.RawMessage }
+		}
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(e.Unmapped.Replaced, logged.Replaced) || !bytes.Equal(e.Unmapped.Log, logged.Log) {
+			t.Errorf("OCSF has %s and %s, the log %s and %s", e.Unmapped.Replaced, e.Unmapped.Log, logged.Replaced, logged.Log)
+		}
+		if column(i+1, "replaced") != string(logged.Replaced) || column(i+1, "log") != string(logged.Log) {
+			t.Errorf("the table has %s and %s, the log %s and %s", column(i+1, "replaced"), column(i+1, "log"), logged.Replaced, logged.Log)
+		}
+	}
 }
