@@ -44,9 +44,12 @@ func writeEvent(w *bufio.Writer, canonical []byte, sum *event.Summary, committed
 	writeProof(w, sum.Ingress)
 	var values [8]iter.Seq[rune] // as many as shownMembers
 	var body iter.Seq[rune]
+	var replaced []byte
 	err := event.Members(canonical, func(name string, value []byte) {
 		if name == "body" {
 			body = textOf(value)
+		} else if name == "replaced" {
+			replaced = value
 		} else if i := slices.IndexFunc(shownMembers, func(m struct{ member, name string }) bool { return m.member == name }); i >= 0 {
 			values[i] = textOf(value)
 		}
@@ -59,6 +62,8 @@ func writeEvent(w *bufio.Writer, canonical []byte, sum *event.Summary, committed
 	}
 	writeSequence(w, sum.Log)
 	writeConflict(w, sum.Log)
+	writeRefused(w, sum.Log)
+	writeReplaced(w, replaced)
 	writeMember(w, "body", body)
 	return w.WriteByte('\n') // the error of all writes
 }
@@ -127,6 +132,50 @@ func writeConflict(w *bufio.Writer, log []byte) {
 	writeText(w, "id", l.Conflict.EventID)
 	writeText(w, "content", l.Conflict.Content)
 	writeText(w, "logged", l.Conflict.Logged)
+}
+
+// writeRefused writes what the log says of records that it has not taken, if it does.
+func writeRefused(w *bufio.Writer, log []byte) {
+	var l struct {
+		Refused *struct {
+			Count          json.Number
+			EventID        string `json:"event_id"`
+			Reason, Record string
+			SHA256         string `json:"sha256"`
+		}
+	}
+	if log == nil || json.Unmarshal(log, &l) != nil || l.Refused == nil {
+		return
+	}
+	writeText(w, "reason", l.Refused.Reason)
+	writeText(w, "record", l.Refused.Record)
+	writeText(w, "id", l.Refused.EventID)
+	writeText(w, "hash", l.Refused.SHA256)
+	writeText(w, "count", l.Refused.Count.String())
+}
+
+// maxReplaced is more than the log writes of an event that it has replaced.
+const maxReplaced = 16 << 10
+
+// writeReplaced writes what the log has kept of an event that was too long for it, if the
+// event stands for one.
+func writeReplaced(w *bufio.Writer, object []byte) {
+	if object == nil {
+		return
+	}
+	var r struct {
+		First, Last string
+		Length      json.Number
+		SHA256      string `json:"sha256"`
+	}
+	if len(object) > maxReplaced || json.Unmarshal(object, &r) != nil {
+		w.WriteString("  replaced=?")
+		return
+	}
+	writeText(w, "replaced", r.Length.String())
+	writeText(w, "hash", r.SHA256)
+	writeText(w, "first", r.First)
+	writeText(w, "last", r.Last)
 }
 
 // writeSequence writes what the log says of a producer's stream, if it does.

@@ -25,7 +25,9 @@ for an event of the log's own, "uncommitted" if no checkpoint follows the event 
 never acknowledged), the level, the category, the outcome, and, if the log has checked the
 proof of the record's producer, what came of it. Names and values of the client follow. A
 value with blanks, signs such as = or quotes, or invisible characters is in double quotes,
-so that no value can be taken for another member, nor for what the log says.`,
+so that no value can be taken for another member, nor for what the log says. Of a record
+that the log has refused it prints the reason, its place in its call, its id and the hash of
+the event; of an event that was too long and is replaced, its length, hash, first and last.`,
 		Example: `  auditlog show audit-log --since 2h --level security --level critical
   auditlog show audit-log --category authentication --success false --follow`,
 		Args: cobra.ExactArgs(1),

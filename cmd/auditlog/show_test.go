@@ -1,0 +1,93 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+// What the log says of records that it refused, and keeps of an event that it replaced, is
+// shown, as values that forge nothing.
+func TestRefusedAndReplacedAreShown(t *testing.T) {
+	dir := t.TempDir()
+	s, err := signing.CreateKeyFile(filepath.Join(dir, "key.pem"), signing.ECDSAP256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := filepath.Join(dir, "log")
+	w, err := newWriterOf(log, s, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := plog.NewLogRecord()
+	long.Body().SetStr("x  user=root" + strings.Repeat("y", 5000))
+	b := w.log.NewBatch()
+	defer b.Release()
+	err = b.Add(func(dst []byte) ([]byte, uint64, error) {
+		canonical, info, err := w.enc.Append(nil, long)
+		if err != nil {
+			return nil, 0, err
+		}
+		dst, err = event.AppendReplacement(dst, canonical, 4000)
+		return dst, info.Time, err
+	}, w.log.Sign(s), s.Public().ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Refuse(rotation.Refusal{Place: rotation.Place{Record: 3}, Reason: "too_large", SHA256: bytes.Repeat([]byte{0x5e}, 32), EventID: "huge  user=root"})
+	if _, err := w.log.Append(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.log.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var out, errs strings.Builder
+	if code := run(t.Context(), []string{"show", log}, &out, &errs); code != exitGood {
+		t.Fatalf("exit code %d, %s", code, errs.String())
+	}
+	for _, want := range []string{
+		`  reason=too_large  record="resource 0, scope 0, record 3"  id="huge  user=root"  hash=` + strings.Repeat("5e", 32) + "\n",
+		`  first="{\"body\":\"x  user=rootyyy`,
+		`yyy\",\"category\":`,
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%s is not shown in\n%s", want, out.String())
+		}
+	}
+	replaced := 0
+	for line := range strings.Lines(out.String()) {
+		parts := shownLine.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
+		if parts == nil {
+			t.Fatalf("not a line of one event: %s", line)
+		}
+		seen := map[string]string{}
+		for _, m := range shownMember.FindAllStringSubmatch(parts[6], -1) {
+			if seen[m[1]] != "" {
+				t.Errorf("two members %s: %s", m[1], line)
+			}
+			seen[m[1]] = m[2]
+		}
+		if seen["replaced"] != "" {
+			replaced++
+			if len(seen["hash"]) != 64 || seen["replaced"] < "5000" {
+				t.Errorf("length %s, hash %s: %s", seen["replaced"], seen["hash"], line)
+			}
+		}
+		if seen["user"] != "" {
+			t.Errorf("a user is forged: %s", line)
+		}
+	}
+	if replaced != 1 {
+		t.Errorf("%d events stand for others", replaced)
+	}
+}
