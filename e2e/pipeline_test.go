@@ -96,14 +96,16 @@ func TestWrongKeyIsNoTampering(t *testing.T) {
 	assert.Equal(t, 2, code, "it could not be checked")
 }
 
-// What `make run` starts: the sample files become events that say who did what, from
-// where, and with what outcome.
-func TestQuickStart(t *testing.T) {
-	dir := t.TempDir()
-	require.NoError(t, os.CopyFS(filepath.Join(dir, "testdata", "quickstart"), os.DirFS(filepath.Join("..", "testdata", "quickstart"))))
-	files, err := filepath.Glob(filepath.Join(dir, "testdata", "quickstart", "*.log"))
+// quickStart runs what `make run` starts, in a directory, until all sample lines are in the
+// log, and returns how many there are.
+func quickStart(t *testing.T, dir string) (want int) {
+	t.Helper()
+	samples := filepath.Join(dir, "testdata", "quickstart")
+	if _, err := os.Stat(samples); err != nil { // this is the first start
+		require.NoError(t, os.CopyFS(samples, os.DirFS(filepath.Join("..", "testdata", "quickstart"))))
+	}
+	files, err := filepath.Glob(filepath.Join(samples, "*.log"))
 	require.NoError(t, err)
-	want := 0
 	for _, path := range files {
 		content, err := os.ReadFile(path)
 		require.NoError(t, err)
@@ -112,19 +114,27 @@ func TestQuickStart(t *testing.T) {
 	require.Positive(t, want)
 	a := freeAddresses(t, 3)
 	log, public := filepath.Join(dir, "audit-log"), filepath.Join(dir, "audit-log-key.pub.pem")
-	for range 2 {
-		p := startCollector(t, dir, a[2],
-			"--config", filepath.Join("testdata", "quickstart", "config.yaml"),
-			"--set", "receivers::otlp::protocols::grpc::endpoint="+a[0],
-			"--set", "receivers::otlp::protocols::http::endpoint="+a[1],
-			"--set", "extensions::health_check::endpoint="+a[2],
-			"--set", "service::telemetry::metrics::level=none")
-		eventually(t, "the sample lines are in the log", func() bool {
-			_, report := runVerify(t, log, "--key", public)
-			return report.TotalEvents-report.OwnEvents >= uint64(want)
-		})
-		p.stop(t)
-	}
+	p := startCollector(t, dir, a[2],
+		"--config", filepath.Join("testdata", "quickstart", "config.yaml"),
+		"--set", "receivers::otlp::protocols::grpc::endpoint="+a[0],
+		"--set", "receivers::otlp::protocols::http::endpoint="+a[1],
+		"--set", "extensions::health_check::endpoint="+a[2],
+		"--set", "service::telemetry::metrics::level=none")
+	eventually(t, "the sample lines are in the log", func() bool {
+		_, report := runVerify(t, log, "--key", public)
+		return report.TotalEvents-report.OwnEvents >= uint64(want)
+	})
+	p.stop(t)
+	return want
+}
+
+// What `make run` starts: the sample files become events that say who did what, from
+// where, and with what outcome.
+func TestQuickStart(t *testing.T) {
+	dir := t.TempDir()
+	log, public := filepath.Join(dir, "audit-log"), filepath.Join(dir, "audit-log-key.pub.pem")
+	quickStart(t, dir)
+	want := quickStart(t, dir)
 	code, report := runVerify(t, log, "--key", public)
 	require.Zero(t, code)
 	assert.EqualValues(t, want, report.TotalEvents-report.OwnEvents, "each line once, in two starts")

@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -21,17 +20,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// recipe is a block of commands in docs/recipes.md that is marked as run, the programs
-// it needs, and what it prints.
-var recipe = regexp.MustCompile("(?s)<!-- run: ([^>]*) -->\n```sh\n(.*?)```\n```text\n(.*?)```\n")
-
 // The recipes that are marked as run print what docs/recipes.md says.
 func TestRecipes(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "docs", "recipes.md"))
-	require.NoError(t, err)
-	recipes := recipe.FindAllStringSubmatch(string(text), -1)
-	require.Len(t, recipes, strings.Count(string(text), "<!-- run:"))
-
 	program := shop(t)
 	s := newSite(t, "")
 	p := s.start(t)
@@ -40,25 +30,14 @@ func TestRecipes(t *testing.T) {
 	p.stop(t)
 
 	path := recipePath(t)
-	for _, r := range recipes {
-		t.Run(strings.TrimSpace(strings.SplitN(r[2], "\n", 2)[0]), func(t *testing.T) {
-			programs := strings.Fields(r[1])
-			for _, name := range programs {
-				if _, err := exec.LookPath(name); err != nil {
-					t.Skipf("%s is not installed", name)
+	for _, r := range blocks(t, "run", filepath.Join("..", "docs", "recipes.md")) {
+		t.Run(r.name(), func(t *testing.T) {
+			if slices.Contains(strings.Fields(r.argument), "clickhouse-server") {
+				if _, err := exec.LookPath("clickhouse-server"); err == nil {
+					serveClickHouse(t, s.dir)
 				}
 			}
-			if slices.Contains(programs, "clickhouse-server") {
-				serveClickHouse(t, s.dir)
-			}
-			cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", r[2])
-			cmd.Dir = s.dir // where audit-log and audit-log-key.pub.pem are
-			cmd.Env = append(os.Environ(), "PATH="+path, "LC_ALL=C", "HOME="+s.dir)
-			var stderr strings.Builder
-			cmd.Stderr = &stderr
-			output, err := cmd.Output()
-			require.NoError(t, err, stderr.String())
-			assert.Equal(t, r[3], string(output))
+			assert.Equal(t, r.output, r.runIn(t, s.dir, path))
 		})
 	}
 }
