@@ -231,6 +231,35 @@ func TestBlocks(t *testing.T) {
 	}
 }
 
+// What README.md and recipes.md say to use for an Ed25519 key works in the place of what the
+// block by hand has for ECDSA.
+func TestEd25519ByHand(t *testing.T) {
+	dir := t.TempDir()
+	code, _ := runAuditlog(t, "keygen", "--algorithm", "ed25519", "--out", filepath.Join(dir, "audit-log-key.pem"))
+	require.Zero(t, code)
+	quickStart(t, dir)
+	path := recipePath(t)
+	readme, recipes := filepath.Join("..", "README.md"), filepath.Join("..", "docs", "recipes.md")
+	var hints [][]string
+	for _, page := range []string{readme, recipes} {
+		content, err := os.ReadFile(page)
+		require.NoError(t, err)
+		hints = append(hints, regexp.MustCompile("`(openssl pkeyutl [^`]*)`").FindStringSubmatch(string(content)))
+		require.NotNil(t, hints[len(hints)-1], page)
+	}
+	assert.Equal(t, hints[0], hints[1])
+	byHand := blocks(t, "run", readme)
+	for _, b := range byHand {
+		if !strings.Contains(b.text, "openssl dgst") {
+			continue
+		}
+		b.text = regexp.MustCompile(`(?m)^openssl dgst.*$`).ReplaceAllLiteralString(b.text, hints[0][1])
+		assert.Contains(t, b.runIn(t, dir, path), "Signature Verified Successfully")
+		return
+	}
+	t.Error("README.md has no block that checks a signature by hand")
+}
+
 // The parts of configurations are valid, with what they refer to and do not define.
 func TestConfigBlocks(t *testing.T) {
 	t.Setenv("POD_NAME", "audit-log-0")

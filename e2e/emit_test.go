@@ -178,6 +178,15 @@ func TestEmitFails(t *testing.T) {
 		assert.Empty(t, ids)
 		assert.Equal(t, kinds, strings.Count(failure, "quota"), "%s", failure)
 	})
+	t.Run("the receiver has no time, over HTTP", func(t *testing.T) {
+		// The exporter would try again for a minute: the emitter's timeout bounds all attempts.
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }))
+		defer server.Close()
+		ids, failure := emitAll(t, program, server.URL+"/v1/logs", "-timeout", "200ms")
+		assert.Empty(t, ids)
+		assert.Equal(t, kinds, strings.Count(failure, "not acknowledged"), "%s", failure)
+		assert.Contains(t, failure, "the emitter's timeout is over")
+	})
 	t.Run("the SDK shortens values", func(t *testing.T) {
 		s := newSite(t, "")
 		s.start(t)

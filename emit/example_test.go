@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
@@ -101,6 +102,42 @@ func ExampleEmitter_Emit() {
 	//   audit.target.id=o-17
 	//   payment.amount=1999
 }
+
+// After an error the same event is sent again: with the same ID and Time, both set before
+// the first attempt. If the first had arrived, and only its answer was lost, the log has the
+// event once. The typed methods take both as [emit.WithID] and [emit.At].
+func ExampleEmitter_Emit_again() {
+	answers := lossy{"the answer is lost", ""}
+	provider := sdklog.NewLoggerProvider(sdklog.WithProcessor(confirm.NewProcessor(&answers)))
+	audit := emit.New(provider)
+
+	login := emit.Event{ID: "018f", Time: time.Now(), Name: "user.login", Actor: emit.User("alice"), Outcome: emit.Success}
+	for attempt := range 2 {
+		id, err := audit.Emit(context.Background(), login)
+		fmt.Println(attempt+1, id, err == nil)
+		if err == nil {
+			break
+		}
+	}
+	// Output:
+	// 1 018f false
+	// 2 018f true
+}
+
+// lossy is an exporter whose answers are errors but for empty ones.
+type lossy []string
+
+func (l *lossy) Export(context.Context, []sdklog.Record) error {
+	answer := (*l)[0]
+	*l = (*l)[1:]
+	if answer != "" {
+		return errors.New(answer)
+	}
+	return nil
+}
+
+func (*lossy) Shutdown(context.Context) error   { return nil }
+func (*lossy) ForceFlush(context.Context) error { return nil }
 
 // Delivery in the background: the provider's own processors may lose events, and say
 // so to nobody but the SDK's handler of errors.

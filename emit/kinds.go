@@ -45,10 +45,12 @@ func With(attributes ...attribute.KeyValue) Detail {
 	return func(ev *Event) { ev.Attributes = append(ev.Attributes, attributes...) }
 }
 
-// At is when it happened, if not now.
+// At is when it happened, if not now. Take it before the first attempt, if the event may be
+// sent again.
 func At(t time.Time) Detail { return func(ev *Event) { ev.Time = t } }
 
-// WithID is the event's id, of an event that is sent again.
+// WithID is the event's id, of an event that is sent again: with the same [At], or the log
+// takes it for another event that has this id.
 func WithID(id string) Detail { return func(ev *Event) { ev.ID = id } }
 
 func (e *Emitter) emit(ctx context.Context, ev Event, details []Detail) (id string, err error) {

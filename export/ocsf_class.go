@@ -346,9 +346,16 @@ func (m mapping) group(words []string) *ocsfEvent {
 	return r
 }
 
-// isProcess reports whether the event is about a process of an operating system.
+// isProcess reports whether the event is about a process of an operating system: its
+// resource is one, or its name says so and no other resource is named.
 func (m mapping) isProcess() bool {
-	return m.e.ResourceType == "process" || firstWord(m.e.EventName) == "process"
+	switch m.e.ResourceType {
+	case "process":
+		return true
+	case "service", unknown:
+		return firstWord(m.e.EventName) == "process"
+	}
+	return false
 }
 
 func (m mapping) processActivity(words []string) *ocsfEvent {

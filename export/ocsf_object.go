@@ -330,15 +330,17 @@ func (m mapping) process() *ocsfProcess {
 		PID: m.number("process.pid", math.MaxInt32),
 	}
 	id := m.e.ResourceID
-	if n, err := strconv.ParseInt(id, 10, 32); err == nil && n > 0 && p.PID == 0 {
+	n, err := strconv.ParseInt(id, 10, 32)
+	switch {
+	case m.e.ResourceType != "process" && p.PID != 0: // the resource is another
+	case err == nil && n > 0 && p.PID == 0:
 		p.PID = n
-		return p
-	}
-	if strings.ContainsAny(id, `/\`) {
-		p.Path = id
-		p.Name = cmp.Or(p.Name, baseName(id))
-	}
-	if p.PID == 0 || p.Path == "" {
+	case strings.ContainsAny(id, `/\`):
+		p.Path, p.Name = id, cmp.Or(p.Name, baseName(id))
+		if p.PID == 0 {
+			p.UID = id
+		}
+	default:
 		p.UID = id
 	}
 	return p

@@ -16,8 +16,10 @@
 // What the exporter takes for success is what the call takes for it. For the OTLP
 // exporters that is the collector's acknowledgement. Until then they retry what can
 // be retried. Their own timeout (otlploghttp.WithTimeout) bounds one attempt; what bounds
-// a call is its context, and [emit.WithTimeout] (10 seconds unless set otherwise). That of OTLP over HTTP takes any answer from 200 to 299 for it,
-// whoever gives it: see that nothing but the collector can answer at its endpoint.
+// a call is its context, and [emit.WithTimeout] (10 seconds unless set otherwise). After an error, send
+// the same event again: with the same ID and Time. The exporter of OTLP over HTTP takes any
+// answer from 200 to 299 for an acknowledgement, whoever gives it: see that nothing but the
+// collector can answer at its endpoint.
 //
 // The SDK shortens long values and drops attributes beyond a number, silently, if the
 // provider or the environment sets such limits (there may be 128 attributes if neither
