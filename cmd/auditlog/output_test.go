@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -35,17 +36,17 @@ func TestOutputThatCannotBeWritten(t *testing.T) {
 		"show": {"show", log}, "show --json": {"show", log, "--json"}, "checkpoint": {"checkpoint", log, "--key", key},
 		"prove": {"prove", log, "--event-id", "id-1", "--key", key}, "check": {"check", proof, "--key", key}, "check --json": {"check", proof, "--key", key, "--json"},
 		"export jsonl": {"export", log, "--format", "jsonl", "--key", key}, "export csv": {"export", log, "--format", "csv", "--key", key}, "export ocsf": {"export", log, "--format", "ocsf", "--key", key},
-		"tiles": {"tiles", log, "--out", filepath.Join(dir, "out"), "--key", key}, "replay": {"replay", log, "--endpoint", endpoint, "--insecure", "--key", key},
-		"keygen": {"keygen", "--out", filepath.Join(dir, "KEY")}, "help": {"--help"}, "help of a command": {"show", "--help"},
+		"tiles": {"tiles", log, "--out", "OUT", "--key", key}, "replay": {"replay", log, "--endpoint", endpoint, "--insecure", "--key", key},
+		"keygen": {"keygen", "--out", "OUT"}, "help": {"--help"}, "help of a command": {"show", "--help"},
 	} {
 		for how, shell := range map[string]string{
 			"full disk": `"$@" > /dev/full`, "closed": `"$@" >&-`, "no reader": `{ { sleep 0.2; "$@"; echo $? > "$CODE"; } | :; }; exit $(cat "$CODE")`,
 		} {
 			t.Run(name+" "+how, func(t *testing.T) {
 				t.Parallel()
-				args := args
-				if name == "keygen" {
-					args = []string{"keygen", "--out", filepath.Join(t.TempDir(), "key.pem")}
+				args := append([]string{}, args...)
+				if i := slices.Index(args, "OUT"); i >= 0 {
+					args[i] = filepath.Join(t.TempDir(), "out") // which one export at a time may write to
 				}
 				cmd := exec.Command("sh", append([]string{"-c", shell, "sh", "auditlog"}, args...)...)
 				cmd.Env = append(os.Environ(), "CODE="+filepath.Join(t.TempDir(), "code"))
