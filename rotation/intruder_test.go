@@ -473,8 +473,9 @@ func TestRemovalsAreOneByOne(t *testing.T) {
 	removed := 0
 	for i, op := range ops {
 		if name, ok := strings.CutPrefix(op, "remove "); ok {
-			if name != names[removed] || ops[i+1] != "sync " {
-				t.Fatalf("removal %d is of %s, and followed by %q", removed, name, ops[i+1])
+			// Closing may come between the last one and its sync.
+			if after := ops[i+1:]; name != names[removed] || len(after) > 0 && after[0] != "sync " {
+				t.Fatalf("removal %d is of %s, and followed by %q", removed, name, after)
 			}
 			removed++
 		}
