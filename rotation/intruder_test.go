@@ -473,9 +473,12 @@ func TestRemovalsAreOneByOne(t *testing.T) {
 	removed := 0
 	for i, op := range ops {
 		if name, ok := strings.CutPrefix(op, "remove "); ok {
-			// Closing may come between the last one and its sync.
-			if after := ops[i+1:]; name != names[removed] || len(after) > 0 && after[0] != "sync " {
-				t.Fatalf("removal %d is of %s, and followed by %q", removed, name, after)
+			// Maintenance that is slow comes to segments that were begun to wake it up.
+			if removed == len(names) {
+				names = append(names, name)
+			}
+			if name != names[removed] || removed > 0 && name <= names[removed-1] || ops[i+1] != "sync " {
+				t.Fatalf("removal %d is of %s, and followed by %q", removed, name, ops[i+1])
 			}
 			removed++
 		}
