@@ -14,7 +14,9 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -51,15 +53,17 @@ type wreck struct {
 // with a state that is kept in a directory of its own, which the power cut leaves as it may. With an index, what is
 // sent again is in the log once.
 func TestCrashes(t *testing.T) {
-	states := 0
-	for round := range *crashRounds {
-		seed := *crashSeed + uint64(round)
-		states += crashRound(t, seed)
-		if t.Failed() {
-			t.Fatalf("workload of seed %d", seed)
+	var states atomic.Int64
+	t.Run("seed", func(t *testing.T) {
+		for round := range *crashRounds {
+			seed := *crashSeed + uint64(round)
+			t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+				t.Parallel()
+				states.Add(int64(crashRound(t, seed)))
+			})
 		}
-	}
-	t.Logf("%d workloads, %d states", *crashRounds, states)
+	})
+	t.Logf("%d workloads, %d states", *crashRounds, states.Load())
 }
 
 func crashRound(t *testing.T, seed uint64) (states int) {

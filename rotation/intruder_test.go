@@ -473,7 +473,11 @@ func TestRemovalsAreOneByOne(t *testing.T) {
 	removed := 0
 	for i, op := range ops {
 		if name, ok := strings.CutPrefix(op, "remove "); ok {
-			if name != names[removed] || ops[i+1] != "sync " {
+			// Maintenance that is slow comes to segments that were begun to wake it up.
+			if removed == len(names) {
+				names = append(names, name)
+			}
+			if name != names[removed] || removed > 0 && name <= names[removed-1] || ops[i+1] != "sync " {
 				t.Fatalf("removal %d is of %s, and followed by %q", removed, name, ops[i+1])
 			}
 			removed++

@@ -42,7 +42,8 @@ type model struct {
 	reached func() bool
 }
 
-// inode is a file's content.
+// inode is a file's content. What now and durable hold is never changed, only replaced,
+// so that views and copies share it.
 type inode struct {
 	now     []byte
 	durable []byte
@@ -109,13 +110,13 @@ func (w write) apply(b []byte, n int64) []byte {
 		if int64(len(b)) > w.at {
 			return b[:w.at:w.at]
 		}
-		return append(b, make([]byte, w.at-int64(len(b)))...)
+		return append(b[:len(b):len(b)], make([]byte, w.at-int64(len(b)))...)
 	}
-	if end := int(w.at + n); len(b) < end {
-		b = append(b, make([]byte, end-len(b))...)
-	}
-	copy(b[w.at:], w.p[:n])
-	return b
+	size := max(int64(len(b)), w.at+n)
+	changed := make([]byte, size)
+	copy(changed, b)
+	copy(changed[w.at:], w.p[:n])
+	return changed
 }
 
 // nextTo returns another directory of the same machine.
@@ -136,7 +137,7 @@ func (m *model) crash(r *rand.Rand) *model {
 	left := newModel()
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		node := names[name]
-		b := bytes.Clone(node.durable)
+		b := node.durable
 		// Often all or nothing, which are the likeliest cases.
 		mood := r.IntN(4)
 		for _, w := range node.writes {
@@ -154,7 +155,7 @@ func (m *model) crash(r *rand.Rand) *model {
 			}
 			b = w.apply(b, n)
 		}
-		left.names[name] = &inode{now: b, durable: bytes.Clone(b)}
+		left.names[name] = &inode{now: b, durable: b}
 	}
 	left.durable = maps.Clone(left.names)
 	return left
@@ -166,7 +167,7 @@ func (m *model) kill() *model {
 	copies := map[*inode]*inode{nil: nil}
 	copied := func(n *inode) *inode {
 		if _, ok := copies[n]; !ok {
-			copies[n] = &inode{now: bytes.Clone(n.now), durable: bytes.Clone(n.durable), writes: slices.Clone(n.writes)}
+			copies[n] = &inode{now: n.now, durable: n.durable, writes: slices.Clone(n.writes)}
 		}
 		return copies[n]
 	}
@@ -190,7 +191,7 @@ func (m *model) view() fstest.MapFS {
 	defer m.mu.Unlock()
 	v := fstest.MapFS{}
 	for name, node := range m.names {
-		v[name] = &fstest.MapFile{Data: bytes.Clone(node.now), Mode: 0o600}
+		v[name] = &fstest.MapFile{Data: node.now[:len(node.now):len(node.now)], Mode: 0o600}
 	}
 	return v
 }
@@ -312,7 +313,6 @@ func (f *modelFile) Truncate(size int64) error {
 
 func (f *modelFile) Sync() error {
 	err := f.m.locked(f.name, func() error {
-		f.node.durable = bytes.Clone(f.node.durable)
 		for _, w := range f.node.writes {
 			f.node.durable = w.apply(f.node.durable, int64(len(w.p)))
 		}
@@ -322,7 +322,6 @@ func (f *modelFile) Sync() error {
 	if err != nil {
 		f.m.mu.Lock()
 		defer f.m.mu.Unlock()
-		f.node.durable = bytes.Clone(f.node.durable)
 		for _, w := range f.node.writes {
 			if f.m.reached() {
 				f.node.durable = w.apply(f.node.durable, int64(len(w.p)))
@@ -337,7 +336,7 @@ func (f *modelFile) Sync() error {
 func (f *modelFile) Forget() {
 	f.m.mu.Lock()
 	defer f.m.mu.Unlock()
-	b := bytes.Clone(f.node.durable)
+	b := f.node.durable
 	for _, w := range f.node.writes {
 		b = w.apply(b, int64(len(w.p)))
 	}

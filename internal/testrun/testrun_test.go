@@ -1,0 +1,118 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// inModule changes to a module with one test file.
+func inModule(t *testing.T, body string) (skipped string) {
+	t.Helper()
+	dir := t.TempDir()
+	t.Chdir(dir)
+	require.NoError(t, os.WriteFile("go.mod", []byte("module example.com/m\n\ngo 1.26\n"), 0o600))
+	require.NoError(t, os.WriteFile("m_test.go", []byte("package m\n\nimport \"testing\"\n\n"+body), 0o600))
+	return filepath.Join(dir, "skipped")
+}
+
+func TestWhatIsSkippedIsSaid(t *testing.T) {
+	skipped := inModule(t, `
+func TestA(t *testing.T) { t.Skip("SKIPPED: node: is not installed") }
+func TestB(t *testing.T) { t.Log("fine"); t.Run("c", func(t *testing.T) { t.Skipf("no %s", "disk") }) }
+func TestD(t *testing.T) { t.SkipNow() }
+func TestE(t *testing.T) { t.Skip("no disk") }
+`)
+	require.NoError(t, run(t.Context(), skipped, []string{"test", "."}))
+	var said bytes.Buffer
+	require.NoError(t, printSkipped(&said, skipped))
+	assert.Equal(t, `4 tests were skipped.
+  node: is not installed:
+    m TestA
+  no disk:
+    m TestB/c
+    m TestE
+  it does not say why:
+    m TestD
+`, said.String())
+}
+
+func TestAFailureStaysOne(t *testing.T) {
+	for what, body := range map[string]string{
+		"a failure":      `func TestA(t *testing.T) { t.Fatal("wrong") }`,
+		"a panic":        `func TestA(t *testing.T) { panic("wrong") }`,
+		"no compilation": `func TestA(t *testing.T) { wrong }`,
+	} {
+		t.Run(what, func(t *testing.T) {
+			err := run(t.Context(), inModule(t, body), []string{"test", "."})
+			exit := new(exec.ExitError)
+			require.True(t, errors.As(err, &exit), "%v", err)
+			assert.Equal(t, 1, exit.ExitCode())
+		})
+	}
+}
+
+func TestOnlyFailuresAreShown(t *testing.T) {
+	inModule(t, `
+func TestGood(t *testing.T) { t.Log("good") }
+func TestBad(t *testing.T) { t.Error("bad") }
+func TestPanic(t *testing.T) { t.Log("before"); panic("wrong") }
+`)
+	events, err := exec.CommandContext(t.Context(), "go", "test", "-json", ".").Output()
+	require.Error(t, err)
+	var said bytes.Buffer
+	newProgress(&said).follow(bytes.NewReader(events), nil)
+	for _, s := range []string{"m_test.go:7: bad", "before", "panic: wrong", "FAIL\texample.com/m"} {
+		assert.Contains(t, said.String(), s)
+	}
+	assert.NotContains(t, said.String(), "good")
+}
+
+// A tick names the tests that have run the longest.
+func TestALineAMinute(t *testing.T) {
+	events, in := io.Pipe()
+	tick := make(chan time.Time)
+	var said bytes.Buffer
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		newProgress(&said).follow(events, tick)
+	}()
+	_, err := io.WriteString(in, `{"Time":"2026-11-23T10:00:00Z","Action":"run","Package":"m/rotation","Test":"TestSlow"}
+{"Time":"2026-11-23T10:00:10Z","Action":"run","Package":"m/rotation","Test":"TestSlow/part"}
+{"Time":"2026-11-23T10:00:20Z","Action":"run","Package":"m/verify","Test":"TestDone"}
+{"Time":"2026-11-23T10:00:30Z","Action":"pass","Package":"m/verify","Test":"TestDone"}
+not JSON
+`)
+	require.NoError(t, err)
+	tick <- time.Date(2026, 11, 23, 10, 1, 0, 0, time.UTC)
+	require.NoError(t, in.Close())
+	<-done
+	assert.Contains(t, said.String(), "not JSON\n")
+	assert.Contains(t, said.String(), "10:01:00 running: rotation TestSlow (1m0s)\n")
+}
+
+func TestNeeds(t *testing.T) {
+	assert.NoError(t, need(strings.Fields("go")))
+	assert.ErrorContains(t, need([]string{"go", "no-such-program", "nor-this"}), "not installed: no-such-program, nor-this;")
+}
+
+func TestNothingHasRun(t *testing.T) {
+	var said bytes.Buffer
+	require.NoError(t, printSkipped(&said, filepath.Join(t.TempDir(), "none")))
+	assert.Equal(t, "No tests have run.\n", said.String())
+	assert.Error(t, run(context.Background(), "", nil))
+}
