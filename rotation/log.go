@@ -57,7 +57,7 @@ type Log struct {
 	pruned   uint64                         // leaves before this one have been recorded as pruned
 	degraded bool                           // the log has said that events are unsigned
 	refusals limiter.Limiter                // of refused records, and those still to be told of
-	buf      []byte                         // the commit's bytes, reused
+	buf      []byte                         // what a commit writes at a time, reused
 
 	successor    *signing.Signer      // the key to go over to at once
 	unretired    bool                 // the key before is still to be destroyed
