@@ -480,8 +480,9 @@ func TestRemovalsAreOneByOne(t *testing.T) {
 	removed := 0
 	for i, op := range ops {
 		if name, ok := strings.CutPrefix(op, "remove "); ok {
-			if name != names[removed] || ops[i+1] != "sync " {
-				t.Fatalf("removal %d is of %s, and followed by %q", removed, name, ops[i+1])
+			// On a slow machine segments go, too, that were written since.
+			if removed < len(names) && name != names[removed] || i+1 == len(ops) || ops[i+1] != "sync " {
+				t.Fatalf("removal %d is of %s, in %q", removed, name, ops)
 			}
 			removed++
 		}
