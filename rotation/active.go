@@ -136,7 +136,7 @@ func (l *Log) write(c *change) (syncTime time.Duration, err error) {
 		return l.writeNew(c)
 	}
 	a := l.active
-	if _, err := a.file.WriteAt(c.buf, a.size); err != nil {
+	if err := l.writeLines(a.file, a.size, c); err != nil {
 		err = fail(ReasonIO, fmt.Errorf("append to %s: %w", a.name, err))
 		// What was written in part is cut off at once, so that even a reader
 		// sees nothing of it, and durably, so that a crash never leaves parts of
@@ -155,10 +155,41 @@ func (l *Log) write(c *change) (syncTime time.Duration, err error) {
 		l.doubt = fail(ReasonSyncFailed, err)
 		return 0, l.doubt
 	}
-	a.size += int64(len(c.buf))
+	a.size += c.bytes
 	a.events += c.events
 	a.times.add(c.times)
 	return syncTime, nil
+}
+
+// maxWriteBytes is how much of a commit is written at a time. A commit of more takes several
+// writes: a crash between them leaves what one that cuts a write short leaves, and a copy of
+// the whole, next to the batches that hold it, would be as large as they are.
+const maxWriteBytes = 1 << 20
+
+// writeLines writes a change's lines to a file, from a place on.
+func (l *Log) writeLines(f File, at int64, c *change) (err error) {
+	buf := slices.Grow(l.buf[:0], int(min(c.bytes, maxWriteBytes)))
+	l.buf = buf // for the next commit
+	flush := func() {
+		if err == nil {
+			_, err = f.WriteAt(buf, at)
+			at += int64(len(buf))
+		}
+		buf = buf[:0]
+	}
+	c.lines(func(lines []byte) {
+		for len(lines) > 0 && err == nil {
+			n := min(len(lines), maxWriteBytes-len(buf))
+			buf, lines = append(buf, lines[:n]...), lines[n:]
+			if len(buf) == maxWriteBytes {
+				flush()
+			}
+		}
+	})
+	if len(buf) > 0 {
+		flush()
+	}
+	return err
 }
 
 func (l *Log) syncFile(f File) (time.Duration, error) {
@@ -189,7 +220,7 @@ func (l *Log) writeNew(c *change) (syncTime time.Duration, err error) {
 		l.debris = name
 		_ = l.clear()
 	}()
-	if _, err := f.WriteAt(c.buf, 0); err != nil {
+	if err := l.writeLines(f, 0, c); err != nil {
 		return 0, fail(ReasonIO, fmt.Errorf("write segment %s: %w", name, err))
 	}
 	// The key before may be destroyed as soon as another has taken its place, and the file
@@ -206,7 +237,7 @@ func (l *Log) writeNew(c *change) (syncTime time.Duration, err error) {
 	}
 	l.sealActive()
 	l.atStart = c.header.FirstIndex > 0 && slices.ContainsFunc(c.says, func(o own) bool { return o.Action == actionOpened })
-	l.active = &activeSegment{name: c.name, file: f, size: int64(len(c.buf)), events: c.events, times: c.times, opened: c.name.Created}
+	l.active = &activeSegment{name: c.name, file: f, size: c.bytes, events: c.events, times: c.times, opened: c.name.Created}
 	l.header = c.header
 	l.segments = append(l.segments, segmentInfo{name: c.name})
 	return syncTime, nil

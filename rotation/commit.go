@@ -52,7 +52,11 @@ type change struct {
 	mark  *merkle.Mark
 	marks []*merkle.Mark
 	note  []byte
-	buf   []byte
+	// head and end are the lines before and after those of the batches, each with its LF;
+	// bytes are how many all of them have.
+	head, end []byte
+	batches   []*Batch
+	bytes     int64
 	// number and time are those of the commit.
 	number uint64
 	time   time.Time
@@ -160,7 +164,7 @@ func (l *Log) put(g *group, reason string, start time.Time) error {
 		Batches:      g.batches(),
 		Events:       c.events,
 		Unsigned:     c.unsigned,
-		Bytes:        int64(len(c.buf)),
+		Bytes:        c.bytes,
 		Duration:     time.Since(start),
 		SyncDuration: syncTime,
 		TreeSize:     l.tree.Size(),
@@ -170,21 +174,17 @@ func (l *Log) put(g *group, reason string, start time.Time) error {
 	return nil
 }
 
-// checkpointRoom is more than a checkpoint with a few signatures takes.
-const checkpointRoom = 4 << 10
-
-// assemble puts together the bytes that the commit appends, and the tree
+// assemble puts together the lines that the commit appends, and the tree
 // behind them.
 func (l *Log) assemble(g *group, reason string) (c *change, err error) {
 	c = &change{
 		number: l.commits + 1, time: l.now(), header: l.header,
-		tree: l.tree, mark: l.mark, marks: l.witnessing.marks, buf: l.buf[:0], scratch: l.newOwnBatch(), signer: l.Signer(),
+		tree: l.tree, mark: l.mark, marks: l.witnessing.marks, scratch: l.newOwnBatch(), signer: l.Signer(),
 	}
 	defer func() {
 		if err != nil {
 			c.scratch.Release()
 		}
-		l.keepBuffer(c.buf)
 	}()
 	for _, call := range g.calls {
 		for _, b := range call.batches {
@@ -203,8 +203,6 @@ func (l *Log) assemble(g *group, reason string) (c *change, err error) {
 		return c, err
 	}
 	c.take(c.scratch)
-	// Grown as it is appended to, it would take several times as much on the way.
-	c.buf = slices.Grow(c.buf, int(g.bytes())+checkpointRoom)
 	for _, call := range g.calls {
 		call.placement.FirstIndex = c.tree.Size()
 		for _, b := range call.batches {
@@ -222,7 +220,8 @@ func (l *Log) assemble(g *group, reason string) (c *change, err error) {
 	if c.note, err = signing.SignCheckpoint(l.opts.Origin, c.tree.Size(), c.tree.Root(), l.signersOf(c)...); err != nil {
 		return c, &Error{Reason: ReasonSigning, Err: fmt.Errorf("sign a checkpoint: %w", err)}
 	}
-	c.buf = append(segment.AppendCheckpoint(c.buf, c.note), '\n')
+	c.end = append(segment.AppendCheckpoint(c.end, c.note), '\n')
+	c.bytes += int64(len(c.head) + len(c.end))
 	return c, nil
 }
 
@@ -239,10 +238,12 @@ func (l *Log) permitted(c *change, index uint64) error {
 	return nil
 }
 
-// take appends a batch's lines and leaves.
+// take appends a batch's lines and leaves. The lines stay where they are until they are
+// written: see lines.
 func (c *change) take(b *Batch) {
+	c.batches = append(c.batches, b)
 	b.runs(func(lines []byte, leaves, ids []merkle.Hash) {
-		c.buf = append(c.buf, lines...)
+		c.bytes += int64(len(lines))
 		c.grow(leaves...)
 		for _, id := range ids {
 			c.ids.Append(id)
@@ -257,10 +258,18 @@ func (c *change) close() {
 	if c.header.Has(segment.FeatureIDs) {
 		line.IDs = &segment.IDs{Count: c.ids.Size(), Root: c.ids.Root()}
 	}
-	start := len(c.buf)
-	c.buf = segment.AppendCommit(c.buf, line)
-	c.grow(merkle.LeafHash(c.buf[start:]))
-	c.buf = append(c.buf, '\n')
+	c.end = segment.AppendCommit(c.end, line)
+	c.grow(merkle.LeafHash(c.end))
+	c.end = append(c.end, '\n')
+}
+
+// lines calls take with all that the change writes, in order.
+func (c *change) lines(take func(lines []byte)) {
+	take(c.head)
+	for _, b := range c.batches {
+		b.runs(func(lines []byte, _, _ []merkle.Hash) { take(lines) })
+	}
+	take(c.end)
 }
 
 // grow appends leaves to the tree.
@@ -297,11 +306,11 @@ func (l *Log) begin(c *change, reason string) (err error) {
 	}
 	c.name = segment.Name{FirstIndex: l.tree.Size(), Created: c.time, Compression: segment.None}
 	c.header = l.nextHeader(c)
-	c.buf = segment.AppendHeader(c.buf, c.header)
-	leaf := merkle.LeafHash(c.buf)
+	c.head = segment.AppendHeader(c.head, c.header)
+	leaf := merkle.LeafHash(c.head)
 	c.mark = merkle.NewMark(&c.tree)
 	c.grow(leaf)
-	c.buf = append(c.buf, '\n')
+	c.head = append(c.head, '\n')
 	if err := l.introduce(c, leaf); err != nil {
 		return &Error{Reason: ReasonSigning, Err: err}
 	}
@@ -399,13 +408,4 @@ func (l *Log) aged() bool {
 	}
 	now := l.opts.Now()
 	return now.Sub(a.name.Created) >= l.opts.MaxSegmentAge || now.Sub(a.opened) >= l.opts.MaxSegmentAge
-}
-
-// keepBuffer keeps the commit's buffer for the next, unless it is huge.
-func (l *Log) keepBuffer(buf []byte) {
-	if cap(buf) <= maxPooledBytes {
-		l.buf = buf
-	} else {
-		l.buf = nil
-	}
 }

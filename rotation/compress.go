@@ -69,7 +69,8 @@ func (l *Log) compressOne(ctx context.Context, plain segment.Name) error {
 	if err != nil {
 		return err
 	}
-	if err := l.dir.Remove(plain.String()); err != nil {
+	// Somebody may have removed what was to go anyway: the content is there.
+	if err := l.dir.Remove(plain.String()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	l.hold(func() {

@@ -43,3 +43,6 @@ func EndOfRanges(ctx context.Context, dir FS, to merkle.Frontier) (int64, error)
 	defer f.Close()
 	return rangesIn(ctx, f, to)
 }
+
+// MaxWriteBytes is how much of a commit is written at a time.
+const MaxWriteBytes = maxWriteBytes

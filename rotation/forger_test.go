@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -106,4 +107,52 @@ func (w *forger) header(line []byte) []byte {
 		h.Keys = []segment.Key{segment.KeyOf(w.thief.Public())}
 	}
 	return segment.AppendHeader(nil, h)
+}
+
+// oldAndKept returns a segment's content with a commit of long ago and a promise to keep it
+// longer, under checkpoints that fit. It leads to no tree that the log has signed, which only
+// what follows it tells: as nothing is older than what follows it, all that was before would go.
+func oldAndKept(t *testing.T, path string) (out []byte) {
+	t.Helper()
+	r, err := segment.Open(os.DirFS(filepath.Dir(path)), filepath.Base(path), -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var tree merkle.Frontier
+	thief := otherKey(t)
+	for {
+		line, err := r.Next()
+		if err != nil {
+			return out
+		}
+		switch segment.KindOf(line) {
+		case segment.KindHeader:
+			h, err := segment.ParseHeader(line)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tree, err = merkle.NewFrontier(h.FirstIndex, h.Frontier); err != nil {
+				t.Fatal(err)
+			}
+			h.MinAge = 100 * 365 * 24 * time.Hour
+			line = segment.AppendHeader(nil, h)
+		case segment.KindCommit:
+			c, err := segment.ParseCommit(line)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Time = c.Time.AddDate(-25, 0, 0)
+			line = segment.AppendCommit(nil, c)
+		case segment.KindCheckpoint:
+			note, err := signing.SignCheckpoint(origin, tree.Size(), tree.Root(), thief)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(segment.AppendCheckpoint(out, note), '\n')
+			continue
+		}
+		tree.Append(merkle.LeafHash(line))
+		out = append(append(out, line...), '\n')
+	}
 }

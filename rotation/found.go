@@ -33,6 +33,8 @@ type facts struct {
 	last time.Time
 	// atStart says that a start began it, and nothing that was logged.
 	atStart bool
+	// pruned is before which leaf an event in it says that retention deletes, if it was found.
+	pruned uint64
 }
 
 // discrepancy says that a file does not hold what the log has written.
@@ -241,19 +243,22 @@ func (t *tracer) checkpoint(line []byte, h *segment.Header) error {
 const openedStart = `{"action":"` + actionOpened + `"`
 
 func (t *tracer) event(line []byte, known *facts, firstCommit bool) error {
-	if firstCommit = firstCommit && known.header.FirstIndex > 0; !firstCommit && t.visit == nil {
+	firstCommit = firstCommit && known.header.FirstIndex > 0
+	pruned := bytes.Contains(line, []byte(prunedStart)) // or somebody's text
+	if !firstCommit && !pruned && t.visit == nil {
 		return nil
 	}
 	parsed, err := segment.ParseEvent(line)
 	if err != nil {
 		return err
 	}
-	if firstCommit {
+	if firstCommit || pruned {
 		var sum event.Summary
 		if err := event.Scan(parsed.Canonical, &sum); err != nil {
 			return err
 		}
-		known.atStart = known.atStart || bytes.HasPrefix(sum.Log, []byte(openedStart))
+		known.atStart = known.atStart || firstCommit && bytes.HasPrefix(sum.Log, []byte(openedStart))
+		known.pruned = max(known.pruned, prunedBefore(sum.Log))
 	}
 	if t.visit == nil {
 		return nil
@@ -287,6 +292,7 @@ func (l *Log) checkFound(ctx context.Context) error {
 	}
 	found, err := l.trace(ctx, list, &to, -1, nil)
 	if err != nil {
+		l.missGone(err, list)
 		return l.distrust(ctx, err)
 	}
 	l.hold(func() {

@@ -54,10 +54,10 @@ type Log struct {
 	doubt    error                          // why the active segment must be re-checked first
 	fault    error                          // why the last commit failed, as the observer was told
 	pruning  bool                           // the commit records a pruning
-	pruned   uint64                         // leaves before this one have been recorded as pruned
+	pruned   uint64                         // leaves before this one have been recorded as pruned, by this process or in the newest segment of those found
 	degraded bool                           // the log has said that events are unsigned
 	refusals limiter.Limiter                // of refused records, and those still to be told of
-	buf      []byte                         // the commit's bytes, reused
+	buf      []byte                         // what a commit writes at a time, reused
 
 	successor    *signing.Signer      // the key to go over to at once
 	unretired    bool                 // the key before is still to be destroyed

@@ -196,7 +196,18 @@ func (m *model) view() fstest.MapFS {
 	return v
 }
 
-func (m *model) Open(name string) (fs.File, error)          { return m.view().Open(name) }
+// one is the view of one file, which costs less than that of all.
+func (m *model) one(name string) fstest.MapFS {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	v := fstest.MapFS{}
+	if node := m.names[name]; node != nil {
+		v[name] = &fstest.MapFile{Data: bytes.Clone(node.now), Mode: 0o600}
+	}
+	return v
+}
+
+func (m *model) Open(name string) (fs.File, error)          { return m.one(name).Open(name) }
 func (m *model) ReadDir(name string) ([]fs.DirEntry, error) { return m.view().ReadDir(name) }
 func (m *model) ReadLink(name string) (string, error)       { return m.view().ReadLink(name) }
 func (m *model) Close() error                               { return nil }
@@ -210,7 +221,7 @@ type info struct {
 }
 
 func (m *model) Lstat(name string) (fs.FileInfo, error) {
-	i, err := m.view().Lstat(name)
+	i, err := m.one(name).Lstat(name)
 	if err != nil {
 		return nil, err
 	}

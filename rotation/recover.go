@@ -187,7 +187,7 @@ func (l *Log) scanFile(ctx context.Context, name segment.Name) (scanned, error) 
 func (l *Log) resume(info segmentInfo, s scanned) error {
 	l.tree, l.mark, l.note = s.tree, s.mark, s.note
 	l.header, l.id, l.commits, l.lastTime = s.header, s.header.Log, s.commit.Number, s.commit.Time
-	l.atStart, l.clock.until = s.atStart, s.held
+	l.atStart, l.clock.until, l.pruned = s.atStart, s.held, s.pruned
 	if _, err := l.leaving(l.headerKeys(l.opts.Signer)); err != nil {
 		return fmt.Errorf("continue segment %s: %w", info.name, err)
 	}

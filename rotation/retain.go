@@ -4,7 +4,9 @@
 package rotation
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -41,8 +43,11 @@ func (l *Log) prune(ctx context.Context) error {
 	if len(oldest) == 0 {
 		return ctx.Err()
 	}
+	if err := l.beginning(oldest[0].name); err != nil {
+		return fmt.Errorf("apply the retention limits: %w", l.distrust(ctx, err))
+	}
 	for i, s := range oldest[:len(oldest)-1] {
-		if err := l.keepRangesOf(ctx, s.name, s.facts.before, trees[i+1]); err != nil {
+		if err := l.keepRangesOf(ctx, s, s.facts.before, trees[i+1]); err != nil {
 			return fmt.Errorf("apply the retention limits: %w", l.distrust(ctx, err))
 		}
 	}
@@ -62,13 +67,60 @@ func (l *Log) prune(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// beginning refuses a log whose first segments are gone though it does not say that they were
+// to be deleted: what retention deletes next would cover them. All segments have been read.
+func (l *Log) beginning(first segment.Name) error {
+	var said uint64
+	l.hold(func() {
+		said = l.pruned
+		for _, s := range l.segments {
+			if s.facts != nil {
+				said = max(said, s.facts.pruned)
+			}
+		}
+	})
+	if first.FirstIndex <= said {
+		return nil
+	}
+	return &discrepancy{first.String(), fmt.Sprintf("the log begins with it, at leaf %d, and does not say that retention has deleted what was before", first.FirstIndex)}
+}
+
+// prunedStart begins what the log says of itself before retention deletes.
+const prunedStart = `{"action":"` + actionPruned + `"`
+
+// prunedBefore returns before which leaf an event of the log's own says that retention
+// deletes, 0 if it is no such event.
+func prunedBefore(canonical []byte) uint64 {
+	if !bytes.HasPrefix(canonical, []byte(prunedStart)) {
+		return 0
+	}
+	var o own
+	if json.Unmarshal(canonical, &o) != nil {
+		return 0
+	}
+	return o.Before
+}
+
 // keepRangesOf keeps what stands for a segment that is to go.
-func (l *Log) keepRangesOf(ctx context.Context, name segment.Name, before, after merkle.Frontier) error {
-	err := l.keepRanges(ctx, name, before, after)
-	if errors.Is(err, fs.ErrNotExist) && l.isGone(name) {
-		l.hold(func() { l.miss(name) })
+func (l *Log) keepRangesOf(ctx context.Context, s segmentInfo, before, after merkle.Frontier) error {
+	err := l.keepRanges(ctx, s.name, before, after)
+	if err != nil {
+		l.missGone(err, []segmentInfo{s})
 	}
 	return err
+}
+
+// missGone takes those of some sealed segments off the list that are not there, if that is
+// why something has failed.
+func (l *Log) missGone(err error, list []segmentInfo) {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	for _, s := range list {
+		if l.isGone(s.name) {
+			l.hold(func() { l.miss(s.name) })
+		}
+	}
 }
 
 // expired returns how many of the oldest segments are beyond the limits, if so many bytes
@@ -208,6 +260,12 @@ func (l *Log) recordPruning(o own) error {
 		return err
 	}
 	l.pruned = o.Before
+	if !l.opts.Sync {
+		// The log does not wait for the disk, but what is about to be deleted must.
+		if err := errors.Join(l.active.file.Sync(), l.dir.Sync()); err != nil {
+			return fmt.Errorf("record what retention deletes: %w", err)
+		}
+	}
 	return nil
 }
 

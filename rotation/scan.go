@@ -35,6 +35,8 @@ type scanned struct {
 	// that it deletes nothing (see clock).
 	atStart bool
 	held    time.Time
+	// pruned is before which leaf an event in it says that retention deletes.
+	pruned uint64
 	// end is where the content ends; what lies between size and end is the
 	// tail that no checkpoint covers.
 	end int64
@@ -62,6 +64,7 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 	events := 0
 	var times timeRange
 	var held time.Time
+	var pruned uint64
 	broken := false // a line in the tail is malformed, so the tree is unknown
 	unfit := 0      // the line of a checkpoint that does not fit, and is the first
 	refuted := 0    // the line of a signed checkpoint that does not fit
@@ -138,6 +141,7 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 				if until, ok := heldUntil(sum.Log); ok {
 					held = until
 				}
+				pruned = max(pruned, prunedBefore(sum.Log))
 			}
 			times.add(at(event.Nanoseconds(sum.Time)))
 		case kind == segment.KindCommit:
@@ -154,7 +158,7 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 		case kind == segment.KindCheckpoint:
 			note, fits := checkpointFits(line, origin, &tree)
 			if fits && !broken && last != nil {
-				s.tree, s.note, s.size, s.events, s.times, s.held = tree, note, r.End(), events, times, held
+				s.tree, s.note, s.size, s.events, s.times, s.held, s.pruned = tree, note, r.End(), events, times, held, pruned
 				s.commit, committed = *last, 0
 				continue
 			}
