@@ -28,9 +28,10 @@ type copier struct {
 	// taken are the segments that are in the copy, by their plain names; left those files
 	// of which it has been said that they are not.
 	taken, left map[string]bool
-	// from is the newest segment that counted when the copying began: all from it on are
-	// copied last.
-	from forms
+	// anchor is the index of the newest segment that counted when the copying began, or of the
+	// last one that has been copied since: all from it on have to be there.
+	anchor   uint64
+	anchored bool
 	// newest is the index of the last segment of the copy.
 	newest uint64
 }
@@ -63,7 +64,7 @@ func (c *copier) copy(must bool) error {
 				return err
 			}
 		}
-		c.from = groups[t.at]
+		c.anchored, c.anchor = true, groups[t.at].index()
 	}
 	if err := c.rest(); err != nil {
 		return err
@@ -141,8 +142,8 @@ func (c *copier) rest() error {
 			// No writer has said so: there is none, or it waits for witnesses.
 			t = c.makeDurable(groups, t)
 		}
-		if c.from != nil && !c.taken[c.from.plain()] && !slices.ContainsFunc(groups, func(g forms) bool { return g.plain() == c.from.plain() }) {
-			return ErrOutrun
+		if c.anchored && (len(groups) == 0 || groups[0].index() > c.anchor) {
+			return ErrOutrun // there may have been others, which are gone, too
 		}
 		done, err := c.end(groups, t)
 		if err != nil {
@@ -162,6 +163,7 @@ func (c *copier) end(groups []forms, t tail) (done bool, _ error) {
 		if gone, err := c.segment(g); gone || err != nil {
 			return false, err
 		}
+		c.anchored, c.anchor = true, max(c.anchor, g.index())
 	}
 	if t.at == len(groups) {
 		return true, nil
@@ -375,12 +377,12 @@ func (c *copier) beside() error {
 	return ignoreMissing(c.file(segment.PrunedRangesName, -1, false))
 }
 
-// keyChanges returns where the key changes end that introduce no segment after those of the
-// copy; -1 if that is the end of the file, or not known.
+// keyChanges returns how much of the file of key changes belongs to the copy: those that
+// introduce no segment after the last one.
 func (c *copier) keyChanges() (int64, error) {
-	f, _, err := c.open(segment.KeyChangesName)
+	f, info, err := c.open(segment.KeyChangesName)
 	if f == nil {
-		return -1, ignoreMissing(err)
+		return 0, ignoreMissing(err)
 	}
 	defer f.Close()
 	for r, end := segment.NewReader(f, segment.KeyChangesName), int64(0); ; end = r.End() {
@@ -388,12 +390,12 @@ func (c *copier) keyChanges() (int64, error) {
 			return 0, err
 		}
 		line, err := r.Next()
-		if err != nil {
-			return -1, nil // what is wrong with it is found when it is copied
+		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
+			return end, nil
 		}
-		note, err := segment.ParseKeyChange(line)
-		if err != nil {
-			return -1, nil
+		note, bad := segment.ParseKeyChange(line)
+		if err != nil || bad != nil {
+			return info.Size(), nil // what is wrong with the log is wrong with its copy
 		}
 		if change, err := signing.OpenKeyChange(note); err == nil && change.Index > c.newest {
 			return end, nil

@@ -111,6 +111,18 @@ func directory(ctx context.Context, from *os.Root, dest string, o Options) (r Re
 	if err := to.sync(); err != nil {
 		return r, err
 	}
+	// An empty directory gives way; one that has been filled meanwhile does not.
+	switch info, err := os.Lstat(dest); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return r, err
+	case !info.IsDir():
+		return r, fmt.Errorf("%s: %w", dest, ErrExists)
+	default:
+		if err := os.Remove(dest); err != nil {
+			return r, err
+		}
+	}
 	if err := os.Rename(partial, dest); err != nil {
 		return r, err
 	}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -48,7 +47,10 @@ func newLog(t testing.TB, o rotation.Options) *log {
 		t.Fatal(err)
 	}
 	l := &log{t: t, o: o, first: signer.Public()}
-	l.o.Directory, l.o.Origin, l.o.Scope = filepath.Join(dir, "log"), "test.example/auditlog", segment.ScopeCheckpoint
+	l.o.Origin, l.o.Scope = "test.example/auditlog", segment.ScopeCheckpoint
+	if o.FS == nil {
+		l.o.Directory = filepath.Join(dir, "log")
+	}
 	l.o.Signer, l.o.SegmentKeys = keys.Current(), keys
 	if l.log, err = rotation.Open(t.Context(), l.o); err != nil {
 		t.Fatal(err)
@@ -163,5 +165,3 @@ func TestCopiesOfALogInUse(t *testing.T) {
 		t.Errorf("deleted before leaf %d, and %d segments at the most: nothing was tried", first, segments)
 	}
 }
-
-var _ = time.Now
