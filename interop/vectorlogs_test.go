@@ -271,6 +271,14 @@ func (v *vectorMaker) files() {
 	keyed("key-changes-torn", "the last line of key-changes is being written", verify.VerdictOK, notes[0], notes[1], notes[2][:50])
 	keyed("key-changes-lack-older", "the file key-changes lacks one that a segment has", verify.VerdictOK, notes[1], notes[2])
 	keyed("key-changes-out-of-order", "the file key-changes has two swapped", verify.VerdictTampering, notes[1], notes[0], notes[2])
+	newest := k.files.segments()[2:]
+	ahead := k.files.changed(func(f files) {
+		delete(f, newest[0])
+		delete(f, newest[1])
+		delete(f, segment.CheckpointName)
+	})
+	v.add(ahead, vectorLog{Log: "key-changes-ahead", About: "the file key-changes is ahead of the segments, as in a copy that was made while the writer wrote", Verdict: verify.VerdictUnchecked, Finding: "rollback"})
+	v.add(ahead.changed(func(f files) { f[segment.KeyChangesName] = slices.Concat(notes[0], notes[2]) }), vectorLog{Log: "key-changes-ahead-of-nothing", About: "the file key-changes is ahead of the segments, and the log's keys do not lead there", Verdict: verify.VerdictTampering, Finding: "rollback"})
 	keyed("key-changes-twice", "the file key-changes has one twice", verify.VerdictTampering, notes[0], notes[1], notes[2], notes[2])
 }
 

@@ -12,6 +12,7 @@ import (
 	"math"
 
 	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -20,6 +21,7 @@ import (
 // leaves must hash to, and whether that is the log's has been checked.
 type again struct {
 	x    *export
+	tree *proof.Tree
 	from signing.Checkpoint
 	// before is the size of the export before this one, of which files are left.
 	before uint64
@@ -28,12 +30,12 @@ type again struct {
 
 // readAgain checks all files of what was exported before. The error wraps ErrChanged if
 // one is missing or is not what it was.
-func (x *export) readAgain(from signing.Checkpoint) error {
+func (x *export) readAgain(tree *proof.Tree, from signing.Checkpoint) error {
 	before, err := x.previous()
 	if err != nil {
 		return err
 	}
-	a := &again{x: x, from: from, before: before}
+	a := &again{x: x, tree: tree, from: from, before: before}
 	for a.edge.size < from.Size {
 		if err := x.ctx.Err(); err != nil {
 			return err
@@ -85,7 +87,13 @@ func (a *again) leaves(n uint64, w int) error {
 // entries reads a bundle of entries and holds it against their hashes.
 func (a *again) entries(n uint64, hashes []merkle.Hash) error {
 	name := tilePath(entries, n, len(hashes))
-	bundle, err := a.read(name, len(hashes)*(2+math.MaxUint16))
+	bundle, err := a.x.out.readAtMost(name, len(hashes)*(2+math.MaxUint16))
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = a.x.missing(a.tree, n, len(hashes)); errors.Is(err, errNoBundle) {
+			err = fmt.Errorf("%w: %s is gone", ErrChanged, name)
+		}
+		return err
+	}
 	if err != nil {
 		return err
 	}

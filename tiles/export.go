@@ -46,6 +46,9 @@ type Result struct {
 	Origin string
 	// From and To are the sizes of the tree that was there, and that is there now.
 	From, To uint64
+	// TooLong are the leaves that no bundle of entries can hold, among those that are new or
+	// in the last bundle: the bundles with them are not exported, their hashes are.
+	TooLong []Leaf
 }
 
 // Errors of [Export], beside those of packages proof and verify.
@@ -56,8 +59,6 @@ var (
 	ErrTampered = errors.New("the log does not fit its own checkpoint: run auditlog verify")
 	// ErrChanged: what was exported before is not what its own checkpoint says.
 	ErrChanged = errors.New("what was exported before has been changed since")
-	// ErrTooLong: a line does not fit into a bundle of entries.
-	ErrTooLong = fmt.Errorf("a line is longer than %d bytes, which is the most that tlog-tiles allows for an entry: export the hashes only, to another directory", math.MaxUint16)
 )
 
 // Export writes the log in the root of fsys to a directory, or adds to what is there what
@@ -102,6 +103,9 @@ func exportOnce(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Re
 		return r, err
 	}
 	x := &export{ctx: ctx, out: &out{root: root, made: map[string]bool{}, dirs: map[string]bool{}}, o: o}
+	if err := x.loadLeftOut(); err != nil {
+		return r, err
+	}
 	from, err := x.load(tree, to)
 	if err != nil {
 		return r, err
@@ -110,7 +114,7 @@ func exportOnce(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Re
 	if from.Note == nil {
 		err = x.adoptRemains(tree, to.Size)
 	} else if o.Check {
-		err = x.readAgain(from)
+		err = x.readAgain(tree, from)
 	}
 	if err != nil {
 		return r, err
@@ -129,6 +133,9 @@ func exportOnce(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Re
 	if err := x.finish(); err != nil {
 		return r, err
 	}
+	if err := x.saveLeftOut(); err != nil {
+		return r, err
+	}
 	if err := x.out.sync(); err != nil {
 		return r, err
 	}
@@ -139,6 +146,7 @@ func exportOnce(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Re
 	if err := x.out.sync(); err != nil {
 		return r, err
 	}
+	r.TooLong = x.tooLong
 	return r, x.clean(from.Size, to.Size)
 }
 
@@ -177,6 +185,13 @@ type export struct {
 	// bundle holds the entries of the leaves at the right edge, count their number.
 	bundle []byte
 	count  int
+	// spoiled says that one of these leaves does not fit into a bundle.
+	spoiled bool
+	tooLong []Leaf
+	// leftOut are the numbers of the bundles that have no encoding; leftMore says that they
+	// have become more.
+	leftOut  []uint64
+	leftMore bool
 }
 
 // maxCheckpoint is far above the size of any checkpoint.
@@ -222,11 +237,11 @@ func (x *export) load(tree *proof.Tree, to signing.Checkpoint) (from signing.Che
 	if exported.Root() != merkle.Hash(from.Root) {
 		return from, fmt.Errorf("%w: its tiles do not lead to its checkpoint over %d leaves", ErrChanged, from.Size)
 	}
-	return from, x.loadBundle(from.Size)
+	return from, x.loadBundle(tree, from.Size)
 }
 
-// loadBundle reads the entries at the right edge.
-func (x *export) loadBundle(size uint64) (err error) {
+// loadBundle loads the entries at the right edge.
+func (x *export) loadBundle(tree *proof.Tree, size uint64) (err error) {
 	if x.count = int(size % width); x.o.HashesOnly {
 		if _, err := x.out.root.Lstat("tile/entries"); !errors.Is(err, fs.ErrNotExist) {
 			return errors.Join(errors.New("entries were exported before: go on with them, or export the hashes only to another directory"), err)
@@ -234,8 +249,13 @@ func (x *export) loadBundle(size uint64) (err error) {
 		return nil
 	}
 	if size >= width {
-		if _, err := x.out.root.Lstat(tilePath(entries, size/width-1, width)); err != nil {
-			return fmt.Errorf("hashes only were exported before: go on with hashes only, or begin anew in another directory: %w", err)
+		name := tilePath(entries, size/width-1, width)
+		_, err := x.out.root.Lstat(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = orHashesOnly(x.missing(tree, size/width-1, width), name)
+		}
+		if err != nil {
+			return fmt.Errorf("what was exported before: %w", err)
 		}
 	}
 	if x.count == 0 {
@@ -244,7 +264,8 @@ func (x *export) loadBundle(size uint64) (err error) {
 	name := tilePath(entries, size/width, x.count)
 	x.bundle, err = x.out.readAtMost(name, x.count*(2+math.MaxUint16))
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("hashes only were exported before, so that the entries of %s are missing: go on with hashes only, or begin anew in another directory", name)
+		x.bundle, x.spoiled = nil, true
+		return orHashesOnly(x.missing(tree, size/width, x.count), name)
 	}
 	if err != nil {
 		return fmt.Errorf("what was exported before: %w", err)
@@ -282,9 +303,6 @@ func (x *export) check(tree *proof.Tree, from, to signing.Checkpoint) error {
 			return err
 		}
 		before.Append(merkle.LeafHash(n.line))
-		if !x.o.HashesOnly && n.index >= from.Size && len(n.line) > math.MaxUint16 {
-			return fmt.Errorf("leaf %d: %w", n.index, ErrTooLong)
-		}
 	}
 	if err := forked(); err != nil {
 		return err
@@ -348,13 +366,12 @@ func (x *export) leaves(tree *proof.Tree, from, to uint64) func(yield func(numbe
 // leaf adds a leaf.
 func (x *export) leaf(hash merkle.Hash, line []byte) error {
 	if !x.o.HashesOnly {
-		x.bundle = binary.BigEndian.AppendUint16(x.bundle, uint16(len(line)))
-		x.bundle = append(x.bundle, line...)
-		if x.count++; x.count == width {
-			if err := x.out.write(tilePath(entries, x.edge.size/width, width), x.bundle); err != nil {
+		x.entry(line)
+		if x.count == width {
+			if err := x.writeBundle(); err != nil {
 				return err
 			}
-			x.bundle, x.count = x.bundle[:0], 0
+			x.bundle, x.count, x.spoiled = x.bundle[:0], 0, false
 		}
 	}
 	return x.edge.add(hash, func(level int, n uint64, hashes []merkle.Hash) error {
@@ -362,10 +379,35 @@ func (x *export) leaf(hash merkle.Hash, line []byte) error {
 	})
 }
 
+// entry adds a leaf to the bundle at the right edge. Its length has 16 bits there: what is
+// longer leaves its bundle without an encoding.
+func (x *export) entry(line []byte) {
+	x.count++
+	if len(line) > math.MaxUint16 {
+		x.spoiled = true
+		x.tooLong = append(x.tooLong, Leaf{x.edge.size, len(line)})
+	}
+	if x.spoiled {
+		x.bundle = x.bundle[:0]
+		return
+	}
+	x.bundle = binary.BigEndian.AppendUint16(x.bundle, uint16(len(line)))
+	x.bundle = append(x.bundle, line...)
+}
+
+// writeBundle writes the bundle at the right edge, if it has an encoding.
+func (x *export) writeBundle() error {
+	if x.spoiled {
+		x.leaveOut(x.edge.size / width)
+		return nil
+	}
+	return x.out.write(tilePath(entries, x.edge.size/width, x.count), x.bundle)
+}
+
 // finish writes the tiles that are not full.
 func (x *export) finish() error {
 	if !x.o.HashesOnly && x.count > 0 {
-		if err := x.out.write(tilePath(entries, x.edge.size/width, x.count), x.bundle); err != nil {
+		if err := x.writeBundle(); err != nil {
 			return err
 		}
 	}

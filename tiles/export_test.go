@@ -204,7 +204,7 @@ func holds(t testing.TB, dir string, want map[string][]byte) {
 			return err
 		}
 		name, err := filepath.Rel(dir, path)
-		if err != nil || name == "checkpoint" || name == ".previous" {
+		if err != nil || name == "checkpoint" || name == ".previous" || name == ".left-out" {
 			return err
 		}
 		content, err := os.ReadFile(path)
@@ -379,7 +379,6 @@ func TestExportRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, nil},
-		"a line that is too long": {func(t *testing.T, l *log, dir string) { l.grow(1, 70_000) }, tiles.ErrTooLong},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLog(t, 0)
@@ -398,6 +397,65 @@ func TestExportRefuses(t *testing.T) {
 				t.Error("the checkpoint has been replaced")
 			}
 		})
+	}
+}
+
+// A line that no bundle of entries can hold, such as any client can have written, costs its
+// bundle, and nothing else: all else is exported, before and after, and goes on.
+func TestExportOfALineThatIsTooLong(t *testing.T) {
+	l := newLog(t, 50_000)
+	l.grow(300, 0)
+	dir, steps := filepath.Join(t.TempDir(), "out"), filepath.Join(t.TempDir(), "steps")
+	l.mustExport(steps, tiles.Options{})
+	l.grow(1, 70_000)
+	r := l.mustExport(steps, tiles.Options{})
+	if len(r.TooLong) != 1 || r.TooLong[0].Bytes < 70_000 {
+		t.Fatalf("%+v", r.TooLong)
+	}
+	long := r.TooLong[0].Index
+	if first, last := r.TooLong[0].Bundle(); first != 256 || last != 511 {
+		t.Errorf("its bundle is that of leaves %d to %d", first, last)
+	}
+	for _, n := range []int{3, 300, 300} {
+		l.grow(n, 0)
+		l.grow(1, 0) // the second commit of a run can begin a segment
+		r := l.mustExport(steps, tiles.Options{Check: true})
+		// It is named as long as its bundle is not complete.
+		if named := len(r.TooLong) == 1 && r.TooLong[0].Index == long; named != (n == 3 || r.From < 512) {
+			t.Errorf("of %d to %d: %+v", r.From, r.To, r.TooLong)
+		}
+	}
+	r = l.mustExport(dir, tiles.Options{})
+	if len(r.TooLong) != 1 || r.TooLong[0].Index != long {
+		t.Errorf("%+v", r.TooLong)
+	}
+	want := expected(t, l.lines(), true)
+	for name, data := range expected(t, l.lines(), false) {
+		if !strings.HasPrefix(name, "tile/entries/001") {
+			want[name] = data
+		}
+	}
+	holds(t, dir, want)
+	holds(t, steps, want)
+	if there, err := filepath.Glob(filepath.Join(dir, "tile/entries/001*")); err != nil || len(there) > 0 {
+		t.Errorf("%q, %v", there, err)
+	}
+	// A bundle that is gone for another reason is missed; so it is when the log has lost its
+	// leaves, but for the one that was left out.
+	l.mustExport(steps, tiles.Options{Check: true})
+	names, err := filepath.Glob(filepath.Join(l.o.Directory, "audit-*"))
+	if err != nil || len(names) < 2 {
+		t.Fatal(names, err)
+	}
+	if err := os.Remove(names[0]); err != nil {
+		t.Fatal(err)
+	}
+	l.mustExport(steps, tiles.Options{Check: true})
+	if err := os.Remove(filepath.Join(steps, "tile/entries/000")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.export(steps, tiles.Options{Check: true}); !errors.Is(err, tiles.ErrChanged) {
+		t.Errorf("a bundle is gone: %v", err)
 	}
 }
 

@@ -475,13 +475,22 @@ func (c *checker) judgeKeyChanges(results []*result, r *Report) (said []Finding)
 	for _, why := range c.unfit {
 		say(KeyChangeInvalid, "%s", why)
 	}
+	newest := newestSigner(results)
 	for i := range c.filed {
 		n := &c.filed[i]
+		leads := newest != nil && n.Index >= r.TreeSize && newest.Equal(n.From)
+		if leads {
+			newest = n.To
+		}
 		switch {
 		case n.Origin != r.Origin && r.Origin != "":
 			say(KeyChangeInvalid, "a key change of the log %q, not of %q", n.Origin, r.Origin)
 		case r.Log != nil && n.Log != signing.LogID(r.Log):
 			say(KeyChangeInvalid, "a key change at leaf %d of another log that has the origin %q, too", n.Index, n.Origin)
+		case n.Index > r.TreeSize && leads && r.TreeSize > 0:
+			// The keys of the log have signed it, like the file checkpoint.
+			said = append(said, Finding{Kind: Rollback, Severity: Unchecked, Segment: segment.KeyChangesName,
+				Message: fmt.Sprintf("the key was changed when the log had %d leaves, but it has only %d: its end is missing. %s", n.Index, r.TreeSize, copyAgain)})
 		case n.Index > r.TreeSize:
 			say(Rollback, "the key was changed when the log had %d leaves, but it has only %d: its end is missing", n.Index, r.TreeSize)
 		case contradicts(results, n):
@@ -489,6 +498,16 @@ func (c *checker) judgeKeyChanges(results []*result, r *Report) (said []Finding)
 		}
 	}
 	return said
+}
+
+// newestSigner is the first key of the last segment that counts.
+func newestSigner(results []*result) *signing.PublicKey {
+	for _, r := range slices.Backward(results) {
+		if r.end != nil && r.authority.header != nil {
+			return r.authority.signer()
+		}
+	}
+	return nil
 }
 
 // contradicts reports whether there is a segment that holds the leaf at which a key

@@ -214,7 +214,7 @@ func TestKeyChangesFileContradicts(t *testing.T) {
 		line []byte
 		want verify.Kind
 	}{
-		"beyond the end":       {change(1000, keys[2], thief, "test.example/auditlog"), verify.Rollback},
+		"beyond the end":       {change(1000, keys[0], thief, "test.example/auditlog"), verify.Rollback},
 		"within a segment":     {change(9, keys[0], thief, "test.example/auditlog"), verify.KeyChangeInvalid},
 		"of another log":       {change(9, keys[0], thief, "other.example/auditlog"), verify.KeyChangeInvalid},
 		"not a key change":     {[]byte("{\"key_change\":\"x\"}\n"), verify.KeyChangeInvalid},

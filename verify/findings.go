@@ -107,3 +107,6 @@ func mostSevere(all []Finding, most int) []Finding {
 	}
 	return kept
 }
+
+// copyAgain is said of what a copy alone can explain.
+const copyAgain = "A copy made while a collector wrote looks the same: if this is one, copy again (auditlog snapshot makes copies that are whole)"

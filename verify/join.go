@@ -105,7 +105,7 @@ func (j *joined) follows(i int, r, before *result, end *point, gone func(*signin
 	switch {
 	case r.first > end.size:
 		one.Kind = SegmentMissing
-		one.Message = fmt.Sprintf("leaves %d to %d are missing between %s and this segment: retention deletes from the beginning on only. A copy made while a collector wrote can lack a segment, too: if this is one, copy again", end.size, r.first-1, before.file.Name)
+		one.Message = fmt.Sprintf("leaves %d to %d are missing between %s and this segment: retention deletes from the beginning on only. %s", end.size, r.first-1, before.file.Name, copyAgain)
 	case r.first < end.size:
 		one.Kind = SegmentOverlap
 		one.Message = fmt.Sprintf("the segment starts at leaf %d, but %s goes up to leaf %d", r.first, before.file.Name, end.size-1)
@@ -147,7 +147,7 @@ func (j *joined) beginning(r *result, pruned *said) {
 		return
 	case pruned == nil || pruned.Before < r.first:
 		one.Kind = SegmentMissing
-		one.Message = fmt.Sprintf("leaves 0 to %d are missing, and the log does not say that they were pruned", r.first-1)
+		one.Message = fmt.Sprintf("leaves 0 to %d are missing, and the log does not say that they were pruned. %s", r.first-1, copyAgain)
 	default:
 		j.report.DeletedBefore = r.first
 		one.Kind, one.Severity = Pruned, Info

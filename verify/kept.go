@@ -264,7 +264,7 @@ func (c *checker) judgeKept(first uint64, r *Report) {
 		case k.Size > r.TreeSize && c.o.AsOf != nil && k.Size > *c.o.AsOf && k.file == "":
 			say(CheckpointUnchecked, Unchecked, "covers %d leaves, more than the log had as of the time that it is checked for", k.Size)
 		case k.Size > r.TreeSize && k.file != "" && r.TreeSize > 0 && !c.cosigned(k):
-			say(Rollback, Unchecked, "covers %d leaves, but the log has only %d: its end is missing. A copy made while a collector wrote looks the same: if this is one, copy again", k.Size, r.TreeSize)
+			say(Rollback, Unchecked, "covers %d leaves, but the log has only %d: its end is missing. %s", k.Size, r.TreeSize, copyAgain)
 		case k.Size > r.TreeSize:
 			say(Rollback, Tampering, "covers %d leaves, but the log has only %d: its end is missing", k.Size, r.TreeSize)
 		case k.Size < first && k.unknown:

@@ -42,7 +42,7 @@ func (c *checker) choose(ctx context.Context, l segment.Listing) (files []segmen
 			files = append(files, f)
 			continue
 		}
-		same, err := c.sameContent(ctx, files[n-1], f)
+		same, begins, err := c.sameContent(ctx, files[n-1], f)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			files[n-1] = f // its compression has just been completed
@@ -51,7 +51,11 @@ func (c *checker) choose(ctx context.Context, l segment.Listing) (files []segmen
 		case same:
 			c.log.add(c.o.MaxFindings, Finding{Kind: CompressionLeftover, Severity: Info, Segment: f.Name, Message: fmt.Sprintf("it holds the same as %s: a compression is going on, or was interrupted", files[n-1].Name)})
 		default:
-			c.log.add(c.o.MaxFindings, Finding{Kind: SegmentOverlap, Severity: Tampering, Segment: f.Name, Message: fmt.Sprintf("it does not hold what %s holds, though both are said to be the same segment", files[n-1].Name)})
+			why := fmt.Sprintf("it does not hold what %s holds, though both are said to be the same segment", files[n-1].Name)
+			if begins {
+				why += ", but begins with it. " + copyAgain + ", to where no earlier copy is"
+			}
+			c.log.add(c.o.MaxFindings, Finding{Kind: SegmentOverlap, Severity: Tampering, Segment: f.Name, Message: why})
 		}
 	}
 	return files, nil
@@ -117,32 +121,35 @@ func open(fsys fs.FS, name string, size int64) (*segment.Reader, error) {
 	return segment.Open(fsys, name, size)
 }
 
-// sameContent reports whether two files of a segment hold the same lines.
-func (c *checker) sameContent(ctx context.Context, a, b segment.File) (bool, error) {
+// sameContent reports whether two files hold the same, and whether the second one begins with
+// what the first one holds.
+func (c *checker) sameContent(ctx context.Context, a, b segment.File) (same, begins bool, err error) {
 	ra, err := segment.Open(c.fsys, a.Name, -1)
 	if err != nil {
-		return false, ignoreForm(err)
+		return false, false, ignoreForm(err)
 	}
 	defer ra.Close()
 	rb, err := segment.Open(c.fsys, b.Name, -1)
 	if err != nil {
-		return false, ignoreForm(err)
+		return false, false, ignoreForm(err)
 	}
 	defer rb.Close()
 	for {
 		if err := ctx.Err(); err != nil {
-			return false, err
+			return false, false, err
 		}
 		la, errA := ra.Next()
 		lb, errB := rb.Next()
-		if errA == io.EOF && errB == io.EOF {
-			return true, nil
-		}
-		if errors.Is(errA, segment.ErrPartialLine) && errors.Is(errB, segment.ErrPartialLine) {
-			return bytes.Equal(la, lb), nil
-		}
-		if errA != nil || errB != nil || !bytes.Equal(la, lb) {
-			return false, nil
+		partial := errors.Is(errA, segment.ErrPartialLine)
+		switch {
+		case errA == io.EOF:
+			return errB == io.EOF, errB == nil, nil
+		case partial && errors.Is(errB, segment.ErrPartialLine) && bytes.Equal(la, lb):
+			return true, true, nil
+		case partial:
+			return false, errB == nil && bytes.HasPrefix(lb, la), nil
+		case errA != nil || errB != nil || !bytes.Equal(la, lb):
+			return false, false, nil
 		}
 	}
 }

@@ -54,7 +54,7 @@ func (c *checker) pruned(first point) (*prunedHistory, error) {
 			h.wrong = "it is not there"
 			return h, nil
 		case err == io.EOF, errors.Is(err, segment.ErrPartialLine):
-			h.wrong = fmt.Sprintf("it ends at leaf %d, but the first segment begins at leaf %d", tree.Size(), first.size)
+			h.wrong = fmt.Sprintf("it ends at leaf %d, but the first segment begins at leaf %d. %s", tree.Size(), first.size, copyAgain)
 			return h, nil
 		case isForm(err):
 			h.wrong = err.Error()

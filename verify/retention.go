@@ -66,7 +66,7 @@ func (c *checker) judgeDeletedChanges(first *result) {
 	}
 	missing := func(index uint64, format string, args ...any) {
 		c.log.add(c.o.MaxFindings, Finding{Kind: KeyChangeInvalid, Severity: Tampering, Segment: segment.KeyChangesName, Index: &index,
-			Message: "a key change is missing: " + fmt.Sprintf(format, args...)})
+			Message: "a key change is missing: " + fmt.Sprintf(format, args...) + ". " + copyAgain})
 	}
 	var before *signing.KeyChange
 	take := func(n *signing.KeyChange) {

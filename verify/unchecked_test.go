@@ -158,6 +158,56 @@ func TestACopyOfALogInUse(t *testing.T) {
 	assert.Equal(t, verify.VerdictTampering, c.check(t).Verdict)
 }
 
+// So is a key change beyond the end, where the log's keys lead to it: a key for each segment
+// is one in each copy that a rotation comes between.
+func TestACopyWithLaterKeyChanges(t *testing.T) {
+	w := writeKeys(t, rotation.Options{}, threeKeys(t)...)
+	for missing := 1; missing < len(w.names); missing++ {
+		c := w.clone()
+		delete(c.fsys, segment.CheckpointName)
+		for _, name := range w.names[len(w.names)-missing:] {
+			delete(c.fsys, name)
+		}
+		// The next segment begins where the copy ends, and what comes after that is ahead.
+		r := c.check(t)
+		ahead := ofKind(r, verify.Rollback)
+		require.Len(t, ahead, missing-1, "%+v", r.Findings)
+		for _, f := range ahead {
+			assert.Equal(t, verify.Unchecked, f.Severity)
+			assert.Contains(t, f.Message, "copy again")
+		}
+		assert.Empty(t, bad(r))
+	}
+}
+
+// What a copy alone can explain says so, also where it is tampering: that cannot be told.
+func TestFindingsThatACopyExplains(t *testing.T) {
+	w := write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1, 1, 1)
+	for name, change := range map[string]func(c *written){
+		"a segment that was being compressed": func(c *written) { delete(c.fsys, c.names[2]) },
+		"the oldest segments, deleted":        func(c *written) { delete(c.fsys, c.names[0]) },
+		"a second copy to the same place, of a segment that has been compressed": func(c *written) {
+			whole := c.fsys[c.names[1]].Data
+			c.compress(t, c.names[1], segment.Zstd)
+			c.fsys[c.names[1]] = &fstest.MapFile{Data: whole[:len(whole)/2], Mode: 0o600}
+		},
+	} {
+		c := w.clone()
+		change(c)
+		found := bad(c.check(t))
+		require.NotEmpty(t, found, name)
+		assert.True(t, slices.ContainsFunc(found, func(f verify.Finding) bool {
+			return f.Severity == verify.Tampering && strings.Contains(f.Message, "A copy made while a collector wrote looks the same")
+		}), "%s: %+v", name, found)
+	}
+	// Nothing of the kind is said of what no copy does.
+	c := w.clone()
+	c.setLines(1, slices.Delete(c.lines(1), 1, 2))
+	for _, f := range bad(c.check(t)) {
+		assert.NotContains(t, f.Message, "copy again")
+	}
+}
+
 // The file checkpoint says nothing if it is empty, and is no part of the log if it is
 // anything else than the log's own.
 func TestTheFileCheckpoint(t *testing.T) {

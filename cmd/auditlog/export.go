@@ -17,6 +17,7 @@ import (
 func exportCommand() *cobra.Command {
 	var h handout
 	var format string
+	var bom bool
 	cmd := &cobra.Command{
 		Use:   "export DIR --format FORMAT",
 		Short: "Write events of a log in a form for other tools",
@@ -38,11 +39,19 @@ The log's own events are not in otlp-json, because they were no records.
 			if !slices.Contains(export.Formats(), format) {
 				return fmt.Errorf("--format %q: use one of %v", format, export.Formats())
 			}
+			if bom && format != "csv" {
+				return fmt.Errorf("--bom: it is for --format csv, not for %s, whose readers take it for data", format)
+			}
 			l, err := h.open(cmd, args[0])
 			if err != nil {
 				return err
 			}
 			defer func() { err = errors.Join(err, l.close()) }()
+			if bom {
+				if _, err := cmd.OutOrStdout().Write([]byte("\ufeff")); err != nil {
+					return err
+				}
+			}
 			w, err := export.NewWriter(format, cmd.OutOrStdout(), l.Checkpoint)
 			if err != nil {
 				return err
@@ -60,6 +69,7 @@ The log's own events are not in otlp-json, because they were no records.
 	}
 	h.addFlags(cmd)
 	cmd.Flags().StringVar(&format, "format", "", "`FORMAT`: "+strings.Join(export.Formats(), ", "))
+	cmd.Flags().BoolVar(&bom, "bom", false, "begin the table with a byte order mark, by which Excel knows that it is UTF-8")
 	if err := cmd.MarkFlagRequired("format"); err != nil {
 		panic(err) // there is no such flag
 	}

@@ -44,7 +44,7 @@ Exit codes: 0 all good; 1 tampering detected; 2 it could not be checked.`,
 	out := &output{w: stdout}
 	root.SetOut(out)
 	root.SetErr(stderr)
-	root.AddCommand(keygenCommand(), verifyCommand(), showCommand(), checkpointCommand(), rotateKeyCommand(), beginAnewCommand(), proveCommand(), checkCommand(), tilesCommand(), exportCommand(), replayCommand())
+	root.AddCommand(keygenCommand(), verifyCommand(), showCommand(), checkpointCommand(), rotateKeyCommand(), beginAnewCommand(), proveCommand(), checkCommand(), tilesCommand(), exportCommand(), replayCommand(), snapshotCommand())
 	err := root.ExecuteContext(ctx)
 	if out.err != nil && !errors.Is(err, out.err) {
 		err = errors.Join(err, out.err)

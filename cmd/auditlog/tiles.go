@@ -31,6 +31,9 @@ Of what was exported before, the checkpoint and the newest tiles are read, which
 whether it is the beginning of this log. With --check all of it is read again, and must
 be what the checkpoint says.
 
+A line of over 65,535 bytes fits into no bundle of entries: the 256 leaves of its bundle are
+left out, which is said, and only their hashes are exported.
+
 Exit codes: 0 exported; 1 the log does not fit its own checkpoint, or what was exported
 before is not its beginning, or, with --check, has been changed; 2 it could not be done.`,
 		Example: `  auditlog tiles audit-log --out /var/www/audit-log --key audit-log-key.pub.pem`,
@@ -69,6 +72,10 @@ before is not its beginning, or, with --check, has been changed; 2 it could not 
 				return fmt.Errorf("export %s to %s: %w", args[0], out, err)
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s holds %d leaves of the log %s, %d of them new\n", plain(out), r.To, value(r.Origin), r.To-r.From)
+			for _, l := range r.TooLong {
+				first, last := l.Bundle()
+				fmt.Fprintf(cmd.ErrOrStderr(), "auditlog: leaf %d has %d bytes, and tlog-tiles has room for 65535: the entries of leaves %d to %d are left out, their hashes are there (limits::max_leaf_bytes keeps such lines out of a log)\n", l.Index, l.Bytes, first, min(last, r.To-1))
+			}
 			if err == nil && o.Check {
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "The files of the %d leaves that were there have been read again: they are unchanged.\n", r.From)
 			}

@@ -153,10 +153,15 @@ function checkRotated(s, before, report) {
 // judgeFiled holds the file of key changes against the log.
 function judgeFiled(filed, identity, end, segments, report) {
   const say = (kind, why) => report(kind, 'key-changes', 0, why);
+  let newest = segments.findLast((s) => s.good && s.head.header)?.head.header.keys[0];
   for (const c of filed) {
+    const leads = newest && c.index >= end.size && newest.equals(c.from);
+    if (leads) newest = c.to;
     const holds = segments.findLast((s) => s.start && s.start.size <= c.index);
     if (identity && (c.origin !== identity.origin || !c.log.equals(identity.log))) {
       say('key_change_invalid', `a key change of the log ${c.origin}, or of another of that name`);
+    } else if (c.index > end.size && leads && end.size > 0) {
+      report('rollback', 'key-changes', 0, `the key was changed at leaf ${c.index}, but the log has ${end.size}: copy again`, 'unchecked');
     } else if (c.index > end.size) {
       say('rollback', `the key was changed at leaf ${c.index}, but the log has ${end.size}`);
     } else if (holds?.good && c.index < holds.good.size && (holds.start.size !== c.index || misfit(holds.head, c))) {

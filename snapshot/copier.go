@@ -1,0 +1,404 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package snapshot
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/verify"
+)
+
+// copier copies one log.
+type copier struct {
+	ctx  context.Context
+	fsys fs.FS
+	to   sink
+	path string // of the log, in the source and in the copy
+	r    *Result
+	// taken are the segments that are in the copy, by their plain names; left those files
+	// of which it has been said that they are not.
+	taken, left map[string]bool
+	// anchor is the index of the newest segment that counted when the copying began, or of the
+	// last one that has been copied since: all from it on have to be there.
+	anchor   uint64
+	anchored bool
+	// newest is the index of the last segment of the copy.
+	newest uint64
+}
+
+// copy copies a log; must says that there has to be one.
+func (c *copier) copy(must bool) error {
+	l, err := segment.List(c.fsys)
+	if err != nil {
+		return err
+	}
+	if must && len(l.Segments) == 0 {
+		return verify.ErrNoLog
+	}
+	info, err := fs.Stat(c.fsys, ".")
+	if err != nil {
+		return err
+	}
+	if err := c.to.directory(c.path, info); err != nil {
+		return err
+	}
+	groups, t, err := c.look(nil)
+	if err != nil {
+		return err
+	}
+	if t.at < len(groups) {
+		// From the newest on, because retention deletes from the oldest on: once one is gone,
+		// so are those before it.
+		for _, g := range slices.Backward(groups[:t.at]) {
+			if _, err := c.segment(g); err != nil {
+				return err
+			}
+		}
+		c.anchored, c.anchor = true, groups[t.at].index()
+	}
+	if err := c.rest(); err != nil {
+		return err
+	}
+	return c.beside()
+}
+
+// look lists the segments and finds where the log ends.
+func (c *copier) look(f *filed) (groups []forms, t tail, _ error) {
+	for look := 1; ; look++ {
+		l, err := segment.List(c.fsys)
+		if err != nil {
+			return nil, t, err
+		}
+		groups = group(l.Segments)
+		t, err = c.tailOf(groups, f)
+		if !errors.Is(err, fs.ErrNotExist) || look == maxLooks {
+			return groups, t, err
+		}
+	}
+}
+
+// forms are the files of one segment: the plain one, compressed ones, or both while it is
+// being compressed.
+type forms []segment.File
+
+func (g forms) plain() string { return g[0].Parsed.Plain().String() }
+
+func (g forms) index() uint64 { return g[0].Parsed.FirstIndex }
+
+func group(files []segment.File) (groups []forms) {
+	for _, f := range files {
+		if n := len(groups); n > 0 && groups[n-1][0].Parsed.Plain() == f.Parsed.Plain() {
+			groups[n-1] = append(groups[n-1], f)
+		} else {
+			groups = append(groups, forms{f})
+		}
+	}
+	return groups
+}
+
+const (
+	// settling is how long the newest commit is waited for, until it is known to be on
+	// stable storage: a writer says so within about a second.
+	settling     = 3 * time.Second
+	settlingStep = 100 * time.Millisecond
+	// maxLooks bounds how often a segment that was being copied may vanish.
+	maxLooks = 20
+)
+
+// rest copies what the writer has written since, and ends the copy.
+func (c *copier) rest() error {
+	var target uint64 // what was there when the sealed segments had been copied
+	deadline := time.Now().Add(settling)
+	for look := 1; look <= maxLooks; {
+		// The file is never ahead of the segments that are listed after it was read.
+		filed, err := c.filed()
+		if err != nil {
+			return err
+		}
+		groups, t, err := c.look(filed)
+		if err != nil {
+			return err
+		}
+		if target == 0 {
+			target = max(t.last.size, 1)
+		}
+		if len(groups) > 0 && !t.settled(target) {
+			if time.Now().Before(deadline) {
+				if err := c.pause(); err != nil {
+					return err
+				}
+				continue
+			}
+			// No writer has said so: there is none, or it waits for witnesses.
+			t = c.makeDurable(groups, t)
+		}
+		if c.anchored && (len(groups) == 0 || groups[0].index() > c.anchor) {
+			return ErrOutrun // there may have been others, which are gone, too
+		}
+		done, err := c.end(groups, t)
+		if err != nil {
+			return err
+		}
+		if done {
+			return c.checkpoint(filed)
+		}
+		look++
+	}
+	return ErrOutrun
+}
+
+// end copies what is not in the copy yet; false if a segment has vanished meanwhile.
+func (c *copier) end(groups []forms, t tail) (done bool, _ error) {
+	for _, g := range groups[:t.at] {
+		if gone, err := c.segment(g); gone || err != nil {
+			return false, err
+		}
+		c.anchored, c.anchor = true, max(c.anchor, g.index())
+	}
+	if t.at == len(groups) {
+		return true, nil
+	}
+	gone, err := c.tail(groups[t.at], t)
+	return !gone, err
+}
+
+func (c *copier) pause() error {
+	timer := time.NewTimer(settlingStep)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-c.ctx.Done():
+		return c.ctx.Err()
+	}
+}
+
+// segment copies a sealed segment, unless that has been done. It is gone if no form of it is
+// left.
+func (c *copier) segment(g forms) (gone bool, _ error) {
+	if c.taken[g.plain()] {
+		return false, nil
+	}
+	names := make([]string, len(g))
+	for i, f := range g {
+		names[i] = f.Name
+	}
+	// One that has been compressed since it was listed has another name, which was there
+	// before the first one went.
+	for _, suffix := range []segment.Compression{segment.None, segment.Zstd, segment.Gzip} {
+		if name := g.plain() + suffix.Suffix(); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	for i, name := range names {
+		if i >= len(g) && c.taken[g.plain()] {
+			break
+		}
+		switch err := c.file(name, -1, true); {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return false, err
+		default:
+			c.took(g)
+		}
+	}
+	return !c.taken[g.plain()], nil
+}
+
+func (c *copier) took(g forms) {
+	c.taken[g.plain()] = true
+	c.newest = max(c.newest, g.index())
+}
+
+// tail copies the last segment, as far as it counts.
+func (c *copier) tail(g forms, t tail) (gone bool, _ error) {
+	if t.whole {
+		return c.segment(g)
+	}
+	if c.taken[g.plain()] {
+		return false, nil
+	}
+	err := c.file(g.plain(), t.durable.end, false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil // sealed and compressed
+	}
+	if err == nil {
+		c.took(g)
+	}
+	return false, err
+}
+
+// file copies a file, or its first bytes. What cannot be read is left out, and said. The
+// error wraps [fs.ErrNotExist] if the file is not there.
+func (c *copier) file(name string, size int64, sealed bool) error {
+	f, info, err := c.open(name)
+	if f == nil {
+		return err
+	}
+	defer f.Close()
+	at := path.Join(c.path, name)
+	if sealed {
+		linked, err := c.to.linked(at, info)
+		if err != nil {
+			return err
+		}
+		if linked {
+			c.r.Linked++
+			c.r.Files++
+			return nil
+		}
+	}
+	if size < 0 {
+		size = info.Size()
+	}
+	err = c.to.file(c.ctx, at, info, f, size)
+	var about sourceError
+	if errors.As(err, &about) {
+		c.leave(name, about)
+		err = nil
+	}
+	if err == nil {
+		c.r.Files++
+		c.r.Bytes += size
+	}
+	return err
+}
+
+// open opens a regular file. Without an error and a file, it was left out.
+func (c *copier) open(name string) (fs.File, fs.FileInfo, error) {
+	f, err := segment.OpenRegular(c.fsys, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
+	}
+	var info fs.FileInfo
+	if err == nil {
+		if info, err = f.Stat(); err != nil {
+			f.Close()
+		}
+	}
+	if err != nil {
+		c.leave(name, err)
+		return nil, nil, nil
+	}
+	return f, info, nil
+}
+
+func (c *copier) leave(name string, why error) {
+	if !c.left[name] {
+		c.left[name] = true
+		c.r.leave(path.Join(c.path, name), why)
+	}
+}
+
+// filed is what the file checkpoint held.
+type filed struct {
+	signing.Checkpoint
+	note []byte
+	info fs.FileInfo
+}
+
+// maxCheckpoint is far above the size of any checkpoint.
+const maxCheckpoint = 64 << 10
+
+// filed reads the file checkpoint; nil if there is none to be copied.
+func (c *copier) filed() (*filed, error) {
+	f, info, err := c.open(segment.CheckpointName)
+	if f == nil {
+		return nil, ignoreMissing(err)
+	}
+	defer f.Close()
+	note, err := io.ReadAll(io.LimitReader(f, maxCheckpoint+1))
+	if err == nil && len(note) > maxCheckpoint {
+		err = errors.New("it is too large for a checkpoint")
+	}
+	if err != nil {
+		c.leave(segment.CheckpointName, err)
+		return nil, nil
+	}
+	is := &filed{note: note, info: info}
+	if parsed, err := signing.ParseCheckpoint(note); err == nil {
+		is.Checkpoint = parsed
+	} // else the copy is no better than the log
+	return is, nil
+}
+
+func (c *copier) checkpoint(is *filed) error {
+	if is == nil {
+		return nil
+	}
+	c.r.Files++
+	c.r.Bytes += int64(len(is.note))
+	return c.to.file(c.ctx, path.Join(c.path, segment.CheckpointName), is.info, bytes.NewReader(is.note), int64(len(is.note)))
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// beside copies what stands next to the segments. The files that tell of deleted ones are
+// written before these are deleted, so they are read after all others.
+func (c *copier) beside() error {
+	l, err := segment.List(c.fsys)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for plain := range c.taken {
+		if parsed, err := segment.ParseName(plain); err == nil && slices.Contains(l.Values, parsed.ValuesName()) {
+			names = append(names, parsed.ValuesName())
+		}
+	}
+	slices.Sort(names)
+	for _, name := range append(names, l.Torn...) {
+		if err := ignoreMissing(c.file(name, -1, false)); err != nil {
+			return err
+		}
+	}
+	size, err := c.keyChanges()
+	if err != nil {
+		return err
+	}
+	if err := ignoreMissing(c.file(segment.KeyChangesName, size, false)); err != nil {
+		return err
+	}
+	return ignoreMissing(c.file(segment.PrunedRangesName, -1, false))
+}
+
+// keyChanges returns how much of the file of key changes belongs to the copy: those that
+// introduce no segment after the last one.
+func (c *copier) keyChanges() (int64, error) {
+	f, info, err := c.open(segment.KeyChangesName)
+	if f == nil {
+		return 0, ignoreMissing(err)
+	}
+	defer f.Close()
+	for r, end := segment.NewReader(f, segment.KeyChangesName), int64(0); ; end = r.End() {
+		if err := c.ctx.Err(); err != nil {
+			return 0, err
+		}
+		line, err := r.Next()
+		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
+			return end, nil
+		}
+		note, bad := segment.ParseKeyChange(line)
+		if err != nil || bad != nil {
+			return info.Size(), nil // what is wrong with the log is wrong with its copy
+		}
+		if change, err := signing.OpenKeyChange(note); err == nil && change.Index > c.newest {
+			return end, nil
+		}
+	}
+}

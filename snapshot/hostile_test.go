@@ -1,0 +1,212 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package snapshot_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/snapshot"
+)
+
+// closed is a log of several segments that nobody writes to.
+func closed(t *testing.T) *log {
+	t.Helper()
+	l := newLog(t, rotation.Options{MaxSegmentBytes: 4000})
+	for range 6 {
+		if err := l.grow(2); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.close()
+	return l
+}
+
+func TestHostileDirectories(t *testing.T) {
+	const planted = "audit-00000000000000000001-20261123T100000Z.jsonl"
+	for name, c := range map[string]struct {
+		do   func(dir string) error
+		left string // what is said of it; "" if it is no part of the log
+	}{
+		"link":            {func(dir string) error { return os.Symlink("/etc/passwd", filepath.Join(dir, planted)) }, planted},
+		"link to nowhere": {func(dir string) error { return os.Symlink("nowhere", filepath.Join(dir, planted)) }, planted},
+		"endless device":  {func(dir string) error { return os.Symlink("/dev/zero", filepath.Join(dir, planted)) }, planted},
+		"pipe":            {func(dir string) error { return syscall.Mkfifo(filepath.Join(dir, planted), 0o600) }, planted},
+		"newest, a pipe": {func(dir string) error {
+			return syscall.Mkfifo(filepath.Join(dir, "audit-00000000000000099999-20261123T100000Z.jsonl"), 0o600)
+		}, ""},
+		"directory": {func(dir string) error { return os.Mkdir(filepath.Join(dir, planted), 0o700) }, planted},
+		"checkpoint, a link": {func(dir string) error {
+			at := filepath.Join(dir, segment.CheckpointName)
+			return errors.Join(os.Rename(at, at+".old"), os.Symlink("checkpoint.old", at))
+		}, segment.CheckpointName},
+		"checkpoint, without an end": {func(dir string) error {
+			return os.Truncate(filepath.Join(dir, segment.CheckpointName), 1<<40)
+		}, segment.CheckpointName},
+		"key changes, a pipe": {func(dir string) error {
+			at := filepath.Join(dir, segment.KeyChangesName)
+			return errors.Join(os.Remove(at), syscall.Mkfifo(at, 0o600))
+		}, segment.KeyChangesName},
+		"pruned ranges, a link": {func(dir string) error { return os.Symlink("/dev/zero", filepath.Join(dir, segment.PrunedRangesName)) }, segment.PrunedRangesName},
+		"others' files":         {func(dir string) error { return os.WriteFile(filepath.Join(dir, "notes.txt"), []byte("x"), 0o600) }, ""},
+		"temporary":             {func(dir string) error { return os.WriteFile(filepath.Join(dir, "checkpoint.tmp"), []byte("x"), 0o600) }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := closed(t)
+			if err := c.do(l.o.Directory); err != nil {
+				t.Fatal(err)
+			}
+			dest := filepath.Join(t.TempDir(), "copy")
+			r, err := snapshot.Directory(t.Context(), l.o.Directory, dest, snapshot.Options{Link: name == "link"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(r.Left, "\n"); c.left == "" && got != "" || !strings.Contains(got, c.left) {
+				t.Errorf("left out: %q", got)
+			}
+			for _, e := range entries(t, dest) {
+				if !e.Type().IsRegular() || e.Name() == planted || e.Name() == "notes.txt" || strings.HasSuffix(e.Name(), ".tmp") {
+					t.Errorf("the copy has %s", e)
+				}
+			}
+			if c.left == planted || c.left == "" {
+				l.good(dest)
+			}
+		})
+	}
+}
+
+func entries(t *testing.T, dir string) []fs.DirEntry {
+	t.Helper()
+	all, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// A sparse file costs an intruder nothing, and would fill the disk of whoever copies it.
+func TestFileThatTheDiskCannotHold(t *testing.T) {
+	l := closed(t)
+	oldest := filepath.Join(l.o.Directory, entries(t, l.o.Directory)[1].Name())
+	if err := os.Truncate(oldest, 1<<43); err != nil {
+		t.Skip(err)
+	}
+	parent := t.TempDir()
+	_, err := snapshot.Directory(t.Context(), l.o.Directory, filepath.Join(parent, "copy"), snapshot.Options{})
+	if err == nil || !strings.Contains(err.Error(), filepath.Base(oldest)) {
+		t.Errorf("%v", err)
+	}
+	if left := entries(t, parent); len(left) > 0 {
+		t.Errorf("it left %v", left)
+	}
+}
+
+// A copy that is interrupted is not there.
+func TestInterruptedCopy(t *testing.T) {
+	l := closed(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	parent := t.TempDir()
+	if _, err := snapshot.Directory(ctx, l.o.Directory, filepath.Join(parent, "copy"), snapshot.Options{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	if left := entries(t, parent); len(left) > 0 {
+		t.Errorf("it left %v", left)
+	}
+	var out bytes.Buffer
+	if _, err := snapshot.Tar(t.Context(), os.DirFS(l.o.Directory), &failing{&out, 3000}, snapshot.Options{}); err == nil {
+		t.Error("an archive that could not be written is one")
+	}
+}
+
+// failing takes so many bytes.
+type failing struct {
+	*bytes.Buffer
+	left int
+}
+
+func (f *failing) Write(p []byte) (int, error) {
+	if f.left -= len(p); f.left < 0 {
+		return 0, errors.New("no room")
+	}
+	return f.Buffer.Write(p)
+}
+
+// Copies are as closed to others as the log is, and no writer but their owner has them.
+func TestModes(t *testing.T) {
+	l := closed(t)
+	for name, mode := range map[string]fs.FileMode{segment.CheckpointName: 0o640, segment.KeyChangesName: 0o666} {
+		if err := os.Chmod(filepath.Join(l.o.Directory, name), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dest := filepath.Join(t.TempDir(), "copy")
+	if err := os.Mkdir(dest, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := snapshot.Directory(t.Context(), l.o.Directory, dest, snapshot.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(dest)
+	if err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	for _, e := range entries(t, dest) {
+		info, err := e.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := fs.FileMode(0o600)
+		switch e.Name() {
+		case segment.CheckpointName:
+			want = 0o640
+		case segment.KeyChangesName:
+			want = 0o644
+		}
+		if info.Mode() != want {
+			t.Errorf("%s: %v", e.Name(), info.Mode())
+		}
+	}
+}
+
+// A log whose last commit no writer has called durable, because it was killed, is copied to
+// its end all the same.
+func TestCopyOfALogWhoseWriterWasKilled(t *testing.T) {
+	l := closed(t)
+	want := l.good(l.o.Directory).TreeSize
+	if err := os.Remove(filepath.Join(l.o.Directory, segment.CheckpointName)); err != nil {
+		t.Fatal(err)
+	}
+	newest := entries(t, l.o.Directory)
+	for _, e := range newest {
+		if strings.HasPrefix(e.Name(), "audit-") {
+			newest[0] = e
+		}
+	}
+	f, err := os.OpenFile(filepath.Join(l.o.Directory, newest[0].Name()), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(`{"event":{"event_id":"torn`); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	dest := filepath.Join(t.TempDir(), "copy")
+	if _, err := snapshot.Directory(t.Context(), l.o.Directory, dest, snapshot.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if r := l.good(dest); r.TreeSize != want {
+		t.Errorf("%d leaves of %d", r.TreeSize, want)
+	}
+}

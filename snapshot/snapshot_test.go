@@ -1,0 +1,167 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package snapshot_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.uber.org/goleak"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/snapshot"
+	"github.com/otel-auditlog/auditlogexporter/verify"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// log is a log that is written to.
+type log struct {
+	t     testing.TB
+	o     rotation.Options
+	log   *rotation.Log
+	first *signing.PublicKey
+	n     int
+}
+
+// newLog begins a log in which each segment has a key of its own.
+func newLog(t testing.TB, o rotation.Options) *log {
+	t.Helper()
+	dir := t.TempDir()
+	key := filepath.Join(dir, "key.pem")
+	signer, err := signing.CreateKeyFile(key, signing.Ed25519)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := signing.OpenRotatingKeyFile(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &log{t: t, o: o, first: signer.Public()}
+	l.o.Origin, l.o.Scope = "test.example/auditlog", segment.ScopeCheckpoint
+	if o.FS == nil {
+		l.o.Directory = filepath.Join(dir, "log")
+	}
+	l.o.Signer, l.o.SegmentKeys = keys.Current(), keys
+	if l.log, err = rotation.Open(t.Context(), l.o); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.close)
+	return l
+}
+
+func (l *log) close() {
+	if l.log != nil {
+		if err := l.log.Close(context.Background()); err != nil {
+			l.t.Error(err)
+		}
+		l.log = nil
+	}
+}
+
+// grow adds a commit of n events.
+func (l *log) grow(n int) error {
+	enc, err := event.NewEncoder(event.DefaultMapping())
+	if err != nil {
+		return err
+	}
+	enc.SetResource(pcommon.NewResource(), "")
+	enc.SetScope(pcommon.NewInstrumentationScope(), "")
+	b := l.log.NewBatch()
+	defer b.Release()
+	for range n {
+		l.n++
+		r := plog.NewLogRecord()
+		r.SetTimestamp(1_800_000_000_000_000_000)
+		r.Attributes().PutStr("audit.record.id", fmt.Sprint("id-", l.n))
+		err := b.Add(func(dst []byte) ([]byte, uint64, error) {
+			dst, info, err := enc.Append(dst, r)
+			return dst, info.Time, err
+		}, nil, "")
+		if err != nil {
+			return err
+		}
+	}
+	_, err = l.log.Append(context.Background(), b)
+	return err
+}
+
+// good checks that a copy is a log with nothing wrong about it, which extends what was kept.
+func (l *log) good(dir string, kept ...[]byte) *verify.Report {
+	l.t.Helper()
+	r, err := verify.Log(context.Background(), os.DirFS(dir), verify.Options{Keys: []*signing.PublicKey{l.first}, Checkpoints: kept})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if r.Verdict != verify.VerdictOK || r.FindingCounts[verify.Warning] > 0 {
+		l.t.Fatalf("%s: %+v", r.Verdict, r.Findings)
+	}
+	return r
+}
+
+func read(t testing.TB, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// A writer writes, changes keys, compresses and deletes as fast as it can, and each copy is
+// good, and extends the one before.
+func TestCopiesOfALogInUse(t *testing.T) {
+	l := newLog(t, rotation.Options{MaxSegmentBytes: 20_000, Compression: segment.Zstd, Retention: rotation.Retention{MaxSegments: 5}})
+	stop, done := make(chan struct{}), make(chan error)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				done <- nil
+				return
+			default:
+			}
+			if err := l.grow(5); err != nil {
+				done <- err
+				return
+			}
+		}
+	}()
+	defer func() {
+		close(stop)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	to := t.TempDir()
+	var kept [][]byte
+	var size, first, segments uint64
+	for i := 0; i < 60 && (i < 10 || first < 1000); i++ {
+		dest := filepath.Join(to, fmt.Sprint(i))
+		r, err := snapshot.Directory(t.Context(), l.o.Directory, dest, snapshot.Options{Link: i%2 == 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(r.Left) > 0 {
+			t.Fatal(r.Left)
+		}
+		report := l.good(dest, kept...)
+		if report.TreeSize < size {
+			t.Fatalf("it has %d leaves, the copy before %d", report.TreeSize, size)
+		}
+		size, first, segments = report.TreeSize, report.DeletedBefore, max(segments, uint64(len(report.Segments)))
+		kept = [][]byte{read(t, filepath.Join(dest, segment.CheckpointName))}
+	}
+	if first == 0 || segments < 3 {
+		t.Errorf("deleted before leaf %d, and %d segments at the most: nothing was tried", first, segments)
+	}
+}

@@ -1,0 +1,15 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build !unix
+
+package snapshot
+
+import (
+	"errors"
+	"os"
+)
+
+func hardLink(_, _ *os.Root, _ string) error { return errors.ErrUnsupported }
+
+func freeBytes(*os.Root) (uint64, error) { return 0, errors.ErrUnsupported }
