@@ -233,9 +233,18 @@ func (x *export) loadBundle(size uint64) (err error) {
 		}
 		return nil
 	}
+	gone := func(name string) error {
+		if _, err := x.out.root.Lstat("tile/entries"); err == nil {
+			return fmt.Errorf("%w: %s is gone", ErrChanged, name)
+		}
+		return fmt.Errorf("hashes only were exported before, so that the entries of %s are missing: go on with hashes only, or begin anew in another directory", name)
+	}
 	if size >= width {
-		if _, err := x.out.root.Lstat(tilePath(entries, size/width-1, width)); err != nil {
-			return fmt.Errorf("hashes only were exported before: go on with hashes only, or begin anew in another directory: %w", err)
+		name := tilePath(entries, size/width-1, width)
+		if _, err := x.out.root.Lstat(name); errors.Is(err, fs.ErrNotExist) {
+			return gone(name)
+		} else if err != nil {
+			return fmt.Errorf("what was exported before: %w", err)
 		}
 	}
 	if x.count == 0 {
@@ -244,7 +253,7 @@ func (x *export) loadBundle(size uint64) (err error) {
 	name := tilePath(entries, size/width, x.count)
 	x.bundle, err = x.out.readAtMost(name, x.count*(2+math.MaxUint16))
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("hashes only were exported before, so that the entries of %s are missing: go on with hashes only, or begin anew in another directory", name)
+		return gone(name)
 	}
 	if err != nil {
 		return fmt.Errorf("what was exported before: %w", err)
