@@ -150,8 +150,9 @@ func (l *Log) readState(dir FS) (*logstate.State, error) {
 	return &s, nil
 }
 
-// readSmall reads a file that is no larger than a state.
-func readSmall(dir FS, name string) ([]byte, error) {
+// readSmall reads a regular file, and no more of it than a state may have: the directory is the
+// key's, in which others' files may have such names.
+func readSmall(dir fs.FS, name string) ([]byte, error) {
 	f, err := segment.OpenRegular(dir, name)
 	if err != nil {
 		return nil, err
@@ -362,11 +363,12 @@ func KnownOrigins(stateDirectory string) (origins []string, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("look for states of audit logs: %w", err)
 	}
+	dir := os.DirFS(stateDirectory)
 	for _, e := range entries {
 		if !logstate.IsName(e.Name()) || !e.Type().IsRegular() {
 			continue
 		}
-		content, err := os.ReadFile(filepath.Join(stateDirectory, e.Name()))
+		content, err := readSmall(dir, e.Name())
 		if err != nil {
 			return nil, fmt.Errorf("look for states of audit logs: %w", err)
 		}
@@ -384,15 +386,15 @@ type Anew = segment.Predecessor
 // PermitAnew permits that a log whose state is in a file, and which is missing, is begun
 // anew, once. It returns what the new log will say that it succeeds.
 func PermitAnew(stateFile string) (_ *Anew, err error) {
-	content, err := os.ReadFile(stateFile)
+	directory, name := filepath.Split(stateFile)
+	content, err := readSmall(os.DirFS(filepath.Join(directory, ".")), name)
 	if err != nil {
-		return nil, fmt.Errorf("permit to begin a log anew: %w", err)
+		return nil, fmt.Errorf("permit to begin a log anew: in %s: %w", filepath.Join(directory, "."), err)
 	}
 	s, err := logstate.Parse(content)
 	if err != nil {
 		return nil, fmt.Errorf("permit to begin a log anew: %s: %w", stateFile, err)
 	}
-	directory, name := filepath.Split(stateFile)
 	if name != logstate.Name(s.Origin) {
 		return nil, fmt.Errorf("permit to begin a log anew: %s is the state of %q, which would be named %s: give the file in the state directory itself", stateFile, s.Origin, logstate.Name(s.Origin))
 	}

@@ -208,6 +208,43 @@ func TestLogBegunAnew(t *testing.T) {
 	}
 }
 
+// What lies in the place of a state, or next to it, costs no more than a state: the directory
+// is the key's by default, and others' files may have such names.
+func TestFilesThatAreNoStates(t *testing.T) {
+	o := withState(t)
+	written(t, o, "a")
+	for name, make := range map[string]func(path string) error{
+		"a file that is larger than memory": func(path string) error {
+			if err := os.WriteFile(path, nil, 0o600); err != nil {
+				return err
+			}
+			return os.Truncate(path, 1<<42)
+		},
+		"a pipe":      func(path string) error { return syscall.Mkfifo(path, 0o600) },
+		"a directory": func(path string) error { return os.Mkdir(path, 0o700) },
+		"a link":      func(path string) error { return os.Symlink(stateFile(o), path) },
+	} {
+		other := filepath.Join(o.StateDirectory, "other.state")
+		if err := make(other); err != nil {
+			t.Logf("%s cannot be made here: %v", name, err)
+			continue
+		}
+		if got, err := rotation.KnownOrigins(o.StateDirectory); err != nil || !slices.Equal(got, []string{o.Origin}) {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+		if permitted, err := rotation.PermitAnew(other); err == nil {
+			t.Errorf("%s: permitted: %+v", name, permitted)
+		}
+		remove(t, other)
+	}
+	if _, err := rotation.PermitAnew(filepath.Join(o.StateDirectory, "nowhere", "x.state")); err == nil {
+		t.Error("permitted")
+	}
+	if _, err := os.Lstat(filepath.Join(o.StateDirectory, "nowhere")); err == nil {
+		t.Error("a directory was made")
+	}
+}
+
 // A permission is for the log that was missing when it was given.
 func TestPermissionIsNotForALaterLog(t *testing.T) {
 	o := withState(t)

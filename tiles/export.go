@@ -252,7 +252,7 @@ func (x *export) loadBundle(tree *proof.Tree, size uint64) (err error) {
 		name := tilePath(entries, size/width-1, width)
 		_, err := x.out.root.Lstat(name)
 		if errors.Is(err, fs.ErrNotExist) {
-			err = orHashesOnly(x.missing(tree, size/width-1, width), name)
+			err = x.orHashesOnly(x.missing(tree, size/width-1, width), name)
 		}
 		if err != nil {
 			return fmt.Errorf("what was exported before: %w", err)
@@ -265,7 +265,7 @@ func (x *export) loadBundle(tree *proof.Tree, size uint64) (err error) {
 	x.bundle, err = x.out.readAtMost(name, x.count*(2+math.MaxUint16))
 	if errors.Is(err, fs.ErrNotExist) {
 		x.bundle, x.spoiled = nil, true
-		return orHashesOnly(x.missing(tree, size/width, x.count), name)
+		return x.orHashesOnly(x.missing(tree, size/width, x.count), name)
 	}
 	if err != nil {
 		return fmt.Errorf("what was exported before: %w", err)

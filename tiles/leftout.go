@@ -96,10 +96,14 @@ func (x *export) missing(tree *proof.Tree, n uint64, w int) error {
 
 var errNoBundle = errors.New("it is not there")
 
-// orHashesOnly is about what an export of the hashes alone does not have, either.
-func orHashesOnly(err error, name string) error {
-	if errors.Is(err, errNoBundle) {
-		return fmt.Errorf("hashes only were exported before, so that the entries of %s are missing: go on with hashes only, or begin anew in another directory", name)
+// orHashesOnly says why a bundle of that name is missing that should be there: an export of
+// the hashes alone has no entries at all, and from any other it was taken away.
+func (x *export) orHashesOnly(err error, name string) error {
+	if !errors.Is(err, errNoBundle) {
+		return err
 	}
-	return err
+	if _, err := x.out.root.Lstat("tile/entries"); err == nil {
+		return fmt.Errorf("%w: %s is gone", ErrChanged, name)
+	}
+	return fmt.Errorf("hashes only were exported before, so that the entries of %s are missing: go on with hashes only, or begin anew in another directory", name)
 }

@@ -320,6 +320,27 @@ func (k *Key) take(text []byte) (err error) {
 	return err
 }
 
+// refuseNulls refuses members that are there and empty, as a variable that is not set leaves
+// them: a revocation without a point would revoke nothing, without a word.
+func refuseNulls(n *yaml.Node) error {
+	for i, child := range n.Content {
+		if err := refuseNulls(child); err != nil {
+			return err
+		}
+		if n.Kind != yaml.MappingNode || i%2 == 0 {
+			continue
+		}
+		value := child
+		if child.Kind == yaml.AliasNode {
+			value = child.Alias
+		}
+		if key := n.Content[i-1]; value.ShortTag() == "!!null" {
+			return fmt.Errorf("line %d: %s: nothing is there: write a value, or leave it out", key.Line, key.Value)
+		}
+	}
+	return nil
+}
+
 // Parse reads the content of a trust file; load returns the content of a file that it
 // names.
 func Parse(b []byte, load func(name string) ([]byte, error)) (Keys, error) {
@@ -347,6 +368,13 @@ func Parse(b []byte, load func(name string) ([]byte, error)) (Keys, error) {
 	}
 	if len(in.Keys) == 0 {
 		return nil, errors.New("no key: list the public keys below keys")
+	}
+	var document yaml.Node
+	if err := yaml.Unmarshal(b, &document); err != nil {
+		return nil, err
+	}
+	if err := refuseNulls(&document); err != nil {
+		return nil, err
 	}
 	keys := make(Keys, 0, len(in.Keys))
 	for i, k := range in.Keys {

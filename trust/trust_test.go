@@ -121,6 +121,13 @@ func TestRefused(t *testing.T) {
 		"a witness for events":  {"keys:\n  - public_key: " + witnessKey + "\n    use: events\n", "whose one use is witness"},
 		"a witness, two uses":   {"keys:\n  - public_key: " + witnessKey + "\n    use: [witness, checkpoints]\n", "whose one use is witness"},
 		"an index too large":    {"keys:\n" + entry(k, "valid_from: 18446744073709551615"), "no leaf has the index"},
+		"a bound left empty":    {"keys:\n" + entry(k, "revoked:"), "revoked: nothing is there"},
+		"a bound that is null":  {"keys:\n" + entry(k, "valid_until: ~"), "valid_until: nothing is there"},
+		"a start of none":       {"keys:\n" + entry(k, "valid_from: null # ${FROM}"), "valid_from: nothing is there"},
+		"a use left empty":      {"keys:\n" + entry(k, "use:"), "use: nothing is there"},
+		"a reason left empty":   {"keys:\n" + entry(k, "revoked: 3", "reason:"), "reason: nothing is there"},
+		"an alias of nothing":   {"keys:\n" + entry(k, "reason: &none ~", "revoked: *none"), "nothing is there"},
+		"a bound merged in":     {"keys:\n" + entry(k, "<<: {revoked: ~}"), "revoked: nothing is there"},
 		"two documents":         {"keys:\n" + entry(k) + "---\nkeys: []\n", "follows the first"},
 	} {
 		_, err := trust.Parse([]byte(c.content), func(name string) ([]byte, error) { return nil, fmt.Errorf("no file %s", name) })
