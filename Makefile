@@ -42,7 +42,7 @@ run: $(COLLECTOR) $(AUDITLOG) ## Build the collector and run it on sample logs; 
 	  '  build/auditlog verify audit-log --key audit-log-key.pub.pem' \
 	  '  build/auditlog show audit-log' \
 	  'Then change a byte in a copy of audit-log/ and verify that. Stop with Ctrl-C.' ''
-	$(COLLECTOR) --config testdata/quickstart/config.yaml
+	$(COLLECTOR) --config testdata/quickstart/config.yaml --feature-gates=+extension.healthcheck.useComponentStatus
 
 .PHONY: test
 test: check unit e2e ## Run every check and every test
