@@ -13,7 +13,9 @@ TELEMETRYGEN_VERSION := v0.161.0
 STATICCHECK_VERSION  := v0.8.2
 KUBE_SCORE_VERSION   := v1.20.0
 
-TOOLS        := $(CURDIR)/.tools/bin
+# Names of files are relative, because make takes a blank for the end of one. Where a path has
+# to be absolute it is "$(CURDIR)/…", in quotes.
+TOOLS        := .tools/bin
 OCB          := $(TOOLS)/builder-$(OCB_VERSION)
 TELEMETRYGEN := $(TOOLS)/telemetrygen
 STATICCHECK  := $(TOOLS)/staticcheck-$(STATICCHECK_VERSION)
@@ -41,7 +43,7 @@ run: $(COLLECTOR) $(AUDITLOG) ## Build the collector and run it on sample logs; 
 	  '  build/auditlog verify audit-log --key audit-log-key.pub.pem' \
 	  '  build/auditlog show audit-log' \
 	  'Then change a byte in a copy of audit-log/ and verify that. Stop with Ctrl-C.' ''
-	$(COLLECTOR) --config testdata/quickstart/config.yaml
+	$(COLLECTOR) --config testdata/quickstart/config.yaml --feature-gates=+extension.healthcheck.useComponentStatus
 
 # testrun is go test with a line a minute, and with what is skipped in a file.
 TESTRUN := build/testrun
@@ -63,7 +65,7 @@ $(TESTRUN): $(wildcard internal/testrun/*.go)
 	go build -o $@ ./internal/testrun
 
 .PHONY: check
-check: format vet lint manifests tidy generated ## Formatting, vet, linters, go.mod and generated files
+check: format vet cross lint manifests tidy generated ## Formatting, vet, linters, go.mod and generated files
 
 .PHONY: format
 format:
@@ -81,15 +83,23 @@ vet:
 	cd examples/emit && go vet ./...
 	cd examples/kubernetes && go vet ./...
 
+# The systems that README.md names. Type-checked, not compiled: that takes seconds for each,
+# not minutes, and finds the same.
+SYSTEMS := linux/386 linux/arm linux/arm64 darwin/arm64 freebsd/amd64 netbsd/amd64 openbsd/amd64 windows/amd64
+
+.PHONY: cross
+cross: ## Check that all of it would compile for other systems
+	go run ./internal/crosscheck ./... $(SYSTEMS)
+
 .PHONY: lint
 lint: $(STATICCHECK)
 	$(STATICCHECK) ./...
-	cd interop && $(STATICCHECK) ./...
-	cd interop/witness && $(STATICCHECK) ./...
-	cd interop/kafka && $(STATICCHECK) ./...
-	cd interop/duckdb && $(STATICCHECK) ./...
-	cd benchmarks && $(STATICCHECK) ./...
-	cd examples/kubernetes && $(STATICCHECK) ./...
+	cd interop && "$(CURDIR)/$(STATICCHECK)" ./...
+	cd interop/witness && "$(CURDIR)/$(STATICCHECK)" ./...
+	cd interop/kafka && "$(CURDIR)/$(STATICCHECK)" ./...
+	cd interop/duckdb && "$(CURDIR)/$(STATICCHECK)" ./...
+	cd benchmarks && "$(CURDIR)/$(STATICCHECK)" ./...
+	cd examples/kubernetes && "$(CURDIR)/$(STATICCHECK)" ./...
 
 # Left out: limits of a CPU, which throttle who waits for fsync; pulling an image that has a
 # fixed version again and again; disk beside the volumes, of which nothing is used. The
@@ -100,8 +110,8 @@ UNLESS_GOOD := sed -E '/^\[(OK|SKIPPED)\]/d'
 
 .PHONY: manifests
 manifests: $(KUBE_SCORE)
-	cd examples/kubernetes && $(KUBE_SCORE) score $(MANIFEST_CHECKS) namespace.yaml gateway.yaml | $(UNLESS_GOOD)
-	cd examples/kubernetes && $(KUBE_SCORE) score $(MANIFEST_CHECKS) --ignore-test container-security-context-user-group-id agent.yaml | $(UNLESS_GOOD)
+	cd examples/kubernetes && "$(CURDIR)/$(KUBE_SCORE)" score $(MANIFEST_CHECKS) namespace.yaml gateway.yaml | $(UNLESS_GOOD)
+	cd examples/kubernetes && "$(CURDIR)/$(KUBE_SCORE)" score $(MANIFEST_CHECKS) --ignore-test container-security-context-user-group-id agent.yaml | $(UNLESS_GOOD)
 
 # Not interop/duckdb: go mod tidy fetches DuckDB for every operating system, 120 MB.
 .PHONY: tidy
@@ -136,7 +146,7 @@ unit: $(TESTRUN) ## Unit tests with the race detector, the fuzz targets' seeds a
 .PHONY: e2e
 e2e: $(TESTRUN) $(COLLECTOR) $(AUDITLOG) $(DUCKDB) $(TELEMETRYGEN) ## End-to-end tests with the real collector
 	$(GOTEST) -tags e2e -count 1 -timeout 15m ./e2e/...
-	cd benchmarks && AUDITLOG_COLLECTOR=$(CURDIR)/$(COLLECTOR) $(GOTEST) -run TestQuick -count 1 -timeout 5m .
+	cd benchmarks && AUDITLOG_COLLECTOR="$(CURDIR)/$(COLLECTOR)" $(GOTEST) -run TestQuick -count 1 -timeout 5m .
 
 .PHONY: build
 build: $(COLLECTOR) $(AUDITLOG) ## Build the collector and the command
@@ -150,7 +160,7 @@ bench: ## Run the benchmarks of the packages
 
 .PHONY: compare
 compare: $(COLLECTOR) ## Measure beside the file exporter and bare loops, for the tables of docs/benchmarks.md
-	cd benchmarks && go run . -collector $(CURDIR)/$(COLLECTOR)
+	cd benchmarks && go run . -collector "$(CURDIR)/$(COLLECTOR)"
 
 .PHONY: fuzz
 # Minimizing each input that covers something new would take all of the time where what is
@@ -158,7 +168,7 @@ compare: $(COLLECTOR) ## Measure beside the file exporter and bare loops, for th
 fuzz: ## Fuzz every target for FUZZTIME (30s)
 	@for pkg in $$(go list ./...); do \
 	  dir=$$(go list -f '{{.Dir}}' $$pkg); \
-	  for target in $$(cat $$dir/*_test.go 2>/dev/null | sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p'); do \
+	  for target in $$(cat "$$dir"/*_test.go 2>/dev/null | sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p'); do \
 	    echo "$$pkg $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$pkg || exit 1; \
 	  done; \
 	done
@@ -193,26 +203,26 @@ $(AUDITLOG): $(SOURCES)
 
 $(DUCKDB): interop/duckdb/main.go interop/duckdb/go.mod interop/duckdb/go.sum
 	@if command -v c++ >/dev/null; then \
-	  cd interop/duckdb && go build -trimpath -ldflags='-s -w' -o $(CURDIR)/$@ .; \
+	  cd interop/duckdb && go build -trimpath -ldflags='-s -w' -o "$(CURDIR)/$@" .; \
 	else \
 	  echo 'There is no C++ compiler to link DuckDB with: the recipes that need it will be skipped.' >&2; \
 	fi
 
 $(OCB):
-	GOBIN=$(TOOLS)/tmp go install go.opentelemetry.io/collector/cmd/builder@$(OCB_VERSION)
+	GOBIN="$(CURDIR)/$(TOOLS)/tmp" go install go.opentelemetry.io/collector/cmd/builder@$(OCB_VERSION)
 	mv $(TOOLS)/tmp/builder $@
 
 $(TELEMETRYGEN):
-	GOBIN=$(TOOLS) go install github.com/open-telemetry/opentelemetry-collector-contrib/cmd/telemetrygen@$(TELEMETRYGEN_VERSION)
+	GOBIN="$(CURDIR)/$(TOOLS)" go install github.com/open-telemetry/opentelemetry-collector-contrib/cmd/telemetrygen@$(TELEMETRYGEN_VERSION)
 
 $(STATICCHECK):
-	GOBIN=$(TOOLS)/tmp go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
+	GOBIN="$(CURDIR)/$(TOOLS)/tmp" go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
 	mv $(TOOLS)/tmp/staticcheck $@
 
 $(KUBE_SCORE):
-	GOBIN=$(TOOLS)/tmp go install github.com/zegl/kube-score/cmd/kube-score@$(KUBE_SCORE_VERSION)
+	GOBIN="$(CURDIR)/$(TOOLS)/tmp" go install github.com/zegl/kube-score/cmd/kube-score@$(KUBE_SCORE_VERSION)
 	mv $(TOOLS)/tmp/kube-score $@
 
 .PHONY: differential-campaign
 differential-campaign: ## Change logs of every kind at random and have both verifiers agree on each
-	cd interop && go test -run TestVerifiersAgree -v -timeout 0 . -differential.count $(or $(COUNT),20000) -differential.seed $(or $(SEED),1000000) -differential.keep $(CURDIR)/build/differential
+	cd interop && go test -run TestVerifiersAgree -v -timeout 0 . -differential.count $(or $(COUNT),20000) -differential.seed $(or $(SEED),1000000) -differential.keep "$(CURDIR)/build/differential"

@@ -206,6 +206,7 @@ func (e *auditExporter) consume(ctx context.Context, logs plog.Logs) error {
 	}
 	var shares *sharesError
 	if errors.As(err, &shares) {
+		e.advise()
 		return e.refuseShares(logs, shares)
 	}
 	var refused *refusedError
@@ -220,7 +221,18 @@ func (e *auditExporter) consume(ctx context.Context, logs plog.Logs) error {
 	if permanent {
 		return consumererror.NewPermanent(fmt.Errorf("none of %d records is in the audit log: %w", records, err))
 	}
+	e.advise()
 	return fmt.Errorf("none of %d records is in the audit log: %w", records, err)
+}
+
+// advise says, once a minute at the most, what to do about refusals that may be tried again. A
+// queue is not the answer, since it acknowledges what is not in the log.
+func (e *auditExporter) advise() {
+	if e.config.QueueConfig.HasValue() {
+		return
+	}
+	e.health.logger.Warn("The audit log has refused records for now, and nobody has been told that they are in it. Their senders have to send them again: OTLP clients do; " +
+		"receivers that read files or a journal do with retry_on_failure: {enabled: true, max_elapsed_time: 0} of their own. No sending_queue is needed for that, and one without wait_for_result: true acknowledges what is not written")
 }
 
 func (e *auditExporter) write(ctx context.Context, logs plog.Logs, records int) error {

@@ -29,12 +29,19 @@ func createLogs(ctx context.Context, set exporter.Settings, cfg component.Config
 	if err != nil {
 		return nil, err
 	}
-	return exporterhelper.NewLogs(ctx, set, cfg, e.consume,
+	options := []exporterhelper.Option{
 		exporterhelper.WithCapabilities(consumer.Capabilities{MutatesData: false}),
 		exporterhelper.WithTimeout(config.TimeoutConfig),
-		exporterhelper.WithQueue(config.QueueConfig),
-		exporterhelper.WithRetry(config.RetryConfig),
 		exporterhelper.WithStart(e.start),
 		exporterhelper.WithShutdown(e.shutdown),
-	)
+	}
+	// A queue that is off is left out, and so are retries: with each refusal the helper would
+	// advise to turn them on. See auditExporter.advise.
+	if config.QueueConfig.HasValue() {
+		options = append(options, exporterhelper.WithQueue(config.QueueConfig))
+	}
+	if config.QueueConfig.HasValue() || config.RetryConfig.Enabled {
+		options = append(options, exporterhelper.WithRetry(config.RetryConfig))
+	}
+	return exporterhelper.NewLogs(ctx, set, cfg, e.consume, options...)
 }

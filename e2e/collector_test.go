@@ -39,6 +39,7 @@ type site struct {
 	key, public        string
 	tailed             string // a file whose lines the collector reads
 	operators          string // on those lines, in YAML, one line
+	retry              string // of the receiver of those lines, in YAML, one line
 	grpc, http, health string // addresses
 	scope              string // what is signed
 	signing            string // more of the signing configuration, in YAML, one line
@@ -55,6 +56,7 @@ func newSite(t *testing.T, exporter string) *site {
 		key:      filepath.Join(dir, "audit-log-key.pem"),
 		public:   filepath.Join(dir, "audit-log-key.pub.pem"),
 		tailed:   filepath.Join(dir, "app.log"),
+		retry:    "enabled: true, max_elapsed_time: 0",
 		scope:    "event",
 		exporter: exporter,
 	}
@@ -87,7 +89,7 @@ func freeAddresses(t *testing.T, n int) []string {
 
 func (s *site) config() string {
 	return strings.NewReplacer(
-		"$DIR", s.dir, "$LOG", s.log, "$KEY", s.key, "$TAILED", s.tailed, "$OPERATORS", s.operators,
+		"$DIR", s.dir, "$LOG", s.log, "$KEY", s.key, "$TAILED", s.tailed, "$OPERATORS", s.operators, "$RETRY", s.retry,
 		"$GRPC", s.grpc, "$HTTP", s.http, "$HEALTH", s.health, "$SCOPE", s.scope, "$SIGNING", s.signing, "$EXPORTER", s.exporter,
 	).Replace(`
 extensions:
@@ -104,7 +106,7 @@ receivers:
     start_at: beginning
     storage: file_storage
     poll_interval: 50ms
-    retry_on_failure: {enabled: true, max_elapsed_time: 0}
+    retry_on_failure: {$RETRY}
 exporters:
   auditlog:
     directory: $LOG

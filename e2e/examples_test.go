@@ -38,8 +38,8 @@ func runExample(t *testing.T, config string, replace map[string]string, state, k
 	open(t, dir)
 	file, more := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "more.yaml")
 	require.NoError(t, os.WriteFile(file, []byte(config), 0o644))
-	require.NoError(t, os.WriteFile(more, fmt.Appendf(nil, "extensions:\n  health_check:\n    endpoint: %s\nservice:\n  extensions: [health_check]\n  telemetry:\n    metrics:\n      level: none\n", addresses[1]), 0o644))
-	args := []string{"--config", file, "--config", more}
+	require.NoError(t, os.WriteFile(more, fmt.Appendf(nil, "extensions:\n  health_check:\n    http:\n      endpoint: %s\nservice:\n  telemetry:\n    metrics:\n      level: none\n", addresses[1]), 0o644))
+	args := []string{"--config", file, "--config", more, statusGate}
 
 	validate := exec.Command(collector, append([]string{"validate"}, args...)...)
 	output, err := validate.CombinedOutput()
@@ -177,6 +177,7 @@ func TestSystemdExample(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, string(unit), "StateDirectoryMode=0700\n")
 	assert.Contains(t, string(unit), "UMask=0077\n")
+	assert.Contains(t, string(unit), " "+statusGate+"\n")
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
 		t.Skip("there is no systemd-analyze to look at the unit")

@@ -118,8 +118,8 @@ func quickStart(t *testing.T, dir string) (want int) {
 		"--config", filepath.Join("testdata", "quickstart", "config.yaml"),
 		"--set", "receivers::otlp::protocols::grpc::endpoint="+a[0],
 		"--set", "receivers::otlp::protocols::http::endpoint="+a[1],
-		"--set", "extensions::health_check::endpoint="+a[2],
-		"--set", "service::telemetry::metrics::level=none")
+		"--set", "extensions::health_check::http::endpoint="+a[2],
+		"--set", "service::telemetry::metrics::level=none", statusGate)
 	eventually(t, "the sample lines are in the log", func() bool {
 		_, report := runVerify(t, log, "--key", public)
 		return report.TotalEvents-report.OwnEvents >= uint64(want)

@@ -106,6 +106,7 @@ type shown struct {
 	UserID   string         `json:"user_id"`
 	SourceIP string         `json:"source_ip"`
 	Success  *bool          `json:"success"`
+	Body     any            `json:"body"`
 	Log      map[string]any `json:"log"`
 }
 

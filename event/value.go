@@ -6,6 +6,7 @@ package event
 import (
 	"encoding/base64"
 	"errors"
+	"math"
 	"strconv"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -18,7 +19,7 @@ const maxDepth = 100
 
 // unlimited is the depth that counting begins with within such a text, so that
 // maxDepth is never reached.
-const unlimited = -1 << 62
+const unlimited = math.MinInt / 2
 
 // maxNesting is how deeply arrays and maps of one value may be nested at all.
 // Following them takes stack, and running out of it cannot be recovered from.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 )
 
 // FS is the log's directory as the writer uses it. All names are of files
@@ -135,6 +136,8 @@ func (d *directory) check() error {
 	}
 	return checkDirectory(d.path, info)
 }
+
+func parentOf(path string) string { return filepath.Dir(filepath.Clean(path)) }
 
 // createDirectory makes the directory and its missing parents, each durable
 // before the next is made.

@@ -1,12 +1,26 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build !linux
+//go:build !unix
 
 package rotation
 
-import "os"
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime"
+)
 
-func syncData(f *os.File) error { return f.Sync() }
+// errSystem is why no log is written here: nothing tells who else can change what is in its
+// directory, and directories cannot be made durable.
+var errSystem = fmt.Errorf("audit logs are not written on %s, only checked and read: write them on Linux or another Unix system: %w", runtime.GOOS, errors.ErrUnsupported)
 
-func forgetCache(*os.File) {}
+func checkDirectory(string, fs.FileInfo) error { return errSystem }
+
+func takeLock(*os.Root, *os.File, string) (*os.File, error) { return nil, errSystem }
+
+func takeNamedLock(*os.Root, string) (*os.File, error) { return nil, errSystem }
+
+func freeBytes(*os.File) (uint64, error) { return 0, errSystem }

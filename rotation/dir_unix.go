@@ -10,15 +10,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
-
-func parentOf(path string) string { return filepath.Dir(filepath.Clean(path)) }
 
 // checkDirectory refuses a directory in which others could change the log.
 func checkDirectory(path string, info fs.FileInfo) error {
@@ -84,12 +81,4 @@ func takeNamedLock(root *os.Root, name string) (_ *os.File, err error) {
 		return nil, fmt.Errorf("lock %s: %w", name, err)
 	}
 	return f, nil
-}
-
-func freeBytes(f *os.File) (uint64, error) {
-	var st unix.Statfs_t
-	if err := unix.Fstatfs(int(f.Fd()), &st); err != nil {
-		return 0, fmt.Errorf("ask for the free space of %s: %w", f.Name(), err)
-	}
-	return uint64(st.Bavail) * uint64(st.Bsize), nil
 }

@@ -215,6 +215,45 @@ func TestGateway(t *testing.T) {
 	}
 }
 
+// Pods are asked whether they are ready, by a health check that knows how the log is, and never
+// ended for what it answers: a start does not make a disk larger, and loses what receivers hold.
+func TestProbes(t *testing.T) {
+	pods := 0
+	for _, object := range objects(t) {
+		var pod corev1.PodSpec
+		switch o := object.(type) {
+		case *appsv1.StatefulSet:
+			pod = o.Spec.Template.Spec
+		case *appsv1.DaemonSet:
+			pod = o.Spec.Template.Spec
+		case *corev1.ConfigMap:
+			for _, want := range []string{"use_v2: true", "include_permanent_errors: true", "include_recoverable_errors: true", "recovery_duration: 10s"} {
+				if !strings.Contains(o.Data["config.yaml"], want) {
+					t.Errorf("the health check of %s lacks %s", o.Namespace, want)
+				}
+			}
+			continue
+		default:
+			continue
+		}
+		for _, c := range pod.Containers {
+			pods++
+			if c.LivenessProbe != nil || c.StartupProbe != nil {
+				t.Errorf("a probe ends %s of %s", c.Name, object.GetNamespace())
+			}
+			if c.ReadinessProbe == nil || c.ReadinessProbe.HTTPGet == nil || c.ReadinessProbe.HTTPGet.Port.String() != "health" {
+				t.Errorf("%s of %s is not asked whether it is ready", c.Name, object.GetNamespace())
+			}
+			if !slices.Contains(c.Args, "--feature-gates=+extension.healthcheck.useComponentStatus") {
+				t.Errorf("the health check of %s does not know how its log is", object.GetNamespace())
+			}
+		}
+	}
+	if pods != 2 {
+		t.Errorf("%d pods, not the gateway's and the agent's", pods)
+	}
+}
+
 func selects(selector *metav1.LabelSelector, s *appsv1.StatefulSet) bool {
 	m, err := metav1.LabelSelectorAsSelector(selector)
 	return err == nil && !m.Empty() && m.Matches(labelsOf(s.Spec.Template.Labels))
