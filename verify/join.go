@@ -18,6 +18,9 @@ type joined struct {
 	most   int
 	// missing says that leaves are missing.
 	missing bool
+	// witnessedThen is the size of the largest tree that a quorum of the witnesses given had
+	// cosigned by Options.CompleteFrom, if that is a time.
+	witnessedThen uint64
 }
 
 func (j *joined) add(i int, r *result, one Finding) {

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -213,7 +214,8 @@ func TestAKeyChangeOfDeletedSegmentsIsMissing(t *testing.T) {
 	}
 }
 
-// Whoever asks for the log from somewhere on hears of it if that is not there.
+// Whoever asks for the log from an index on hears of it if that is not there. For a time the
+// log's own word is not enough, nor is it an accusation.
 func TestCompleteFrom(t *testing.T) {
 	a := newAuthor(t)
 	a.commit()
@@ -229,9 +231,52 @@ func TestCompleteFrom(t *testing.T) {
 	}
 	a.pruned()
 	a.remove(1)
-	for i, want := range []bool{false, false, true, true, false, false, true, true} {
+	for i, want := range []string{verify.VerdictTampering, verify.VerdictTampering, verify.VerdictOK, verify.VerdictOK,
+		verify.VerdictUnchecked, verify.VerdictUnchecked, verify.VerdictUnchecked, verify.VerdictUnchecked} {
 		r := a.check(verify.Options{CompleteFrom: points[i]})
-		assert.Equal(t, !want, slices.Equal(kinds(bad(r)), []verify.Kind{verify.Incomplete}), "%s: %+v", points[i], r.Findings)
-		assert.Equal(t, want, r.Verdict == verify.VerdictOK)
+		assert.Equal(t, want, r.Verdict, "%s: %+v", points[i], r.Findings)
+		if want != verify.VerdictOK {
+			assert.Equal(t, []verify.Kind{verify.Incomplete}, kinds(amiss(r)), "%s", points[i])
+		}
+	}
+}
+
+// That deleted leaves are from before a time is shown by enough witnesses that had cosigned a
+// tree with all of them by then, and by nothing that the log's key alone can sign.
+func TestCompleteFromATime(t *testing.T) {
+	from := forgedAt.Add(3 * time.Hour)
+	early, late := witnesstest.New(t, "w1"), witnesstest.New(t, "w2")
+	a := newAuthor(t)
+	small, _ := a.commit()
+	a.at = forgedAt.Add(time.Hour)
+	a.commit()
+	a.next(func(h *segment.Header) { h.Created = a.at })
+	note, mark := a.commit()
+	a.say(a.claims(note, mark, early.CosignAt(t, note, from.Add(-time.Second))+late.CosignAt(t, note, from)))
+	newer, _ := a.commit()
+	a.pruned()
+	a.remove(1)
+	both := keysOf(early, late)
+	for name, c := range map[string]struct {
+		o    verify.Options
+		want string
+	}{
+		"the log's word":                        {verify.Options{}, verify.VerdictUnchecked},
+		"a kept checkpoint":                     {verify.Options{Checkpoints: [][]byte{newer}}, verify.VerdictUnchecked},
+		"a cosignature that nobody trusts":      {verify.Options{Witnesses: keysOf(late)}, verify.VerdictUnchecked},
+		"a witness, a second before":            {verify.Options{Witnesses: keysOf(early)}, verify.VerdictOK},
+		"two, of which one came too late":       {verify.Options{Witnesses: both}, verify.VerdictUnchecked},
+		"one of two, if one is enough":          {verify.Options{Witnesses: both, Quorum: 1}, verify.VerdictOK},
+		"a witness that was revoked before":     {verify.Options{Witnesses: keysOf(early), Trust: trust.Keys{{Witness: early.Key, Revoked: atLeaf(0)}}}, verify.VerdictUnchecked},
+		"both, one on a checkpoint kept of all": {verify.Options{Witnesses: both, Checkpoints: [][]byte{[]byte(string(newer) + late.CosignAt(t, newer, from.Add(-time.Minute)))}}, verify.VerdictOK},
+		"both, one on a tree that lacks some":   {verify.Options{Witnesses: both, Checkpoints: [][]byte{[]byte(string(small) + late.CosignAt(t, small, from.Add(-time.Minute)))}}, verify.VerdictUnchecked},
+		"a later one of the same witness":       {verify.Options{Witnesses: keysOf(early), Checkpoints: [][]byte{[]byte(string(newer) + early.CosignAt(t, newer, from.Add(time.Hour)))}}, verify.VerdictOK},
+		"a time that cannot be":                 {verify.Options{Witnesses: keysOf(late), Checkpoints: [][]byte{[]byte(string(newer) + late.CosignAt(t, newer, forgedAt.Add(-1000*time.Hour)))}}, verify.VerdictUnchecked},
+	} {
+		c.o.CompleteFrom = &trust.Point{Time: from}
+		c.o.Now = at(1000 * time.Hour)
+		r := a.check(c.o)
+		assert.Equal(t, c.want, r.Verdict, "%s: %+v", name, r.Findings)
+		assert.Equal(t, c.want == verify.VerdictUnchecked, slices.Contains(kinds(amiss(r)), verify.Incomplete), "%s: %+v", name, r.Findings)
 	}
 }
