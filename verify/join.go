@@ -40,7 +40,7 @@ func (c *checker) join(results []*result, authorities []*authority) (*joined, er
 		for _, one := range c.judgeKeyChanges(results, &j.report) {
 			c.log.add(c.o.MaxFindings, one)
 		}
-		c.judgeSize(&j.report)
+		c.judgeSize(&j.report, results)
 		return j, c.judgeNothing(j, results)
 	}
 	pruned := j.listen(results)
