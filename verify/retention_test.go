@@ -214,6 +214,25 @@ func TestAKeyChangeOfDeletedSegmentsIsMissing(t *testing.T) {
 	}
 }
 
+// Without the file, nothing leads from the keys of deleted segments to those that are there:
+// whoever trusts the first key is told that it is not the log's, and nobody is accused.
+func TestKeyChangesThatAreGone(t *testing.T) {
+	a := newAuthor(t)
+	first := a.signer
+	a.commit()
+	a.goOverTo(signingtest.New(t, signing.Ed25519))
+	a.commit()
+	a.next(nil)
+	a.pruned()
+	a.remove(2)
+	fsys := a.dir()
+	require.Equal(t, verify.VerdictOK, check(t, fsys, verify.Options{Keys: public(first)}).Verdict)
+	delete(fsys, segment.KeyChangesName)
+	_, err := verify.Log(t.Context(), fsys, verify.Options{Keys: public(first)})
+	assert.ErrorIs(t, err, verify.ErrWrongKey)
+	assert.Equal(t, verify.VerdictOK, check(t, fsys, verify.Options{Keys: public(a.signer)}).Verdict)
+}
+
 // Whoever asks for the log from an index on hears of it if that is not there. For a time the
 // log's own word is not enough, nor is it an accusation.
 func TestCompleteFrom(t *testing.T) {
@@ -278,5 +297,45 @@ func TestCompleteFromATime(t *testing.T) {
 		r := a.check(c.o)
 		assert.Equal(t, c.want, r.Verdict, "%s: %+v", name, r.Findings)
 		assert.Equal(t, c.want == verify.VerdictUnchecked, slices.Contains(kinds(amiss(r)), verify.Incomplete), "%s: %+v", name, r.Findings)
+	}
+}
+
+// A receipt that the log honors shows what the log has deleted, by the log's own time.
+func TestAReceiptShowsWhatIsIncomplete(t *testing.T) {
+	_, w, receipts := withReceipts(t, 5, 3, 4, 6, 7)
+	last := len(w.names) - 1
+	base := w.firstIndex(t, last)
+	var deleted time.Time // the time of the last commit that is deleted
+	for _, line := range w.lines(last - 1) {
+		if segment.KindOf(line) == segment.KindCommit {
+			c, err := segment.ParseCommit(bytes.TrimSuffix(line, []byte("\n")))
+			require.NoError(t, err)
+			deleted = c.Time
+		}
+	}
+	for _, name := range w.names[:last] {
+		delete(w.fsys, name)
+	}
+	w.names = w.names[last:]
+	w.prune(t, 0)
+	delete(w.fsys, segment.CheckpointName)
+	for name, c := range map[string]struct {
+		from time.Time
+		text []byte
+		want verify.Severity
+	}{
+		"from then":           {deleted, receipts, verify.Tampering},
+		"from before":         {deleted.Add(-time.Hour), receipts, verify.Tampering},
+		"from later":          {deleted.Add(time.Hour), receipts, verify.Unchecked},
+		"without the receipt": {deleted, nil, verify.Unchecked},
+	} {
+		o := verify.Options{Keys: public(w.signer), CompleteFrom: &trust.Point{Time: c.from}}
+		if c.text != nil {
+			o.Receipts = readReceipts(t, c.text)
+		}
+		found := ofKind(check(t, w.fsys, o), verify.Incomplete)
+		require.Len(t, found, 1, name)
+		assert.Equal(t, c.want, found[0].Severity, "%s: %s", name, found[0].Message)
+		assert.Equal(t, base, *found[0].Index, name)
 	}
 }
