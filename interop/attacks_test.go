@@ -356,8 +356,8 @@ var attacks = map[string]attack{
 	"a receipt by a stranger": {unchecked: true, want: "checkpoint_unchecked", do: func(t *testing.T, r *rich, dir string) {
 		r.receipt = regexp.MustCompile(`(\x{2014} \S+ )[A-Za-z0-9+/=]+`).ReplaceAll(r.receipt, []byte(`${1}AAAAAAAA`))
 	}},
-	"a witness that nobody has asked": {want: "not_witnessed", do: func(t *testing.T, r *rich, _ string) { r.witness = witnesstest.New(t, "witness.example/w9").Key }},
-	"its witness's namesake":          {want: "not_witnessed", do: func(t *testing.T, r *rich, _ string) { r.witness = witnesstest.New(t, "witness.example/w1").Key }},
+	"a witness that nobody has asked": {unchecked: true, want: "not_witnessed", do: func(t *testing.T, r *rich, _ string) { r.witness = witnesstest.New(t, "witness.example/w9").Key }},
+	"its witness's namesake":          {unchecked: true, want: "not_witnessed", do: func(t *testing.T, r *rich, _ string) { r.witness = witnesstest.New(t, "witness.example/w1").Key }},
 	"an event changed":                {want: "root_mismatch", do: editLast("user-1-3", "user-1-4")},
 	"what the log says of an id":      {want: "root_mismatch", do: editLast(`"content_hash":"`, `"content_hash":"0`)},
 	"what the log says of a stream":   {want: "root_mismatch", do: editLast(`"expected":"7"`, `"expected":"8"`)},

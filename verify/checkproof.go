@@ -80,6 +80,9 @@ var ErrProofFails = errors.New("the proof fails")
 // ErrRevokedAlone: nobody but the holders of a revoked key stands for a proof or a receipt.
 var ErrRevokedAlone = errors.New("it is signed with revoked keys alone, and whoever has come by one may have made it: hold it against the log (for receipts: verify --receipts), have the proof made anew, or say as of which size of the log you have had it (--as-of)")
 
+// ErrNotWitnessed: the witnesses given have not cosigned a proof's checkpoint.
+var ErrNotWitnessed = errors.New("the proof lacks cosignatures, of witnesses that the log may never have had")
+
 // ErrNoCheckpointKey: a key that is trusted for checkpoints has not signed one.
 var ErrNoCheckpointKey = errors.New("a key that is given for checkpoints has not signed the checkpoint")
 
@@ -461,7 +464,7 @@ func cosigned(checkpoint signing.Checkpoint, o ProofOptions) (names []string, er
 		}
 	}
 	if len(names) < o.Quorum {
-		return nil, fmt.Errorf("%w: %d of the witnesses given have cosigned the checkpoint, but %d are needed%s", ErrProofFails, len(names), o.Quorum, refused)
+		return nil, fmt.Errorf("%w: %d of the witnesses given have cosigned the checkpoint, but %d are needed%s", ErrNotWitnessed, len(names), o.Quorum, refused)
 	}
 	return names, nil
 }

@@ -181,6 +181,13 @@ func bad(r *verify.Report) (all []verify.Finding) {
 	return all
 }
 
+// amiss are the findings that keep the verdict from being ok.
+func amiss(r *verify.Report) []verify.Finding {
+	return slices.DeleteFunc(slices.Clone(r.Findings), func(f verify.Finding) bool {
+		return f.Severity != verify.Tampering && f.Severity != verify.Unchecked
+	})
+}
+
 func kinds(findings []verify.Finding) (all []verify.Kind) {
 	for _, f := range findings {
 		all = append(all, f.Kind)

@@ -18,6 +18,9 @@ type joined struct {
 	most   int
 	// missing says that leaves are missing.
 	missing bool
+	// witnessedThen is the size of the largest tree that a quorum of the witnesses given had
+	// cosigned by Options.CompleteFrom, if that is a time.
+	witnessedThen uint64
 }
 
 func (j *joined) add(i int, r *result, one Finding) {
@@ -37,7 +40,7 @@ func (c *checker) join(results []*result, authorities []*authority) (*joined, er
 		for _, one := range c.judgeKeyChanges(results, &j.report) {
 			c.log.add(c.o.MaxFindings, one)
 		}
-		c.judgeSize(&j.report)
+		c.judgeSize(&j.report, results)
 		return j, c.judgeNothing(j, results)
 	}
 	pruned := j.listen(results)

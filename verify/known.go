@@ -39,7 +39,7 @@ const (
 
 // judgeKnown holds what the caller knows against the whole log.
 func (c *checker) judgeKnown(j *joined, results []*result) {
-	c.judgeSize(&j.report)
+	c.judgeSize(&j.report, results)
 	c.judgeValidFrom(j, results)
 	for _, k := range c.checkpointKeys {
 		c.judgeCheckpointKey(j, results, newBoundKey(k, c.o.Trust.Find(k)))
@@ -53,18 +53,48 @@ func (c *checker) say(kind Kind, severity Severity, index *uint64, format string
 	c.log.add(c.o.MaxFindings, Finding{Kind: kind, Severity: severity, Index: index, Message: fmt.Sprintf(format, args...)})
 }
 
-// judgeSize says so if the log is shorter than it must be.
-func (c *checker) judgeSize(r *Report) {
+// judgeSize says so if the log is shorter than it must be. AsOf is the caller's word alone, and
+// accuses nobody.
+func (c *checker) judgeSize(r *Report, results []*result) {
 	want, by := c.o.Trust.Size()
 	switch as := c.o.AsOf; {
 	case as == nil && r.TreeSize < want:
-		c.say(Rollback, Tampering, nil, "what is known of the key %s says that the log has had %d leaves, but it has only %d: its end is missing, or it is an older copy, which it takes its size to check (--as-of)", by.Name(), want, r.TreeSize)
+		severity, hint := c.byIndices(results)
+		c.say(Rollback, severity, nil, "what is known of the key %s says that the log has had %d leaves, but it has only %d: its end is missing, or it is an older copy, which it takes its size to check (--as-of)%s", by.Name(), want, r.TreeSize, hint)
 	case as == nil:
 	case r.TreeSize < *as:
-		c.say(Rollback, Tampering, nil, "the log is to be one of %d leaves or more, but it has only %d: its end is missing", *as, r.TreeSize)
+		c.say(Rollback, Unchecked, nil, "the log is to be one of %d leaves or more, as you say (--as-of), but it has only %d: its end is missing, or that size is another log's. The checkpoint of that size shows which (--checkpoint)", *as, r.TreeSize)
 	case r.TreeSize < want:
 		r.AsOf = *as
 		c.say(AsOf, Info, nil, "the log is taken to be a copy of the time when it had %d leaves: what is known of the key %s, that it has had %d since, is not held against it", *as, by.Name(), want)
+	}
+}
+
+// byIndices is how severe it is that a log does not fit indices in Options.Trust, and what to
+// say of that. They are the caller's word, and of one log: they accuse this one only if a key
+// listed there signs it, and if it is not one of several that share their keys,
+// unless the caller asks for it by its origin.
+func (c *checker) byIndices(results []*result) (Severity, string) {
+	listed := func(k *signing.PublicKey) bool { return c.o.Trust.Find(k) != nil }
+	signs, several := false, c.o.inTree
+	for _, n := range c.changes.all {
+		signs = signs || listed(n.From) || listed(n.To) // and has signed that note
+	}
+	for _, r := range results {
+		a := r.authority
+		if a.header == nil || a.standing == untrusted {
+			continue
+		}
+		several = several || a.header.Has(segment.FeaturePartition)
+		signs = signs || slices.ContainsFunc(a.keys, listed)
+	}
+	switch {
+	case !signs:
+		return Unchecked, ". None of the keys listed with it signs this log: it may be known of another one. List the log's own key, too"
+	case several && c.o.Origin == "":
+		return Unchecked, ". The log is one of several, which may share their keys, and an index is of one: check it by itself, with a trust file of its own and its origin (--origin)"
+	default:
+		return Tampering, ""
 	}
 }
 
@@ -77,7 +107,8 @@ func (c *checker) judgeValidFrom(j *joined, results []*result) {
 		}
 		at := k.From.Index
 		if key := c.keyAt(results, at); key != nil && !key.Equal(k.Public) {
-			c.say(KeyNotValid, Tampering, &at, "the key %s is known to sign the log from leaf %d on, but that leaf is signed with %s", k.Name(), at, key.ID())
+			severity, hint := c.byIndices(results)
+			c.say(KeyNotValid, severity, &at, "the key %s is known to sign the log from leaf %d on, but that leaf is signed with %s%s", k.Name(), at, key.ID(), hint)
 		}
 	}
 }
@@ -107,7 +138,7 @@ func (c *checker) keyAt(results []*result, index uint64) *signing.PublicKey {
 // to do so, once it had begun. That all keys of a segment sign its checkpoints is checked
 // with these.
 func (c *checker) judgeCheckpointKey(j *joined, results []*result, k boundKey) {
-	due, why := c.due(k, j.report.Origin)
+	due, why, severity := c.due(k, j.report.Origin, results)
 	leaves := c.leaves(k) // those that are left
 	begun, left := false, false
 	for i, r := range results {
@@ -125,11 +156,11 @@ func (c *checker) judgeCheckpointKey(j *joined, results []*result, k boundKey) {
 			j.add(i, r, Finding{Kind: CheckpointKeyBegins, Severity: Info, Line: 1, Index: &r.first, Message: fmt.Sprintf("the key %s signs the log's checkpoints from here on", k.ID())})
 			fallthrough
 		case named:
-			begun, left, due, why = true, false, r.first, "it signed those of the segment before"
+			begun, left, due, why, severity = true, false, r.first, "it signed those of the segment before", Tampering
 		case leaving, c.gone(k.PublicKey, r):
 			due, left = math.MaxUint64, true
 		case due < r.end.size:
-			j.add(i, r, Finding{Kind: CheckpointKeyMissing, Severity: Tampering, Line: 1, Index: &r.first,
+			j.add(i, r, Finding{Kind: CheckpointKeyMissing, Severity: severity, Line: 1, Index: &r.first,
 				Message: fmt.Sprintf("the key %s does not sign the checkpoints of this segment, though %s, and no key change that it has signed lets it leave", k.ID(), why)})
 			return
 		}
@@ -145,17 +176,20 @@ func (c *checker) judgeCheckpointKey(j *joined, results []*result, k boundKey) {
 
 // due returns the leaf from which on a key must sign, as far as is known from elsewhere than
 // the log's headers, and why.
-func (c *checker) due(k boundKey, origin string) (leaf uint64, why string) {
-	leaf = math.MaxUint64
+func (c *checker) due(k boundKey, origin string, results []*result) (leaf uint64, why string, severity Severity) {
+	leaf, severity = math.MaxUint64, Tampering
 	if k.bounds != nil && k.bounds.From != nil && k.bounds.From.ByIndex {
-		leaf, why = k.bounds.From.Index, fmt.Sprintf("it is known to do so from leaf %d on", k.bounds.From.Index)
+		var hint string
+		severity, hint = c.byIndices(results)
+		leaf, why = k.bounds.From.Index, fmt.Sprintf("it is known to do so from leaf %d on%s", k.bounds.From.Index, hint)
 	}
 	for _, kept := range c.kept {
-		if kept.err == nil && kept.Origin == origin && kept.Size > 0 && kept.Size-1 < leaf && slices.ContainsFunc(kept.signers, k.Equal) && !c.trusts(k.PublicKey) {
+		if kept.err == nil && kept.Origin == origin && kept.Size > 0 && (kept.Size-1 < leaf || severity == Unchecked) && slices.ContainsFunc(kept.signers, k.Equal) && !c.trusts(k.PublicKey) {
+			severity = Tampering
 			leaf, why = kept.Size-1, c.nameOf(kept)+fmt.Sprintf(" shows that it signed the log when that had %d leaves", kept.Size)
 		}
 	}
-	return leaf, why
+	return leaf, why, severity
 }
 
 // leaves returns the leaves from which on the key has left, as key changes say that it has

@@ -190,7 +190,7 @@ func TestProofCosignedWithTwoKeysOfAWitness(t *testing.T) {
 	w.fsys[segment.CheckpointName].Data = cosigned
 	text := prove(t, w, "id-000").Marshal()
 	o := verify.ProofOptions{Keys: public(w.signer), Witnesses: keysOf(before, other, after), Quorum: 2}
-	if got, err := verify.CheckProof(text, o); !errors.Is(err, verify.ErrProofFails) {
+	if got, err := verify.CheckProof(text, o); !errors.Is(err, verify.ErrNotWitnessed) {
 		t.Errorf("one witness is a quorum of two: %+v, %v", got, err)
 	}
 	for _, o.Witnesses = range [][]*witness.Key{keysOf(before), keysOf(before, after)} {
@@ -231,7 +231,7 @@ func TestProofCosigned(t *testing.T) {
 	} {
 		got, err := verify.CheckProof(text, verify.ProofOptions{Keys: public(w.signer), Witnesses: c.witnesses, Quorum: c.quorum})
 		if c.want == nil {
-			if !errors.Is(err, verify.ErrProofFails) {
+			if !errors.Is(err, verify.ErrNotWitnessed) {
 				t.Errorf("%d witnesses, quorum %d: %v", len(c.witnesses), c.quorum, err)
 			}
 			continue

@@ -55,7 +55,7 @@ func (c *checker) judgeRetention(j *joined, results []*result, pruned *said) {
 		}
 	}
 	c.judgeDeletedChanges(first)
-	c.judgeComplete(first)
+	c.judgeComplete(j, first)
 }
 
 // judgeDeletedChanges says so if a key change is missing among those of the segments that
@@ -90,23 +90,44 @@ func (c *checker) judgeDeletedChanges(first *result) {
 }
 
 // judgeComplete says so if leaves are not there that the caller wants to be.
-func (c *checker) judgeComplete(first *result) {
+//
+// When the deleted leaves were written, only the log's own key has signed, and whoever has it
+// can write an earlier time. What shows it otherwise is that witnesses had cosigned a tree of
+// all of them by then. A kept checkpoint and a receipt have no time of their own: a receipt's
+// is the log's, so that it counts against the log alone.
+func (c *checker) judgeComplete(j *joined, first *result) {
 	from := c.o.CompleteFrom
 	if from == nil || first.first == 0 {
 		return
 	}
-	var at time.Time // when the first leaf that is there was written, which those before it were not after
-	if first.header != nil {
-		at = first.header.Created
+	gone := fmt.Sprintf("the log is to be complete from %s on, but leaves 0 to %d are not there", from, first.first-1)
+	incomplete := func(severity Severity, what string) {
+		c.log.add(c.o.MaxFindings, Finding{Kind: Incomplete, Severity: severity, Index: &first.first, Message: gone + what})
 	}
-	if from.ByIndex && from.Index >= first.first || !from.ByIndex && !at.IsZero() && !at.After(from.Time) {
+	if from.ByIndex {
+		if from.Index < first.first {
+			incomplete(Tampering, "")
+		}
 		return
 	}
-	what := fmt.Sprintf("leaves 0 to %d are not there", first.first-1)
-	if !at.IsZero() {
-		what += ", the last of them from " + at.Format(time.RFC3339) + " or before"
+	for _, k := range c.kept {
+		if k.receipts != nil && k.err == nil && k.same.Load() && !k.other.Load() && k.Size <= first.first && !k.receipts.committed.Before(from.Time) {
+			incomplete(Tampering, fmt.Sprintf(", and %s shows that leaf %d, which was among them, was written on %s", c.nameOf(k), k.Size-1, k.receipts.committed.Format(time.RFC3339)))
+			return
+		}
 	}
-	c.log.add(c.o.MaxFindings, Finding{Kind: Incomplete, Severity: Tampering, Index: &first.first, Message: fmt.Sprintf("the log is to be complete from %s on, but %s", from, what)})
+	if j.witnessedThen >= first.first {
+		return
+	}
+	hint := ": give the index of the first leaf that must be there, such as the size of a checkpoint kept from then, or witnesses that had cosigned the log by then"
+	switch {
+	case first.header == nil:
+		incomplete(Unchecked, ", and when they were written nothing shows"+hint)
+	case first.header.Created.After(from.Time):
+		incomplete(Unchecked, fmt.Sprintf(", and some of them may be from after that time: the first that is left is from %s", first.header.Created.Format(time.RFC3339))+hint)
+	default:
+		incomplete(Unchecked, fmt.Sprintf(", and that they are from before %s is only what the log's own key has signed, whose thief can write any time", first.header.Created.Format(time.RFC3339))+hint)
+	}
 }
 
 // judgePromise says so if a header promises less than the one before it has.

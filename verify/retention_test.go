@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -213,7 +214,27 @@ func TestAKeyChangeOfDeletedSegmentsIsMissing(t *testing.T) {
 	}
 }
 
-// Whoever asks for the log from somewhere on hears of it if that is not there.
+// Without the file, nothing leads from the keys of deleted segments to those that are there:
+// whoever trusts the first key is told that it is not the log's, and nobody is accused.
+func TestKeyChangesThatAreGone(t *testing.T) {
+	a := newAuthor(t)
+	first := a.signer
+	a.commit()
+	a.goOverTo(signingtest.New(t, signing.Ed25519))
+	a.commit()
+	a.next(nil)
+	a.pruned()
+	a.remove(2)
+	fsys := a.dir()
+	require.Equal(t, verify.VerdictOK, check(t, fsys, verify.Options{Keys: public(first)}).Verdict)
+	delete(fsys, segment.KeyChangesName)
+	_, err := verify.Log(t.Context(), fsys, verify.Options{Keys: public(first)})
+	assert.ErrorIs(t, err, verify.ErrWrongKey)
+	assert.Equal(t, verify.VerdictOK, check(t, fsys, verify.Options{Keys: public(a.signer)}).Verdict)
+}
+
+// Whoever asks for the log from an index on hears of it if that is not there. For a time the
+// log's own word is not enough, nor is it an accusation.
 func TestCompleteFrom(t *testing.T) {
 	a := newAuthor(t)
 	a.commit()
@@ -229,9 +250,92 @@ func TestCompleteFrom(t *testing.T) {
 	}
 	a.pruned()
 	a.remove(1)
-	for i, want := range []bool{false, false, true, true, false, false, true, true} {
+	for i, want := range []string{verify.VerdictTampering, verify.VerdictTampering, verify.VerdictOK, verify.VerdictOK,
+		verify.VerdictUnchecked, verify.VerdictUnchecked, verify.VerdictUnchecked, verify.VerdictUnchecked} {
 		r := a.check(verify.Options{CompleteFrom: points[i]})
-		assert.Equal(t, !want, slices.Equal(kinds(bad(r)), []verify.Kind{verify.Incomplete}), "%s: %+v", points[i], r.Findings)
-		assert.Equal(t, want, r.Verdict == verify.VerdictOK)
+		assert.Equal(t, want, r.Verdict, "%s: %+v", points[i], r.Findings)
+		if want != verify.VerdictOK {
+			assert.Equal(t, []verify.Kind{verify.Incomplete}, kinds(amiss(r)), "%s", points[i])
+		}
+	}
+}
+
+// That deleted leaves are from before a time is shown by enough witnesses that had cosigned a
+// tree with all of them by then, and by nothing that the log's key alone can sign.
+func TestCompleteFromATime(t *testing.T) {
+	from := forgedAt.Add(3 * time.Hour)
+	early, late := witnesstest.New(t, "w1"), witnesstest.New(t, "w2")
+	a := newAuthor(t)
+	small, _ := a.commit()
+	a.at = forgedAt.Add(time.Hour)
+	a.commit()
+	a.next(func(h *segment.Header) { h.Created = a.at })
+	note, mark := a.commit()
+	a.say(a.claims(note, mark, early.CosignAt(t, note, from.Add(-time.Second))+late.CosignAt(t, note, from)))
+	newer, _ := a.commit()
+	a.pruned()
+	a.remove(1)
+	both := keysOf(early, late)
+	for name, c := range map[string]struct {
+		o    verify.Options
+		want string
+	}{
+		"the log's word":                        {verify.Options{}, verify.VerdictUnchecked},
+		"a kept checkpoint":                     {verify.Options{Checkpoints: [][]byte{newer}}, verify.VerdictUnchecked},
+		"a cosignature that nobody trusts":      {verify.Options{Witnesses: keysOf(late)}, verify.VerdictUnchecked},
+		"a witness, a second before":            {verify.Options{Witnesses: keysOf(early)}, verify.VerdictOK},
+		"two, of which one came too late":       {verify.Options{Witnesses: both}, verify.VerdictUnchecked},
+		"one of two, if one is enough":          {verify.Options{Witnesses: both, Quorum: 1}, verify.VerdictOK},
+		"a witness that was revoked before":     {verify.Options{Witnesses: keysOf(early), Trust: trust.Keys{{Witness: early.Key, Revoked: atLeaf(0)}}}, verify.VerdictUnchecked},
+		"both, one on a checkpoint kept of all": {verify.Options{Witnesses: both, Checkpoints: [][]byte{[]byte(string(newer) + late.CosignAt(t, newer, from.Add(-time.Minute)))}}, verify.VerdictOK},
+		"both, one on a tree that lacks some":   {verify.Options{Witnesses: both, Checkpoints: [][]byte{[]byte(string(small) + late.CosignAt(t, small, from.Add(-time.Minute)))}}, verify.VerdictUnchecked},
+		"a later one of the same witness":       {verify.Options{Witnesses: keysOf(early), Checkpoints: [][]byte{[]byte(string(newer) + early.CosignAt(t, newer, from.Add(time.Hour)))}}, verify.VerdictOK},
+		"a time that cannot be":                 {verify.Options{Witnesses: keysOf(late), Checkpoints: [][]byte{[]byte(string(newer) + late.CosignAt(t, newer, forgedAt.Add(-1000*time.Hour)))}}, verify.VerdictUnchecked},
+	} {
+		c.o.CompleteFrom = &trust.Point{Time: from}
+		c.o.Now = at(1000 * time.Hour)
+		r := a.check(c.o)
+		assert.Equal(t, c.want, r.Verdict, "%s: %+v", name, r.Findings)
+		assert.Equal(t, c.want == verify.VerdictUnchecked, slices.Contains(kinds(amiss(r)), verify.Incomplete), "%s: %+v", name, r.Findings)
+	}
+}
+
+// A receipt that the log honors shows what the log has deleted, by the log's own time.
+func TestAReceiptShowsWhatIsIncomplete(t *testing.T) {
+	_, w, receipts := withReceipts(t, 5, 3, 4, 6, 7)
+	last := len(w.names) - 1
+	base := w.firstIndex(t, last)
+	var deleted time.Time // the time of the last commit that is deleted
+	for _, line := range w.lines(last - 1) {
+		if segment.KindOf(line) == segment.KindCommit {
+			c, err := segment.ParseCommit(bytes.TrimSuffix(line, []byte("\n")))
+			require.NoError(t, err)
+			deleted = c.Time
+		}
+	}
+	for _, name := range w.names[:last] {
+		delete(w.fsys, name)
+	}
+	w.names = w.names[last:]
+	w.prune(t, 0)
+	delete(w.fsys, segment.CheckpointName)
+	for name, c := range map[string]struct {
+		from time.Time
+		text []byte
+		want verify.Severity
+	}{
+		"from then":           {deleted, receipts, verify.Tampering},
+		"from before":         {deleted.Add(-time.Hour), receipts, verify.Tampering},
+		"from later":          {deleted.Add(time.Hour), receipts, verify.Unchecked},
+		"without the receipt": {deleted, nil, verify.Unchecked},
+	} {
+		o := verify.Options{Keys: public(w.signer), CompleteFrom: &trust.Point{Time: c.from}}
+		if c.text != nil {
+			o.Receipts = readReceipts(t, c.text)
+		}
+		found := ofKind(check(t, w.fsys, o), verify.Incomplete)
+		require.Len(t, found, 1, name)
+		assert.Equal(t, c.want, found[0].Severity, "%s: %s", name, found[0].Message)
+		assert.Equal(t, base, *found[0].Index, name)
 	}
 }

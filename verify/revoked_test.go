@@ -169,7 +169,8 @@ func TestRevokedWitness(t *testing.T) {
 	for what, k := range map[string]*witness.Key{"by its key": all[0].Key, "whatever it is called": renamed} {
 		given.Trust = trust.Keys{{Witness: k, Revoked: atLeaf(0), Reason: "stolen"}}
 		r := check(t, w.fsys, given)
-		assert.Equal(t, []verify.Kind{verify.NotWitnessed}, kinds(bad(r)), what)
+		assert.Equal(t, []verify.Kind{verify.NotWitnessed}, kinds(amiss(r)), what)
+		assert.Equal(t, verify.VerdictUnchecked, r.Verdict, what)
 		assert.NotEmpty(t, ofKind(r, verify.KeyRevoked), what)
 		assert.Equal(t, uint64(0), r.Witnesses[0].Size, what)
 		assert.Nil(t, r.Witnesses[0].Time, what)

@@ -53,6 +53,9 @@ type vouch struct {
 	witness int // in Options.Witnesses
 	size    uint64
 	time    time.Time
+	// then is the size of the largest tree that the witness had cosigned by
+	// Options.CompleteFrom, if that is a time.
+	then uint64
 }
 
 // maxTreeProof is the number of hashes of the largest consistency proof.
@@ -154,6 +157,7 @@ func (f *follower) claim(k *claim, index uint64, id string) {
 	default:
 		for _, v := range k.vouches {
 			if f.timely(&v, index, id) {
+				f.c.dateVouch(&v)
 				f.group.vouches = addVouch(f.group.vouches, v)
 			}
 		}
@@ -200,19 +204,31 @@ func (c *checker) doubtTime(at, after time.Time) (Kind, string) {
 	}
 }
 
+// dateVouch notes whether a cosignature that counts was made by the time from which on the
+// log is to be complete. A witness cuts its time to seconds.
+func (c *checker) dateVouch(v *vouch) {
+	if from := c.o.CompleteFrom; from != nil && !from.ByIndex && !v.time.IsZero() && !v.time.Add(time.Second).After(from.Time) {
+		v.then = v.size
+	}
+}
+
 // addVouch keeps the newest cosignature of each witness.
 func addVouch(list []vouch, v vouch) []vouch {
 	i := slices.IndexFunc(list, func(old vouch) bool { return old.witness == v.witness })
 	if i < 0 {
 		return append(list, v)
 	}
+	then := max(v.then, list[i].then)
 	if cmp.Or(cmp.Compare(v.size, list[i].size), v.time.Compare(list[i].time)) > 0 {
 		list[i] = v
 	}
+	list[i].then = then
 	return list
 }
 
-// judgeWitnesses says how far the witnesses vouch for the log.
+// judgeWitnesses says how far the witnesses vouch for the log. That one does not is no
+// accusation: the caller may have named a witness that the log never had. What the log says of
+// a witness and the witness has not signed is found where it says so.
 func (c *checker) judgeWitnesses(j *joined, results []*result) {
 	var vouches []vouch
 	var begun time.Time // no cosignature of this log is older
@@ -240,6 +256,7 @@ func (c *checker) judgeWitnesses(j *joined, results []*result) {
 					continue
 				}
 			}
+			c.dateVouch(&v)
 			vouches = addVouch(vouches, v)
 		}
 		severity := Unchecked // what the caller has handed over is no accusation
@@ -257,7 +274,7 @@ func (c *checker) judgeWitnesses(j *joined, results []*result) {
 	if len(c.o.Witnesses) == 0 {
 		return
 	}
-	newest := map[string]uint64{} // by name: a witness counts once, whatever keys it has
+	newest, then := map[string]uint64{}, map[string]uint64{} // by name: a witness counts once, whatever keys it has
 	for i, w := range c.o.Witnesses {
 		one := Witnessed{Name: w.Name()}
 		if n := slices.IndexFunc(vouches, func(v vouch) bool { return v.witness == i }); n >= 0 {
@@ -266,15 +283,17 @@ func (c *checker) judgeWitnesses(j *joined, results []*result) {
 				one.Time = &at
 			}
 			newest[one.Name] = max(newest[one.Name], one.Size)
+			then[one.Name] = max(then[one.Name], vouches[n].then)
 		}
 		j.report.Witnesses = append(j.report.Witnesses, one)
 	}
 	sizes, given := slices.Sorted(maps.Values(newest)), countNames(c.o.Witnesses)
 	switch quorum := c.o.Quorum; {
 	case len(sizes) < quorum:
-		c.log.add(c.o.MaxFindings, Finding{Kind: NotWitnessed, Severity: Tampering,
-			Message: fmt.Sprintf("%d of the %d witnesses given have cosigned a checkpoint of this log, but %d are needed", len(sizes), given, quorum)})
+		c.log.add(c.o.MaxFindings, Finding{Kind: NotWitnessed, Severity: Unchecked,
+			Message: fmt.Sprintf("%d of the %d witnesses given have cosigned a checkpoint of this log, but %d are needed. The log may never have had the others: ask who runs them for the newest checkpoint of the log that they have seen, and hand it over (--checkpoint), or name its own", len(sizes), given, quorum)})
 	default:
+		j.witnessedThen = slices.Sorted(maps.Values(then))[len(sizes)-quorum]
 		// A witness that vouches for a tree vouches for all smaller ones.
 		size := sizes[len(sizes)-quorum]
 		j.report.WitnessedSize = size

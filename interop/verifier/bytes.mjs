@@ -97,3 +97,16 @@ export function isMoment(s) {
 // Times of one form are compared as strings; ahead says whether one is later than a number
 // of milliseconds since 1970.
 export const ahead = (time, milliseconds) => time > new Date(milliseconds).toISOString().slice(0, 23) + '000000Z';
+
+// topMembers are the names of the members of an object in JSON, as often as each is there:
+// JSON.parse takes the last of several, other readers the first.
+export function topMembers(string) {
+  const names = [];
+  let depth = 0;
+  for (const [token, colon] of string.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?|[[\]{}]/g)) {
+    if (token === '{' || token === '[') depth++;
+    else if (token === '}' || token === ']') depth--;
+    else if (colon && depth === 1) names.push(JSON.parse(token.slice(0, -colon.length)));
+  }
+  return names;
+}

@@ -4,7 +4,7 @@
 // What is held against the log: checkpoints, receipts, pruned ranges (docs/format.md, steps
 // 14 to 16, and sections 7.1 and 7.3).
 
-import { attempt, hash, hashes, isIndex, need, parse } from './bytes.mjs';
+import { attempt, hash, hashes, isIndex, need, parse, topMembers } from './bytes.mjs';
 import { signers } from './keys.mjs';
 import { parseCommit } from './lines.mjs';
 import { parseCheckpoint } from './notes.mjs';
@@ -100,6 +100,9 @@ export function hasPruned(dir) {
   }, () => false);
 }
 
+// members are those of a receipt; others may have been added on its way.
+const members = ['receipt', 'origin', 'event_id', 'index', 'leaf_hash', 'path', 'id_path', 'commit', 'commit_path', 'checkpoint'];
+
 // Receipts is what producers hold (section 7.3).
 export class Receipts {
   constructor() {
@@ -111,7 +114,12 @@ export class Receipts {
     const seen = new Set();
     content.split('\n').forEach((line, i) => {
       if (line.trim() === '') return;
-      attempt(() => this.add(`${name}:${i + 1}`, parse(line), kept, seen), (e) => report('receipt_invalid', name, i + 1, e.message, 'unchecked'));
+      attempt(() => {
+        const r = parse(line);
+        const names = topMembers(line).filter((n) => members.includes(n));
+        need(names.length === new Set(names).size, 'a member that is there twice');
+        this.add(`${name}:${i + 1}`, r, kept, seen);
+      }, (e) => report('receipt_invalid', name, i + 1, e.message, 'unchecked'));
     });
   }
 

@@ -184,7 +184,7 @@ function judgeWitnesses(witnesses, kept, contradictions, report) {
         if (w.cosigned(k)) w.size = Math.max(w.size, k.size);
       }, (e) => report('cosignature_invalid', k.name, 0, e.message, k.own ? 'tampering' : 'unchecked'));
     }
-    if (w.size < 0) report('not_witnessed', '', 0, `${w.name} has cosigned no checkpoint of this log`);
+    if (w.size < 0) report('not_witnessed', '', 0, `${w.name} has cosigned no checkpoint of this log`, 'unchecked'); // it may never have been its witness
   }
   for (const o of contradictions) {
     const w = witnesses.find((one) => one.name === o.witness);
