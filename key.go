@@ -61,7 +61,12 @@ func openKeys(c *Config, logger *zap.Logger) (k keys, err error) {
 		return k, err
 	}
 	existed = existed || exists
-	if err := k.load(c); err != nil {
+	err = k.load(c)
+	if err == nil && !existed {
+		logger.Warn("A new audit log is begun with a key that exists. If the key was made for this log, all is well. If a log was signed with it before, that log is missing, and its state, too: check that the directory and state_directory are the right ones and are mounted, and verify against checkpoints that were kept elsewhere",
+			zap.String("directory", absolute(c.Directory)), zap.String("state_directory", c.stateDirectory()), zap.String("key_id", k.signer.Public().ID()))
+	}
+	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
 			return k, fmt.Errorf("signing::key_file: %w", err)
 		}

@@ -209,10 +209,10 @@ func (v *vectorMaker) files() {
 	first := base.segments()[0]
 	good("both-forms-equal", "a segment plain and compressed", "compression_leftover", func(f files) { f[first+".gz"] = compressed(f[first], segment.Gzip) })
 	bad("both-forms-differ", "a segment plain and compressed, which do not hold the same", "segment_overlap", func(f files) { f[first+".gz"] = compressed(f[f.segments()[1]], segment.Gzip) })
-	good("checkpoint-empty", "the file checkpoint is empty", "", func(f files) { f[segment.CheckpointName] = nil })
+	good("checkpoint-empty", "the file checkpoint is empty", "checkpoint_missing", func(f files) { f[segment.CheckpointName] = nil })
 	older := checkpointsOf(v.t, base)[0]
 	good("checkpoint-older", "the file checkpoint is an older one", "", func(f files) { f[segment.CheckpointName] = older })
-	good("checkpoint-missing", "the file checkpoint is not there", "", func(f files) { delete(f, segment.CheckpointName) })
+	good("checkpoint-missing", "the file checkpoint is not there", "checkpoint_missing", func(f files) { delete(f, segment.CheckpointName) })
 	good("checkpoint-stranger", "in the file checkpoint a stranger's signature line stands next to the good one", "", func(f files) {
 		f[segment.CheckpointName] = append(f[segment.CheckpointName], "\u2014 "+vectorOrigin+" AAAAAAAAAAAAAAAA\n"...)
 	})

@@ -60,9 +60,9 @@ export function check(args) {
 }
 
 // headline is what may be said of a log, no more than was checked.
-function headline({ verdict, deletedBefore, withheld, events, size, root }) {
+function headline({ verdict, prunedBefore, withheld, events, size, root }) {
   const said = { ok: 'ok: unchanged', tampering: 'NOT GOOD: tampering', unchecked: 'UNCHECKED: not all could be checked' }[verdict];
-  const deleted = deletedBefore > 0 ? `; leaves 0–${deletedBefore - 1} were deleted by retention, as the log says` : '';
+  const deleted = prunedBefore > 0 ? `; leaves 0–${prunedBefore - 1} were deleted by retention, as the log says` : '';
   const erased = withheld > 0 ? `; values withheld: ${withheld}` : '';
   return `${said}${verdict === 'ok' ? deleted + erased : ''}: ${events} events, tree size ${size}, root ${root.toString('base64')}`;
 }

@@ -137,6 +137,9 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 	if err := l.recall(ctx); err != nil {
 		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
 	}
+	if err := l.closeToOthers(); err != nil {
+		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
+	}
 	l.pending = append(l.pending, own{Action: actionOpened, Version: segment.Format})
 	l.startClock()
 	l.observeSegments()

@@ -158,7 +158,7 @@ func TestCopiesOfALogInUse(t *testing.T) {
 		if report.TreeSize < size {
 			t.Fatalf("it has %d leaves, the copy before %d", report.TreeSize, size)
 		}
-		size, first, segments = report.TreeSize, report.DeletedBefore, max(segments, uint64(len(report.Segments)))
+		size, first, segments = report.TreeSize, report.PrunedBefore, max(segments, uint64(len(report.Segments)))
 		kept = [][]byte{read(t, filepath.Join(dest, segment.CheckpointName))}
 	}
 	if first == 0 || segments < 3 {

@@ -38,8 +38,8 @@ type author struct {
 	number uint64
 	at     time.Time
 	ids    []string // of the events since the last commit
-	// notes are the key changes.
-	notes []byte
+	// notes are the key changes, newest the last checkpoint.
+	notes, newest []byte
 }
 
 const forgedName = "audit-00000000000000000000-20261123T100000Z.jsonl"
@@ -175,6 +175,7 @@ func (a *author) checkpoint(number uint64) (note []byte, mark *merkle.Mark) {
 		a.t.Fatal(err)
 	}
 	a.text = append(segment.AppendCheckpoint(a.text, note), '\n')
+	a.newest = note
 	mark = merkle.NewMark(&a.tree)
 	a.marks = append(a.marks, mark)
 	return note, mark
@@ -183,6 +184,9 @@ func (a *author) checkpoint(number uint64) (note []byte, mark *merkle.Mark) {
 // dir returns the log's files.
 func (a *author) dir() fstest.MapFS {
 	all := fstest.MapFS{a.name: {Data: a.text, Mode: 0o600}}
+	if a.newest != nil {
+		all[segment.CheckpointName] = &fstest.MapFile{Data: a.newest, Mode: 0o600}
+	}
 	for name, f := range a.files {
 		all[name] = f
 	}

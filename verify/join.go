@@ -41,6 +41,7 @@ func (c *checker) join(results []*result, authorities []*authority) (*joined, er
 			c.log.add(c.o.MaxFindings, one)
 		}
 		c.judgeSize(&j.report, results)
+		c.judgeEnd(&j.report, results)
 		return j, c.judgeNothing(j, results)
 	}
 	pruned := j.listen(results)
@@ -80,6 +81,7 @@ func (c *checker) join(results []*result, authorities []*authority) (*joined, er
 	c.trustBegins(results, authorities, &j.report)
 	c.judgeRetention(j, results, pruned)
 	c.judgeKnown(j, results)
+	c.judgeEnd(&j.report, results)
 	return j, c.judgeNothing(j, results)
 }
 
@@ -152,7 +154,7 @@ func (j *joined) beginning(r *result, pruned *said) {
 		one.Kind = SegmentMissing
 		one.Message = fmt.Sprintf("leaves 0 to %d are missing, and the log does not say that they were pruned. %s", r.first-1, copyAgain)
 	default:
-		j.report.DeletedBefore = r.first
+		j.report.PrunedBefore = r.first
 		one.Kind, one.Severity = Pruned, Info
 		one.Message = fmt.Sprintf("leaves 0 to %d have been pruned by retention, as the log says", r.first-1)
 	}

@@ -95,6 +95,7 @@ func (c *checker) takeKept() error {
 func (c *checker) takeFiled() error {
 	f, err := segment.OpenRegular(c.fsys, segment.CheckpointName)
 	if errors.Is(err, fs.ErrNotExist) {
+		c.unfiled = true
 		return nil
 	}
 	k := &keptCheckpoint{name: "the file checkpoint", file: segment.CheckpointName}
@@ -109,6 +110,7 @@ func (c *checker) takeFiled() error {
 			return err
 		}
 		if len(k.note) == 0 {
+			c.unfiled = true
 			return nil // what a power cut may leave says nothing
 		}
 	}
@@ -274,5 +276,26 @@ func (c *checker) judgeKept(first uint64, r *Report) {
 		default:
 			say(CheckpointUnchecked, Unchecked, "covers %d leaves; the log is not intact up to there", k.Size)
 		}
+	}
+}
+
+// judgeEnd says how far something kept elsewhere shows the log to have come, and so for the
+// log's own copy of its newest checkpoint.
+func (c *checker) judgeEnd(r *Report, results []*result) {
+	for i, k := range c.kept[:len(c.o.Checkpoints)] {
+		extended := k.err == nil && k.Origin == r.Origin && k.same.Load() && !k.other.Load()
+		r.Checkpoints = append(r.Checkpoints, KeptCheckpoint{Name: c.o.checkpointName(i), Origin: k.Origin, Size: k.Size, Extended: extended})
+	}
+	r.TornTail = slices.ContainsFunc(results, func(one *result) bool { return one.torn })
+	known := max(r.KeptSize, r.WitnessedSize)
+	if c.o.RequireCheckpoint && known <= r.PrunedBefore {
+		c.say(EndUnchecked, Unchecked, nil, "no kept checkpoint, receipt or quorum of witnesses shows how far the log had come: its newest events may have been cut off. Give a checkpoint that was kept elsewhere")
+	}
+	if c.o.AsOf != nil && *c.o.AsOf <= r.TreeSize {
+		known = max(known, *c.o.AsOf)
+	}
+	r.EndChecked = known > r.PrunedBefore
+	if c.unfiled && r.TreeSize > 0 {
+		c.log.add(c.o.MaxFindings, Finding{Kind: CheckpointMissing, Severity: Warning, Segment: segment.CheckpointName, Message: "the file is not there, or empty, as in a log that was begun a moment ago, or after a crash; somebody who cuts off the log's end would take it away, too. Hold the log against a checkpoint kept elsewhere"})
 	}
 }

@@ -78,6 +78,10 @@ const (
 	// TornTail: bytes follow the newest checkpoint: a write in progress, or what
 	// a crash left.
 	TornTail Kind = "torn_tail"
+	// CheckpointMissing: the log's file checkpoint is not there, or empty.
+	CheckpointMissing Kind = "checkpoint_missing"
+	// EndUnchecked: nothing that was kept elsewhere shows how far the log had come.
+	EndUnchecked Kind = "end_unchecked"
 	// Rollback: the log does not extend a checkpoint that was kept, or that witnesses
 	// have cosigned.
 	Rollback Kind = "rollback"
@@ -167,6 +171,16 @@ type Segment struct {
 	Active bool `json:"active"`
 }
 
+// KeptCheckpoint is what the report says of a kept checkpoint.
+type KeptCheckpoint struct {
+	// Name is that of Options.CheckpointNames, or its number, counted from 1.
+	Name   string `json:"name"`
+	Origin string `json:"origin"`
+	Size   uint64 `json:"size"`
+	// Extended says that the log extends it; if not, a finding says why.
+	Extended bool `json:"extended"`
+}
+
 // The verdicts.
 const (
 	// VerdictOK: all that was asked for could be checked, and nothing is wrong.
@@ -221,9 +235,9 @@ type Report struct {
 	Origin       string `json:"origin"`
 	// Log is the log's id.
 	Log []byte `json:"log"`
-	// DeletedBefore is the index of the first leaf that is left if retention has deleted
+	// PrunedBefore is the index of the first leaf that is left if retention has deleted
 	// those before it, as the log says; 0 if none are deleted.
-	DeletedBefore uint64 `json:"deleted_before"`
+	PrunedBefore uint64 `json:"pruned_before"`
 	// AsOf is the size as of which the log was checked, if it is shorter than it has been
 	// since, as the caller knows; 0 if it is not.
 	AsOf uint64 `json:"as_of"`
@@ -241,6 +255,14 @@ type Report struct {
 	// KeptSize is the size of the largest tree that a kept checkpoint or a receipt given is
 	// of, and that the log extends; 0 if there is none.
 	KeptSize uint64 `json:"kept_size"`
+	// EndChecked says that a kept checkpoint, a receipt, a quorum of witnesses or
+	// Options.AsOf shows how far the log had come at some time, and that it is complete from
+	// PrunedBefore up to there. Whether newer leaves have been cut off is known only as far as that.
+	EndChecked bool `json:"end_checked"`
+	// TornTail says that lines follow the last checkpoint, which no checkpoint covers.
+	TornTail bool `json:"torn_tail"`
+	// Checkpoints are what became of the kept checkpoints that were given, in their order.
+	Checkpoints []KeptCheckpoint `json:"checkpoints"`
 	// Receipts is how many receipts were given, ReceiptsHonored how many of them are of
 	// checkpoints that the log extends.
 	Receipts        int `json:"receipts"`

@@ -89,11 +89,11 @@ func TestAHoleIsNoRetention(t *testing.T) {
 			r := w.check(t)
 			if first == 0 {
 				assert.Empty(t, bad(r), "%d to %d", first, end)
-				assert.Equal(t, whole.firstIndex(t, end), r.DeletedBefore)
+				assert.Equal(t, whole.firstIndex(t, end), r.PrunedBefore)
 				continue
 			}
 			assert.Equal(t, []verify.Kind{verify.SegmentMissing}, kinds(bad(r)), "%d to %d", first, end)
-			assert.Zero(t, r.DeletedBefore)
+			assert.Zero(t, r.PrunedBefore)
 		}
 	}
 	// An old first segment put back leaves a hole, too.
@@ -149,7 +149,7 @@ func TestAPromiseIsKept(t *testing.T) {
 				assert.Equal(t, want, slices.Contains(kinds(bad(r)), verify.RetentionBroken), "after %s: %+v", d, r.Findings)
 				if !want {
 					assert.Empty(t, bad(r))
-					assert.Equal(t, a.head.FirstIndex, r.DeletedBefore)
+					assert.Equal(t, a.head.FirstIndex, r.PrunedBefore)
 				}
 			}
 		})

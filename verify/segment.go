@@ -36,6 +36,7 @@ type result struct {
 	own       []ownEvent // what the log says of itself, where it is to be believed
 	ids       []uint64   // sorted hashes of event ids
 	commits   commits
+	torn      bool // bytes follow the last checkpoint of the active segment
 	gone      bool // compressed or pruned while the log was being checked
 }
 
@@ -177,10 +178,11 @@ func (f *follower) begin(r *segment.Reader) (again []byte, err error) {
 	line, err := r.Next()
 	switch {
 	case err == io.EOF:
-		f.torn("the segment is empty")
+		f.headless("the segment is empty")
 		return nil, nil
 	case errors.Is(err, segment.ErrPartialLine):
-		f.torn("the header is cut off")
+		f.torn = f.active()
+		f.headless("the header is cut off")
 		return nil, nil
 	case isForm(err):
 		f.add(Finding{Kind: SegmentUnreadable, Severity: Tampering, Message: err.Error()})
@@ -260,8 +262,8 @@ func (f *follower) invalid(format string, args ...any) {
 	f.add(Finding{Kind: HeaderInvalid, Severity: Tampering, Line: 1, Index: &index, Message: fmt.Sprintf(format, args...)})
 }
 
-// torn reports a segment of which there is not even a header.
-func (f *follower) torn(what string) {
+// headless reports a segment of which there is not even a header.
+func (f *follower) headless(what string) {
 	if f.active() {
 		f.add(Finding{Kind: TornTail, Severity: Warning, Message: what + ": a write in progress, or what a crash left"})
 		return
@@ -288,6 +290,7 @@ func (f *follower) finish(err error) error {
 	one := Finding{Line: f.group.firstLine, LastLine: f.line}
 	if f.active() {
 		f.forget()
+		f.torn = true
 		one.Kind, one.Severity = TornTail, Warning
 		one.Message = "no checkpoint covers what follows: a write in progress, or what a crash left; it was never acknowledged and is not counted"
 		f.add(one)

@@ -250,6 +250,7 @@ func (s *Summary) compare(ctx context.Context, fsys fs.FS, o Options, origin str
 	slices.SortStableFunc(all, func(a, b ending) int { return cmp.Compare(b.size, a.size) })
 	largest, others := all[0], all[1:]
 	o.Checkpoints, o.CheckpointNames, o.others, o.Receipts, o.AsOf = nil, nil, nil, nil, nil
+	o.RequireCheckpoint = false
 	for _, e := range others {
 		one := signing.Checkpoint{Origin: origin, Size: e.size, Root: e.root}
 		if e.size > 0 && len(o.others) < maxTrees && !slices.ContainsFunc(o.others, func(k *keptCheckpoint) bool { return k.Size == one.Size && k.Root == one.Root }) {

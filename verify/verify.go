@@ -58,6 +58,9 @@ type Options struct {
 	// CheckpointNames are what findings call them, such as the names of their files: one for
 	// each, or none, for their numbers.
 	CheckpointNames []string
+	// RequireCheckpoint asks for a kept checkpoint, a receipt or a quorum of witnesses that
+	// shows how far the log had come: without one its end is not checked.
+	RequireCheckpoint bool
 	// Receipts are receipts that producers hold: the log must honour each. It may be nil.
 	Receipts *ReceiptSet
 	// Witnesses are trusted to have followed the log, Quorum is how many of them must
@@ -170,6 +173,8 @@ type checker struct {
 	kept   []*keptCheckpoint
 	keptOf map[uint64][]*keptCheckpoint
 	given  int
+	// unfiled says that the log's file checkpoint is not there, or empty.
+	unfiled bool
 	// filed are the key changes in their file, unfit what is wrong with others.
 	// changes are those and the ones in the segments.
 	filed   []signing.KeyChange
@@ -330,6 +335,9 @@ func (c *checker) report(results []*result, j *joined) *Report {
 	r := &j.report
 	r.SelfAttested = len(c.o.trusted()) == 0
 	r.FailedEventIDs, r.KeyIDs, r.Segments = []string{}, []string{}, []Segment{}
+	if r.Checkpoints == nil {
+		r.Checkpoints = []KeptCheckpoint{}
+	}
 	if r.Witnesses == nil {
 		r.Witnesses = []Witnessed{}
 	}

@@ -73,14 +73,14 @@ func (f *checkFlags) run(cmd *cobra.Command, path string) (err error) {
 	if !f.given() {
 		return errors.New("give the log's public key with --key, or with what bounds it with --trust")
 	}
-	if o.Witnesses, err = loadWitnesses(f.witnesses); err != nil {
+	if o.Witnesses, err = (*handed)(nil).loadWitnesses(f.witnesses); err != nil {
 		return err
 	}
 	if err := checkQuorum(f.quorum, o.Witnesses); err != nil {
 		return err
 	}
 	if info, err := os.Stat(path); path != "-" && err == nil && info.IsDir() {
-		all, err := loadReceipts("check", []string{path}, cmd.ErrOrStderr())
+		all, err := (*handed)(nil).loadReceipts("check", []string{path}, cmd.ErrOrStderr())
 		if err != nil {
 			return err
 		}

@@ -6,12 +6,16 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/trust"
@@ -32,13 +36,31 @@ const (
 type input struct {
 	*bufio.Reader
 	close func() error
+	sum   hash.Hash // of what has been read
+}
+
+// handed notes what an auditor has handed over, as it was read. A nil one notes nothing.
+type handed struct{ files []handedFile }
+
+// handedFile is a file that an auditor has handed over.
+type handedFile struct {
+	Flag   string `json:"flag"`
+	Path   string `json:"path"`
+	SHA256 string `json:"sha256"`
+}
+
+// note takes in a file that has been read to its end.
+func (h *handed) note(flag, path string, in *input) {
+	if h != nil {
+		h.files = append(h.files, handedFile{strings.TrimPrefix(flag, "--"), path, hex.EncodeToString(in.sum.Sum(nil))})
+	}
 }
 
 // openInput opens a file, or standard input if it is called -, and checks how it begins.
 func openInput(stdin io.Reader, path string) (*input, error) {
-	in := &input{close: func() error { return nil }}
+	in := &input{close: func() error { return nil }, sum: sha256.New()}
 	if path == "-" {
-		in.Reader = bufio.NewReader(stdin)
+		in.Reader = bufio.NewReader(io.TeeReader(stdin, in.sum))
 	} else {
 		f, err := os.Open(path)
 		if err != nil {
@@ -47,7 +69,7 @@ func openInput(stdin io.Reader, path string) (*input, error) {
 		if info, err := f.Stat(); err == nil && info.IsDir() {
 			return nil, errors.Join(errors.New("it is a directory, not a file"), f.Close())
 		}
-		in.Reader, in.close = bufio.NewReader(f), f.Close
+		in.Reader, in.close = bufio.NewReader(io.TeeReader(f, in.sum)), f.Close
 	}
 	head, err := in.Peek(4)
 	if err != nil && err != io.EOF {
@@ -84,14 +106,17 @@ func withoutPath(err error) error {
 	return err
 }
 
-// readInput reads a whole file of up to so many bytes.
-func readInput(path string, most int64) (text []byte, err error) {
+// read reads a whole file of up to so many bytes, which a flag names.
+func (h *handed) read(flag, path string, most int64) (text []byte, err error) {
 	in, err := openInput(nil, path)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, in.close()) }()
-	return in.all(most)
+	if text, err = in.all(most); err == nil {
+		h.note(flag, path, in)
+	}
+	return text, err
 }
 
 func (in *input) all(most int64) ([]byte, error) {
@@ -132,9 +157,9 @@ func beginning(text []byte) string {
 }
 
 // loadKeys reads the public keys that a flag names the files of.
-func loadKeys(flag string, paths []string) (keys []*signing.PublicKey, err error) {
+func (h *handed) loadKeys(flag string, paths []string) (keys []*signing.PublicKey, err error) {
 	for _, path := range paths {
-		key, err := loadKey(path)
+		key, err := h.loadKey(flag, path)
 		if err != nil {
 			return nil, fmt.Errorf("%s %s: %w", flag, path, err)
 		}
@@ -143,8 +168,8 @@ func loadKeys(flag string, paths []string) (keys []*signing.PublicKey, err error
 	return keys, nil
 }
 
-func loadKey(path string) (*signing.PublicKey, error) {
-	text, err := readInput(path, maxKeyFile)
+func (h *handed) loadKey(flag, path string) (*signing.PublicKey, error) {
+	text, err := h.read(flag, path, maxKeyFile)
 	if err != nil {
 		return nil, err
 	}
@@ -153,8 +178,8 @@ func loadKey(path string) (*signing.PublicKey, error) {
 
 // loadTrust reads a trust file, and the files of keys that it names, which are looked for
 // in its directory.
-func loadTrust(path string) (trust.Keys, error) {
-	text, err := readInput(path, maxTrustFile)
+func (h *handed) loadTrust(path string) (trust.Keys, error) {
+	text, err := h.read("trust", path, maxTrustFile)
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +187,7 @@ func loadTrust(path string) (trust.Keys, error) {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(filepath.Dir(path), name)
 		}
-		text, err := readInput(name, maxKeyFile)
+		text, err := h.read("trust", name, maxKeyFile)
 		if err != nil {
 			err = fmt.Errorf("read the public key %s: %w", name, err)
 		}
@@ -171,8 +196,8 @@ func loadTrust(path string) (trust.Keys, error) {
 }
 
 // loadCheckpoint reads a checkpoint that was kept.
-func loadCheckpoint(path string) ([]byte, error) {
-	text, err := readInput(path, maxCheckpointFile)
+func (h *handed) loadCheckpoint(path string) ([]byte, error) {
+	text, err := h.read("checkpoint", path, maxCheckpointFile)
 	if err != nil {
 		return nil, err
 	}

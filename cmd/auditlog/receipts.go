@@ -19,7 +19,7 @@ import (
 // directories; nil if there are none. The exporter may be writing to a directory: there, a
 // file may be empty, and a line at a file's end that is cut off is passed over with a
 // warning. A file that is named must be whole.
-func loadReceipts(what string, paths []string, warn io.Writer) (*verify.ReceiptSet, error) {
+func (h *handed) loadReceipts(what string, paths []string, warn io.Writer) (*verify.ReceiptSet, error) {
 	if len(paths) == 0 {
 		return nil, nil
 	}
@@ -37,7 +37,7 @@ func loadReceipts(what string, paths []string, warn io.Writer) (*verify.ReceiptS
 				continue
 			}
 			read++
-			err := loadReceiptFile(all, file)
+			err := h.loadReceiptFile(what, all, file)
 			switch {
 			case errors.Is(err, errTorn) && inDirectory:
 				fmt.Fprintf(warn, "auditlog: %s %s: that receipt is not checked\n", what, plain(err.Error()))
@@ -53,13 +53,17 @@ func loadReceipts(what string, paths []string, warn io.Writer) (*verify.ReceiptS
 }
 
 // loadReceiptFile takes in the receipts of a file. Its errors begin with the path.
-func loadReceiptFile(all *verify.ReceiptSet, path string) (err error) {
+func (h *handed) loadReceiptFile(what string, all *verify.ReceiptSet, path string) (err error) {
 	in, err := openInput(nil, path)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	defer func() { err = errors.Join(err, in.close()) }()
-	return readReceipts(all, path, in)
+	err = readReceipts(all, path, in)
+	if err == nil || errors.Is(err, errTorn) {
+		h.note(what, path, in)
+	}
+	return err
 }
 
 // errTorn says that a file of receipts ends within one.

@@ -18,13 +18,13 @@ import (
 
 // verifyTree checks all logs below a directory and prints what became of each as soon as
 // it is known.
-func (f *verifyFlags) verifyTree(ctx context.Context, stdout io.Writer, root string, fsys fs.FS, o verify.Options) error {
+func (f *verifyFlags) verifyTree(ctx context.Context, stdout io.Writer, root string, fsys fs.FS, o verify.Options, by verifier) error {
 	var out treePrinter = &treeText{w: stdout, root: root, kept: len(o.Checkpoints) > 0}
 	switch {
 	case f.quiet:
 		out = silentTree{}
 	case f.json:
-		out = &treeJSON{w: stdout}
+		out = &treeJSON{w: stdout, by: by}
 	}
 	sum, err := verify.Tree(ctx, fsys, o, out.log)
 	if err != nil {
@@ -90,11 +90,12 @@ type silentTree struct{}
 func (silentTree) log(verify.TreeLog) error      { return nil }
 func (silentTree) summary(*verify.Summary) error { return nil }
 
-// treeJSON prints {"logs":[…],"summary":{…}}, each log when it is known, so that no more
+// treeJSON prints {"logs":[…],"summary":{…},"verifier":{…}}, each log when it is known, so that no more
 // than one report is in memory.
 type treeJSON struct {
 	w    io.Writer
 	logs int
+	by   verifier
 }
 
 func (p *treeJSON) log(l verify.TreeLog) error {
@@ -116,7 +117,11 @@ func (p *treeJSON) summary(s *verify.Summary) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(p.w, "\n  ],\n  \"summary\": %s\n}\n", text)
+	by, err := json.MarshalIndent(p.by, "  ", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(p.w, "\n  ],\n  \"summary\": %s,\n  \"verifier\": %s\n}\n", text, by)
 	return err
 }
 
@@ -145,10 +150,11 @@ func (p *treeText) log(l verify.TreeLog) error {
 		fmt.Fprintf(&b, "UNCHECKED  %s  log %s: %s\n", value(l.Path), value(r.Origin), plain(uncheckedSaid(r)))
 	default:
 		fmt.Fprintf(&b, "OK         %s  log %s: %d events, %d leaves", value(l.Path), value(r.Origin), r.TotalEvents, r.TreeSize)
-		if r.DeletedBefore > 0 {
+		if r.PrunedBefore > 0 {
 			p.pruned++
 			fmt.Fprintf(&b, "; %s", deletedSaid(r))
 		}
+		b.WriteString(tailSaid(r))
 		if r.Withheld > 0 {
 			fmt.Fprintf(&b, "; %d of the values are withheld", r.Withheld)
 		}

@@ -46,7 +46,7 @@ type replayFlags struct {
 	batch    int
 	tls      tlsFlags
 
-	timeout, requestTimeout time.Duration
+	timeout, requestTimeout duration
 	skipRejected            bool
 }
 
@@ -84,8 +84,9 @@ Exit codes: 0 all events are acknowledged (or, with --skip-rejected, rejected an
 	f.tls.addFlags(cmd)
 	flags.StringToStringVar(&f.headers, "header", nil, "`NAME=VALUE` to send with each request (repeatable)")
 	flags.IntVar(&f.batch, "batch", 200, "up to `N` events a request")
-	flags.DurationVar(&f.timeout, "timeout", 0, "end after this `DURATION`, such as 10m (0: no limit)")
-	flags.DurationVar(&f.requestTimeout, "request-timeout", replay.RequestTimeout, "how long a request may take, with all tries (`DURATION`)")
+	f.requestTimeout = duration(replay.RequestTimeout)
+	flags.Var(&f.timeout, "timeout", "end after this `DURATION`, such as 10m (0: no limit)")
+	flags.Var(&f.requestTimeout, "request-timeout", "how long a request may take, with all tries (`DURATION`)")
 	flags.BoolVar(&f.skipRejected, "skip-rejected", false, "go on after events that the receiver rejects for good")
 	if err := cmd.MarkFlagRequired("endpoint"); err != nil {
 		panic(err) // there is no such flag
@@ -116,13 +117,13 @@ func (f *replayFlags) run(cmd *cobra.Command, dir string) (err error) {
 	ctx := cmd.Context()
 	if f.timeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, f.timeout, fmt.Errorf("--timeout: %s are over", f.timeout))
+		ctx, cancel = context.WithTimeoutCause(ctx, time.Duration(f.timeout), fmt.Errorf("--timeout: %s are over", f.timeout))
 		defer cancel()
 		cmd.SetContext(ctx) // of reading the log, too
 	}
 	ctx = metadata.NewOutgoingContext(ctx, metadata.New(f.headers))
 	sender := replay.NewSender(conn, f.batch)
-	sender.Timeout = f.requestTimeout
+	sender.Timeout = time.Duration(f.requestTimeout)
 	if f.skipRejected {
 		sender.Rejected = func(first, last uint64, number int64, message string) {
 			fmt.Fprintf(cmd.ErrOrStderr(), "auditlog: leaves %d to %d: the receiver rejected %d of them for good, and says: %s\n", first, last, number, plain(message))

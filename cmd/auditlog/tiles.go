@@ -39,7 +39,7 @@ before is not its beginning, or, with --check, has been changed; 2 it could not 
 		Example: `  auditlog tiles audit-log --out /var/www/audit-log --key audit-log-key.pub.pem`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			t, err := f.read()
+			t, err := f.read(nil)
 			if err != nil {
 				return err
 			}

@@ -35,9 +35,12 @@ type verifyFlags struct {
 	witnesses    []string
 	quorum       int
 	times        timeRange
-	json, quiet  bool
-	recursive    bool
-	jobs         int
+
+	requireCheckpoint bool
+
+	json, quiet bool
+	recursive   bool
+	jobs        int
 }
 
 // trustFlags say whom to trust.
@@ -62,29 +65,29 @@ type trusted struct {
 	bounded              trust.Keys
 }
 
-func (f *trustFlags) read() (t trusted, err error) {
-	if t.keys, err = loadKeys("--key", f.keys); err != nil {
+func (f *trustFlags) read(h *handed) (t trusted, err error) {
+	if t.keys, err = h.loadKeys("--key", f.keys); err != nil {
 		return t, err
 	}
-	if t.checkpointKeys, err = loadKeys("--checkpoint-key", f.checkpointKeys); err != nil || f.trust == "" {
+	if t.checkpointKeys, err = h.loadKeys("--checkpoint-key", f.checkpointKeys); err != nil || f.trust == "" {
 		return t, err
 	}
-	if t.bounded, err = loadTrust(f.trust); err != nil {
+	if t.bounded, err = h.loadTrust(f.trust); err != nil {
 		err = fmt.Errorf("--trust %s: %w", f.trust, err)
 	}
 	return t, err
 }
 
 // load reads the files into the options.
-func (f *trustFlags) load(o *verify.Options) error {
-	t, err := f.read()
+func (f *trustFlags) load(o *verify.Options, h *handed) error {
+	t, err := f.read(h)
 	o.Keys, o.CheckpointKeys, o.Trust = t.keys, t.checkpointKeys, t.bounded
 	return err
 }
 
 // proofOptions reads the files.
 func (f *trustFlags) proofOptions() (verify.ProofOptions, error) {
-	t, err := f.read()
+	t, err := f.read(nil)
 	return verify.ProofOptions{Keys: t.keys, CheckpointKeys: t.checkpointKeys, Trust: t.bounded}, err
 }
 
@@ -108,7 +111,9 @@ one is missing. --checkpoint may name a directory of checkpoints, too. Symbolic 
 
 What the first line says is what was checked: a log is complete as far as a checkpoint
 kept elsewhere, receipts, witnesses or --as-of reach; the line names the leaves that
-retention has deleted, as the log says, and the size, with --as-of. NOT CHECKED says that nothing
+retention has deleted, as the log says, and the size, with --as-of, and whether
+the tail is torn. With --require-checkpoint a log whose end nothing kept elsewhere shows is
+not checked. NOT CHECKED says that nothing
 speaks against the log, but not all that was asked for could be checked.
 
 Exit codes: 0 all good; 1 tampering detected; 2 it, or a part of it, could not be checked, or
@@ -131,6 +136,7 @@ else there is.`,
 	flags := cmd.Flags()
 	flags.StringVar(&f.completeFrom, "complete-from", "", "everything must be there from this `INDEX|TIME` on, whatever retention has deleted")
 	flags.StringArrayVar(&f.checkpoints, "checkpoint", nil, "`FILE` of a checkpoint kept elsewhere, which the log must extend (repeatable)")
+	flags.BoolVar(&f.requireCheckpoint, "require-checkpoint", false, "not checked (exit code 2) unless a kept checkpoint, a receipt or a quorum of witnesses shows how far the log had come")
 	flags.StringArrayVar(&f.receipts, "receipts", nil, "`FILE` of receipts, or a directory of such files, which the log must honor (repeatable)")
 	flags.StringArrayVar(&f.witnesses, "witness", nil, "`VKEY` of a witness, or a file that holds it (repeatable)")
 	flags.IntVar(&f.quorum, "quorum", 0, "how many of the witnesses must have cosigned (default: all of them)")
@@ -144,18 +150,20 @@ else there is.`,
 }
 
 func (f *verifyFlags) run(cmd *cobra.Command, dir string) error {
-	o := verify.Options{Jobs: f.jobs, Quorum: f.quorum, Origin: f.origin, AsOf: f.asOf.value(cmd)}
+	started := time.Now()
+	o := verify.Options{RequireCheckpoint: f.requireCheckpoint, Jobs: f.jobs, Quorum: f.quorum, Origin: f.origin, AsOf: f.asOf.value(cmd)}
 	var err error
 	if o.Since, o.Until, err = f.times.parse(); err != nil {
 		return err
 	}
-	if o.CompleteFrom, err = parsePoint("complete-from", f.completeFrom, time.Now()); err != nil {
+	if o.CompleteFrom, err = parsePoint("complete-from", f.completeFrom, started); err != nil {
 		return err
 	}
 	if f.recursive && (f.origin != "" || o.AsOf != nil) {
 		return errors.New("--origin and --as-of are of one log: leave them out with --recursive, or check that log by itself")
 	}
-	if err := f.load(&o); err != nil {
+	inputs := &handed{files: []handedFile{}}
+	if err := f.load(&o, inputs); err != nil {
 		return err
 	}
 	if f.recursive {
@@ -165,16 +173,16 @@ func (f *verifyFlags) run(cmd *cobra.Command, dir string) error {
 		o.CheckpointNames = f.checkpoints // of which there may be many
 	}
 	for _, path := range f.checkpoints {
-		note, err := loadCheckpoint(path)
+		note, err := inputs.loadCheckpoint(path)
 		if err != nil {
 			return fmt.Errorf("--checkpoint %s: %w", path, err)
 		}
 		o.Checkpoints = append(o.Checkpoints, note)
 	}
-	if o.Receipts, err = loadReceipts("--receipts", f.receipts, cmd.ErrOrStderr()); err != nil {
+	if o.Receipts, err = inputs.loadReceipts("--receipts", f.receipts, cmd.ErrOrStderr()); err != nil {
 		return err
 	}
-	if o.Witnesses, err = loadWitnesses(f.witnesses); err != nil {
+	if o.Witnesses, err = inputs.loadWitnesses(f.witnesses); err != nil {
 		return err
 	}
 	if err := checkQuorum(f.quorum, o.Witnesses); err != nil {
@@ -188,9 +196,10 @@ func (f *verifyFlags) run(cmd *cobra.Command, dir string) error {
 		return err
 	}
 	defer closeLog()
+	by := verifierOf(cmd, dir, started, inputs)
 	if f.recursive {
 		keepMemory()
-		return f.verifyTree(cmd.Context(), cmd.OutOrStdout(), dir, fsys, o)
+		return f.verifyTree(cmd.Context(), cmd.OutOrStdout(), dir, fsys, o, by)
 	}
 	finish := func() {}
 	if !f.quiet {
@@ -210,7 +219,7 @@ func (f *verifyFlags) run(cmd *cobra.Command, dir string) error {
 	case f.json:
 		enc := json.NewEncoder(cmd.OutOrStdout())
 		enc.SetIndent("", "  ")
-		err = enc.Encode(report)
+		err = enc.Encode(reportJSON{report, by})
 	default:
 		err = f.printReport(cmd.OutOrStdout(), dir, report)
 	}
@@ -292,9 +301,9 @@ func (f *verifyFlags) headline(dir string, r *verify.Report) string {
 	known := max(r.KeptSize, r.WitnessedSize, f.asOf.size)
 	said := fmt.Sprintf("OK: %s is unchanged up to leaf %d", plain(dir), max(r.TreeSize, 1)-1)
 	switch {
-	case known <= r.DeletedBefore:
-	case r.DeletedBefore > 0:
-		said += fmt.Sprintf(", and complete from leaf %d up to leaf %d", r.DeletedBefore, min(known, r.TreeSize)-1)
+	case !r.EndChecked:
+	case r.PrunedBefore > 0:
+		said += fmt.Sprintf(", and complete from leaf %d up to leaf %d", r.PrunedBefore, min(known, r.TreeSize)-1)
 	default:
 		said += fmt.Sprintf(", and complete up to leaf %d", min(known, r.TreeSize)-1)
 	}
@@ -305,24 +314,33 @@ func (f *verifyFlags) headline(dir string, r *verify.Report) string {
 		said += ", by the keys that it names itself"
 	}
 	// Nothing in a log itself says that its end is there.
-	if known == 0 {
+	if !r.EndChecked {
 		said += "; whether newer events were cut off was not checked"
 	}
-	if r.DeletedBefore > 0 {
+	if r.PrunedBefore > 0 {
 		said += "; " + deletedSaid(r)
 	}
+	said += tailSaid(r)
 	if r.Withheld > 0 {
 		said += fmt.Sprintf("; %d of the values are withheld", r.Withheld)
 	}
 	return said
 }
 
+// tailSaid says that the log's end is torn, if it is.
+func tailSaid(r *verify.Report) string {
+	if !r.TornTail {
+		return ""
+	}
+	return "; what follows the last checkpoint (a write in progress, or a torn tail) was not counted"
+}
+
 // deletedSaid says what retention has deleted.
 func deletedSaid(r *verify.Report) string {
-	if r.DeletedBefore == 1 {
+	if r.PrunedBefore == 1 {
 		return "leaf 0 was deleted by retention, as the log says"
 	}
-	return fmt.Sprintf("leaves 0–%d were deleted by retention, as the log says", r.DeletedBefore-1)
+	return fmt.Sprintf("leaves 0–%d were deleted by retention, as the log says", r.PrunedBefore-1)
 }
 
 // uncheckedSaid says what could not be checked first of all.
@@ -367,7 +385,7 @@ func (f *verifyFlags) printReport(w io.Writer, dir string, r *verify.Report) err
 	if r.SelfAttested {
 		b.WriteString("\nNo --key was given: the log was checked with the keys it names itself. That proves\nthat it is consistent, not who wrote it. Give the public key that you kept.\n")
 	}
-	if len(kept) == 0 && r.Receipts == 0 && r.WitnessedSize == 0 && r.Verdict == verify.VerdictOK {
+	if !r.EndChecked && len(kept) == 0 && r.Receipts == 0 && r.Verdict == verify.VerdictOK {
 		b.WriteString("\nNo --checkpoint was given: whether newest events have been cut off can be told only against\na checkpoint kept elsewhere. Make one with: auditlog checkpoint DIR\n")
 	}
 	if len(r.Findings) > 0 {

@@ -6,6 +6,8 @@ package main
 import (
 	"fmt"
 	"time"
+
+	durations "github.com/otel-auditlog/auditlogexporter/internal/duration"
 )
 
 // parseWhen reads a point in time: RFC 3339, a date (UTC), or a duration that lies
@@ -19,10 +21,10 @@ func parseWhen(flag, s string, now time.Time) (time.Time, error) {
 			return t, nil
 		}
 	}
-	if d, err := time.ParseDuration(s); err == nil && d >= 0 {
+	if d, err := durations.Parse(s); err == nil && d >= 0 {
 		return now.Add(-d), nil
 	}
-	return time.Time{}, fmt.Errorf("--%s %q: give a time such as 2026-11-23T10:15:00Z, a date such as 2026-11-23, or how long ago, such as 2h", flag, s)
+	return time.Time{}, fmt.Errorf("--%s %q: give a time such as 2026-11-23T10:15:00Z, a date such as 2026-11-23, or how long ago, such as 2h or 90d", flag, s)
 }
 
 // timeRange is the flags --since and --until.

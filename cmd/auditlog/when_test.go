@@ -16,13 +16,14 @@ func TestParseWhen(t *testing.T) {
 		"2026-11-23":                time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC),
 		"2h":                        now.Add(-2 * time.Hour),
 		"90m":                       now.Add(-90 * time.Minute),
+		"90d":                       now.Add(-90 * 24 * time.Hour),
 		"":                          {},
 	} {
 		if got, err := parseWhen("since", in, now); err != nil || !got.Equal(want) {
 			t.Errorf("parseWhen(%q) = %v, %v, want %v", in, got, err, want)
 		}
 	}
-	for _, in := range []string{"yesterday", "-2h", "2026-13-01", "10"} {
+	for _, in := range []string{"yesterday", "-2h", "2026-13-01", "10", "-1d", "1.5d"} {
 		if got, err := parseWhen("since", in, now); err == nil {
 			t.Errorf("parseWhen(%q) = %v", in, got)
 		}

@@ -15,10 +15,10 @@ import (
 
 // loadWitnesses returns the keys of witnesses, given their verifier keys or files that
 // hold one each.
-func loadWitnesses(given []string) (keys []*witness.Key, err error) {
+func (h *handed) loadWitnesses(given []string) (keys []*witness.Key, err error) {
 	for _, vkey := range given {
 		if !strings.Contains(vkey, "+") {
-			b, err := readInput(vkey, maxKeyFile)
+			b, err := h.read("witness", vkey, maxKeyFile)
 			if err != nil {
 				return nil, fmt.Errorf("--witness %s: %w", vkey, err)
 			}

@@ -12,11 +12,12 @@ import (
 	"fmt"
 	"math"
 	"reflect"
-	"strconv"
 	"strings"
 	"time"
 
 	"go.opentelemetry.io/collector/confmap"
+
+	"github.com/otel-auditlog/auditlogexporter/internal/duration"
 )
 
 // Unmarshal decodes a configuration into the struct that into points to, after it has
@@ -106,33 +107,26 @@ func (w *walker) add(path []string, format string, args ...any) {
 	w.wrong = append(w.wrong, fmt.Errorf("%s: %w", strings.Join(path, confmap.KeyDelimiter), fmt.Errorf(format, args...)))
 }
 
-// day is what a d is in a duration.
-const day = 24 * time.Hour
-
 func (w *walker) duration(path []string, value any) {
 	text, isText := value.(string)
 	n, isNumber := number(value)
 	if isText {
-		var err error
-		if n, err = strconv.ParseFloat(text, 64); err == nil && !strings.ContainsAny(text, "xXpPiInN") {
-			isNumber = true
-		}
+		n, isNumber = duration.Bare(text)
 	}
 	switch {
 	case isNumber && n == 0:
 	case isNumber:
-		w.add(path, "%v has no unit: write a duration such as %[1]vs, %[1]vm, %[1]vh or %[1]vd (days)", value)
+		w.add(path, "%w", duration.NoUnit(value))
 	case isText:
-		days, ok := strings.CutSuffix(text, "d")
-		count, err := strconv.ParseInt(days, 10, 64)
-		switch most := int64(math.MaxInt64 / day); {
-		case !ok || err != nil:
-		case count > most || count < -most:
-			w.add(path, "%s is longer than %dd, the longest duration there is: write a shorter one, or 0 for no limit", text, most)
+		d, ok, err := duration.Days(text)
+		switch {
+		case err != nil:
+			w.add(path, "%w", err)
+		case !ok:
 		case strings.Contains(strings.Join(path, ""), "["):
-			w.add(path, "%s: write the days in hours: %dh", text, count*24)
+			w.add(path, "%s: write the days in hours: %.0fh", text, d.Hours())
 		default:
-			w.days[strings.Join(path, confmap.KeyDelimiter)] = (time.Duration(count) * day).String()
+			w.days[strings.Join(path, confmap.KeyDelimiter)] = d.String()
 		}
 	}
 }

@@ -67,6 +67,7 @@ export function checkLog(path, keys, options = {}) {
   for (const s of segments) checkRotated(s, segments[segments.indexOf(s) - 1], report);
   judgeFiled(filed, identity, end, segments, report);
   readPruned(dir, segments[0]?.start, kept, report);
+  if ((filedNote === null || filedNote === '') && end.size > 0) report('checkpoint_missing', 'checkpoint', 0, 'the file is not there, or empty', 'warning');
   const cosigned = (k) => witnesses.some((w) => attempt(() => w.cosigned(k), () => false));
   kept.judge(identity?.origin ?? kept.all.find((k) => k.signed)?.origin, end, cosigned, report);
   for (const [file, line, why] of receipts.wrong) report('receipt_invalid', file, line, why);
@@ -88,7 +89,7 @@ export function checkLog(path, keys, options = {}) {
   }
   const total = (member) => segments.reduce((n, s) => n + s[member], 0);
   return {
-    findings, verdict: verdictOf(findings), size: end.size, root: end.root, deletedBefore: segments[0]?.start?.size ?? 0,
+    findings, verdict: verdictOf(findings), size: end.size, root: end.root, prunedBefore: segments[0]?.start?.size ?? 0,
     events: total('events'), withheld: total('withheld'), opened: total('opened'),
   };
 }
