@@ -134,7 +134,7 @@ else there is.`,
 	f.originFlag.addFlags(cmd)
 	f.asOf.addFlags(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&f.completeFrom, "complete-from", "", "everything must be there from this `INDEX|TIME` on, whatever retention has deleted")
+	flags.StringVar(&f.completeFrom, "complete-from", "", "everything must be there from this `INDEX|TIME` on, whatever retention has deleted; where it has, a time takes --witness")
 	flags.StringArrayVar(&f.checkpoints, "checkpoint", nil, "`FILE` of a checkpoint kept elsewhere, which the log must extend (repeatable)")
 	flags.BoolVar(&f.requireCheckpoint, "require-checkpoint", false, "not checked (exit code 2) unless a kept checkpoint, a receipt or a quorum of witnesses shows how far the log had come")
 	flags.StringArrayVar(&f.receipts, "receipts", nil, "`FILE` of receipts, or a directory of such files, which the log must honor (repeatable)")
