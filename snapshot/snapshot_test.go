@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -102,7 +103,11 @@ func (l *log) good(dir string, kept ...[]byte) *verify.Report {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	if r.Verdict != verify.VerdictOK || r.FindingCounts[verify.Warning] > 0 {
+	// A log that was begun a moment ago, or whose writer was killed, has no file checkpoint.
+	wrong := slices.ContainsFunc(r.Findings, func(f verify.Finding) bool {
+		return f.Severity == verify.Warning && f.Kind != verify.CheckpointMissing
+	})
+	if r.Verdict != verify.VerdictOK || wrong {
 		l.t.Fatalf("%s: %+v", r.Verdict, r.Findings)
 	}
 	return r
