@@ -84,7 +84,9 @@ func startSecond(t *testing.T) *second {
 
 // cannotRead reports whether the other verifier lacks what it takes to read zstd.
 func (a answer) cannotRead() bool {
-	return slices.ContainsFunc(a.Findings, func(f string) bool { return strings.Contains(f, "cannot read zstd") })
+	return slices.ContainsFunc(a.Findings, func(f string) bool {
+		return strings.Contains(f, "cannot read zstd")
+	})
 }
 
 const skippedZstd = "SKIPPED: this version of Node cannot read zstd, and `npm ci` has not been run in interop"
@@ -123,7 +125,9 @@ func TestBothFindSamplesGood(t *testing.T) {
 			if a.cannotRead() {
 				t.Skip(skippedZstd)
 			}
-			if a.Verdict != "ok" || slices.ContainsFunc(a.Findings, func(f string) bool { return strings.HasPrefix(f, "warning") && !strings.Contains(f, "torn_tail") }) {
+			if a.Verdict != "ok" || slices.ContainsFunc(a.Findings, func(f string) bool {
+				return strings.HasPrefix(f, "warning") && !strings.Contains(f, "torn_tail") && !strings.Contains(f, "checkpoint_missing")
+			}) {
 				t.Errorf("the other: %+v", a)
 			}
 		})

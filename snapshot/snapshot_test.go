@@ -96,6 +96,14 @@ func (l *log) grow(n int) error {
 	return err
 }
 
+// clean reports whether nothing is wrong with a log. One that was begun a moment ago, or whose
+// writer was killed, has no file checkpoint.
+func clean(r *verify.Report) bool {
+	return r.Verdict == verify.VerdictOK && !slices.ContainsFunc(r.Findings, func(f verify.Finding) bool {
+		return f.Severity == verify.Warning && f.Kind != verify.CheckpointMissing
+	})
+}
+
 // good checks that a copy is a log with nothing wrong about it, which extends what was kept.
 func (l *log) good(dir string, kept ...[]byte) *verify.Report {
 	l.t.Helper()
@@ -103,11 +111,7 @@ func (l *log) good(dir string, kept ...[]byte) *verify.Report {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	// A log that was begun a moment ago, or whose writer was killed, has no file checkpoint.
-	wrong := slices.ContainsFunc(r.Findings, func(f verify.Finding) bool {
-		return f.Severity == verify.Warning && f.Kind != verify.CheckpointMissing
-	})
-	if r.Verdict != verify.VerdictOK || wrong {
+	if !clean(r) {
 		l.t.Fatalf("%s: %+v", r.Verdict, r.Findings)
 	}
 	return r
