@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/otel-auditlog/auditlogexporter/internal/freespace"
 )
 
 // FS is the log's directory as the writer uses it. All names are of files
@@ -229,7 +231,7 @@ func (d *directory) Sync() error {
 	return nil
 }
 
-func (d *directory) Free() (uint64, error) { return freeBytes(d.self) }
+func (d *directory) Free() (uint64, error) { return freespace.Of(d.self) }
 
 func (d *directory) Same(a, b fs.FileInfo) bool { return os.SameFile(a, b) }
 

@@ -23,4 +23,3 @@ func takeLock(*os.Root, *os.File, string) (*os.File, error) { return nil, errSys
 
 func takeNamedLock(*os.Root, string) (*os.File, error) { return nil, errSystem }
 
-func freeBytes(*os.File) (uint64, error) { return 0, errSystem }

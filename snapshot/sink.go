@@ -13,6 +13,8 @@ import (
 	"os"
 	"path"
 	"time"
+
+	"github.com/otel-auditlog/auditlogexporter/internal/freespace"
 )
 
 // sink is where a copy goes. Names are paths in the copy, with slashes.
@@ -113,9 +115,19 @@ func (d *files) directory(name string, info fs.FileInfo) error {
 	return d.root.Chmod(name, mode(info)|0o700)
 }
 
+// free is what is left on the file system of the copy.
+func (d *files) free() (_ uint64, err error) {
+	f, err := d.root.Open(".")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return freespace.Of(f)
+}
+
 func (d *files) file(ctx context.Context, name string, info fs.FileInfo, from io.Reader, size int64) (err error) {
 	// A sparse file costs who makes it nothing, and its copy the whole disk.
-	if room, err := freeBytes(d.root); err == nil && uint64(size) > room {
+	if room, err := d.free(); err == nil && uint64(size) > room {
 		return fmt.Errorf("%s has %d bytes, and there are %d left for the copy", name, size, room)
 	}
 	f, err := d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)

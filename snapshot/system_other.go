@@ -11,5 +11,3 @@ import (
 )
 
 func hardLink(_, _ *os.Root, _ string) error { return errors.ErrUnsupported }
-
-func freeBytes(*os.Root) (uint64, error) { return 0, errors.ErrUnsupported }

@@ -28,17 +28,3 @@ func hardLink(from, to *os.Root, name string) (err error) {
 	// The name is one element: without the flag to follow links, it leads nowhere else.
 	return unix.Linkat(int(a.Fd()), path.Base(name), int(b.Fd()), path.Base(name), 0)
 }
-
-// freeBytes is what is left on the file system of a directory.
-func freeBytes(root *os.Root) (_ uint64, err error) {
-	d, err := root.Open(".")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	var st unix.Statfs_t
-	if err := unix.Fstatfs(int(d.Fd()), &st); err != nil {
-		return 0, err
-	}
-	return uint64(st.Bavail) * uint64(st.Bsize), nil
-}

@@ -3,7 +3,7 @@
 
 //go:build unix && !netbsd && !openbsd
 
-package rotation
+package freespace
 
 import (
 	"fmt"
@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// freeBytes returns how much this user may still write to the file system of a file.
-func freeBytes(f *os.File) (uint64, error) {
+// Of returns how much this user may still write to the file system of a file.
+func Of(f *os.File) (uint64, error) {
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(int(f.Fd()), &st); err != nil {
 		return 0, fmt.Errorf("ask for the free space of %s: %w", f.Name(), err)
