@@ -22,4 +22,3 @@ func checkDirectory(string, fs.FileInfo) error { return errSystem }
 func takeLock(*os.Root, *os.File, string) (*os.File, error) { return nil, errSystem }
 
 func takeNamedLock(*os.Root, string) (*os.File, error) { return nil, errSystem }
-
