@@ -38,8 +38,10 @@ type group struct {
 	// objections are findings about keys that sign the checkpoint.
 	objections []Finding
 	// doubts are findings about lines that a crash may explain.
-	doubts  []Finding
-	unknown uint64 // lines of no known kind
+	doubts []Finding
+	// ofOpenings are findings about openings of the newest segment.
+	ofOpenings []Finding
+	unknown    uint64 // lines of no known kind
 }
 
 // leaf is a line of a group.
@@ -216,6 +218,9 @@ func (f *follower) settle(good bool) {
 	for _, one := range slices.Concat(g.doubts, g.objections) {
 		f.add(one)
 	}
+	for _, one := range g.ofOpenings {
+		f.findings.add(f.c.perSegment, one)
+	}
 	f.endCommit()
 	if good {
 		for _, one := range g.ofCommits {
@@ -260,7 +265,7 @@ func (f *follower) reset() {
 	g.late.clear()
 	*g = group{
 		firstLine: f.line + 1, before: f.tree, compared: len(f.ids), counted: g.counted, present: g.present, late: g.late,
-		leaves: g.leaves[:0], ids: g.ids[:0], own: g.own[:0], met: g.met[:0], vouches: g.vouches[:0], ofCommits: g.ofCommits[:0], doubts: g.doubts[:0],
+		leaves: g.leaves[:0], ids: g.ids[:0], own: g.own[:0], met: g.met[:0], vouches: g.vouches[:0], ofCommits: g.ofCommits[:0], doubts: g.doubts[:0], ofOpenings: g.ofOpenings[:0],
 	}
 }
 

@@ -61,6 +61,18 @@ func (f *follower) badOpening(name string, line int, format string, args ...any)
 	f.findings.add(f.c.perSegment, Finding{Kind: ValueInvalid, Severity: Tampering, Segment: name, Line: line, Message: fmt.Sprintf(format, args...)})
 }
 
+// ofOpening says what is wrong with an opening. It may be of an event that no checkpoint of the
+// newest segment covers yet, and then it counts when one does.
+func (f *follower) ofOpening(leaf uint64, format string, args ...any) {
+	if !f.active() || f.end != nil && leaf < f.end.size {
+		f.badOpening(f.openings.name, f.openings.r.Line(), format, args...)
+		return
+	}
+	if g := &f.group; len(g.ofOpenings) < f.c.perSegment {
+		g.ofOpenings = append(g.ofOpenings, Finding{Kind: ValueInvalid, Severity: Tampering, Segment: f.openings.name, Line: f.openings.r.Line(), Message: fmt.Sprintf(format, args...)})
+	}
+}
+
 // nextOpening reads the next one. What is malformed ends the reading.
 func (f *follower) nextOpening() error {
 	o := f.openings
@@ -108,9 +120,9 @@ func (f *follower) open(index uint64, withheld []event.Commitment) (opened, clos
 		value, ok := at[place]
 		switch {
 		case n.Leaf < index || !ok:
-			f.badOpening(o.name, o.r.Line(), "an opening for a place of leaf %d, %.200q, where no value is withheld, or is opened already", n.Leaf, n.Pointer)
+			f.ofOpening(n.Leaf, "an opening for a place of leaf %d, %.200q, where no value is withheld, or is opened already", n.Leaf, n.Pointer)
 		case value != n.Commitment():
-			f.badOpening(o.name, o.r.Line(), "the opening for %.200q of leaf %d is not of the value that was withheld there", n.Pointer, n.Leaf)
+			f.ofOpening(n.Leaf, "the opening for %.200q of leaf %d is not of the value that was withheld there", n.Pointer, n.Leaf)
 		default:
 			opened++
 			closed--
@@ -126,9 +138,20 @@ func (f *follower) open(index uint64, withheld []event.Commitment) (opened, clos
 }
 
 // endOpenings says so if there are openings of other leaves than those of the segment's
-// events. Those of events that no checkpoint covers yet may be there before them.
-func (f *follower) endOpenings() {
-	if o := f.openings; o != nil && o.next != nil && (!f.active() || f.end != nil && o.next.Leaf < f.end.size) {
+// events. Those of events that no checkpoint covers yet may be there before them: only their
+// form counts.
+func (f *follower) endOpenings() error {
+	o := f.openings
+	if o == nil {
+		return nil
+	}
+	if o.next != nil && f.authority.newer == nil && (!f.active() || f.end != nil && o.next.Leaf < f.end.size) {
 		f.badOpening(o.name, o.r.Line(), "an opening for leaf %d, which is not in the segment, or holds no event", o.next.Leaf)
 	}
+	for o.next != nil {
+		if err := f.nextOpening(); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -102,6 +102,36 @@ func TestOpeningsOfWithheldValues(t *testing.T) {
 	r := check(t, fsys, verify.Options{Keys: public(b.signer)})
 	assert.Equal(t, []verify.Kind{verify.TornTail}, kinds(r.Findings), "%+v", r.Findings)
 	assert.Equal(t, uint64(1), r.Opened)
+	// What is there of events that no checkpoint covers is of nothing that counts, but for its
+	// form. It counts once a checkpoint covers them.
+	noPlace := bytes.Replace(lines[1], []byte("/metadata/k0"), []byte("/body"), 1)
+	for what, c := range map[string]struct {
+		line []byte
+		bad  [2]bool // uncovered, covered
+	}{
+		"no such place":        {noPlace, [2]bool{false, true}},
+		"twice":                {slices.Concat(lines[1], lines[1]), [2]bool{false, true}},
+		"another value":        {bytes.Replace(lines[1], []byte("bob"), []byte("eve"), 1), [2]bool{false, true}},
+		"of a leaf to come":    {bytes.Replace(lines[1], []byte(`"leaf":3`), []byte(`"leaf":9`), 1), [2]bool{false, false}},
+		"of one that counts":   {slices.Concat(lines[0], lines[1]), [2]bool{true, true}},
+		"junk":                 {[]byte("junk\n"), [2]bool{true, true}},
+		"junk after one":       {slices.Concat(noPlace, []byte("junk\n")), [2]bool{true, true}},
+		"junk after one later": {slices.Concat(bytes.Replace(lines[1], []byte(`"leaf":3`), []byte(`"leaf":9`), 1), []byte("junk\n")), [2]bool{true, true}},
+	} {
+		b := newAuthor(t)
+		b.withholding(`"alice"`)
+		b.commit()
+		b.withholding(`"bob"`)
+		for i, want := range c.bad {
+			fsys := b.dir()
+			fsys[b.valuesName()] = &fstest.MapFile{Data: slices.Concat(lines[0], c.line), Mode: 0o600}
+			r := check(t, fsys, verify.Options{Keys: public(b.signer)})
+			assert.Equal(t, want, slices.Contains(kinds(bad(r)), verify.ValueInvalid), "%s: %+v", what, r.Findings)
+			if i == 0 {
+				b.commit()
+			}
+		}
+	}
 	// A file of openings of nothing is told of.
 	fsys["audit-00000000000000000900-20261123T100000Z.values"] = &fstest.MapFile{Mode: 0o600}
 	assert.Contains(t, kinds(check(t, fsys, verify.Options{}).Findings), verify.UnknownFile)

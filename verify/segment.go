@@ -273,7 +273,9 @@ func (f *follower) headless(what string) {
 
 // finish handles the end of the file.
 func (f *follower) finish(err error) error {
-	f.endOpenings()
+	if err := f.endOpenings(); err != nil {
+		return err
+	}
 	partial := errors.Is(err, segment.ErrPartialLine)
 	switch {
 	case err == io.EOF, partial:

@@ -223,9 +223,12 @@ export class Segment {
     this.open.commit = { number: 0 };
     const c = parseCommit(text(raw));
     this.open.commit = c;
+    // What it says counts once a checkpoint covers it.
+    const { number } = this;
+    const wrong = (what) => this.open.doubts.push(() => this.finding('commit_invalid', number, what));
     const wants = this.head.header.features.includes('ids');
-    if (wants !== (c.ids !== undefined)) this.finding('commit_invalid', this.number, wants ? 'a commit without ids' : 'a commit with ids, which the header does not announce');
-    else if (wants && !(c.ids.count === this.open.ids.length && c.ids.root.equals(rootOver(this.open.ids.map((id) => Buffer.from(id)))))) this.finding('commit_invalid', this.number, 'the ids of the commit are not those of its events');
+    if (wants !== (c.ids !== undefined)) wrong(wants ? 'a commit without ids' : 'a commit with ids, which the header does not announce');
+    else if (wants && !(c.ids.count === this.open.ids.length && c.ids.root.equals(rootOver(this.open.ids.map((id) => Buffer.from(id)))))) wrong('the ids of the commit are not those of its events');
   }
 
   checkpoint(line) {
@@ -291,17 +294,17 @@ export class Segment {
     return attempt(() => {
       const { lines, rest } = this.log.dir.wholeLines(name) ?? { lines: [], rest: false };
       need(!rest || this.file.active, 'its last line is cut off');
-      return new Map(parseOpenings(lines).map((o) => [`${o.leaf} ${o.pointer}`, o]));
+      return parseOpenings(lines);
     }, (e) => {
       this.log.report('value_invalid', name, 0, e.message);
-      return new Map();
+      return { places: new Map(), twice: [] };
     });
   }
 
   opening(commitment) {
     const name = `${commitment.leaf} ${commitment.pointer}`;
-    const o = this.openings.get(name);
-    this.openings.delete(name);
+    const o = this.openings.places.get(name);
+    this.openings.places.delete(name);
     if (!o) this.withheld++;
     else if (o.hash.equals(commitment.hash)) this.opened++;
     else this.log.report('value_invalid', `${this.file.stem}.values`, 0, `the value of leaf ${o.leaf} at ${o.pointer} is not the one that the log committed to`);
@@ -310,9 +313,10 @@ export class Segment {
   // settleOpenings looks at the openings that nothing has asked for.
   settleOpenings() {
     if (this.head.header.newer || this.broken) return;
-    for (const o of this.openings.values()) {
+    const { places, twice } = this.openings;
+    for (const o of [...places.values(), ...twice]) {
       if (this.file.active && o.leaf >= this.end.size) continue;
-      this.log.report('value_invalid', `${this.file.stem}.values`, 0, `leaf ${o.leaf} has no commitment at ${o.pointer}`);
+      this.log.report('value_invalid', `${this.file.stem}.values`, 0, `leaf ${o.leaf} has no commitment at ${o.pointer}, or one that is opened already`);
       return;
     }
   }

@@ -27,19 +27,22 @@ export function commitments(event) {
   return found;
 }
 
-// parseOpenings reads the lines of a file of openings.
+// parseOpenings reads the lines of a file of openings, and returns them by their place, and
+// those of a place that has one already.
 export function parseOpenings(lines) {
   let leaf = 0;
-  const places = new Set();
-  return lines.map((line) => {
+  const places = new Map();
+  const twice = [];
+  for (const line of lines) {
     const o = parse(line);
     need(isObject(o) && isIndex(o.leaf) && typeof o.pointer === 'string' && Object.keys(o).length === 4 && o.value !== undefined, 'an opening that is not in the form of section 6.7');
     need(canonical(o) === line, 'an opening that is not in the form of section 6.7');
     need(leaf <= o.leaf, 'openings out of order');
     leaf = o.leaf;
     const place = `${o.leaf} ${o.pointer}`;
-    need(!places.has(place), 'two openings of one place');
-    places.add(place);
-    return { leaf: o.leaf, pointer: o.pointer, hash: sha256(Buffer.from('auditlog value v1\n'), hash(o.salt), Buffer.from(canonical(o.value))) };
-  });
+    const opening = { leaf: o.leaf, pointer: o.pointer, hash: sha256(Buffer.from('auditlog value v1\n'), hash(o.salt), Buffer.from(canonical(o.value))) };
+    if (places.has(place)) twice.push(opening);
+    else places.set(place, opening);
+  }
+  return { places, twice };
 }
