@@ -155,7 +155,7 @@ func (b *block) script(dir string) string {
 			}
 		}
 	}
-	for _, place := range []string{"/elsewhere", "/var/lib/otelcol"} {
+	for _, place := range []string{"/elsewhere", "/backup", "/var/lib/otelcol"} {
 		text = strings.ReplaceAll(text, place, dir+place)
 	}
 	return text
@@ -209,7 +209,9 @@ func TestBlocks(t *testing.T) {
 	quickStart(t, dir)
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "build"), 0o755))
 	require.NoError(t, os.Symlink(auditlog, filepath.Join(dir, "build", "auditlog")))
-	require.NoError(t, os.Mkdir(filepath.Join(dir, "elsewhere"), 0o755))
+	for _, place := range []string{"elsewhere", "backup"} {
+		require.NoError(t, os.Mkdir(filepath.Join(dir, place), 0o755))
+	}
 	// A fleet of one.
 	fleet := filepath.Join(dir, "var", "lib", "otelcol", "audit", "pod-0")
 	require.NoError(t, os.MkdirAll(fleet, 0o755))
