@@ -289,7 +289,7 @@ service:
     logs: {receivers: [otlp], exporters: [auditlog]}
 `), 0o600))
 			require.NoError(t, os.WriteFile(part, []byte(text), 0o600))
-			validate := exec.CommandContext(t.Context(), collector, "validate", "--config", base, "--config", part)
+			validate := exec.CommandContext(t.Context(), collector, "validate", "--config", base, "--config", part, statusGate)
 			validate.Dir = dir
 			output, err := validate.CombinedOutput()
 			assert.NoError(t, err, "%s\n%s", text, output)
