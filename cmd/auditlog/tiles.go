@@ -44,7 +44,7 @@ nothing was there to check.`,
 		Example: `  auditlog tiles audit-log --out /var/www/audit-log --key audit-log-key.pub.pem`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			t, err := f.read(nil)
+			t, err := f.read(&handed{ctx: cmd.Context()})
 			if err != nil {
 				return err
 			}
