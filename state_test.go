@@ -35,6 +35,7 @@ func TestEmptiedDirectoryIsNotBegunAnew(t *testing.T) {
 			require.FileExists(t, filepath.Join(states, logstate.Name(c.Origin)))
 			require.NoError(t, os.Rename(c.Directory, c.Directory+"-away"))
 			assert.ErrorContains(t, startError(t, c), "auditlog begin-anew")
+			assert.ErrorContains(t, startError(t, c), "name another directory for those of the new log")
 			require.NoError(t, os.Rename(c.Signing.KeyFile, c.Signing.KeyFile+"-away"))
 			assert.ErrorContains(t, startError(t, c), "bring that key back")
 			require.NoFileExists(t, c.Signing.KeyFile)

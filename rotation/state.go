@@ -204,7 +204,7 @@ func (l *Log) beginWith(dir FS, state *logstate.State) error {
 
 func (l *Log) missing(s *logstate.State) error {
 	path := l.statePath(logstate.Name(l.opts.Origin))
-	return fmt.Errorf("%w: %s says that there is a log %s of at least %d leaves, and the directory holds none: mount what it lies on, or restore it; if another log has this origin, give this one an origin of its own; to have a new log begin in its place, which then says so, run: auditlog begin-anew %q", ErrMissing, path, s.Log, s.Size, path)
+	return fmt.Errorf("%w: %s says that there is a log %s of at least %d leaves, and the directory holds none: mount what it lies on, or restore it; if another log has this origin, give this one an origin of its own; to have a new log begin in its place, which then says so, run: auditlog begin-anew %q, and if receipts were written, name another directory for those of the new log", ErrMissing, path, s.Log, s.Size, path)
 }
 
 // extends fails unless the log in the directory holds all that the state names.

@@ -30,10 +30,10 @@ func AppendKeyChange(dst, note []byte) []byte {
 // ParseKeyChange returns the signed note that a line holds. It checks the line's
 // form, not the note's.
 func ParseKeyChange(line []byte) ([]byte, error) {
-	note, err := parseNote(line, keyChangeStart)
-	if err == nil && len(line) > MaxKeyChangeBytes {
-		err = fmt.Errorf("it has %d bytes, more than %d", len(line), MaxKeyChangeBytes)
+	if len(line) > MaxKeyChangeBytes {
+		return nil, fmt.Errorf("key change line: it has %d bytes, more than %d", len(line), MaxKeyChangeBytes)
 	}
+	note, err := parseNote(line, keyChangeStart)
 	if err != nil {
 		return nil, fmt.Errorf("key change line: %w", err)
 	}

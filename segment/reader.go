@@ -209,7 +209,15 @@ func (r *Reader) fill() {
 		r.start = 0
 	}
 	if r.end == len(r.buf) {
-		r.buf = append(r.buf, make([]byte, len(r.buf))...)
+		// No more room than the longest line takes, and what shows that one is longer: there
+		// are both buffers for a moment.
+		size := 2 * len(r.buf)
+		if size >= MaxLineBytes {
+			size = MaxLineBytes + readBufferBytes
+		}
+		more := make([]byte, size)
+		copy(more, r.buf)
+		r.buf = more
 	}
 	// A source may return nothing without an error a few times, not for ever.
 	for range 100 {

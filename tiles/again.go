@@ -11,9 +11,12 @@ import (
 	"io/fs"
 	"math"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
 // again reads an export again, leaf by leaf, and holds each of its files against what the
@@ -36,6 +39,9 @@ func (x *export) readAgain(tree *proof.Tree, from signing.Checkpoint) error {
 		return err
 	}
 	a := &again{x: x, tree: tree, from: from, before: before}
+	if err := a.skip(x.earlier); err != nil {
+		return err
+	}
 	for a.edge.size < from.Size {
 		if err := x.ctx.Err(); err != nil {
 			return err
@@ -57,6 +63,29 @@ func (x *export) readAgain(tree *proof.Tree, from signing.Checkpoint) error {
 	return nil
 }
 
+// skip takes what is before the minimum index from the tiles that go on after it: from the
+// top, each begins where the one above it ends.
+func (a *again) skip(minimum uint64) error {
+	for level := 63 / height; level > 0; level-- {
+		count := sizeAt(level, minimum)
+		w := int(count % width)
+		if w == 0 {
+			continue
+		}
+		n := count / width
+		all := int(min(sizeAt(level, a.from.Size)-n*width, width))
+		name := tilePath(level, n, all)
+		b, err := a.read(name, all*len(merkle.Hash{}))
+		if err != nil {
+			return err
+		}
+		if err := a.edge.take(level, b, w); err != nil {
+			return fmt.Errorf("%w: %s: %w", ErrChanged, name, err)
+		}
+	}
+	return nil
+}
+
 // leaves reads w leaves: the n-th tile of hashes, and the entries that have them.
 func (a *again) leaves(n uint64, w int) error {
 	name := tilePath(0, n, w)
@@ -67,17 +96,14 @@ func (a *again) leaves(n uint64, w int) error {
 	if len(b) != w*len(merkle.Hash{}) {
 		return fmt.Errorf("%w: %s has not the %d hashes that it had", ErrChanged, name, w)
 	}
-	hashes := make([]merkle.Hash, w)
-	for i := range hashes {
-		hashes[i] = merkle.Hash(b[i*len(merkle.Hash{}):])
-	}
+	hashes := split(b)
 	if !a.x.o.HashesOnly {
 		if err := a.entries(n, hashes); err != nil {
 			return err
 		}
 	}
 	for _, h := range hashes {
-		if err := a.edge.add(h, a.compare); err != nil {
+		if err := a.edge.add(0, h, a.compare); err != nil {
 			return err
 		}
 	}
@@ -89,7 +115,7 @@ func (a *again) entries(n uint64, hashes []merkle.Hash) error {
 	name := tilePath(entries, n, len(hashes))
 	bundle, err := a.x.out.readAtMost(name, len(hashes)*(2+math.MaxUint16))
 	if errors.Is(err, fs.ErrNotExist) {
-		if err = a.x.missing(a.tree, n, len(hashes)); errors.Is(err, errNoBundle) {
+		if err = a.x.missing(a.tree, n, hashes); errors.Is(err, errNoBundle) {
 			err = fmt.Errorf("%w: %s is gone", ErrChanged, name)
 		}
 		return err
@@ -175,4 +201,36 @@ func checkBundle(name string, bundle []byte, hashes []merkle.Hash) error {
 		return fmt.Errorf("%w: %s is too long", ErrChanged, name)
 	}
 	return nil
+}
+
+// nothingToCheck says why a directory without a checkpoint cannot be checked.
+func (x *export) nothingToCheck() error {
+	if _, err := x.out.root.Lstat(previousName); !errors.Is(err, fs.ErrNotExist) {
+		if err == nil { // it is written after the checkpoint
+			err = fmt.Errorf("%w: %s is gone", ErrChanged, checkpointName)
+		}
+		return err
+	}
+	return ErrNothing
+}
+
+// ErrNothing: there is nothing to check.
+var ErrNothing = errors.New("there is no checkpoint of an export before, so that nothing can be checked: it is the first export, or one that was interrupted, or somebody has taken it away")
+
+// checkSignature checks the signatures of what was exported before, if keys are given.
+func (x *export) checkSignature(fsys fs.FS, text []byte, from, to signing.Checkpoint) error {
+	_, err := verify.OpenCheckpoint(fsys, text, x.o.proofOptions())
+	var invalid *note.InvalidSignatureError
+	switch {
+	case err == nil:
+		return nil
+	case from.Size == to.Size, errors.As(err, &invalid):
+		// The log's own checkpoint of this size has passed, or a key that is good has not
+		// made the signature that is there.
+		return fmt.Errorf("%w: its checkpoint: %w", ErrChanged, err)
+	case errors.Is(err, verify.ErrWrongKey):
+		return fmt.Errorf("the checkpoint that was exported before: %w (if it is by an earlier key of the log, give that one)", err)
+	default:
+		return fmt.Errorf("the checkpoint that was exported before: %w", err)
+	}
 }

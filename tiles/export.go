@@ -34,11 +34,16 @@ type Options struct {
 	// HashesOnly leaves out the leaves: the tree can be checked, and what somebody shows
 	// proven, but the content stays here.
 	HashesOnly bool
-	// Check has all that was exported before read again: see [ErrChanged].
+	// Check has all that was exported before read again: see [ErrChanged]. It fails if nothing
+	// was.
 	Check bool
 	// Progress is called now and then with the number of stored bytes read so far and
 	// in all. It may be nil.
 	Progress func(done, total int64)
+}
+
+func (o Options) proofOptions() verify.ProofOptions {
+	return verify.ProofOptions{Keys: o.Keys, CheckpointKeys: o.CheckpointKeys, Trust: o.Trust}
 }
 
 // Result says what an export has done.
@@ -46,6 +51,14 @@ type Result struct {
 	Origin string
 	// From and To are the sizes of the tree that was there, and that is there now.
 	From, To uint64
+	// Added is the number of leaves that have been added.
+	Added uint64
+	// Checked is the minimum index that it had before: the leaf from which on, up to From, it
+	// has been read again with Check.
+	Checked uint64
+	// Minimum is the minimum index of what is there now (c2sp.org/tlog-tiles, "Pruning"): tiles
+	// and entries that end at or before it may be missing, since the log had lost their leaves.
+	Minimum uint64
 	// TooLong are the leaves that no bundle of entries can hold, among those that are new or
 	// in the last bundle: the bundles with them are not exported, their hashes are.
 	TooLong []Leaf
@@ -98,23 +111,31 @@ func exportOnce(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Re
 	if err != nil {
 		return r, err
 	}
-	to, err := verify.OpenCheckpoint(fsys, note, verify.ProofOptions{Keys: o.Keys, CheckpointKeys: o.CheckpointKeys, Trust: o.Trust})
+	to, err := verify.OpenCheckpoint(fsys, note, o.proofOptions())
 	if err != nil {
 		return r, err
 	}
 	x := &export{ctx: ctx, out: &out{root: root, made: map[string]bool{}, dirs: map[string]bool{}}, o: o}
-	if err := x.loadLeftOut(); err != nil {
+	if err := x.loadMinimum(); err != nil {
 		return r, err
 	}
-	from, err := x.load(tree, to)
+	from, exported, err := x.load(tree, to)
 	if err != nil {
 		return r, err
 	}
-	r = Result{Origin: to.Origin, From: from.Size, To: to.Size}
-	if from.Note == nil {
+	if err := x.plan(fsys, tree, from, to); err != nil {
+		return r, err
+	}
+	r = Result{Origin: to.Origin, From: from.Size, To: to.Size, Checked: x.earlier, Minimum: x.minimum}
+	switch {
+	case exported == nil && o.Check:
+		err = x.nothingToCheck()
+	case exported == nil:
 		err = x.adoptRemains(tree, to.Size)
-	} else if o.Check {
-		err = x.readAgain(tree, from)
+	case o.Check:
+		if err = x.checkSignature(fsys, exported, from, to); err == nil {
+			err = x.readAgain(tree, from)
+		}
 	}
 	if err != nil {
 		return r, err
@@ -127,13 +148,13 @@ func exportOnce(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Re
 	if err := x.check(tree, from, to); err != nil {
 		return r, err
 	}
+	if err := x.addPruned(fsys, tree, from); err != nil {
+		return r, err
+	}
 	if err := x.add(tree, from, to); err != nil {
 		return r, err
 	}
 	if err := x.finish(); err != nil {
-		return r, err
-	}
-	if err := x.saveLeftOut(); err != nil {
 		return r, err
 	}
 	if err := x.out.sync(); err != nil {
@@ -146,7 +167,7 @@ func exportOnce(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Re
 	if err := x.out.sync(); err != nil {
 		return r, err
 	}
-	r.TooLong = x.tooLong
+	r.TooLong, r.Added = x.tooLong, to.Size-x.start
 	return r, x.clean(from.Size, to.Size)
 }
 
@@ -185,59 +206,62 @@ type export struct {
 	// bundle holds the entries of the leaves at the right edge, count their number.
 	bundle []byte
 	count  int
-	// spoiled says that one of these leaves does not fit into a bundle.
-	spoiled bool
-	tooLong []Leaf
-	// leftOut are the numbers of the bundles that have no encoding; leftMore says that they
-	// have become more.
-	leftOut  []uint64
-	leftMore bool
+	// spoiled says that these leaves have no bundle: one does not fit into it or, if it is
+	// headless, the first of them are gone.
+	spoiled, headless bool
+	tooLong           []Leaf
+	// start is the first leaf to export, minimum the minimum index, and earlier what it was
+	// before. pruned says that leaves before start have neither been exported nor are they
+	// there.
+	start, minimum, earlier uint64
+	pruned                  bool
 }
 
 // maxCheckpoint is far above the size of any checkpoint.
 const maxCheckpoint = 64 << 10
 
-// load reads what was exported before.
-func (x *export) load(tree *proof.Tree, to signing.Checkpoint) (from signing.Checkpoint, err error) {
+// load reads what was exported before: its checkpoint, of which the note is nil if there is
+// none.
+func (x *export) load(tree *proof.Tree, to signing.Checkpoint) (from signing.Checkpoint, note []byte, err error) {
 	x.edge = &edge{}
-	note, err := x.out.readAtMost(checkpointName, maxCheckpoint)
+	note, err = x.out.readAtMost(checkpointName, maxCheckpoint)
 	if errors.Is(err, fs.ErrNotExist) {
-		return signing.Checkpoint{Origin: to.Origin, Root: merkle.EmptyRoot}, nil
+		return signing.Checkpoint{Origin: to.Origin, Root: merkle.EmptyRoot}, nil, nil
 	}
 	if err != nil {
-		return from, err
+		return from, note, err
 	}
 	if from, err = signing.ParseCheckpoint(note); err != nil {
-		return from, fmt.Errorf("what was exported before: %w", err)
+		return from, nil, fmt.Errorf("what was exported before: %w", err)
 	}
 	if from.Origin != to.Origin {
-		return from, fmt.Errorf("the directory holds the log %q, not %q: choose another directory", from.Origin, to.Origin)
+		return from, nil, fmt.Errorf("the directory holds the log %q, not %q: choose another directory", from.Origin, to.Origin)
 	}
 	if from.Size > to.Size {
 		if from.Size > tree.Size() {
-			return from, fmt.Errorf("%w: %d leaves were exported, and the log has %d", ErrForked, from.Size, tree.Size())
+			return from, nil, fmt.Errorf("%w: %d leaves were exported, and the log has %d", ErrForked, from.Size, tree.Size())
 		}
 		root, err := tree.Root(from.Size)
 		if err == nil && merkle.Hash(root) != merkle.Hash(from.Root) {
 			err = fmt.Errorf("%w: their trees of %d leaves differ; the log has %d", ErrForked, from.Size, tree.Size())
 		}
-		return from, err
+		return from, note, err
 	}
 	x.edge, err = loadEdge(from.Size, x.out.read)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return from, fmt.Errorf("%w: a tile is gone: %s", ErrChanged, err)
+		return from, nil, fmt.Errorf("%w: a tile is gone: %s", ErrChanged, err)
 	case err != nil:
-		return from, fmt.Errorf("read what was exported before: %w", err)
+		return from, nil, fmt.Errorf("read what was exported before: %w", err)
 	}
 	exported, err := x.edge.frontier()
 	if err != nil {
-		return from, fmt.Errorf("what was exported before: %w", err)
+		return from, nil, fmt.Errorf("what was exported before: %w", err)
 	}
 	if exported.Root() != merkle.Hash(from.Root) {
-		return from, fmt.Errorf("%w: its tiles do not lead to its checkpoint over %d leaves", ErrChanged, from.Size)
+		return from, nil, fmt.Errorf("%w: its tiles do not lead to its checkpoint over %d leaves", ErrChanged, from.Size)
 	}
-	return from, x.loadBundle(tree, from.Size)
+	return from, note, x.loadBundle(tree, from.Size)
 }
 
 // loadBundle loads the entries at the right edge.
@@ -248,13 +272,8 @@ func (x *export) loadBundle(tree *proof.Tree, size uint64) (err error) {
 		}
 		return nil
 	}
-	if size >= width {
-		name := tilePath(entries, size/width-1, width)
-		_, err := x.out.root.Lstat(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			err = x.orHashesOnly(x.missing(tree, size/width-1, width), name)
-		}
-		if err != nil {
+	if size/width*width > x.minimum {
+		if err := x.hasBundle(tree, size/width-1); err != nil {
 			return fmt.Errorf("what was exported before: %w", err)
 		}
 	}
@@ -265,27 +284,48 @@ func (x *export) loadBundle(tree *proof.Tree, size uint64) (err error) {
 	x.bundle, err = x.out.readAtMost(name, x.count*(2+math.MaxUint16))
 	if errors.Is(err, fs.ErrNotExist) {
 		x.bundle, x.spoiled = nil, true
-		return x.orHashesOnly(x.missing(tree, size/width, x.count), name)
+		return x.orHashesOnly(x.missing(tree, size/width, x.edge.rows[0].hashes), name)
 	}
 	if err != nil {
 		return fmt.Errorf("what was exported before: %w", err)
 	}
-	return checkBundle(name, x.bundle, x.edge.levels[0])
+	return checkBundle(name, x.bundle, x.edge.rows[0].hashes)
+}
+
+// hasBundle makes sure that a bundle of entries that was full is there, if it has an encoding.
+func (x *export) hasBundle(tree *proof.Tree, n uint64) error {
+	name := tilePath(entries, n, width)
+	if _, err := x.out.root.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	above := tilePath(0, n, width)
+	b, err := x.out.read(above, width*len(merkle.Hash{}))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %s is gone", ErrChanged, above)
+	}
+	if err != nil {
+		return err
+	}
+	return x.orHashesOnly(x.missing(tree, n, split(b)), name)
 }
 
 // check makes sure that the log extends what was exported before, and leads to its own
 // checkpoint.
 func (x *export) check(tree *proof.Tree, from, to signing.Checkpoint) error {
-	if from.Size < tree.Base() {
-		return fmt.Errorf("leaves %d to %d of the log: %w", from.Size, tree.Base()-1, proof.ErrPruned)
-	}
 	if from.Size == to.Size {
 		if from.Root != to.Root {
 			return fmt.Errorf("%w: both have %d leaves, and other root hashes", ErrForked, to.Size)
 		}
 		return nil
 	}
-	before, err := tree.Before(from.Size)
+	if x.start == to.Size { // which the oldest header says alone
+		before, err := tree.Before(x.start)
+		if err == nil && before.Root() != merkle.Hash(to.Root) {
+			err = fmt.Errorf("%w: its first segment does not begin with the checkpoint over %d leaves", ErrTampered, to.Size)
+		}
+		return err
+	}
+	before, err := tree.Before(x.start)
 	if err != nil {
 		return err
 	}
@@ -295,7 +335,7 @@ func (x *export) check(tree *proof.Tree, from, to signing.Checkpoint) error {
 		}
 		return nil
 	}
-	for n, err := range x.leaves(tree, from.Size, to.Size) {
+	for n, err := range x.leaves(tree, x.start, to.Size) {
 		if err != nil {
 			return err
 		}
@@ -318,11 +358,11 @@ func (x *export) add(tree *proof.Tree, from, to signing.Checkpoint) error {
 	if from.Size == to.Size {
 		return nil
 	}
-	for n, err := range x.leaves(tree, from.Size, to.Size) {
+	for n, err := range x.leaves(tree, x.start, to.Size) {
 		if err != nil {
 			return err
 		}
-		if n.index < from.Size {
+		if n.index < x.start {
 			continue
 		}
 		if err := x.leaf(merkle.LeafHash(n.line), n.line); err != nil {
@@ -366,39 +406,48 @@ func (x *export) leaves(tree *proof.Tree, from, to uint64) func(yield func(numbe
 // leaf adds a leaf.
 func (x *export) leaf(hash merkle.Hash, line []byte) error {
 	if !x.o.HashesOnly {
-		x.entry(line)
+		if err := x.entry(line); err != nil {
+			return err
+		}
 		if x.count == width {
 			if err := x.writeBundle(); err != nil {
 				return err
 			}
-			x.bundle, x.count, x.spoiled = x.bundle[:0], 0, false
+			x.bundle, x.count, x.spoiled, x.headless = x.bundle[:0], 0, false, false
 		}
 	}
-	return x.edge.add(hash, func(level int, n uint64, hashes []merkle.Hash) error {
-		return x.out.write(tilePath(level, n, width), join(hashes))
-	})
+	return x.edge.add(0, hash, x.writeTile)
+}
+
+func (x *export) writeTile(level int, n uint64, hashes []merkle.Hash) error {
+	return x.out.write(tilePath(level, n, len(hashes)), join(hashes))
 }
 
 // entry adds a leaf to the bundle at the right edge. Its length has 16 bits there: what is
 // longer leaves its bundle without an encoding.
-func (x *export) entry(line []byte) {
+func (x *export) entry(line []byte) error {
 	x.count++
-	if len(line) > math.MaxUint16 {
-		x.spoiled = true
+	if len(line) > math.MaxUint16 && !x.headless {
 		x.tooLong = append(x.tooLong, Leaf{x.edge.size, len(line)})
+		if !x.spoiled {
+			if err := x.keepTooLong(x.edge.size/width, line); err != nil {
+				return err
+			}
+		}
+		x.spoiled = true
 	}
 	if x.spoiled {
 		x.bundle = x.bundle[:0]
-		return
+		return nil
 	}
 	x.bundle = binary.BigEndian.AppendUint16(x.bundle, uint16(len(line)))
 	x.bundle = append(x.bundle, line...)
+	return nil
 }
 
 // writeBundle writes the bundle at the right edge, if it has an encoding.
 func (x *export) writeBundle() error {
 	if x.spoiled {
-		x.leaveOut(x.edge.size / width)
 		return nil
 	}
 	return x.out.write(tilePath(entries, x.edge.size/width, x.count), x.bundle)
@@ -411,9 +460,7 @@ func (x *export) finish() error {
 			return err
 		}
 	}
-	return x.edge.partial(func(level int, n uint64, hashes []merkle.Hash) error {
-		return x.out.write(tilePath(level, n, len(hashes)), join(hashes))
-	})
+	return x.edge.partial(x.writeTile)
 }
 
 // clean removes the partial tiles of the tree before the one that was there before: who
@@ -469,4 +516,12 @@ func join(hashes []merkle.Hash) []byte {
 		b = append(b, h[:]...)
 	}
 	return b
+}
+
+func split(tile []byte) []merkle.Hash {
+	hashes := make([]merkle.Hash, len(tile)/len(merkle.Hash{}))
+	for i := range hashes {
+		hashes[i] = merkle.Hash(tile[i*len(merkle.Hash{}):])
+	}
+	return hashes
 }

@@ -21,7 +21,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
-	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -204,7 +203,7 @@ func holds(t testing.TB, dir string, want map[string][]byte) {
 			return err
 		}
 		name, err := filepath.Rel(dir, path)
-		if err != nil || name == "checkpoint" || name == ".previous" || name == ".left-out" {
+		if err != nil || name == "checkpoint" || strings.HasPrefix(name, ".") {
 			return err
 		}
 		content, err := os.ReadFile(path)
@@ -454,36 +453,23 @@ func TestExportOfALineThatIsTooLong(t *testing.T) {
 	if err := os.Remove(filepath.Join(steps, "tile/entries/000")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.export(steps, tiles.Options{Check: true}); !errors.Is(err, tiles.ErrChanged) {
-		t.Errorf("a bundle is gone: %v", err)
-	}
-}
-
-// Segments that were exported before they were pruned are not needed any more; others
-// are missed.
-func TestExportOfPrunedLog(t *testing.T) {
-	l := newLog(t, 5_000)
-	for range 10 {
-		l.grow(20, 0)
-	}
-	dir := filepath.Join(t.TempDir(), "out")
-	l.mustExport(dir, tiles.Options{})
-	names, err := filepath.Glob(filepath.Join(l.o.Directory, "audit-*"))
-	if err != nil || len(names) < 4 {
-		t.Fatalf("%q, %v", names, err)
-	}
-	before := l.lines()
-	l.grow(200, 0)
-	whole := expected(t, l.lines(), false)
-	for _, name := range names[:2] {
-		if err := os.Remove(name); err != nil {
-			t.Fatal(err)
+	gone := func(what string) {
+		t.Helper()
+		if _, err := l.export(steps, tiles.Options{Check: true}); !errors.Is(err, tiles.ErrChanged) {
+			t.Errorf("a bundle is gone, and %s: %v", what, err)
 		}
 	}
-	l.mustExport(dir, tiles.Options{})
-	holds(t, dir, whole)
-	if _, err := l.export(filepath.Join(t.TempDir(), "new"), tiles.Options{}); !errors.Is(err, proof.ErrPruned) {
-		t.Errorf("exported from the beginning: %v, though of %d leaves the first are gone", err, len(before))
+	gone("nothing else")
+	// Nobody can say of another bundle that it was left out.
+	line, err := os.ReadFile(filepath.Join(steps, ".too-long/1"))
+	if err != nil || len(line) != r.TooLong[0].Bytes {
+		t.Fatal(len(line), err)
+	}
+	for what, content := range map[string][]byte{"the line of another one is kept": line, "nothing": nil, "a line of its own": want["tile/entries/000"][2:300], "a line that is none": make([]byte, 70_000)} {
+		if err := os.WriteFile(filepath.Join(steps, ".too-long/0"), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		gone(what)
 	}
 }
 

@@ -39,8 +39,8 @@ func (o *out) read(name string, size int) ([]byte, error) {
 	return b, err
 }
 
-// readAtMost reads a regular file, up to a byte more than most.
-func (o *out) readAtMost(name string, most int) ([]byte, error) {
+// open opens a regular file.
+func (o *out) open(name string) (*os.File, error) {
 	info, err := o.root.Lstat(name)
 	if err != nil {
 		return nil, err
@@ -48,7 +48,12 @@ func (o *out) readAtMost(name string, most int) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a regular file but %s", name, info.Mode().Type())
 	}
-	f, err := o.root.Open(name)
+	return o.root.Open(name)
+}
+
+// readAtMost reads a regular file, up to a byte more than most.
+func (o *out) readAtMost(name string, most int) ([]byte, error) {
+	f, err := o.open(name)
 	if err != nil {
 		return nil, err
 	}

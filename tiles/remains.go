@@ -34,7 +34,7 @@ func (x *export) adoptRemains(tree *proof.Tree, to uint64) error {
 			return nil
 		}
 		level, n, w, ok := parseTilePath(name)
-		if !ok || level == entries && x.o.HashesOnly || sizeAt(level, to) < n*width+uint64(w) {
+		if !ok || level == entries && x.o.HashesOnly || sizeAt(level, to) < n*width+uint64(w) || n < sizeAt(level, x.minimum)/width {
 			return notOurs(name)
 		}
 		if w == width || n == sizeAt(level, to)/width && w == int(sizeAt(level, to)%width) {

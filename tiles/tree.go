@@ -5,6 +5,7 @@ package tiles
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -29,62 +30,105 @@ func tilePath(level int, n uint64, w int) string {
 	return "tile/" + strings.TrimPrefix(name, "tile/8/")
 }
 
-// edge is the right edge of a tree: the tiles that are not full, from the leaves up.
+// edge is the right edge of a tree: the tiles that are not full, from the leaves up, and the
+// hashes that its root is made of. Parts of the tree may be known by the hashes of whole
+// subtrees alone.
 type edge struct {
-	size   uint64
-	levels [][]merkle.Hash
+	size     uint64
+	subtrees []perfect // the maximal ones, from left to right
+	rows     []row
 }
 
-// add adds a leaf. full is called with each tile that it fills.
-func (e *edge) add(leaf merkle.Hash, full func(level int, n uint64, hashes []merkle.Hash) error) error {
-	e.size++
-	for level, hash, count := 0, leaf, e.size; ; level++ {
-		if level == len(e.levels) {
-			e.levels = append(e.levels, make([]merkle.Hash, 0, width))
-		}
-		e.levels[level] = append(e.levels[level], hash)
-		if len(e.levels[level]) < width {
-			return nil
-		}
-		if err := full(level, count/width-1, e.levels[level]); err != nil {
+// perfect is a perfect subtree of 2^height leaves.
+type perfect struct {
+	height int
+	hash   merkle.Hash
+}
+
+// row is a tile that is not full. It is lost if one of its hashes is not known.
+type row struct {
+	hashes []merkle.Hash
+	lost   bool
+}
+
+// visit is called with a tile.
+type visit func(level int, n uint64, hashes []merkle.Hash) error
+
+// add adds a subtree: a leaf, if its height is 0. It must begin at a multiple of its size.
+// full is called with each tile that it fills, unless that is lost.
+func (e *edge) add(h int, hash merkle.Hash, full visit) error {
+	e.size += 1 << h
+	if rest := h % height; rest > 0 {
+		// The hashes that the tile would have of it are below the one that is known.
+		if err := e.extend(h/height, make([]merkle.Hash, 1<<rest), true, full); err != nil {
 			return err
 		}
-		hash, count = subtree(e.levels[level]), count/width
-		e.levels[level] = e.levels[level][:0]
+	}
+	for {
+		if h%height == 0 {
+			if err := e.extend(h/height, []merkle.Hash{hash}, false, full); err != nil {
+				return err
+			}
+		}
+		n := len(e.subtrees)
+		if n == 0 || e.subtrees[n-1].height != h {
+			e.subtrees = append(e.subtrees, perfect{h, hash})
+			return nil
+		}
+		hash = merkle.NodeHash(e.subtrees[n-1].hash, hash)
+		e.subtrees, h = e.subtrees[:n-1], h+1
 	}
 }
 
-// subtree returns the hash over a power of two of hashes.
-func subtree(hashes []merkle.Hash) merkle.Hash {
-	if len(hashes) == 1 {
-		return hashes[0]
+// extend adds hashes to the tile at the edge of a level.
+func (e *edge) extend(level int, hashes []merkle.Hash, lost bool, full visit) error {
+	for level >= len(e.rows) {
+		e.rows = append(e.rows, row{hashes: make([]merkle.Hash, 0, width)})
 	}
-	half := len(hashes) / 2
-	return merkle.NodeHash(subtree(hashes[:half]), subtree(hashes[half:]))
+	r := &e.rows[level]
+	r.hashes, r.lost = append(r.hashes, hashes...), r.lost || lost
+	if len(r.hashes) < width {
+		return nil
+	}
+	if !r.lost {
+		if err := full(level, sizeAt(level, e.size)/width-1, r.hashes); err != nil {
+			return err
+		}
+	}
+	r.hashes, r.lost = r.hashes[:0], false
+	return nil
+}
+
+// whole returns the size from which on a tree has no tile at its edge that is lost.
+func (e *edge) whole() (size uint64) {
+	for level, r := range e.rows {
+		if !r.lost {
+			continue
+		}
+		leaves := height * (level + 1)
+		if leaves >= 63 {
+			return math.MaxUint64
+		}
+		size = max(size, (e.size>>leaves+1)<<leaves)
+	}
+	return size
 }
 
 // frontier returns the tree.
 func (e *edge) frontier() (merkle.Frontier, error) {
 	var hashes []merkle.Hash
-	for level := len(e.levels) - 1; level >= 0; level-- {
-		rest := e.levels[level]
-		for h := height - 1; h >= 0; h-- {
-			if len(rest)>>h&1 == 1 {
-				// What is left begins at a multiple of twice as many.
-				hashes = append(hashes, subtree(rest[:1<<h]))
-				rest = rest[1<<h:]
-			}
-		}
+	for _, s := range e.subtrees {
+		hashes = append(hashes, s.hash)
 	}
 	return merkle.NewFrontier(e.size, hashes)
 }
 
 // partial calls f with each tile that is not full.
-func (e *edge) partial(f func(level int, n uint64, hashes []merkle.Hash) error) error {
+func (e *edge) partial(f visit) error {
 	count := e.size
-	for level, hashes := range e.levels {
-		if len(hashes) > 0 {
-			if err := f(level, count/width, hashes); err != nil {
+	for level, r := range e.rows {
+		if len(r.hashes) > 0 {
+			if err := f(level, count/width, r.hashes); err != nil {
 				return err
 			}
 		}
@@ -95,22 +139,36 @@ func (e *edge) partial(f func(level int, n uint64, hashes []merkle.Hash) error) 
 
 // loadEdge reads the right edge of a tree of a certain size.
 func loadEdge(size uint64, read func(name string, bytes int) ([]byte, error)) (*edge, error) {
-	e := &edge{size: size}
-	for level, count := 0, size; count > 0; level, count = level+1, count/width {
-		hashes := make([]merkle.Hash, 0, width)
-		if w := int(count % width); w > 0 {
-			b, err := read(tilePath(level, count/width, w), w*len(merkle.Hash{}))
-			if err != nil {
-				return nil, err
-			}
-			for ; len(b) > 0; b = b[len(merkle.Hash{}):] {
-				hashes = append(hashes, merkle.Hash(b))
-			}
-			if len(hashes) != w {
-				return nil, fmt.Errorf("%s holds %d hashes, not %d", tilePath(level, count/width, w), len(hashes), w)
-			}
+	e := &edge{}
+	// From the top, each tile goes on where the one above it ends.
+	for level := 63 / height; level >= 0; level-- {
+		count := sizeAt(level, size)
+		w := int(count % width)
+		if w == 0 {
+			continue
 		}
-		e.levels = append(e.levels, hashes)
+		name := tilePath(level, count/width, w)
+		b, err := read(name, w*len(merkle.Hash{}))
+		if err != nil {
+			return nil, err
+		}
+		if err := e.take(level, b, w); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
 	}
 	return e, nil
+}
+
+// take adds the first w hashes of a tile, of which none fills a tile.
+func (e *edge) take(level int, tile []byte, w int) error {
+	if len(tile) < w*len(merkle.Hash{}) {
+		return fmt.Errorf("it holds %d bytes, too few for %d hashes", len(tile), w)
+	}
+	for ; w > 0; w-- {
+		if err := e.add(level*height, merkle.Hash(tile), nil); err != nil {
+			return err
+		}
+		tile = tile[len(merkle.Hash{}):]
+	}
+	return nil
 }

@@ -20,14 +20,16 @@ one that FILE, in its state directory, says there is, and that the log's directo
 hold. It permits that once. The new log says in its first header which log it succeeds, up to
 which size and with which root; what the old one held is not in it. Use it only when the old
 log cannot be brought back, or was moved away for good. The collector names the file when it
-does not start for that reason; start it again afterwards.`,
+does not start for that reason; start it again afterwards. Receipts of the old log are kept
+apart: name another directory for those of the new one (receipts::directory), or none are
+written.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			old, err := rotation.PermitAnew(args[0])
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "The next start may begin a new log. It will say that it succeeds the log %s of at least %d leaves.\n", old.Log, old.Size)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "The next start may begin a new log. It will say that it succeeds the log %s of at least %d leaves. If the old one had receipts, name another receipts::directory first.\n", old.Log, old.Size)
 			return err
 		},
 	}

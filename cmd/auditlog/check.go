@@ -65,7 +65,7 @@ Exit codes: 0 the proof holds; 1 it fails; 2 it could not be checked, or FILE is
 }
 
 func (f *checkFlags) run(cmd *cobra.Command, path string) (err error) {
-	o, err := f.proofOptions()
+	o, err := f.proofOptions(cmd.Context())
 	if err != nil {
 		return err
 	}
@@ -73,20 +73,20 @@ func (f *checkFlags) run(cmd *cobra.Command, path string) (err error) {
 	if !f.given() {
 		return errors.New("give the log's public key with --key, or with what bounds it with --trust")
 	}
-	if o.Witnesses, err = (*handed)(nil).loadWitnesses(f.witnesses); err != nil {
+	if o.Witnesses, err = (&handed{ctx: cmd.Context()}).loadWitnesses(f.witnesses); err != nil {
 		return err
 	}
 	if err := checkQuorum(f.quorum, o.Witnesses); err != nil {
 		return err
 	}
 	if info, err := os.Stat(path); path != "-" && err == nil && info.IsDir() {
-		all, err := (*handed)(nil).loadReceipts("check", []string{path}, cmd.ErrOrStderr())
+		all, err := (&handed{ctx: cmd.Context()}).loadReceipts("check", []string{path}, cmd.ErrOrStderr())
 		if err != nil {
 			return err
 		}
 		return f.checkReceipts(cmd, path, all, o)
 	}
-	in, err := openInput(cmd.InOrStdin(), path)
+	in, err := openInput(cmd.Context(), cmd.InOrStdin(), path)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}

@@ -34,7 +34,7 @@ Exit codes: 0 the checkpoint is printed; 2 there is none, or none that is truste
 		Example: `  auditlog checkpoint audit-log --key audit-log-key.pub.pem > kept.txt`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o, err := f.proofOptions()
+			o, err := f.proofOptions(cmd.Context())
 			if err != nil {
 				return err
 			}

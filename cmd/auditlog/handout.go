@@ -109,7 +109,7 @@ func (h *handout) verify(cmd *cobra.Command, dir string, fsys fs.FS, note []byte
 		return nil
 	}
 	o := verify.Options{Checkpoints: [][]byte{note}, Origin: h.origin, AsOf: h.asOf.value(cmd)}
-	if err := h.load(&o, nil); err != nil {
+	if err := h.load(&o, &handed{ctx: cmd.Context()}); err != nil {
 		return err
 	}
 	var finish func()

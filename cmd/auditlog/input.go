@@ -6,6 +6,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -13,7 +14,6 @@ import (
 	"hash"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -39,8 +39,12 @@ type input struct {
 	sum   hash.Hash // of what has been read
 }
 
-// handed notes what an auditor has handed over, as it was read. A nil one notes nothing.
-type handed struct{ files []handedFile }
+// handed reads what an auditor hands over, and notes it as it was read. It gives up, waiting
+// for a pipe, when the context is done.
+type handed struct {
+	ctx   context.Context
+	files []handedFile
+}
 
 // handedFile is a file that an auditor has handed over.
 type handedFile struct {
@@ -51,25 +55,28 @@ type handedFile struct {
 
 // note takes in a file that has been read to its end.
 func (h *handed) note(flag, path string, in *input) {
-	if h != nil {
-		h.files = append(h.files, handedFile{strings.TrimPrefix(flag, "--"), path, hex.EncodeToString(in.sum.Sum(nil))})
-	}
+	h.files = append(h.files, handedFile{strings.TrimPrefix(flag, "--"), path, hex.EncodeToString(in.sum.Sum(nil))})
 }
 
 // openInput opens a file, or standard input if it is called -, and checks how it begins.
-func openInput(stdin io.Reader, path string) (*input, error) {
+func openInput(ctx context.Context, stdin io.Reader, path string) (*input, error) {
 	in := &input{close: func() error { return nil }, sum: sha256.New()}
 	if path == "-" {
-		in.Reader = bufio.NewReader(io.TeeReader(stdin, in.sum))
+		in.Reader = bufio.NewReader(io.TeeReader(&waiting{ctx, stdin}, in.sum))
 	} else {
-		f, err := os.Open(path)
+		f, err := openWaiting(ctx, path)
 		if err != nil {
 			return nil, withoutPath(err)
 		}
-		if info, err := f.Stat(); err == nil && info.IsDir() {
+		info, err := f.Stat()
+		if err == nil && info.IsDir() {
 			return nil, errors.Join(errors.New("it is a directory, not a file"), f.Close())
 		}
-		in.Reader, in.close = bufio.NewReader(io.TeeReader(f, in.sum)), f.Close
+		var src io.Reader = f
+		if err != nil || !info.Mode().IsRegular() {
+			src = &waiting{ctx, f}
+		}
+		in.Reader, in.close = bufio.NewReader(io.TeeReader(src, in.sum)), f.Close
 	}
 	head, err := in.Peek(4)
 	if err != nil && err != io.EOF {
@@ -108,7 +115,7 @@ func withoutPath(err error) error {
 
 // read reads a whole file of up to so many bytes, which a flag names.
 func (h *handed) read(flag, path string, most int64) (text []byte, err error) {
-	in, err := openInput(nil, path)
+	in, err := openInput(h.ctx, nil, path)
 	if err != nil {
 		return nil, err
 	}

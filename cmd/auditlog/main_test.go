@@ -79,6 +79,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"code":    code,
+			"grow":    grow,
 			"replace": replace,
 		},
 	})
@@ -132,6 +133,52 @@ func writeWitnessed(t *testing.T, dir string, s *signing.Signer) error {
 		return err
 	}
 	return l.Close(context.Background()) // which asks the witness
+}
+
+// grow adds events to a log, and has retention delete all but a few of its segments, if a
+// number is given: grow DIR [SEGMENTS]
+func grow(ts *testscript.TestScript, _ bool, args []string) {
+	s, err := signing.LoadKeyFile(ts.MkAbs("key.pem"))
+	ts.Check(err)
+	o := rotation.Options{Directory: ts.MkAbs(args[0]), Origin: "grown.example/auditlog", Signer: s, Scope: segment.ScopeCheckpoint, MaxSegmentBytes: 1}
+	if len(args) > 1 {
+		o.Retention.MaxSegments, err = strconv.Atoi(args[1])
+		ts.Check(err)
+	}
+	l, err := rotation.Open(context.Background(), o)
+	ts.Check(err)
+	for range 6 {
+		ts.Check(commitOwn(l, 70))
+	}
+	for deadline := time.Now().Add(time.Minute); o.Retention.MaxSegments > 0; {
+		names, err := filepath.Glob(filepath.Join(o.Directory, "audit-*"))
+		ts.Check(err)
+		if len(names) <= o.Retention.MaxSegments {
+			break
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("retention left %d segments", len(names))
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	ts.Check(l.Close(context.Background()))
+}
+
+// commitOwn commits so many events.
+func commitOwn(l *rotation.Log, n int) error {
+	b := l.NewBatch()
+	defer b.Release()
+	at := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+	for i := range n {
+		err := b.Add(func(dst []byte) ([]byte, uint64, error) {
+			return event.AppendOwn(dst, event.Own{ID: strconv.Itoa(i), Time: at, Origin: "o", Level: event.LevelInfo, Action: "test", Detail: []byte(`{"action":"test"}`)}), uint64(at.UnixNano()), nil
+		}, nil, "")
+		if err != nil {
+			return err
+		}
+	}
+	_, err := l.Append(context.Background(), b)
+	return err
 }
 
 // records are what the scripts' log holds, one a segment.

@@ -120,6 +120,43 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// Checking a log takes less than 100 MB whatever one line of a file next to its segments holds.
+func TestMemoryOfEndlessLines(t *testing.T) {
+	if runtime.GOOS != "linux" || testing.Short() || withRaceDetector {
+		t.Skip("it takes a while, only /proc tells what a process took, and the race detector takes more: make unit runs it without")
+	}
+	for name, line := range map[string]string{
+		"endless":           strings.Repeat("x", 40<<20),
+		"just in bounds":    strings.Repeat("x", segment.MaxLineBytes) + "\n",
+		"of the right form": `{"key_change":"` + strings.Repeat("x", segment.MaxLineBytes-20) + "\"}\n",
+	} {
+		dir := t.TempDir()
+		log := writeLog(t, dir, records()...)
+		segments, err := filepath.Glob(filepath.Join(log, "audit-*.jsonl"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, err := segment.ParseName(filepath.Base(segments[0]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range []string{segment.KeyChangesName, first.ValuesName()} {
+			path := filepath.Join(log, file)
+			if err := os.WriteFile(path, []byte(line), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, stderr, code, kilobytes := peakOf(t, "verify", log, "--key", filepath.Join(dir, "key.pub.pem"))
+			t.Logf("%s, %s: exit code %d, %d MB, %.100s", file, name, code, kilobytes>>10, stderr)
+			if kilobytes > maxPeak {
+				t.Errorf("%s, %s: %d kB", file, name, kilobytes)
+			}
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 // Commands take time and memory in proportion to the files that there are, however little
 // is in each: many empty ones, and many names of one file.
 func TestMemoryOfManyFiles(t *testing.T) {

@@ -39,7 +39,7 @@ are gone that retention has not deleted; 2 there is no such event, or it could n
 			if !q.ByIndex && id == "" {
 				return errors.New("say which event: --event-id ID or --index N")
 			}
-			o, err := f.proofOptions()
+			o, err := f.proofOptions(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -54,7 +54,7 @@ func (h *handed) loadReceipts(what string, paths []string, warn io.Writer) (*ver
 
 // loadReceiptFile takes in the receipts of a file. Its errors begin with the path.
 func (h *handed) loadReceiptFile(what string, all *verify.ReceiptSet, path string) (err error) {
-	in, err := openInput(nil, path)
+	in, err := openInput(h.ctx, nil, path)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}

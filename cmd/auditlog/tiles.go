@@ -29,17 +29,22 @@ since. What is exported is meant to be public: with --hashes-only the events are
 
 Of what was exported before, the checkpoint and the newest tiles are read, which decide
 whether it is the beginning of this log. With --check all of it is read again, and must
-be what the checkpoint says.
+be what the checkpoint says, and with --key the checkpoint's signatures are checked, too.
 
 A line of over 65,535 bytes fits into no bundle of entries: the 256 leaves of its bundle are
 left out, which is said, and only their hashes are exported.
 
+What retention has deleted before it was exported is left out as well: tlog-tiles allows
+that up to a minimum index, which is said. Too little may be left of a log even for that:
+the error says how many leaves it takes. Export before retention deletes, from a timer.
+
 Exit codes: 0 exported; 1 the log does not fit its own checkpoint, or what was exported
-before is not its beginning, or, with --check, has been changed; 2 it could not be done.`,
+before is not its beginning, or has been changed; 2 it could not be done, or, with --check,
+nothing was there to check.`,
 		Example: `  auditlog tiles audit-log --out /var/www/audit-log --key audit-log-key.pub.pem`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			t, err := f.read(nil)
+			t, err := f.read(&handed{ctx: cmd.Context()})
 			if err != nil {
 				return err
 			}
@@ -71,13 +76,18 @@ before is not its beginning, or, with --check, has been changed; 2 it could not 
 			case err != nil:
 				return fmt.Errorf("export %s to %s: %w", args[0], out, err)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s holds %d leaves of the log %s, %d of them new\n", plain(out), r.To, value(r.Origin), r.To-r.From)
+			if r.Minimum == 0 {
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s holds %d leaves of the log %s, %d of them new\n", plain(out), r.To, value(r.Origin), r.Added)
+			} else {
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s holds leaves %d to %d of the log %s, %d of them new: its minimum index is %d\n", plain(out), r.Minimum, r.To-1, value(r.Origin), r.Added, r.Minimum)
+				fmt.Fprintf(cmd.ErrOrStderr(), "auditlog: retention had deleted leaves of the log before they were exported: tiles and entries that end at leaf %d or before may be missing (c2sp.org/tlog-tiles, Pruning)\n", r.Minimum-1)
+			}
 			for _, l := range r.TooLong {
 				first, last := l.Bundle()
 				fmt.Fprintf(cmd.ErrOrStderr(), "auditlog: leaf %d has %d bytes, and tlog-tiles has room for 65535: the entries of leaves %d to %d are left out, their hashes are there (limits::max_leaf_bytes keeps such lines out of a log)\n", l.Index, l.Bytes, first, min(last, r.To-1))
 			}
 			if err == nil && o.Check {
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "The files of the %d leaves that were there have been read again: they are unchanged.\n", r.From)
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "The files of the %s that were there have been read again: they are unchanged.\n", leaves(r.Checked, r.From))
 			}
 			if err == nil && !f.given() {
 				_, err = fmt.Fprintln(cmd.OutOrStdout(), "No --key was given: the checkpoint's signature was not checked.")
@@ -94,6 +104,14 @@ before is not its beginning, or, with --check, has been changed; 2 it could not 
 		panic(err) // the flag is there
 	}
 	return cmd
+}
+
+// leaves names the leaves from one index up to another.
+func leaves(from, to uint64) string {
+	if from == 0 {
+		return fmt.Sprintf("%d leaves", to)
+	}
+	return fmt.Sprintf("leaves from %d up to %d", from, to)
 }
 
 // apart checks that what is published does not go to the log's directory, nor to one

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -86,8 +87,8 @@ func (f *trustFlags) load(o *verify.Options, h *handed) error {
 }
 
 // proofOptions reads the files.
-func (f *trustFlags) proofOptions() (verify.ProofOptions, error) {
-	t, err := f.read(nil)
+func (f *trustFlags) proofOptions(ctx context.Context) (verify.ProofOptions, error) {
+	t, err := f.read(&handed{ctx: ctx})
 	return verify.ProofOptions{Keys: t.keys, CheckpointKeys: t.checkpointKeys, Trust: t.bounded}, err
 }
 
@@ -162,7 +163,7 @@ func (f *verifyFlags) run(cmd *cobra.Command, dir string) error {
 	if f.recursive && (f.origin != "" || o.AsOf != nil) {
 		return errors.New("--origin and --as-of are of one log: leave them out with --recursive, or check that log by itself")
 	}
-	inputs := &handed{files: []handedFile{}}
+	inputs := &handed{ctx: cmd.Context(), files: []handedFile{}}
 	if err := f.load(&o, inputs); err != nil {
 		return err
 	}
