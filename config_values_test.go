@@ -4,6 +4,7 @@
 package auditlogexporter
 
 import (
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -37,9 +38,10 @@ func TestConfigValuesThatWouldBeMisread(t *testing.T) {
 		wrong := []any{0.5, 1.25, -0.75}
 		if of == reflect.TypeFor[time.Duration]() {
 			durations++
-			wrong = []any{90, int64(5), 0.5, -3, "90", "1e3", uint8(7)}
+			wrong = []any{90, int64(5), 0.5, -3, "90", "1e3", uint8(7), "1.5d", "1d12h", "2w", "90 days", "d"}
 		} else {
 			numbers++
+			wrong = append(wrong, 1e30, -1e30, math.Inf(1), math.NaN())
 		}
 		for _, value := range wrong {
 			err := conf(path, value).Unmarshal(createDefaultConfig().(*Config))
@@ -51,6 +53,16 @@ func TestConfigValuesThatWouldBeMisread(t *testing.T) {
 	// The keys that users were hit by are among them.
 	assert.GreaterOrEqual(t, durations, 8)
 	assert.GreaterOrEqual(t, numbers, 10)
+}
+
+// What the message says to write in place of a fraction is never 0, which often means no limit.
+func TestConfigFractionsBelowOne(t *testing.T) {
+	for _, value := range []float64{0.5, 1e-9, 0.99} {
+		err := conf("rotation::max_size_mib", value).Unmarshal(createDefaultConfig().(*Config))
+		require.ErrorContains(t, err, "write 1 or a larger one")
+	}
+	err := conf("rotation::max_size_mib", 1.5).Unmarshal(createDefaultConfig().(*Config))
+	require.ErrorContains(t, err, "write 1 or 2")
 }
 
 func TestConfigDays(t *testing.T) {

@@ -116,6 +116,10 @@ func (c *countingWriter) Write(p []byte) (int, error) {
 // fail.
 var ErrNone = fmt.Errorf("it does not begin with the line %q", strings.TrimSuffix(title, "\n"))
 
+// ErrCut: a text begins as a proof does and ends before it is whole, as a copy that went
+// wrong leaves it: no more can be said of it.
+var ErrCut = errors.New("it is cut off, if only by the newline at its end: copy it again")
+
 // Parse parses a proof's text. It accepts only what [Inclusion.Marshal] would write for
 // what it returns, and checks nothing but the form.
 func Parse(text []byte) (*Inclusion, error) {
@@ -136,6 +140,9 @@ func parse(text []byte) (*Inclusion, error) {
 	rest, ok := bytes.CutPrefix(text, []byte(title))
 	if !ok {
 		return nil, ErrNone
+	}
+	if text[len(text)-1] != '\n' {
+		return nil, ErrCut
 	}
 	p := &Inclusion{}
 	extra, rest, err := takeLine(rest, extraStart)
@@ -164,8 +171,12 @@ func parse(text []byte) (*Inclusion, error) {
 		p.Path = append(p.Path, h)
 		rest = next
 	}
-	if len(rest) == 0 || len(rest) > maxNote {
-		return nil, errors.New("it ends without a checkpoint, or has one that is too large")
+	if len(rest) > maxNote {
+		return nil, errors.New("its checkpoint is too large")
+	}
+	// A checkpoint is text, a blank line and at least one signature.
+	if _, signatures, ok := bytes.Cut(rest, []byte("\n\n")); !ok || len(signatures) == 0 {
+		return nil, ErrCut
 	}
 	p.Checkpoint = bytes.Clone(rest[1:])
 	return p, nil
@@ -173,6 +184,9 @@ func parse(text []byte) (*Inclusion, error) {
 
 // takeLine cuts a line off that has a certain beginning.
 func takeLine(text []byte, start string) (line, rest []byte, err error) {
+	if len(text) == 0 {
+		return nil, nil, ErrCut
+	}
 	line, rest, ok := bytes.Cut(text, []byte("\n"))
 	if ok {
 		line, ok = bytes.CutPrefix(line, []byte(start))

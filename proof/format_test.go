@@ -148,6 +148,22 @@ func TestProofTextRefused(t *testing.T) {
 	}
 }
 
+// A text that was cut off anywhere is told from one that contradicts itself.
+func TestProofTextCutOff(t *testing.T) {
+	led := example()
+	led.KeyChangePath = []tlog.Hash{{4}, {5}}
+	alone := example()
+	alone.Path = nil
+	for _, p := range []*proof.Inclusion{example(), led, alone} {
+		text := p.Marshal()
+		for n := range text {
+			if _, err := proof.Parse(text[:n]); !errors.Is(err, proof.ErrNone) && !errors.Is(err, proof.ErrCut) {
+				t.Errorf("%d of %d bytes: %v", n, len(text), err)
+			}
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add(example().Marshal())
 	led := example()

@@ -207,21 +207,28 @@ func (l *Log) missing(s *logstate.State) error {
 	return fmt.Errorf("%w: %s says that there is a log %s of at least %d leaves, and the directory holds none: mount what it lies on, or restore it; if another log has this origin, give this one an origin of its own; to have a new log begin in its place, which then says so, run: auditlog begin-anew %q, and if receipts were written, name another directory for those of the new log", ErrMissing, path, s.Log, s.Size, path)
 }
 
+// anew says what is left where the log cannot be brought back. To go on with a part of it,
+// without the state, would be another history after that part: every checkpoint that was
+// kept contradicts it.
+func anew(path string) string {
+	return fmt.Sprintf("if that cannot be done, move the directory away, to keep it as evidence, and have a new log begin in its place, which then says so: auditlog begin-anew %q", path)
+}
+
 // extends fails unless the log in the directory holds all that the state names.
 func (l *Log) extends(ctx context.Context, s *logstate.State) error {
 	path := l.statePath(logstate.Name(l.opts.Origin))
 	if s.Log != l.id {
-		return fmt.Errorf("%w: it holds the log %s, but %s says that the log of this origin is %s: bring that one back; if another log has this origin, give this one an origin of its own; or, if the one in the directory is the right one, move that file away", ErrNotExtended, l.id, path, s.Log)
+		return fmt.Errorf("%w: it holds the log %s, but %s says that the log of this origin is %s: bring that one back; if another log has this origin, give this one an origin of its own; if the one in the directory is the right one, move that file away; or %s", ErrNotExtended, l.id, path, s.Log, anew(path))
 	}
 	root, err := l.rootAt(ctx, s.Size)
 	if err != nil {
-		return fmt.Errorf("compare the log with its state: %w (or, once the loss is understood, move the file %s away)", err, path)
+		return fmt.Errorf("compare the log with its state: %w (restore it, or %s)", err, anew(path))
 	}
 	switch {
 	case root == nil:
-		return fmt.Errorf("%w: it has %d leaves, but %s says that there are at least %d: it was rolled back, or cut short: restore the rest; or, once the loss is understood, move that file away", ErrNotExtended, l.tree.Size(), path, s.Size)
+		return fmt.Errorf("%w: it has %d leaves, but %s says that there are at least %d: it was rolled back, or cut short: restore the rest, or %s", ErrNotExtended, l.tree.Size(), path, s.Size, anew(path))
 	case *root != s.Root:
-		return fmt.Errorf("%w: its first %d leaves are others than those that %s names: restore the log; keep the directory as evidence", ErrNotExtended, s.Size, path)
+		return fmt.Errorf("%w: its first %d leaves are others than those that %s names: restore the log, or %s", ErrNotExtended, s.Size, path, anew(path))
 	}
 	l.keeper.due = true
 	return nil

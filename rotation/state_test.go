@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -157,6 +158,10 @@ func TestDirectoryThatDoesNotHoldAllOfTheLog(t *testing.T) {
 			}
 			if !errors.Is(err, tt.want) || !strings.Contains(err.Error(), stateFile(o)) {
 				t.Fatalf("%v", err)
+			}
+			// It never advises to go on without the state: that would be another history of the log.
+			if !strings.Contains(err.Error(), "auditlog begin-anew "+strconv.Quote(stateFile(o))) {
+				t.Errorf("no word of how a new log is permitted: %v", err)
 			}
 			if after := namesIn(t, o.Directory); !slices.Equal(before, after) {
 				t.Errorf("%q, before %q", after, before)

@@ -108,8 +108,8 @@ func CheckProof(text []byte, o ProofOptions) (*Proven, error) {
 		return nil, fmt.Errorf("check a proof: %w", err)
 	}
 	p, err := proof.Parse(text)
-	if errors.Is(err, proof.ErrNone) {
-		return nil, err // there is nothing in it that could fail
+	if errors.Is(err, proof.ErrNone) || errors.Is(err, proof.ErrCut) {
+		return nil, err // there is nothing in it that could fail, or not all of it
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrProofFails, err)

@@ -45,7 +45,8 @@ events that they name, is for "auditlog verify DIR --receipts FILE".
 
 FILE may be - for standard input.
 
-Exit codes: 0 the proof holds; 1 it fails; 2 it could not be checked, or FILE is no proof.`,
+Exit codes: 0 the proof holds; 1 it fails; 2 it could not be checked, or FILE is no proof, or
+part of one.`,
 		Example: `  auditlog check proof.txt --key audit-log-key.pub.pem
   auditlog check receipts.jsonl --key audit-log-key.pub.pem`,
 		Args: cobra.ExactArgs(1),

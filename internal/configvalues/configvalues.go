@@ -123,6 +123,9 @@ func (w *walker) duration(path []string, value any) {
 		case err != nil:
 			w.add(path, "%w", err)
 		case !ok:
+			if _, err := duration.Parse(text); err != nil {
+				w.add(path, "%w", err)
+			}
 		case strings.Contains(strings.Join(path, ""), "["):
 			w.add(path, "%s: write the days in hours: %.0fh", text, d.Hours())
 		default:
@@ -135,7 +138,11 @@ func (w *walker) whole(path []string, value any, t reflect.Type) {
 	n, ok := number(value)
 	switch {
 	case !ok: // confmap refuses what is no number
-	case n != math.Trunc(n) || math.IsInf(n, 0):
+	case math.IsNaN(n), math.Abs(n) >= 1<<63: // which no type of ours or upstream's holds
+		w.add(path, "%v is no number that can be counted with: write a whole one that is smaller", value)
+	case n > 0 && n < 1: // not 0, which often means that there is no limit
+		w.add(path, "%v is not a whole number: write 1 or a larger one", value)
+	case n != math.Trunc(n):
 		w.add(path, "%v is not a whole number: write %.0f or %.0f", value, math.Floor(n), math.Ceil(n))
 	case n < 0 && t.Kind() >= reflect.Uint && t.Kind() <= reflect.Uint64:
 		w.add(path, "%v is negative: write 0 or a larger number", value)
