@@ -44,6 +44,7 @@ export class Segment {
     this.log = log;
     if (!this.file.bytes) return;
     if (this.head.wrong) this.finding('header_invalid', 1, this.head.wrong);
+    if (this.file.unread && this.file.bytes.indexOf(10) < 0) return;
     if (!this.head.header) {
       this.lookForSignature();
       if (!this.head.wrong && this.file.active) this.finding('torn_tail', 1, 'it has no header yet', 'warning');
@@ -71,13 +72,14 @@ export class Segment {
         return;
       }
       if (end < 0) {
-        this.tail ||= this.number;
+        if (!this.file.unread) this.tail ||= this.number;
         break;
       }
       at = end + 1;
       const number = this.number;
       attempt(() => this.line(raw), (e) => this.doubt(raw, () => this.finding('event_malformed', number, e.message)));
     }
+    if (this.file.unread) return;
     if (this.tail && this.file.active) this.finding('torn_tail', this.tail, 'no checkpoint covers what follows', 'warning');
     else if (this.tail) this.finding('segment_truncated', this.tail, 'lines follow the last checkpoint of a sealed segment');
     this.settleOpenings();
