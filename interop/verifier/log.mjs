@@ -51,7 +51,7 @@ export function checkLog(path, keys, options = {}) {
     const { header } = s.head;
     if (header && (header.origin !== identity.origin || !header.log.equals(identity.log))) report('header_invalid', s.file.name, 1, 'a segment of another log');
     s.check(log);
-    if (!header || header.newer) log.commit = null;
+    if (!header || header.newer || s.file.unread) log.commit = null;
   }
   for (const name of dir.unknown(segments)) report('unknown_file', name, 0, 'it is no part of the log, and was not looked at', 'info');
   const own = (action) => segments.flatMap((s) => s.own.filter((o) => o.action === action));
