@@ -267,7 +267,7 @@ func (c *checker) judgeKept(first uint64, r *Report, results []*result) {
 		case k.Size > r.TreeSize && c.o.AsOf != nil && k.Size > *c.o.AsOf && k.file == "":
 			say(CheckpointUnchecked, Unchecked, "covers %d leaves, more than the log had as of the time that it is checked for", k.Size)
 		case k.Size > r.TreeSize && unread != "":
-			say(Rollback, Unchecked, "covers %d leaves, and %d could be read: %s may hold the others", k.Size, r.TreeSize, unread)
+			say(Rollback, Unchecked, "covers %d leaves, and %d could be read: %s may hold the others. %s", k.Size, r.TreeSize, unread, segment.HowToDecompress(unread))
 		case k.Size > r.TreeSize && k.file != "" && r.TreeSize > 0 && !c.cosigned(k):
 			say(Rollback, Unchecked, "covers %d leaves, but the log has only %d: its end is missing. %s", k.Size, r.TreeSize, copyAgain)
 		case k.Size > r.TreeSize:

@@ -61,7 +61,7 @@ func (c *checker) judgeSize(r *Report, results []*result) {
 	case as == nil && r.TreeSize < want:
 		severity, hint := c.byIndices(results)
 		if unread := unreadEnd(results); unread != "" {
-			severity, hint = Unchecked, fmt.Sprintf(". %s could not be read, and may hold the others", unread)
+			severity, hint = Unchecked, fmt.Sprintf(". %s could not be read, and may hold the others. %s", unread, segment.HowToDecompress(unread))
 		}
 		c.say(Rollback, severity, nil, "what is known of the key %s says that the log has had %d leaves, but it has only %d: its end is missing, or it is an older copy, which it takes its size to check (--as-of)%s", by.Name(), want, r.TreeSize, hint)
 	case as == nil:
