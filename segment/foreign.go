@@ -34,8 +34,11 @@ var foreign = []struct{ suffix, magic, undo string }{
 	{".7z", "7z\xbc\xaf\x27\x1c", "7z x"},
 }
 
-// ParseForeignName parses the name of a segment with the suffix of a compressor that this format
+// Foreign is the compression of a segment that a compressor has been used on which this format
 // does not have.
+const Foreign Compression = "foreign"
+
+// ParseForeignName parses the name of a segment with the suffix of such a compressor.
 func ParseForeignName(s string) (Name, error) {
 	for _, f := range foreign[2:] {
 		if cut, ok := strings.CutSuffix(s, f.suffix); ok {
@@ -43,6 +46,7 @@ func ParseForeignName(s string) (Name, error) {
 			if err == nil && n.Compression != None {
 				err = fmt.Errorf("%q is compressed twice", s)
 			}
+			n.Compression = Foreign
 			return n, err
 		}
 	}
@@ -83,7 +87,7 @@ func OpenForeign(fsys fs.FS, name string, size int64) (*ForeignReader, error) {
 		return &ForeignReader{r, func() string { return "" }}, nil
 	}
 	if err != nil {
-		if _, err = ParseForeignName(name); err != nil {
+		if parsed, err = ParseForeignName(name); err != nil {
 			return nil, err
 		}
 	}
@@ -121,7 +125,7 @@ func decompressForeign(src io.Reader, named Compression) (content io.ReadCloser,
 			return nil, nil, ErrForeign
 		}
 	}
-	if named == None {
+	if named == Foreign {
 		return nil, nil, fmt.Errorf("%w: it does not begin as its name ends", ErrBadCompression)
 	}
 	departs := ""

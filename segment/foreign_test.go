@@ -85,7 +85,7 @@ func TestParseForeignName(t *testing.T) {
 		n, err := segment.ParseForeignName(name)
 		assert.Equal(t, good, err == nil, "%s: %v", name, err)
 		if good {
-			assert.Equal(t, plainName, n.String())
+			assert.Equal(t, plainName, n.Plain().String())
 		}
 	}
 	_, err := segment.OpenForeign(fstest.MapFS{plainName + ".xz": {Data: []byte("junk")}}, plainName+".xz", -1)

@@ -51,7 +51,7 @@ func (c *checker) foreignSegments(l segment.Listing) (all []segment.File) {
 	}
 	for _, name := range l.Unknown {
 		parsed, err := segment.ParseForeignName(name)
-		if err != nil || forms[parsed] {
+		if err != nil || forms[parsed.Plain()] {
 			continue
 		}
 		if _, err := segment.OpenForeign(c.fsys, name, -1); !errors.Is(err, segment.ErrForeign) {
@@ -61,7 +61,7 @@ func (c *checker) foreignSegments(l segment.Listing) (all []segment.File) {
 		if err != nil {
 			continue // it has just gone
 		}
-		forms[parsed] = true
+		forms[parsed.Plain()] = true
 		all = append(all, segment.File{Name: name, Parsed: parsed, Size: info.Size(), Mode: info.Mode()})
 	}
 	return all

@@ -128,7 +128,7 @@ func (f *follower) open(index uint64, withheld []event.Commitment) (opened, clos
 // endOpenings says so if there are openings of other leaves than those of the segment's
 // events. Those of events that no checkpoint covers yet may be there before them.
 func (f *follower) endOpenings() {
-	if o := f.openings; o != nil && o.next != nil && (!f.active() || f.end != nil && o.next.Leaf < f.end.size) {
+	if o := f.openings; o != nil && o.next != nil && (!f.active() && !f.unread || f.end != nil && o.next.Leaf < f.end.size) {
 		f.badOpening(o.name, o.r.Line(), "an opening for leaf %d, which is not in the segment, or holds no event", o.next.Leaf)
 	}
 }

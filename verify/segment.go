@@ -161,7 +161,9 @@ func (c *checker) segment(ctx context.Context, file segment.File, a *authority, 
 			f.settle(false)
 			return f.result, nil
 		case end != nil:
-			f.foreign(r.Foreign())
+			if !isForm(end) || errors.Is(end, segment.ErrPartialLine) {
+				f.foreign(r.Foreign())
+			}
 			return f.result, f.finish(end)
 		}
 	}
@@ -275,12 +277,13 @@ func (f *follower) headless(what string) {
 
 // finish handles the end of the file.
 func (f *follower) finish(err error) error {
-	f.endOpenings()
 	partial := errors.Is(err, segment.ErrPartialLine)
 	switch {
 	case err == io.EOF, partial:
+		f.endOpenings()
 	case isForm(err):
 		f.unreadable(f.line+1, err)
+		f.endOpenings()
 		f.settle(false)
 		return nil
 	default:

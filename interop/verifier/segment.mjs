@@ -72,16 +72,15 @@ export class Segment {
         return;
       }
       if (end < 0) {
-        if (!this.file.unread) this.tail ||= this.number;
+        this.tail ||= this.number;
         break;
       }
       at = end + 1;
       const number = this.number;
       attempt(() => this.line(raw), (e) => this.doubt(raw, () => this.finding('event_malformed', number, e.message)));
     }
-    if (this.file.unread) return;
     if (this.tail && this.file.active) this.finding('torn_tail', this.tail, 'no checkpoint covers what follows', 'warning');
-    else if (this.tail) this.finding('segment_truncated', this.tail, 'lines follow the last checkpoint of a sealed segment');
+    else if (this.tail && !this.file.unread) this.finding('segment_truncated', this.tail, 'lines follow the last checkpoint of a sealed segment');
     this.settleOpenings();
   }
 
@@ -313,7 +312,7 @@ export class Segment {
   settleOpenings() {
     if (this.head.header.newer || this.broken) return;
     for (const o of this.openings.values()) {
-      if (this.file.active && o.leaf >= this.end.size) continue;
+      if ((this.file.active || this.file.unread) && o.leaf >= this.end.size) continue;
       this.log.report('value_invalid', `${this.file.stem}.values`, 0, `leaf ${o.leaf} has no commitment at ${o.pointer}`);
       return;
     }
