@@ -591,6 +591,9 @@ var segmentMutations = []mutation{
 		content := []byte{}
 		if m.IntN(2) == 0 {
 			_, lines := m.aSegment(f)
+			if len(lines) == 0 {
+				return ""
+			}
 			content = bytes.Clone(lines[0])
 		}
 		f[parsed.String()] = content

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -121,6 +122,7 @@ func makeVectorLogs(t *testing.T, root string) []vectorLog {
 	v.misplaced()
 	v.checked()
 	v.times()
+	v.compressedByHand()
 	return v.all
 }
 
@@ -592,6 +594,110 @@ func (v *vectorMaker) times() {
 	p = newPen(v.t, v.ed)
 	p.simple()
 	v.add(p.files, vectorLog{Log: "time-ahead", About: "commits are ahead of the verifier's clock", Now: "2026-11-23T09:00:00.000000000Z", Finding: "time_in_future"})
+}
+
+// compressedByHand are logs of which somebody has compressed segments. The tools make them.
+func (v *vectorMaker) compressedByHand() {
+	base := v.base()
+	all := base.segments()
+	run := func(content []byte, tool ...string) []byte {
+		path := filepath.Join(v.t.TempDir(), "segment.jsonl")
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			v.t.Fatal(err)
+		}
+		in, err := os.Open(path)
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		defer in.Close()
+		if tool[0] == "gzip" {
+			tool = append(tool, path) // which puts the name into the file
+		}
+		cmd := exec.Command(tool[0], tool[1:]...)
+		cmd.Stdin = in
+		out, err := cmd.Output()
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		return out
+	}
+	add := func(name, about, verdict, finding string, change func(f files)) {
+		v.add(base.changed(change), vectorLog{Log: "by-hand-" + name, About: about, Verdict: verdict, Finding: finding})
+	}
+	replaced := func(i int, suffix string, compress func(content []byte) []byte) func(f files) {
+		return func(f files) {
+			f[all[i]+suffix] = compress(f[all[i]])
+			delete(f, all[i])
+		}
+	}
+	with := func(tool ...string) func(content []byte) []byte {
+		return func(content []byte) []byte { return run(content, tool...) }
+	}
+	twice := func(tool ...string) func(content []byte) []byte {
+		return func(content []byte) []byte {
+			half := len(content) / 2
+			return append(run(content[:half], tool...), run(content[half:], tool...)...)
+		}
+	}
+	gz, zst, long, xz := []string{"gzip", "-c"}, []string{"zstd", "-qc"}, []string{"zstd", "-qc", "--long=27"}, []string{"xz", "-c"}
+	readable := func(name, about string, change func(f files)) {
+		add(name, about, verify.VerdictUnchecked, string(verify.ForeignCompression), change)
+	}
+	unreadable := func(name, about string, change func(f files)) {
+		add(name, about, verify.VerdictUnchecked, string(verify.SegmentUnreadable), change)
+	}
+	readable("gzip", "gzip SEGMENT, the first one", replaced(0, ".gz", with(gz...)))
+	readable("gzip-sealed", "gzip SEGMENT, the newest that is sealed", replaced(1, ".gz", with(gz...)))
+	readable("gzip-newest", "gzip SEGMENT, the newest", replaced(2, ".gz", with(gz...)))
+	readable("gzip-members", "several gzip members", replaced(1, ".gz", twice(gz...)))
+	readable("zstd-no-check", "a zstd frame without a checksum", replaced(0, ".zst", with("zstd", "-qc", "--no-check")))
+	readable("zstd-frames", "several zstd frames", replaced(1, ".zst", twice(zst...)))
+	add("zstd", "zstd SEGMENT makes what the exporter makes", verify.VerdictOK, "", replaced(0, ".zst", with(zst...)))
+	unreadable("zstd-long", "zstd --long, the first one", replaced(0, ".zst", with(long...)))
+	unreadable("zstd-long-sealed", "zstd --long, the newest that is sealed", replaced(1, ".zst", with(long...)))
+	unreadable("zstd-frames-long", "several zstd frames, the second one with a large window", replaced(1, ".zst", func(content []byte) []byte {
+		half := len(content) / 2
+		return append(run(content[:half], zst...), run(content[half:], long...)...)
+	}))
+	unreadable("xz", "xz SEGMENT, the first one", replaced(0, ".xz", with(xz...)))
+	unreadable("xz-sealed", "xz SEGMENT, the newest that is sealed", replaced(1, ".xz", with(xz...)))
+	unreadable("xz-newest", "xz SEGMENT, the newest: the file checkpoint is ahead of what can be read", replaced(2, ".xz", with(xz...)))
+	unreadable("xz-all", "all segments", func(f files) {
+		for i := range all {
+			replaced(i, ".xz", with(xz...))(f)
+		}
+	})
+	add("gzip-kept", "gzip -k: both forms", verify.VerdictOK, string(verify.CompressionLeftover), func(f files) { f[all[0]+".gz"] = run(f[all[0]], gz...) })
+	add("xz-kept", "xz -k: both forms", verify.VerdictOK, string(verify.UnknownFile), func(f files) { f[all[0]+".xz"] = run(f[all[0]], xz...) })
+	unreadable("zstd-long-kept", "zstd --long -k: both forms, which cannot be compared", func(f files) { f[all[0]+".zst"] = run(f[all[0]], long...) })
+	add("changed", "gzip SEGMENT, and a line was changed", verify.VerdictTampering, string(verify.RootMismatch), replaced(0, ".gz", func(content []byte) []byte {
+		return run(bytes.Replace(content, []byte(`"first",`), []byte(`"other",`), 1), gz...)
+	}))
+	add("cut", "gzip SEGMENT, and the file was cut off", verify.VerdictTampering, string(verify.SegmentUnreadable), replaced(0, ".gz", func(content []byte) []byte {
+		f := run(content, gz...)
+		return f[:len(f)-9]
+	}))
+	add("name-alone", "a name ends in .xz, and the file is none", verify.VerdictTampering, string(verify.SegmentMissing), replaced(1, ".xz", func(content []byte) []byte { return content }))
+	add("hole", "two segments are gone, and a file that cannot be read is in the place of the first", verify.VerdictTampering, string(verify.SegmentMissing), func(f files) {
+		f[all[0]+".xz"] = run(f[all[0]], xz...)
+		delete(f, all[0])
+		delete(f, all[1])
+	})
+	v.add(base.changed(replaced(2, ".xz", with(xz...))), vectorLog{Log: "by-hand-end", About: "xz SEGMENT, the newest, which a kept checkpoint covers", Checkpoints: []string{v.keep("by-hand-end", base[segment.CheckpointName])}, Verdict: verify.VerdictUnchecked, Finding: "rollback"})
+	v.add(base.changed(replaced(2, ".xz", with(xz...))), vectorLog{Log: "by-hand-forked", About: "the same, and a kept checkpoint has another root", Checkpoints: []string{v.keep("by-hand-forked", v.another(base))}, Verdict: verify.VerdictTampering, Finding: "rollback"})
+}
+
+// another is a checkpoint of the size of a log's first one, with another root.
+func (v *vectorMaker) another(f files) []byte {
+	c, err := signing.ParseCheckpoint(checkpointsOf(v.t, f)[0])
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	note, err := signing.SignCheckpoint(vectorOrigin, c.Size, [32]byte{1}, v.ed)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return note
 }
 
 // Of each log among the vectors both verifiers say what is written next to it.

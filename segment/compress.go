@@ -37,7 +37,7 @@ func NewCompressor(dst io.Writer, c Compression) (io.WriteCloser, error) {
 func NewDecompressor(src io.Reader, c Compression) (io.ReadCloser, error) {
 	switch c {
 	case Zstd:
-		dec, err := zstd.NewReader(&zstdFrame{src: src}, zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderConcurrency(2))
+		dec, err := zstd.NewReader(&zstdFrame{src: src}, zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderMaxMemory(maxWindow), zstd.WithDecoderConcurrency(2))
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrBadCompression, err)
 		}
@@ -57,7 +57,7 @@ type formChecked struct {
 
 func (f *formChecked) Read(p []byte) (int, error) {
 	n, err := f.read(p)
-	if err != nil && err != io.EOF && !errors.Is(err, ErrTrailingData) && !errors.Is(err, ErrBadCompression) {
+	if err != nil && err != io.EOF && !errors.Is(err, ErrTrailingData) && !errors.Is(err, ErrBadCompression) && !errors.Is(err, ErrForeign) {
 		err = fmt.Errorf("%w: %w", ErrBadCompression, err)
 	}
 	return n, err

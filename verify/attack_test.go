@@ -98,7 +98,7 @@ func TestEveryByteOfEveryLog(t *testing.T) {
 							f.Data[at] = m
 							defer func() { f.Data[at] = b }()
 							r, err := verify.Log(context.Background(), w.fsys, verify.Options{Keys: public(w.signer), Jobs: 1})
-							if err != nil || r.TamperingDetected || cutOff(r, want) {
+							if err != nil || r.TamperingDetected || cutOff(r, want) || notRead(r, file) {
 								found.Add(1)
 								return
 							}
@@ -115,6 +115,12 @@ func TestEveryByteOfEveryLog(t *testing.T) {
 		})
 	}
 	t.Logf("%d changes, %d found, %d without a meaning", changes.Load(), found.Load(), meaningless.Load())
+}
+
+// notRead reports whether a change has made a compressed file one that only another reader can
+// read, such as a larger window.
+func notRead(r *verify.Report, file string) bool {
+	return r.Verdict == verify.VerdictUnchecked && slices.ContainsFunc(r.Findings, func(f verify.Finding) bool { return f.Kind == verify.SegmentUnreadable && f.Segment == file })
 }
 
 // harmless says why a change that is not found means nothing, or "".

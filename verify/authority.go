@@ -312,7 +312,7 @@ func (a *authority) rootBefore() [32]byte {
 // when the segment is checked.
 func (c *checker) head(f segment.File) *authority {
 	a := &authority{}
-	r, err := open(c.fsys, f.Name, f.Size)
+	r, err := segment.OpenForeign(c.fsys, f.Name, f.Size)
 	if err != nil {
 		return a
 	}
@@ -487,6 +487,9 @@ func (c *checker) judgeKeyChanges(results []*result, r *Report) (said []Finding)
 			say(KeyChangeInvalid, "a key change of the log %q, not of %q", n.Origin, r.Origin)
 		case r.Log != nil && n.Log != signing.LogID(r.Log):
 			say(KeyChangeInvalid, "a key change at leaf %d of another log that has the origin %q, too", n.Index, n.Origin)
+		case n.Index > r.TreeSize && unreadEnd(results) != "":
+			said = append(said, Finding{Kind: Rollback, Severity: Unchecked, Segment: segment.KeyChangesName,
+				Message: fmt.Sprintf("the key was changed when the log had %d leaves, and %d could be read: %s may hold the others. %s", n.Index, r.TreeSize, unreadEnd(results), segment.HowToDecompress(unreadEnd(results)))})
 		case n.Index > r.TreeSize && leads && r.TreeSize > 0:
 			// The keys of the log have signed it, like the file checkpoint.
 			said = append(said, Finding{Kind: Rollback, Severity: Unchecked, Segment: segment.KeyChangesName,

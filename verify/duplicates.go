@@ -96,7 +96,7 @@ func (s *sortedRuns) Pop() any {
 // findRepeated reads a segment again and reports the events with repeated ids, but
 // for the first with each.
 func (c *checker) findRepeated(ctx context.Context, res *result, repeated map[uint64]map[[sha256.Size]byte]string, add func(Finding)) error {
-	r, err := segment.Open(c.fsys, res.file.Name, res.file.Size)
+	r, err := segment.OpenForeign(c.fsys, res.file.Name, res.file.Size)
 	if errors.Is(err, fs.ErrNotExist) || isForm(err) {
 		return nil // compressed or pruned meanwhile, or reported
 	}

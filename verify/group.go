@@ -39,7 +39,7 @@ type group struct {
 	objections []Finding
 	// doubts are findings about lines that a crash may explain.
 	doubts []Finding
-	// ofOpenings are findings about openings of the newest segment.
+	// ofOpenings are findings about openings of the group's events.
 	ofOpenings []Finding
 	unknown    uint64 // lines of no known kind
 }
@@ -218,8 +218,10 @@ func (f *follower) settle(good bool) {
 	for _, one := range slices.Concat(g.doubts, g.objections) {
 		f.add(one)
 	}
-	for _, one := range g.ofOpenings {
-		f.findings.add(f.c.perSegment, one)
+	if !f.unread {
+		for _, one := range g.ofOpenings {
+			f.findings.add(f.c.perSegment, one)
+		}
 	}
 	f.endCommit()
 	if good {

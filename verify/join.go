@@ -36,7 +36,7 @@ func (c *checker) join(results []*result, authorities []*authority) (*joined, er
 	j := &joined{found: make([]findings, len(results)), most: c.perSegment}
 	if len(results) == 0 {
 		c.judgeReceipts(&j.report)
-		c.judgeKept(0, &j.report)
+		c.judgeKept(0, &j.report, results)
 		for _, one := range c.judgeKeyChanges(results, &j.report) {
 			c.log.add(c.o.MaxFindings, one)
 		}
@@ -66,14 +66,17 @@ func (c *checker) join(results []*result, authorities []*authority) (*joined, er
 		}
 		if end == nil || r.end.size >= end.size {
 			before, end = r, r.end
-			j.report.TreeSize, j.report.RootHash = end.size, end.root[:]
+			if r.unread {
+				end = nil // it goes on
+			}
+			j.report.TreeSize, j.report.RootHash = r.end.size, r.end.root[:]
 			if r.commits.last.Number > 0 {
 				j.report.LastCommit = &r.commits.last.Time
 			}
 		}
 	}
 	c.judgeReceipts(&j.report)
-	c.judgeKept(results[0].first, &j.report)
+	c.judgeKept(results[0].first, &j.report, results)
 	for _, one := range c.judgeKeyChanges(results, &j.report) {
 		c.log.add(c.o.MaxFindings, one)
 	}
@@ -211,6 +214,11 @@ func (j *joined) listen(results []*result) (pruned *said) {
 			case "contradicted":
 				continue // see judgeContradictions
 			case "rotated":
+				if i > 0 && results[i-1].unread && e.Previous.FirstIndex != results[i-1].first {
+					one.Kind, one.Severity = SegmentMissing, Tampering
+					one.Message = fmt.Sprintf("the log says that the segment before begins at leaf %d, but %s is in its place", e.Previous.FirstIndex, results[i-1].file.Name)
+					break
+				}
 				if i == 0 || j.agrees(results[i-1], e.Previous) {
 					continue
 				}

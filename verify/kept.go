@@ -235,7 +235,8 @@ func (c *checker) cosigned(k *keptCheckpoint) bool {
 // judgeKept says what became of the kept checkpoints, once the whole log is known;
 // first is the size of the tree before the first segment. What the caller has handed over is
 // no accusation by itself.
-func (c *checker) judgeKept(first uint64, r *Report) {
+func (c *checker) judgeKept(first uint64, r *Report, results []*result) {
+	unread := unreadEnd(results)
 	for _, k := range c.kept {
 		say := func(kind Kind, severity Severity, format string, args ...any) {
 			if k.receipts != nil && kind == Rollback {
@@ -265,6 +266,8 @@ func (c *checker) judgeKept(first uint64, r *Report) {
 			}
 		case k.Size > r.TreeSize && c.o.AsOf != nil && k.Size > *c.o.AsOf && k.file == "":
 			say(CheckpointUnchecked, Unchecked, "covers %d leaves, more than the log had as of the time that it is checked for", k.Size)
+		case k.Size > r.TreeSize && unread != "":
+			say(Rollback, Unchecked, "covers %d leaves, and %d could be read: %s may hold the others. %s", k.Size, r.TreeSize, unread, segment.HowToDecompress(unread))
 		case k.Size > r.TreeSize && k.file != "" && r.TreeSize > 0 && !c.cosigned(k):
 			say(Rollback, Unchecked, "covers %d leaves, but the log has only %d: its end is missing. %s", k.Size, r.TreeSize, copyAgain)
 		case k.Size > r.TreeSize:

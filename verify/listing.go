@@ -5,11 +5,13 @@ package verify
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -18,7 +20,12 @@ import (
 
 // choose picks the file to read for each segment, and says what else there is.
 func (c *checker) choose(ctx context.Context, l segment.Listing) (files []segment.File, err error) {
+	foreign := c.foreignSegments(l)
+	c.files += len(foreign)
 	for _, name := range l.Unknown {
+		if slices.ContainsFunc(foreign, func(f segment.File) bool { return f.Name == name }) {
+			continue
+		}
 		c.log.add(c.o.MaxFindings, Finding{Kind: UnknownFile, Severity: Info, Segment: clip(name, maxID), Message: "the file is not part of the log, and was not looked at"})
 	}
 	stems := map[string]bool{}
@@ -26,6 +33,9 @@ func (c *checker) choose(ctx context.Context, l segment.Listing) (files []segmen
 		if len(l.Values) > 0 {
 			stems[f.Parsed.ValuesName()] = true
 		}
+	}
+	for _, f := range foreign {
+		stems[f.Parsed.ValuesName()] = true
 	}
 	for _, name := range l.Values {
 		if !stems[name] {
@@ -42,12 +52,16 @@ func (c *checker) choose(ctx context.Context, l segment.Listing) (files []segmen
 			files = append(files, f)
 			continue
 		}
-		same, begins, err := c.sameContent(ctx, files[n-1], f)
+		same, begins, how, err := c.sameContent(ctx, files[n-1], f)
 		switch {
+		case errors.Is(err, segment.ErrForeign):
+			c.log.add(c.o.MaxFindings, Finding{Kind: SegmentUnreadable, Severity: Unchecked, Segment: f.Name, Message: fmt.Sprintf("%v. It was not compared with %s, which is said to be the same segment: take it away, or decompress it elsewhere and compare them", err, files[n-1].Name)})
 		case errors.Is(err, fs.ErrNotExist):
 			files[n-1] = f // its compression has just been completed
 		case err != nil:
 			return nil, err
+		case same && how != "":
+			c.log.add(c.o.MaxFindings, Finding{Kind: CompressionLeftover, Severity: Warning, Segment: f.Name, Message: fmt.Sprintf("it holds the same as %s, which was read, and was compressed by something else than the exporter: %s. Take it away", files[n-1].Name, how)})
 		case same:
 			c.log.add(c.o.MaxFindings, Finding{Kind: CompressionLeftover, Severity: Info, Segment: f.Name, Message: fmt.Sprintf("it holds the same as %s: a compression is going on, or was interrupted", files[n-1].Name)})
 		default:
@@ -57,6 +71,12 @@ func (c *checker) choose(ctx context.Context, l segment.Listing) (files []segmen
 			}
 			c.log.add(c.o.MaxFindings, Finding{Kind: SegmentOverlap, Severity: Tampering, Segment: f.Name, Message: why})
 		}
+	}
+	if len(foreign) > 0 {
+		files = append(files, foreign...)
+		slices.SortStableFunc(files, func(a, b segment.File) int {
+			return cmp.Or(cmp.Compare(a.Parsed.FirstIndex, b.Parsed.FirstIndex), a.Parsed.Created.Compare(b.Parsed.Created))
+		})
 	}
 	return files, nil
 }
@@ -103,7 +123,7 @@ func (c *checker) mayBegin(f segment.File, seen map[merkle.Hash]bool) bool {
 	if f.Size == 0 {
 		return false
 	}
-	r, err := open(c.fsys, f.Name, f.Size)
+	r, err := segment.OpenForeign(c.fsys, f.Name, f.Size)
 	if err != nil {
 		return false
 	}
@@ -112,51 +132,47 @@ func (c *checker) mayBegin(f segment.File, seen map[merkle.Hash]bool) bool {
 	return err == nil && bytes.Contains(line, fmt.Appendf(nil, `"first_index":%d,`, f.Parsed.FirstIndex)) && !seen[merkle.LeafHash(line)]
 }
 
-// open opens a segment of which no line is kept for longer than it is open, so that its
-// memory can be used again.
-func open(fsys fs.FS, name string, size int64) (*segment.Reader, error) {
-	if parsed, err := segment.ParseName(name); err == nil && parsed.Compression == segment.None {
-		return segment.OpenAt(fsys, name, 0, size)
-	}
-	return segment.Open(fsys, name, size)
-}
-
 // sameContent reports whether two files hold the same, and whether the second one begins with
-// what the first one holds.
-func (c *checker) sameContent(ctx context.Context, a, b segment.File) (same, begins bool, err error) {
-	ra, err := segment.Open(c.fsys, a.Name, -1)
+// what the first one holds. how is in what the second one is not of the form it should have.
+func (c *checker) sameContent(ctx context.Context, a, b segment.File) (same, begins bool, how string, err error) {
+	ra, err := segment.OpenForeign(c.fsys, a.Name, -1)
 	if err != nil {
-		return false, false, ignoreForm(err)
+		return false, false, "", ignoreForm(err)
 	}
 	defer ra.Close()
-	rb, err := segment.Open(c.fsys, b.Name, -1)
+	rb, err := segment.OpenForeign(c.fsys, b.Name, -1)
 	if err != nil {
-		return false, false, ignoreForm(err)
+		return false, false, "", ignoreForm(err)
 	}
 	defer rb.Close()
 	for {
 		if err := ctx.Err(); err != nil {
-			return false, false, err
+			return false, false, "", err
 		}
 		la, errA := ra.Next()
 		lb, errB := rb.Next()
 		partial := errors.Is(errA, segment.ErrPartialLine)
 		switch {
+		case errors.Is(errA, segment.ErrForeign):
+			return false, false, "", errA
+		case errors.Is(errB, segment.ErrForeign):
+			return false, false, "", errB
 		case errA == io.EOF:
-			return errB == io.EOF, errB == nil, nil
+			return errB == io.EOF, errB == nil, rb.Foreign(), nil
 		case partial && errors.Is(errB, segment.ErrPartialLine) && bytes.Equal(la, lb):
-			return true, true, nil
+			return true, true, rb.Foreign(), nil
 		case partial:
-			return false, errB == nil && bytes.HasPrefix(lb, la), nil
+			return false, errB == nil && bytes.HasPrefix(lb, la), "", nil
 		case errA != nil || errB != nil || !bytes.Equal(la, lb):
-			return false, false, nil
+			return false, false, "", nil
 		}
 	}
 }
 
-// ignoreForm passes on an error unless it says that the file is damaged.
+// ignoreForm passes on an error unless it says that the file is damaged: one that cannot be read
+// here may be whole.
 func ignoreForm(err error) error {
-	if isForm(err) {
+	if isForm(err) && !errors.Is(err, segment.ErrForeign) {
 		return nil
 	}
 	return err
@@ -165,7 +181,7 @@ func ignoreForm(err error) error {
 // isForm reports whether an error is about what a file holds, not about reading
 // it.
 func isForm(err error) bool {
-	for _, form := range []error{segment.ErrBadCompression, segment.ErrTrailingData, segment.ErrLineTooLong, segment.ErrPartialLine, segment.ErrNotRegular} {
+	for _, form := range []error{segment.ErrBadCompression, segment.ErrTrailingData, segment.ErrLineTooLong, segment.ErrPartialLine, segment.ErrNotRegular, segment.ErrForeign} {
 		if errors.Is(err, form) {
 			return true
 		}

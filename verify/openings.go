@@ -61,10 +61,10 @@ func (f *follower) badOpening(name string, line int, format string, args ...any)
 	f.findings.add(f.c.perSegment, Finding{Kind: ValueInvalid, Severity: Tampering, Segment: name, Line: line, Message: fmt.Sprintf(format, args...)})
 }
 
-// ofOpening says what is wrong with an opening. It may be of an event that no checkpoint of the
-// newest segment covers yet, and then it counts when one does.
+// ofOpening says what is wrong with an opening. It may be of an event that no checkpoint that
+// has been read covers, and then it counts when one does.
 func (f *follower) ofOpening(leaf uint64, format string, args ...any) {
-	if !f.active() || f.end != nil && leaf < f.end.size {
+	if f.end != nil && leaf < f.end.size {
 		f.badOpening(f.openings.name, f.openings.r.Line(), format, args...)
 		return
 	}
@@ -145,7 +145,7 @@ func (f *follower) endOpenings() error {
 	if o == nil {
 		return nil
 	}
-	if o.next != nil && f.authority.newer == nil && (!f.active() || f.end != nil && o.next.Leaf < f.end.size) {
+	if o.next != nil && f.authority.newer == nil && (!f.active() && !f.unread || f.end != nil && o.next.Leaf < f.end.size) {
 		f.badOpening(o.name, o.r.Line(), "an opening for leaf %d, which is not in the segment, or holds no event", o.next.Leaf)
 	}
 	for o.next != nil {

@@ -70,7 +70,8 @@ const (
 	SegmentMissing Kind = "segment_missing"
 	// SegmentOverlap: leaves are in more than one segment.
 	SegmentOverlap Kind = "segment_overlap"
-	// SegmentUnreadable: a file with a segment's name is not a regular file, or is
+	// SegmentUnreadable: a file with a segment's name is not a regular file, is compressed in a
+	// way that is not read here (which is unchecked), or is
 	// damaged as a whole.
 	SegmentUnreadable Kind = "segment_unreadable"
 	// SegmentTruncated: a sealed segment does not end in a checkpoint.
@@ -128,6 +129,9 @@ const (
 	ValueInvalid Kind = "value_invalid"
 	// UnknownFile: the directory holds a file that the format does not know.
 	UnknownFile Kind = "unknown_file"
+	// ForeignCompression: a segment was compressed by something else than the exporter. What it
+	// holds has been checked.
+	ForeignCompression Kind = "foreign_compression"
 	// CompressionLeftover: a segment is there both plain and compressed.
 	CompressionLeftover Kind = "compression_leftover"
 )

@@ -38,6 +38,7 @@ type result struct {
 	commits   commits
 	torn      bool // bytes follow the last checkpoint of the active segment
 	gone      bool // compressed or pruned while the log was being checked
+	unread    bool // compressed in a way that is not read here, from some line on
 }
 
 // counts are numbers of events. byCommit counts those that are in range by the time of
@@ -102,13 +103,13 @@ func (r *result) summary() Segment {
 // segment checks one segment. The error says that it could not be read.
 func (c *checker) segment(ctx context.Context, file segment.File, a *authority, newest bool) (*result, error) {
 	f := &follower{result: &result{file: file, authority: a, newest: newest, first: file.Parsed.FirstIndex}, c: c}
-	r, err := open(c.fsys, file.Name, file.Size)
+	r, err := segment.OpenForeign(c.fsys, file.Name, file.Size)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		f.gone = true
 		return f.result, nil
 	case isForm(err):
-		f.add(Finding{Kind: SegmentUnreadable, Severity: Tampering, Message: err.Error()})
+		f.unreadable(0, err)
 		return f.result, nil
 	case err != nil:
 		return nil, err
@@ -126,7 +127,7 @@ func (c *checker) segment(ctx context.Context, file segment.File, a *authority, 
 	defer f.closeOpenings()
 	ctx, cancel := context.WithCancel(ctx)
 	chunks := make(chan *chunk, 2+c.o.Jobs/maxOpen)
-	go c.read(ctx, r, again, f.claims, a, chunks)
+	go c.read(ctx, r.Reader, again, f.claims, a, chunks)
 	// The reader is not closed before the goroutine has ended.
 	defer func() {
 		cancel()
@@ -160,6 +161,9 @@ func (c *checker) segment(ctx context.Context, file segment.File, a *authority, 
 			f.settle(false)
 			return f.result, nil
 		case end != nil:
+			if !isForm(end) || errors.Is(end, segment.ErrPartialLine) {
+				f.foreign(r.Foreign())
+			}
 			return f.result, f.finish(end)
 		}
 	}
@@ -173,7 +177,7 @@ const maxMalformed = 100_000
 // begin reads the header. If there is none that can be used, f.claims has what can
 // be said all the same, and again is the line, if it is to be looked at like any
 // other. If there is nothing at all, f.claims is nil.
-func (f *follower) begin(r *segment.Reader) (again []byte, err error) {
+func (f *follower) begin(r *segment.ForeignReader) (again []byte, err error) {
 	f.line = 1
 	line, err := r.Next()
 	switch {
@@ -185,7 +189,7 @@ func (f *follower) begin(r *segment.Reader) (again []byte, err error) {
 		f.headless("the header is cut off")
 		return nil, nil
 	case isForm(err):
-		f.add(Finding{Kind: SegmentUnreadable, Severity: Tampering, Message: err.Error()})
+		f.unreadable(0, err)
 		return nil, nil
 	case err != nil:
 		return nil, err
@@ -273,16 +277,17 @@ func (f *follower) headless(what string) {
 
 // finish handles the end of the file.
 func (f *follower) finish(err error) error {
-	if err := f.endOpenings(); err != nil {
-		return err
-	}
 	partial := errors.Is(err, segment.ErrPartialLine)
 	switch {
 	case err == io.EOF, partial:
+		if err := f.endOpenings(); err != nil {
+			return err
+		}
 	case isForm(err):
-		f.add(Finding{Kind: SegmentUnreadable, Severity: Tampering, Line: f.line + 1, Message: err.Error()})
+		f.unreadable(f.line+1, err)
+		err := f.endOpenings()
 		f.settle(false)
-		return nil
+		return err
 	default:
 		return err
 	}

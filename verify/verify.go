@@ -217,7 +217,7 @@ func (c *checker) pass(ctx context.Context, l segment.Listing) (_ *Report, settl
 	if err != nil {
 		return nil, false, err
 	}
-	if len(l.Segments) == 0 && len(c.kept) == c.given {
+	if c.files == 0 && len(c.kept) == c.given {
 		return nil, false, ErrNoLog
 	}
 	files, heads, err := c.heads(ctx, files)

@@ -8,6 +8,9 @@ import { createHash } from 'node:crypto';
 // Malformed says that something is not in the form that docs/format.md demands.
 export class Malformed extends Error {}
 
+// Foreign says that something was compressed in a way that is not read here.
+export class Foreign extends Error {}
+
 export function need(condition, message) {
   if (!condition) throw new Malformed(message);
 }

@@ -4,36 +4,87 @@
 // Compressed segments (docs/format.md, section 2). What decoders pass over without a word
 // (further frames, checksums that are not there, bytes at the end) is looked at here.
 
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import * as zlib from 'node:zlib';
 
-import { Malformed, need } from './bytes.mjs';
+import { Foreign, Malformed, need } from './bytes.mjs';
 
 // Node has zstd from version 22.15 on. For older ones there is fzstd, if `npm ci` has been
 // run in this directory's parent.
 const decodeZstd = zlib.zstdDecompressSync ?? (await import('fzstd').then((m) => m.decompress, () => null));
 
-// content returns what a segment file holds.
-export function content(path, compression) {
-  const stored = readFileSync(path);
-  switch (compression) {
-    case '.gz':
-      return gunzip(stored);
-    case '.zst':
-      return unzstd(stored);
-    default:
-      return stored;
-  }
+// Compressors that this format does not have, by the suffix of their files, and how these begin.
+export const others = {
+  '.xz': Buffer.from('fd377a585a00', 'hex'), '.bz2': Buffer.from('BZh'), '.lz4': Buffer.from('04224d18', 'hex'), '.lz': Buffer.from('LZIP'),
+  '.Z': Buffer.from('1f9d', 'hex'), '.zip': Buffer.from('PK\x03\x04', 'latin1'), '.7z': Buffer.from('377abcaf271c', 'hex'),
+};
+
+// isOther says whether a file begins like one of those.
+export function isOther(path) {
+  const file = openSync(path, 'r');
+  const head = Buffer.alloc(6);
+  const stored = head.subarray(0, readSync(file, head));
+  closeSync(file);
+  return Object.values(others).some((magic) => begins(stored, magic));
 }
 
-// gunzip reads exactly one member (RFC 1952, section 2.3) without optional fields.
+const begins = (b, magic) => b.subarray(0, magic.length).equals(magic);
+
+// content returns what a segment file holds: bytes; foreign, which says in what the file is not
+// as section 2 demands; and unread, which says why there may be more than bytes.
+export function content(path, compression) {
+  const stored = readFileSync(path);
+  if (!compression) return { bytes: stored };
+  if (Object.values(others).some((magic) => begins(stored, magic))) return { bytes: Buffer.alloc(0), unread: 'another compressor was used' };
+  const is = begins(stored, Buffer.from('1f8b', 'hex')) ? '.gz' : isZstd(stored) ? '.zst' : null;
+  need(is, `not a file as its name ends in ${compression}`);
+  const read = is === '.gz' ? gunzip(stored) : unzstd(stored);
+  if (is !== compression) read.foreign ??= `it is a file of ${is}`;
+  return read;
+}
+
+// gunzip reads members (RFC 1952, section 2.3).
 function gunzip(stored) {
-  need(stored.length >= 18 && stored.readUInt32BE(0) === 0x1f8b0800, 'not a gzip member without optional fields');
-  const { buffer, engine } = attemptDecoding(() => zlib.inflateRawSync(stored.subarray(10), { info: true }));
-  const end = 10 + engine.bytesWritten;
-  need(stored.length === end + 8, 'bytes after the gzip member, or too few');
-  need(stored.readUInt32LE(end) === crc32(buffer) && stored.readUInt32LE(end + 4) === buffer.length % 2 ** 32, 'the checksum of the gzip member');
-  return buffer;
+  const all = [];
+  let foreign;
+  for (let at = 0; at < stored.length; ) {
+    if (at > 0) foreign = 'several gzip members';
+    if (stored[at + 3] !== 0) foreign = 'a gzip member with optional fields';
+    at = afterHeader(stored, at);
+    const { buffer, engine } = attemptDecoding(() => zlib.inflateRawSync(stored.subarray(at), { info: true }));
+    at += engine.bytesWritten;
+    need(at + 8 <= stored.length, 'the gzip member is cut off');
+    need(stored.readUInt32LE(at) === crc32(buffer) && stored.readUInt32LE(at + 4) === buffer.length % 2 ** 32, 'the checksum of the gzip member');
+    at += 8;
+    all.push(buffer);
+  }
+  return { bytes: Buffer.concat(all), foreign };
+}
+
+// afterHeader returns where the header of a gzip member ends.
+function afterHeader(b, start) {
+  const has = (end) => need(end <= b.length, 'the gzip member is cut off');
+  has(start + 10);
+  need(b.readUIntBE(start, 3) === 0x1f8b08 && (b[start + 3] & 0xe0) === 0, 'not a gzip member');
+  const flags = b[start + 3];
+  let at = start + 10;
+  if (flags & 4) {
+    has(at + 2);
+    at += 2 + b.readUInt16LE(at);
+  }
+  for (const text of [8, 16]) {
+    if (!(flags & text)) continue;
+    const end = b.indexOf(0, at);
+    need(end >= 0 && end - at < 512, 'a name or a comment of a gzip member without an end');
+    at = end + 1;
+  }
+  if (flags & 2) {
+    has(at + 2);
+    need(b.readUInt16LE(at) === (crc32(b.subarray(start, at)) & 0xffff), 'the checksum of the header of a gzip member');
+    at += 2;
+  }
+  has(at);
+  return at;
 }
 
 function attemptDecoding(f) {
@@ -57,36 +108,68 @@ function crc32(b) {
 
 const maxWindow = 8 * 1024 * 1024;
 
-// unzstd reads exactly one frame (RFC 8878, section 3.1.1) with a checksum and without a
-// dictionary.
+const skippable = (b, at) => at + 4 <= b.length && (b.readUInt32LE(at) & 0xfffffff0) === 0x184d2a50;
+
+const isZstd = (b) => b.length >= 4 && (b.readUInt32LE(0) === 0xfd2fb528 || skippable(b, 0));
+
+// unzstd reads frames (RFC 8878, section 3.1.1), up to the first one that takes too much memory
+// or a dictionary.
 function unzstd(stored) {
   if (!decodeZstd) {
     throw new Error('this version of Node cannot read zstd: use version 22.15 or later, or run `npm ci` in interop, or decompress the segments with `zstd -d` first');
   }
-  walkFrame(stored);
-  const out = attemptDecoding(() => Buffer.from(decodeZstd(stored)));
-  need(BigInt(stored.readUInt32LE(stored.length - 4)) === (xxh64(out) & 0xffffffffn), 'the checksum of the zstd frame');
-  return out;
+  const all = [];
+  let foreign;
+  for (let at = 0; at < stored.length; ) {
+    if (at > 0 || skippable(stored, at)) foreign = 'several zstd frames';
+    if (skippable(stored, at)) {
+      need(at + 8 <= stored.length, 'the zstd frame is cut off');
+      at += 8 + stored.readUInt32LE(at + 4);
+      need(at <= stored.length, 'the zstd frame is cut off');
+      continue;
+    }
+    let frame;
+    try {
+      frame = walkFrame(stored.subarray(at));
+    } catch (e) {
+      if (e instanceof Foreign) return { bytes: Buffer.concat(all), unread: e.message };
+      throw e;
+    }
+    const bytes = stored.subarray(at, at + frame.length);
+    const out = attemptDecoding(() => Buffer.from(decodeZstd(bytes)));
+    if (frame.checksum) need(BigInt(bytes.readUInt32LE(bytes.length - 4)) === (xxh64(out) & 0xffffffffn), 'the checksum of the zstd frame');
+    if (!frame.plain) foreign = 'a zstd frame without a checksum, or with fields that it does not need';
+    all.push(out);
+    at += frame.length;
+  }
+  return { bytes: Buffer.concat(all), foreign };
 }
 
-// walkFrame follows the outer structure of a frame to the end of the bytes.
+// walkFrame follows the outer structure of a frame. plain says that it is as section 2 demands.
 function walkFrame(b) {
   const has = (at, n) => need(at + n <= b.length, 'the zstd frame is cut off');
   has(0, 6);
   need(b.readUInt32LE(0) === 0xfd2fb528, 'not a zstd frame');
-  need((b[4] & 0x1f) === 0x04, 'a zstd frame with a dictionary or without a checksum');
+  need((b[4] & 0x08) === 0, 'a reserved bit of a zstd frame');
+  const plain = (b[4] & 0x1f) === 0x04;
+  const checksum = (b[4] & 0x04) !== 0;
   const single = (b[4] & 0x20) !== 0;
   let at = 5;
   if (!single) {
     const base = 2 ** (10 + (b[at] >> 3));
-    need(base + (base / 8) * (b[at] & 7) <= maxWindow, 'the window of a zstd frame');
+    const window = base + (base / 8) * (b[at] & 7);
     at++;
+    bound(window);
   }
+  const dictionary = [0, 1, 2, 4][b[4] & 3];
+  has(at, dictionary);
+  if (b.subarray(at, at + dictionary).some((x) => x !== 0)) throw new Foreign('a zstd frame needs a dictionary');
+  at += dictionary;
   const size = [single ? 1 : 0, 2, 4, 8][b[4] >> 6];
   has(at, size);
   if (single) {
     const length = size === 1 ? b[at] : size === 2 ? b.readUInt16LE(at) + 256 : size === 4 ? b.readUInt32LE(at) : Number(b.readBigUInt64LE(at));
-    need(length <= maxWindow, 'the window of a zstd frame');
+    bound(length);
   }
   at += size;
   for (let last = false; !last; ) {
@@ -97,7 +180,13 @@ function walkFrame(b) {
     need(type !== 3, 'a reserved zstd block');
     at += 3 + (type === 1 ? 1 : head >> 3);
   }
-  need(at + 4 === b.length, 'bytes after the zstd frame, or too few');
+  if (checksum) at += 4;
+  has(at, 0);
+  return { length: at, checksum, plain };
+}
+
+function bound(window) {
+  if (window > maxWindow) throw new Foreign('the window of a zstd frame is larger than 8 MiB');
 }
 
 // xxh64 is XXH64 with the seed 0 (github.com/Cyan4973/xxHash, doc/xxhash_spec.md).

@@ -6,8 +6,8 @@
 import { lstatSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { attempt, isMoment, need, text } from './bytes.mjs';
-import { content } from './compressed.mjs';
+import { Malformed, attempt, isMoment, need, text } from './bytes.mjs';
+import { content, isOther, others } from './compressed.mjs';
 
 // Directory is a log's directory.
 export class Directory {
@@ -29,7 +29,7 @@ export class Directory {
 
   // segmentNames is the number of files that have a segment's name.
   segmentNames() {
-    return this.names.filter((name) => parseName(name)).length;
+    return this.names.filter((name) => parseName(name)).length + this.foreign().length;
   }
 
   // unknown are the names of files that are no part of the log.
@@ -38,7 +38,7 @@ export class Directory {
     return this.names.filter((name) => {
       if (['checkpoint', 'key-changes', 'pruned-ranges', '.lock'].includes(name)) return false;
       if (/^torn-\d{20}-[0-9a-f]{16}\.tail$/.test(name) || name.endsWith('.tmp')) return false;
-      return !parseName(name) && !(name.endsWith('.values') && stems.has(name.slice(0, -7)));
+      return !parseName(name) && !segments.some((s) => s.file.name === name) && !(name.endsWith('.values') && stems.has(name.slice(0, -7)));
     });
   }
 
@@ -52,6 +52,19 @@ export class Directory {
     return { lines: text(bytes.subarray(0, end)).split('\n').slice(0, -1), rest: end < bytes.length };
   }
 
+  // foreign are segments that a compressor has been used on which this format does not have,
+  // unless another form of the segment is there.
+  foreign() {
+    const seen = new Set(this.names.map((name) => parseName(name)?.stem));
+    return this.names.flatMap((name) => {
+      const suffix = Object.keys(others).find((s) => name.endsWith(`.jsonl${s}`));
+      const parsed = suffix && parseName(name.slice(0, -suffix.length));
+      if (!parsed || seen.has(parsed.stem) || !this.isRegular(name) || !isOther(join(this.path, name))) return [];
+      seen.add(parsed.stem);
+      return [{ ...parsed, name, compression: suffix }];
+    });
+  }
+
   // segments lists the segments in order, each once, with what they hold in bytes.
   segments(report) {
     const all = [];
@@ -61,19 +74,24 @@ export class Directory {
       if (!this.isRegular(name)) report('segment_unreadable', name, 0, 'it is not a regular file');
       else all.push(parsed);
     }
+    all.push(...this.foreign());
     // Of the forms of one segment the plain one comes first.
     all.sort((a, b) => a.index - b.index || (a.stem < b.stem ? -1 : a.stem > b.stem ? 1 : 0) || a.name.length - b.name.length);
     const files = [];
     for (const f of all) {
       const read = attempt(() => content(join(this.path, f.name), f.compression), (e) => e);
-      if (Buffer.isBuffer(read)) f.bytes = read;
+      if (!(read instanceof Malformed)) Object.assign(f, read);
       const before = files.at(-1);
       if (before?.stem === f.stem) {
-        if (f.bytes && before.bytes?.equals(f.bytes)) report('compression_leftover', f.name, 0, `it holds the same as ${before.name}`, 'info');
+        if (f.unread || before.unread) report('segment_unreadable', f.name, 0, `it was not compared with ${before.name}: ${f.unread ?? before.unread}`, 'unchecked');
+        else if (f.bytes && before.bytes?.equals(f.bytes)) report('compression_leftover', f.name, 0, `it holds the same as ${before.name}`, f.foreign ? 'warning' : 'info');
         else report('segment_overlap', f.name, 0, `it does not hold what ${before.name} holds`);
         continue;
       }
       if (!f.bytes) report('segment_unreadable', f.name, 0, read.message);
+      const undo = 'Decompress it and verify again';
+      if (f.unread) report('segment_unreadable', f.name, 0, `compressed by something else than the exporter: ${f.unread}. ${undo}`, 'unchecked');
+      else if (f.foreign) report('foreign_compression', f.name, 0, `compressed by something else than the exporter: ${f.foreign}. ${undo}`, 'unchecked');
       files.push(f);
     }
     if (files.length > 0) files.at(-1).active = files.at(-1).compression === undefined;

@@ -44,8 +44,9 @@ export class Kept {
     }
   }
 
-  // judge says what became of each; cosigned says whether a witness has cosigned one.
-  judge(origin, end, cosigned, report) {
+  // judge says what became of each; unread is the last segment if that was
+  // not read to its end; cosigned says whether a witness has cosigned one.
+  judge(origin, end, unread, cosigned, report) {
     for (const k of this.all) {
       const contradicts = (why) => report(k.kind, k.name, 0, why);
       const unchecked = (why) => report('checkpoint_unchecked', k.name, 0, why, 'unchecked');
@@ -55,6 +56,7 @@ export class Kept {
       else if (k.found.length > 0 && !(same && k.found.every((root) => root.equals(k.root)))) contradicts('it is of another history of the log');
       else if (same) k.honored = true;
       // A copy that was made while a collector wrote has a file that is ahead.
+      else if (k.size > end.size && unread) report(k.kind, k.name, 0, `it is over ${k.size} leaves, and ${end.size} could be read: ${unread} may hold the others`, 'unchecked');
       else if (k.size > end.size && k.own && end.size > 0 && !cosigned(k)) report(k.kind, k.name, 0, `it is over ${k.size} leaves, but the log has ${end.size}: copy again`, 'unchecked');
       else if (k.size > end.size) contradicts(`it is over ${k.size} leaves, but the log has ${end.size}`);
       else unchecked(`nothing shows whether the log extends it, over ${k.size} leaves`);

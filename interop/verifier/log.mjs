@@ -51,7 +51,7 @@ export function checkLog(path, keys, options = {}) {
     const { header } = s.head;
     if (header && (header.origin !== identity.origin || !header.log.equals(identity.log))) report('header_invalid', s.file.name, 1, 'a segment of another log');
     s.check(log);
-    if (!header || header.newer) log.commit = null;
+    if (!header || header.newer || s.file.unread) log.commit = null;
   }
   for (const name of dir.unknown(segments)) report('unknown_file', name, 0, 'it is no part of the log, and was not looked at', 'info');
   const own = (action) => segments.flatMap((s) => s.own.filter((o) => o.action === action));
@@ -69,7 +69,7 @@ export function checkLog(path, keys, options = {}) {
   readPruned(dir, segments[0]?.start, kept, report);
   if ((filedNote === null || filedNote === '') && end.size > 0) report('checkpoint_missing', 'checkpoint', 0, 'the file is not there, or empty', 'warning');
   const cosigned = (k) => witnesses.some((w) => attempt(() => w.cosigned(k), () => false));
-  kept.judge(identity?.origin ?? kept.all.find((k) => k.signed)?.origin, end, cosigned, report);
+  kept.judge(identity?.origin ?? kept.all.find((k) => k.signed)?.origin, end, files.at(-1)?.unread && files.at(-1).name, cosigned, report);
   for (const [file, line, why] of receipts.wrong) report('receipt_invalid', file, line, why);
   judgeWitnesses(witnesses, kept, own('contradicted'), report);
 
@@ -119,7 +119,7 @@ function join(segments, pruned, report) {
       else if (start && !start.root.equals(end.root)) wrong('root_mismatch', 'its frontier is not the tree at the end of the segment before');
     }
     // Where a segment ends that nothing is known of has been told, and is guessed no more.
-    sure = s.good !== null || Boolean(file.active);
+    sure = (s.good !== null && !file.unread) || Boolean(file.active);
     end = s.end ?? end ?? { size: 0, root: new Tree().root() };
   }
 }
@@ -139,6 +139,7 @@ function judgePromises(pruned, segments, filed, now, report) {
 function checkRotated(s, before, report) {
   const says = s.own.find((o) => o.action === 'rotated');
   const p = says?.previous;
+  if (p && before?.file.unread && p.first_index !== before.file.index) report('segment_missing', s.file.name, says.number, 'another segment is in the place of the one before');
   if (!p || !before?.good || !before.start || p.first_index !== before.start.size || p.tree_size !== before.good.size) return;
   let fits = hash(p.root_hash).equals(before.good.root);
   if (fits && p.range) {
@@ -163,6 +164,8 @@ function judgeFiled(filed, identity, end, segments, report) {
       say('key_change_invalid', `a key change of the log ${c.origin}, or of another of that name`);
     } else if (c.index > end.size && leads && end.size > 0) {
       report('rollback', 'key-changes', 0, `the key was changed at leaf ${c.index}, but the log has ${end.size}: copy again`, 'unchecked');
+    } else if (c.index > end.size && segments.at(-1)?.file.unread) {
+      report('rollback', 'key-changes', 0, `the key was changed at leaf ${c.index}, and ${end.size} could be read`, 'unchecked');
     } else if (c.index > end.size) {
       say('rollback', `the key was changed at leaf ${c.index}, but the log has ${end.size}`);
     } else if (holds?.good && c.index < holds.good.size && (holds.start.size !== c.index || misfit(holds.head, c))) {

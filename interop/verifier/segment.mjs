@@ -44,6 +44,7 @@ export class Segment {
     this.log = log;
     if (!this.file.bytes) return;
     if (this.head.wrong) this.finding('header_invalid', 1, this.head.wrong);
+    if (this.file.unread && this.file.bytes.indexOf(10) < 0) return;
     if (!this.head.header) {
       this.lookForSignature();
       if (!this.head.wrong && this.file.active) this.finding('torn_tail', 1, 'it has no header yet', 'warning');
@@ -79,7 +80,7 @@ export class Segment {
       attempt(() => this.line(raw), (e) => this.doubt(raw, () => this.finding('event_malformed', number, e.message)));
     }
     if (this.tail && this.file.active) this.finding('torn_tail', this.tail, 'no checkpoint covers what follows', 'warning');
-    else if (this.tail) this.finding('segment_truncated', this.tail, 'lines follow the last checkpoint of a sealed segment');
+    else if (this.tail && !this.file.unread) this.finding('segment_truncated', this.tail, 'lines follow the last checkpoint of a sealed segment');
     this.settleOpenings();
   }
 
@@ -315,7 +316,7 @@ export class Segment {
     if (this.head.header.newer || this.broken) return;
     const { places, twice } = this.openings;
     for (const o of [...places.values(), ...twice]) {
-      if (this.file.active && o.leaf >= this.end.size) continue;
+      if ((this.file.active || this.file.unread) && o.leaf >= this.end.size) continue;
       this.log.report('value_invalid', `${this.file.stem}.values`, 0, `leaf ${o.leaf} has no commitment at ${o.pointer}, or one that is opened already`);
       return;
     }

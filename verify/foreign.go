@@ -1,0 +1,68 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package verify
+
+import (
+	"errors"
+	"io/fs"
+
+	"github.com/otel-auditlog/auditlogexporter/segment"
+)
+
+// Somebody who compresses a segment by hand changes nothing of what it holds. What can be read
+// is checked like any other; what can't accuses nobody, and nothing is guessed of it.
+
+// unreadable says that a segment cannot be read from a line on; 0 is all of it.
+func (f *follower) unreadable(line int, err error) {
+	one := Finding{Kind: SegmentUnreadable, Severity: Tampering, Line: line, Message: err.Error()}
+	if errors.Is(err, segment.ErrForeign) {
+		f.unread = true
+		one.Severity = Unchecked
+		one.Message += ". " + segment.HowToDecompress(f.file.Name)
+	}
+	f.add(one)
+}
+
+// foreign says that a segment, which was read to its end, was compressed in another way than
+// the format has. No signature covers what may be next to the lines then.
+func (f *follower) foreign(how string) {
+	if how == "" {
+		return
+	}
+	f.add(Finding{Kind: ForeignCompression, Severity: Unchecked, Message: "compressed by something else than the exporter: " + how + ". What it holds was checked; other readers refuse it. " + segment.HowToDecompress(f.file.Name)})
+}
+
+// unreadEnd is the name of the last segment, if that was not read to its end, or "": nobody
+// knows how far it goes.
+func unreadEnd(results []*result) string {
+	if n := len(results); n > 0 && results[n-1].unread {
+		return results[n-1].file.Name
+	}
+	return ""
+}
+
+// foreignSegments are the files among those that the format does not know which are segments
+// that another compressor has been used on, unless another form of the segment is there.
+func (c *checker) foreignSegments(l segment.Listing) (all []segment.File) {
+	forms := map[segment.Name]bool{}
+	for _, f := range l.Segments {
+		forms[f.Parsed.Plain()] = true
+	}
+	for _, name := range l.Unknown {
+		parsed, err := segment.ParseForeignName(name)
+		if err != nil || forms[parsed.Plain()] {
+			continue
+		}
+		if _, err := segment.OpenForeign(c.fsys, name, -1); !errors.Is(err, segment.ErrForeign) {
+			continue // a name alone says nothing
+		}
+		info, err := fs.Lstat(c.fsys, name)
+		if err != nil {
+			continue // it has just gone
+		}
+		forms[parsed.Plain()] = true
+		all = append(all, segment.File{Name: name, Parsed: parsed, Size: info.Size(), Mode: info.Mode()})
+	}
+	return all
+}
