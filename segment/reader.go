@@ -10,7 +10,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"sync"
 )
 
 // What a Reader finds wrong with a segment's outer form. All are wrapped with
@@ -31,11 +30,14 @@ var (
 	ErrBadCompression = errors.New("the compressed content is damaged or not of the form this format allows")
 )
 
-const readBufferBytes = 256 << 10
-
-// buffers spares those who look at a growing segment again and again an allocation each
-// time.
-var buffers = sync.Pool{New: func() any { return new([readBufferBytes]byte) }}
+// A Reader's buffer is small at first, because most that is read is: headers, and what has
+// been added to a segment. It grows fourfold, to readBufferBytes as long as the source fills
+// it, and beyond that for a line that does not fit, to what the longest line and its LF take.
+const (
+	firstBufferBytes = 4 << 10
+	readBufferBytes  = 256 << 10
+	mostBufferBytes  = MaxLineBytes + 1
+)
 
 // Reader reads a segment line by line, compressed or not, in memory that its
 // longest line bounds. It is for one goroutine at a time.
@@ -43,7 +45,6 @@ type Reader struct {
 	name   string
 	file   fs.File
 	src    io.ReadCloser
-	pooled *[readBufferBytes]byte // what buf was at first; nil if it is not to be given back
 	buf    []byte
 	start  int // first byte of buf not yet returned
 	end    int // behind the last byte of buf read
@@ -75,12 +76,11 @@ func Open(fsys fs.FS, name string, size int64) (*Reader, error) {
 		file.Close()
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
-	return &Reader{name: name, file: file, src: src, buf: make([]byte, readBufferBytes)}, nil
+	return &Reader{name: name, file: file, src: src}, nil
 }
 
 // OpenAt is [Open] for a plain segment of which the lines before an offset are known: it
 // reads from there on. Line counts from there, Offset and End from the file's beginning.
-// No line is good any longer once the Reader is closed.
 func OpenAt(fsys fs.FS, name string, offset, size int64) (*Reader, error) {
 	parsed, err := ParseName(name)
 	if err != nil {
@@ -109,14 +109,13 @@ func OpenAt(fsys fs.FS, name string, offset, size int64) (*Reader, error) {
 	if size >= 0 {
 		src = io.LimitReader(file, size-offset)
 	}
-	pooled := buffers.Get().(*[readBufferBytes]byte)
-	return &Reader{name: name, file: file, src: io.NopCloser(src), pooled: pooled, buf: pooled[:], offset: offset}, nil
+	return &Reader{name: name, file: file, src: io.NopCloser(src), offset: offset}, nil
 }
 
 // NewReader reads the lines of a plain segment from src; name is for errors.
 // Closing the Reader does not close src.
 func NewReader(src io.Reader, name string) *Reader {
-	return &Reader{name: name, src: io.NopCloser(src), buf: make([]byte, readBufferBytes)}
+	return &Reader{name: name, src: io.NopCloser(src)}
 }
 
 // OpenRegular opens a file of a log directory, if it is a regular one, without
@@ -203,14 +202,12 @@ func (r *Reader) advance(n int) {
 
 // fill makes room and reads once.
 func (r *Reader) fill() {
-	if r.start > 0 {
-		copy(r.buf, r.buf[r.start:r.end])
-		r.end -= r.start
-		r.start = 0
+	room, rest := r.buf, r.buf[r.start:r.end]
+	if r.end == len(r.buf) && (r.start == 0 || len(r.buf) < readBufferBytes) {
+		room = make([]byte, min(max(4*len(r.buf), firstBufferBytes), mostBufferBytes))
 	}
-	if r.end == len(r.buf) {
-		r.buf = append(r.buf, make([]byte, len(r.buf))...)
-	}
+	r.start, r.end = 0, copy(room, rest)
+	r.buf = room
 	// A source may return nothing without an error a few times, not for ever.
 	for range 100 {
 		n, err := r.src.Read(r.buf[r.end:])
@@ -239,11 +236,7 @@ func (r *Reader) End() int64 { return r.offset }
 
 // Close closes the file.
 func (r *Reader) Close() error {
-	if r.pooled != nil {
-		buffers.Put(r.pooled)
-		r.pooled, r.buf, r.start, r.end = nil, nil, 0, 0
-		r.err = fs.ErrClosed
-	}
+	r.buf, r.start, r.end, r.err = nil, 0, 0, fs.ErrClosed
 	err := r.src.Close()
 	if r.file != nil {
 		err = errors.Join(err, r.file.Close())

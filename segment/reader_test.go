@@ -14,10 +14,12 @@ import (
 	"syscall"
 	"testing"
 	"testing/fstest"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -94,6 +96,34 @@ func TestReaderPositions(t *testing.T) {
 			t.Errorf("line %d at %d to %d, want line %d at %d to %d", r.Line(), r.Offset(), r.End(), i+1, want.offset, want.end)
 		}
 	}
+}
+
+// Lines of any length are read whole, however the source hands them out.
+func TestReaderLinesOfAnyLength(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var content []byte
+		var want []string
+		for i, n := range rapid.SliceOfN(rapid.OneOf(rapid.IntRange(0, 100), rapid.IntRange(4000, 4200), rapid.IntRange(0, 300_000)), 1, 30).Draw(t, "lengths") {
+			want = append(want, strings.Repeat(string(rune('a'+i%26)), n))
+			content = append(append(content, want[i]...), '\n')
+		}
+		src := io.Reader(bytes.NewReader(content))
+		if rapid.Bool().Draw(t, "halves") {
+			src = iotest.HalfReader(src)
+		}
+		r := segment.NewReader(src, plainName)
+		offset := 0
+		for i, w := range want {
+			got, err := r.Next()
+			if err != nil || string(got) != w || r.Line() != i+1 || r.Offset() != int64(offset) {
+				t.Fatalf("line %d of %d bytes, at %d: %d bytes, line %d at %d, %v", i+1, len(w), offset, len(got), r.Line(), r.Offset(), err)
+			}
+			offset += len(w) + 1
+		}
+		if _, err := r.Next(); err != io.EOF {
+			t.Fatal(err)
+		}
+	})
 }
 
 func TestReaderPartialLine(t *testing.T) {
@@ -264,28 +294,26 @@ func TestOpenAt(t *testing.T) {
 	content := "first\nsecond\n" + strings.Repeat("x", 600<<10) + "\nlast\npart"
 	require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
 	fsys := os.DirFS(dir)
-	for range 2 { // with a buffer of its own, and with one that is used again
-		whole, err := segment.Open(fsys, name, -1)
+	whole, err := segment.Open(fsys, name, -1)
+	require.NoError(t, err)
+	for whole.End() < int64(len(content)-4) {
+		from := whole.End()
+		want, err := whole.Next()
 		require.NoError(t, err)
-		for whole.End() < int64(len(content)-4) {
-			from := whole.End()
-			want, err := whole.Next()
-			require.NoError(t, err)
-			r, err := segment.OpenAt(fsys, name, from, whole.End())
-			require.NoError(t, err)
-			got, err := r.Next()
-			require.NoError(t, err)
-			assert.Equal(t, string(want), string(got))
-			assert.Equal(t, whole.Offset(), r.Offset())
-			assert.Equal(t, whole.End(), r.End())
-			_, err = r.Next()
-			assert.Equal(t, io.EOF, err, "that is where it is to end")
-			require.NoError(t, r.Close())
-			_, err = r.Next()
-			assert.ErrorIs(t, err, fs.ErrClosed)
-		}
-		require.NoError(t, whole.Close())
+		r, err := segment.OpenAt(fsys, name, from, whole.End())
+		require.NoError(t, err)
+		got, err := r.Next()
+		require.NoError(t, err)
+		assert.Equal(t, string(want), string(got))
+		assert.Equal(t, whole.Offset(), r.Offset())
+		assert.Equal(t, whole.End(), r.End())
+		_, err = r.Next()
+		assert.Equal(t, io.EOF, err, "that is where it is to end")
+		require.NoError(t, r.Close())
+		_, err = r.Next()
+		assert.ErrorIs(t, err, fs.ErrClosed)
 	}
+	require.NoError(t, whole.Close())
 	r, err := segment.OpenAt(fsys, name, int64(len(content)), -1)
 	require.NoError(t, err)
 	_, err = r.Next()
