@@ -30,6 +30,8 @@ var (
 	ErrBadCompression = errors.New("the compressed content is damaged or not of the form this format allows")
 )
 
+var errLongHeader = fmt.Errorf("the line has more than the %d bytes that a header may have", maxHeaderBytes)
+
 // A Reader's buffer is small at first, because most that is read is: headers, and what has
 // been added to a segment. It grows fourfold, to readBufferBytes as long as the source fills
 // it, and beyond that for a line that does not fit, to what the longest line and its LF take.
@@ -149,19 +151,25 @@ func OpenRegular(fsys fs.FS, name string) (fs.File, error) {
 // Next returns the next line without its LF. The bytes are valid until the
 // next call. At the end the error is io.EOF, or ErrPartialLine, together with
 // the bytes, if the last line has no LF.
-func (r *Reader) Next() ([]byte, error) {
+func (r *Reader) Next() ([]byte, error) { return r.next(MaxLineBytes, ErrLineTooLong) }
+
+// NextHeader is Next where only a header is wanted: a line that is longer than any header
+// is not read whole.
+func (r *Reader) NextHeader() ([]byte, error) { return r.next(maxHeaderBytes, errLongHeader) }
+
+func (r *Reader) next(most int, tooLong error) ([]byte, error) {
 	scanned := r.start
 	for {
 		if i := bytes.IndexByte(r.buf[scanned:r.end], '\n'); i >= 0 {
 			line := r.buf[r.start : scanned+i]
-			if len(line) > MaxLineBytes {
-				return nil, r.fail(ErrLineTooLong)
+			if len(line) > most {
+				return nil, r.fail(tooLong)
 			}
 			r.advance(len(line) + 1)
 			return line, nil
 		}
-		if r.end-r.start > MaxLineBytes {
-			return nil, r.fail(ErrLineTooLong)
+		if r.end-r.start > most {
+			return nil, r.fail(tooLong)
 		}
 		if r.err != nil {
 			return r.rest()

@@ -165,6 +165,37 @@ func TestReaderLineTooLong(t *testing.T) {
 	}
 }
 
+// counted counts what is read of it.
+type counted struct {
+	io.Reader
+	n int
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.n += n
+	return n, err
+}
+
+// Where only a header is wanted, no line is read that is far longer than one.
+func TestReaderNextHeader(t *testing.T) {
+	for _, n := range []int{100, 64 << 10, 64<<10 + 1, 8 << 20} {
+		src := &counted{Reader: strings.NewReader(strings.Repeat("x", n) + "\nsecond\n")}
+		r := segment.NewReader(src, plainName)
+		line, err := r.NextHeader()
+		if n <= 64<<10 {
+			require.NoError(t, err)
+			assert.Len(t, line, n)
+			line, err = r.Next()
+			require.NoError(t, err)
+			assert.Equal(t, "second", string(line))
+			continue
+		}
+		assert.ErrorContains(t, err, "line 1: the line has more than the 65536 bytes that a header may have")
+		assert.LessOrEqual(t, src.n, 512<<10)
+	}
+}
+
 // Nothing may hide behind the content of a compressed file, nor in parts of it
 // that decoders pass over.
 func TestCompressedFormIsExact(t *testing.T) {

@@ -312,12 +312,12 @@ func (a *authority) rootBefore() [32]byte {
 // when the segment is checked.
 func (c *checker) head(f segment.File) *authority {
 	a := &authority{}
-	r, err := open(c.fsys, f.Name, f.Size)
+	r, err := segment.Open(c.fsys, f.Name, f.Size)
 	if err != nil {
 		return a
 	}
 	defer r.Close()
-	line, err := r.Next()
+	line, err := r.NextHeader()
 	if err != nil {
 		return a
 	}

@@ -103,22 +103,13 @@ func (c *checker) mayBegin(f segment.File, seen map[merkle.Hash]bool) bool {
 	if f.Size == 0 {
 		return false
 	}
-	r, err := open(c.fsys, f.Name, f.Size)
+	r, err := segment.Open(c.fsys, f.Name, f.Size)
 	if err != nil {
 		return false
 	}
 	defer r.Close()
-	line, err := r.Next()
+	line, err := r.NextHeader()
 	return err == nil && bytes.Contains(line, fmt.Appendf(nil, `"first_index":%d,`, f.Parsed.FirstIndex)) && !seen[merkle.LeafHash(line)]
-}
-
-// open opens a segment of which no line is kept for longer than it is open, so that its
-// memory can be used again.
-func open(fsys fs.FS, name string, size int64) (*segment.Reader, error) {
-	if parsed, err := segment.ParseName(name); err == nil && parsed.Compression == segment.None {
-		return segment.OpenAt(fsys, name, 0, size)
-	}
-	return segment.Open(fsys, name, size)
 }
 
 // sameContent reports whether two files hold the same, and whether the second one begins with

@@ -102,7 +102,7 @@ func (r *result) summary() Segment {
 // segment checks one segment. The error says that it could not be read.
 func (c *checker) segment(ctx context.Context, file segment.File, a *authority, newest bool) (*result, error) {
 	f := &follower{result: &result{file: file, authority: a, newest: newest, first: file.Parsed.FirstIndex}, c: c}
-	r, err := open(c.fsys, file.Name, file.Size)
+	r, err := segment.Open(c.fsys, file.Name, file.Size)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		f.gone = true

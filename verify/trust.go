@@ -113,12 +113,12 @@ func (c *checker) namedKeys(files []segment.File) (keys []*signing.PublicKey) {
 // header returns a segment's header if it has a valid one. What else there is will
 // be found, and reported, when the segment is read.
 func (c *checker) header(f segment.File) *segment.Header {
-	r, err := open(c.fsys, f.Name, f.Size)
+	r, err := segment.Open(c.fsys, f.Name, f.Size)
 	if err != nil {
 		return nil
 	}
 	defer r.Close()
-	line, err := r.Next()
+	line, err := r.NextHeader()
 	if err != nil {
 		return nil
 	}
