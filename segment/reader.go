@@ -10,7 +10,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"sync"
 )
 
 // What a Reader finds wrong with a segment's outer form. All are wrapped with
@@ -31,11 +30,16 @@ var (
 	ErrBadCompression = errors.New("the compressed content is damaged or not of the form this format allows")
 )
 
-const readBufferBytes = 256 << 10
+var errLongHeader = fmt.Errorf("the line has more than the %d bytes that a header may have", maxHeaderBytes)
 
-// buffers spares those who look at a growing segment again and again an allocation each
-// time.
-var buffers = sync.Pool{New: func() any { return new([readBufferBytes]byte) }}
+// A Reader's buffer is small at first, because most that is read is: headers, and what has
+// been added to a segment. It grows fourfold, to readBufferBytes as long as the source fills
+// it, and beyond that for a line that does not fit, to what the longest line and its LF take.
+const (
+	firstBufferBytes = 4 << 10
+	readBufferBytes  = 256 << 10
+	mostBufferBytes  = MaxLineBytes + 1
+)
 
 // Reader reads a segment line by line, compressed or not, in memory that its
 // longest line bounds. It is for one goroutine at a time.
@@ -43,7 +47,6 @@ type Reader struct {
 	name   string
 	file   fs.File
 	src    io.ReadCloser
-	pooled *[readBufferBytes]byte // what buf was at first; nil if it is not to be given back
 	buf    []byte
 	start  int // first byte of buf not yet returned
 	end    int // behind the last byte of buf read
@@ -75,12 +78,11 @@ func Open(fsys fs.FS, name string, size int64) (*Reader, error) {
 		file.Close()
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
-	return &Reader{name: name, file: file, src: src, buf: make([]byte, readBufferBytes)}, nil
+	return &Reader{name: name, file: file, src: src}, nil
 }
 
 // OpenAt is [Open] for a plain segment of which the lines before an offset are known: it
 // reads from there on. Line counts from there, Offset and End from the file's beginning.
-// No line is good any longer once the Reader is closed.
 func OpenAt(fsys fs.FS, name string, offset, size int64) (*Reader, error) {
 	parsed, err := ParseName(name)
 	if err != nil {
@@ -109,14 +111,13 @@ func OpenAt(fsys fs.FS, name string, offset, size int64) (*Reader, error) {
 	if size >= 0 {
 		src = io.LimitReader(file, size-offset)
 	}
-	pooled := buffers.Get().(*[readBufferBytes]byte)
-	return &Reader{name: name, file: file, src: io.NopCloser(src), pooled: pooled, buf: pooled[:], offset: offset}, nil
+	return &Reader{name: name, file: file, src: io.NopCloser(src), offset: offset}, nil
 }
 
 // NewReader reads the lines of a plain segment from src; name is for errors.
 // Closing the Reader does not close src.
 func NewReader(src io.Reader, name string) *Reader {
-	return &Reader{name: name, src: io.NopCloser(src), buf: make([]byte, readBufferBytes)}
+	return &Reader{name: name, src: io.NopCloser(src)}
 }
 
 // OpenRegular opens a file of a log directory, if it is a regular one, without
@@ -150,19 +151,25 @@ func OpenRegular(fsys fs.FS, name string) (fs.File, error) {
 // Next returns the next line without its LF. The bytes are valid until the
 // next call. At the end the error is io.EOF, or ErrPartialLine, together with
 // the bytes, if the last line has no LF.
-func (r *Reader) Next() ([]byte, error) {
+func (r *Reader) Next() ([]byte, error) { return r.next(MaxLineBytes, ErrLineTooLong) }
+
+// NextHeader is Next where only a header is wanted: a line that is longer than any header
+// is not read whole.
+func (r *Reader) NextHeader() ([]byte, error) { return r.next(maxHeaderBytes, errLongHeader) }
+
+func (r *Reader) next(most int, tooLong error) ([]byte, error) {
 	scanned := r.start
 	for {
 		if i := bytes.IndexByte(r.buf[scanned:r.end], '\n'); i >= 0 {
 			line := r.buf[r.start : scanned+i]
-			if len(line) > MaxLineBytes {
-				return nil, r.fail(ErrLineTooLong)
+			if len(line) > most {
+				return nil, r.fail(tooLong)
 			}
 			r.advance(len(line) + 1)
 			return line, nil
 		}
-		if r.end-r.start > MaxLineBytes {
-			return nil, r.fail(ErrLineTooLong)
+		if r.end-r.start > most {
+			return nil, r.fail(tooLong)
 		}
 		if r.err != nil {
 			return r.rest()
@@ -203,22 +210,12 @@ func (r *Reader) advance(n int) {
 
 // fill makes room and reads once.
 func (r *Reader) fill() {
-	if r.start > 0 {
-		copy(r.buf, r.buf[r.start:r.end])
-		r.end -= r.start
-		r.start = 0
+	room, rest := r.buf, r.buf[r.start:r.end]
+	if r.end == len(r.buf) && (r.start == 0 || len(r.buf) < readBufferBytes) {
+		room = make([]byte, min(max(4*len(r.buf), firstBufferBytes), mostBufferBytes))
 	}
-	if r.end == len(r.buf) {
-		// No more room than the longest line takes, and what shows that one is longer: there
-		// are both buffers for a moment.
-		size := 2 * len(r.buf)
-		if size >= MaxLineBytes {
-			size = MaxLineBytes + readBufferBytes
-		}
-		more := make([]byte, size)
-		copy(more, r.buf)
-		r.buf = more
-	}
+	r.start, r.end = 0, copy(room, rest)
+	r.buf = room
 	// A source may return nothing without an error a few times, not for ever.
 	for range 100 {
 		n, err := r.src.Read(r.buf[r.end:])
@@ -247,11 +244,7 @@ func (r *Reader) End() int64 { return r.offset }
 
 // Close closes the file.
 func (r *Reader) Close() error {
-	if r.pooled != nil {
-		buffers.Put(r.pooled)
-		r.pooled, r.buf, r.start, r.end = nil, nil, 0, 0
-		r.err = fs.ErrClosed
-	}
+	r.buf, r.start, r.end, r.err = nil, 0, 0, fs.ErrClosed
 	err := r.src.Close()
 	if r.file != nil {
 		err = errors.Join(err, r.file.Close())

@@ -14,10 +14,12 @@ import (
 	"syscall"
 	"testing"
 	"testing/fstest"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -96,6 +98,34 @@ func TestReaderPositions(t *testing.T) {
 	}
 }
 
+// Lines of any length are read whole, however the source hands them out.
+func TestReaderLinesOfAnyLength(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var content []byte
+		var want []string
+		for i, n := range rapid.SliceOfN(rapid.OneOf(rapid.IntRange(0, 100), rapid.IntRange(4000, 4200), rapid.IntRange(0, 300_000)), 1, 30).Draw(t, "lengths") {
+			want = append(want, strings.Repeat(string(rune('a'+i%26)), n))
+			content = append(append(content, want[i]...), '\n')
+		}
+		src := io.Reader(bytes.NewReader(content))
+		if rapid.Bool().Draw(t, "halves") {
+			src = iotest.HalfReader(src)
+		}
+		r := segment.NewReader(src, plainName)
+		offset := 0
+		for i, w := range want {
+			got, err := r.Next()
+			if err != nil || string(got) != w || r.Line() != i+1 || r.Offset() != int64(offset) {
+				t.Fatalf("line %d of %d bytes, at %d: %d bytes, line %d at %d, %v", i+1, len(w), offset, len(got), r.Line(), r.Offset(), err)
+			}
+			offset += len(w) + 1
+		}
+		if _, err := r.Next(); err != io.EOF {
+			t.Fatal(err)
+		}
+	})
+}
+
 func TestReaderPartialLine(t *testing.T) {
 	for _, c := range compressions {
 		lines, err := readAll(compressed(t, "a\nb", c), c)
@@ -132,6 +162,37 @@ func TestReaderLineTooLong(t *testing.T) {
 		} else if !errors.Is(err, segment.ErrLineTooLong) {
 			t.Errorf("one byte more: %d lines, %v", len(lines), err)
 		}
+	}
+}
+
+// counted counts what is read of it.
+type counted struct {
+	io.Reader
+	n int
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.n += n
+	return n, err
+}
+
+// Where only a header is wanted, no line is read that is far longer than one.
+func TestReaderNextHeader(t *testing.T) {
+	for _, n := range []int{100, 64 << 10, 64<<10 + 1, 8 << 20} {
+		src := &counted{Reader: strings.NewReader(strings.Repeat("x", n) + "\nsecond\n")}
+		r := segment.NewReader(src, plainName)
+		line, err := r.NextHeader()
+		if n <= 64<<10 {
+			require.NoError(t, err)
+			assert.Len(t, line, n)
+			line, err = r.Next()
+			require.NoError(t, err)
+			assert.Equal(t, "second", string(line))
+			continue
+		}
+		assert.ErrorContains(t, err, "line 1: the line has more than the 65536 bytes that a header may have")
+		assert.LessOrEqual(t, src.n, 512<<10)
 	}
 }
 
@@ -264,28 +325,26 @@ func TestOpenAt(t *testing.T) {
 	content := "first\nsecond\n" + strings.Repeat("x", 600<<10) + "\nlast\npart"
 	require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
 	fsys := os.DirFS(dir)
-	for range 2 { // with a buffer of its own, and with one that is used again
-		whole, err := segment.Open(fsys, name, -1)
+	whole, err := segment.Open(fsys, name, -1)
+	require.NoError(t, err)
+	for whole.End() < int64(len(content)-4) {
+		from := whole.End()
+		want, err := whole.Next()
 		require.NoError(t, err)
-		for whole.End() < int64(len(content)-4) {
-			from := whole.End()
-			want, err := whole.Next()
-			require.NoError(t, err)
-			r, err := segment.OpenAt(fsys, name, from, whole.End())
-			require.NoError(t, err)
-			got, err := r.Next()
-			require.NoError(t, err)
-			assert.Equal(t, string(want), string(got))
-			assert.Equal(t, whole.Offset(), r.Offset())
-			assert.Equal(t, whole.End(), r.End())
-			_, err = r.Next()
-			assert.Equal(t, io.EOF, err, "that is where it is to end")
-			require.NoError(t, r.Close())
-			_, err = r.Next()
-			assert.ErrorIs(t, err, fs.ErrClosed)
-		}
-		require.NoError(t, whole.Close())
+		r, err := segment.OpenAt(fsys, name, from, whole.End())
+		require.NoError(t, err)
+		got, err := r.Next()
+		require.NoError(t, err)
+		assert.Equal(t, string(want), string(got))
+		assert.Equal(t, whole.Offset(), r.Offset())
+		assert.Equal(t, whole.End(), r.End())
+		_, err = r.Next()
+		assert.Equal(t, io.EOF, err, "that is where it is to end")
+		require.NoError(t, r.Close())
+		_, err = r.Next()
+		assert.ErrorIs(t, err, fs.ErrClosed)
 	}
+	require.NoError(t, whole.Close())
 	r, err := segment.OpenAt(fsys, name, int64(len(content)), -1)
 	require.NoError(t, err)
 	_, err = r.Next()

@@ -185,6 +185,9 @@ func (v noteVerifier) Verify(msg, sig []byte) bool { return v.key.Verify(msg, si
 
 // ParsePublicKeyDER parses a SubjectPublicKeyInfo.
 func ParsePublicKeyDER(der []byte) (*PublicKey, error) {
+	if p := parsed.get(der); p != nil {
+		return p, nil
+	}
 	key, err := x509.ParsePKIXPublicKey(der)
 	if err != nil {
 		return nil, fmt.Errorf("parse a public key: %w", err)
@@ -196,6 +199,7 @@ func ParsePublicKeyDER(der []byte) (*PublicKey, error) {
 	if !bytes.Equal(p.spki, der) {
 		return nil, errors.New("parse a public key: not in the canonical encoding")
 	}
+	parsed.keep(p)
 	return p, nil
 }
 

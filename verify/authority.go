@@ -317,7 +317,7 @@ func (c *checker) head(f segment.File) *authority {
 		return a
 	}
 	defer r.Close()
-	line, err := r.Next()
+	line, err := r.NextHeader()
 	if err != nil {
 		return a
 	}

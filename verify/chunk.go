@@ -37,9 +37,8 @@ const (
 	chunkLines = 512
 )
 
-var chunks = sync.Pool{New: func() any {
-	return &chunk{text: make([]byte, 0, chunkBytes+chunkBytes/4), ends: make([]int, 0, chunkLines), lines: make([]checked, 0, chunkLines), scan: new(event.Scanner)}
-}}
+// Chunks are small at first, because many a segment is, and grow as they are used again.
+var chunks = sync.Pool{New: func() any { return &chunk{scan: new(event.Scanner)} }}
 
 func newChunk(first int) *chunk {
 	k := chunks.Get().(*chunk)
@@ -158,7 +157,8 @@ func (k *chunk) start(i int) int {
 func (k *chunk) leaf(i int) merkle.Hash { return merkle.LeafHashIn(k.text[:k.ends[i]], k.start(i)) }
 
 func (c *checker) check(k *chunk, h *segment.Header, a *authority) {
-	k.lines = append(k.lines[:0], make([]checked, len(k.ends))...)
+	k.lines = slices.Grow(k.lines[:0], len(k.ends))[:len(k.ends)]
+	clear(k.lines)
 	var buf [128]byte
 	ids := h.Has(segment.FeatureIDs)
 	for i := range k.lines {

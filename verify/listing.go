@@ -128,7 +128,7 @@ func (c *checker) mayBegin(f segment.File, seen map[merkle.Hash]bool) bool {
 		return false
 	}
 	defer r.Close()
-	line, err := r.Next()
+	line, err := r.NextHeader()
 	return err == nil && bytes.Contains(line, fmt.Appendf(nil, `"first_index":%d,`, f.Parsed.FirstIndex)) && !seen[merkle.LeafHash(line)]
 }
 

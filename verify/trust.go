@@ -118,7 +118,7 @@ func (c *checker) header(f segment.File) *segment.Header {
 		return nil
 	}
 	defer r.Close()
-	line, err := r.Next()
+	line, err := r.NextHeader()
 	if err != nil {
 		return nil
 	}
