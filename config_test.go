@@ -198,7 +198,7 @@ var badCases = map[string][]string{
 	"auditlog/unknown_key":                               {"directry"},
 	"auditlog/unknown_nested_key":                        {"rotation", "max_size"},
 	"auditlog/size_with_unit":                            {"rotation.max_size_mib"},
-	"auditlog/age_without_unit":                          {"rotation.max_age"},
+	"auditlog/age_without_unit":                          {"rotation::max_age: ", "90d"},
 	"auditlog/witness_with_two_names":                    {"witnesses[1]::public_key: ", "witness.example.com/w1", "one witness"},
 	"auditlog/no_records":                                {"limits::max_records: ", "such as 100000"},
 	"auditlog/too_many_records":                          {"limits::max_records: ", "1 to 10000000"},
@@ -216,7 +216,7 @@ var badCases = map[string][]string{
 	"auditlog/retention_without_unit":                    {"retention::max_age: ", "90d"},
 	"auditlog/rotation_without_unit":                     {"rotation::max_age: ", "24h"},
 	"auditlog/timeout_without_unit":                      {"timeout: ", "5s"},
-	"auditlog/fraction_of_a_mebibyte":                    {"rotation::max_size_mib: ", "write 0 or 1"},
+	"auditlog/fraction_of_a_mebibyte":                    {"rotation::max_size_mib: ", "write 1 or a larger one"},
 }
 
 func TestConfigurationIsRead(t *testing.T) {

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -85,11 +86,10 @@ func TestPanic(t *testing.T) { t.Log("before"); panic("wrong") }
 func TestALineAMinute(t *testing.T) {
 	events, in := io.Pipe()
 	tick := make(chan time.Time)
-	var said bytes.Buffer
-	done := make(chan struct{})
+	out, said := io.Pipe()
 	go func() {
-		defer close(done)
-		newProgress(&said).follow(events, tick)
+		newProgress(said).follow(events, tick)
+		said.Close()
 	}()
 	_, err := io.WriteString(in, `{"Time":"2026-11-23T10:00:00Z","Action":"run","Package":"m/rotation","Test":"TestSlow"}
 {"Time":"2026-11-23T10:00:10Z","Action":"run","Package":"m/rotation","Test":"TestSlow/part"}
@@ -98,11 +98,18 @@ func TestALineAMinute(t *testing.T) {
 not JSON
 `)
 	require.NoError(t, err)
+	lines := bufio.NewReader(out)
+	first, err := lines.ReadString('\n')
+	require.NoError(t, err)
+	assert.Equal(t, "not JSON\n", first, "the last of the lines, so that all have been followed")
 	tick <- time.Date(2026, 11, 23, 10, 1, 0, 0, time.UTC)
+	second, err := lines.ReadString('\n')
+	require.NoError(t, err)
+	assert.Equal(t, "10:01:00 running: rotation TestSlow (1m0s)\n", second)
 	require.NoError(t, in.Close())
-	<-done
-	assert.Contains(t, said.String(), "not JSON\n")
-	assert.Contains(t, said.String(), "10:01:00 running: rotation TestSlow (1m0s)\n")
+	rest, err := io.ReadAll(out)
+	require.NoError(t, err)
+	assert.Empty(t, rest)
 }
 
 func TestNeeds(t *testing.T) {
