@@ -53,6 +53,7 @@ type wreck struct {
 // with a state that is kept in a directory of its own, which the power cut leaves as it may. With an index, what is
 // sent again is in the log once.
 func TestCrashes(t *testing.T) {
+	t.Parallel()
 	var states atomic.Int64
 	t.Run("seed", func(t *testing.T) {
 		for round := range *crashRounds {

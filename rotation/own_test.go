@@ -106,6 +106,7 @@ var hostileTexts = map[string]string{
 
 // No answer, name or error text from outside makes the log one that fails its own check.
 func TestNothingFromOutsideSpoilsTheLog(t *testing.T) {
+	t.Parallel()
 	key := signingtest.New(t, signing.ECDSAP256)
 	for name, text := range hostileTexts {
 		t.Run(name, func(t *testing.T) {

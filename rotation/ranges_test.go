@@ -107,6 +107,7 @@ func keptFindings(t *testing.T, dir string, s *signing.Signer, kept ...[]byte) [
 // A checkpoint that somebody kept shows a rollback or a fork, also when the segments
 // up to it have been deleted by retention.
 func TestKeptCheckpointsOutliveTheirSegments(t *testing.T) {
+	t.Parallel()
 	for _, c := range []segment.Compression{segment.None, segment.Zstd} {
 		t.Run(string(c), func(t *testing.T) {
 			o := options(t)

@@ -49,6 +49,7 @@ func tornFiles(t testing.TB, dir string) []string {
 // acknowledged is there after the restart, what had not is kept beside, and the
 // log verifies and goes on.
 func TestTruncationAtEveryByte(t *testing.T) {
+	t.Parallel()
 	o := options(t)
 	o.Scope = segment.ScopeCheckpoint
 	l := open(t, o)
@@ -393,6 +394,7 @@ func TestCheckpointFileReplaced(t *testing.T) {
 // A sealed segment that somebody has damaged is for the verifier to find: the log goes
 // on behind it.
 func TestDamagedSealedSegment(t *testing.T) {
+	t.Parallel()
 	for name, damage := range map[string]func(b []byte) []byte{
 		"emptied":           func([]byte) []byte { return nil },
 		"garbage":           func([]byte) []byte { return []byte("rotated by a script\n") },

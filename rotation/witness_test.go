@@ -753,6 +753,7 @@ func TestAContradictionPasses(t *testing.T) {
 // Witnesses learn only of what survives a power cut at any moment: a log that lost what
 // they have cosigned would be taken for one that was rolled back.
 func TestNoCrashContradictsAWitness(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(30) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { crashWithWitness(t, seed) })

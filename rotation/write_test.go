@@ -28,6 +28,7 @@ func eventOf(id string, bytes int) string { return id + "/" + strings.Repeat("x"
 // However long a commit is, it is written in order and whole, at most so much at a time, in the
 // active segment and in a new one.
 func TestCommitOfSeveralWrites(t *testing.T) {
+	t.Parallel()
 	signer := signingtest.New(t, signing.Ed25519)
 	most := 0
 	rapid.Check(t, func(r *rapid.T) {
@@ -55,13 +56,13 @@ func TestCommitOfSeveralWrites(t *testing.T) {
 			return len(p), nil
 		})
 		var want []string
-		for call := range rapid.IntRange(1, 3).Draw(r, "calls") {
+		for call := range rapid.IntRange(1, 2).Draw(r, "calls") {
 			var batches []*rotation.Batch
 			var ids []string
 			var lines []byte
-			for i := range rapid.IntRange(1, 4).Draw(r, "batches") {
+			for i := range rapid.IntRange(1, 3).Draw(r, "batches") {
 				// Some of them end near where a write does.
-				size := rapid.OneOf(rapid.IntRange(0, 2000), rapid.IntRange(rotation.MaxWriteBytes-2500, rotation.MaxWriteBytes+1000), rapid.IntRange(0, 3*rotation.MaxWriteBytes)).Draw(r, "bytes")
+				size := rapid.OneOf(rapid.IntRange(0, 2000), rapid.IntRange(rotation.MaxWriteBytes-2500, rotation.MaxWriteBytes+1000), rapid.IntRange(0, 2*rotation.MaxWriteBytes)).Draw(r, "bytes")
 				n := rapid.IntRange(1, 3).Draw(r, "events")
 				var events []string
 				for j := range n {
@@ -109,13 +110,14 @@ func TestCommitOfSeveralWrites(t *testing.T) {
 // A power cut between the writes of one commit, or one that keeps some of them and loses others,
 // leaves what counts for nothing: the log opens, without the events, or with all of them.
 func TestPowerCutWithinALongCommit(t *testing.T) {
+	t.Parallel()
 	for _, segmentBytes := range []int64{0, 1} {
 		t.Run(fmt.Sprintf("segments of %d bytes", segmentBytes), func(t *testing.T) {
 			m := newModel()
 			o := rotation.Options{FS: m, Directory: t.TempDir(), Origin: origin, Signer: signingtest.New(t, signing.Ed25519), Scope: segment.ScopeCheckpoint, Sync: true, MaxSegmentBytes: segmentBytes}
 			l := open(t, o)
 			mustAppend(t, l, o, "before")
-			events, ids := []string{}, numbered("long", 12)
+			events, ids := []string{}, numbered("long", 10)
 			for _, id := range ids {
 				events = append(events, eventOf(id, rotation.MaxWriteBytes/3))
 			}
