@@ -336,7 +336,7 @@ func leavesOf(f files) leaves {
 		at := parsed.FirstIndex
 		var open [][]byte
 		for _, line := range lines {
-			if segment.KindOf(line) != segment.KindCheckpoint {
+			if segment.KindOf(line) != segment.KindCheckpoint || bytes.IndexByte(line, 0) >= 0 { // one of which a crash left the beginning
 				open = append(open, line)
 				continue
 			}
