@@ -312,10 +312,11 @@ type leaves struct {
 	first, end, pruned uint64
 }
 
-// shares reports whether two logs have a leaf in common.
+// shares reports whether two logs have a leaf in common. Commits of one number and time are
+// alike in any.
 func (l leaves) shares(other leaves) bool {
 	for i, line := range l.leaves {
-		if bytes.Equal(line, other.leaves[i]) {
+		if segment.KindOf(line) != segment.KindCommit && bytes.Equal(line, other.leaves[i]) {
 			return true
 		}
 	}
