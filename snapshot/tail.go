@@ -5,6 +5,7 @@ package snapshot
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -45,7 +46,9 @@ func (c *copier) tailOf(groups []forms, f *filed) (tail, error) {
 	for i, g := range slices.Backward(groups) {
 		file := g[0]
 		if !file.Mode.IsRegular() {
-			continue // which is said when it is copied
+			// The copy may end before it and be good: nothing else says that there was more.
+			c.leave(file.Name, fmt.Errorf("%w but %s", segment.ErrNotRegular, file.Mode.Type()))
+			continue
 		}
 		if t.last.size > 0 || file.Parsed.Compression != segment.None {
 			// The log goes on after it.
