@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -100,6 +101,33 @@ func TestNewestSegmentThatCannotBeRead(t *testing.T) {
 	}
 	r, err := snapshot.Directory(t.Context(), l.o.Directory, filepath.Join(t.TempDir(), "copy"), snapshot.Options{})
 	if err != nil || len(r.Left) != 1 || !strings.Contains(r.Left[0], newest) {
+		t.Errorf("left out %q: %v", r.Left, err)
+	}
+}
+
+// unsynced is a log on a disk that takes nothing any more.
+type unsynced struct{ fs.ReadLinkFS }
+
+type unsyncedFile struct{ fs.File }
+
+func (unsyncedFile) Sync() error { return syscall.EIO }
+
+func (u unsynced) Open(name string) (fs.File, error) {
+	f, err := u.ReadLinkFS.Open(name)
+	if d, ok := f.(fs.ReadDirFile); err != nil || ok && name == "." {
+		return d, err
+	}
+	return unsyncedFile{f}, nil
+}
+
+// Commits that cannot be synced are not in the copy, which is good without them.
+func TestCommitsThatCannotBeSynced(t *testing.T) {
+	l := closed(t)
+	if err := os.Remove(filepath.Join(l.o.Directory, segment.CheckpointName)); err != nil {
+		t.Fatal(err)
+	}
+	r, err := snapshot.Tar(t.Context(), unsynced{os.DirFS(l.o.Directory).(fs.ReadLinkFS)}, io.Discard, snapshot.Options{})
+	if err != nil || len(r.Left) != 1 || !strings.Contains(r.Left[0], syscall.EIO.Error()) {
 		t.Errorf("left out %q: %v", r.Left, err)
 	}
 }

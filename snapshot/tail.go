@@ -6,6 +6,7 @@ package snapshot
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -114,17 +115,23 @@ func (c *copier) makeDurable(groups []forms, t tail) tail {
 		return t
 	}
 	for _, name := range []string{groups[t.lastAt].plain(), "."} {
-		f, err := c.fsys.Open(name)
-		if err != nil {
-			return t
-		}
-		s, ok := f.(interface{ Sync() error })
-		if ok {
-			err = s.Sync()
-		}
-		if errors.Join(err, f.Close()) != nil {
+		if err := c.sync(name); errors.Is(err, fs.ErrNotExist) {
+			return t // compressed meanwhile
+		} else if err != nil {
+			c.leave(name, fmt.Errorf("its last commits are not known to be on stable storage, and not in the copy: %w", err))
 			return t
 		}
 	}
 	return tail{at: t.lastAt, durable: t.last, last: t.last, lastAt: t.lastAt}
+}
+
+func (c *copier) sync(name string) error {
+	f, err := c.fsys.Open(name)
+	if err != nil {
+		return err
+	}
+	if s, ok := f.(interface{ Sync() error }); ok {
+		err = s.Sync()
+	}
+	return errors.Join(err, f.Close())
 }
