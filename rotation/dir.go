@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/freespace"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
 )
 
 // FS is the log's directory as the writer uses it. All names are of files
@@ -118,7 +119,7 @@ func openDirectory(path string) (_ *directory, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the directory: %w", err)
 	}
-	d := &directory{path: path, root: root, FS: root.FS()}
+	d := &directory{path: path, root: root, FS: rootfs.Of(root)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.Close())

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -33,7 +34,7 @@ func closed(t *testing.T) *log {
 }
 
 func TestHostileDirectories(t *testing.T) {
-	const planted = "audit-00000000000000000001-20261123T100000Z.jsonl"
+	const planted, later = "audit-00000000000000000001-20261123T100000Z.jsonl", "audit-00000000000000099999-20261123T100000Z.jsonl"
 	for name, c := range map[string]struct {
 		do   func(dir string) error
 		left string // what is said of it; "" if it is no part of the log
@@ -42,10 +43,8 @@ func TestHostileDirectories(t *testing.T) {
 		"link to nowhere": {func(dir string) error { return os.Symlink("nowhere", filepath.Join(dir, planted)) }, planted},
 		"endless device":  {func(dir string) error { return os.Symlink("/dev/zero", filepath.Join(dir, planted)) }, planted},
 		"pipe":            {func(dir string) error { return syscall.Mkfifo(filepath.Join(dir, planted), 0o600) }, planted},
-		"newest, a pipe": {func(dir string) error {
-			return syscall.Mkfifo(filepath.Join(dir, "audit-00000000000000099999-20261123T100000Z.jsonl"), 0o600)
-		}, ""},
-		"directory": {func(dir string) error { return os.Mkdir(filepath.Join(dir, planted), 0o700) }, planted},
+		"newest, a pipe":  {func(dir string) error { return syscall.Mkfifo(filepath.Join(dir, later), 0o600) }, later},
+		"directory":       {func(dir string) error { return os.Mkdir(filepath.Join(dir, planted), 0o700) }, planted},
 		"checkpoint, a link": {func(dir string) error {
 			at := filepath.Join(dir, segment.CheckpointName)
 			return errors.Join(os.Rename(at, at+".old"), os.Symlink("checkpoint.old", at))
@@ -79,8 +78,92 @@ func TestHostileDirectories(t *testing.T) {
 					t.Errorf("the copy has %s", e)
 				}
 			}
-			if c.left == planted || c.left == "" {
+			if c.left == planted || c.left == later || c.left == "" {
 				l.good(dest)
+			}
+		})
+	}
+}
+
+// Whoever takes the newest segment away, and the checkpoint over it, leaves a copy that is good.
+// That something was in its place is all there is to say, and is said.
+func TestNewestSegmentThatCannotBeRead(t *testing.T) {
+	l := closed(t)
+	var newest string
+	for _, e := range entries(t, l.o.Directory) {
+		if _, err := segment.ParseName(e.Name()); err == nil {
+			newest = e.Name()
+		}
+	}
+	at := filepath.Join(l.o.Directory, newest)
+	if err := errors.Join(os.Rename(at, at+".old"), os.Symlink(newest+".old", at), os.Remove(filepath.Join(l.o.Directory, segment.CheckpointName))); err != nil {
+		t.Fatal(err)
+	}
+	r, err := snapshot.Directory(t.Context(), l.o.Directory, filepath.Join(t.TempDir(), "copy"), snapshot.Options{})
+	if err != nil || len(r.Left) != 1 || !strings.Contains(r.Left[0], newest) {
+		t.Errorf("left out %q: %v", r.Left, err)
+	}
+}
+
+// unsynced is a log on a disk that takes nothing any more.
+type unsynced struct{ fs.ReadLinkFS }
+
+type unsyncedFile struct{ fs.File }
+
+func (unsyncedFile) Sync() error { return syscall.EIO }
+
+func (u unsynced) Open(name string) (fs.File, error) {
+	f, err := u.ReadLinkFS.Open(name)
+	if d, ok := f.(fs.ReadDirFile); err != nil || ok && name == "." {
+		return d, err
+	}
+	return unsyncedFile{f}, nil
+}
+
+// Commits that cannot be synced are not in the copy, which is good without them.
+func TestCommitsThatCannotBeSynced(t *testing.T) {
+	l := closed(t)
+	if err := os.Remove(filepath.Join(l.o.Directory, segment.CheckpointName)); err != nil {
+		t.Fatal(err)
+	}
+	r, err := snapshot.Tar(t.Context(), unsynced{os.DirFS(l.o.Directory).(fs.ReadLinkFS)}, io.Discard, snapshot.Options{})
+	if err != nil || len(r.Left) != 1 || !strings.Contains(r.Left[0], syscall.EIO.Error()) {
+		t.Errorf("left out %q: %v", r.Left, err)
+	}
+}
+
+// What is not in the copy of a tree, and was or may be a log, is said: its copy verifies.
+func TestLogsOfATreeThatAreNotCopied(t *testing.T) {
+	for name, c := range map[string]struct {
+		do   func(root, elsewhere string) error
+		left string
+	}{
+		"nothing":         {func(string, string) error { return nil }, ""},
+		"a foreign file":  {func(root, _ string) error { return os.WriteFile(filepath.Join(root, "notes"), nil, 0o600) }, ""},
+		"a log elsewhere": {func(root, elsewhere string) error { return os.Symlink(elsewhere, filepath.Join(root, "b")) }, "b"},
+		"a link below": {func(root, elsewhere string) error {
+			return errors.Join(os.Mkdir(filepath.Join(root, "eu"), 0o700), os.Symlink(elsewhere, filepath.Join(root, "eu", "b")))
+		}, "eu/b"},
+		"a log whose files are gone": {func(root, _ string) error {
+			return errors.Join(os.Mkdir(filepath.Join(root, "b"), 0o700), os.WriteFile(filepath.Join(root, "b", segment.LockName), nil, 0o600))
+		}, "b"},
+		"the lock of the logs below": {func(root, _ string) error { return os.WriteFile(filepath.Join(root, segment.LockName), nil, 0o600) }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := closed(t)
+			root := t.TempDir()
+			if err := errors.Join(os.CopyFS(filepath.Join(root, "a"), os.DirFS(l.o.Directory)), c.do(root, l.o.Directory)); err != nil {
+				t.Fatal(err)
+			}
+			r, err := snapshot.Directory(t.Context(), root, filepath.Join(t.TempDir(), "copy"), snapshot.Options{Recursive: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(r.Left, "\n"); c.left == "" && got != "" || !strings.HasPrefix(got, c.left) {
+				t.Errorf("left out: %q", got)
+			}
+			if r.Logs != 1 {
+				t.Errorf("%d logs", r.Logs)
 			}
 		})
 	}

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/realpath"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
 )
 
 // Options say what is copied, and how.
@@ -105,7 +106,7 @@ func directory(ctx context.Context, from *os.Root, dest string, o Options) (r Re
 	}
 	defer root.Close()
 	to := &files{from: from, root: root, link: o.Link}
-	if r, err = all(ctx, from.FS(), to, o); err != nil {
+	if r, err = all(ctx, rootfs.Of(from), to, o); err != nil {
 		return r, err
 	}
 	if err := to.sync(); err != nil {

@@ -5,6 +5,8 @@ package snapshot
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"slices"
 
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -45,7 +47,9 @@ func (c *copier) tailOf(groups []forms, f *filed) (tail, error) {
 	for i, g := range slices.Backward(groups) {
 		file := g[0]
 		if !file.Mode.IsRegular() {
-			continue // which is said when it is copied
+			// The copy may end before it and be good: nothing else says that there was more.
+			c.leave(file.Name, fmt.Errorf("%w but %s", segment.ErrNotRegular, file.Mode.Type()))
+			continue
 		}
 		if t.last.size > 0 || file.Parsed.Compression != segment.None {
 			// The log goes on after it.
@@ -111,17 +115,23 @@ func (c *copier) makeDurable(groups []forms, t tail) tail {
 		return t
 	}
 	for _, name := range []string{groups[t.lastAt].plain(), "."} {
-		f, err := c.fsys.Open(name)
-		if err != nil {
-			return t
-		}
-		s, ok := f.(interface{ Sync() error })
-		if ok {
-			err = s.Sync()
-		}
-		if errors.Join(err, f.Close()) != nil {
+		if err := c.sync(name); errors.Is(err, fs.ErrNotExist) {
+			return t // compressed meanwhile
+		} else if err != nil {
+			c.leave(name, fmt.Errorf("its last commits are not known to be on stable storage, and not in the copy: %w", err))
 			return t
 		}
 	}
 	return tail{at: t.lastAt, durable: t.last, last: t.last, lastAt: t.lastAt}
+}
+
+func (c *copier) sync(name string) error {
+	f, err := c.fsys.Open(name)
+	if err != nil {
+		return err
+	}
+	if s, ok := f.(interface{ Sync() error }); ok {
+		err = s.Sync()
+	}
+	return errors.Join(err, f.Close())
 }

@@ -5,6 +5,7 @@ package snapshot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -68,7 +69,12 @@ func below(ctx context.Context, fsys fs.FS, dir string, depth int, r *Result) (l
 			break
 		}
 	}
+	was := false
 	for _, e := range entries {
+		was = was || e.Name() == segment.LockName
+		if e.Type()&fs.ModeSymlink != 0 && !ofLog(e) {
+			r.leave(path.Join(dir, e.Name()), errors.New("it is a symbolic link, and was not followed: copy what it leads to by itself"))
+		}
 		if !e.IsDir() {
 			continue
 		}
@@ -77,6 +83,10 @@ func below(ctx context.Context, fsys fs.FS, dir string, depth int, r *Result) (l
 			return nil, err
 		}
 		logs = append(logs, more...)
+	}
+	if was && len(logs) == 0 {
+		// Its copy would not be there, and the tree without it verifies.
+		r.leave(dir, errors.New("it has the lock of a log, and none of its files"))
 	}
 	if len(logs) > verify.MaxTreeLogs {
 		return nil, fmt.Errorf("there are more than %d audit logs: copy parts of the tree", verify.MaxTreeLogs)

@@ -11,6 +11,9 @@ import (
 	"io/fs"
 	"os"
 	"path"
+
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 const (
@@ -40,15 +43,8 @@ func (o *out) read(name string, size int) ([]byte, error) {
 }
 
 // open opens a regular file.
-func (o *out) open(name string) (*os.File, error) {
-	info, err := o.root.Lstat(name)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file but %s", name, info.Mode().Type())
-	}
-	return o.root.Open(name)
+func (o *out) open(name string) (fs.File, error) {
+	return segment.OpenRegular(rootfs.Of(o.root), name)
 }
 
 // readAtMost reads a regular file, up to a byte more than most.

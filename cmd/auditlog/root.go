@@ -12,6 +12,8 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
 )
 
 // Exit codes.
@@ -77,5 +79,5 @@ func openLog(dir string) (fs.FS, func() error, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("open the log: %w", err)
 	}
-	return root.FS(), root.Close, nil
+	return rootfs.Of(root), root.Close, nil
 }

@@ -44,13 +44,14 @@ func main() {
 	default:
 		err = run(ctx, *skipped, flag.Args())
 	}
+	if err == nil {
+		return
+	}
+	fmt.Fprintln(os.Stderr, "testrun:", err)
 	if exit := new(exec.ExitError); errors.As(err, &exit) {
 		os.Exit(max(exit.ExitCode(), 1))
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "testrun:", err)
-		os.Exit(1)
-	}
+	os.Exit(1)
 }
 
 // need returns an error that names all programs that are not installed.
@@ -84,7 +85,17 @@ func run(ctx context.Context, skipped string, args []string) error {
 	defer minute.Stop()
 	p := newProgress(os.Stdout)
 	p.follow(out, minute.C)
-	return errors.Join(cmd.Wait(), appendLines(skipped, p.skipped))
+	err = errors.Join(cmd.Wait(), appendLines(skipped, p.skipped))
+	if len(p.without) > 0 && slices.ContainsFunc(args, isRun) {
+		err = errors.Join(err, fmt.Errorf("no test was run in: %s; is it still called what -run asks for?", strings.Join(p.without, ", ")))
+	}
+	return err
+}
+
+// isRun reports whether an argument is go's flag -run.
+func isRun(arg string) bool {
+	name, _, _ := strings.Cut(arg, "=")
+	return name == "-run" || name == "--run"
 }
 
 func appendLines(file string, lines []string) (err error) {

@@ -35,6 +35,7 @@ type progress struct {
 	output  map[test][]string  // until the test ends
 	began   map[test]time.Time // of tests that are running
 	skipped []string           // "package test: reason"
+	without []string           // packages in which no test was run
 }
 
 func newProgress(w io.Writer) *progress {
@@ -96,6 +97,9 @@ func (p *progress) line(line string) {
 func (p *progress) print(t test, output string) {
 	if t.name == "" && (strings.HasPrefix(output, "ok  ") || strings.HasPrefix(output, "FAIL\t")) {
 		fmt.Fprint(p.w, output)
+		if strings.Contains(output, "[no tests to run]") {
+			p.without = append(p.without, path.Base(t.pkg))
+		}
 		return
 	}
 	p.output[t] = append(p.output[t], output)

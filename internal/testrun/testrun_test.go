@@ -66,6 +66,20 @@ func TestAFailureStaysOne(t *testing.T) {
 	}
 }
 
+// A test that was renamed must not be missed by those who run it by its name.
+func TestNoTestIsRun(t *testing.T) {
+	const body = `func TestA(t *testing.T) {}`
+	for _, args := range [][]string{
+		{"test", "-run", "TestB", "."}, {"test", "-run=TestB", "."}, {"test", "--run=TestB", "."},
+	} {
+		err := run(t.Context(), inModule(t, body), args)
+		assert.ErrorContains(t, err, "no test was run in: m", "%q", args)
+	}
+	assert.NoError(t, run(t.Context(), inModule(t, body), []string{"test", "-run", "TestA", "."}))
+	// A package whose tests are for another system.
+	assert.NoError(t, run(t.Context(), inModule(t, "var _ testing.TB"), []string{"test", "."}))
+}
+
 func TestOnlyFailuresAreShown(t *testing.T) {
 	inModule(t, `
 func TestGood(t *testing.T) { t.Log("good") }

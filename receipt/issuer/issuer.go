@@ -12,6 +12,7 @@ import (
 	"os"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -112,7 +113,7 @@ func Open(o Options) (_ *Issuer, err error) {
 	if i.log, err = os.OpenRoot(o.Log); err != nil {
 		return nil, fmt.Errorf("issue receipts: open the log: %w", err)
 	}
-	i.fsys = i.log.FS()
+	i.fsys = rootfs.Of(i.log)
 	if i.out.dir, err = rotation.OpenDirectory(o.Directory); err != nil {
 		return nil, errors.Join(fmt.Errorf("issue receipts: %w", err), i.log.Close())
 	}
