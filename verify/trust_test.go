@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -254,5 +257,22 @@ func TestHolesOfAPowerCut(t *testing.T) {
 	c.setLines(0, l)
 	if found := bad(c.check(t)); len(found) == 0 || found[0].Line != at+1 {
 		t.Errorf("a hole under a checkpoint: %+v", found)
+	}
+}
+
+// Who puts a segment of another log next to a log's own keeps nobody from finding what was
+// changed, whoever has signed it.
+func TestASegmentOfAnotherOrigin(t *testing.T) {
+	w := write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1)
+	o := verify.Options{Keys: trusting(w), Origin: "test.example/auditlog"}
+	for who, signer := range map[string]*signing.Signer{"a stranger": signingtest.New(t, signing.Ed25519), "the log's key": w.signer} {
+		other := write(t, rotation.Options{Origin: "other.example/auditlog", Signer: signer}, 1)
+		c := w.clone()
+		c.fsys["audit-00000000000000000000-20000101T000000Z.jsonl"] = other.fsys[other.names[0]]
+		r, err := verify.Log(t.Context(), c.fsys, o)
+		require.NoError(t, err, who)
+		assert.True(t, r.TamperingDetected, who)
+		_, err = verify.Log(t.Context(), other.fsys, verify.Options{Keys: trusting(other), Origin: o.Origin})
+		assert.ErrorIs(t, err, verify.ErrWrongOrigin, who)
 	}
 }
