@@ -6,6 +6,8 @@ package verify_test
 import (
 	"bytes"
 	"fmt"
+	"io"
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -275,4 +277,45 @@ func TestASegmentOfAnotherOrigin(t *testing.T) {
 		_, err = verify.Log(t.Context(), other.fsys, verify.Options{Keys: trusting(other), Origin: o.Origin})
 		assert.ErrorIs(t, err, verify.ErrWrongOrigin, who)
 	}
+}
+
+// flipping is a directory of which a file is another one each time that it is read.
+type flipping struct {
+	fs.FS
+	name  string
+	forms [2][]byte
+	reads int
+}
+
+func (f *flipping) Open(name string) (fs.File, error) {
+	file, err := f.FS.Open(name)
+	if name == f.name && err == nil {
+		return &flippingFile{File: file, of: f}, nil
+	}
+	return file, err
+}
+
+type flippingFile struct {
+	fs.File
+	of      *flipping
+	content io.Reader
+}
+
+func (f *flippingFile) Read(p []byte) (int, error) {
+	if f.content == nil {
+		f.content = bytes.NewReader(f.of.forms[f.of.reads%2])
+		f.of.reads++
+	}
+	return f.content.Read(p)
+}
+
+// A log that is never twice the same is not checked, and that is said.
+func TestASegmentThatIsReplacedAgainAndAgain(t *testing.T) {
+	w := write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1)
+	name := w.names[1]
+	other := bytes.Replace(w.fsys[name].Data, []byte(`"min_age":0`), []byte(`"min_age":1`), 1)
+	require.NotEqual(t, w.fsys[name].Data, other)
+	r, err := verify.Log(t.Context(), &flipping{FS: w.fsys, name: name, forms: [2][]byte{other, w.fsys[name].Data}}, verify.Options{Keys: trusting(w)})
+	require.ErrorIs(t, err, verify.ErrChanging)
+	assert.Nil(t, r)
 }

@@ -150,8 +150,8 @@ func Log(ctx context.Context, fsys fs.FS, o Options) (*Report, error) {
 		if err != nil {
 			return nil, err
 		}
-		if slices.Equal(listing.Segments, again.Segments) {
-			return report, nil
+		if report != nil && slices.Equal(listing.Segments, again.Segments) {
+			return report, nil // what it lacks has gone, and is not only being replaced
 		}
 		if pass == maxPasses {
 			return nil, ErrChanging
