@@ -5,6 +5,7 @@ package interop_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -683,8 +684,65 @@ func (v *vectorMaker) compressedByHand() {
 		delete(f, all[0])
 		delete(f, all[1])
 	})
+	readable("gzip-nothing", "hundreds of gzip members that hold nothing", replaced(1, ".gz", func(content []byte) []byte {
+		return append(bytes.Repeat(run(nil, "gzip", "-cn"), 300), run(content, gz...)...)
+	}))
+	v.unreadNextToOthers(with(xz...), with(zst...))
 	v.add(base.changed(replaced(2, ".xz", with(xz...))), vectorLog{Log: "by-hand-end", About: "xz SEGMENT, the newest, which a kept checkpoint covers", Checkpoints: []string{v.keep("by-hand-end", base[segment.CheckpointName])}, Verdict: verify.VerdictUnchecked, Finding: "rollback"})
 	v.add(base.changed(replaced(2, ".xz", with(xz...))), vectorLog{Log: "by-hand-forked", About: "the same, and a kept checkpoint has another root", Checkpoints: []string{v.keep("by-hand-forked", v.another(base))}, Verdict: verify.VerdictTampering, Finding: "rollback"})
+}
+
+// unreadNextToOthers are logs where it matters what may be in a segment that cannot be read.
+func (v *vectorMaker) unreadNextToOthers(xz, zst func(content []byte) []byte) {
+	p := newPen(v.t, v.ed)
+	p.simple()
+	p.next(nil)
+	before, err := merkle.NewFrontier(p.header.FirstIndex, p.header.Frontier)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	root := before.Root()
+	p.own("pruned", fmt.Sprintf(`{"action":"pruned","before":%d,"root_hash":%q}`, before.Size(), base64.StdEncoding.EncodeToString(root[:])))
+	p.commit(nil)
+	v.add(p.files.changed(func(f files) {
+		f[p.name+".xz"] = xz(f[p.name])
+		for _, name := range f.segments() {
+			delete(f, name)
+		}
+		p.next(nil)
+		p.event("last")
+		p.commit(nil)
+		f[p.name], f[segment.CheckpointName] = p.files[p.name], p.files[segment.CheckpointName]
+	}), vectorLog{Log: "by-hand-retention", About: "xz SEGMENT, which says what retention has deleted", Verdict: verify.VerdictUnchecked, Finding: "segment_missing"})
+
+	p = newPen(v.t, v.ed)
+	p.simple()
+	p.next(nil)
+	p.event("third")
+	p.commit(nil)
+	sealed, note := p.name, p.files[segment.CheckpointName]
+	p.next(nil)
+	headless := p.files.changed(func(f files) {
+		f[sealed+".xz"] = xz(f[sealed])
+		delete(f, sealed)
+		f[p.name] = f[p.name][:bytes.IndexByte(f[p.name], '\n')+1]
+		f[segment.CheckpointName] = note
+	})
+	v.add(headless, vectorLog{Log: "by-hand-empty-end", About: "xz SEGMENT, and after it an active one of which nothing counts yet", Checkpoints: []string{v.keep("by-hand-empty-end", note)}, Verdict: verify.VerdictUnchecked, Finding: "rollback"})
+
+	p = newPen(v.t, v.ed)
+	p.simple()
+	fork := *p
+	fork.files = p.files.changed(func(files) {})
+	p.event("third")
+	p.commit(nil)
+	fork.next(nil)
+	fork.event("another third")
+	fork.commit(nil)
+	v.add(fork.files.changed(func(f files) {
+		f[p.name+".zst"] = append(zst(p.files[p.name]), "\x28\xb5\x2f\xfd\xa4\x00\x00\x00\x40"...)
+		delete(f, p.name)
+	}), vectorLog{Log: "by-hand-overlap", About: "what can be read of a segment goes further than where the next one begins", Verdict: verify.VerdictTampering, Finding: "segment_overlap"})
 }
 
 // another is a checkpoint of the size of a log's first one, with another root.

@@ -218,18 +218,23 @@ func (g *gzipMembers) next() error {
 	return nil
 }
 
+// Read returns nothing only at the end: of members that hold nothing there may be any number.
 func (g *gzipMembers) Read(p []byte) (int, error) {
-	n, err := g.gz.Read(p)
-	if err != io.EOF {
-		return n, err
+	for {
+		n, err := g.gz.Read(p)
+		if err != io.EOF {
+			return n, err
+		}
+		if _, err := g.in.Peek(1); err != nil {
+			return n, err
+		}
+		if err := g.next(); err != nil {
+			return n, fmt.Errorf("%w: %w", ErrTrailingData, err)
+		}
+		if n > 0 {
+			return n, nil
+		}
 	}
-	if _, err := g.in.Peek(1); err != nil {
-		return n, err
-	}
-	if err := g.next(); err != nil {
-		return n, fmt.Errorf("%w: %w", ErrTrailingData, err)
-	}
-	return n, nil
 }
 
 func (g *gzipMembers) close() error { return g.gz.Close() }

@@ -18,6 +18,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/trust"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
@@ -75,9 +76,14 @@ func begins(magic string) func(t testing.TB, plain []byte) []byte {
 var skippableFrame = []byte("\x50\x2a\x4d\x18\x04\x00\x00\x00note")
 
 var handmade = map[string]byHand{
-	"gzip":                     {".gz", gzipWith(func(h *gzip.Header) { h.Name = "audit.jsonl" }), false, "gzip -d"},
-	"gzip with a comment":      {".gz", gzipWith(func(h *gzip.Header) { h.Comment, h.Extra = "a comment", []byte("more") }), false, "gzip -d"},
-	"several gzip members":     {".gz", halves(gzipWith(func(*gzip.Header) {})), false, "gzip -d"},
+	"gzip":                 {".gz", gzipWith(func(h *gzip.Header) { h.Name = "audit.jsonl" }), false, "gzip -d"},
+	"gzip with a comment":  {".gz", gzipWith(func(h *gzip.Header) { h.Comment, h.Extra = "a comment", []byte("more") }), false, "gzip -d"},
+	"several gzip members": {".gz", halves(gzipWith(func(*gzip.Header) {})), false, "gzip -d"},
+	"gzip members that hold nothing": {".gz", func(t testing.TB, p []byte) []byte {
+		pack := gzipWith(func(*gzip.Header) {})
+		nothing := bytes.Repeat(pack(t, nil), 300)
+		return slices.Concat(nothing, pack(t, p[:len(p)/2]), nothing, pack(t, p[len(p)/2:]), nothing)
+	}, false, "gzip -d"},
 	"zstd without a checksum":  {".zst", zstdWith(zstd.WithEncoderCRC(false)), false, "zstd -d"},
 	"several zstd frames":      {".zst", halves(zstdWith()), false, "zstd -d"},
 	"a skippable frame, first": {".zst", func(t testing.TB, p []byte) []byte { return append(bytes.Clone(skippableFrame), zstdWith()(t, p)...) }, false, "zstd -d"},
@@ -120,6 +126,7 @@ func TestCompressedByHand(t *testing.T) {
 				} else {
 					assert.Equal(t, whole.VerifiedEvents, r.VerifiedEvents)
 				}
+				assert.Equal(t, !hand.unread, r.EndChecked, "not all leaves were read")
 				found := ofKind(r, kind)
 				require.Len(t, found, 1, "%+v", r.Findings)
 				assert.Equal(t, packed, found[0].Segment)
@@ -209,6 +216,73 @@ func TestTheEndIsCompressedByHand(t *testing.T) {
 			assert.False(t, r.EndChecked)
 		}
 	}
+}
+
+// After it there may be one of which nothing counts yet.
+func TestCompressedByHandBeforeAnEmptyEnd(t *testing.T) {
+	w := write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1, 1, 1)
+	n := len(w.names)
+	sealed := w.lines(n - 2)
+	note, err := segment.ParseCheckpoint(bytes.TrimSuffix(sealed[len(sealed)-1], []byte("\n")))
+	require.NoError(t, err)
+	beyond := w.fsys[segment.CheckpointName].Data
+	for form, hand := range handmade {
+		for lines := range 2 {
+			c := w.clone()
+			c.setLines(n-1, c.lines(n - 1)[:lines])
+			c.fsys[segment.CheckpointName].Data = note
+			c.fsys[w.names[n-2]+hand.suffix] = &fstest.MapFile{Data: hand.compress(t, c.fsys[w.names[n-2]].Data), Mode: 0o600}
+			delete(c.fsys, w.names[n-2])
+			r := check(t, c.fsys, verify.Options{Keys: trusting(w), Checkpoints: [][]byte{note}})
+			assert.Equal(t, verify.VerdictUnchecked, r.Verdict, "%s, %d lines: %+v", form, lines, bad(r))
+			r = check(t, c.fsys, verify.Options{Keys: trusting(w), Checkpoints: [][]byte{beyond}})
+			assert.Equal(t, verify.VerdictTampering, r.Verdict, "%s, %d lines: no segment may hold what is beyond the last one's beginning", form, lines)
+		}
+	}
+}
+
+// What the log says of retention may be in what was not read.
+func TestTheWordOfRetentionIsCompressedByHand(t *testing.T) {
+	w := write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1)
+	w.prune(t, 1)
+	said := w.names[len(w.names)-1]
+	delete(w.fsys, w.names[0])
+	require.Equal(t, verify.VerdictOK, w.check(t).Verdict)
+	for form, hand := range handmade {
+		c := w.clone()
+		c.fsys[said+hand.suffix] = &fstest.MapFile{Data: hand.compress(t, c.fsys[said].Data), Mode: 0o600}
+		delete(c.fsys, said)
+		r := c.check(t)
+		assert.Equal(t, verify.VerdictUnchecked, r.Verdict, "%s: %+v", form, bad(r))
+		if hand.unread {
+			assert.NotEmpty(t, ofKind(r, verify.SegmentMissing), form)
+		}
+	}
+}
+
+// What was read of a segment is held against the others, whatever follows that nobody can read.
+func TestWhatIsUnreadHidesNothingThatWasRead(t *testing.T) {
+	w := write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1, 1, 1)
+	large := []byte("\x28\xb5\x2f\xfd\xa4\x00\x00\x00\x40")
+	for i := range len(w.names) - 1 {
+		one := w.clone()
+		one.names = one.names[:i+1]
+		one.extend(t, append(one.signed(t, []byte(`{"event_id":"another","time":"2026-11-23T12:00:00.000000000Z"}`), w.signer), '\n'))
+		c := w.clone()
+		c.fsys[w.names[i]+".zst"] = &fstest.MapFile{Data: append(zstdWith()(t, one.fsys[w.names[i]].Data), large...), Mode: 0o600}
+		delete(c.fsys, w.names[i])
+		assert.Contains(t, kinds(bad(c.check(t))), verify.SegmentOverlap, w.names[i])
+	}
+
+	keys := threeKeys(t)
+	k := writeKeys(t, rotation.Options{}, keys...)
+	early := trust.Keys{{Public: keys[0].Public()}, {Public: keys[1].Public(), From: &trust.Point{ByIndex: true, Index: k.firstIndex(t, 1) - 1}}}
+	last := k.names[2]
+	k.fsys[last+".xz"] = &fstest.MapFile{Data: []byte("\xfd7zXZ\x00"), Mode: 0o600}
+	delete(k.fsys, last)
+	found := ofKind(check(t, k.fsys, verify.Options{Trust: early}), verify.KeyNotValid)
+	require.NotEmpty(t, found)
+	assert.Equal(t, verify.Tampering, found[0].Severity)
 }
 
 // A name alone, or junk in a compressed file, is no compressor's work.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -51,7 +52,7 @@ func (c *checker) join(results []*result, authorities []*authority) (*joined, er
 		j.sameLog(i, r)
 		switch {
 		case i == 0:
-			j.beginning(r, pruned)
+			j.beginning(r, pruned, unreadAnywhere(results))
 		case end == nil:
 			// Its end is not known, which has been reported.
 		default:
@@ -66,9 +67,6 @@ func (c *checker) join(results []*result, authorities []*authority) (*joined, er
 		}
 		if end == nil || r.end.size >= end.size {
 			before, end = r, r.end
-			if r.unread {
-				end = nil // it goes on
-			}
 			j.report.TreeSize, j.report.RootHash = r.end.size, r.end.root[:]
 			if r.commits.last.Number > 0 {
 				j.report.LastCommit = &r.commits.last.Time
@@ -111,6 +109,8 @@ func (j *joined) sameLog(i int, r *result) {
 func (j *joined) follows(i int, r, before *result, end *point, gone func(*signing.PublicKey, *result) bool) {
 	one := Finding{Severity: Tampering, Index: &r.first}
 	switch {
+	case r.first > end.size && before.unread:
+		return // it may go up to there
 	case r.first > end.size:
 		one.Kind = SegmentMissing
 		one.Message = fmt.Sprintf("leaves %d to %d are missing between %s and this segment: retention deletes from the beginning on only. %s", end.size, r.first-1, before.file.Name, copyAgain)
@@ -147,8 +147,9 @@ func (j *joined) goesOn(i int, r, before *result, gone func(*signing.PublicKey) 
 	}
 }
 
-// beginning checks the first segment there is.
-func (j *joined) beginning(r *result, pruned *said) {
+// beginning checks the first segment there is. What was not read may say what retention has
+// deleted.
+func (j *joined) beginning(r *result, pruned *said, unread string) {
 	one := Finding{Severity: Tampering, Index: &r.first}
 	switch {
 	case r.first == 0:
@@ -156,6 +157,10 @@ func (j *joined) beginning(r *result, pruned *said) {
 	case pruned == nil || pruned.Before < r.first:
 		one.Kind = SegmentMissing
 		one.Message = fmt.Sprintf("leaves 0 to %d are missing, and the log does not say that they were pruned. %s", r.first-1, copyAgain)
+		if unread != "" {
+			one.Severity = Unchecked
+			one.Message = fmt.Sprintf("leaves 0 to %d are missing, and what could be read of the log does not say that they were pruned: %s may. %s", r.first-1, unread, segment.HowToDecompress(unread))
+		}
 	default:
 		j.report.PrunedBefore = r.first
 		one.Kind, one.Severity = Pruned, Info

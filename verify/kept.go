@@ -236,8 +236,8 @@ func (c *checker) cosigned(k *keptCheckpoint) bool {
 // first is the size of the tree before the first segment. What the caller has handed over is
 // no accusation by itself.
 func (c *checker) judgeKept(first uint64, r *Report, results []*result) {
-	unread := unreadEnd(results)
 	for _, k := range c.kept {
+		unread := unreadUpTo(results, k.Size)
 		say := func(kind Kind, severity Severity, format string, args ...any) {
 			if k.receipts != nil && kind == Rollback {
 				kind = ReceiptUnfulfilled
@@ -297,7 +297,7 @@ func (c *checker) judgeEnd(r *Report, results []*result) {
 	if c.o.AsOf != nil && *c.o.AsOf <= r.TreeSize {
 		known = max(known, *c.o.AsOf)
 	}
-	r.EndChecked = known > r.PrunedBefore
+	r.EndChecked = known > r.PrunedBefore && readUpTo(results, r.PrunedBefore, known)
 	if c.unfiled && r.TreeSize > 0 {
 		c.log.add(c.o.MaxFindings, Finding{Kind: CheckpointMissing, Severity: Warning, Segment: segment.CheckpointName, Message: "the file is not there, or empty, as in a log that was begun a moment ago, or after a crash; somebody who cuts off the log's end would take it away, too. Hold the log against a checkpoint kept elsewhere"})
 	}

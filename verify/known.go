@@ -60,7 +60,7 @@ func (c *checker) judgeSize(r *Report, results []*result) {
 	switch as := c.o.AsOf; {
 	case as == nil && r.TreeSize < want:
 		severity, hint := c.byIndices(results)
-		if unread := unreadEnd(results); unread != "" {
+		if unread := unreadUpTo(results, want); unread != "" {
 			severity, hint = Unchecked, fmt.Sprintf(". %s could not be read, and may hold the others. %s", unread, segment.HowToDecompress(unread))
 		}
 		c.say(Rollback, severity, nil, "what is known of the key %s says that the log has had %d leaves, but it has only %d: its end is missing, or it is an older copy, which it takes its size to check (--as-of)%s", by.Name(), want, r.TreeSize, hint)
@@ -111,9 +111,6 @@ func (c *checker) judgeValidFrom(j *joined, results []*result) {
 		at := k.From.Index
 		if key := c.keyAt(results, at); key != nil && !key.Equal(k.Public) {
 			severity, hint := c.byIndices(results)
-			if unread := unreadEnd(results); unread != "" {
-				severity, hint = Unchecked, fmt.Sprintf(". %s could not be read, and may hold the others", unread)
-			}
 			c.say(KeyNotValid, severity, &at, "the key %s is known to sign the log from leaf %d on, but that leaf is signed with %s%s", k.Name(), at, key.ID(), hint)
 		}
 	}

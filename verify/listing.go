@@ -157,8 +157,10 @@ func (c *checker) sameContent(ctx context.Context, a, b segment.File) (same, beg
 			return false, false, "", errA
 		case errors.Is(errB, segment.ErrForeign):
 			return false, false, "", errB
+		case errA == io.EOF && errB == io.EOF:
+			return true, true, rb.Foreign(), nil
 		case errA == io.EOF:
-			return errB == io.EOF, errB == nil, rb.Foreign(), nil
+			return false, errB == nil, "", nil
 		case partial && errors.Is(errB, segment.ErrPartialLine) && bytes.Equal(la, lb):
 			return true, true, rb.Foreign(), nil
 		case partial:

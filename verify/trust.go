@@ -66,6 +66,26 @@ func (o *Options) checkOrigin(origin string) error {
 	return nil
 }
 
+// rightOrigin checks that it is the log that was asked for: some segment is, of those that count
+// if any does. That all are of one log is checked later, so that nobody keeps a log from being
+// checked by putting a segment of another one next to its own.
+func (c *checker) rightOrigin(authorities []*authority) (err error) {
+	for _, counts := range []bool{true, false} {
+		for _, a := range authorities {
+			if a.header == nil || counts && a.standing == untrusted {
+				continue
+			}
+			if err = c.o.checkOrigin(a.header.Origin); err == nil {
+				return nil
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // objection says why a key change may not introduce the key that it names, or "". What a
 // key introduced that has fallen into other hands may be theirs, whenever that was.
 func (o *Options) objection(n *signing.KeyChange, at time.Time) string {

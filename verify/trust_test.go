@@ -6,10 +6,15 @@ package verify_test
 import (
 	"bytes"
 	"fmt"
+	"io"
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
@@ -255,4 +260,62 @@ func TestHolesOfAPowerCut(t *testing.T) {
 	if found := bad(c.check(t)); len(found) == 0 || found[0].Line != at+1 {
 		t.Errorf("a hole under a checkpoint: %+v", found)
 	}
+}
+
+// Who puts a segment of another log next to a log's own keeps nobody from finding what was
+// changed, whoever has signed it.
+func TestASegmentOfAnotherOrigin(t *testing.T) {
+	w := write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1)
+	o := verify.Options{Keys: trusting(w), Origin: "test.example/auditlog"}
+	for who, signer := range map[string]*signing.Signer{"a stranger": signingtest.New(t, signing.Ed25519), "the log's key": w.signer} {
+		other := write(t, rotation.Options{Origin: "other.example/auditlog", Signer: signer}, 1)
+		c := w.clone()
+		c.fsys["audit-00000000000000000000-20000101T000000Z.jsonl"] = other.fsys[other.names[0]]
+		r, err := verify.Log(t.Context(), c.fsys, o)
+		require.NoError(t, err, who)
+		assert.True(t, r.TamperingDetected, who)
+		_, err = verify.Log(t.Context(), other.fsys, verify.Options{Keys: trusting(other), Origin: o.Origin})
+		assert.ErrorIs(t, err, verify.ErrWrongOrigin, who)
+	}
+}
+
+// flipping is a directory of which a file is another one each time that it is read.
+type flipping struct {
+	fs.FS
+	name  string
+	forms [2][]byte
+	reads int
+}
+
+func (f *flipping) Open(name string) (fs.File, error) {
+	file, err := f.FS.Open(name)
+	if name == f.name && err == nil {
+		return &flippingFile{File: file, of: f}, nil
+	}
+	return file, err
+}
+
+type flippingFile struct {
+	fs.File
+	of      *flipping
+	content io.Reader
+}
+
+func (f *flippingFile) Read(p []byte) (int, error) {
+	if f.content == nil {
+		f.content = bytes.NewReader(f.of.forms[f.of.reads%2])
+		f.of.reads++
+	}
+	return f.content.Read(p)
+}
+
+// A log that is never twice the same is not checked, and that is said.
+func TestASegmentThatIsReplacedAgainAndAgain(t *testing.T) {
+	w := write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1)
+	name := w.names[1]
+	other := bytes.Replace(w.fsys[name].Data, []byte(`"min_age":0`), []byte(`"min_age":1`), 1)
+	require.NotEqual(t, w.fsys[name].Data, other)
+	r, err := verify.Log(t.Context(), &flipping{FS: w.fsys, name: name, forms: [2][]byte{other, w.fsys[name].Data}}, verify.Options{Keys: trusting(w)})
+	require.ErrorIs(t, err, verify.ErrChanging)
+	assert.Nil(t, r)
 }

@@ -150,8 +150,8 @@ func Log(ctx context.Context, fsys fs.FS, o Options) (*Report, error) {
 		if err != nil {
 			return nil, err
 		}
-		if slices.Equal(listing.Segments, again.Segments) {
-			return report, nil
+		if report != nil && slices.Equal(listing.Segments, again.Segments) {
+			return report, nil // what it lacks has gone, and is not only being replaced
 		}
 		if pass == maxPasses {
 			return nil, ErrChanging
@@ -231,13 +231,8 @@ func (c *checker) pass(ctx context.Context, l segment.Listing) (_ *Report, settl
 		}
 	}
 	authorities := c.authorize(files, heads)
-	for _, a := range authorities {
-		if a.header != nil {
-			if err := c.o.checkOrigin(a.header.Origin); err != nil {
-				return nil, false, err
-			}
-			break // that all are of one log is checked
-		}
+	if err := c.rightOrigin(authorities); err != nil {
+		return nil, false, err
 	}
 	if err := c.rightKey(authorities); err != nil {
 		return nil, false, err

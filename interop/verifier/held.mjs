@@ -44,10 +44,11 @@ export class Kept {
     }
   }
 
-  // judge says what became of each; unread is the last segment if that was
-  // not read to its end; cosigned says whether a witness has cosigned one.
-  judge(origin, end, unread, cosigned, report) {
+  // judge says what became of each; unreadUpTo returns the last segment
+  // if that was not read to its end, and may go up to a size; cosigned says whether a witness has cosigned one.
+  judge(origin, end, unreadUpTo, cosigned, report) {
     for (const k of this.all) {
+      const unread = unreadUpTo(k.size);
       const contradicts = (why) => report(k.kind, k.name, 0, why);
       const unchecked = (why) => report('checkpoint_unchecked', k.name, 0, why, 'unchecked');
       const same = k.found.some((root) => root.equals(k.root));

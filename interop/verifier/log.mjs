@@ -69,7 +69,7 @@ export function checkLog(path, keys, options = {}) {
   readPruned(dir, segments[0]?.start, kept, report);
   if ((filedNote === null || filedNote === '') && end.size > 0) report('checkpoint_missing', 'checkpoint', 0, 'the file is not there, or empty', 'warning');
   const cosigned = (k) => witnesses.some((w) => attempt(() => w.cosigned(k), () => false));
-  kept.judge(identity?.origin ?? kept.all.find((k) => k.signed)?.origin, end, files.at(-1)?.unread && files.at(-1).name, cosigned, report);
+  kept.judge(identity?.origin ?? kept.all.find((k) => k.signed)?.origin, end, (size) => unreadUpTo(segments, size), cosigned, report);
   for (const [file, line, why] of receipts.wrong) report('receipt_invalid', file, line, why);
   judgeWitnesses(witnesses, kept, own('contradicted'), report);
 
@@ -106,22 +106,33 @@ export function verdictOf(findings) {
 function join(segments, pruned, report) {
   let end = null;
   let sure = true;
+  let unread; // why the segment before may go further
   for (const s of segments) {
     const { file, start } = s;
     const index = start?.size ?? file.index;
     const wrong = (kind, message) => report(kind, file.name, 0, message);
     if (end === null) {
-      if (index > (pruned?.before ?? 0)) wrong('segment_missing', `leaves 0 to ${index - 1} are missing`);
+      // What was not read may say what retention has deleted.
+      const severity = segments.some((one) => one.file.unread) ? 'unchecked' : 'tampering';
+      if (index > (pruned?.before ?? 0)) report('segment_missing', file.name, 0, `leaves 0 to ${index - 1} are missing`, severity);
       else if (index > 0) report('pruned', file.name, 0, `leaves 0 to ${index - 1} were deleted by retention, as the log says`, 'info');
     } else if (sure) {
-      if (index > end.size) wrong('segment_missing', `leaves ${end.size} to ${index - 1} are missing`);
+      if (index > end.size && !unread) wrong('segment_missing', `leaves ${end.size} to ${index - 1} are missing`);
       else if (index < end.size) wrong('segment_overlap', 'it starts before the one before it ends');
       else if (start && !start.root.equals(end.root)) wrong('root_mismatch', 'its frontier is not the tree at the end of the segment before');
     }
     // Where a segment ends that nothing is known of has been told, and is guessed no more.
-    sure = (s.good !== null && !file.unread) || Boolean(file.active);
+    sure = s.good !== null || Boolean(file.active);
+    unread = file.unread;
     end = s.end ?? end ?? { size: 0, root: new Tree().root() };
   }
+}
+
+// unreadUpTo is the name of the last segment that counts, if that was not read to its end and
+// may go up to a size. After it there may be an active one of which nothing counts yet.
+function unreadUpTo(segments, size) {
+  const last = segments.findLast((s) => s.file.unread || s.good || !s.file.active || (s.start?.size ?? s.file.index) < size);
+  return last?.file.unread && last.file.name;
 }
 
 // judgePromises holds what retention has deleted against what was promised (section 3.6).
@@ -164,7 +175,7 @@ function judgeFiled(filed, identity, end, segments, report) {
       say('key_change_invalid', `a key change of the log ${c.origin}, or of another of that name`);
     } else if (c.index > end.size && leads && end.size > 0) {
       report('rollback', 'key-changes', 0, `the key was changed at leaf ${c.index}, but the log has ${end.size}: copy again`, 'unchecked');
-    } else if (c.index > end.size && segments.at(-1)?.file.unread) {
+    } else if (c.index > end.size && unreadUpTo(segments, c.index)) {
       report('rollback', 'key-changes', 0, `the key was changed at leaf ${c.index}, and ${end.size} could be read`, 'unchecked');
     } else if (c.index > end.size) {
       say('rollback', `the key was changed at leaf ${c.index}, but the log has ${end.size}`);
