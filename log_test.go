@@ -172,12 +172,15 @@ func verified(t testing.TB, c *auditlogexporter.Config) *verify.Report {
 	return report
 }
 
+// checked verifies a log, which may still be written.
 func checked(t testing.TB, c *auditlogexporter.Config) *verify.Report {
 	t.Helper()
 	key, err := signing.LoadPublicKey(signing.PublicKeyPath(c.Signing.KeyFile))
 	require.NoError(t, err)
 	report, err := verify.Log(t.Context(), os.DirFS(c.Directory), verify.Options{Keys: []*signing.PublicKey{key}})
 	require.NoError(t, err)
+	// A log that was begun a moment ago has no file checkpoint yet.
+	report.Findings = slices.DeleteFunc(report.Findings, func(f verify.Finding) bool { return f.Kind == verify.CheckpointMissing })
 	return report
 }
 
