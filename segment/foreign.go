@@ -100,7 +100,7 @@ func OpenForeign(fsys fs.FS, name string, size int64) (*ForeignReader, error) {
 		file.Close()
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
-	return &ForeignReader{&Reader{name: name, file: file, src: src, buf: make([]byte, readBufferBytes)}, how}, nil
+	return &ForeignReader{&Reader{name: name, file: file, src: src}, how}, nil
 }
 
 // decompressForeign returns a reader of what src holds. how is what [ForeignReader.Foreign] says.
