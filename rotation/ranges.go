@@ -160,7 +160,7 @@ func endOfRanges(ctx context.Context, f io.Reader, to merkle.Frontier, visit fun
 			return 0, nil // its end, or no line of ours
 		}
 		one, err := segment.ParsePrunedRange(line)
-		if err != nil || one.Size <= tree.Size() || tree.Extend(one.Size, one.Subtrees) != nil {
+		if err != nil || one.Extend(&tree) != nil {
 			return 0, nil
 		}
 		if visit != nil {

@@ -39,6 +39,15 @@ func AppendPrunedRange(dst []byte, r PrunedRange) []byte {
 	return append(dst, "]}"...)
 }
 
+// Extend adds the range to the tree that those on the lines before it make, which stays as it
+// is if there is an error.
+func (r PrunedRange) Extend(tree *merkle.Frontier) error {
+	if r.Size <= tree.Size() {
+		return fmt.Errorf("its size, %d, is not above the one before", r.Size)
+	}
+	return tree.Extend(r.Size, r.Subtrees)
+}
+
 // MaxPrunedRangeBytes bounds a line of that file, without its LF. It is far above the line
 // of 128 subtrees.
 const MaxPrunedRangeBytes = 8 << 10

@@ -59,11 +59,8 @@ func (x *export) prunedTree(fsys fs.FS, oldest merkle.Frontier, from signing.Che
 		}
 		begin := tree.Size()
 		one, err := segment.ParsePrunedRange(line)
-		if err == nil && one.Size <= begin {
-			err = fmt.Errorf("size %d follows %d", one.Size, begin)
-		}
 		if err == nil {
-			err = tree.Extend(one.Size, one.Subtrees)
+			err = one.Extend(&tree)
 		}
 		if err != nil {
 			return wrong(err)

@@ -63,11 +63,8 @@ func (c *checker) pruned(first point) (*prunedHistory, error) {
 			return nil, err
 		}
 		one, err := segment.ParsePrunedRange(line)
-		if err == nil && one.Size <= tree.Size() {
-			err = fmt.Errorf("its size, %d, is not above the one before", one.Size)
-		}
 		if err == nil {
-			err = tree.Extend(one.Size, one.Subtrees)
+			err = one.Extend(&tree)
 		}
 		if err != nil {
 			h.wrong = err.Error()
