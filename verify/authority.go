@@ -482,14 +482,15 @@ func (c *checker) judgeKeyChanges(results []*result, r *Report) (said []Finding)
 		if leads {
 			newest = n.To
 		}
+		unread := unreadUpTo(results, n.Index)
 		switch {
 		case n.Origin != r.Origin && r.Origin != "":
 			say(KeyChangeInvalid, "a key change of the log %q, not of %q", n.Origin, r.Origin)
 		case r.Log != nil && n.Log != signing.LogID(r.Log):
 			say(KeyChangeInvalid, "a key change at leaf %d of another log that has the origin %q, too", n.Index, n.Origin)
-		case n.Index > r.TreeSize && unreadUpTo(results, n.Index) != "":
+		case n.Index > r.TreeSize && unread != "":
 			said = append(said, Finding{Kind: Rollback, Severity: Unchecked, Segment: segment.KeyChangesName,
-				Message: fmt.Sprintf("the key was changed when the log had %d leaves, and %d could be read: %s may hold the others. %s", n.Index, r.TreeSize, unreadUpTo(results, n.Index), segment.HowToDecompress(unreadUpTo(results, n.Index)))})
+				Message: fmt.Sprintf("the key was changed when the log had %d leaves, and %d could be read: %s may hold the others. %s", n.Index, r.TreeSize, unread, segment.HowToDecompress(unread))})
 		case n.Index > r.TreeSize && leads && r.TreeSize > 0:
 			// The keys of the log have signed it, like the file checkpoint.
 			said = append(said, Finding{Kind: Rollback, Severity: Unchecked, Segment: segment.KeyChangesName,

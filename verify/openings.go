@@ -58,7 +58,11 @@ func (f *follower) closeOpenings() {
 
 // badOpening says what is wrong with the file of openings.
 func (f *follower) badOpening(name string, line int, format string, args ...any) {
-	f.findings.add(f.c.perSegment, Finding{Kind: ValueInvalid, Severity: Tampering, Segment: name, Line: line, Message: fmt.Sprintf(format, args...)})
+	f.findings.add(f.c.perSegment, valueInvalid(name, line, format, args...))
+}
+
+func valueInvalid(name string, line int, format string, args ...any) Finding {
+	return Finding{Kind: ValueInvalid, Severity: Tampering, Segment: name, Line: line, Message: fmt.Sprintf(format, args...)}
 }
 
 // ofOpening says what is wrong with an opening. It may be of an event that no checkpoint that
@@ -69,7 +73,7 @@ func (f *follower) ofOpening(leaf uint64, format string, args ...any) {
 		return
 	}
 	if g := &f.group; len(g.ofOpenings) < f.c.perSegment {
-		g.ofOpenings = append(g.ofOpenings, Finding{Kind: ValueInvalid, Severity: Tampering, Segment: f.openings.name, Line: f.openings.r.Line(), Message: fmt.Sprintf(format, args...)})
+		g.ofOpenings = append(g.ofOpenings, valueInvalid(f.openings.name, f.openings.r.Line(), format, args...))
 	}
 }
 
