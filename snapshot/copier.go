@@ -38,11 +38,11 @@ type copier struct {
 
 // copy copies a log; must says that there has to be one.
 func (c *copier) copy(must bool) error {
-	l, err := segment.List(c.fsys)
+	groups, t, err := c.look(nil)
 	if err != nil {
 		return err
 	}
-	if must && len(l.Segments) == 0 {
+	if must && len(groups) == 0 {
 		return verify.ErrNoLog
 	}
 	info, err := fs.Stat(c.fsys, ".")
@@ -50,10 +50,6 @@ func (c *copier) copy(must bool) error {
 		return err
 	}
 	if err := c.to.directory(c.path, info); err != nil {
-		return err
-	}
-	groups, t, err := c.look(nil)
-	if err != nil {
 		return err
 	}
 	if t.at < len(groups) {
