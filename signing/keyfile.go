@@ -13,7 +13,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
+
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 )
 
 const (
@@ -100,7 +103,7 @@ func createFile(path string, content []byte, mode fs.FileMode) (err error) {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	return syncDirectory(path)
+	return durable.SyncDirectory(filepath.Dir(path))
 }
 
 // formError says that a file was read and holds no key.

@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 )
 
 // Beside a key file that is replaced as the log goes on, there may be
@@ -140,13 +142,13 @@ func (k *RotatingKeyFile) replace() error {
 		if err := os.Rename(k.path, retired); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("retire the signing key: %w", err)
 		}
-		if err := syncDirectory(k.path); err != nil {
+		if err := durable.SyncDirectory(filepath.Dir(k.path)); err != nil {
 			return fmt.Errorf("retire the signing key: %w", err)
 		}
 		if err := os.Rename(next, k.path); err != nil {
 			return fmt.Errorf("put the next signing key in its place: %w", err)
 		}
-		if err := syncDirectory(k.path); err != nil {
+		if err := durable.SyncDirectory(filepath.Dir(k.path)); err != nil {
 			return fmt.Errorf("put the next signing key in its place: %w", err)
 		}
 	}
@@ -190,14 +192,5 @@ func erase(path string) (err error) {
 	if err := os.Remove(path); err != nil {
 		return err
 	}
-	return syncDirectory(path)
-}
-
-// syncDirectory makes the names in a file's directory durable.
-func syncDirectory(path string) error {
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return durable.SyncDirectory(filepath.Dir(path))
 }

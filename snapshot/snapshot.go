@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/realpath"
 	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
 )
@@ -127,16 +128,7 @@ func directory(ctx context.Context, from *os.Root, dest string, o Options) (r Re
 	if err := os.Rename(partial, dest); err != nil {
 		return r, err
 	}
-	return r, syncDirectory(parent)
-}
-
-// syncDirectory makes the names in a directory durable.
-func syncDirectory(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return r, durable.SyncDirectory(parent)
 }
 
 // Tar writes a copy of the log in the root of fsys as a tar archive. An archive without its
