@@ -6,7 +6,7 @@ package auditlogexporter
 import (
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/idempotency"
+	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
 )
 
 // IdempotencyConfig says how records are known that are sent again, as they are if the

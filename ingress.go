@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
-	"github.com/otel-auditlog/auditlogexporter/ingress"
+	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
 )
 
 // IngressVerification says whether the proofs that producers put on records are checked.

@@ -24,7 +24,7 @@ import (
 	"pgregory.net/rapid"
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
-	"github.com/otel-auditlog/auditlogexporter/partition"
+	"github.com/otel-auditlog/auditlogexporter/internal/partition"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"

@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/partition"
 	"github.com/otel-auditlog/auditlogexporter/internal/realpath"
-	"github.com/otel-auditlog/auditlogexporter/partition"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 )
 

@@ -13,9 +13,9 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/metadata"
+	"github.com/otel-auditlog/auditlogexporter/internal/sequence"
 	"github.com/otel-auditlog/auditlogexporter/receipt/issuer"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/sequence"
 )
 
 // telemetry is the exporter's metrics. Each carries the exporter's id: one collector

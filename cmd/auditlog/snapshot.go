@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/otel-auditlog/auditlogexporter/snapshot"
+	"github.com/otel-auditlog/auditlogexporter/internal/snapshot"
 )
 
 func snapshotCommand() *cobra.Command {

@@ -22,7 +22,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/otel-auditlog/auditlogexporter/ingress"
+	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
 )
 
 // weak is an RSA key of enough bits, with an exponent that is none.

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/otel-auditlog/auditlogexporter/tiles"
+	"github.com/otel-auditlog/auditlogexporter/internal/tiles"
 )
 
 // stored returns the number and the bytes of the files under a directory.

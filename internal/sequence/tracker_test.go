@@ -18,7 +18,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"pgregory.net/rapid"
 
-	"github.com/otel-auditlog/auditlogexporter/sequence"
+	"github.com/otel-auditlog/auditlogexporter/internal/sequence"
 )
 
 // record makes a record of attributes, whose canonical form is its id.

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/otel-auditlog/auditlogexporter/tiles"
+	"github.com/otel-auditlog/auditlogexporter/internal/tiles"
 )
 
 // files returns the names of the files below a directory.

@@ -26,7 +26,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/otel-auditlog/auditlogexporter/ingress"
+	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
 )
 
 // identity is a key with a certificate.

@@ -13,14 +13,14 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/otel-auditlog/auditlogexporter/ingress"
+	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
 )
 
 // now is the clock of the tests.
 var now = time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func vectorFile(name string) string {
-	return filepath.Join("..", "testdata", "vectors", "ingress", name)
+	return filepath.Join("..", "..", "testdata", "vectors", "ingress", name)
 }
 
 // vectorSources are the producers of the vectors. A checkout does not keep modes, so the

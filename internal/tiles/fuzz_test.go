@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/otel-auditlog/auditlogexporter/tiles"
+	"github.com/otel-auditlog/auditlogexporter/internal/tiles"
 )
 
 // Whatever is found of an earlier export, either it is that, and the export goes on, or

@@ -17,11 +17,11 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/tiles"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
-	"github.com/otel-auditlog/auditlogexporter/tiles"
 )
 
 // What is changed behind the first checkpoint of the newest segment is not passed over
