@@ -12,8 +12,12 @@
 // for a log, such as whether a root in it is the right one, is for those readers to find out.
 package logevent
 
-// HeadLines is the number of lines at the head of a segment: the header, [KeyChanged] if the
-// segment has other keys, another scope or other features than the one before, and [Rotated].
-// Readers look for those two events on these lines and nowhere else. [Rotated] on another line
-// means nothing; [KeyChanged] on another line than the second is tampering.
-const HeadLines = 3
+const (
+	// HeadLines is the number of lines at the head of a segment: the header, [KeyChanged] if
+	// the segment has other keys, another scope or other features than the one before, and
+	// [Rotated]. Readers look for [Rotated] on these lines and nowhere else: on another line
+	// it means nothing.
+	HeadLines = 3
+	// KeyChangedLine is the line of [KeyChanged], which is tampering on any other.
+	KeyChangedLine = 2
+)

@@ -430,29 +430,29 @@ func (l *Log) keyChange(name segment.Name) (*signing.KeyChange, error) {
 		return nil, err
 	}
 	defer r.Close()
-	for range logevent.HeadLines {
-		line, err := r.Next()
+	var line []byte
+	for r.Line() < logevent.KeyChangedLine {
+		line, err = r.Next()
 		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
 			return nil, nil
 		}
 		if err != nil {
 			return nil, fmt.Errorf("look for a key change in %s: %w", name, err)
 		}
-		parsed, err := segment.ParseEvent(line)
-		if err != nil {
-			continue
-		}
-		said, ok := logevent.In(parsed.Canonical)
-		if !ok || said.Action != logevent.KeyChanged {
-			continue
-		}
-		c, err := signing.OpenKeyChange([]byte(said.KeyChange))
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w: %w", name, ErrDamaged, err)
-		}
-		return &c, nil
 	}
-	return nil, nil
+	parsed, err := segment.ParseEvent(line)
+	if err != nil {
+		return nil, nil
+	}
+	said, ok := logevent.In(parsed.Canonical)
+	if !ok || said.Action != logevent.KeyChanged {
+		return nil, nil
+	}
+	c, err := signing.OpenKeyChange([]byte(said.KeyChange))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", name, ErrDamaged, err)
+	}
+	return &c, nil
 }
 
 // publicKeys are those whose signatures the checkpoint file may carry.
