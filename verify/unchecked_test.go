@@ -25,6 +25,7 @@ import (
 
 // No checkpoint that a trusted key has signed, no OK, whatever there is instead of a log.
 func TestNothingIsChecked(t *testing.T) {
+	t.Parallel()
 	w := write(t, rotation.Options{}, 2)
 	lines := w.lines(0)
 	header, uncommitted := lines[0], bytes.Join(lines[:3], nil)
