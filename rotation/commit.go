@@ -90,12 +90,13 @@ func (l *Log) tryCommit(g *group) error {
 	if l.changesKey() && l.due(g.bytes()) != "" && l.opts.Scope == segment.ScopeEvent && len(g.calls) > 0 {
 		// The events have been signed with the key before: the segment under the new
 		// one begins without them.
-		if err := l.put(&group{}, l.due(g.bytes()), start); err != nil {
+		if err := l.put(&group{}, nil, l.due(g.bytes()), start); err != nil {
 			return err
 		}
 	}
-	g.turnAway(l.Signer().Public().ID())
-	l.setApart(g)
+	g.rejectStaleKey(l.Signer().Public().ID())
+	a, durable := l.admit(g), false
+	defer func() { l.settle(a, durable) }()
 	reason := l.due(g.bytes())
 	for _, c := range g.calls {
 		c.placement = Placement{FirstIndex: l.tree.Size(), TreeSize: l.tree.Size()}
@@ -104,36 +105,29 @@ func (l *Log) tryCommit(g *group) error {
 		}
 	}
 	before := l.refusals
-	g.refusals = l.refuse(g)
-	if g.events()+len(g.refusals) == 0 && len(l.pending) == 0 && l.fault == nil && reason != "age" && reason != "key" {
-		l.observeRepeats(g)
+	says := append(a.says, l.refuse(g)...)
+	if g.events()+len(says) == 0 && len(l.pending) == 0 && l.fault == nil && reason != "age" && reason != "key" {
+		durable = true
 		return nil
 	}
-	if err := l.put(g, reason, start); err != nil {
+	if err := l.put(g, says, reason, start); err != nil {
 		l.refusals = before // the calls come again
 		return err
 	}
-	l.observeRepeats(g)
+	durable = true
 	return nil
 }
 
-func (l *Log) observeRepeats(g *group) {
-	if g.repeats > 0 || len(g.conflicts) > 0 {
-		l.opts.Observer.Repeats(g.repeats, len(g.conflicts))
-	}
-}
-
 // put writes a commit, in a new segment if there is a reason for one, and takes in
-// what it changes.
-func (l *Log) put(g *group, reason string, start time.Time) error {
+// what it changes. The log says in it what says holds.
+func (l *Log) put(g *group, says []logevent.Event, reason string, start time.Time) error {
 	durable, refusals := false, l.refusals
 	defer func() {
 		if !durable {
 			l.refusals = refusals
 		}
-		l.settle(durable)
 	}()
-	c, err := l.assemble(g, reason)
+	c, err := l.assemble(g, says, reason)
 	if err != nil {
 		return err
 	}
@@ -176,7 +170,7 @@ func (l *Log) put(g *group, reason string, start time.Time) error {
 
 // assemble puts together the lines that the commit appends, and the tree
 // behind them.
-func (l *Log) assemble(g *group, reason string) (c *change, err error) {
+func (l *Log) assemble(g *group, says []logevent.Event, reason string) (c *change, err error) {
 	c = &change{
 		number: l.commits + 1, time: l.now(), header: l.header,
 		tree: l.tree, mark: l.mark, marks: l.witnessing.marks, scratch: l.newOwnBatch(), signer: l.Signer(),
@@ -199,7 +193,7 @@ func (l *Log) assemble(g *group, reason string) (c *change, err error) {
 	if err := l.permitted(c, l.tree.Size()); err != nil {
 		return c, err
 	}
-	if err := l.addOwnEvents(c, g); err != nil {
+	if err := l.addOwnEvents(c, g, says); err != nil {
 		return c, err
 	}
 	c.take(c.scratch)
@@ -350,15 +344,14 @@ func (l *Log) nextHeader(c *change) segment.Header {
 }
 
 // addOwnEvents puts into the change what the log has to say of itself.
-func (l *Log) addOwnEvents(c *change, g *group) error {
+func (l *Log) addOwnEvents(c *change, g *group, says []logevent.Event) error {
 	c.says = append(c.says, l.pending...)
 	if l.fault != nil {
 		// If this commit succeeds, it shows that the fault has passed.
 		c.says = append(c.says, logevent.Event{Action: logevent.Resumed, Reason: string(reasonOf(l.fault)), Detail: l.fault.Error()})
 	}
 	c.says = append(c.says, l.clock.again(c)...)
-	c.says = append(c.says, l.follow(g)...)
-	c.says = append(append(append(c.says, g.conflicts...), g.refusals...), l.suppressed()...)
+	c.says = append(append(c.says, says...), l.suppressed()...)
 	c.degraded = l.degraded
 	if g.events() > 0 && (c.unsigned > 0) != l.degraded {
 		c.degraded = c.unsigned > 0

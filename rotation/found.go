@@ -395,14 +395,18 @@ func (l *Log) setAside(name, why string) error {
 	return l.dir.Sync()
 }
 
-// recall gives what the log has held lately to those who must know it again: records that
-// are sent again, and streams. Nothing counts unless all that was read leads to the tree.
+// What is read at a start for the stages: the newest segment, and others before it, up to so
+// many and about so many bytes. What is older is not recalled.
+const (
+	maxRecalledSegments = 16
+	maxRecalledBytes    = 256 << 20
+)
+
+// recall gives the stages what the newest segments hold. Nothing counts unless all that was
+// read leads to the tree.
 func (l *Log) recall(ctx context.Context) error {
-	x, f := l.opts.Index, l.opts.Follower
-	if x != nil {
-		x.Clear()
-	}
-	if x == nil && f == nil || len(l.segments) == 0 {
+	l.forget()
+	if len(l.opts.Stages) == 0 || len(l.segments) == 0 {
 		return nil
 	}
 	from := segment.Recent(len(l.segments), maxRecalledSegments, maxRecalledBytes, func(i int) (segment.Compression, int64) {
@@ -412,15 +416,13 @@ func (l *Log) recall(ctx context.Context) error {
 	if l.active != nil {
 		size = l.active.size
 	}
-	found, err := l.trace(ctx, slices.Clone(l.segments[from:]), &l.tree, size, func(canonical []byte) (err error) {
-		if x != nil {
-			err = l.recallID(canonical)
-			x.Commit(l.opts.Now())
+	found, err := l.trace(ctx, slices.Clone(l.segments[from:]), &l.tree, size, func(canonical []byte) error {
+		for _, stage := range l.opts.Stages {
+			if err := stage.Recall(canonical); err != nil {
+				return err
+			}
 		}
-		if err == nil && f != nil {
-			err = f.Recall(canonical)
-		}
-		return err
+		return nil
 	})
 	if err == nil {
 		copy(l.segments[from:], found)
@@ -433,12 +435,7 @@ func (l *Log) recall(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return err
 	}
-	if x != nil {
-		x.Clear()
-	}
-	if f != nil {
-		f.Forget()
-	}
+	l.forget()
 	l.opts.Logger.Error("What the audit log holds cannot be relied on to know records that are sent again, and where streams are: all of that is forgotten, and such records are written again", zap.Error(err))
 	var d *discrepancy
 	if errors.As(err, &d) {

@@ -40,9 +40,6 @@ type Refusal struct {
 	Err error
 }
 
-// ReasonConflict is why a record is refused that has the id of another one.
-const ReasonConflict = "conflict"
-
 // Refused are the records of a call that are not written: those that are named, and how
 // many more there are.
 type Refused struct {

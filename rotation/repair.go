@@ -43,9 +43,7 @@ func (l *Log) repair() error {
 	case !intact:
 		// Neither cut nor written again: it is evidence.
 		o.Action = logevent.Damaged
-		if x := l.opts.Index; x != nil {
-			x.Clear() // what it knows may be among what is gone
-		}
+		l.forget() // what stages know may be among what is gone
 	case named:
 		err = l.cut(&o, reason)
 		if err != nil {
