@@ -93,6 +93,26 @@ type Config struct {
 	Receipts ReceiptsConfig `mapstructure:"receipts"`
 }
 
+// SequencesConfig says how producers' streams are followed (attributes
+// audit.sequence.*).
+type SequencesConfig struct {
+	// MaxStreams is how many streams are remembered: of more, those that were quiet
+	// longest are forgotten. 0 follows none.
+	MaxStreams int `mapstructure:"max_streams"`
+}
+
+const (
+	// defaultStreams take about 2.8 MB.
+	defaultStreams = 10_000
+	maxStreams     = 10_000_000
+)
+
+func (s SequencesConfig) validate(p *problems) {
+	if n := s.MaxStreams; n < 0 || n > maxStreams {
+		p.add("sequences::max_streams", "%d: write how many streams are to be remembered, up to %d, or 0 to follow none", n, maxStreams)
+	}
+}
+
 // WitnessConfig names a witness.
 type WitnessConfig struct {
 	// URL is the prefix of the witness's write API: https, or http on this machine.
@@ -248,7 +268,7 @@ func (c *Config) Validate() error {
 	c.validateLimits(&p)
 	c.validateWitnesses(&p)
 	c.validateIngress(&p)
-	c.validateSequences(&p)
+	c.Sequences.validate(&p)
 	c.validateIdempotency(&p)
 	c.validateReceipts(&p)
 	return errors.Join(p...)

@@ -21,6 +21,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
+	"github.com/otel-auditlog/auditlogexporter/internal/sequence"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/witness/client"
@@ -271,6 +272,17 @@ func (e *auditExporter) writeOnce(ctx context.Context, logs plog.Logs, records i
 	}
 	return nil
 }
+
+// followStreams begins to follow the streams in a log that is about to be opened; nil if
+// none are to be followed.
+func (e *auditExporter) followStreams(t *telemetry) rotation.Follower {
+	if !e.followsStreams() {
+		return nil // and not a nil *sequence.Follower
+	}
+	return sequence.NewFollower(e.config.Sequences.MaxStreams, t.sequences)
+}
+
+func (e *auditExporter) followsStreams() bool { return e.config.Sequences.MaxStreams > 0 }
 
 // signsEvents reports whether each event is signed by itself.
 func (e *auditExporter) signsEvents() bool {

@@ -11,6 +11,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
+	"github.com/otel-auditlog/auditlogexporter/internal/sequence"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -38,7 +39,7 @@ type worker struct {
 	scratch   []byte // for events that are not to be written as they are
 	canonical []byte // the event made last, until the next is made
 	whole     int    // bytes of the event that has been replaced, or 0
-	sequenceReader
+	streams   sequence.Reader
 }
 
 // newWorker makes a worker. The exporter must have been started.
@@ -94,7 +95,9 @@ func (w *worker) add(b *rotation.Batch, record plog.LogRecord, place rotation.Pl
 		b.Identify(idempotency.IDOf(w.producer(), w.info.ID), w.content, place)
 	}
 	if w.info.Sequenced && w.exporter.followsStreams() {
-		w.link(b)
+		if r, ok := w.streams.Read(record, w.producer()); ok {
+			sequence.Link(b, r)
+		}
 	}
 	return nil
 }
@@ -126,6 +129,9 @@ func (w *worker) encodeReplacement(dst []byte) ([]byte, uint64, error) {
 	w.content = id.Content
 	return dst, info.Time, nil
 }
+
+// maxKeptText keeps one huge record from holding its memory for ever.
+const maxKeptText = 64 << 10
 
 // keepScratch keeps a buffer for the next time, unless it is huge.
 func (w *worker) keepScratch(b []byte) {
