@@ -32,6 +32,7 @@ type logs struct {
 	in     *Ingester
 	layout Layout
 	root   rotation.FS // holds the lock of the partitions' directory; nil if there are none
+	unlock func() error
 
 	ctx    context.Context // ends with close
 	cancel context.CancelFunc
@@ -76,7 +77,10 @@ const (
 // openLogs opens the logs there are, and the one for records without the attribute, so that
 // what keeps all of them from being written is known at the start.
 func openLogs(ctx context.Context, in *Ingester) (_ *logs, err error) {
-	s := &logs{in: in, layout: in.opts.Layout, slots: make(chan struct{}, maxOpening), byName: map[string]*lazyLog{}}
+	s := &logs{
+		in: in, layout: in.opts.Layout, unlock: func() error { return nil },
+		slots: make(chan struct{}, maxOpening), byName: map[string]*lazyLog{},
+	}
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
@@ -116,6 +120,7 @@ func (s *logs) takeOver() (_ []string, err error) {
 	if s.root, err = rotation.OpenDirectory(s.layout.Directory); err != nil {
 		return nil, err
 	}
+	s.unlock = sync.OnceValue(s.root.Close)
 	names, err := s.layout.partitions()
 	if err != nil {
 		return nil, err
@@ -358,11 +363,7 @@ func (s *logs) all() (all []*lazyLog) {
 
 // close closes all logs, and lets go of the directory.
 func (s *logs) close(ctx context.Context) error {
-	err := s.closeLogs(ctx)
-	if s.root != nil {
-		err = errors.Join(err, s.root.Close())
-	}
-	return err
+	return errors.Join(s.closeLogs(ctx), s.unlock())
 }
 
 func (s *logs) closeLogs(ctx context.Context) error {
