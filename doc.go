@@ -17,9 +17,9 @@
 // true, or that whoever holds the private key tells the truth. See
 // docs/threat-model.md.
 //
-// This package is the component alone. The substance is below it: event maps and
-// encodes, signing signs, rotation writes, and verify, which knows the files but not
-// their writer, checks.
+// This package is the component alone: the configuration, the keys, metrics and status. What
+// happens to a request is internal/ingest's: there event maps and encodes, signing signs and
+// rotation writes. Package verify, which knows the files but not their writer, checks.
 package auditlogexporter
 
 // mdatagen calls the package by the name of its directory, whatever the clone is

@@ -52,11 +52,11 @@ func openKeys(c *Config, logger *zap.Logger) (k keys, err error) {
 	if err := stateApart(c); err != nil {
 		return k, err
 	}
-	exists, err := logExists(c)
+	exists, err := c.layout().Exists()
 	if err != nil {
 		return k, err
 	}
-	existed, err := logExisted(c)
+	existed, err := c.layout().Existed()
 	if err != nil {
 		return k, err
 	}
@@ -64,14 +64,14 @@ func openKeys(c *Config, logger *zap.Logger) (k keys, err error) {
 	err = k.load(c)
 	if err == nil && !existed {
 		logger.Warn("A new audit log is begun with a key that exists. If the key was made for this log, all is well. If a log was signed with it before, that log is missing, and its state, too: check that the directory and state_directory are the right ones and are mounted, and verify against checkpoints that were kept elsewhere",
-			zap.String("directory", absolute(c.Directory)), zap.String("state_directory", c.stateDirectory()), zap.String("key_id", k.signer.Public().ID()))
+			zap.String("directory", realpath.Absolute(c.Directory)), zap.String("state_directory", c.stateDirectory()), zap.String("key_id", k.signer.Public().ID()))
 	}
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
 			return k, fmt.Errorf("signing::key_file: %w", err)
 		}
 		if existed {
-			return k, fmt.Errorf("signing::key_file: %s does not exist, but %s holds a log that was signed with a key, or held one: bring that key back, or name another directory to begin a new log with a new key", absolute(c.Signing.KeyFile), absolute(c.Directory))
+			return k, fmt.Errorf("signing::key_file: %s does not exist, but %s holds a log that was signed with a key, or held one: bring that key back, or name another directory to begin a new log with a new key", realpath.Absolute(c.Signing.KeyFile), realpath.Absolute(c.Directory))
 		}
 		if err := makeKey(c.Signing.KeyFile, signing.ECDSAP256, logger); err != nil {
 			return k, fmt.Errorf("signing::key_file: %w", err)
@@ -124,7 +124,7 @@ func loadPrevious(path string) (*signing.Signer, error) {
 	if path == "" {
 		return nil, nil
 	}
-	s, err := signing.LoadKeyFile(absolute(path))
+	s, err := signing.LoadKeyFile(realpath.Absolute(path))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -134,24 +134,33 @@ func loadPrevious(path string) (*signing.Signer, error) {
 // keysApart refuses key files in the log's directory. Validate goes by names; here
 // links are followed.
 func keysApart(c *Config) error {
-	for name, path := range map[string]string{"key_file": c.Signing.KeyFile, "previous_key_file": c.Signing.PreviousKeyFile, "checkpoint_key_file": c.Signing.CheckpointKeyFile, "previous_checkpoint_key_file": c.Signing.PreviousCheckpointKeyFile} {
-		if path == "" {
-			continue
-		}
-		in, err := realpath.Within(absolute(path), absolute(c.Directory))
+	for _, f := range c.Signing.keyFiles() {
+		in, err := realpath.Within(realpath.Absolute(f.path), realpath.Absolute(c.Directory))
 		if err != nil {
-			return fmt.Errorf("signing::%s: %w", name, err)
+			return fmt.Errorf("%s: %w", f.name, err)
 		}
 		if in {
-			return fmt.Errorf("signing::%s: %s lies in the log's directory, links followed: put the key elsewhere, or whoever gets a copy of the log gets the key that signs it", name, path)
+			return fmt.Errorf("%s: %s lies in the log's directory, links followed: put the key elsewhere, or whoever gets a copy of the log gets the key that signs it", f.name, f.path)
 		}
+	}
+	return nil
+}
+
+// stateApart refuses a state directory in the log's directory, links followed.
+func stateApart(c *Config) error {
+	in, err := realpath.Within(c.stateDirectory(), realpath.Absolute(c.Directory))
+	if err != nil {
+		return fmt.Errorf("state_directory: %w", err)
+	}
+	if in {
+		return fmt.Errorf("state_directory: %s lies in the log's directory, links followed: name a directory elsewhere", c.stateDirectory())
 	}
 	return nil
 }
 
 // load reads the key file.
 func (k *keys) load(c *Config) (err error) {
-	path := absolute(c.Signing.KeyFile)
+	path := realpath.Absolute(c.Signing.KeyFile)
 	if c.Signing.RotateKey != RotateKeySegment {
 		k.signer, err = signing.LoadKeyFile(path)
 		return err
@@ -174,11 +183,11 @@ func (k *keys) loadCheckpointKey(c *Config, exists bool, logger *zap.Logger) (er
 		}
 		return nil
 	}
-	path = absolute(path)
+	path = realpath.Absolute(path)
 	k.checkpoint, err = signing.LoadKeyFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if exists {
-			return fmt.Errorf("%s does not exist, and the log in %s does: bring the key back, or, if the log has none yet, make one with auditlog keygen --algorithm ed25519 --out %s", path, absolute(c.Directory), path)
+			return fmt.Errorf("%s does not exist, and the log in %s does: bring the key back, or, if the log has none yet, make one with auditlog keygen --algorithm ed25519 --out %s", path, realpath.Absolute(c.Directory), path)
 		}
 		if err := makeKey(path, signing.Ed25519, logger); err != nil {
 			return err
@@ -196,7 +205,7 @@ func (k *keys) loadCheckpointKey(c *Config, exists bool, logger *zap.Logger) (er
 
 // makeKey makes a key for a new log.
 func makeKey(path string, a signing.Algorithm, logger *zap.Logger) error {
-	path = absolute(path)
+	path = realpath.Absolute(path)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("make a directory for a new key: %w", err)
 	}
@@ -218,7 +227,7 @@ func makeKey(path string, a signing.Algorithm, logger *zap.Logger) error {
 // which will soon hold another. The key file of a log that is no more has moved on
 // from the public key beside it.
 func publish(c *Config, key *signing.PublicKey) error {
-	path := signing.PublicKeyPath(absolute(c.Signing.KeyFile))
+	path := signing.PublicKeyPath(realpath.Absolute(c.Signing.KeyFile))
 	there, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/otel-auditlog/auditlogexporter/receipt/issuer"
+	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
 )
 
 // BenchmarkIssue issues the receipts of a log of 100,000 events in commits of 1,000.

@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
-	"github.com/otel-auditlog/auditlogexporter/receipt/issuer"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 

@@ -1,7 +1,7 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package auditlogexporter
+package ingest
 
 import (
 	"errors"
@@ -11,6 +11,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
+	"github.com/otel-auditlog/auditlogexporter/internal/sequence"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -18,7 +19,7 @@ import (
 // worker encodes and signs records, one at a time, for one goroutine at a time. Its
 // functions are made once: made for each record they would cost an allocation each.
 type worker struct {
-	exporter *auditExporter
+	in       *Ingester
 	encoder  *event.Encoder
 	record   plog.LogRecord      // the one at hand
 	info     event.Info          // of the event made of it
@@ -38,31 +39,31 @@ type worker struct {
 	scratch   []byte // for events that are not to be written as they are
 	canonical []byte // the event made last, until the next is made
 	whole     int    // bytes of the event that has been replaced, or 0
-	sequenceReader
+	streams   sequence.Reader
 }
 
-// newWorker makes a worker. The exporter must have been started.
-func newWorker(e *auditExporter) *worker {
-	w := &worker{exporter: e, encoder: e.mapper.NewEncoder()}
+// newWorker makes a worker. The ingester must have been started.
+func newWorker(in *Ingester) *worker {
+	w := &worker{in: in, encoder: in.opts.Mapper.NewEncoder()}
 	w.encode = func(dst []byte) (_ []byte, _ uint64, err error) {
 		start := len(dst)
 		dst, w.info, err = w.encoder.Append(dst, w.record)
 		w.canonical = dst[start:]
-		if err == nil && w.info.ID != "" && w.exporter.remembers() {
+		if err == nil && w.info.ID != "" && w.in.remembers() {
 			w.content = w.info.Content(dst[start:])
 		}
 		return dst, w.info.Time, err
 	}
 	w.replace = w.encodeReplacement
-	if e.producers != nil {
-		w.checker = e.producers.NewChecker()
+	if in.producers != nil {
+		w.checker = in.producers.NewChecker()
 	}
 	return w
 }
 
 // signWith sets the log and the key for the events to come.
 func (w *worker) signWith(log *rotation.Log, s *signing.Signer) {
-	if w.exporter.signsEvents() {
+	if w.in.signsEvents() {
 		w.sign, w.keyID = log.Sign(s), s.Public().ID()
 	}
 }
@@ -75,8 +76,8 @@ func (w *worker) add(b *rotation.Batch, record plog.LogRecord, place rotation.Pl
 			return err
 		}
 	}
-	replaces := w.exporter.config.Limits.OnOversize == OnOversizeReplace
-	if limit := w.exporter.maxLeafBytes(); !replaces && w.encoder.Shared() > limit {
+	replaces := w.in.opts.Limits.ReplaceOversized
+	if limit := w.in.maxLeafBytes(); !replaces && w.encoder.Shared() > limit {
 		// Made for each of many records, what they share would cost more than it is worth.
 		return &rotation.TooLargeError{Length: w.encoder.Shared(), Limit: limit}
 	}
@@ -90,11 +91,13 @@ func (w *worker) add(b *rotation.Batch, record plog.LogRecord, place rotation.Pl
 	if err != nil {
 		return err
 	}
-	if w.info.ID != "" && w.exporter.remembers() {
+	if w.info.ID != "" && w.in.remembers() {
 		b.Identify(idempotency.IDOf(w.producer(), w.info.ID), w.content, place)
 	}
-	if w.info.Sequenced && w.exporter.followsStreams() {
-		w.link(b)
+	if w.info.Sequenced && w.in.followsStreams() {
+		if r, ok := w.streams.Read(record, w.producer()); ok {
+			sequence.Link(b, r)
+		}
 	}
 	return nil
 }
@@ -112,7 +115,7 @@ func (w *worker) encodeReplacement(dst []byte) ([]byte, uint64, error) {
 		return dst, 0, err
 	}
 	start := len(dst)
-	dst, err = event.AppendReplacement(dst, canonical, w.exporter.maxLeafBytes()-lineAround)
+	dst, err = event.AppendReplacement(dst, canonical, w.in.maxLeafBytes()-lineAround)
 	if err != nil {
 		return dst, 0, err
 	}
@@ -126,6 +129,9 @@ func (w *worker) encodeReplacement(dst []byte) ([]byte, uint64, error) {
 	w.content = id.Content
 	return dst, info.Time, nil
 }
+
+// maxKeptText keeps one huge record from holding its memory for ever.
+const maxKeptText = 64 << 10
 
 // keepScratch keeps a buffer for the next time, unless it is huge.
 func (w *worker) keepScratch(b []byte) {
@@ -142,8 +148,8 @@ func (w *worker) addEvent(b *rotation.Batch, encode rotation.Encode) error {
 	if !errors.As(err, &failure) {
 		return err
 	}
-	w.exporter.health.signed(err)
-	if w.exporter.config.Signing.OnFailure != OnFailureWriteUnsigned {
+	w.in.opts.Observer.Signed(err)
+	if !w.in.opts.WriteUnsigned {
 		return err
 	}
 	w.unsigned = true

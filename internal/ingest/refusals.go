@@ -1,7 +1,7 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package auditlogexporter
+package ingest
 
 import (
 	"crypto/sha256"
@@ -13,11 +13,12 @@ import (
 	"sync"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 )
 
-// refusals are the records of a call that are refused for good while the others are
+// refusals are the records of a request that are refused for good while the others are
 // written. The first ones are named.
 type refusals struct {
 	mu     sync.Mutex
@@ -50,7 +51,7 @@ func (r *refusals) conflicts(c rotation.Refused) {
 	if r.counts == nil {
 		r.counts = map[string]int{}
 	}
-	r.counts[rotation.ReasonConflict] += c.Len()
+	r.counts[idempotency.ReasonConflict] += c.Len()
 	r.named = append(r.named, c.Named...)
 }
 
@@ -61,7 +62,7 @@ func (r *refusals) len() (n int) {
 	return n
 }
 
-// merge adds those of a share of the call.
+// merge adds those of a share of the request.
 func (r *refusals) merge(other *refusals) {
 	if r.counts == nil {
 		r.counts = map[string]int{}
@@ -93,10 +94,10 @@ func (r *refusals) String() string {
 	return strings.Join(reasons, ", ") + " (" + strings.Join(told, "; ") + ")"
 }
 
-// refusedError: of a call that is in the log, some records are not, and never will be.
+// refusedError: of a request that is in the log, some records are not, and never will be.
 type refusedError struct {
 	refused *refusals
-	records int // of the call
+	records int // of the request
 }
 
 func (e *refusedError) Error() string {
@@ -141,24 +142,24 @@ func refusalOf(err error) (reason string) {
 
 // refuse goes on without the record at hand, for which err is the reason. It returns err if
 // it is none.
-func (c *call) refuse(b *rotation.Batch, w *worker, place rotation.Place, err error) error {
+func (p *parts) refuse(b *rotation.Batch, w *worker, place rotation.Place, err error) error {
 	reason := refusalOf(err)
 	if reason == "" {
 		return err
 	}
-	if !c.refused.add(reason) {
+	if !p.refused.add(reason) {
 		b.Refuse(rotation.Refusal{})
 		return nil
 	}
 	one := rotation.Refusal{Place: place, Reason: reason, Err: err}
-	if limit := c.exporter.config.Limits.MaxSizeMiB * mebibyte; c.spent.Load() <= limit {
+	if limit := p.in.opts.Limits.MaxBytes; p.spent.Load() <= limit {
 		var n int
 		one.SHA256, n = w.hashOfRefused(err)
-		c.spent.Add(int64(n))
+		p.spent.Add(int64(n))
 	}
 	one.EventID = strings.Clone(w.info.ID[:min(len(w.info.ID), maxKeptID)])
 	b.Refuse(one)
-	c.refused.name(one)
+	p.refused.name(one)
 	return nil
 }
 
