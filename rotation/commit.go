@@ -105,7 +105,7 @@ func (l *Log) tryCommit(g *group) error {
 		}
 	}
 	before := l.refusals
-	says := append(a.says, l.refuse(g)...)
+	says := append(a.Said(), l.refuse(g)...)
 	if g.events()+len(says) == 0 && len(l.pending) == 0 && l.fault == nil && reason != "age" && reason != "key" {
 		durable = true
 		return nil

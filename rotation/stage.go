@@ -39,8 +39,21 @@ type Admission struct {
 	says  []logevent.Event
 }
 
+// NewAdmission returns an admission as a log makes it, for tests of stages: of a commit in which
+// one call brings these batches.
+func NewAdmission(commit uint64, at time.Time, batches ...*Batch) *Admission {
+	c := &call{batches: batches}
+	for _, b := range batches {
+		c.events += b.Len()
+	}
+	return &Admission{Commit: commit, Time: at, calls: []*call{c}}
+}
+
 // Say has the log say something of itself in the commit.
 func (a *Admission) Say(e logevent.Event) { a.says = append(a.says, e) }
+
+// Said returns what the log is to say of itself so far.
+func (a *Admission) Said() []logevent.Event { return a.says }
 
 // Batches returns the batches of the commit, in order.
 func (a *Admission) Batches() iter.Seq[*Batch] {
