@@ -6,6 +6,7 @@ package logdir
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"slices"
@@ -43,6 +44,20 @@ type End struct {
 	// or if it is that of a whole segment.
 	Last   Commit
 	LastAt int
+	// Damage says why not all of those segments could be read to its end, as far as they were
+	// looked at: a log that was cut short there may look like this. What was read counts.
+	Damage error
+}
+
+// damaged notes what keeps a segment from being read to its end, and passes on other errors.
+func (e *End) damaged(err error) error {
+	if !Malformed(err) {
+		return err
+	}
+	if e.Damage == nil {
+		e.Damage = err
+	}
+	return nil
 }
 
 // FindEnd finds the end of a log, of whose file checkpoint filed is the content, read before
@@ -60,8 +75,12 @@ func FindEnd(ctx context.Context, fsys fs.FS, segments []Segment, filed []byte) 
 	}
 	next := uint64(segment.MaxIndex) + 1 // where the segment after this one begins
 	for i, s := range slices.Backward(segments) {
-		if s.Size == 0 || !s.Mode.IsRegular() {
-			continue // begun, perhaps; or no segment at all
+		if !s.Mode.IsRegular() {
+			_ = e.damaged(fmt.Errorf("%s: %w but %s", s.Name, segment.ErrNotRegular, s.Mode.Type()))
+			continue
+		}
+		if s.Size == 0 {
+			continue // begun, perhaps; there is nothing in it
 		}
 		if e.Last.Size > 0 || s.Parsed.Compression != segment.None {
 			e.At, e.Whole = i, true
@@ -71,9 +90,10 @@ func FindEnd(ctx context.Context, fsys fs.FS, segments []Segment, filed []byte) 
 			return e, nil
 		}
 		durable, last, err := commitsOf(ctx, fsys, s, next, copied)
-		switch {
-		case err != nil:
+		if err := e.damaged(err); err != nil {
 			return e, err
+		}
+		switch {
 		case durable.Size > 0:
 			e.At, e.Durable, e.Last, e.LastAt = i, durable, last, i
 			return e, nil
@@ -86,7 +106,7 @@ func FindEnd(ctx context.Context, fsys fs.FS, segments []Segment, filed []byte) 
 }
 
 // commitsOf returns the last commit of a segment that is known to be durable, and the last
-// one. next is where the segment after it begins.
+// one, also with an error. next is where the segment after it begins.
 func commitsOf(ctx context.Context, fsys fs.FS, s Segment, next uint64, filed signing.Checkpoint) (durable, last Commit, _ error) {
 	err := eachCommit(ctx, fsys, s, func(c Commit) {
 		if c.Size > next {
@@ -103,13 +123,9 @@ func commitsOf(ctx context.Context, fsys fs.FS, s Segment, next uint64, filed si
 	return durable, last, err
 }
 
-// eachCommit passes the well-formed checkpoints of a segment to each, up to where the segment
-// is not in good form.
+// eachCommit passes the well-formed checkpoints of a segment to each.
 func eachCommit(ctx context.Context, fsys fs.FS, s Segment, each func(Commit)) error {
 	r, err := Open(ctx, fsys, s)
-	if Malformed(err) {
-		return nil
-	}
 	if err != nil {
 		return err
 	}
@@ -117,8 +133,8 @@ func eachCommit(ctx context.Context, fsys fs.FS, s Segment, each func(Commit)) e
 	for {
 		line, err := r.Next()
 		switch {
-		case err == io.EOF, Malformed(err):
-			return nil // what follows does not count
+		case err == io.EOF || errors.Is(err, segment.ErrPartialLine):
+			return nil
 		case err != nil:
 			return err
 		case segment.KindOf(line) != segment.KindCheckpoint:
@@ -163,6 +179,9 @@ func lookForCheckpoint(ctx context.Context, fsys fs.FS, want func(End) (note []b
 			return ErrNoLog
 		}
 		e, err := FindEnd(ctx, fsys, segments, filed)
+		if err == nil {
+			err = e.Damage
+		}
 		if err != nil {
 			return err
 		}
@@ -192,12 +211,12 @@ func lastCheckpoint(ctx context.Context, fsys fs.FS, segments []Segment, e End, 
 		next = e.Durable.Size
 	}
 	for _, s := range slices.Backward(segments[:e.At+1]) {
-		if !s.Mode.IsRegular() {
-			continue
-		}
 		_, last, err := commitsOf(ctx, fsys, s, next, copied)
-		if err != nil || last.Size > 0 {
-			return last.Note, err
+		if err != nil {
+			return nil, err
+		}
+		if last.Size > 0 {
+			return last.Note, nil
 		}
 		next = s.Begin()
 	}

@@ -35,12 +35,18 @@ func TestDurable(t *testing.T) {
 			l.commit(1)
 			l.commit(1)
 			l.line(make([]byte, segment.MaxLineBytes+1))
-		}, 0, 1, nil},
+		}, none, none, segment.ErrLineTooLong},
 		{"the next segment is begun", func(l *made) { l.commit(1); l.commit(1); l.rotate() }, 1, 1, nil},
 		{"the next segment is empty", func(l *made) { l.commit(1); l.commit(1); l.rotate(); l.files[l.newest()].Data = nil }, 0, 1, nil},
 		{"the next segment has a commit", func(l *made) { l.commit(1); l.rotate(); l.commit(1) }, 0, 1, nil},
 		{"the next segment has one that is filed", func(l *made) { l.commit(1); l.rotate(); l.file(l.commit(1)) }, 1, 1, nil},
-		{"the next segment is a link", func(l *made) { l.commit(1); l.commit(1); l.rotate(); l.files[l.newest()].Mode = fs.ModeSymlink }, 0, 1, nil},
+		{"the next segment is a link", func(l *made) { l.commit(1); l.commit(1); l.rotate(); l.files[l.newest()].Mode = fs.ModeSymlink }, none, none, segment.ErrNotRegular},
+		{"sealed, and cut off", func(l *made) {
+			l.commit(1)
+			l.compress(0, segment.Gzip)
+			f := l.files[l.newest()+".gz"]
+			f.Data = f.Data[:len(f.Data)-9]
+		}, none, none, segment.ErrBadCompression},
 		{"the next segment is in another place", func(l *made) {
 			l.commit(1)
 			first := l.tree
@@ -89,7 +95,7 @@ func TestDurable(t *testing.T) {
 			note, err := logdir.DurableCheckpoint(t.Context(), l.files)
 			check("durable", note, err, test.durable, test.is)
 			note, err = logdir.NewestCheckpoint(t.Context(), l.files)
-			check("newest", note, err, test.newest, logdir.ErrNoCheckpoint)
+			check("newest", note, err, test.newest, test.is)
 		})
 	}
 	for _, find := range []func(fs.FS) ([]byte, error){

@@ -15,6 +15,9 @@ import (
 var (
 	// ErrTooLarge: a file has more bytes than the writer puts into it.
 	ErrTooLarge = errors.New("it is larger than the log makes it")
+	// ErrNoRanges: there is no file pruned-ranges, or no whole line in it, as a writer leaves it
+	// that was killed when it began the file.
+	ErrNoRanges = fmt.Errorf("there is no line of the file %s", segment.PrunedRangesName)
 	// ErrIncomplete: a file ends before the place that it has to reach.
 	ErrIncomplete = errors.New("the file is incomplete")
 )

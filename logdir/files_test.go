@@ -77,8 +77,8 @@ func TestPrunedRanges(t *testing.T) {
 		{"up to a tree", string(file), short, 2, nil, ""},
 		{"no tree", string(file), merkle.Frontier{}, 0, nil, ""},
 		{"what follows does not count", string(file) + "x", to, 3, nil, ""},
-		{"empty", "", to, 0, fs.ErrNotExist, ""},
-		{"no whole line", string(first[:10]), to, 0, fs.ErrNotExist, ""},
+		{"empty", "", to, 0, logdir.ErrNoRanges, ""},
+		{"no whole line", string(first[:10]), to, 0, logdir.ErrNoRanges, ""},
 		{"incomplete", string(first), to, 1, logdir.ErrIncomplete, "pruned-ranges, line 1: it ends at leaf 3, but the first segment begins at leaf 200"},
 		{"cut off", string(file[:len(file)-1]), to, 2, logdir.ErrIncomplete, "pruned-ranges, line 2: it ends at leaf 10, but the first segment begins at leaf 200"},
 		{"another tree", string(file), other, 2, nil, "pruned-ranges: it does not lead to the tree of 9 leaves that the first segment begins with"},
@@ -116,7 +116,7 @@ func TestPrunedRanges(t *testing.T) {
 	if err := logdir.PrunedRanges(t.Context(), fsys, to, func(segment.PrunedRange, *merkle.Frontier) error { return stop }); err != stop {
 		t.Error(err)
 	}
-	if err := logdir.PrunedRanges(t.Context(), fstest.MapFS{}, to, nil); !errors.Is(err, fs.ErrNotExist) {
+	if err := logdir.PrunedRanges(t.Context(), fstest.MapFS{}, to, nil); !errors.Is(err, logdir.ErrNoRanges) {
 		t.Error(err)
 	}
 	end, err := logdir.PrunedRangesIn(t.Context(), bytes.NewReader(file), short, nil)

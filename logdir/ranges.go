@@ -18,11 +18,14 @@ import (
 // and calls visit, if it is not nil, with each range and the tree after it. What visit has
 // been told counts only if there is no error: then the file leads to that tree.
 //
-// The error wraps [fs.ErrNotExist] if there is no such file, or no whole line in it, as a
-// writer leaves it that was killed when it began the file. It is a [LineError] if the file
-// does not lead to the tree, and wraps [ErrIncomplete] if it ends before.
+// The error wraps [ErrNoRanges] if there is no such file. It is a [LineError] if the file does
+// not lead to the tree, and wraps [ErrIncomplete] if it ends before. That of visit is returned
+// as it is.
 func PrunedRanges(ctx context.Context, fsys fs.FS, to merkle.Frontier, visit func(r segment.PrunedRange, after *merkle.Frontier) error) error {
 	f, err := segment.OpenRegular(fsys, segment.PrunedRangesName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return ErrNoRanges
+	}
 	if err != nil {
 		return err
 	}
@@ -39,7 +42,7 @@ func PrunedRangesIn(ctx context.Context, src io.Reader, to merkle.Frontier, visi
 		one, err := r.next()
 		switch {
 		case err == io.EOF && r.lines.number == 0:
-			return 0, fmt.Errorf("the file %s has no line: %w", segment.PrunedRangesName, fs.ErrNotExist)
+			return 0, ErrNoRanges
 		case err == io.EOF:
 			return 0, &LineError{segment.PrunedRangesName, r.lines.number, &incomplete{fmt.Sprintf("it ends at leaf %d, but the first segment begins at leaf %d", r.tree.Size(), to.Size())}}
 		case err != nil:

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/otel-auditlog/auditlogexporter/export"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
@@ -55,7 +56,7 @@ func (h *handout) open(cmd *cobra.Command, dir string) (_ *handoutLog, err error
 			err = errors.Join(err, closeLog())
 		}
 	}()
-	note, err := newestCheckpoint(fsys)
+	note, err := logdir.NewestCheckpoint(cmd.Context(), fsys)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
