@@ -16,6 +16,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
 	"github.com/otel-auditlog/auditlogexporter/internal/limiter"
 	"github.com/otel-auditlog/auditlogexporter/internal/sequence"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 )
 
@@ -41,11 +42,14 @@ const (
 	maxKeptText = 64 << 10
 )
 
-// The actions of the log's own events about streams.
-const (
-	sequenceAction     = "sequence_"
-	sequenceSuppressed = sequenceAction + "suppressed"
-)
+// sequenceActions are the actions of the log's own events about streams.
+var sequenceActions = map[sequence.Kind]logevent.Action{
+	sequence.Gap:        logevent.SequenceGap,
+	sequence.Repeat:     logevent.SequenceRepeat,
+	sequence.BrokenLink: logevent.SequenceBrokenLink,
+	sequence.AfterEnd:   logevent.SequenceAfterEnd,
+	sequence.Malformed:  logevent.SequenceMalformed,
+}
 
 func (c *Config) validateSequences(p *problems) {
 	if n := c.Sequences.MaxStreams; n < 0 || n > maxStreams {
@@ -89,12 +93,12 @@ func newSequences(c *Config, t *telemetry) *sequences {
 }
 
 // Follow implements rotation.Follower. A tag is a *links.
-func (s *sequences) Follow(tags []any) (remarks []rotation.Remark) {
+func (s *sequences) Follow(tags []any) (says []logevent.Event) {
 	now := s.now()
 	for _, producer := range slices.Sorted(maps.Keys(s.limiters)) {
 		s.limit(producer, func(l *limiter.Limiter) {
 			if n := l.Suppressed(now); n > 0 {
-				remarks = append(remarks, rotation.Remark{Action: sequenceSuppressed, Producer: producer, Count: n})
+				says = append(says, logevent.Event{Action: logevent.SequenceSuppressed, Sequence: &logevent.Sequence{Producer: producer, Count: n}})
 			}
 		})
 	}
@@ -103,15 +107,15 @@ func (s *sequences) Follow(tags []any) (remarks []rotation.Remark) {
 			s.found[f.Kind]++
 			s.limit(f.Producer, func(l *limiter.Limiter) {
 				if l.Allow(now) {
-					remarks = append(remarks, rotation.Remark{
-						Action: sequenceAction + string(f.Kind), Stream: f.Stream, RecordID: f.RecordID, Producer: f.Producer,
+					says = append(says, logevent.Event{Action: sequenceActions[f.Kind], Sequence: &logevent.Sequence{
+						Stream: f.Stream, RecordID: f.RecordID, Producer: f.Producer,
 						Number: f.Number, Expected: f.Expected, Missing: f.Missing(),
-					})
+					}})
 				}
 			})
 		}
 	}
-	return remarks
+	return says
 }
 
 // limit lets use change the limiter of a producer, until Settled says whether that holds.

@@ -21,6 +21,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/receipt/issuer"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -43,9 +44,9 @@ type rich struct {
 // gaps is a follower that has a gap to tell of in each commit.
 type gaps struct{}
 
-func (gaps) Follow(tags []any) (all []rotation.Remark) {
+func (gaps) Follow(tags []any) (all []logevent.Event) {
 	for range tags {
-		all = append(all, rotation.Remark{Action: "sequence_gap", Stream: strings.Repeat("é", 64), RecordID: "r", Number: 1 << 63, Expected: 7, Missing: 1<<63 - 7})
+		all = append(all, logevent.Event{Action: logevent.SequenceGap, Sequence: &logevent.Sequence{Stream: strings.Repeat("é", 64), RecordID: "r", Number: 1 << 63, Expected: 7, Missing: 1<<63 - 7}})
 	}
 	return all
 }

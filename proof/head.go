@@ -5,12 +5,11 @@ package proof
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -23,29 +22,13 @@ type head struct {
 	before   subtrees // of the segment before it; without hashes if it does not say
 }
 
-// said is the part of the log's own events that matters here.
-type said struct {
-	Action     string `json:"action"`
-	Checkpoint string `json:"checkpoint"`
-	Previous   struct {
-		FirstIndex uint64   `json:"first_index"`
-		Range      [][]byte `json:"range"`
-		TreeSize   uint64   `json:"tree_size"`
-	} `json:"previous"`
-}
-
-// saidOn returns what the log says of itself on an event line, or nil.
-func saidOn(line []byte) *said {
-	parsed, err := segment.ParseEvent(line)
-	var sum event.Summary
-	if err != nil || event.Scan(parsed.Canonical, &sum) != nil || sum.Log == nil {
-		return nil
+// saidOn returns what the log says of itself on an event line; its action is empty if it says
+// nothing that can be read.
+func saidOn(line []byte) (said logevent.Event) {
+	if parsed, err := segment.ParseEvent(line); err == nil {
+		said, _ = logevent.In(parsed.Canonical)
 	}
-	s := new(said)
-	if json.Unmarshal(sum.Log, s) != nil {
-		return nil
-	}
-	return s
+	return said
 }
 
 // head returns the head of the i-th segment.
@@ -61,7 +44,7 @@ func (t *Tree) head(i int) (*head, error) {
 	defer r.Close()
 	t.stats.Heads++
 	h := &head{}
-	for range segment.HeadLines {
+	for range logevent.HeadLines {
 		line, err := r.Next()
 		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
 			break
@@ -90,21 +73,15 @@ func (h *head) take(number int, line []byte, s span) error {
 		h.log, h.frontier = header.Log, subtrees{0, header.FirstIndex, header.Frontier}
 		return nil
 	}
-	if number > segment.HeadLines || segment.KindOf(line) != segment.KindEvent || !bytes.Contains(line, []byte(`"action":"rotated"`)) {
+	if number > logevent.HeadLines || segment.KindOf(line) != segment.KindEvent || !logevent.Rotated.MayBeOn(line) {
 		return nil
 	}
-	says := saidOn(line)
-	if says == nil || says.Action != "rotated" || says.Previous.TreeSize != s.begin || says.Previous.FirstIndex > s.begin {
+	said := saidOn(line)
+	p := said.Previous
+	if said.Action != logevent.Rotated || p == nil || p.TreeSize != s.begin || p.FirstIndex > s.begin {
 		return nil
 	}
-	before := subtrees{begin: says.Previous.FirstIndex, end: s.begin}
-	for _, b := range says.Previous.Range {
-		if len(b) != len(merkle.Hash{}) {
-			return nil
-		}
-		before.hashes = append(before.hashes, merkle.Hash(b))
-	}
-	if before.fits() {
+	if before := (subtrees{p.FirstIndex, s.begin, p.Range}); before.fits() {
 		h.before = before
 	}
 	return nil
@@ -174,9 +151,9 @@ func (t *Tree) readNewest(s *span) error {
 		}
 		if segment.KindOf(line) != segment.KindCheckpoint {
 			tree.AppendMarked(merkle.LeafHash(line), []*merkle.Mark{mark})
-			if bytes.Contains(line, []byte(`"action":"witnessed"`)) {
-				if says := saidOn(line); says != nil && says.Action == "witnessed" {
-					cosigned = []byte(says.Checkpoint)
+			if logevent.Witnessed.MayBeOn(line) {
+				if said := saidOn(line); said.Action == logevent.Witnessed {
+					cosigned = []byte(said.Checkpoint)
 				}
 			}
 			continue

@@ -11,7 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -72,7 +72,7 @@ type change struct {
 	signer, previous *signing.Signer
 	keyChange        []byte
 	// says is what the log has to say of itself, scratch its lines.
-	says    []own
+	says    []logevent.Event
 	scratch *Batch
 	// events counts those of others than the log itself.
 	events int
@@ -317,14 +317,14 @@ func (l *Log) begin(c *change, reason string) (err error) {
 	if n := len(l.segments); n > 0 {
 		last := l.segments[n-1]
 		root := l.tree.Root()
-		previous := &ownSegment{
-			FirstIndex: last.name.FirstIndex, Range: hashesBytes(l.mark.Range(&l.tree)), RootHash: hashBytes(root),
+		previous := &logevent.Segment{
+			FirstIndex: last.name.FirstIndex, Range: l.mark.Range(&l.tree), RootHash: root,
 			Segment: last.name.Plain().String(), TreeSize: l.tree.Size(),
 		}
 		if a := l.active; a != nil && a.times.some {
-			previous.FirstTime, previous.LastTime = event.FormatTime(a.times.first), event.FormatTime(a.times.last)
+			previous.FirstTime, previous.LastTime = timeOf(a.times.first), timeOf(a.times.last)
 		}
-		c.says = append(c.says, own{Action: actionRotated, Reason: reason, Previous: previous})
+		c.says = append(c.says, logevent.Event{Action: logevent.Rotated, Reason: reason, Previous: previous})
 	}
 	return nil
 }
@@ -354,7 +354,7 @@ func (l *Log) addOwnEvents(c *change, g *group) error {
 	c.says = append(c.says, l.pending...)
 	if l.fault != nil {
 		// If this commit succeeds, it shows that the fault has passed.
-		c.says = append(c.says, own{Action: actionResumed, Reason: string(reasonOf(l.fault)), Detail: l.fault.Error()})
+		c.says = append(c.says, logevent.Event{Action: logevent.Resumed, Reason: string(reasonOf(l.fault)), Detail: l.fault.Error()})
 	}
 	c.says = append(c.says, l.clock.again(c)...)
 	c.says = append(c.says, l.follow(g)...)
@@ -362,11 +362,11 @@ func (l *Log) addOwnEvents(c *change, g *group) error {
 	c.degraded = l.degraded
 	if g.events() > 0 && (c.unsigned > 0) != l.degraded {
 		c.degraded = c.unsigned > 0
-		action := actionSigningRestored
+		action := logevent.SigningRestored
 		if c.degraded {
-			action = actionSigningDegraded
+			action = logevent.SigningDegraded
 		}
-		c.says = append(c.says, own{Action: action})
+		c.says = append(c.says, logevent.Event{Action: action})
 	}
 	for _, o := range c.says {
 		if err := l.addOwn(c.scratch, o, c.signer, c.degraded); err != nil {

@@ -3,17 +3,14 @@
 
 package rotation
 
-import (
-	"strconv"
-	"strings"
-)
+import "github.com/otel-auditlog/auditlogexporter/logevent"
 
 // Follower looks at what the log is about to write, in the order of its leaves. All its
 // calls come from within commits, one at a time, and must be quick.
 type Follower interface {
 	// Follow is given the tags of a commit's batches, in order, and returns what the log
 	// is to say of them, in the same commit.
-	Follow(tags []any) []Remark
+	Follow(tags []any) []logevent.Event
 	// Recall is given, at the start and before any other call, an event that the log has
 	// held, in canonical JSON; they come in order. Forget says that none of those counts,
 	// because the log does not lead to where it should.
@@ -24,56 +21,8 @@ type Follower interface {
 	Settled(durable bool)
 }
 
-// Remark is what the log says of a stream of a producer's, in an event of its own.
-type Remark struct {
-	// Action is what happened: a word that begins with "sequence_".
-	Action string
-	// Stream, RecordID and Producer say of which record; what is not known is empty.
-	Stream, RecordID, Producer string
-	// Number, Expected, Missing and Count are left out if they are 0.
-	Number, Expected, Missing, Count uint64
-}
-
-// sequenceActions begins the actions of remarks.
-const sequenceActions = "sequence_"
-
-// ownSequence is a remark as an event has it. Numbers are texts, because those of
-// producers may be larger than what JSON holds.
-type ownSequence struct {
-	Count    string `json:"count,omitempty"`
-	Expected string `json:"expected,omitempty"`
-	Missing  string `json:"missing,omitempty"`
-	Number   string `json:"number,omitempty"`
-	Producer string `json:"producer,omitempty"`
-	RecordID string `json:"record_id,omitempty"`
-	Stream   string `json:"stream,omitempty"`
-}
-
-func (r Remark) own() own {
-	number := func(n uint64) string {
-		if n == 0 {
-			return ""
-		}
-		return strconv.FormatUint(n, 10)
-	}
-	return own{Action: r.Action, Sequence: &ownSequence{
-		Count: number(r.Count), Expected: number(r.Expected), Missing: number(r.Missing), Number: number(r.Number),
-		Producer: harmless(r.Producer), RecordID: harmless(r.RecordID), Stream: harmless(r.Stream),
-	}}
-}
-
-// harmless replaces what encoding/json would write in another form than RFC 8785 demands:
-// invalid UTF-8 and the two separators that JavaScript once choked on. It cuts what is too
-// long.
-func harmless(s string) string {
-	if len(s) > maxSaid {
-		s = s[:maxSaid] + "…"
-	}
-	return strings.NewReplacer("\u2028", " ", "\u2029", " ").Replace(strings.ToValidUTF8(s, "\uFFFD"))
-}
-
 // follow returns what the follower has to say of a group's batches.
-func (l *Log) follow(g *group) (says []own) {
+func (l *Log) follow(g *group) []logevent.Event {
 	if l.opts.Follower == nil {
 		return nil
 	}
@@ -85,10 +34,7 @@ func (l *Log) follow(g *group) (says []own) {
 			}
 		}
 	}
-	for _, r := range l.opts.Follower.Follow(tags) {
-		says = append(says, r.own())
-	}
-	return says
+	return l.opts.Follower.Follow(tags)
 }
 
 // Selective is what a tag has to be if some of its batch's events may turn out to be in

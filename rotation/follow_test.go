@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -25,10 +26,10 @@ type account struct {
 	// recalled are the ids of events that the log has held.
 	recalled []string
 	forgot   bool
-	say      func(tags []any) []rotation.Remark
+	say      func(tags []any) []logevent.Event
 }
 
-func (a *account) Follow(tags []any) []rotation.Remark {
+func (a *account) Follow(tags []any) []logevent.Event {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, tag := range tags {
@@ -132,11 +133,11 @@ func TestFollowerLearnsOfFailures(t *testing.T) {
 func TestRemarks(t *testing.T) {
 	for _, hostile := range []string{"stream", "\xff\xfe", "\u2028\u2029", "\x00\x1b[31m\b\f\n<&>\"\\", "\U0001F600\uFFFF"} {
 		o, a := options(t), new(account)
-		a.say = func(tags []any) []rotation.Remark {
+		a.say = func(tags []any) []logevent.Event {
 			if len(tags) == 0 {
 				return nil
 			}
-			return []rotation.Remark{{Action: "sequence_gap", Stream: hostile, RecordID: hostile, Producer: hostile, Number: 1<<63 + 1, Expected: 1, Missing: 1 << 63}}
+			return []logevent.Event{{Action: logevent.SequenceGap, Sequence: &logevent.Sequence{Stream: hostile, RecordID: hostile, Producer: hostile, Number: 1<<63 + 1, Expected: 1, Missing: 1 << 63}}}
 		}
 		o.Follower = a
 		l := open(t, o)

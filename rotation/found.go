@@ -4,7 +4,6 @@
 package rotation
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -239,12 +239,9 @@ func (t *tracer) checkpoint(line []byte, h *segment.Header) error {
 	return nil
 }
 
-// openedStart begins what the log says of itself at a start.
-const openedStart = `{"action":"` + actionOpened + `"`
-
 func (t *tracer) event(line []byte, known *facts, firstCommit bool) error {
 	firstCommit = firstCommit && known.header.FirstIndex > 0
-	pruned := bytes.Contains(line, []byte(prunedStart)) // or somebody's text
+	pruned := logevent.Pruned.MayBeOn(line)
 	if !firstCommit && !pruned && t.visit == nil {
 		return nil
 	}
@@ -257,8 +254,13 @@ func (t *tracer) event(line []byte, known *facts, firstCommit bool) error {
 		if err := event.Scan(parsed.Canonical, &sum); err != nil {
 			return err
 		}
-		known.atStart = known.atStart || firstCommit && bytes.HasPrefix(sum.Log, []byte(openedStart))
-		known.pruned = max(known.pruned, prunedBefore(sum.Log))
+		if sum.Log != nil {
+			said, err := logevent.Parse(sum.Log)
+			known.atStart = known.atStart || firstCommit && said.Action == logevent.Opened
+			if err == nil && said.Action == logevent.Pruned {
+				known.pruned = max(known.pruned, said.Before)
+			}
+		}
 	}
 	if t.visit == nil {
 		return nil
@@ -360,7 +362,7 @@ func (l *Log) sayDamaged(file, detail string) {
 	}
 	l.damaged = append(l.damaged, file)
 	l.opts.Logger.Error("A file of the audit log is not as the log has written it", zap.String("file", file), zap.String("detail", detail))
-	l.pending = append(l.pending, own{Action: actionDamaged, Reason: "interference", Detail: detail, File: file})
+	l.pending = append(l.pending, logevent.Event{Action: logevent.Damaged, Reason: "interference", Detail: detail, File: file})
 }
 
 // warnOfFuture tells of segments that a clock has written which was ahead.
@@ -442,7 +444,7 @@ func (l *Log) recall(ctx context.Context) error {
 	if errors.As(err, &d) {
 		l.doNotDelete(d)
 	} else {
-		l.pending = append(l.pending, own{Action: actionDamaged, Reason: "unreadable", Detail: err.Error()})
+		l.pending = append(l.pending, logevent.Event{Action: logevent.Damaged, Reason: "unreadable", Detail: err.Error()})
 	}
 	return nil
 }

@@ -3,7 +3,11 @@
 
 package rotation
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/otel-auditlog/auditlogexporter/logevent"
+)
 
 // call is one Append.
 type call struct {
@@ -22,8 +26,8 @@ type group struct {
 	// repeats counts events that are not written, because the log has them; conflicts is
 	// what the log has to say of those with the ids of others.
 	repeats   int
-	conflicts []own
-	refusals  []own // what the log has to say of refused records
+	conflicts []logevent.Event
+	refusals  []logevent.Event // what the log has to say of refused records
 }
 
 func (g *group) batches() (n int) {

@@ -5,7 +5,6 @@ package rotation
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +13,7 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -146,8 +145,8 @@ func (l *Log) introduce(c *change, leaf merkle.Hash) error {
 	if err != nil {
 		return err
 	}
-	c.says = append(c.says, own{
-		Action: actionKeyChanged, Reason: reason, KeyChange: string(c.keyChange),
+	c.says = append(c.says, logevent.Event{
+		Action: logevent.KeyChanged, Reason: reason, KeyChange: string(c.keyChange),
 		KeyID: c.signer.Public().ID(), PreviousKeyID: l.Signer().Public().ID(),
 	})
 	return nil
@@ -431,7 +430,7 @@ func (l *Log) keyChange(name segment.Name) (*signing.KeyChange, error) {
 		return nil, err
 	}
 	defer r.Close()
-	for range segment.HeadLines {
+	for range logevent.HeadLines {
 		line, err := r.Next()
 		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
 			return nil, nil
@@ -440,15 +439,14 @@ func (l *Log) keyChange(name segment.Name) (*signing.KeyChange, error) {
 			return nil, fmt.Errorf("look for a key change in %s: %w", name, err)
 		}
 		parsed, err := segment.ParseEvent(line)
-		var sum event.Summary
-		if err != nil || event.Scan(parsed.Canonical, &sum) != nil || sum.Log == nil {
+		if err != nil {
 			continue
 		}
-		var o own
-		if json.Unmarshal(sum.Log, &o) != nil || o.Action != actionKeyChanged {
+		said, ok := logevent.In(parsed.Canonical)
+		if !ok || said.Action != logevent.KeyChanged {
 			continue
 		}
-		c, err := signing.OpenKeyChange([]byte(o.KeyChange))
+		c, err := signing.OpenKeyChange([]byte(said.KeyChange))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w: %w", name, ErrDamaged, err)
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -40,11 +41,11 @@ func (o *stranger) AddCheckpoint(context.Context, uint64, []merkle.Hash, []byte)
 	return witness.Cosignature{}, fmt.Errorf("%s: %w", o.text, witness.ErrInconsistent)
 }
 
-func (o *stranger) Follow(tags []any) []rotation.Remark {
-	return []rotation.Remark{{
-		Action: "sequence_gap", Stream: o.text, RecordID: o.text, Producer: o.text,
+func (o *stranger) Follow(tags []any) []logevent.Event {
+	return []logevent.Event{{Action: logevent.SequenceGap, Sequence: &logevent.Sequence{
+		Stream: o.text, RecordID: o.text, Producer: o.text,
 		Number: o.size, Expected: math.MaxUint64 - o.size, Missing: o.size, Count: o.size,
-	}}
+	}}}
 }
 
 func (o *stranger) Settled(bool) {}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -145,9 +146,9 @@ func (l *Log) setApartEvent(g *group, c *call, b *Batch, id *identity, now time.
 		return
 	case verdict == idempotency.Other:
 		_, text := b.said(id)
-		g.conflicts = append(g.conflicts, own{Action: actionIDConflict, Conflict: &ownConflict{
+		g.conflicts = append(g.conflicts, logevent.Event{Action: logevent.IDConflict, Conflict: &logevent.Conflict{
 			ContentHash: hex.EncodeToString(id.content[:]),
-			EventID:     harmless(text),
+			EventID:     text,
 			LoggedHash:  hex.EncodeToString(logged[:]),
 		}})
 	}
@@ -165,14 +166,6 @@ func (b *Batch) said(id *identity) (canonical []byte, text string) {
 		return parsed.Canonical, ""
 	}
 	return parsed.Canonical, cutID(string(sum.ID))
-}
-
-// ownConflict says of an event in the same commit that the log holds another one with its
-// id.
-type ownConflict struct {
-	ContentHash string `json:"content_hash"`
-	EventID     string `json:"event_id"`
-	LoggedHash  string `json:"logged_hash"`
 }
 
 // What is read at a start to know ids and streams again: the newest segment, and others

@@ -4,11 +4,9 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -41,33 +39,24 @@ func (s *shower) timesOf(f, next segment.File) (first, last time.Time, ok bool) 
 		return first, last, false
 	}
 	defer r.Close()
-	var sum event.Summary
-	for range segment.HeadLines {
+	for range logevent.HeadLines {
 		line, err := r.Next()
 		if err != nil {
 			break
 		}
-		if segment.KindOf(line) != segment.KindEvent || !bytes.Contains(line, []byte(`"action":"rotated"`)) {
+		if segment.KindOf(line) != segment.KindEvent || !logevent.Rotated.MayBeOn(line) {
 			continue
 		}
 		parsed, err := segment.ParseEvent(line)
-		if err != nil || event.Scan(parsed.Canonical, &sum) != nil || sum.Log == nil {
+		if err != nil {
 			break
 		}
-		var said struct {
-			Action   string `json:"action"`
-			Previous struct {
-				FirstIndex uint64    `json:"first_index"`
-				FirstTime  time.Time `json:"first_time"`
-				LastTime   time.Time `json:"last_time"`
-				Segment    string    `json:"segment"`
-			} `json:"previous"`
-		}
-		if json.Unmarshal(sum.Log, &said) != nil || said.Action != "rotated" {
-			break
+		said, ok := logevent.In(parsed.Canonical)
+		if !ok || said.Action != logevent.Rotated {
+			continue // a client's, which looks the same
 		}
 		p := said.Previous
-		if p.FirstIndex != f.Parsed.FirstIndex || p.Segment != f.Parsed.Plain().String() || p.LastTime.IsZero() {
+		if p == nil || p.FirstIndex != f.Parsed.FirstIndex || p.Segment != f.Parsed.Plain().String() || p.LastTime.IsZero() {
 			break
 		}
 		return p.FirstTime, p.LastTime, true
