@@ -22,8 +22,8 @@ var (
 	ErrIncomplete = errors.New("the file is incomplete")
 )
 
-// LineError says what is wrong with a line of a file that stands next to the segments, or,
-// if Line is 0, with the file as a whole.
+// LineError says what is wrong with a line of a file, or, if Line is 0, with the file as a
+// whole.
 type LineError struct {
 	File string
 	Line int

@@ -14,6 +14,8 @@ import (
 	"testing/fstest"
 
 	"github.com/otel-auditlog/auditlogexporter/logdir"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
+	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -251,9 +253,16 @@ func TestReadHead(t *testing.T) {
 	whole := l.files[s.Name].Data
 
 	h, err := logdir.ReadHead(t.Context(), l.files, s)
-	if err != nil || h.Header.Log != logID || h.Header.Origin != origin || !slices.EqualFunc(h.Events, lines[1:segment.HeadLines], bytes.Equal) {
+	if err != nil || h.Header.Log != logID || h.Header.Origin != origin || h.Leaf != merkle.LeafHash(lines[0]) || len(h.Says) != logevent.HeadLines-1 {
 		t.Errorf("%+v, %v", h, err)
 	}
+	if said, ok := h.Said(logevent.Rotated); !ok || said.Action != logevent.Rotated {
+		t.Errorf("%+v, %v", said, ok)
+	}
+	if _, ok := h.Said(logevent.KeyChanged); ok {
+		t.Error("it says something that it does not")
+	}
+	malformed := errors.New("malformed")
 	tests := []struct {
 		name    string
 		content []byte
@@ -266,13 +275,18 @@ func TestReadHead(t *testing.T) {
 		{"half an event", whole[:len(lines[0])+20], 0, nil},
 		{"an event", append(bytes.Join(lines[:2], []byte("\n")), '\n'), 1, nil},
 		{"a checkpoint", append(bytes.Join([][]byte{lines[0], lines[len(lines)-2]}, []byte("\n")), '\n'), 0, nil},
+		{"another header", []byte("{\"segment\":{}}\n"), 0, malformed},
 		{"newer", append(bytes.Replace(lines[0], []byte("auditlog/v1"), []byte("auditlog/v2"), 1), '\n'), 0, segment.ErrNewer},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			l.files[s.Name].Data = test.content
 			h, err := logdir.ReadHead(t.Context(), l.files, s)
-			if !errors.Is(err, test.is) || len(h.Events) != test.events {
+			var line *logdir.LineError
+			if errors.As(err, &line) && test.is == malformed {
+				test.is = line.Err
+			}
+			if !errors.Is(err, test.is) || len(h.Says) != test.events {
 				t.Errorf("%+v, %v", h, err)
 			}
 			if known := test.is == nil || test.is == segment.ErrNewer; (h.Header.Log == logID) != known {

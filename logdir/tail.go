@@ -36,6 +36,8 @@ type TailOptions struct {
 	Skip func(s, next Segment) bool
 	// Enter, if not nil, is called before lines of a segment are yielded.
 	Enter func(Segment) error
+	// Idle, if not nil, is called before Follow waits.
+	Idle func() error
 }
 
 // Tail reads the lines of a log in order, and goes on where it stopped. It is for one
@@ -78,7 +80,11 @@ func (t *Tail) Follow(ctx context.Context, interval time.Duration) iter.Seq2[Lin
 		tick := time.NewTicker(interval)
 		defer tick.Stop()
 		for {
-			switch err := t.look(ctx, yield); {
+			err := t.look(ctx, yield)
+			if err == nil && t.o.Idle != nil {
+				err = t.o.Idle()
+			}
+			switch {
 			case ctx.Err() != nil, errors.Is(err, errStopped):
 				return
 			case err != nil:
