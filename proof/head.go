@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -37,24 +38,20 @@ func (t *Tree) head(i int) (*head, error) {
 	if h := t.heads[s.begin]; h != nil {
 		return h, nil
 	}
-	r, err := segment.Open(t.fsys, s.file.Name, s.file.Size)
+	read, err := logdir.ReadHead(t.ctx, t.fsys, s.file)
+	if logdir.Malformed(err) && !errors.Is(err, segment.ErrNotRegular) {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
 	t.stats.Heads++
 	h := &head{}
-	for range logevent.HeadLines {
-		line, err := r.Next()
-		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read the head of %s: %w", s.file.Name, err)
-		}
-		if err := h.take(r.Line(), line, s); err != nil {
-			return nil, err
-		}
+	if err := h.takeHeader(&read.Header, s); err != nil {
+		return nil, err
+	}
+	if said, ok := read.Said(logevent.Rotated); ok {
+		h.takeRotated(said, s)
 	}
 	t.heads[s.begin] = h
 	return h, nil
@@ -67,24 +64,32 @@ func (h *head) take(number int, line []byte, s span) error {
 		if err != nil {
 			return fmt.Errorf("%w: %s: %w", ErrDamaged, s.file.Name, err)
 		}
-		if header.FirstIndex != s.begin {
-			return fmt.Errorf("%w: the header of %s says that it begins at leaf %d", ErrDamaged, s.file.Name, header.FirstIndex)
+		return h.takeHeader(&header, s)
+	}
+	if number <= logevent.HeadLines && segment.KindOf(line) == segment.KindEvent && logevent.Rotated.MayBeOn(line) {
+		if said := saidOn(line); said.Action == logevent.Rotated {
+			h.takeRotated(said, s)
 		}
-		h.log, h.frontier = header.Log, subtrees{0, header.FirstIndex, header.Frontier}
-		return nil
 	}
-	if number > logevent.HeadLines || segment.KindOf(line) != segment.KindEvent || !logevent.Rotated.MayBeOn(line) {
-		return nil
+	return nil
+}
+
+func (h *head) takeHeader(header *segment.Header, s span) error {
+	if header.FirstIndex != s.begin {
+		return fmt.Errorf("%w: the header of %s says that it begins at leaf %d", ErrDamaged, s.file.Name, header.FirstIndex)
 	}
-	said := saidOn(line)
+	h.log, h.frontier = header.Log, subtrees{0, header.FirstIndex, header.Frontier}
+	return nil
+}
+
+func (h *head) takeRotated(said logevent.Event, s span) {
 	p := said.Previous
-	if said.Action != logevent.Rotated || p == nil || p.TreeSize != s.begin || p.FirstIndex > s.begin {
-		return nil
+	if p == nil || p.TreeSize != s.begin || p.FirstIndex > s.begin {
+		return
 	}
 	if before := (subtrees{p.FirstIndex, s.begin, p.Range}); before.fits() {
 		h.before = before
 	}
-	return nil
 }
 
 // rangeOf returns the subtrees of the i-th segment's leaves, without hashes if only
@@ -111,7 +116,7 @@ type newest struct {
 
 // readNewest reads a segment to its last checkpoint that fits.
 func (t *Tree) readNewest(s *span) error {
-	r, err := segment.Open(t.fsys, s.file.Name, s.file.Size)
+	r, err := logdir.Open(t.ctx, t.fsys, s.file)
 	if err != nil {
 		return err
 	}
@@ -124,9 +129,6 @@ func (t *Tree) readNewest(s *span) error {
 	var cosigned []byte
 	refuted := false
 	for {
-		if r.Line()%1024 == 0 && t.ctx.Err() != nil {
-			return t.ctx.Err()
-		}
 		line, err := r.Next()
 		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
 			break
@@ -180,7 +182,7 @@ func (t *Tree) readNewest(s *span) error {
 
 // lookForCheckpoint looks at what follows a header that is none: a crash leaves no
 // checkpoint there.
-func (t *Tree) lookForCheckpoint(s *span, r *segment.Reader) error {
+func (t *Tree) lookForCheckpoint(s *span, r *logdir.Reader) error {
 	for {
 		line, err := r.Next()
 		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
