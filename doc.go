@@ -23,6 +23,6 @@
 package auditlogexporter
 
 // mdatagen calls the package by the name of its directory, whatever the clone is
-// called: the link gives it the right one.
+// called: the link gives it the right one. tools is not among the modules of go.work.
 //
-//go:generate sh -c "mkdir -p build && ln -sfn .. build/auditlogexporter && go tool mdatagen build/auditlogexporter/metadata.yaml"
+//go:generate sh -c "mkdir -p build && ln -sfn .. build/auditlogexporter && GOWORK=off go -C tools tool mdatagen ../build/auditlogexporter/metadata.yaml"

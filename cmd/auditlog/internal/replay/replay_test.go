@@ -23,9 +23,9 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/otel-auditlog/auditlogexporter/cmd/auditlog/internal/replay"
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/export"
-	"github.com/otel-auditlog/auditlogexporter/export/replay"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 

@@ -1,7 +1,7 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package emit_test
+package mapping_test
 
 import (
 	"context"
@@ -194,7 +194,7 @@ func TestLevelThatIsLeftOpen(t *testing.T) {
 	}
 }
 
-// The words are those of package event, which this one does not import.
+// The words of emit, which does not import package event, are that package's.
 func TestWords(t *testing.T) {
 	for _, level := range event.Levels() {
 		e, m := newEmitter(t)
