@@ -15,6 +15,7 @@ import (
 	"github.com/cenkalti/backoff/v7"
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -188,7 +189,7 @@ func (l *Log) syncNow() error {
 	if l.opts.Sync || l.active == nil {
 		return nil
 	}
-	return errors.Join(l.active.file.Sync(), l.dir.Sync())
+	return durable.Sync(l.dir, l.active.file)
 }
 
 // ask sends a witness the newest checkpoint.
