@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -63,46 +64,49 @@ func TestClockIsSetAtRandom(t *testing.T) {
 // Retention by age never deletes the newest segment, wherever the clock stands, and
 // nothing at all while the clock says that all of it is yet to come.
 func TestRetentionAndTheClock(t *testing.T) {
-	o := options(t)
-	c, w := newClock(), newWatcher()
-	o.Now, o.Observer, o.MaxSegmentBytes = c.Now, w, 1
-	o.Retention = rotation.Retention{MaxAge: 24 * time.Hour}
-	l := open(t, o)
-	for _, id := range numbered("id", 5) {
-		mustAppend(t, l, o, id)
-	}
-	closeLog(t, l)
-	c.advance(-10 * 365 * 24 * time.Hour)
-	l = open(t, o)
-	mustAppend(t, l, o, "years before")
-	closeLog(t, l) // maintenance has looked at least once, or is cut short; nothing is due
-	if got := read(t, o.Directory).ids; len(got) != 6 {
-		t.Errorf("%q are left", got)
-	}
-	c.advance(30 * 365 * 24 * time.Hour)
-	u := failing(t, o.Directory, func(string, string) bool { return false })
-	o.FS = u
-	l = open(t, o)
-	passes := 0
-	u.await(t, l, o, "three passes of maintenance", func() bool { passes++; return passes == 3 })
-	closeLog(t, l)
-	if got := read(t, o.Directory).ids; len(got) != 6+3 {
-		t.Errorf("%q are left, though the clock has jumped within the last day", got)
-	}
-	for range 25 { // restarts do not end the hold, and do not begin another
-		c.advance(time.Hour)
-		l = open(t, o)
-		if l.Checkpoint() == nil {
-			t.Error("no checkpoint")
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o := options(t)
+		c, w := newClock(), newWatcher()
+		o.Now, o.Observer, o.MaxSegmentBytes = c.Now, w, 1
+		o.Retention = rotation.Retention{MaxAge: 24 * time.Hour}
+		l := open(t, o)
+		for _, id := range numbered("id", 5) {
+			mustAppend(t, l, o, id)
 		}
 		closeLog(t, l)
-	}
-	l = open(t, o)
-	mustAppend(t, l, o, "at last")
-	w.await(t, "retention", func() bool { return w.segments <= 3 })
-	closeLog(t, l)
-	sameIDs(t, read(t, o.Directory).ids, []string{"at last"})
-	checkGood(t, o.Directory, o.Signer)
+		c.advance(-10 * 365 * 24 * time.Hour)
+		l = open(t, o)
+		mustAppend(t, l, o, "years before")
+		closeLog(t, l) // maintenance has looked at least once, or is cut short; nothing is due
+		if got := read(t, o.Directory).ids; len(got) != 6 {
+			t.Errorf("%q are left", got)
+		}
+		c.advance(30 * 365 * 24 * time.Hour)
+		u := failing(t, o.Directory, func(string, string) bool { return false })
+		o.FS = u
+		l = open(t, o)
+		passes := 0
+		u.await(t, l, o, "three passes of maintenance", func() bool { passes++; return passes == 3 })
+		closeLog(t, l)
+		if got := read(t, o.Directory).ids; len(got) != 6+3 {
+			t.Errorf("%q are left, though the clock has jumped within the last day", got)
+		}
+		for range 25 { // restarts do not end the hold, and do not begin another
+			c.advance(time.Hour)
+			l = open(t, o)
+			if l.Checkpoint() == nil {
+				t.Error("no checkpoint")
+			}
+			closeLog(t, l)
+		}
+		l = open(t, o)
+		mustAppend(t, l, o, "at last")
+		w.await(t, "retention", func() bool { return w.segments <= 3 })
+		closeLog(t, l)
+		sameIDs(t, read(t, o.Directory).ids, []string{"at last"})
+		checkGood(t, o.Directory, o.Signer)
+	})
 }
 
 // A log that was idle for long, and is closed and opened again each day, is no clock that

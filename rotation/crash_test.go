@@ -19,6 +19,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
@@ -539,47 +540,50 @@ func TestCutOffAtTheSecondTry(t *testing.T) {
 // No segment is deleted before what stands for it is durable, though a failed sync has
 // left that in the cache, where it looks as if it were.
 func TestPrunedRangesAfterAFailedSync(t *testing.T) {
-	o := options(t)
-	o.MaxSegmentBytes, o.Retention.MaxSegments = 1, 2
-	m := newModel()
-	o.FS = m
-	failed, deleted := make(chan struct{}), make(chan struct{})
-	calls := 0
-	m.everywhere = true
-	m.reached = func() bool { return false }
-	m.fault = func() error {
-		if m.asked == segment.PrunedRangesName {
-			if calls++; calls == 4 { // create, truncate, write, sync
-				close(failed)
-				return syscall.EIO
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o := options(t)
+		o.MaxSegmentBytes, o.Retention.MaxSegments = 1, 2
+		m := newModel()
+		o.FS = m
+		failed, deleted := make(chan struct{}), make(chan struct{})
+		calls := 0
+		m.everywhere = true
+		m.reached = func() bool { return false }
+		m.fault = func() error {
+			if m.asked == segment.PrunedRangesName {
+				if calls++; calls == 4 { // create, truncate, write, sync
+					close(failed)
+					return syscall.EIO
+				}
 			}
+			return nil
 		}
-		return nil
-	}
-	begun := false
-	m.step = func() {
-		there := slices.ContainsFunc(slices.Collect(maps.Keys(m.names)), func(name string) bool { return strings.HasPrefix(name, "audit-00000000000000000000-") })
-		if begun && !there {
-			close(deleted)
-			m.step = nil
+		begun := false
+		m.step = func() {
+			there := slices.ContainsFunc(slices.Collect(maps.Keys(m.names)), func(name string) bool { return strings.HasPrefix(name, "audit-00000000000000000000-") })
+			if begun && !there {
+				close(deleted)
+				m.step = nil
+			}
+			begun = begun || there
 		}
-		begun = begun || there
-	}
-	l := open(t, o)
-	acked := [][]string{{"a"}, {"b"}, {"c"}}
-	for _, ids := range acked {
-		mustAppend(t, l, o, ids...)
-	}
-	<-failed
-	mustAppend(t, l, o, "d") // maintenance wakes up, and tries again
-	<-deleted
-	m.mu.Lock()
-	left := m.crash(rand.New(rand.NewPCG(1, 0)))
-	m.mu.Unlock()
-	if r, err := verify.Log(t.Context(), left.view(), verify.Options{Keys: []*signing.PublicKey{o.Signer.Public()}}); err != nil || r.TamperingDetected {
-		t.Errorf("%+v, %v", r, err)
-	}
-	closeLog(t, l)
+		l := open(t, o)
+		acked := [][]string{{"a"}, {"b"}, {"c"}}
+		for _, ids := range acked {
+			mustAppend(t, l, o, ids...)
+		}
+		<-failed
+		mustAppend(t, l, o, "d") // maintenance wakes up, and tries again
+		<-deleted
+		m.mu.Lock()
+		left := m.crash(rand.New(rand.NewPCG(1, 0)))
+		m.mu.Unlock()
+		if r, err := verify.Log(t.Context(), left.view(), verify.Options{Keys: []*signing.PublicKey{o.Signer.Public()}}); err != nil || r.TamperingDetected {
+			t.Errorf("%+v, %v", r, err)
+		}
+		closeLog(t, l)
+	})
 }
 
 // A segment that could not be finished is not back after a power cut.

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -179,40 +180,42 @@ func TestIntruderCannotHaveEvidenceDeleted(t *testing.T) {
 			}
 			t.Run(tt.name+"/"+string(c), func(t *testing.T) {
 				t.Parallel()
-				o := sealedLog(t, c)
-				names := segmentNames(t, o.Directory)
-				tt.change(t, o.Directory, names[:len(names)-2])
-				before := segmentNames(t, o.Directory)
-				var logged *observer.ObservedLogs
-				core, logged := observer.New(zap.ErrorLevel)
-				o.Retention, o.Logger = limits, zap.New(core)
-				l := open(t, o)
-				anew(o).await(t, l, o, "the log to say so", func() bool {
-					return strings.Contains(ownEvents(t, o.Directory), `"action":"damaged"`)
+				synctest.Test(t, func(t *testing.T) {
+					o := sealedLog(t, c)
+					names := segmentNames(t, o.Directory)
+					tt.change(t, o.Directory, names[:len(names)-2])
+					before := segmentNames(t, o.Directory)
+					var logged *observer.ObservedLogs
+					core, logged := observer.New(zap.ErrorLevel)
+					o.Retention, o.Logger = limits, zap.New(core)
+					l := open(t, o)
+					anew(o).await(t, l, o, "the log to say so", func() bool {
+						return strings.Contains(ownEvents(t, o.Directory), `"action":"damaged"`)
+					})
+					for _, id := range numbered("more", 12) { // what is due now is not deleted either
+						mustAppend(t, l, o, id)
+					}
+					closeLog(t, l)
+					after := segmentNames(t, o.Directory)
+					for _, name := range before[:len(before)-1] {
+						plain, err := segment.ParseName(name)
+						if err != nil {
+							t.Fatal(err)
+						}
+						if !slices.ContainsFunc(after, func(a string) bool { return strings.HasPrefix(a, plain.Plain().String()) }) {
+							t.Errorf("%s is gone", name)
+						}
+					}
+					if own := ownEvents(t, o.Directory); strings.Contains(own, `"action":"pruned"`) {
+						t.Errorf("the log says that it was retention:\n%s", own)
+					}
+					if !slices.ContainsFunc(logged.All(), func(e observer.LoggedEntry) bool {
+						file, _ := e.ContextMap()["file"].(string)
+						return strings.HasPrefix(file, "audit-")
+					}) {
+						t.Errorf("the collector's log names no file: %+v", logged.All())
+					}
 				})
-				for _, id := range numbered("more", 12) { // what is due now is not deleted either
-					mustAppend(t, l, o, id)
-				}
-				closeLog(t, l)
-				after := segmentNames(t, o.Directory)
-				for _, name := range before[:len(before)-1] {
-					plain, err := segment.ParseName(name)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if !slices.ContainsFunc(after, func(a string) bool { return strings.HasPrefix(a, plain.Plain().String()) }) {
-						t.Errorf("%s is gone", name)
-					}
-				}
-				if own := ownEvents(t, o.Directory); strings.Contains(own, `"action":"pruned"`) {
-					t.Errorf("the log says that it was retention:\n%s", own)
-				}
-				if !slices.ContainsFunc(logged.All(), func(e observer.LoggedEntry) bool {
-					file, _ := e.ContextMap()["file"].(string)
-					return strings.HasPrefix(file, "audit-")
-				}) {
-					t.Errorf("the collector's log names no file: %+v", logged.All())
-				}
 			})
 		}
 	}
@@ -223,15 +226,17 @@ func TestRetentionOfWhatWasFound(t *testing.T) {
 	for _, c := range []segment.Compression{segment.None, segment.Zstd} {
 		t.Run(string(c), func(t *testing.T) {
 			t.Parallel()
-			o := sealedLog(t, c)
-			o.Retention = rotation.Retention{MaxSegments: 3}
-			l := open(t, o)
-			anew(o).await(t, l, o, "pruning", func() bool { return len(segmentNames(t, o.Directory)) <= 5 })
-			closeLog(t, l)
-			if own := ownEvents(t, o.Directory); !strings.Contains(own, `"action":"pruned"`) || strings.Contains(own, `"action":"damaged"`) {
-				t.Errorf("the log says\n%s", own)
-			}
-			checkGood(t, o.Directory, o.Signer)
+			synctest.Test(t, func(t *testing.T) {
+				o := sealedLog(t, c)
+				o.Retention = rotation.Retention{MaxSegments: 3}
+				l := open(t, o)
+				anew(o).await(t, l, o, "pruning", func() bool { return len(segmentNames(t, o.Directory)) <= 5 })
+				closeLog(t, l)
+				if own := ownEvents(t, o.Directory); !strings.Contains(own, `"action":"pruned"`) || strings.Contains(own, `"action":"damaged"`) {
+					t.Errorf("the log says\n%s", own)
+				}
+				checkGood(t, o.Directory, o.Signer)
+			})
 		})
 	}
 }
@@ -279,44 +284,46 @@ func TestIntruderCannotMakeSegmentsLarger(t *testing.T) {
 		} {
 			t.Run(name+"/"+string(c), func(t *testing.T) {
 				t.Parallel()
-				o := options(t)
-				u := failing(t, o.Directory, func(string, string) bool { return false })
-				// Waiting appends single events, which begin no segment.
-				o.FS, o.MaxSegmentBytes, o.Compression = u, 30<<10, c
-				l := open(t, o)
-				for i := range 5 {
-					mustAppend(t, l, o, numbered(fmt.Sprint("id", i), 100)...)
-				}
-				allCompressed := func() bool {
-					all := segmentNames(t, o.Directory)
-					return !slices.ContainsFunc(all[:len(all)-1], func(name string) bool { return !strings.HasSuffix(name, c.Suffix()) })
-				}
-				u.await(t, l, o, "compression", allCompressed)
-				closeLog(t, l)
-				var total int64
-				before := segmentNames(t, o.Directory)
-				for _, name := range before {
-					info, err := os.Stat(filepath.Join(o.Directory, name))
-					if err != nil {
-						t.Fatal(err)
+				synctest.Test(t, func(t *testing.T) {
+					o := options(t)
+					u := failing(t, o.Directory, func(string, string) bool { return false })
+					// Waiting appends single events, which begin no segment.
+					o.FS, o.MaxSegmentBytes, o.Compression = u, 30<<10, c
+					l := open(t, o)
+					for i := range 5 {
+						mustAppend(t, l, o, numbered(fmt.Sprint("id", i), 100)...)
 					}
-					total += info.Size()
-				}
-				change(t, o.Directory, before)
-				o.Retention = rotation.Retention{MaxTotalBytes: total + 24<<10}
-				l = open(t, o)
-				mustAppend(t, l, o, "more")
-				u.await(t, l, o, "compression", allCompressed)
-				closeLog(t, l)
-				if own := ownEvents(t, o.Directory); strings.Contains(own, `"action":"pruned"`) || strings.Contains(own, `"action":"damaged"`) {
-					t.Errorf("the log says\n%s", own)
-				}
-				for _, name := range before {
-					if !slices.ContainsFunc(segmentNames(t, o.Directory), func(a string) bool { return strings.HasPrefix(a, formless(t, name)) }) {
-						t.Errorf("%s is gone", name)
+					allCompressed := func() bool {
+						all := segmentNames(t, o.Directory)
+						return !slices.ContainsFunc(all[:len(all)-1], func(name string) bool { return !strings.HasSuffix(name, c.Suffix()) })
 					}
-				}
-				checkGood(t, o.Directory, o.Signer)
+					u.await(t, l, o, "compression", allCompressed)
+					closeLog(t, l)
+					var total int64
+					before := segmentNames(t, o.Directory)
+					for _, name := range before {
+						info, err := os.Stat(filepath.Join(o.Directory, name))
+						if err != nil {
+							t.Fatal(err)
+						}
+						total += info.Size()
+					}
+					change(t, o.Directory, before)
+					o.Retention = rotation.Retention{MaxTotalBytes: total + 24<<10}
+					l = open(t, o)
+					mustAppend(t, l, o, "more")
+					u.await(t, l, o, "compression", allCompressed)
+					closeLog(t, l)
+					if own := ownEvents(t, o.Directory); strings.Contains(own, `"action":"pruned"`) || strings.Contains(own, `"action":"damaged"`) {
+						t.Errorf("the log says\n%s", own)
+					}
+					for _, name := range before {
+						if !slices.ContainsFunc(segmentNames(t, o.Directory), func(a string) bool { return strings.HasPrefix(a, formless(t, name)) }) {
+							t.Errorf("%s is gone", name)
+						}
+					}
+					checkGood(t, o.Directory, o.Signer)
+				})
 			})
 		}
 	}
@@ -391,113 +398,122 @@ func TestIntruderCannotHaveRecordsForgotten(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			o := sealedLog(t, segment.None)
-			honest := &account{}
-			o.Index, o.Follower = idempotency.NewIndex(1000, 0), honest
-			l := open(t, o)
-			closeLog(t, l)
-			if !slices.IsSorted(honest.recalled) || len(honest.recalled) < 7 || honest.forgot {
-				t.Fatalf("recalled %q", honest.recalled)
-			}
-			path := filepath.Join(o.Directory, segmentNames(t, o.Directory)[1])
-			good, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(path, change(bytes.Clone(good)), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			a := &account{}
-			o.Index, o.Follower = idempotency.NewIndex(1000, 0), a
-			l = open(t, o)
-			if err := os.WriteFile(path, good, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			if len(a.recalled) > 0 || !a.forgot || o.Index.Len() > 0 {
-				t.Errorf("%q are recalled, and %d ids", a.recalled, o.Index.Len())
-			}
-			mustAppend(t, l, o, "victim!")
-			closeLog(t, l)
-			if ids := read(t, o.Directory).ids; ids[len(ids)-1] != "victim!" {
-				t.Errorf("the record was not written: %q", ids)
-			}
-			own := ownEvents(t, o.Directory)
-			if !strings.Contains(own, `"action":"damaged"`) || !strings.Contains(own, filepath.Base(path)) {
-				t.Errorf("the log says\n%s", own)
-			}
-			checkGood(t, o.Directory, o.Signer)
+			synctest.Test(t, func(t *testing.T) {
+				o := sealedLog(t, segment.None)
+				honest := &account{}
+				o.Index, o.Follower = idempotency.NewIndex(1000, 0), honest
+				l := open(t, o)
+				closeLog(t, l)
+				if !slices.IsSorted(honest.recalled) || len(honest.recalled) < 7 || honest.forgot {
+					t.Fatalf("recalled %q", honest.recalled)
+				}
+				path := filepath.Join(o.Directory, segmentNames(t, o.Directory)[1])
+				good, err := os.ReadFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(path, change(bytes.Clone(good)), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				a := &account{}
+				o.Index, o.Follower = idempotency.NewIndex(1000, 0), a
+				l = open(t, o)
+				if err := os.WriteFile(path, good, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				if len(a.recalled) > 0 || !a.forgot || o.Index.Len() > 0 {
+					t.Errorf("%q are recalled, and %d ids", a.recalled, o.Index.Len())
+				}
+				mustAppend(t, l, o, "victim!")
+				closeLog(t, l)
+				if ids := read(t, o.Directory).ids; ids[len(ids)-1] != "victim!" {
+					t.Errorf("the record was not written: %q", ids)
+				}
+				own := ownEvents(t, o.Directory)
+				if !strings.Contains(own, `"action":"damaged"`) || !strings.Contains(own, filepath.Base(path)) {
+					t.Errorf("the log says\n%s", own)
+				}
+				checkGood(t, o.Directory, o.Signer)
+			})
 		})
 	}
 }
 
 // A stop and a start, again and again, push nothing out: what a start begins does not count.
 func TestStartsPushNothingOut(t *testing.T) {
-	o := options(t)
-	u := failing(t, o.Directory, func(string, string) bool { return false })
-	o.FS, o.Retention.MaxSegments = u, 3
-	l := open(t, o)
-	mustAppend(t, l, o, "evidence")
-	closeLog(t, l)
-	keys := []*signing.Signer{o.Signer, otherKey(t)}
-	for i := range 12 { // each start begins a segment
-		o.PreviousSigner, o.Signer = keys[i%2], keys[(i+1)%2]
-		closeLog(t, open(t, o))
-	}
-	l = open(t, o)
-	for len(u.passes) > 0 {
-		<-u.passes
-	}
-	// A pass after one that has begun after all of that.
-	u.await(t, l, o, "two passes of maintenance", func() bool { return len(read(t, o.Directory).ids) > 3 })
-	closeLog(t, l)
-	if n := len(segmentNames(t, o.Directory)); n != 13 {
-		t.Errorf("%d segments", n)
-	}
-	if ids := read(t, o.Directory).ids; ids[0] != "evidence" {
-		t.Errorf("%q are left", ids)
-	}
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o := options(t)
+		u := failing(t, o.Directory, func(string, string) bool { return false })
+		o.FS, o.Retention.MaxSegments = u, 3
+		l := open(t, o)
+		mustAppend(t, l, o, "evidence")
+		closeLog(t, l)
+		keys := []*signing.Signer{o.Signer, otherKey(t)}
+		for i := range 12 { // each start begins a segment
+			o.PreviousSigner, o.Signer = keys[i%2], keys[(i+1)%2]
+			closeLog(t, open(t, o))
+		}
+		l = open(t, o)
+		for len(u.passes) > 0 {
+			<-u.passes
+		}
+		// A pass after one that has begun after all of that.
+		u.await(t, l, o, "two passes of maintenance", func() bool { return len(read(t, o.Directory).ids) > 3 })
+		closeLog(t, l)
+		if n := len(segmentNames(t, o.Directory)); n != 13 {
+			t.Errorf("%d segments", n)
+		}
+		if ids := read(t, o.Directory).ids; ids[0] != "evidence" {
+			t.Errorf("%q are left", ids)
+		}
+	})
 }
 
 // Deleting goes from the oldest on, and each removal is durable before the next, so that no
 // crash makes a hole.
 func TestRemovalsAreOneByOne(t *testing.T) {
-	o := sealedLog(t, segment.None)
-	var ops []string
-	anew(o).onEntry(func(op, name string) error {
-		if op == "rename" && name == segment.CheckpointName {
-			anew(o).passes <- struct{}{}
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o := sealedLog(t, segment.None)
+		var ops []string
+		anew(o).onEntry(func(op, name string) error {
+			if op == "rename" && name == segment.CheckpointName {
+				anew(o).passes <- struct{}{}
+			}
+			if op == "sync" || op == "remove" && strings.HasPrefix(name, "audit-") {
+				ops = append(ops, op+" "+name)
+			}
+			return nil
+		})
+		names := segmentNames(t, o.Directory)
+		o.Retention.MaxSegments = 2
+		l := open(t, o)
+		anew(o).await(t, l, o, "pruning", func() bool { return len(segmentNames(t, o.Directory)) <= 4 })
+		closeLog(t, l)
+		removed := 0
+		for i, op := range ops {
+			if name, ok := strings.CutPrefix(op, "remove "); ok {
+				// Maintenance that is slow comes to segments that were begun to wake it up.
+				if removed == len(names) {
+					names = append(names, name)
+				}
+				if name != names[removed] || removed > 0 && name <= names[removed-1] || i+1 == len(ops) || ops[i+1] != "sync " {
+					t.Fatalf("removal %d is of %s, in %q", removed, name, ops)
+				}
+				removed++
+			}
 		}
-		if op == "sync" || op == "remove" && strings.HasPrefix(name, "audit-") {
-			ops = append(ops, op+" "+name)
+		if removed < 4 {
+			t.Errorf("%d removals", removed)
 		}
-		return nil
 	})
-	names := segmentNames(t, o.Directory)
-	o.Retention.MaxSegments = 2
-	l := open(t, o)
-	anew(o).await(t, l, o, "pruning", func() bool { return len(segmentNames(t, o.Directory)) <= 4 })
-	closeLog(t, l)
-	removed := 0
-	for i, op := range ops {
-		if name, ok := strings.CutPrefix(op, "remove "); ok {
-			// Maintenance that is slow comes to segments that were begun to wake it up.
-			if removed == len(names) {
-				names = append(names, name)
-			}
-			if name != names[removed] || removed > 0 && name <= names[removed-1] || i+1 == len(ops) || ops[i+1] != "sync " {
-				t.Fatalf("removal %d is of %s, in %q", removed, name, ops)
-			}
-			removed++
-		}
-	}
-	if removed < 4 {
-		t.Errorf("%d removals", removed)
-	}
 }
 
 // The minimum age is a promise: limits refuse calls rather than break it, a configuration
 // that promises less holds for what it begins, and headers say all that.
 func TestMinimumAge(t *testing.T) {
+	t.Parallel()
 	o := options(t)
 	c, w := newClock(), newWatcher()
 	o.Now, o.Observer, o.MaxSegmentBytes = c.Now, w, 1
@@ -568,28 +584,31 @@ func TestHeadersPromise(t *testing.T) {
 // A clock that was ahead for a while stops retention by age no longer than for the day that
 // a jump takes.
 func TestClockThatWasAhead(t *testing.T) {
-	o := options(t)
-	c, w := newClock(), newWatcher()
-	o.Now, o.Observer, o.MaxSegmentBytes, o.Retention.MaxAge = c.Now, w, 1, 24*time.Hour
-	c.advance(365 * 24 * time.Hour)
-	l := open(t, o)
-	mustAppend(t, l, o, "a")
-	mustAppend(t, l, o, "b")
-	closeLog(t, l)
-	c.advance(-365 * 24 * time.Hour)
-	l = open(t, o)
-	mustAppend(t, l, o, "c")
-	mustAppend(t, l, o, "d")
-	if n := strings.Count(ownEvents(t, o.Directory), `"action":"clock_jumped"`); n == 0 {
-		t.Error("the log does not say that the clock jumped")
-	}
-	c.advance(25 * time.Hour)
-	mustAppend(t, l, o, "e")
-	w.await(t, "pruning", func() bool { return w.segments <= 3 })
-	closeLog(t, l)
-	got := read(t, o.Directory).ids
-	if slices.Contains(got, "a") || slices.Contains(got, "b") || got[len(got)-1] != "e" {
-		t.Errorf("%q are left", got)
-	}
-	checkGood(t, o.Directory, o.Signer)
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o := options(t)
+		c, w := newClock(), newWatcher()
+		o.Now, o.Observer, o.MaxSegmentBytes, o.Retention.MaxAge = c.Now, w, 1, 24*time.Hour
+		c.advance(365 * 24 * time.Hour)
+		l := open(t, o)
+		mustAppend(t, l, o, "a")
+		mustAppend(t, l, o, "b")
+		closeLog(t, l)
+		c.advance(-365 * 24 * time.Hour)
+		l = open(t, o)
+		mustAppend(t, l, o, "c")
+		mustAppend(t, l, o, "d")
+		if n := strings.Count(ownEvents(t, o.Directory), `"action":"clock_jumped"`); n == 0 {
+			t.Error("the log does not say that the clock jumped")
+		}
+		c.advance(25 * time.Hour)
+		mustAppend(t, l, o, "e")
+		w.await(t, "pruning", func() bool { return w.segments <= 3 })
+		closeLog(t, l)
+		got := read(t, o.Directory).ids
+		if slices.Contains(got, "a") || slices.Contains(got, "b") || got[len(got)-1] != "e" {
+			t.Errorf("%q are left", got)
+		}
+		checkGood(t, o.Directory, o.Signer)
+	})
 }

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
@@ -237,17 +238,20 @@ func TestRotationByAge(t *testing.T) {
 // A segment that holds events is sealed at its age though none follow; one that
 // holds none stays.
 func TestRotationByAgeWhileIdle(t *testing.T) {
-	o := options(t)
-	w := newWatcher()
-	o.Observer, o.MaxSegmentAge = w, 10*time.Millisecond
-	l := open(t, o)
-	mustAppend(t, l, o, "a")
-	w.await(t, "the second segment", func() bool { return w.segments == 2 })
-	closeLog(t, l)
-	if n := len(segmentNames(t, o.Directory)); n != 2 {
-		t.Errorf("%d segments, want 2", n)
-	}
-	checkGood(t, o.Directory, o.Signer)
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o := options(t)
+		w := newWatcher()
+		o.Observer, o.MaxSegmentAge = w, 10*time.Millisecond
+		l := open(t, o)
+		mustAppend(t, l, o, "a")
+		w.await(t, "the second segment", func() bool { return w.segments == 2 })
+		closeLog(t, l)
+		if n := len(segmentNames(t, o.Directory)); n != 2 {
+			t.Errorf("%d segments, want 2", n)
+		}
+		checkGood(t, o.Directory, o.Signer)
+	})
 }
 
 // The index orders the segments whatever the clock does.
@@ -269,26 +273,29 @@ func TestClockJumps(t *testing.T) {
 func TestCompression(t *testing.T) {
 	for _, c := range []segment.Compression{segment.Zstd, segment.Gzip} {
 		t.Run(string(c), func(t *testing.T) {
-			o := options(t)
-			w := newWatcher()
-			o.Observer, o.Compression, o.MaxSegmentBytes = w, c, 3_000
-			l := open(t, o)
-			want := numbered("id", 20)
-			for _, id := range want {
-				mustAppend(t, l, o, id)
-			}
-			w.await(t, "compression", func() bool {
-				return len(w.compressedNames(t, o.Directory, c)) == w.segments-1
-			})
-			closeLog(t, l)
-			sameIDs(t, read(t, o.Directory).ids, want)
-			checkGood(t, o.Directory, o.Signer)
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				o := options(t)
+				w := newWatcher()
+				o.Observer, o.Compression, o.MaxSegmentBytes = w, c, 3_000
+				l := open(t, o)
+				want := numbered("id", 20)
+				for _, id := range want {
+					mustAppend(t, l, o, id)
+				}
+				w.await(t, "compression", func() bool {
+					return len(w.compressedNames(t, o.Directory, c)) == w.segments-1
+				})
+				closeLog(t, l)
+				sameIDs(t, read(t, o.Directory).ids, want)
+				checkGood(t, o.Directory, o.Signer)
 
-			// The log goes on behind compressed segments.
-			l = open(t, o)
-			mustAppend(t, l, o, "after")
-			closeLog(t, l)
-			checkGood(t, o.Directory, o.Signer)
+				// The log goes on behind compressed segments.
+				l = open(t, o)
+				mustAppend(t, l, o, "after")
+				closeLog(t, l)
+				checkGood(t, o.Directory, o.Signer)
+			})
 		})
 	}
 }
@@ -309,26 +316,29 @@ func TestRetention(t *testing.T) {
 		"by age":    {MaxAge: time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := options(t)
-			w, c := newWatcher(), newClock()
-			o.Observer, o.Now, o.Retention, o.MaxSegmentBytes = w, c.Now, r, 3_000
-			l := open(t, o)
-			for _, id := range numbered("id", 20) {
-				mustAppend(t, l, o, id)
-				c.advance(10 * time.Minute)
-			}
-			w.await(t, "pruning", func() bool { return w.segments > 0 && w.segments <= 4 && len(w.commits) > 20 })
-			closeLog(t, l)
-			got := read(t, o.Directory)
-			if !slices.Contains(got.actions, "pruned") || slices.Contains(got.ids, "id-0000") || !slices.Contains(got.ids, "id-0019") {
-				t.Errorf("the log holds %q, %q", got.ids, got.actions)
-			}
-			checkGood(t, o.Directory, o.Signer)
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				o := options(t)
+				w, c := newWatcher(), newClock()
+				o.Observer, o.Now, o.Retention, o.MaxSegmentBytes = w, c.Now, r, 3_000
+				l := open(t, o)
+				for _, id := range numbered("id", 20) {
+					mustAppend(t, l, o, id)
+					c.advance(10 * time.Minute)
+				}
+				w.await(t, "pruning", func() bool { return w.segments > 0 && w.segments <= 4 && len(w.commits) > 20 })
+				closeLog(t, l)
+				got := read(t, o.Directory)
+				if !slices.Contains(got.actions, "pruned") || slices.Contains(got.ids, "id-0000") || !slices.Contains(got.ids, "id-0019") {
+					t.Errorf("the log holds %q, %q", got.ids, got.actions)
+				}
+				checkGood(t, o.Directory, o.Signer)
 
-			l = open(t, o)
-			mustAppend(t, l, o, "after")
-			closeLog(t, l)
-			checkGood(t, o.Directory, o.Signer)
+				l = open(t, o)
+				mustAppend(t, l, o, "after")
+				closeLog(t, l)
+				checkGood(t, o.Directory, o.Signer)
+			})
 		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -106,22 +107,24 @@ func TestCompressionGoesOnAfterAFault(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			o := options(t)
-			u := failing(t, o.Directory, firstAfter(tt.after, tt.fails))
-			o.FS, o.MaxSegmentBytes, o.Compression = u, 1, segment.Zstd
-			l := open(t, o)
-			want := numbered("id", 4)
-			for _, id := range want {
-				insist(t, l, o, id)
-			}
-			// What the last event sealed is not compressed yet.
-			want = append(want, u.await(t, l, o, "compression", func() bool {
-				names := segmentNames(t, o.Directory)
-				return compressed(names[:len(want)+1])
-			})...)
-			closeLog(t, l)
-			sameIDs(t, read(t, o.Directory).ids, want)
-			checkGood(t, o.Directory, o.Signer)
+			synctest.Test(t, func(t *testing.T) {
+				o := options(t)
+				u := failing(t, o.Directory, firstAfter(tt.after, tt.fails))
+				o.FS, o.MaxSegmentBytes, o.Compression = u, 1, segment.Zstd
+				l := open(t, o)
+				want := numbered("id", 4)
+				for _, id := range want {
+					insist(t, l, o, id)
+				}
+				// What the last event sealed is not compressed yet.
+				want = append(want, u.await(t, l, o, "compression", func() bool {
+					names := segmentNames(t, o.Directory)
+					return compressed(names[:len(want)+1])
+				})...)
+				closeLog(t, l)
+				sameIDs(t, read(t, o.Directory).ids, want)
+				checkGood(t, o.Directory, o.Signer)
+			})
 		})
 	}
 }
@@ -136,42 +139,44 @@ func TestRetentionGoesOnAfterAFault(t *testing.T) {
 
 func retentionGoesOn(t *testing.T, suffix string) {
 	t.Parallel()
-	o := options(t)
-	times := 3
-	u := failing(t, o.Directory, func(op, name string) bool {
-		if op != "remove" || !strings.HasSuffix(name, suffix) || times == 0 {
-			return false
+	synctest.Test(t, func(t *testing.T) {
+		o := options(t)
+		times := 3
+		u := failing(t, o.Directory, func(op, name string) bool {
+			if op != "remove" || !strings.HasSuffix(name, suffix) || times == 0 {
+				return false
+			}
+			times--
+			return true
+		})
+		o.FS, o.MaxSegmentBytes, o.Compression, o.Retention.MaxSegments = u, 1, segment.Zstd, 10
+		l := open(t, o)
+		for _, id := range numbered("id", 12) {
+			mustAppend(t, l, o, id)
 		}
-		times--
-		return true
-	})
-	o.FS, o.MaxSegmentBytes, o.Compression, o.Retention.MaxSegments = u, 1, segment.Zstd, 10
-	l := open(t, o)
-	for _, id := range numbered("id", 12) {
-		mustAppend(t, l, o, id)
-	}
-	u.await(t, l, o, "pruning", func() bool { return len(segmentNames(t, o.Directory)) <= 11 })
-	closeLog(t, l)
-	pruned := map[string]int{}
-	for _, line := range strings.SplitAfter(ownEvents(t, o.Directory), "\n") {
-		if _, list, ok := strings.Cut(line, `"action":"pruned"`); ok {
-			for _, name := range plainName.FindAllString(list, -1) {
-				pruned[name]++
+		u.await(t, l, o, "pruning", func() bool { return len(segmentNames(t, o.Directory)) <= 11 })
+		closeLog(t, l)
+		pruned := map[string]int{}
+		for _, line := range strings.SplitAfter(ownEvents(t, o.Directory), "\n") {
+			if _, list, ok := strings.Cut(line, `"action":"pruned"`); ok {
+				for _, name := range plainName.FindAllString(list, -1) {
+					pruned[name]++
+				}
 			}
 		}
-	}
-	for name, times := range pruned {
-		if times > 1 {
-			t.Errorf("%s is recorded as pruned %d times", name, times)
+		for name, times := range pruned {
+			if times > 1 {
+				t.Errorf("%s is recorded as pruned %d times", name, times)
+			}
 		}
-	}
-	if len(pruned) == 0 {
-		t.Error("no pruning is recorded")
-	}
-	if strings.Contains(ownEvents(t, o.Directory), `"action":"damaged"`) {
-		t.Error("the log misses what it has deleted itself")
-	}
-	checkGood(t, o.Directory, o.Signer)
+		if len(pruned) == 0 {
+			t.Error("no pruning is recorded")
+		}
+		if strings.Contains(ownEvents(t, o.Directory), `"action":"damaged"`) {
+			t.Error("the log misses what it has deleted itself")
+		}
+		checkGood(t, o.Directory, o.Signer)
+	})
 }
 
 var plainName = regexp.MustCompile(`audit-[0-9]{20}-[0-9]{8}T[0-9]{6}Z\.jsonl`)
@@ -180,53 +185,57 @@ var plainName = regexp.MustCompile(`audit-[0-9]{20}-[0-9]{8}T[0-9]{6}Z\.jsonl`)
 // tried again.
 func TestFailedCompressionLeavesNothing(t *testing.T) {
 	t.Parallel()
-	o := options(t)
-	var failed atomic.Bool
-	u := failing(t, o.Directory, func(op, name string) bool {
-		if op == "rename" && strings.HasSuffix(name, ".zst") {
-			failed.Store(true)
-			return true
+	synctest.Test(t, func(t *testing.T) {
+		o := options(t)
+		var failed atomic.Bool
+		u := failing(t, o.Directory, func(op, name string) bool {
+			if op == "rename" && strings.HasSuffix(name, ".zst") {
+				failed.Store(true)
+				return true
+			}
+			return false
+		})
+		o.FS, o.MaxSegmentBytes, o.Compression = u, 1, segment.Zstd
+		l := open(t, o)
+		for _, id := range numbered("id", 4) {
+			mustAppend(t, l, o, id)
 		}
-		return false
+		u.await(t, l, o, "an attempt", failed.Load)
+		closeLog(t, l)
+		listing, err := segment.List(os.DirFS(o.Directory))
+		if err != nil || len(listing.Temporary) > 0 {
+			t.Errorf("%q are left, %v", listing.Temporary, err)
+		}
 	})
-	o.FS, o.MaxSegmentBytes, o.Compression = u, 1, segment.Zstd
-	l := open(t, o)
-	for _, id := range numbered("id", 4) {
-		mustAppend(t, l, o, id)
-	}
-	u.await(t, l, o, "an attempt", failed.Load)
-	closeLog(t, l)
-	listing, err := segment.List(os.DirFS(o.Directory))
-	if err != nil || len(listing.Temporary) > 0 {
-		t.Errorf("%q are left, %v", listing.Temporary, err)
-	}
 }
 
 // Where a fault has left both forms of a segment, retention deletes both.
 func TestRetentionDeletesBothForms(t *testing.T) {
 	t.Parallel()
-	o := options(t)
-	var kept atomic.Value
-	kept.Store("")
-	u := failing(t, o.Directory, func(op, name string) bool {
-		// The first plain form cannot be deleted until it is to be pruned.
-		if op != "remove" || !strings.HasSuffix(name, ".jsonl") {
-			return false
+	synctest.Test(t, func(t *testing.T) {
+		o := options(t)
+		var kept atomic.Value
+		kept.Store("")
+		u := failing(t, o.Directory, func(op, name string) bool {
+			// The first plain form cannot be deleted until it is to be pruned.
+			if op != "remove" || !strings.HasSuffix(name, ".jsonl") {
+				return false
+			}
+			kept.CompareAndSwap("", name)
+			return name == kept.Load() && !strings.Contains(ownEvents(t, o.Directory), `"action":"pruned"`)
+		})
+		o.FS, o.MaxSegmentBytes, o.Compression, o.Retention.MaxSegments = u, 1, segment.Zstd, 10
+		l := open(t, o)
+		for _, id := range numbered("id", 8) {
+			mustAppend(t, l, o, id)
 		}
-		kept.CompareAndSwap("", name)
-		return name == kept.Load() && !strings.Contains(ownEvents(t, o.Directory), `"action":"pruned"`)
+		u.await(t, l, o, "both forms to be gone", func() bool {
+			name := kept.Load().(string)
+			return name != "" && !strings.Contains(strings.Join(segmentNames(t, o.Directory), " "), name)
+		})
+		closeLog(t, l)
+		checkGood(t, o.Directory, o.Signer)
 	})
-	o.FS, o.MaxSegmentBytes, o.Compression, o.Retention.MaxSegments = u, 1, segment.Zstd, 10
-	l := open(t, o)
-	for _, id := range numbered("id", 8) {
-		mustAppend(t, l, o, id)
-	}
-	u.await(t, l, o, "both forms to be gone", func() bool {
-		name := kept.Load().(string)
-		return name != "" && !strings.Contains(strings.Join(segmentNames(t, o.Directory), " "), name)
-	})
-	closeLog(t, l)
-	checkGood(t, o.Directory, o.Signer)
 }
 
 // A sealed segment that somebody removes is missed when maintenance comes to it. The
@@ -235,23 +244,27 @@ func TestRetentionDeletesBothForms(t *testing.T) {
 func TestRemovedSealedSegment(t *testing.T) {
 	t.Run("compression", func(t *testing.T) {
 		t.Parallel()
-		o := options(t)
-		var removed atomic.Bool
-		u := failing(t, o.Directory, func(op, name string) bool {
-			return op == "rename" && strings.HasSuffix(name, ".zst") && !removed.Load()
+		synctest.Test(t, func(t *testing.T) {
+			o := options(t)
+			var removed atomic.Bool
+			u := failing(t, o.Directory, func(op, name string) bool {
+				return op == "rename" && strings.HasSuffix(name, ".zst") && !removed.Load()
+			})
+			o.FS, o.MaxSegmentBytes, o.Compression = u, 1, segment.Zstd
+			removedSegment(t, o, u, func() { removed.Store(true) }, func(names []string) bool { return compressed(names[:8]) })
 		})
-		o.FS, o.MaxSegmentBytes, o.Compression = u, 1, segment.Zstd
-		removedSegment(t, o, u, func() { removed.Store(true) }, func(names []string) bool { return compressed(names[:8]) })
 	})
 	t.Run("retention", func(t *testing.T) {
 		t.Parallel()
-		o := options(t)
-		u := failing(t, o.Directory, func(op, name string) bool { return false })
-		o.FS, o.MaxSegmentBytes, o.Retention.MaxSegments = u, 1, 11
-		removedSegment(t, o, u, func() {}, func(names []string) bool { return true })
-		if names := segmentNames(t, o.Directory); len(names) < 17 {
-			t.Errorf("of more than 17 segments, %q are left", names)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			o := options(t)
+			u := failing(t, o.Directory, func(op, name string) bool { return false })
+			o.FS, o.MaxSegmentBytes, o.Retention.MaxSegments = u, 1, 11
+			removedSegment(t, o, u, func() {}, func(names []string) bool { return true })
+			if names := segmentNames(t, o.Directory); len(names) < 17 {
+				t.Errorf("of more than 17 segments, %q are left", names)
+			}
+		})
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -110,102 +111,108 @@ func TestKeptCheckpointsOutliveTheirSegments(t *testing.T) {
 	t.Parallel()
 	for _, c := range []segment.Compression{segment.None, segment.Zstd} {
 		t.Run(string(c), func(t *testing.T) {
-			o := options(t)
-			notes, other := prunedLog(t, o, c)
-			if names := segmentNames(t, o.Directory); strings.Contains(names[0], "-00000000000000000000-") {
-				t.Fatalf("nothing was pruned: %q", names)
-			}
-			if got := keptFindings(t, o.Directory, o.Signer, notes...); len(got) > 0 {
-				t.Errorf("%d checkpoints of the log's own: %+v", len(notes), got)
-			}
-			found := func(what string, kept []byte, kind verify.Kind, severity verify.Severity) {
-				t.Helper()
-				got := keptFindings(t, o.Directory, o.Signer, kept)
-				if len(got) != 1 || got[0].Kind != kind || got[0].Severity != severity {
-					t.Errorf("%s: %+v", what, got)
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				o := options(t)
+				notes, other := prunedLog(t, o, c)
+				if names := segmentNames(t, o.Directory); strings.Contains(names[0], "-00000000000000000000-") {
+					t.Fatalf("nothing was pruned: %q", names)
 				}
-			}
-			found("another history", other, verify.Rollback, verify.Tampering)
-			first, err := signing.ParseCheckpoint(notes[1])
-			if err != nil {
-				t.Fatal(err)
-			}
-			between, err := signing.SignCheckpoint(origin, first.Size-1, first.Root, o.Signer)
-			if err != nil {
-				t.Fatal(err)
-			}
-			// What nothing shows is no accusation, and no OK.
-			found("a size at which there was no checkpoint", between, verify.CheckpointUnchecked, verify.Unchecked)
-
-			path := filepath.Join(o.Directory, segment.PrunedRangesName)
-			good, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Logf("%d bytes for %d checkpoints", len(good), bytes.Count(good, []byte("\n")))
-			if err := os.Remove(path); err != nil {
-				t.Fatal(err)
-			}
-			found("the file is gone", notes[0], verify.CheckpointUnchecked, verify.Unchecked)
-			if got := keptFindings(t, o.Directory, o.Signer); len(got) > 0 {
-				t.Errorf("the file is gone, and nobody asks: %+v", got)
-			}
-			// No byte of the file can be changed unseen.
-			for i := 0; i < len(good); i += 7 {
-				changed := bytes.Clone(good)
-				changed[i] ^= 1
-				if err := os.WriteFile(path, changed, 0o600); err != nil {
+				if got := keptFindings(t, o.Directory, o.Signer, notes...); len(got) > 0 {
+					t.Errorf("%d checkpoints of the log's own: %+v", len(notes), got)
+				}
+				found := func(what string, kept []byte, kind verify.Kind, severity verify.Severity) {
+					t.Helper()
+					got := keptFindings(t, o.Directory, o.Signer, kept)
+					if len(got) != 1 || got[0].Kind != kind || got[0].Severity != severity {
+						t.Errorf("%s: %+v", what, got)
+					}
+				}
+				found("another history", other, verify.Rollback, verify.Tampering)
+				first, err := signing.ParseCheckpoint(notes[1])
+				if err != nil {
 					t.Fatal(err)
 				}
-				got := keptFindings(t, o.Directory, o.Signer)
-				if len(got) != 1 || got[0].Kind != verify.PrunedRangesInvalid {
-					t.Errorf("byte %d of %d: %+v", i, len(good), got)
+				between, err := signing.SignCheckpoint(origin, first.Size-1, first.Root, o.Signer)
+				if err != nil {
+					t.Fatal(err)
 				}
-			}
-			// Nor is there room for lines that mean nothing.
-			empty := append(segment.AppendPrunedRange(nil, segment.PrunedRange{}), '\n')
-			if err := os.WriteFile(path, append(empty, good...), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			if got := keptFindings(t, o.Directory, o.Signer); len(got) != 1 || got[0].Kind != verify.PrunedRangesInvalid {
-				t.Errorf("an empty range before the first: %+v", got)
-			}
-			if err := os.WriteFile(path, good[:len(good)/2], 0o600); err != nil {
-				t.Fatal(err)
-			}
-			if got := keptFindings(t, o.Directory, o.Signer); len(got) != 1 || got[0].Kind != verify.PrunedRangesInvalid {
-				t.Errorf("half of the file: %+v", got)
-			}
+				// What nothing shows is no accusation, and no OK.
+				found("a size at which there was no checkpoint", between, verify.CheckpointUnchecked, verify.Unchecked)
+
+				path := filepath.Join(o.Directory, segment.PrunedRangesName)
+				good, err := os.ReadFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Logf("%d bytes for %d checkpoints", len(good), bytes.Count(good, []byte("\n")))
+				if err := os.Remove(path); err != nil {
+					t.Fatal(err)
+				}
+				found("the file is gone", notes[0], verify.CheckpointUnchecked, verify.Unchecked)
+				if got := keptFindings(t, o.Directory, o.Signer); len(got) > 0 {
+					t.Errorf("the file is gone, and nobody asks: %+v", got)
+				}
+				// No byte of the file can be changed unseen.
+				for i := 0; i < len(good); i += 7 {
+					changed := bytes.Clone(good)
+					changed[i] ^= 1
+					if err := os.WriteFile(path, changed, 0o600); err != nil {
+						t.Fatal(err)
+					}
+					got := keptFindings(t, o.Directory, o.Signer)
+					if len(got) != 1 || got[0].Kind != verify.PrunedRangesInvalid {
+						t.Errorf("byte %d of %d: %+v", i, len(good), got)
+					}
+				}
+				// Nor is there room for lines that mean nothing.
+				empty := append(segment.AppendPrunedRange(nil, segment.PrunedRange{}), '\n')
+				if err := os.WriteFile(path, append(empty, good...), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				if got := keptFindings(t, o.Directory, o.Signer); len(got) != 1 || got[0].Kind != verify.PrunedRangesInvalid {
+					t.Errorf("an empty range before the first: %+v", got)
+				}
+				if err := os.WriteFile(path, good[:len(good)/2], 0o600); err != nil {
+					t.Fatal(err)
+				}
+				if got := keptFindings(t, o.Directory, o.Signer); len(got) != 1 || got[0].Kind != verify.PrunedRangesInvalid {
+					t.Errorf("half of the file: %+v", got)
+				}
+			})
 		})
 	}
 }
 
 // That a writer is being closed says nothing of the file.
 func TestRangesWhileClosing(t *testing.T) {
-	dir, err := rotation.OpenDirectory(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer dir.Close()
-	var tree merkle.Frontier
-	tree.Append(merkle.Hash{1})
-	line := append(segment.AppendPrunedRange(nil, segment.PrunedRange{Size: 1, Subtrees: tree.Hashes()}), '\n')
-	f, err := dir.Create(segment.PrunedRangesName)
-	if err == nil {
-		_, err = f.WriteAt(line, 0)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if at, err := rotation.EndOfRanges(t.Context(), dir, tree); err != nil || at != int64(len(line)) {
-		t.Errorf("%d, %v", at, err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if at, err := rotation.EndOfRanges(ctx, dir, tree); !errors.Is(err, context.Canceled) {
-		t.Errorf("%d, %v", at, err)
-	}
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		dir, err := rotation.OpenDirectory(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer dir.Close()
+		var tree merkle.Frontier
+		tree.Append(merkle.Hash{1})
+		line := append(segment.AppendPrunedRange(nil, segment.PrunedRange{Size: 1, Subtrees: tree.Hashes()}), '\n')
+		f, err := dir.Create(segment.PrunedRangesName)
+		if err == nil {
+			_, err = f.WriteAt(line, 0)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if at, err := rotation.EndOfRanges(t.Context(), dir, tree); err != nil || at != int64(len(line)) {
+			t.Errorf("%d, %v", at, err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if at, err := rotation.EndOfRanges(ctx, dir, tree); !errors.Is(err, context.Canceled) {
+			t.Errorf("%d, %v", at, err)
+		}
+	})
 }
 
 // What was set aside once stays when something else is set aside.

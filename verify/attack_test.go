@@ -65,6 +65,7 @@ func attacked(t *testing.T) map[string]*written {
 // Every change of any byte of any file of a log is found, but for those that have no
 // meaning, which are listed here.
 func TestEveryByteOfEveryLog(t *testing.T) {
+	t.Parallel()
 	var changes, found, meaningless atomic.Int64
 	for name, w := range attacked(t) {
 		t.Run(name, func(t *testing.T) {

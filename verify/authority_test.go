@@ -100,6 +100,7 @@ func TestKeyWithoutKeyChange(t *testing.T) {
 
 // Every byte of a log with a key change and a second checkpoint key means something.
 func TestKeyChangeMutated(t *testing.T) {
+	t.Parallel()
 	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
 			keys := []*signing.Signer{signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)}

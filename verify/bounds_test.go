@@ -100,7 +100,10 @@ func segments(fsys fstest.MapFS, h segment.Header, n int) {
 
 // What many files, or long ones, of whoever can write to the directory take is bounded: the
 // memory, and what is read.
-func TestHostileNumbers(t *testing.T) {
+func TestMemoryOfHostileNumbers(t *testing.T) {
+	if withRaceDetector {
+		t.Skip("memory is measured without the race detector: make unit does so")
+	}
 	const mib = 1 << 20
 	given := signingtest.New(t, signing.ECDSAP256)
 	head := manyKeys(t, given)

@@ -104,6 +104,7 @@ var handmade = map[string]byHand{
 // A segment that somebody has compressed by hand is not evidence against anybody: what can be
 // read is checked, and says what to do.
 func TestCompressedByHand(t *testing.T) {
+	t.Parallel()
 	w := write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1, 1, 1)
 	n := len(w.names)
 	require.Greater(t, n, 3)
@@ -148,6 +149,7 @@ func TestCompressedByHand(t *testing.T) {
 
 // What a compressor is not to blame for stays tampering.
 func TestCompressedByHandAndChanged(t *testing.T) {
+	t.Parallel()
 	w := write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1, 1, 1)
 	n := len(w.names)
 	change := func(plain []byte) []byte { return bytes.Replace(plain, []byte("user-00"), []byte("user-99"), 1) }
@@ -220,6 +222,7 @@ func TestTheEndIsCompressedByHand(t *testing.T) {
 
 // After it there may be one of which nothing counts yet.
 func TestCompressedByHandBeforeAnEmptyEnd(t *testing.T) {
+	t.Parallel()
 	w := write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1, 1, 1)
 	n := len(w.names)
 	sealed := w.lines(n - 2)

@@ -43,6 +43,7 @@ func bomb(t testing.TB, header []byte, unit string, n int) []byte {
 }
 
 func TestDecompressionBombs(t *testing.T) {
+	t.Parallel()
 	w := write(t, rotation.Options{}, 1)
 	header := w.lines(0)[0]
 	for what, unit := range map[string]string{"one line": "x", "empty lines": "\n", "junk": "junk\n", "events": "{\"event\":{}}\n", "checkpoints": "{\"checkpoint\":\"\"}\n"} {

@@ -6,3 +6,6 @@
 package verify_test
 
 const byteStep = 1
+
+// withRaceDetector says that memory means little.
+const withRaceDetector = false

@@ -56,6 +56,7 @@ func (w *written) segments() (names []string) {
 }
 
 func TestRandomLogsAreGood(t *testing.T) {
+	t.Parallel()
 	for i, log := range variety() {
 		w := log(t)
 		r := w.check(t)
@@ -82,6 +83,7 @@ func TestRandomLogsAreGood(t *testing.T) {
 // Whatever is done to the lines of a log, it is found if it changes what the log says, or
 // leaves nothing that could be checked.
 func TestRandomMutationsAreFound(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		logs := variety()
 		w := logs[rapid.IntRange(0, len(logs)-1).Draw(rt, "log")](t)

@@ -99,6 +99,7 @@ func TestProveCompressed(t *testing.T) {
 
 // No byte of a proof can be changed, left out, repeated or put between.
 func TestProofMutated(t *testing.T) {
+	t.Parallel()
 	keys := threeKeys(t)
 	w := writeKeys(t, rotation.Options{}, keys...)
 	text := proveLeaf(t, w, 3).Marshal()
@@ -336,6 +337,7 @@ func TestProveRepeatedID(t *testing.T) {
 
 // What changes only the signature lines of strangers changes nothing that is shown.
 func TestProofMutatedWhereItMeansNothing(t *testing.T) {
+	t.Parallel()
 	w := write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 5, 2)
 	text := prove(t, w, "id-003").Marshal()
 	o := verify.ProofOptions{Keys: public(w.signer)}

@@ -8,3 +8,6 @@ package verify_test
 // byteStep thins out TestEveryByteCounts where the race detector slows it down: it
 // looks for what the verifier misses, not for races.
 const byteStep = 5
+
+// withRaceDetector says that memory means little.
+const withRaceDetector = true

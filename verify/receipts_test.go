@@ -313,6 +313,7 @@ func TestAFailingReceiptBesideOneOfAnotherKey(t *testing.T) {
 
 // Floods of what is no use are bounded.
 func TestHostileReceiptFiles(t *testing.T) {
+	t.Parallel()
 	_, w, receipts := withReceipts(t, 3)
 	line := bytes.SplitAfter(receipts, []byte("\n"))[0]
 	broken := bytes.Replace(line, []byte(`"path":["`), []byte(`"path":["`+strings.Repeat("A", 43)+`=","`), 1)

@@ -331,6 +331,7 @@ func TestTreeOfManyForks(t *testing.T) {
 // Wherever logs lie, each is found once, and a kept checkpoint of each is found extended;
 // without any one of them its checkpoint tells.
 func TestTreeFindsEveryLog(t *testing.T) {
+	t.Parallel()
 	s := signingtest.New(t, signing.Ed25519)
 	var all []*written
 	var notes [][]byte

@@ -91,6 +91,7 @@ func TestTimeRange(t *testing.T) {
 // Each way of tampering with the files is found, and named with the file and, as
 // far as what is left can tell, the line.
 func TestTampering(t *testing.T) {
+	t.Parallel()
 	type change struct {
 		name string
 		// do changes the log and returns the segment and the line that are to be
@@ -470,6 +471,7 @@ func TestTornTail(t *testing.T) {
 }
 
 func TestPruned(t *testing.T) {
+	t.Parallel()
 	o := rotation.Options{MaxSegmentBytes: 3000, Retention: rotation.Retention{MaxSegments: 2}}
 	w := writePruned(t, o)
 	r := w.check(t)
@@ -530,6 +532,7 @@ func TestDuplicateIDs(t *testing.T) {
 }
 
 func TestCompressedSegments(t *testing.T) {
+	t.Parallel()
 	w := write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 1, 1, 1, 1, 1)
 	for _, c := range []segment.Compression{segment.Zstd, segment.Gzip} {
 		p := w.clone()
@@ -577,6 +580,7 @@ func TestCompressedSegments(t *testing.T) {
 }
 
 func TestHostileDirectories(t *testing.T) {
+	t.Parallel()
 	w := write(t, rotation.Options{}, 1)
 	dir := t.TempDir()
 	for name, f := range w.fsys {
