@@ -15,6 +15,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/partition"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 )
@@ -26,7 +27,7 @@ import (
 type partitions struct {
 	exporter *auditExporter
 	keys     keys
-	root     rotation.FS // holds the lock of the directory
+	root     durable.FS // holds the lock of the directory
 	faults   *faults
 	states   *faults // why their states cannot be kept
 
@@ -71,7 +72,7 @@ const (
 // attribute, so that what keeps all of them from being written is known at the start.
 func openPartitions(ctx context.Context, e *auditExporter, k keys) (_ *partitions, err error) {
 	c := e.config
-	root, err := rotation.OpenDirectory(c.Directory)
+	root, err := durable.OpenLocked(c.Directory)
 	if err != nil {
 		return nil, err
 	}

@@ -24,8 +24,8 @@ import (
 	"pgregory.net/rapid"
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/partition"
-	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -513,7 +513,7 @@ func TestOneExporterForAllPartitions(t *testing.T) {
 	c := testConfig(t, byTenant)
 	r := start(t, c)
 	require.NoError(t, r.ConsumeLogs(t.Context(), ofTenant("acme", "a")))
-	assert.ErrorIs(t, startError(t, c), rotation.ErrLocked)
+	assert.ErrorIs(t, startError(t, c), durable.ErrLocked)
 	require.NoError(t, r.ConsumeLogs(t.Context(), ofTenant("other", "b")))
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/receipt/issuer"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -72,7 +73,7 @@ type receipts struct {
 	// partitions. root is that, once it is open; opening guards it.
 	directory string
 	opening   sync.Mutex
-	root      rotation.FS
+	root      durable.FS
 
 	mu      sync.Mutex
 	begun   []*receiptedLog // all of them
@@ -188,11 +189,11 @@ func (l *receiptedLog) open() (*issuer.Issuer, error) {
 }
 
 // openRoot returns the directory that those of partitions lie in.
-func (r *receipts) openRoot() (rotation.FS, error) {
+func (r *receipts) openRoot() (durable.FS, error) {
 	r.opening.Lock()
 	defer r.opening.Unlock()
 	if r.root == nil {
-		root, err := rotation.OpenDirectory(r.directory)
+		root, err := durable.OpenLocked(r.directory)
 		if err != nil {
 			return nil, err
 		}

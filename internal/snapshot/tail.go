@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"slices"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -115,7 +116,7 @@ func (c *copier) makeDurable(groups []forms, t tail) tail {
 		return t
 	}
 	for _, name := range []string{groups[t.lastAt].plain(), "."} {
-		if err := c.sync(name); errors.Is(err, fs.ErrNotExist) {
+		if err := durable.SyncRead(c.fsys, name); errors.Is(err, fs.ErrNotExist) {
 			return t // compressed meanwhile
 		} else if err != nil {
 			c.leave(name, fmt.Errorf("its last commits are not known to be on stable storage, and not in the copy: %w", err))
@@ -123,15 +124,4 @@ func (c *copier) makeDurable(groups []forms, t tail) tail {
 		}
 	}
 	return tail{at: t.lastAt, durable: t.last, last: t.last, lastAt: t.lastAt}
-}
-
-func (c *copier) sync(name string) error {
-	f, err := c.fsys.Open(name)
-	if err != nil {
-		return err
-	}
-	if s, ok := f.(interface{ Sync() error }); ok {
-		err = s.Sync()
-	}
-	return errors.Join(err, f.Close())
 }

@@ -14,6 +14,7 @@ import (
 	"os"
 	"strconv"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -80,11 +81,14 @@ var (
 // nothing is written before the log has been found to fit it. Only one export may write
 // to a directory at a time; another one fails.
 func Export(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Result, err error) {
-	unlock, err := lock(root)
+	unlock, err := durable.NewTree(root).Lock()
+	if errors.Is(err, durable.ErrLocked) {
+		return r, fmt.Errorf("another export is writing to the directory: wait for it to end: %w", err)
+	}
 	if err != nil {
 		return r, err
 	}
-	defer unlock()
+	defer func() { err = errors.Join(err, unlock()) }()
 	const tries = 5 // the writer may compress or prune a segment meanwhile
 	for range tries {
 		if r, err = exportOnce(ctx, fsys, root, o); !errors.Is(err, fs.ErrNotExist) {
@@ -107,7 +111,7 @@ func exportOnce(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Re
 	if _, refuted := tree.Behind(); refuted {
 		return r, fmt.Errorf("%w: the newest checkpoint that fits covers %d leaves, and others follow it", ErrTampered, tree.Size())
 	}
-	note, err := durable(fsys, tree)
+	note, err := durableCheckpoint(fsys, tree)
 	if err != nil {
 		return r, err
 	}
@@ -115,7 +119,7 @@ func exportOnce(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Re
 	if err != nil {
 		return r, err
 	}
-	x := &export{ctx: ctx, out: &out{root: root, made: map[string]bool{}, dirs: map[string]bool{}}, o: o}
+	x := &export{ctx: ctx, out: &out{durable.NewTree(root), root}, o: o}
 	if err := x.loadMinimum(); err != nil {
 		return r, err
 	}
@@ -157,14 +161,14 @@ func exportOnce(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Re
 	if err := x.finish(); err != nil {
 		return r, err
 	}
-	if err := x.out.sync(); err != nil {
+	if err := x.out.Sync(); err != nil {
 		return r, err
 	}
 	// All that the checkpoint covers is durable.
 	if err := x.out.replace(checkpointName, note); err != nil {
 		return r, err
 	}
-	if err := x.out.sync(); err != nil {
+	if err := x.out.Sync(); err != nil {
 		return r, err
 	}
 	r.TooLong, r.Added = x.tooLong, to.Size-x.start
@@ -174,7 +178,7 @@ func exportOnce(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Re
 // durable returns the checkpoint to export: what the log's checkpoint file holds, if
 // there is one. What follows that in the segments may not have reached the disk, and a
 // power cut may take it back.
-func durable(fsys fs.FS, tree *proof.Tree) ([]byte, error) {
+func durableCheckpoint(fsys fs.FS, tree *proof.Tree) ([]byte, error) {
 	f, err := segment.OpenRegular(fsys, segment.CheckpointName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return tree.Checkpoint(), nil
