@@ -23,8 +23,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/partition"
-	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -424,7 +424,7 @@ func TestOneExporterForAllPartitions(t *testing.T) {
 	c := testConfig(t, byTenant)
 	r := start(t, c)
 	require.NoError(t, r.ConsumeLogs(t.Context(), ofTenant("acme", "a")))
-	assert.ErrorIs(t, startError(t, c), rotation.ErrLocked)
+	assert.ErrorIs(t, startError(t, c), durable.ErrLocked)
 	require.NoError(t, r.ConsumeLogs(t.Context(), ofTenant("other", "b")))
 }
 

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -388,11 +389,11 @@ func (l *Log) setAside(name, why string) error {
 		}
 		kept = fmt.Sprintf("foreign-%d-%s", n, name)
 	}
-	if err := l.dir.Rename(name, kept); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := durable.Rename(l.dir, name, kept); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("set %s aside: %w", name, err)
 	}
 	l.sayDamaged(name, why+"; it is kept as "+kept+", and written anew")
-	return l.dir.Sync()
+	return nil
 }
 
 // What is read at a start for the stages: the newest segment, and others before it, up to so

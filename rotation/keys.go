@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -201,49 +202,26 @@ func (l *Log) retire() error {
 }
 
 // fileKeyChanges appends what is new to the file of key changes.
-func (l *Log) fileKeyChanges() (err error) {
+func (l *Log) fileKeyChanges() error {
 	if len(l.unfiled) == 0 {
 		return nil
-	}
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("write the file %s: %w", segment.KeyChangesName, err)
-		}
-	}()
-	f, err := l.dir.Edit(segment.KeyChangesName)
-	if errors.Is(err, fs.ErrNotExist) {
-		l.filedChanges = 0
-		f, err = l.dir.Create(segment.KeyChangesName)
-	}
-	if err != nil {
-		return err
 	}
 	var lines []byte
 	for _, note := range l.unfiled {
 		lines = append(segment.AppendKeyChange(lines, note), '\n')
 	}
-	// After what is known to be good, whatever a failed attempt has left there.
-	info, err := f.Stat()
-	if err == nil && info.Size() < l.filedChanges {
-		err = fmt.Errorf("%w: somebody has cut it: the next start writes it anew", ErrDamaged)
+	end, err := durable.Extend(l.dir, segment.KeyChangesName, l.filedChanges, durable.Bytes(lines))
+	if errors.Is(err, fs.ErrNotExist) && l.filedChanges > 0 {
+		l.filedChanges = 0 // somebody has removed it
+		end, err = durable.Extend(l.dir, segment.KeyChangesName, 0, durable.Bytes(lines))
 	}
-	if err == nil {
-		err = f.Truncate(l.filedChanges)
+	if errors.Is(err, durable.ErrShort) {
+		return fmt.Errorf("%w: somebody has cut the file: the next start writes it anew: %w", ErrDamaged, err)
 	}
-	if err == nil {
-		_, err = f.WriteAt(lines, l.filedChanges)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err != nil {
 		return err
 	}
-	if err := l.dir.Sync(); err != nil {
-		return err
-	}
-	l.filedChanges += int64(len(lines))
-	l.unfiled = nil
+	l.filedChanges, l.unfiled = end, nil
 	return nil
 }
 
@@ -296,7 +274,7 @@ func (l *Log) loadKeyChanges() error {
 		if err := l.setAside(segment.KeyChangesName, "its lines do not lead to the key that signs the log"); err != nil {
 			return err
 		}
-		if err := l.writeFile(segment.KeyChangesName, bytes.NewReader(filed.lines[:filed.bytes])); err != nil {
+		if err := durable.Replace(l.dir, segment.KeyChangesName, durable.Private, durable.Bytes(filed.lines[:filed.bytes])); err != nil {
 			return err
 		}
 	}

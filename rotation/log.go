@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/limiter"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -24,7 +25,7 @@ import (
 // for concurrent use.
 type Log struct {
 	opts Options
-	dir  FS
+	dir  durable.FS
 	// id and context are fixed once the log is open.
 	id      signing.LogID
 	context *signing.EventContext
@@ -122,7 +123,7 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 	l := &Log{opts: o, dir: o.FS, sem: make(chan struct{}, 1), refusals: newRefusals()}
 	l.signer.Store(o.Signer)
 	if l.dir == nil {
-		if l.dir, err = OpenDirectory(o.Directory); err != nil {
+		if l.dir, err = durable.OpenLocked(o.Directory); err != nil {
 			return nil, err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -87,9 +88,9 @@ type Options struct {
 	Now func() time.Time
 
 	// FS replaces the directory, for tests. Whoever gives it locks it.
-	FS FS
+	FS durable.FS
 	// StateFS replaces the state directory, likewise.
-	StateFS FS
+	StateFS durable.FS
 }
 
 // features are those of the segments that are written.

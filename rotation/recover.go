@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -209,7 +210,7 @@ func (l *Log) resume(info segmentInfo, s scanned) error {
 	// A writer that was killed may have left in the cache what is as good as the
 	// rest but not durable, the file's name included: nothing must be built upon it
 	// before it is, and above all no key be destroyed that an older one is signed with.
-	err = errors.Join(f.Sync(), l.dir.Sync())
+	err = durable.Sync(l.dir, f)
 	if err == nil {
 		err = l.goOnWith(s.key)
 	}
@@ -271,11 +272,8 @@ func (l *Log) setAsideSegment(name segment.Name) error {
 	if err != nil {
 		return fmt.Errorf("set aside the torn segment %s: %w", name, err)
 	}
-	if err := l.dir.Rename(name.String(), o.File); err != nil {
+	if err := durable.Rename(l.dir, name.String(), o.File); err != nil {
 		return fmt.Errorf("set aside the torn segment: %w", err)
-	}
-	if err := l.dir.Sync(); err != nil {
-		return err
 	}
 	o.Segment = name.String()
 	l.recovered(o)
@@ -317,43 +315,12 @@ func describe(r io.ReaderAt, at, size int64, index uint64) (logevent.Event, erro
 func (l *Log) keep(r io.ReaderAt, at, size int64) (logevent.Event, error) {
 	o, err := describe(r, at, size, l.tree.Size())
 	if err == nil {
-		err = l.writeFile(o.File, io.NewSectionReader(r, at, size))
+		err = durable.Replace(l.dir, o.File, durable.Private, durable.Copy(io.NewSectionReader(r, at, size)))
 	}
 	if err != nil {
 		return logevent.Event{}, fmt.Errorf("set aside a torn tail: %w", err)
 	}
 	return o, nil
-}
-
-// writeFile writes a file in the log's directory.
-func (l *Log) writeFile(name string, content io.Reader) error { return writeFile(l.dir, name, content) }
-
-// writeFile writes a file, durably and all at once, in place of one that may
-// have the name.
-func writeFile(dir FS, name string, content io.Reader) (err error) {
-	temporary := name + segment.TempSuffix
-	if err := dir.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	f, err := dir.Create(temporary)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	_, err = io.Copy(io.NewOffsetWriter(f, 0), content)
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = dir.Rename(temporary, name)
-	}
-	if err == nil {
-		err = dir.Sync()
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	return nil
 }
 
 // checkKept compares the log with the checkpoint file.

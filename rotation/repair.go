@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -130,5 +131,5 @@ func (l *Log) restore(name string) error {
 			return fmt.Errorf("restore %s: %w", name, err)
 		}
 	}
-	return l.writeFile(name, io.NewSectionReader(l.active.file, 0, l.active.size))
+	return durable.Replace(l.dir, name, durable.Private, durable.Copy(io.NewSectionReader(l.active.file, 0, l.active.size)))
 }

@@ -299,9 +299,9 @@ func TestRepeatAfterAFailure(t *testing.T) {
 	failSync(m, false)
 	_, err := appendIDs(t, l, o, "b")
 	wantReason(t, err, rotation.ReasonSyncFailed)
-	m.mu.Lock()
-	m.fault = nil
-	m.mu.Unlock()
+	m.Mu.Lock()
+	m.Fault = nil
+	m.Mu.Unlock()
 	mustAppend(t, l, o, "b")
 	mustAppend(t, l, o, "b")
 	checkCrashes(t, o, m, [][]string{{"a"}, {"b"}}, nil)

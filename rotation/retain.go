@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -222,7 +223,7 @@ func (l *Log) pruneOldest(n int) error {
 		s := l.segments[0]
 		// Each removal is durable before the next, so that no crash leaves a hole: one is
 		// always somebody else's.
-		if err := errors.Join(l.removeSegment(s.name), l.dir.Sync()); err != nil {
+		if err := l.removeSegment(s.name); err != nil {
 			return err
 		}
 		l.segments = l.segments[1:]
@@ -245,7 +246,7 @@ func (l *Log) recordPruning(o logevent.Event) error {
 	l.pruned = o.Before
 	if !l.opts.Sync {
 		// The log does not wait for the disk, but what is about to be deleted must.
-		if err := errors.Join(l.active.file.Sync(), l.dir.Sync()); err != nil {
+		if err := durable.Sync(l.dir, l.active.file); err != nil {
 			return fmt.Errorf("record what retention deletes: %w", err)
 		}
 	}
@@ -256,17 +257,12 @@ func (l *Log) recordPruning(o logevent.Event) error {
 // its compression from being finished. Removing a name removes a link, never what
 // it leads to.
 func (l *Log) removeSegment(name segment.Name) error {
-	names := []segment.Name{name}
+	names := []string{name.String()}
 	if packed := name; name.Compression == segment.None && l.opts.Compression != segment.None {
 		packed.Compression = l.opts.Compression
-		names = []segment.Name{packed, name} // the plain one is what the log goes by
+		names = []string{packed.String(), name.String()} // the plain one is what the log goes by
 	}
-	for _, n := range names {
-		if err := l.dir.Remove(n.String()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return nil
+	return durable.Remove(l.dir, names...)
 }
 
 // isGone reports whether a segment's file is not there, though its directory is.

@@ -231,15 +231,15 @@ func TestDropsEndWithTheCommit(t *testing.T) {
 	if _, err := l.Append(t.Context(), b, batch(t, l, o, "c")); err == nil {
 		t.Fatal("no error")
 	}
-	fsys.mu.Lock()
-	fsys.fault = nil
-	fsys.mu.Unlock()
+	fsys.Mu.Lock()
+	fsys.Fault = nil
+	fsys.Mu.Unlock()
 	d.drops = false
 	if _, err := l.Append(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
 	closeLog(t, l)
-	sameIDs(t, readFS(t, fsys.view()).ids, []string{"a", "b"})
+	sameIDs(t, readFS(t, fsys.View()).ids, []string{"a", "b"})
 }
 
 // dropper is a stage that drops the first event of each commit.

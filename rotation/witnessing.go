@@ -15,6 +15,7 @@ import (
 	"github.com/cenkalti/backoff/v7"
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -189,7 +190,7 @@ func (l *Log) syncNow() error {
 	if l.opts.Sync || l.active == nil {
 		return nil
 	}
-	return errors.Join(l.active.file.Sync(), l.dir.Sync())
+	return durable.Sync(l.dir, l.active.file)
 }
 
 // ask sends a witness the newest checkpoint.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -76,8 +77,8 @@ func (f *rotateKeyFlags) run(cmd *cobra.Command, dir string) (err error) {
 		}
 	}
 	// The lock comes first: no key is to be made for a log that somebody else writes.
-	if o.FS, err = rotation.OpenDirectory(dir); err != nil {
-		if errors.Is(err, rotation.ErrLocked) {
+	if o.FS, err = durable.OpenLocked(dir); err != nil {
+		if errors.Is(err, durable.ErrLocked) {
 			err = fmt.Errorf("%w: stop the collector, or change the key by its configuration", err)
 		}
 		return err

@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
 	"github.com/otel-auditlog/auditlogexporter/internal/partition"
@@ -31,7 +32,7 @@ import (
 type logs struct {
 	in     *Ingester
 	layout Layout
-	root   rotation.FS // holds the lock of the partitions' directory; nil if there are none
+	root   durable.FS // holds the lock of the partitions' directory; nil if there are none
 	unlock func() error
 
 	ctx    context.Context // ends with close
@@ -117,7 +118,7 @@ func openLogs(ctx context.Context, in *Ingester) (_ *logs, err error) {
 // takeOver takes the lock of the partitions' directory, and returns the names of those that
 // are to be opened at the start.
 func (s *logs) takeOver() (_ []string, err error) {
-	if s.root, err = rotation.OpenDirectory(s.layout.Directory); err != nil {
+	if s.root, err = durable.OpenLocked(s.layout.Directory); err != nil {
 		return nil, err
 	}
 	s.unlock = sync.OnceValue(s.root.Close)

@@ -12,10 +12,10 @@ import (
 	"os"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
-	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -114,7 +114,7 @@ func Open(o Options) (_ *Issuer, err error) {
 		return nil, fmt.Errorf("issue receipts: open the log: %w", err)
 	}
 	i.fsys = rootfs.Of(i.log)
-	if i.out.dir, err = rotation.OpenDirectory(o.Directory); err != nil {
+	if i.out.dir, err = durable.OpenLocked(o.Directory); err != nil {
 		return nil, errors.Join(fmt.Errorf("issue receipts: %w", err), i.log.Close())
 	}
 	i.out.maxBytes, i.out.maxFiles, i.out.reserve = o.MaxFileBytes, o.MaxFiles, o.ReserveBytes

@@ -23,6 +23,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -396,7 +397,7 @@ func TestReceiptsDirectory(t *testing.T) {
 	i, err := issuer.Open(s.to)
 	require.NoError(t, err)
 	_, err = issuer.Open(s.to)
-	require.ErrorIs(t, err, rotation.ErrLocked)
+	require.ErrorIs(t, err, durable.ErrLocked)
 	require.NoError(t, os.Rename(s.to.Directory, s.to.Directory+"-moved"))
 	_, err = i.Issue(context.Background(), s.at.at)
 	require.ErrorIs(t, err, fs.ErrNotExist, "who looks there is to find them")

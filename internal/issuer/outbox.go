@@ -7,14 +7,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
-	"github.com/otel-auditlog/auditlogexporter/rotation"
 )
 
 const (
@@ -47,13 +46,13 @@ func indexOf(name string) (index uint64, ok bool) {
 // cut leaves holes in the newest one only; what is lost there is written again. After an
 // error it must be opened anew: only the files tell what has been written.
 type outbox struct {
-	dir      rotation.FS
+	dir      durable.FS
 	maxBytes int64
 	maxFiles int
 	reserve  uint64
 
 	name    string // of the newest file
-	file    rotation.File
+	file    durable.File
 	size    int64   // of what is good in it
 	pooled  *[]byte // what buf was at first; nil if there is no buf
 	buf     []byte  // what is to follow that
@@ -159,10 +158,11 @@ func (o *outbox) begin(index uint64) error {
 		}
 	}
 	name := nameOf(index)
-	file, err := o.dir.Create(name)
-	if err == nil {
-		err = o.dir.Sync()
+	err := durable.CreateNew(o.dir, name, durable.Private, durable.Bytes(nil))
+	if err != nil {
+		return fmt.Errorf("begin a file of receipts: %w", err)
 	}
+	file, err := o.dir.Edit(name)
 	if err != nil {
 		return fmt.Errorf("begin a file of receipts: %w", err)
 	}
@@ -186,10 +186,8 @@ func (o *outbox) prune() error {
 	if err := o.file.Sync(); err != nil {
 		return fmt.Errorf("write receipts to %s: %w", o.name, err)
 	}
-	for _, name := range names[:len(names)-o.maxFiles] {
-		if err := o.dir.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("delete the oldest receipts: %w", err)
-		}
+	if err := durable.Remove(o.dir, names[:len(names)-o.maxFiles]...); err != nil {
+		return fmt.Errorf("delete the oldest receipts: %w", err)
 	}
 	return nil
 }

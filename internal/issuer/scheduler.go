@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/realpath"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -29,7 +30,7 @@ type Scheduler struct {
 	// directory it would be. root is that, once it is open; opening guards it.
 	parent  string
 	opening sync.Mutex
-	root    rotation.FS
+	root    durable.FS
 
 	mu      sync.Mutex
 	begun   []*Schedule // all of them
@@ -122,11 +123,11 @@ func (l *Schedule) open() (*Issuer, error) {
 }
 
 // openRoot returns the directory that those of partitions lie in.
-func (s *Scheduler) openRoot() (rotation.FS, error) {
+func (s *Scheduler) openRoot() (durable.FS, error) {
 	s.opening.Lock()
 	defer s.opening.Unlock()
 	if s.root == nil {
-		root, err := rotation.OpenDirectory(s.parent)
+		root, err := durable.OpenLocked(s.parent)
 		if err != nil {
 			return nil, err
 		}

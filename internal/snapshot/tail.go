@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -40,7 +41,7 @@ func (c *copier) makeDurable(groups []forms, e logdir.End) logdir.End {
 		return e
 	}
 	for _, name := range []string{groups[e.LastAt].plain(), "."} {
-		if err := c.sync(name); errors.Is(err, fs.ErrNotExist) {
+		if err := durable.SyncRead(c.fsys, name); errors.Is(err, fs.ErrNotExist) {
 			return e // compressed meanwhile
 		} else if err != nil {
 			c.leave(name, fmt.Errorf("its last commits are not known to be on stable storage, and not in the copy: %w", err))
@@ -48,15 +49,4 @@ func (c *copier) makeDurable(groups []forms, e logdir.End) logdir.End {
 		}
 	}
 	return logdir.End{At: e.LastAt, Durable: e.Last, Last: e.Last, LastAt: e.LastAt}
-}
-
-func (c *copier) sync(name string) error {
-	f, err := c.fsys.Open(name)
-	if err != nil {
-		return err
-	}
-	if s, ok := f.(interface{ Sync() error }); ok {
-		err = s.Sync()
-	}
-	return errors.Join(err, f.Close())
 }

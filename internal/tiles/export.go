@@ -13,6 +13,7 @@ import (
 	"os"
 	"strconv"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
@@ -80,11 +81,14 @@ var (
 // nothing is written before the log has been found to fit it. Only one export may write
 // to a directory at a time; another one fails.
 func Export(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Result, err error) {
-	unlock, err := lock(root)
+	unlock, err := durable.NewTree(root).Lock()
+	if errors.Is(err, durable.ErrLocked) {
+		return r, fmt.Errorf("another export is writing to the directory: wait for it to end: %w", err)
+	}
 	if err != nil {
 		return r, err
 	}
-	defer unlock()
+	defer func() { err = errors.Join(err, unlock()) }()
 	err = logdir.Retry(ctx, func() (err error) { r, err = exportOnce(ctx, fsys, root, o); return err })
 	for _, form := range []error{segment.ErrBadCompression, segment.ErrTrailingData, segment.ErrLineTooLong, proof.ErrDamaged} {
 		if errors.Is(err, form) {
@@ -102,7 +106,7 @@ func exportOnce(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Re
 	if _, refuted := tree.Behind(); refuted {
 		return r, fmt.Errorf("%w: the newest checkpoint that fits covers %d leaves, and others follow it", ErrTampered, tree.Size())
 	}
-	note, err := durable(ctx, fsys, tree)
+	note, err := durableCheckpoint(ctx, fsys, tree)
 	if err != nil {
 		return r, err
 	}
@@ -110,7 +114,7 @@ func exportOnce(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Re
 	if err != nil {
 		return r, err
 	}
-	x := &export{ctx: ctx, out: &out{root: root, made: map[string]bool{}, dirs: map[string]bool{}}, o: o}
+	x := &export{ctx: ctx, out: &out{durable.NewTree(root), root}, o: o}
 	if err := x.loadMinimum(); err != nil {
 		return r, err
 	}
@@ -152,24 +156,24 @@ func exportOnce(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Re
 	if err := x.finish(); err != nil {
 		return r, err
 	}
-	if err := x.out.sync(); err != nil {
+	if err := x.out.Sync(); err != nil {
 		return r, err
 	}
 	// All that the checkpoint covers is durable.
 	if err := x.out.replace(checkpointName, note); err != nil {
 		return r, err
 	}
-	if err := x.out.sync(); err != nil {
+	if err := x.out.Sync(); err != nil {
 		return r, err
 	}
 	r.TooLong, r.Added = x.tooLong, to.Size-x.start
 	return r, x.clean(from.Size, to.Size)
 }
 
-// durable returns the checkpoint to export: what the log's checkpoint file holds, with its
-// cosignatures, or, without one, the newest that is known to be on stable storage. A power cut
+// durableCheckpoint returns the checkpoint to export: what the log's checkpoint file holds, with
+// its cosignatures, or, without one, the newest that is known to be on stable storage. A power cut
 // may take back what follows that in the segments.
-func durable(ctx context.Context, fsys fs.FS, tree *proof.Tree) ([]byte, error) {
+func durableCheckpoint(ctx context.Context, fsys fs.FS, tree *proof.Tree) ([]byte, error) {
 	note, err := logdir.Checkpoint(fsys)
 	if errors.Is(err, fs.ErrNotExist) {
 		return logdir.DurableCheckpoint(ctx, fsys)

@@ -3,7 +3,7 @@
 
 //go:build !linux
 
-package rotation
+package durable
 
 import "os"
 

@@ -1,7 +1,7 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package rotation
+package durable
 
 import (
 	"errors"
