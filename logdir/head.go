@@ -22,7 +22,7 @@ type Head struct {
 	Leaf merkle.Hash
 	// Says are the events in which the log speaks of itself on the lines after the header: that
 	// it has changed its key, and what the segment before held. An event that is malformed is
-	// left out.
+	// left out, and so is a key change on another line than the one where it belongs.
 	Says []logevent.Event
 }
 
@@ -70,7 +70,8 @@ func ReadHead(ctx context.Context, fsys fs.FS, s Segment) (h Head, err error) {
 			return h, fmt.Errorf("read the head of %s: %w", r.Name(), err)
 		}
 		if parsed, err := segment.ParseEvent(line); err == nil {
-			if said, ok := logevent.In(parsed.Canonical); ok {
+			said, ok := logevent.In(parsed.Canonical)
+			if ok && (said.Action != logevent.KeyChanged || r.Line() == logevent.KeyChangedLine) {
 				h.Says = append(h.Says, said)
 			}
 		}

@@ -5,6 +5,7 @@ package rotation
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -229,7 +231,7 @@ func (l *Log) fileKeyChanges() error {
 // kept from being added. Each change is signed by the key that it goes over to, the last of
 // them to the key that the newest segment is signed with: what does not lead there is not the
 // log's work, and the file is written anew without it.
-func (l *Log) loadKeyChanges() error {
+func (l *Log) loadKeyChanges(ctx context.Context) error {
 	filed, err := l.readKeyChanges()
 	if err != nil {
 		return fmt.Errorf("read the file %s: %w", segment.KeyChangesName, err)
@@ -242,21 +244,21 @@ func (l *Log) loadKeyChanges() error {
 	}
 	if len(filed.changes) == 0 && !filed.spoiled {
 		// Most logs never change their key: no need to look at each segment.
-		oldest, err := l.readHeader(l.segments[0].name)
+		oldest, err := l.head(ctx, l.segments[0].name)
 		if fromSystem(err) {
 			return err
 		}
-		if err == nil && !changesKeys(&oldest, &l.header) {
+		if err == nil && !changesKeys(&oldest.Header, &l.header) {
 			return nil
 		}
 	}
-	heads, need, err := l.changesAfter(filed.last())
+	heads, need, err := l.changesAfter(ctx, filed.last())
 	if err != nil {
 		return err
 	}
 	if c := filed.last(); c != nil && !bytes.Equal(c.To.SPKI(), need) {
 		// What all segments say goes before what the file says.
-		if heads, need, err = l.changesAfter(nil); err != nil {
+		if heads, need, err = l.changesAfter(ctx, nil); err != nil {
 			return err
 		}
 		for c := filed.last(); c != nil && (!bytes.Equal(c.To.SPKI(), need) || len(heads) > 0 && c.Index >= heads[0].Index); c = filed.last() {
@@ -376,13 +378,13 @@ func (l *Log) isNext(c, last *signing.KeyChange) bool {
 
 // changesAfter returns the changes in the heads of segments after one, and the key that the
 // first of them goes over from.
-func (l *Log) changesAfter(last *signing.KeyChange) (heads []*signing.KeyChange, need []byte, err error) {
+func (l *Log) changesAfter(ctx context.Context, last *signing.KeyChange) (heads []*signing.KeyChange, need []byte, err error) {
 	need = l.header.Keys[0].PublicKey
 	for _, s := range slices.Backward(l.segments) {
 		if last != nil && s.name.FirstIndex <= last.Index {
 			break
 		}
-		c, err := l.keyChange(s.name)
+		c, err := l.keyChange(ctx, s.name)
 		if fromSystem(err) {
 			return nil, nil, err
 		}
@@ -402,28 +404,13 @@ func (l *Log) changesAfter(last *signing.KeyChange) (heads []*signing.KeyChange,
 }
 
 // keyChange returns the key change with which a segment begins, or nil.
-func (l *Log) keyChange(name segment.Name) (*signing.KeyChange, error) {
-	r, err := segment.Open(l.dir, name.String(), -1)
-	if err != nil {
-		return nil, err
+func (l *Log) keyChange(ctx context.Context, name segment.Name) (*signing.KeyChange, error) {
+	head, err := l.head(ctx, name)
+	if err != nil && !errors.Is(err, segment.ErrNewer) {
+		return nil, fmt.Errorf("look for a key change in %s: %w", name, err)
 	}
-	defer r.Close()
-	var line []byte
-	for r.Line() < logevent.KeyChangedLine {
-		line, err = r.Next()
-		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("look for a key change in %s: %w", name, err)
-		}
-	}
-	parsed, err := segment.ParseEvent(line)
-	if err != nil {
-		return nil, nil
-	}
-	said, ok := logevent.In(parsed.Canonical)
-	if !ok || said.Action != logevent.KeyChanged {
+	said, ok := head.Said(logevent.KeyChanged)
+	if !ok {
 		return nil, nil
 	}
 	c, err := signing.OpenKeyChange([]byte(said.KeyChange))
@@ -431,6 +418,11 @@ func (l *Log) keyChange(name segment.Name) (*signing.KeyChange, error) {
 		return nil, fmt.Errorf("%s: %w: %w", name, ErrDamaged, err)
 	}
 	return &c, nil
+}
+
+// head reads the first lines of a segment.
+func (l *Log) head(ctx context.Context, name segment.Name) (logdir.Head, error) {
+	return logdir.ReadHead(ctx, l.dir, logdir.Segment{File: segment.File{Name: name.String(), Parsed: name, Size: -1}})
 }
 
 // publicKeys are those whose signatures the checkpoint file may carry.

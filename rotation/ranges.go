@@ -4,7 +4,6 @@
 package rotation
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 	"io/fs"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -84,22 +84,20 @@ func (l *Log) checkRanges(ctx context.Context, before merkle.Frontier) (rangesEn
 	err = durable.Sync(l.dir, f)
 	f.Forget()
 	var at int64
-	var empty bool
 	if err == nil {
 		at, err = rangesIn(ctx, f, before)
 	}
-	if err == nil {
-		empty, err = hasNoLine(f)
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return rangesEnd{}, err
+	if cerr := f.Close(); cerr != nil {
+		return rangesEnd{}, errors.Join(err, cerr)
 	}
 	switch {
-	case at > 0:
+	case err == nil:
 		return rangesEnd{at: at, size: before.Size()}, nil
-	case empty: // as a crash leaves it that came when it had just been begun anew
+	case errors.Is(err, logdir.ErrNoRanges): // as a crash leaves it that came when it had just been begun anew
 		l.sayRangesGone()
 		return rangesEnd{}, nil
+	case !logdir.Malformed(err):
+		return rangesEnd{}, err
 	}
 	l.hold(func() {
 		err = l.setAside(segment.PrunedRangesName, "its lines do not lead to the tree that the oldest segment follows")
@@ -113,78 +111,36 @@ func (l *Log) sayRangesGone() {
 	})
 }
 
-// hasNoLine reports whether a file holds no whole line. It looks as far as a line may be
-// long.
-func hasNoLine(f durable.File) (bool, error) {
-	beginning := make([]byte, segment.MaxPrunedRangeBytes+1)
-	n, err := f.ReadAt(beginning, 0)
-	if err != nil && err != io.EOF {
-		return false, err
-	}
-	return n < len(beginning) && bytes.IndexByte(beginning[:n], '\n') < 0, nil
-}
-
-// rangesIn is endOfRanges for the file as it is now.
+// rangesIn returns where the line of the file ends whose ranges, with those above, lead to the
+// tree.
 func rangesIn(ctx context.Context, f durable.File, to merkle.Frontier) (int64, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return 0, err
 	}
-	return endOfRanges(ctx, io.NewSectionReader(f, 0, info.Size()), to, nil)
-}
-
-// endOfRanges returns where the line ends whose ranges, with those above, lead to the tree;
-// 0 if none does. visit is given the tree after each line, which counts only if that is so.
-func endOfRanges(ctx context.Context, f io.Reader, to merkle.Frontier, visit func(*merkle.Frontier)) (int64, error) {
-	r := segment.NewReader(interruptible{ctx, f}, segment.PrunedRangesName)
-	var tree merkle.Frontier
-	for tree.Size() < to.Size() {
-		line, err := r.Next()
-		switch {
-		case ctx.Err() != nil:
-			return 0, ctx.Err() // of the file, that says nothing
-		case fromSystem(err):
-			return 0, err
-		case err != nil:
-			return 0, nil // its end, or no line of ours
-		}
-		one, err := segment.ParsePrunedRange(line)
-		if err != nil || one.Extend(&tree) != nil {
-			return 0, nil
-		}
-		if visit != nil {
-			visit(&tree)
-		}
-	}
-	if tree.Size() != to.Size() || tree.Root() != to.Root() {
-		return 0, nil
-	}
-	return r.End(), nil
+	return logdir.PrunedRangesIn(ctx, io.NewSectionReader(f, 0, info.Size()), to, nil)
 }
 
 // prunedRoot returns the root of the tree when it had so many leaves, which have been deleted
 // since, nil if the file of pruned ranges does not show it. first is the tree that the oldest
 // segment follows, which is known.
 func (l *Log) prunedRoot(ctx context.Context, size uint64, first merkle.Frontier) (*merkle.Hash, error) {
-	f, err := segment.OpenRegular(l.dir, segment.PrunedRangesName)
-	if errors.Is(err, fs.ErrNotExist) || err != nil && !fromSystem(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
 	var root *merkle.Hash
-	end, err := endOfRanges(ctx, f, first, func(tree *merkle.Frontier) {
-		if tree.Size() == size {
-			then := tree.Root()
+	err := logdir.PrunedRanges(ctx, l.dir, first, func(_ segment.PrunedRange, after *merkle.Frontier) error {
+		if after.Size() == size {
+			then := after.Root()
 			root = &then
 		}
+		return nil
 	})
-	if err != nil || end == 0 {
+	switch {
+	case err == nil:
+		return root, nil
+	case errors.Is(err, logdir.ErrNoRanges), logdir.Malformed(err):
+		return nil, nil
+	default:
 		return nil, err
 	}
-	return root, nil
 }
 
 // writeRanges writes the ranges between the checkpoints of a segment.

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -60,7 +61,7 @@ func (l *Log) load(ctx context.Context) error {
 	if err := l.loadTorn(listing.Torn); err != nil {
 		return err
 	}
-	if err := l.loadKeyChanges(); err != nil {
+	if err := l.loadKeyChanges(ctx); err != nil {
 		return err
 	}
 	return l.checkKept()
@@ -325,11 +326,11 @@ func (l *Log) keep(r io.ReaderAt, at, size int64) (logevent.Event, error) {
 
 // checkKept compares the log with the checkpoint file.
 func (l *Log) checkKept() error {
-	note, err := l.readCheckpointFile()
+	note, err := logdir.Checkpoint(l.dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if fromSystem(err) {
+	if err != nil && !logdir.Malformed(err) {
 		return fmt.Errorf("read the checkpoint file: %w", err)
 	}
 	var kept signing.Checkpoint
@@ -353,33 +354,4 @@ func (l *Log) checkKept() error {
 	}
 	l.pending = append(l.pending, logevent.Event{Action: logevent.Damaged, Detail: fmt.Sprintf("the log ends at leaf %d, though a checkpoint over %d was signed: sync is off, and the rest never reached the disk", l.tree.Size(), kept.Size)})
 	return nil
-}
-
-// readCheckpointFile returns what is in the checkpoint file, or the beginning if it is
-// larger than any checkpoint.
-func (l *Log) readCheckpointFile() ([]byte, error) {
-	f, err := segment.OpenRegular(l.dir, segment.CheckpointName)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, segment.MaxLineBytes))
-}
-
-// readHeader reads a segment's header.
-func (l *Log) readHeader(name segment.Name) (segment.Header, error) {
-	r, err := segment.Open(l.dir, name.String(), -1)
-	if err != nil {
-		return segment.Header{}, err
-	}
-	defer r.Close()
-	var h segment.Header
-	line, err := r.Next()
-	if err == nil {
-		h, err = segment.ParseHeader(line)
-	}
-	if err != nil {
-		return segment.Header{}, fmt.Errorf("read the header of %s: %w", name, err)
-	}
-	return h, nil
 }
