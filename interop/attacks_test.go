@@ -22,6 +22,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/proof"
+	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/receipt/issuer"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -100,7 +101,7 @@ func writeRich(t *testing.T, scope segment.Scope, pruned bool) *rich {
 		}
 	}
 	r.receive(t, o)
-	p, err := verify.Prove(t.Context(), os.DirFS(r.dir), verify.Query{Index: r.report(t, r.dir).Segments[0].FirstIndex + 1, ByIndex: true})
+	p, err := proof.Prove(t.Context(), os.DirFS(r.dir), proof.Query{Index: r.report(t, r.dir).Segments[0].FirstIndex + 1, ByIndex: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,9 +212,9 @@ func (r *rich) report(t *testing.T, dir string) *verify.Report {
 
 func (r *rich) verify(t *testing.T, dir string) (*verify.Report, error) {
 	t.Helper()
-	o := verify.Options{Keys: []*signing.PublicKey{r.public}, Witnesses: []*witness.Key{r.witness}, Receipts: &verify.ReceiptSet{}}
+	o := verify.Options{Keys: []*signing.PublicKey{r.public}, Witnesses: []*witness.Key{r.witness}, Receipts: &receipt.Set{}}
 	if r.checkpoint != nil {
-		o.Checkpoints = [][]byte{r.checkpoint}
+		o.Checkpoints = []verify.Kept{{Note: r.checkpoint}}
 	}
 	if err := o.Receipts.Read("receipts", bytes.NewReader(r.receipt)); err != nil {
 		t.Fatal(err)
@@ -595,7 +596,7 @@ func TestSecondVerifierChecksProofs(t *testing.T) {
 			change(p)
 			changed := *r
 			changed.proof = p.Marshal()
-			_, err = verify.CheckProof(changed.proof, verify.ProofOptions{Keys: []*signing.PublicKey{r.public}})
+			_, err = proof.Check(changed.proof, proof.Options{Keys: []*signing.PublicKey{r.public}})
 			status, out := changed.other(t, r.dir)
 			if good := name == "nothing"; good != (err == nil) || good != (status == 0) || !good && !strings.Contains(out, "proof_fails") {
 				t.Errorf("%s, %s: ours says %v, the other %d: %s", scope, name, err, status, out)

@@ -329,7 +329,7 @@ func (s *sample) options() verify.Options {
 		o.CheckpointKeys = []*signing.PublicKey{s.checkpointKey.Public()}
 	}
 	if s.kept != nil {
-		o.Checkpoints = [][]byte{s.kept}
+		o.Checkpoints = []verify.Kept{{Note: s.kept}}
 	}
 	return o
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
+	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -215,7 +216,7 @@ var keyVectors = []string{"ecdsa-p256.pem", "ed25519.pem"}
 func TestVectorProof(t *testing.T) {
 	dir, proofFile := filepath.Join(vectors, "logs", "key-change"), filepath.Join(vectors, "proof.txt")
 	if *update {
-		p, err := verify.Prove(t.Context(), os.DirFS(dir), verify.Query{Index: 1, ByIndex: true})
+		p, err := proof.Prove(t.Context(), os.DirFS(dir), proof.Query{Index: 1, ByIndex: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -228,7 +229,7 @@ func TestVectorProof(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range keyVectors {
-		p, err := verify.CheckProof(text, verify.ProofOptions{Keys: []*signing.PublicKey{key(t, name).Public()}})
+		p, err := proof.Check(text, proof.Options{Keys: []*signing.PublicKey{key(t, name).Public()}})
 		if err != nil || p.Index != 1 {
 			t.Errorf("the proof with %s: %+v, %v", name, p, err)
 		}

@@ -635,7 +635,7 @@ func TestARolledBackLogIsFound(t *testing.T) {
 		if !report.TamperingDetected || !slices.Contains(kinds(report), verify.Rollback) {
 			t.Errorf("the verifier finds %+v", report.Findings)
 		}
-		report, err = verify.Log(t.Context(), os.DirFS(older.Directory), verify.Options{Keys: []*signing.PublicKey{o.Signer.Public()}, Checkpoints: [][]byte{kept}})
+		report, err = verify.Log(t.Context(), os.DirFS(older.Directory), verify.Options{Keys: []*signing.PublicKey{o.Signer.Public()}, Checkpoints: []verify.Kept{{Note: kept}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -709,7 +709,7 @@ func TestAForkedLogIsFound(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		report, err := verify.Log(t.Context(), os.DirFS(bad.Directory), verify.Options{Keys: []*signing.PublicKey{o.Signer.Public()}, Checkpoints: [][]byte{kept}})
+		report, err := verify.Log(t.Context(), os.DirFS(bad.Directory), verify.Options{Keys: []*signing.PublicKey{o.Signer.Public()}, Checkpoints: []verify.Kept{{Note: kept}}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,18 +6,14 @@ package verify
 import (
 	"bytes"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyhistory"
+	"github.com/otel-auditlog/auditlogexporter/internal/signers"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -113,14 +109,10 @@ func (k boundKey) objection(index uint64, at time.Time) (Kind, string) {
 }
 
 func objection(bounds *trust.Key, index uint64, at time.Time) (Kind, string) {
-	if bounds == nil {
-		return "", ""
-	}
-	why := bounds.Objection(index, at)
-	switch {
+	switch revoked, why := signers.Objection(bounds, index, at); {
 	case why == "":
 		return "", ""
-	case bounds.Revoked != nil && bounds.Revoked.Reached(index, at):
+	case revoked:
 		return KeyRevoked, why
 	default:
 		return KeyNotValid, why
@@ -205,7 +197,7 @@ func (c *checker) authorize(files []segment.File, all []*authority) []*authority
 		}
 		for _, beside := range []int{i - 1, i + 1} {
 			if beside >= 0 && beside < len(all) && all[beside].header != nil && all[beside].sound() {
-				a.keys = once(append(a.keys, all[beside].signer()))
+				a.keys = signers.Once(append(a.keys, all[beside].signer()))
 				a.context = all[beside].context
 				a.standing = max(a.standing, all[beside].standing)
 			}
@@ -218,7 +210,7 @@ func (c *checker) authorize(files []segment.File, all []*authority) []*authority
 	for _, a := range all {
 		a.checkpointKeys = a.keys
 		if a.previous != nil {
-			a.checkpointKeys = once(append(slices.Clone(a.keys), a.previous))
+			a.checkpointKeys = signers.Once(append(slices.Clone(a.keys), a.previous))
 		}
 	}
 	return all
@@ -287,7 +279,7 @@ func (c *checker) forward(before, a *authority, first uint64) {
 	default:
 		a.wrong = fmt.Sprintf("the segment is signed with the key %s, the one before with %s, and no key change leads from the one to the other", a.signer().ID(), before.signer().ID())
 		if a.change != nil {
-			if why := c.o.objection(a.change, a.header.Created); why != "" {
+			if why := c.o.trusted().ObjectionToChange(a.change, a.header.Created); why != "" {
 				a.wrong = "the segment's key was introduced by one that could not do so: " + why
 			}
 		}
@@ -334,7 +326,7 @@ func (c *checker) head(f segment.File) *authority {
 	a.header, a.headerLeaf = &h, merkle.LeafHash(line)
 	a.context = signing.NewEventContext(h.Origin, h.Log)
 	if line, err := r.Next(); err == nil && segment.KindOf(line) == segment.KindEvent {
-		a.change = keyChangeOn(line)
+		a.change = keyhistory.OnLine(line)
 	}
 	return a
 }
@@ -353,7 +345,7 @@ func (c *checker) publicKeys(h *segment.Header) []*signing.PublicKey {
 			}
 			keys[i], h.Keys[i].PublicKey = k, k.SPKI()
 		}
-		last = &authority{header: h, keys: once(keys)}
+		last = &authority{header: h, keys: signers.Once(keys)}
 		c.lastHead = last
 	}
 	h.Keys = last.header.Keys
@@ -366,118 +358,18 @@ func (c *checker) publicKeys(h *segment.Header) []*signing.PublicKey {
 	return last.keys
 }
 
-// keyChangeOn returns the key change that an event line tells of, or nil.
-func keyChangeOn(line []byte) *signing.KeyChange {
-	parsed, err := segment.ParseEvent(line)
-	var sum event.Summary
-	if err != nil || event.Scan(parsed.Canonical, &sum) != nil || sum.Log == nil {
-		return nil
-	}
-	var says said
-	if json.Unmarshal(sum.Log, &says) != nil || says.Action != "key_changed" {
-		return nil
-	}
-	n, err := signing.OpenKeyChange([]byte(says.KeyChange))
-	if err != nil {
-		return nil
-	}
-	return &n
-}
-
-// takeKeyChanges reads the file of key changes, if there is one. Only regular lines
-// count; what is wrong with others is a finding.
-func (c *checker) takeKeyChanges() error {
-	f, err := segment.OpenRegular(c.fsys, segment.KeyChangesName)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case isForm(err):
-		c.unfit = append(c.unfit, err.Error())
-		return nil
-	case err != nil:
-		return err
-	}
-	defer f.Close()
-	r := segment.NewReader(io.LimitReader(f, maxKeyChanges), segment.KeyChangesName)
-	for len(c.unfit) < maxUnfit {
-		line, err := r.Next()
-		switch {
-		case err == io.EOF, errors.Is(err, segment.ErrPartialLine):
-			return nil // a line may be being written
-		case isForm(err):
-			c.unfit = append(c.unfit, err.Error())
-			return nil
-		case err != nil:
-			return err
-		}
-		if err := c.takeKeyChange(line); err != nil {
-			c.unfit = append(c.unfit, fmt.Sprintf("line %d: %v", r.Line(), err))
-		}
-	}
-	c.unfit = append(c.unfit, "what follows was not looked at")
-	return nil
-}
-
-// takeKeyChange takes in a line of that file. The indices rise from line to line; that is
-// looked at first, since checking signatures takes long.
-func (c *checker) takeKeyChange(line []byte) error {
-	note, err := segment.ParseKeyChange(line)
-	if err != nil {
-		return err
-	}
-	var last *signing.KeyChange
-	if n := len(c.filed); n > 0 {
-		last = &c.filed[n-1]
-		if index, ok := indexOf(note); ok && index <= last.Index {
-			return fmt.Errorf("a key change at leaf %d after one at leaf %d: they are not in their order, or one is there twice", index, last.Index)
-		}
-	}
-	n, err := signing.OpenKeyChange(note)
-	if err != nil {
-		return err
-	}
-	// Nothing that is the same in each is kept for each.
-	n.Origin = strings.Clone(n.Origin)
-	if last != nil && last.Origin == n.Origin {
-		n.Origin = last.Origin
-	}
-	if last != nil && last.To.Equal(n.From) {
-		n.From = last.To
-	}
-	c.filed = append(c.filed, n)
-	return nil
-}
-
-// indexOf returns what stands where a key change has its index.
-func indexOf(note []byte) (index uint64, ok bool) {
-	for range 3 {
-		_, note, _ = bytes.Cut(note, []byte("\n"))
-	}
-	line, _, _ := bytes.Cut(note, []byte("\n"))
-	index, err := strconv.ParseUint(string(line), 10, 64)
-	return index, err == nil
-}
-
-const (
-	// maxKeyChanges bounds the bytes read of the file of key changes: some hundred
-	// thousand changes.
-	maxKeyChanges = 128 << 20
-	// maxUnfit bounds the malformed lines of that file that are reported.
-	maxUnfit = 100
-)
-
 // judgeKeyChanges says what is wrong with the file of key changes, given the log it
 // belongs to.
 func (c *checker) judgeKeyChanges(results []*result, r *Report) (said []Finding) {
 	say := func(kind Kind, format string, args ...any) {
 		said = append(said, Finding{Kind: kind, Severity: Tampering, Segment: segment.KeyChangesName, Message: fmt.Sprintf(format, args...)})
 	}
-	for _, why := range c.unfit {
+	for _, why := range c.history.Unfit {
 		say(KeyChangeInvalid, "%s", why)
 	}
 	newest := newestSigner(results)
-	for i := range c.filed {
-		n := &c.filed[i]
+	for i := range c.history.Changes {
+		n := &c.history.Changes[i]
 		leads := newest != nil && n.Index >= r.TreeSize && newest.Equal(n.From)
 		if leads {
 			newest = n.To
@@ -547,7 +439,7 @@ func (c *checker) newKeyChanges(all []*authority) *keyChanges {
 			return
 		}
 		k.all[n.Index] = n
-		if c.o.objection(&n, at) != "" {
+		if c.o.trusted().ObjectionToChange(&n, at) != "" {
 			return
 		}
 		k.index[n.Index] = n
@@ -559,7 +451,7 @@ func (c *checker) newKeyChanges(all []*authority) *keyChanges {
 			add(*a.change, a.header.Created)
 		}
 	}
-	for _, n := range c.filed {
+	for _, n := range c.history.Changes {
 		add(n, changedBy(all, n.Index))
 	}
 	return k

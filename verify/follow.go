@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/visible"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -154,7 +155,7 @@ func (f *follower) event(l *checked) {
 	}
 	tally.count(l)
 	if !good {
-		one := Finding{Kind: kind, Severity: Tampering, Line: f.line, Index: index, EventID: clip(l.sum.ID, maxID), Message: message}
+		one := Finding{Kind: kind, Severity: Tampering, Line: f.line, Index: index, EventID: visible.Clip(l.sum.ID, maxID), Message: message}
 		tally.fail(f.c.perSegment, one.EventID)
 		switch {
 		case l.bad == nil:
@@ -165,7 +166,7 @@ func (f *follower) event(l *checked) {
 		return
 	}
 	if l.form == segment.FormUnsigned {
-		f.add(Finding{Kind: UnsignedEvent, Severity: Warning, Index: index, EventID: clip(l.sum.ID, maxID), Message: "the event was written without a signature of its own, because signing failed; the checkpoint covers it"})
+		f.add(Finding{Kind: UnsignedEvent, Severity: Warning, Index: index, EventID: visible.Clip(l.sum.ID, maxID), Message: "the event was written without a signature of its own, because signing failed; the checkpoint covers it"})
 		tally.unsigned++
 	}
 	if l.sum.Log != nil {

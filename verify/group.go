@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/visible"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -109,7 +110,7 @@ func (t *tally) await(most int, l *checked, bound bool) {
 		}
 	}
 	if len(*ids) < most {
-		*ids = append(*ids, clip(l.sum.ID, maxID))
+		*ids = append(*ids, visible.Clip(l.sum.ID, maxID))
 	}
 }
 
@@ -173,10 +174,10 @@ const maxOwn = 1000
 // listen takes in what the log says of itself.
 func (f *follower) listen(l *checked, index uint64) {
 	if l.claim != nil {
-		f.claim(l.claim, index, clip(l.sum.ID, maxID))
+		f.claim(l.claim, index, visible.Clip(l.sum.ID, maxID))
 		return
 	}
-	e := ownEvent{line: f.line, index: index, id: clip(l.sum.ID, maxID), signed: l.signed == sigValid}
+	e := ownEvent{line: f.line, index: index, id: visible.Clip(l.sum.ID, maxID), signed: l.signed == sigValid}
 	if err := json.Unmarshal(l.sum.Log, &e.said); err != nil {
 		f.add(Finding{Kind: EventMalformed, Severity: Tampering, Index: &index, EventID: e.id, Message: "what the log says of itself is malformed: " + err.Error()})
 		return
@@ -193,7 +194,7 @@ func (f *follower) listen(l *checked, index uint64) {
 		e.Previous = nil
 		if len(f.group.own) < maxOwn {
 			e.KeyChange = "" // it has been taken in before
-			e.Segment, e.Reason, e.Witness, e.Detail = clip(e.Segment, maxID), clip(e.Reason, maxID), clip(e.Witness, maxID), clip(e.Detail, maxMessage)
+			e.Segment, e.Reason, e.Witness, e.Detail = visible.Clip(e.Segment, maxID), visible.Clip(e.Reason, maxID), visible.Clip(e.Witness, maxID), visible.Clip(e.Detail, maxMessage)
 			f.group.own = append(f.group.own, e)
 		}
 	default:

@@ -36,7 +36,7 @@ func (j *joined) add(i int, r *result, one Finding) {
 func (c *checker) join(results []*result, authorities []*authority) (*joined, error) {
 	j := &joined{found: make([]findings, len(results)), most: c.perSegment}
 	if len(results) == 0 {
-		c.judgeReceipts(&j.report)
+		c.checkReceipts(&j.report)
 		c.judgeKept(0, &j.report, results)
 		for _, one := range c.judgeKeyChanges(results, &j.report) {
 			c.log.add(c.o.MaxFindings, one)
@@ -73,7 +73,7 @@ func (c *checker) join(results []*result, authorities []*authority) (*joined, er
 			}
 		}
 	}
-	c.judgeReceipts(&j.report)
+	c.checkReceipts(&j.report)
 	c.judgeKept(results[0].first, &j.report, results)
 	for _, one := range c.judgeKeyChanges(results, &j.report) {
 		c.log.add(c.o.MaxFindings, one)

@@ -11,11 +11,11 @@ import (
 	"io"
 	"io/fs"
 	"slices"
-	"strconv"
 	"sync/atomic"
-	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/signers"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -24,7 +24,7 @@ import (
 type keptCheckpoint struct {
 	signing.Checkpoint
 	note []byte
-	name string // how findings call it; see nameOf
+	name string // how findings call it; see title
 	file string // in the log's directory, or ""
 	err  error  // why it cannot be used
 	kind Kind   // of the finding about that, or ""
@@ -32,8 +32,8 @@ type keptCheckpoint struct {
 	signers []*signing.PublicKey
 	// opened says that its signature has been checked.
 	opened bool
-	// receipts are those that hold it; nil if it was kept by itself.
-	receipts *receiptNote
+	// promise is the receipts that hold it; nil if it was kept by itself.
+	promise *receipt.Promise
 	// unknown says that the log never had a checkpoint of that size.
 	unknown bool
 
@@ -47,44 +47,37 @@ var byteOrderMark = []byte("\ufeff")
 // maxNote is far above the size of any checkpoint.
 const maxNote = 64 << 10
 
-// keptName is what findings call a kept checkpoint.
-func (o *Options) keptName(i int) string { return "kept checkpoint " + o.checkpointName(i) }
-
-func (o *Options) checkpointName(i int) string {
-	if o.CheckpointNames != nil {
-		return o.CheckpointNames[i]
-	}
-	return strconv.Itoa(i + 1)
+// Kept is a checkpoint that the caller has kept: a signed note.
+type Kept struct {
+	// Name is what findings call it, such as the name of its file; "" for its number.
+	Name string
+	Note []byte
 }
 
-// parseKept reads the kept checkpoints, whose signatures nobody has checked yet.
-func (o *Options) parseKept() ([]signing.Checkpoint, error) {
-	if n := len(o.CheckpointNames); o.CheckpointNames != nil && n != len(o.Checkpoints) {
-		return nil, fmt.Errorf("there are %d names for %d kept checkpoints", n, len(o.Checkpoints))
+// Parse parses the checkpoint, whose signatures nobody has checked yet.
+func (k Kept) Parse() (signing.Checkpoint, error) {
+	if bytes.HasPrefix(k.Note, byteOrderMark) {
+		return signing.Checkpoint{}, fmt.Errorf("%s is none: it begins with a byte order mark, which an editor has put there: take it away", k)
 	}
-	kept := make([]signing.Checkpoint, len(o.Checkpoints))
-	for i, note := range o.Checkpoints {
-		var err error
-		if bytes.HasPrefix(note, byteOrderMark) {
-			return nil, fmt.Errorf("%s is none: it begins with a byte order mark, which an editor has put there: take it away", o.keptName(i))
-		}
-		if kept[i], err = signing.ParseCheckpoint(note); err != nil {
-			return nil, fmt.Errorf("%s is none: %w", o.keptName(i), err)
-		}
-	}
-	return kept, nil
-}
-
-// takeKept takes in the checkpoints that the caller kept.
-func (c *checker) takeKept() error {
-	parsed, err := c.o.parseKept()
+	c, err := signing.ParseCheckpoint(k.Note)
 	if err != nil {
-		return err
+		return c, fmt.Errorf("%s is none: %w", k, err)
 	}
-	for i := range parsed {
-		c.kept = append(c.kept, &keptCheckpoint{note: c.o.Checkpoints[i], name: c.o.keptName(i)})
+	return c, nil
+}
+
+// String is what findings call it.
+func (k Kept) String() string { return "kept checkpoint " + k.Name }
+
+// addGiven adds the checkpoints that the caller has kept, by themselves and in receipts.
+func (c *checker) addGiven() error {
+	for _, k := range c.o.Checkpoints {
+		if _, err := k.Parse(); err != nil {
+			return err
+		}
+		c.kept = append(c.kept, &keptCheckpoint{note: k.Note, name: k.String()})
 	}
-	c.kept = append(append(c.kept, c.o.others...), c.o.Receipts.kept()...)
+	c.kept = append(append(c.kept, c.o.others...), c.o.keptByReceipts()...)
 	c.given = len(c.kept)
 	return nil
 }
@@ -100,7 +93,7 @@ func (c *checker) takeFiled() error {
 	}
 	k := &keptCheckpoint{name: "the file checkpoint", file: segment.CheckpointName}
 	switch {
-	case isForm(err):
+	case segment.IsMalformed(err):
 		k.err = err
 	case err != nil:
 		return err
@@ -123,7 +116,7 @@ func (c *checker) takeFiled() error {
 // checkpoints only is as good as others here: what it has signed is held against the log, and
 // says nothing for it.
 func (c *checker) openKept(authorities []*authority) {
-	keys := once(slices.Concat(c.keys, c.checkpointKeys))
+	keys := signers.Once(slices.Concat(c.keys, c.checkpointKeys))
 	seen := map[*signing.PublicKey]bool{} // segments of the same keys share them
 	for _, a := range authorities {
 		for _, k := range a.keys {
@@ -140,7 +133,7 @@ func (c *checker) openKept(authorities []*authority) {
 		}
 		if k.Checkpoint, k.err = signing.ParseCheckpoint(k.note); k.err == nil {
 			if k.Checkpoint, k.signers, k.err = signing.OpenCheckpoint(k.note, k.Origin, keys); k.err == nil {
-				k.kind, k.err = c.o.judgeSigners(k.Size, k.signers)
+				k.kind, k.err = c.o.checkKept(k.Size, k.signers)
 			}
 		}
 		k.opened = true
@@ -153,22 +146,16 @@ func (c *checker) openKept(authorities []*authority) {
 	}
 }
 
-// judgeSigners says why none of the keys that signed a checkpoint, kept where the log does
-// not say when, may have done so. Bounds in time do not count: what the log holds up to
-// there is held against them.
-func (o *Options) judgeSigners(size uint64, by []*signing.PublicKey) (kind Kind, err error) {
-	for _, k := range by {
-		bounds := o.Trust.Find(k)
-		if bounds == nil {
-			return "", nil
-		}
-		one, why := objection(bounds.ByIndex(), max(size, 1)-1, time.Time{})
-		if one == "" {
-			return "", nil
-		}
-		kind, err = one, errors.New(why)
+// checkKept says why none of the keys that signed a kept checkpoint may have done so.
+func (o *Options) checkKept(size uint64, by []*signing.PublicKey) (Kind, error) {
+	switch revoked, err := o.trusted().CheckKept(size, by); {
+	case err == nil:
+		return "", nil
+	case revoked:
+		return KeyRevoked, err
+	default:
+		return KeyNotValid, err
 	}
-	return kind, err
 }
 
 // met is a tree that a kept checkpoint speaks of.
@@ -202,28 +189,12 @@ func (f *follower) meetSigned(c signing.Checkpoint) {
 	}
 }
 
-// nameOf is what findings call a kept checkpoint.
-func (c *checker) nameOf(k *keptCheckpoint) string {
-	if k.receipts != nil {
-		return c.o.Receipts.sayNote(k.receipts)
+// title is what findings call a kept checkpoint.
+func (k *keptCheckpoint) title() string {
+	if k.promise != nil {
+		return k.promise.String()
 	}
 	return k.name
-}
-
-// accuses says why a checkpoint kept elsewhere is no evidence against a log that does not
-// have it, or nil. It is evidence only if a key has signed it that the caller trusts, or that
-// such a key leads to.
-func (o *Options) accuses(note []byte) error {
-	c, err := signing.ParseCheckpoint(note)
-	if err != nil {
-		return err
-	}
-	keys := once(slices.Concat(o.trusted(), o.trustedForCheckpoints()))
-	_, by, err := signing.OpenCheckpoint(note, c.Origin, keys)
-	if err == nil {
-		_, err = o.judgeSigners(c.Size, by)
-	}
-	return err
 }
 
 // cosigned reports whether a witness that was given has cosigned a checkpoint.
@@ -239,10 +210,10 @@ func (c *checker) judgeKept(first uint64, r *Report, results []*result) {
 	for _, k := range c.kept {
 		unread := unreadUpTo(results, k.Size)
 		say := func(kind Kind, severity Severity, format string, args ...any) {
-			if k.receipts != nil && kind == Rollback {
+			if k.promise != nil && kind == Rollback {
 				kind = ReceiptUnfulfilled
 			}
-			c.log.add(c.o.MaxFindings, Finding{Kind: kind, Severity: severity, Segment: k.file, Message: c.nameOf(k) + " " + fmt.Sprintf(format, args...)})
+			c.log.add(c.o.MaxFindings, Finding{Kind: kind, Severity: severity, Segment: k.file, Message: k.title() + " " + fmt.Sprintf(format, args...)})
 		}
 		unchecked := func(kind Kind, format string, args ...any) {
 			if k.file != "" {
@@ -287,7 +258,7 @@ func (c *checker) judgeKept(first uint64, r *Report, results []*result) {
 func (c *checker) judgeEnd(r *Report, results []*result) {
 	for i, k := range c.kept[:len(c.o.Checkpoints)] {
 		extended := k.err == nil && k.Origin == r.Origin && k.same.Load() && !k.other.Load()
-		r.Checkpoints = append(r.Checkpoints, KeptCheckpoint{Name: c.o.checkpointName(i), Origin: k.Origin, Size: k.Size, Extended: extended})
+		r.Checkpoints = append(r.Checkpoints, KeptCheckpoint{Name: c.o.Checkpoints[i].Name, Origin: k.Origin, Size: k.Size, Extended: extended})
 	}
 	r.TornTail = slices.ContainsFunc(results, func(one *result) bool { return one.torn })
 	known := max(r.KeptSize, r.WitnessedSize)

@@ -79,7 +79,7 @@ func (c *checker) judgeSize(r *Report, results []*result) {
 // unless the caller asks for it by its origin.
 func (c *checker) byIndices(results []*result) (Severity, string) {
 	listed := func(k *signing.PublicKey) bool { return c.o.Trust.Find(k) != nil }
-	signs, several := false, c.o.inTree
+	signs, several := false, c.o.Placed
 	for _, n := range c.changes.all {
 		signs = signs || listed(n.From) || listed(n.To) // and has signed that note
 	}
@@ -189,7 +189,7 @@ func (c *checker) due(k boundKey, origin string, results []*result) (leaf uint64
 	for _, kept := range c.kept {
 		if kept.err == nil && kept.Origin == origin && kept.Size > 0 && (kept.Size-1 < leaf || severity == Unchecked) && slices.ContainsFunc(kept.signers, k.Equal) && !c.trusts(k.PublicKey) {
 			severity = Tampering
-			leaf, why = kept.Size-1, c.nameOf(kept)+fmt.Sprintf(" shows that it signed the log when that had %d leaves", kept.Size)
+			leaf, why = kept.Size-1, kept.title()+fmt.Sprintf(" shows that it signed the log when that had %d leaves", kept.Size)
 		}
 	}
 	return leaf, why, severity
@@ -250,7 +250,7 @@ func (c *checker) judgeRevokedAlone(r *Report, results []*result) {
 	}
 	vouched := r.WitnessedSize
 	for _, k := range c.kept[:c.given] {
-		if k.receipts == nil && k.err == nil && k.same.Load() && !k.other.Load() {
+		if k.promise == nil && k.err == nil && k.same.Load() && !k.other.Load() {
 			vouched = max(vouched, k.Size)
 		}
 	}
@@ -262,12 +262,12 @@ func (c *checker) judgeRevokedAlone(r *Report, results []*result) {
 // judgeDirectory says so if the log is a partition and its directory is not called after it.
 func (c *checker) judgeDirectory(j *joined, results []*result) {
 	i := slices.IndexFunc(results, func(r *result) bool { return r.header != nil && r.header.Has(segment.FeaturePartition) })
-	if j.report.partition = i >= 0; !j.report.partition || c.o.Directory == "" || strings.HasSuffix(j.report.Origin, "/"+c.o.Directory) {
+	if j.report.Partition = i >= 0; !j.report.Partition || c.o.Directory == "" || strings.HasSuffix(j.report.Origin, "/"+c.o.Directory) {
 		return
 	}
 	r := results[i]
 	one := Finding{Kind: WrongDirectory, Severity: Info, Line: 1, Index: &r.first, Message: fmt.Sprintf("the log is the partition %q, but its directory is called %q, as that of a copy may be", j.report.Origin, c.o.Directory)}
-	if c.o.inTree {
+	if c.o.Placed {
 		one.Severity = Tampering
 		one.Message = fmt.Sprintf("the log is the partition %q, but its directory is called %q: it has been put in the place of another, or renamed", j.report.Origin, c.o.Directory)
 	}

@@ -35,7 +35,7 @@ func (c *checker) pruned(first point) (*prunedHistory, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		h.wrong = "it is not there"
 		return h, nil
-	case isForm(err):
+	case segment.IsMalformed(err):
 		h.wrong = err.Error()
 		return h, nil
 	case err != nil:
@@ -56,7 +56,7 @@ func (c *checker) pruned(first point) (*prunedHistory, error) {
 		case err == io.EOF, errors.Is(err, segment.ErrPartialLine):
 			h.wrong = fmt.Sprintf("it ends at leaf %d, but the first segment begins at leaf %d. %s", tree.Size(), first.size, copyAgain)
 			return h, nil
-		case isForm(err):
+		case segment.IsMalformed(err):
 			h.wrong = err.Error()
 			return h, nil
 		case err != nil:

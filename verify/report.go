@@ -177,7 +177,7 @@ type Segment struct {
 
 // KeptCheckpoint is what the report says of a kept checkpoint.
 type KeptCheckpoint struct {
-	// Name is that of Options.CheckpointNames, or its number, counted from 1.
+	// Name is that of its [Kept], or its number, counted from 1.
 	Name   string `json:"name"`
 	Origin string `json:"origin"`
 	Size   uint64 `json:"size"`
@@ -284,6 +284,6 @@ type Report struct {
 	FindingCounts   map[Severity]int `json:"finding_counts"`
 	FindingsOmitted int              `json:"findings_omitted"`
 
-	// partition says that a header calls the log a partition.
-	partition bool
+	// Partition says that a header calls the log a partition of an exporter's.
+	Partition bool `json:"-"`
 }

@@ -35,8 +35,8 @@ func (c *checker) judgeRetention(j *joined, results []*result, pruned *said) {
 	first := results[0]
 	if pruned != nil {
 		var p promise
-		for i := range c.filed {
-			if n := &c.filed[i]; n.Index <= pruned.Before {
+		for i := range c.history.Changes {
+			if n := &c.history.Changes[i]; n.Index <= pruned.Before {
 				p.take(n.Retain, fmt.Sprintf("the key change at leaf %d", n.Index))
 			}
 		}
@@ -75,8 +75,8 @@ func (c *checker) judgeDeletedChanges(first *result) {
 		}
 		before = n
 	}
-	for i := range c.filed {
-		if n := &c.filed[i]; n.Index <= first.first {
+	for i := range c.history.Changes {
+		if n := &c.history.Changes[i]; n.Index <= first.first {
 			take(n)
 		}
 	}
@@ -111,8 +111,8 @@ func (c *checker) judgeComplete(j *joined, first *result) {
 		return
 	}
 	for _, k := range c.kept {
-		if k.receipts != nil && k.err == nil && k.same.Load() && !k.other.Load() && k.Size <= first.first && !k.receipts.committed.Before(from.Time) {
-			incomplete(Tampering, fmt.Sprintf(", and %s shows that leaf %d, which was among them, was written on %s", c.nameOf(k), k.Size-1, k.receipts.committed.Format(time.RFC3339)))
+		if k.promise != nil && k.err == nil && k.same.Load() && !k.other.Load() && k.Size <= first.first && !k.promise.Committed.Before(from.Time) {
+			incomplete(Tampering, fmt.Sprintf(", and %s shows that leaf %d, which was among them, was written on %s", k.title(), k.Size-1, k.promise.Committed.Format(time.RFC3339)))
 			return
 		}
 	}
@@ -174,7 +174,7 @@ func (c *checker) judgeNothing(j *joined, results []*result) error {
 func (c *checker) lastPrunedRange() (size uint64, err error) {
 	f, err := segment.OpenRegular(c.fsys, segment.PrunedRangesName)
 	switch {
-	case errors.Is(err, fs.ErrNotExist), isForm(err):
+	case errors.Is(err, fs.ErrNotExist), segment.IsMalformed(err):
 		return 0, nil
 	case err != nil:
 		return 0, err

@@ -108,7 +108,7 @@ func (c *checker) segment(ctx context.Context, file segment.File, a *authority, 
 	case errors.Is(err, fs.ErrNotExist):
 		f.gone = true
 		return f.result, nil
-	case isForm(err):
+	case segment.IsMalformed(err):
 		f.unreadable(0, err)
 		return f.result, nil
 	case err != nil:
@@ -161,7 +161,7 @@ func (c *checker) segment(ctx context.Context, file segment.File, a *authority, 
 			f.settle(false)
 			return f.result, nil
 		case end != nil:
-			if !isForm(end) || errors.Is(end, segment.ErrPartialLine) {
+			if !segment.IsMalformed(end) || errors.Is(end, segment.ErrPartialLine) {
 				f.foreign(r.Foreign())
 			}
 			return f.result, f.finish(end)
@@ -188,7 +188,7 @@ func (f *follower) begin(r *segment.ForeignReader) (again []byte, err error) {
 		f.torn = f.active()
 		f.headless("the header is cut off")
 		return nil, nil
-	case isForm(err):
+	case segment.IsMalformed(err):
 		f.unreadable(0, err)
 		return nil, nil
 	case err != nil:
@@ -283,7 +283,7 @@ func (f *follower) finish(err error) error {
 		if err := f.endOpenings(); err != nil {
 			return err
 		}
-	case isForm(err):
+	case segment.IsMalformed(err):
 		f.unreadable(f.line+1, err)
 		err := f.endOpenings()
 		f.settle(false)

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/signers"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/witness"
 )
@@ -249,7 +250,7 @@ func (c *checker) judgeWitnesses(j *joined, results []*result) {
 		for _, v := range good {
 			if kind, why := c.doubtTime(v.time, begun); kind != "" {
 				v.time = time.Time{}
-				c.log.add(c.o.MaxFindings, Finding{Kind: kind, Severity: Warning, Segment: k.file, Message: fmt.Sprintf("%s: the cosignature of the witness %s %s", c.nameOf(k), c.o.Witnesses[v.witness].Name(), why)})
+				c.log.add(c.o.MaxFindings, Finding{Kind: kind, Severity: Warning, Segment: k.file, Message: fmt.Sprintf("%s: the cosignature of the witness %s %s", k.title(), c.o.Witnesses[v.witness].Name(), why)})
 				// The log was begun before it was signed.
 				if kind, why := objection(c.o.Trust.FindWitness(c.o.Witnesses[v.witness]), max(v.size, 1)-1, begun.Add(maxBehind)); kind != "" {
 					refused = append(refused, refusal{v.witness, kind, "a cosignature does not count: " + why})
@@ -264,10 +265,10 @@ func (c *checker) judgeWitnesses(j *joined, results []*result) {
 			severity = Tampering
 		}
 		for _, why := range forged {
-			c.log.add(c.o.MaxFindings, Finding{Kind: CosignatureInvalid, Severity: severity, Segment: k.file, Message: c.nameOf(k) + ": " + why})
+			c.log.add(c.o.MaxFindings, Finding{Kind: CosignatureInvalid, Severity: severity, Segment: k.file, Message: k.title() + ": " + why})
 		}
 		for _, r := range refused {
-			c.log.add(c.o.MaxFindings, Finding{Kind: r.kind, Severity: Warning, Segment: k.file, Message: k.name + ": " + r.why})
+			c.log.add(c.o.MaxFindings, Finding{Kind: r.kind, Severity: Warning, Segment: k.file, Message: k.title() + ": " + r.why})
 		}
 	}
 	c.judgeContradictions(j, results, vouches)
@@ -287,7 +288,7 @@ func (c *checker) judgeWitnesses(j *joined, results []*result) {
 		}
 		j.report.Witnesses = append(j.report.Witnesses, one)
 	}
-	sizes, given := slices.Sorted(maps.Values(newest)), countNames(c.o.Witnesses)
+	sizes, given := slices.Sorted(maps.Values(newest)), signers.CountWitnesses(c.o.Witnesses)
 	switch quorum := c.o.Quorum; {
 	case len(sizes) < quorum:
 		c.log.add(c.o.MaxFindings, Finding{Kind: NotWitnessed, Severity: Unchecked,
@@ -331,37 +332,4 @@ func (c *checker) judgeContradictions(j *joined, results []*result, vouches []vo
 			j.add(i, r, one)
 		}
 	}
-}
-
-// quorumOf returns how many of the witnesses have to cosign, where 0 means all. Several
-// keys of one name are one witness that has changed its key; one key of several names
-// would count more often than there are witnesses.
-func quorumOf(witnesses []*witness.Key, quorum int) (int, error) {
-	for i, w := range witnesses {
-		for _, other := range witnesses[:i] {
-			switch {
-			case w.Equal(other):
-				return 0, fmt.Errorf("the witness %s is given twice", w.Name())
-			case w.SamePublicKey(other):
-				return 0, fmt.Errorf("the witnesses %s and %s have the same key: they are one", other.Name(), w.Name())
-			}
-		}
-	}
-	switch n := countNames(witnesses); {
-	case quorum < 0, quorum > n:
-		return 0, fmt.Errorf("a quorum of %d of %d witnesses", quorum, n)
-	case quorum == 0:
-		return n, nil
-	default:
-		return quorum, nil
-	}
-}
-
-// countNames returns how many witnesses some keys are of.
-func countNames(witnesses []*witness.Key) int {
-	names := map[string]bool{}
-	for _, w := range witnesses {
-		names[w.Name()] = true
-	}
-	return len(names)
 }

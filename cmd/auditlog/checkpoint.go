@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
@@ -45,7 +46,7 @@ Exit codes: 0 the checkpoint is printed; 2 there is none, or none that is truste
 			defer closeLog()
 			note, err := durableCheckpoint(fsys)
 			if err == nil {
-				_, err = verify.OpenCheckpoint(fsys, note, o)
+				_, err = proof.OpenCheckpoint(fsys, note, o)
 			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)

@@ -19,7 +19,6 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/trust"
-	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
 // Options say what to export.
@@ -42,8 +41,8 @@ type Options struct {
 	Progress func(done, total int64)
 }
 
-func (o Options) proofOptions() verify.ProofOptions {
-	return verify.ProofOptions{Keys: o.Keys, CheckpointKeys: o.CheckpointKeys, Trust: o.Trust}
+func (o Options) proofOptions() proof.Options {
+	return proof.Options{Keys: o.Keys, CheckpointKeys: o.CheckpointKeys, Trust: o.Trust}
 }
 
 // Result says what an export has done.
@@ -111,7 +110,7 @@ func exportOnce(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Re
 	if err != nil {
 		return r, err
 	}
-	to, err := verify.OpenCheckpoint(fsys, note, o.proofOptions())
+	to, err := proof.OpenCheckpoint(fsys, note, o.proofOptions())
 	if err != nil {
 		return r, err
 	}

@@ -354,8 +354,12 @@ func (l *witnessedLog) close() {
 
 func (l *witnessedLog) verify(kept [][]byte, keys ...*witness.Key) *verify.Report {
 	l.t.Helper()
+	var all []verify.Kept
+	for _, note := range kept {
+		all = append(all, verify.Kept{Note: note})
+	}
 	r, err := verify.Log(l.t.Context(), os.DirFS(l.o.Directory), verify.Options{
-		Keys: []*signing.PublicKey{l.o.Signer.Public()}, Witnesses: keys, Checkpoints: kept,
+		Keys: []*signing.PublicKey{l.o.Signer.Public()}, Witnesses: keys, Checkpoints: all,
 	})
 	if err != nil {
 		l.t.Fatal(err)

@@ -1,0 +1,158 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package keyhistory
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strconv"
+	"strings"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+const (
+	// maxBytes bounds the bytes read of the file of key changes: some hundred thousand
+	// changes.
+	maxBytes = 128 << 20
+	// maxUnfit bounds the malformed lines of that file that are reported.
+	maxUnfit = 100
+)
+
+// History is what the file of key changes holds.
+type History struct {
+	// Changes are the regular lines, whose indices rise from one to the next.
+	Changes []signing.KeyChange
+	// Unfit says what is wrong with others.
+	Unfit []string
+}
+
+// Read reads the file of key changes, if there is one.
+func Read(fsys fs.FS) (*History, error) {
+	h := &History{}
+	f, err := segment.OpenRegular(fsys, segment.KeyChangesName)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return h, nil
+	case segment.IsMalformed(err):
+		h.Unfit = append(h.Unfit, err.Error())
+		return h, nil
+	case err != nil:
+		return nil, err
+	}
+	defer f.Close()
+	r := segment.NewReader(io.LimitReader(f, maxBytes), segment.KeyChangesName)
+	for len(h.Unfit) < maxUnfit {
+		line, err := r.Next()
+		switch {
+		case err == io.EOF, errors.Is(err, segment.ErrPartialLine):
+			return h, nil // a line may be being written
+		case segment.IsMalformed(err):
+			h.Unfit = append(h.Unfit, err.Error())
+			return h, nil
+		case err != nil:
+			return nil, err
+		}
+		if err := h.add(line); err != nil {
+			h.Unfit = append(h.Unfit, fmt.Sprintf("line %d: %v", r.Line(), err))
+		}
+	}
+	h.Unfit = append(h.Unfit, "what follows was not looked at")
+	return h, nil
+}
+
+// add adds a line of the file. The indices rise from line to line; that is checked first,
+// since checking signatures takes long.
+func (h *History) add(line []byte) error {
+	note, err := segment.ParseKeyChange(line)
+	if err != nil {
+		return err
+	}
+	last := h.Last()
+	if last != nil {
+		if index, ok := indexOf(note); ok && index <= last.Index {
+			return fmt.Errorf("a key change at leaf %d after one at leaf %d: they are not in their order, or one is there twice", index, last.Index)
+		}
+	}
+	n, err := signing.OpenKeyChange(note)
+	if err != nil {
+		return err
+	}
+	// Nothing that is the same in each is kept for each.
+	n.Origin = strings.Clone(n.Origin)
+	if last != nil && last.Origin == n.Origin {
+		n.Origin = last.Origin
+	}
+	if last != nil && last.To.Equal(n.From) {
+		n.From = last.To
+	}
+	h.Changes = append(h.Changes, n)
+	return nil
+}
+
+// Last returns the last change, or nil if there is none.
+func (h *History) Last() *signing.KeyChange {
+	if n := len(h.Changes); n > 0 {
+		return &h.Changes[n-1]
+	}
+	return nil
+}
+
+// indexOf returns what stands where a key change has its index.
+func indexOf(note []byte) (index uint64, ok bool) {
+	for range 3 {
+		_, note, _ = bytes.Cut(note, []byte("\n"))
+	}
+	line, _, _ := bytes.Cut(note, []byte("\n"))
+	index, err := strconv.ParseUint(string(line), 10, 64)
+	return index, err == nil
+}
+
+// OnLine returns the key change that an event line tells of, or nil.
+func OnLine(line []byte) *signing.KeyChange {
+	parsed, err := segment.ParseEvent(line)
+	var sum event.Summary
+	if err != nil || event.Scan(parsed.Canonical, &sum) != nil || sum.Log == nil {
+		return nil
+	}
+	var says struct {
+		Action    string `json:"action"`
+		KeyChange string `json:"key_change"`
+	}
+	if json.Unmarshal(sum.Log, &says) != nil || says.Action != "key_changed" {
+		return nil
+	}
+	n, err := signing.OpenKeyChange([]byte(says.KeyChange))
+	if err != nil {
+		return nil
+	}
+	return &n
+}
+
+// Introducing returns the key change that introduces a segment, or nil if there is none, or
+// the segment cannot be read.
+func Introducing(fsys fs.FS, file segment.File) *signing.KeyChange {
+	r, err := segment.OpenForeign(fsys, file.Name, file.Size)
+	if err != nil {
+		return nil
+	}
+	defer r.Close()
+	line, err := r.NextHeader()
+	if err != nil {
+		return nil
+	}
+	if _, err := segment.ParseHeader(line); err != nil && !errors.Is(err, segment.ErrNewer) {
+		return nil
+	}
+	if line, err = r.Next(); err != nil || segment.KindOf(line) != segment.KindEvent {
+		return nil
+	}
+	return OnLine(line)
+}
