@@ -92,6 +92,9 @@ func Open(ctx context.Context, fsys fs.FS) (*Tree, error) {
 		}
 		t.spans = append(t.spans, span{file: f, begin: f.Parsed.FirstIndex})
 	}
+	if len(t.spans) == 0 {
+		return nil, fmt.Errorf("no file is named audit-….jsonl: %w", ErrNoLog)
+	}
 	// The newest segment may have been begun and not committed.
 	for n := len(t.spans) - 1; n >= 0; n-- {
 		s := &t.spans[n]

@@ -31,8 +31,8 @@ type group struct {
 	// presentFrom is the number of the first leaf behind the last commit line.
 	presentFrom int
 	own         []ownEvent
-	met         []met
-	vouches     []vouch
+	met         []metRoot
+	vouches     []cosignature
 	// first and last are the group's commits, ofCommits what is wrong with what they say.
 	first, last segment.Commit
 	ofCommits   []Finding
@@ -134,15 +134,15 @@ func (t *tally) failPending(most int, signedToo bool) {
 
 // ownEvent is what the log says of itself on some line.
 type ownEvent struct {
-	said
+	logEvent
 	line   int
 	index  uint64
 	id     string
 	signed bool
 }
 
-// said is the part of it that matters here (docs/format.md, section 6.4).
-type said struct {
+// logEvent is the part of it that matters here (docs/format.md, section 6.4).
+type logEvent struct {
 	Action   string `json:"action"`
 	Before   uint64 `json:"before"`
 	RootHash []byte `json:"root_hash"`
@@ -154,11 +154,11 @@ type said struct {
 	// KeyChange is the note about a change of the key.
 	KeyChange string `json:"key_change"`
 	// Previous is the segment before.
-	Previous *saidSegment `json:"previous"`
+	Previous *sealedSegment `json:"previous"`
 }
 
-// saidSegment is what the log says of a segment that it has sealed.
-type saidSegment struct {
+// sealedSegment is what the log says of a segment that it has sealed.
+type sealedSegment struct {
 	FirstIndex uint64   `json:"first_index"`
 	Range      [][]byte `json:"range"`
 	RootHash   []byte   `json:"root_hash"`
@@ -171,14 +171,14 @@ const maxRange = 128
 // maxOwn bounds the events of the log's own that are kept for each group.
 const maxOwn = 1000
 
-// listen takes in what the log says of itself.
-func (f *follower) listen(l *checked, index uint64) {
+// readLogEvent takes in what the log says of itself.
+func (f *follower) readLogEvent(l *checked, index uint64) {
 	if l.claim != nil {
 		f.claim(l.claim, index, visible.Clip(l.sum.ID, maxID))
 		return
 	}
 	e := ownEvent{line: f.line, index: index, id: visible.Clip(l.sum.ID, maxID), signed: l.signed == sigValid}
-	if err := json.Unmarshal(l.sum.Log, &e.said); err != nil {
+	if err := json.Unmarshal(l.sum.Log, &e.logEvent); err != nil {
 		f.add(Finding{Kind: EventMalformed, Severity: Tampering, Index: &index, EventID: e.id, Message: "what the log says of itself is malformed: " + err.Error()})
 		return
 	}
@@ -189,7 +189,7 @@ func (f *follower) listen(l *checked, index uint64) {
 			f.group.own = append(f.group.own, e)
 		}
 	case "key_changed":
-		f.keyChanged(&e)
+		f.checkKeyChangeLine(&e)
 	case "pruned", "recovered", "damaged", "contradicted":
 		e.Previous = nil
 		if len(f.group.own) < maxOwn {
@@ -232,7 +232,7 @@ func (f *follower) settle(good bool) {
 		f.commits.extend(g.first, g.last)
 		f.own = append(f.own, g.own...)
 		for _, v := range g.vouches {
-			f.vouches = addVouch(f.vouches, v)
+			f.vouches = addCosignature(f.vouches, v)
 		}
 		for _, m := range g.met {
 			m.settle()

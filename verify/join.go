@@ -37,22 +37,22 @@ func (c *checker) join(results []*result, authorities []*authority) (*joined, er
 	j := &joined{found: make([]findings, len(results)), most: c.perSegment}
 	if len(results) == 0 {
 		c.checkReceipts(&j.report)
-		c.judgeKept(0, &j.report, results)
-		for _, one := range c.judgeKeyChanges(results, &j.report) {
+		c.checkKeptAll(0, &j.report, results)
+		for _, one := range c.checkKeyChanges(results, &j.report) {
 			c.log.add(c.o.MaxFindings, one)
 		}
-		c.judgeSize(&j.report, results)
-		c.judgeEnd(&j.report, results)
-		return j, c.judgeNothing(j, results)
+		c.checkSize(&j.report, results)
+		c.checkEnd(&j.report, results)
+		return j, c.checkNothing(j, results)
 	}
-	pruned := j.listen(results)
+	pruned := j.readLogEvent(results)
 	var end *point // of the log so far; nil if it is not known
 	var before *result
 	for i, r := range results {
 		j.sameLog(i, r)
 		switch {
 		case i == 0:
-			j.beginning(r, pruned, unreadAnywhere(results))
+			j.checkBeginning(r, pruned, unreadAnywhere(results))
 		case end == nil:
 			// Its end is not known, which has been reported.
 		default:
@@ -74,16 +74,16 @@ func (c *checker) join(results []*result, authorities []*authority) (*joined, er
 		}
 	}
 	c.checkReceipts(&j.report)
-	c.judgeKept(results[0].first, &j.report, results)
-	for _, one := range c.judgeKeyChanges(results, &j.report) {
+	c.checkKeptAll(results[0].first, &j.report, results)
+	for _, one := range c.checkKeyChanges(results, &j.report) {
 		c.log.add(c.o.MaxFindings, one)
 	}
-	c.judgeWitnesses(j, results)
-	c.trustBegins(results, authorities, &j.report)
-	c.judgeRetention(j, results, pruned)
-	c.judgeKnown(j, results)
-	c.judgeEnd(&j.report, results)
-	return j, c.judgeNothing(j, results)
+	c.checkWitnesses(j, results)
+	c.sayTrustBegins(results, authorities, &j.report)
+	c.checkRetention(j, results, pruned)
+	c.checkKnown(j, results)
+	c.checkEnd(&j.report, results)
+	return j, c.checkNothing(j, results)
 }
 
 // sameLog checks that the segment belongs to the log of those before it.
@@ -121,15 +121,15 @@ func (j *joined) follows(i int, r, before *result, end *point, gone func(*signin
 		one.Kind, one.Line = RootMismatch, 1
 		one.Message = fmt.Sprintf("the header's frontier is not that of the tree at the end of %s", before.file.Name)
 	default:
-		j.goesOn(i, r, before, func(k *signing.PublicKey) bool { return gone(k, r) })
+		j.checkContinuation(i, r, before, func(k *signing.PublicKey) bool { return gone(k, r) })
 		return
 	}
 	j.add(i, r, one)
 }
 
-// goesOn compares a segment with the one that it follows without a gap.
-func (j *joined) goesOn(i int, r, before *result, gone func(*signing.PublicKey) bool) {
-	if kind, why := judgeIntroduction(before.authority, r.authority, gone); kind != "" {
+// checkContinuation compares a segment with the one that it follows without a gap.
+func (j *joined) checkContinuation(i int, r, before *result, gone func(*signing.PublicKey) bool) {
+	if kind, why := checkIntroduction(before.authority, r.authority, gone); kind != "" {
 		j.add(i, r, Finding{Kind: kind, Severity: Tampering, Line: 1, Index: &r.first, Message: why})
 	}
 	last, first := before.commits.last, r.commits.first
@@ -137,7 +137,7 @@ func (j *joined) goesOn(i int, r, before *result, gone func(*signing.PublicKey) 
 		j.add(i, r, Finding{Kind: CommitInvalid, Severity: Tampering, Index: &r.first, Message: fmt.Sprintf("the segment's first commit has the number %d, the last one before it %d", first.Number, last.Number)})
 	}
 	if before.header != nil && r.header != nil && before.authority.newer == nil && r.authority.newer == nil {
-		if why := judgePromise(before.header, r.header); why != "" {
+		if why := checkPromise(before.header, r.header); why != "" {
 			j.add(i, r, Finding{Kind: RetentionBroken, Severity: Tampering, Line: 1, Index: &r.first, Message: why})
 		}
 	}
@@ -147,9 +147,9 @@ func (j *joined) goesOn(i int, r, before *result, gone func(*signing.PublicKey) 
 	}
 }
 
-// beginning checks the first segment there is. What was not read may say what retention has
+// checkBeginning checks the first segment there is. What was not read may say what retention has
 // deleted.
-func (j *joined) beginning(r *result, pruned *said, unread string) {
+func (j *joined) checkBeginning(r *result, pruned *logEvent, unread string) {
 	one := Finding{Severity: Tampering, Index: &r.first}
 	switch {
 	case r.first == 0:
@@ -170,7 +170,7 @@ func (j *joined) beginning(r *result, pruned *said, unread string) {
 }
 
 // agrees reports whether what the log says of a segment fits it, as far as is known.
-func (j *joined) agrees(r *result, says *saidSegment) bool {
+func (j *joined) agrees(r *result, says *sealedSegment) bool {
 	if r.header == nil || r.end == nil || says.FirstIndex != r.first || says.TreeSize != r.end.size {
 		return true // what is missing or changed there is found there
 	}
@@ -194,8 +194,8 @@ func (j *joined) agrees(r *result, says *saidSegment) bool {
 	return tree.Extend(says.TreeSize, hashes) == nil && tree.Root() == r.end.root
 }
 
-// listen reads what the log says of itself, and returns the furthest pruning.
-func (j *joined) listen(results []*result) (pruned *said) {
+// readLogEvent reads what the log says of itself, and returns the furthest pruning.
+func (j *joined) readLogEvent(results []*result) (pruned *logEvent) {
 	starts := map[uint64]merkle.Hash{}
 	for _, r := range results {
 		if r.start != nil {
@@ -209,7 +209,7 @@ func (j *joined) listen(results []*result) (pruned *said) {
 			switch e.Action {
 			case "pruned":
 				if pruned == nil || e.Before > pruned.Before {
-					pruned = &e.said
+					pruned = &e.logEvent
 				}
 				if root, ok := starts[e.Before]; !ok || string(root[:]) == string(e.RootHash) {
 					continue
@@ -217,7 +217,7 @@ func (j *joined) listen(results []*result) (pruned *said) {
 				one.Kind, one.Severity = RootMismatch, Tampering
 				one.Message = fmt.Sprintf("the log says that everything before leaf %d was pruned, but the segment that starts there follows another tree", e.Before)
 			case "contradicted":
-				continue // see judgeContradictions
+				continue // see checkContradictions
 			case "rotated":
 				if i > 0 && results[i-1].unread && e.Previous.FirstIndex != results[i-1].first {
 					one.Kind, one.Severity = SegmentMissing, Tampering

@@ -82,13 +82,13 @@ func (c *checker) addGiven() error {
 	return nil
 }
 
-// takeFiled takes in the log's own copy of its newest checkpoint. This is done
+// addCheckpointOnDisk takes in the log's own copy of its newest checkpoint. This is done
 // before the segments are listed: the writer replaces the file once what it covers
 // is in a segment.
-func (c *checker) takeFiled() error {
+func (c *checker) addCheckpointOnDisk() error {
 	f, err := segment.OpenRegular(c.fsys, segment.CheckpointName)
 	if errors.Is(err, fs.ErrNotExist) {
-		c.unfiled = true
+		c.noCheckpointOnDisk = true
 		return nil
 	}
 	k := &keptCheckpoint{name: "the file checkpoint", file: segment.CheckpointName}
@@ -103,7 +103,7 @@ func (c *checker) takeFiled() error {
 			return err
 		}
 		if len(k.note) == 0 {
-			c.unfiled = true
+			c.noCheckpointOnDisk = true
 			return nil // what a power cut may leave says nothing
 		}
 	}
@@ -120,7 +120,7 @@ func (c *checker) openKept(authorities []*authority) {
 	seen := map[*signing.PublicKey]bool{} // segments of the same keys share them
 	for _, a := range authorities {
 		for _, k := range a.keys {
-			if a.standing > untrusted && !seen[k] {
+			if a.standing > standingUntrusted && !seen[k] {
 				seen[k] = true
 				keys = append(keys, k)
 			}
@@ -158,21 +158,21 @@ func (o *Options) checkKept(size uint64, by []*signing.PublicKey) (Kind, error) 
 	}
 }
 
-// met is a tree that a kept checkpoint speaks of.
-type met struct {
+// metRoot is a tree that a kept checkpoint speaks of.
+type metRoot struct {
 	kept *keptCheckpoint
 	root merkle.Hash
 }
 
-// meet notes the present tree if a kept checkpoint has its size. It counts once a
+// noteCheckpointRoots notes the present tree if a kept checkpoint has its size. It counts once a
 // signed checkpoint shows that the tree is the log's.
-func (f *follower) meet() {
+func (f *follower) noteCheckpointRoots() {
 	for _, k := range f.c.keptOf[f.tree.Size()] {
-		f.group.met = append(f.group.met, met{k, f.tree.Root()})
+		f.group.met = append(f.group.met, metRoot{k, f.tree.Root()})
 	}
 }
 
-func (m met) settle() {
+func (m metRoot) settle() {
 	if m.root == merkle.Hash(m.kept.Root) {
 		m.kept.same.Store(true)
 	} else {
@@ -180,12 +180,12 @@ func (m met) settle() {
 	}
 }
 
-// meetSigned compares the tree of a signed checkpoint to which the lines before it do not
+// noteSignedRoot compares the tree of a signed checkpoint to which the lines before it do not
 // lead with the kept checkpoints of its size: what is damaged has been found, and this is what
 // the log says all the same.
-func (f *follower) meetSigned(c signing.Checkpoint) {
+func (f *follower) noteSignedRoot(c signing.Checkpoint) {
 	for _, k := range f.c.keptOf[c.Size] {
-		met{k, merkle.Hash(c.Root)}.settle()
+		metRoot{k, merkle.Hash(c.Root)}.settle()
 	}
 }
 
@@ -199,14 +199,14 @@ func (k *keptCheckpoint) title() string {
 
 // cosigned reports whether a witness that was given has cosigned a checkpoint.
 func (c *checker) cosigned(k *keptCheckpoint) bool {
-	good, _, _ := c.vouchesIn(k.Checkpoint)
+	good, _, _ := c.cosignaturesIn(k.Checkpoint)
 	return len(good) > 0
 }
 
-// judgeKept says what became of the kept checkpoints, once the whole log is known;
+// checkKeptAll says what became of the kept checkpoints, once the whole log is known;
 // first is the size of the tree before the first segment. What the caller has handed over is
 // no accusation by itself.
-func (c *checker) judgeKept(first uint64, r *Report, results []*result) {
+func (c *checker) checkKeptAll(first uint64, r *Report, results []*result) {
 	for _, k := range c.kept {
 		unread := unreadUpTo(results, k.Size)
 		say := func(kind Kind, severity Severity, format string, args ...any) {
@@ -253,9 +253,9 @@ func (c *checker) judgeKept(first uint64, r *Report, results []*result) {
 	}
 }
 
-// judgeEnd says how far something kept elsewhere shows the log to have come, and so for the
+// checkEnd says how far something kept elsewhere shows the log to have come, and so for the
 // log's own copy of its newest checkpoint.
-func (c *checker) judgeEnd(r *Report, results []*result) {
+func (c *checker) checkEnd(r *Report, results []*result) {
 	for i, k := range c.kept[:len(c.o.Checkpoints)] {
 		extended := k.err == nil && k.Origin == r.Origin && k.same.Load() && !k.other.Load()
 		r.Checkpoints = append(r.Checkpoints, KeptCheckpoint{Name: c.o.Checkpoints[i].Name, Origin: k.Origin, Size: k.Size, Extended: extended})
@@ -269,7 +269,7 @@ func (c *checker) judgeEnd(r *Report, results []*result) {
 		known = max(known, *c.o.AsOf)
 	}
 	r.EndChecked = known > r.PrunedBefore && readUpTo(results, r.PrunedBefore, known)
-	if c.unfiled && r.TreeSize > 0 {
+	if c.noCheckpointOnDisk && r.TreeSize > 0 {
 		c.log.add(c.o.MaxFindings, Finding{Kind: CheckpointMissing, Severity: Warning, Segment: segment.CheckpointName, Message: "the file is not there, or empty, as in a log that was begun a moment ago, or after a crash; somebody who cuts off the log's end would take it away, too. Hold the log against a checkpoint kept elsewhere"})
 	}
 }

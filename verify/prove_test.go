@@ -317,7 +317,7 @@ func TestProveWhatIsNotThere(t *testing.T) {
 	newest.Data = newest.Data[bytes.IndexByte(newest.Data, '\n')+1:]
 	is("a segment without its header", proof.Query{EventID: "id-010"}, proof.ErrUnprovable)
 	w = &written{fsys: nil}
-	is("no log", proof.Query{EventID: "x"}, verify.ErrNoLog)
+	is("no log", proof.Query{EventID: "x"}, proof.ErrNoLog)
 }
 
 func TestProveRepeatedID(t *testing.T) {

@@ -82,9 +82,9 @@ func (c *checker) pruned(first point) (*prunedHistory, error) {
 	return h, nil
 }
 
-// judgePruned compares the kept checkpoints that end before the first segment with
+// checkPruned compares the kept checkpoints that end before the first segment with
 // the file of pruned ranges, and says what is wrong with that.
-func (c *checker) judgePruned(results []*result) error {
+func (c *checker) checkPruned(results []*result) error {
 	if len(results) == 0 || results[0].start == nil || results[0].first == 0 {
 		return nil
 	}
@@ -98,7 +98,7 @@ func (c *checker) judgePruned(results []*result) error {
 			continue
 		}
 		if root, ok := h.kept[k.Size]; ok {
-			met{k, root}.settle()
+			metRoot{k, root}.settle()
 		} else if h.wrong == "" {
 			k.unknown = true
 		}

@@ -253,7 +253,7 @@ type Report struct {
 	// KeyIDs are the keys that signed the log's checkpoints.
 	KeyIDs []string `json:"key_ids"`
 	// WitnessedSize is the size of the newest tree that a quorum of the witnesses given
-	// vouch for, 0 if none does. Witnesses are how far each is.
+	// cosignature for, 0 if none does. Witnesses are how far each is.
 	WitnessedSize uint64      `json:"witnessed_size"`
 	Witnesses     []Witnessed `json:"witnesses"`
 	// KeptSize is the size of the largest tree that a kept checkpoint or a receipt given is

@@ -29,9 +29,9 @@ func (p *promise) take(until time.Time, by string) {
 	}
 }
 
-// judgeRetention holds what retention has deleted against what the log had promised, and
+// checkRetention holds what retention has deleted against what the log had promised, and
 // against what the caller wants to be there.
-func (c *checker) judgeRetention(j *joined, results []*result, pruned *said) {
+func (c *checker) checkRetention(j *joined, results []*result, pruned *logEvent) {
 	first := results[0]
 	if pruned != nil {
 		var p promise
@@ -54,13 +54,13 @@ func (c *checker) judgeRetention(j *joined, results []*result, pruned *said) {
 				Message: fmt.Sprintf("the log says that retention deletes what is before leaf %d, but had promised to keep it until %s (%s)", pruned.Before, p.until.Format(time.RFC3339), p.by)})
 		}
 	}
-	c.judgeDeletedChanges(first)
-	c.judgeComplete(j, first)
+	c.checkDeletedChanges(first)
+	c.checkComplete(j, first)
 }
 
-// judgeDeletedChanges says so if a key change is missing among those of the segments that
+// checkDeletedChanges says so if a key change is missing among those of the segments that
 // have been deleted: each begins with the key that the one before led to.
-func (c *checker) judgeDeletedChanges(first *result) {
+func (c *checker) checkDeletedChanges(first *result) {
 	if first.first == 0 {
 		return
 	}
@@ -89,13 +89,13 @@ func (c *checker) judgeDeletedChanges(first *result) {
 	}
 }
 
-// judgeComplete says so if leaves are not there that the caller wants to be.
+// checkComplete says so if leaves are not there that the caller wants to be.
 //
 // When the deleted leaves were written, only the log's own key has signed, and whoever has it
 // can write an earlier time. What shows it otherwise is that witnesses had cosigned a tree of
 // all of them by then. A kept checkpoint and a receipt have no time of their own: a receipt's
 // is the log's, so that it counts against the log alone.
-func (c *checker) judgeComplete(j *joined, first *result) {
+func (c *checker) checkComplete(j *joined, first *result) {
 	from := c.o.CompleteFrom
 	if from == nil || first.first == 0 {
 		return
@@ -130,8 +130,8 @@ func (c *checker) judgeComplete(j *joined, first *result) {
 	}
 }
 
-// judgePromise says so if a header promises less than the one before it has.
-func judgePromise(before, h *segment.Header) string {
+// checkPromise says so if a header promises less than the one before it has.
+func checkPromise(before, h *segment.Header) string {
 	if h.Retain.Before(before.Retain) {
 		return fmt.Sprintf("the header promises to keep what is before it until %s, the one before had promised until %s", h.Retain.Format(time.RFC3339), before.Retain.Format(time.RFC3339))
 	}
@@ -142,10 +142,10 @@ func judgePromise(before, h *segment.Header) string {
 	return ""
 }
 
-// judgeNothing says so if no checkpoint is signed by a trusted key. What is wrong with the
+// checkNothing says so if no checkpoint is signed by a trusted key. What is wrong with the
 // form of a file that nobody has signed is not tampering with a log, unless something is
 // there that only a log leaves.
-func (c *checker) judgeNothing(j *joined, results []*result) error {
+func (c *checker) checkNothing(j *joined, results []*result) error {
 	for _, r := range results {
 		if r.end != nil {
 			return nil

@@ -31,10 +31,10 @@ type result struct {
 	findings findings
 	counts
 	failedIDs []string
-	signers   []string   // key ids, of checkpoints
-	vouches   []vouch    // the newest of each witness
-	own       []ownEvent // what the log says of itself, where it is to be believed
-	ids       []uint64   // sorted hashes of event ids
+	signers   []string      // key ids, of checkpoints
+	vouches   []cosignature // the newest of each witness
+	own       []ownEvent    // what the log says of itself, where it is to be believed
+	ids       []uint64      // sorted hashes of event ids
 	commits   commits
 	torn      bool // bytes follow the last checkpoint of the active segment
 	gone      bool // compressed or pruned while the log was being checked
@@ -242,20 +242,20 @@ func (f *follower) begin(r *segment.ForeignReader) (again []byte, err error) {
 	f.anchored = true
 	f.claimed = f.first
 	f.group.before = f.tree
-	f.meet()
-	f.judgeAuthority()
+	f.noteCheckpointRoots()
+	f.checkAuthority()
 	f.addLeaf(&checked{leaf: leaf}, false, false)
-	f.judgeTime(h.Created, "the header")
+	f.checkTime(h.Created, "the header")
 	return nil, nil
 }
 
-// judgeAuthority says what is wrong with who signs the segment.
-func (f *follower) judgeAuthority() {
+// checkAuthority says what is wrong with who signs the segment.
+func (f *follower) checkAuthority() {
 	a, index := f.authority, f.first
 	if a.wrong != "" {
 		f.add(Finding{Kind: UnknownKey, Severity: Tampering, Line: 1, Index: &index, Message: a.wrong})
 	}
-	if kind, why := a.judge(index, f.header.Created); kind != "" {
+	if kind, why := a.objection(index, f.header.Created); kind != "" {
 		f.add(Finding{Kind: kind, Severity: Tampering, Line: 1, Index: &index, Message: why})
 	}
 	f.watch(index, f.header.Created)

@@ -22,7 +22,7 @@ func (o *Options) trusted() *signers.Trusted {
 func (c *checker) rightOrigin(authorities []*authority) (err error) {
 	for _, counts := range []bool{true, false} {
 		for _, a := range authorities {
-			if a.header == nil || counts && a.standing == untrusted {
+			if a.header == nil || counts && a.standing == standingUntrusted {
 				continue
 			}
 			if err = c.o.trusted().CheckOrigin(a.header.Origin); err == nil {
@@ -57,7 +57,7 @@ func (c *checker) rightKey(all []*authority) error {
 		switch {
 		case a.header == nil:
 			continue
-		case a.standing > untrusted:
+		case a.standing > standingUntrusted:
 			return nil
 		case !slices.Contains(named, a.signer().ID()) && len(named) < 10:
 			named = append(named, a.signer().ID())

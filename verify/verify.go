@@ -139,7 +139,7 @@ func Log(ctx context.Context, fsys fs.FS, o Options) (*Report, error) {
 	if err := c.addGiven(); err != nil {
 		return nil, err
 	}
-	if err := c.takeFiled(); err != nil {
+	if err := c.addCheckpointOnDisk(); err != nil {
 		return nil, err
 	}
 	if c.history, err = keyhistory.Read(fsys); err != nil {
@@ -181,8 +181,8 @@ type checker struct {
 	kept   []*keptCheckpoint
 	keptOf map[uint64][]*keptCheckpoint
 	given  int
-	// unfiled says that the log's file checkpoint is not there, or empty.
-	unfiled bool
+	// noCheckpointOnDisk says that the log's file checkpoint is not there, or empty.
+	noCheckpointOnDisk bool
 	// history is the key changes in their file, changes are those and the ones in the segments.
 	history *keyhistory.History
 	changes *keyChanges
@@ -259,7 +259,7 @@ func (c *checker) pass(ctx context.Context, l segment.Listing) (_ *Report, settl
 	if !settled {
 		return nil, false, nil
 	}
-	if err := c.judgePruned(results); err != nil {
+	if err := c.checkPruned(results); err != nil {
 		return nil, false, err
 	}
 	j, err := c.join(results, authorities)
