@@ -5,6 +5,7 @@ package proof
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -133,7 +134,7 @@ type newest struct {
 }
 
 // readNewest reads a segment to its last checkpoint that fits.
-func (t *Tree) readNewest(s *span) error {
+func (t *Tree) readNewest(ctx context.Context, s *span) error {
 	r, err := segment.Open(t.fsys, s.file.Name, s.file.Size)
 	if err != nil {
 		return err
@@ -147,8 +148,8 @@ func (t *Tree) readNewest(s *span) error {
 	var cosigned []byte
 	refuted := false
 	for {
-		if r.Line()%1024 == 0 && t.ctx.Err() != nil {
-			return t.ctx.Err()
+		if r.Line()%1024 == 0 && ctx.Err() != nil {
+			return ctx.Err()
 		}
 		line, err := r.Next()
 		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {

@@ -79,15 +79,15 @@ func prove(ctx context.Context, fsys fs.FS, q Query) (*Inclusion, error) {
 	}
 	p := &Inclusion{Index: q.Index, Log: tree.Log()}
 	if q.ByIndex {
-		p.Line, err = lineAt(tree, q.Index)
+		p.Line, err = lineAt(ctx, tree, q.Index)
 	} else {
-		p.Index, p.Line, err = find(tree, q)
+		p.Index, p.Line, err = find(ctx, tree, q)
 	}
 	if err != nil {
 		return nil, err
 	}
 	for _, note := range checkpointsFor(fsys, tree) {
-		if err := complete(p, tree, note); err == nil || !errors.Is(err, ErrUnprovable) {
+		if err := complete(ctx, p, tree, note); err == nil || !errors.Is(err, ErrUnprovable) {
 			if err != nil {
 				return nil, asUnprovable(err)
 			}
@@ -98,10 +98,10 @@ func prove(ctx context.Context, fsys fs.FS, q Query) (*Inclusion, error) {
 			if p.KeyChanges, err = keyChangesFor(fsys, c.Size); err != nil {
 				return nil, err
 			}
-			if err := leadToKeyChange(p, tree); err != nil {
+			if err := leadToKeyChange(ctx, p, tree); err != nil {
 				return nil, err
 			}
-			return p, addCommit(p, tree, c.Size)
+			return p, addCommit(ctx, p, tree, c.Size)
 		}
 	}
 	return nil, ErrUnprovable
@@ -116,17 +116,17 @@ func asUnprovable(err error) error {
 }
 
 // lineAt returns the event line of a leaf.
-func lineAt(tree *Tree, index uint64) ([]byte, error) {
+func lineAt(ctx context.Context, tree *Tree, index uint64) ([]byte, error) {
 	if index >= tree.Size() {
 		if err := afterCheckpoint(tree); err != nil {
 			return nil, fmt.Errorf("leaf %d: %w", index, err)
 		}
 		return nil, fmt.Errorf("%w: the log has %d leaves, and leaf %d is none of them", ErrNoEvent, tree.Size(), index)
 	}
-	line, err := tree.Line(index)
+	line, err := tree.Line(ctx, index)
 	if errors.Is(err, ErrPruned) {
 		var gone pruned
-		if err := tree.Leaves(0, nil, gone.readLine); err != nil {
+		if err := tree.Leaves(ctx, 0, nil, gone.readLine); err != nil {
 			return nil, asUnprovable(err)
 		}
 		return nil, fmt.Errorf("leaf %d: %w", index, gone.errorFor(tree))
@@ -144,14 +144,14 @@ func lineAt(tree *Tree, index uint64) ([]byte, error) {
 }
 
 // find searches the log for an event's id.
-func find(tree *Tree, q Query) (index uint64, line []byte, err error) {
+func find(ctx context.Context, tree *Tree, q Query) (index uint64, line []byte, err error) {
 	id := []byte(q.EventID)
 	var at []uint64
 	var gone pruned
 	// The id as it stands on a line: most lines need not be parsed. Whatever else the
 	// log may say there is found out by parsing.
 	quoted := segment.Quote(id)
-	err = tree.Leaves(0, q.Progress, func(i uint64, l []byte) error {
+	err = tree.Leaves(ctx, 0, q.Progress, func(i uint64, l []byte) error {
 		if err := gone.readLine(i, l); err != nil {
 			return err
 		}
@@ -286,12 +286,12 @@ func hasCosignatures(note []byte) bool {
 
 // complete adds a checkpoint and the path to it. The error wraps ErrUnprovable if
 // they do not fit.
-func complete(p *Inclusion, tree *Tree, note []byte) error {
+func complete(ctx context.Context, p *Inclusion, tree *Tree, note []byte) error {
 	c, err := signing.ParseCheckpoint(note)
 	if err != nil || c.Size > tree.Size() || c.Size <= p.Index {
 		return ErrUnprovable
 	}
-	path, err := tlog.ProveRecord(int64(c.Size), int64(p.Index), tree)
+	path, err := tlog.ProveRecord(int64(c.Size), int64(p.Index), tree.Hashes(ctx))
 	if err != nil {
 		return err
 	}
@@ -304,7 +304,7 @@ func complete(p *Inclusion, tree *Tree, note []byte) error {
 
 // leadToKeyChange adds the path to the first key change behind the event, which the key
 // signed that the log had until then: whoever comes by a later one cannot make it up.
-func leadToKeyChange(p *Inclusion, tree *Tree) error {
+func leadToKeyChange(ctx context.Context, p *Inclusion, tree *Tree) error {
 	for _, text := range p.KeyChanges {
 		n, err := signing.OpenKeyChange(text)
 		if err != nil {
@@ -313,7 +313,7 @@ func leadToKeyChange(p *Inclusion, tree *Tree) error {
 		if n.Index <= p.Index {
 			continue
 		}
-		if p.KeyChangePath, err = tlog.ProveRecord(int64(n.Index), int64(p.Index), tree); err != nil {
+		if p.KeyChangePath, err = tlog.ProveRecord(int64(n.Index), int64(p.Index), tree.Hashes(ctx)); err != nil {
 			return asUnprovable(err)
 		}
 		if !within(p.KeyChangePath, n.Index, n.Root, p) {
@@ -326,7 +326,7 @@ func leadToKeyChange(p *Inclusion, tree *Tree) error {
 
 // addCommit adds the commit that the event is part of, in the tree that the key of the time
 // has signed: what bounds a key in time is held against that.
-func addCommit(p *Inclusion, tree *Tree, size uint64) (err error) {
+func addCommit(ctx context.Context, p *Inclusion, tree *Tree, size uint64) (err error) {
 	for _, text := range p.KeyChanges {
 		n, err := signing.OpenKeyChange(text)
 		if err != nil {
@@ -337,13 +337,13 @@ func addCommit(p *Inclusion, tree *Tree, size uint64) (err error) {
 			break
 		}
 	}
-	if p.CommitIndex, p.Commit, err = tree.Commit(p.Index); err != nil {
+	if p.CommitIndex, p.Commit, err = tree.Commit(ctx, p.Index); err != nil {
 		return asUnprovable(err)
 	}
 	if p.CommitIndex >= size {
 		return fmt.Errorf("%w: no commit covers leaf %d before the log goes over to another key", ErrUnprovable, p.Index)
 	}
-	if p.CommitPath, err = tlog.ProveRecord(int64(size), int64(p.CommitIndex), tree); err != nil {
+	if p.CommitPath, err = tlog.ProveRecord(int64(size), int64(p.CommitIndex), tree.Hashes(ctx)); err != nil {
 		return asUnprovable(err)
 	}
 	return nil

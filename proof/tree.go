@@ -30,7 +30,6 @@ var (
 // Tree is a log's tree, up to its newest checkpoint when it was opened. It is for one
 // goroutine at a time.
 type Tree struct {
-	ctx  context.Context
 	fsys fs.FS
 	// spans are the segments that are left, by index.
 	spans []span
@@ -73,15 +72,14 @@ type Stats struct {
 }
 
 // Open finds the log's newest checkpoint, for which it reads the newest segment, and
-// prepares to read hashes of the tree. The context applies to what the tree reads
-// later, too. If the log is in use, a segment may be compressed or pruned meanwhile:
-// then errors wrap [fs.ErrNotExist], and opening the tree again helps.
+// prepares to read hashes of the tree. If the log is in use, a segment may be compressed or pruned
+// meanwhile: then errors of the tree wrap [fs.ErrNotExist], and opening the tree again helps.
 func Open(ctx context.Context, fsys fs.FS) (*Tree, error) {
 	listing, err := segment.List(fsys)
 	if err != nil {
 		return nil, err
 	}
-	t := &Tree{ctx: ctx, fsys: fsys, heads: map[uint64]*head{}, known: map[node]tlog.Hash{}}
+	t := &Tree{fsys: fsys, heads: map[uint64]*head{}, known: map[node]tlog.Hash{}}
 	for _, f := range listing.Segments {
 		// Of both forms of a segment, the plain one comes first.
 		if n := len(t.spans); n > 0 && t.spans[n-1].begin == f.Parsed.FirstIndex {
@@ -93,7 +91,7 @@ func Open(ctx context.Context, fsys fs.FS) (*Tree, error) {
 		t.spans = append(t.spans, span{file: f, begin: f.Parsed.FirstIndex})
 	}
 	if len(t.spans) == 0 {
-		return nil, fmt.Errorf("no file is named audit-….jsonl: %w", ErrNoLog)
+		return nil, fmt.Errorf("there is no audit log here: no file is named audit-….jsonl: %w", ErrNoLog)
 	}
 	// The newest segment may have been begun and not committed.
 	for n := len(t.spans) - 1; n >= 0; n-- {
@@ -101,7 +99,7 @@ func Open(ctx context.Context, fsys fs.FS) (*Tree, error) {
 		if s.file.Size == 0 {
 			continue
 		}
-		if err := t.readNewest(s); err != nil {
+		if err := t.readNewest(ctx, s); err != nil {
 			return nil, err
 		}
 		if t.note != nil {
@@ -136,8 +134,13 @@ func (t *Tree) Cosigned() []byte { return t.newest.cosigned }
 // Stats returns what has been read so far.
 func (t *Tree) Stats() Stats { return t.stats }
 
-// ReadHashes returns stored hashes (see [tlog.StoredHashIndex]).
-func (t *Tree) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+// Hashes returns a reader of stored hashes (see [tlog.StoredHashIndex]) for one proof, whose
+// interface has no context.
+func (t *Tree) Hashes(ctx context.Context) tlog.HashReader {
+	return tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) { return t.readHashes(ctx, indexes) })
+}
+
+func (t *Tree) readHashes(ctx context.Context, indexes []int64) ([]tlog.Hash, error) {
 	wanted := make([]node, len(indexes))
 	for i, index := range indexes {
 		level, n := tlog.SplitStoredHashIndex(index)
@@ -153,7 +156,7 @@ func (t *Tree) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 			return nil, err
 		}
 	}
-	if err := t.readNodes(within); err != nil {
+	if err := t.readNodes(ctx, within); err != nil {
 		return nil, err
 	}
 	hashes := make([]tlog.Hash, len(wanted))
@@ -178,8 +181,8 @@ func (t *Tree) Before(index uint64) (merkle.Frontier, error) {
 }
 
 // Root returns the root hash of the tree of the first size leaves.
-func (t *Tree) Root(size uint64) (tlog.Hash, error) {
-	return tlog.TreeHash(int64(size), t)
+func (t *Tree) Root(ctx context.Context, size uint64) (tlog.Hash, error) {
+	return tlog.TreeHash(int64(size), t.Hashes(ctx))
 }
 
 // plan makes sure that the hash of a subtree is known once those in within are.

@@ -68,11 +68,11 @@ func (l *Log) tryReadProof(ctx context.Context, r *round, old uint64) (p []merkl
 	if tree.Size() < r.size() {
 		return nil, fmt.Errorf("%w: the segments end at leaf %d, before %d", ErrDamaged, tree.Size(), r.size())
 	}
-	from, err := tree.Root(old)
+	from, err := tree.Root(ctx, old)
 	if err != nil {
 		return nil, err
 	}
-	read, err := tlog.ProveTree(int64(r.size()), int64(old), tree)
+	read, err := tlog.ProveTree(int64(r.size()), int64(old), tree.Hashes(ctx))
 	if err != nil {
 		return nil, err
 	}

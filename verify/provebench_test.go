@@ -122,10 +122,10 @@ func reportReading(b *testing.B, fsys fs.FS, index uint64) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if _, err := tree.Line(index); err != nil {
+	if _, err := tree.Line(b.Context(), index); err != nil {
 		b.Fatal(err)
 	}
-	if _, err := tlog.ProveRecord(int64(tree.Size()), int64(index), tree); err != nil {
+	if _, err := tlog.ProveRecord(int64(tree.Size()), int64(index), tree.Hashes(b.Context())); err != nil {
 		b.Fatal(err)
 	}
 	listing, err := segment.List(fsys)

@@ -240,7 +240,7 @@ func (x *export) load(tree *proof.Tree, to signing.Checkpoint) (from signing.Che
 		if from.Size > tree.Size() {
 			return from, nil, fmt.Errorf("%w: %d leaves were exported, and the log has %d", ErrForked, from.Size, tree.Size())
 		}
-		root, err := tree.Root(from.Size)
+		root, err := tree.Root(x.ctx, from.Size)
 		if err == nil && merkle.Hash(root) != merkle.Hash(from.Root) {
 			err = fmt.Errorf("%w: their trees of %d leaves differ; the log has %d", ErrForked, from.Size, tree.Size())
 		}
@@ -390,7 +390,7 @@ var errEnough = errors.New("enough")
 // another.
 func (x *export) leaves(tree *proof.Tree, from, to uint64) func(yield func(numbered, error) bool) {
 	return func(yield func(numbered, error) bool) {
-		err := tree.Leaves(from, x.o.Progress, func(index uint64, line []byte) error {
+		err := tree.Leaves(x.ctx, from, x.o.Progress, func(index uint64, line []byte) error {
 			if index >= to || !yield(numbered{index, line}, nil) {
 				return errEnough
 			}
