@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -51,7 +51,7 @@ type Tree struct {
 
 // span is a segment and the leaves it holds.
 type span struct {
-	file       segment.File
+	file       logdir.Segment
 	begin, end uint64
 }
 
@@ -74,23 +74,19 @@ type Stats struct {
 
 // Open finds the log's newest checkpoint, for which it reads the newest segment, and
 // prepares to read hashes of the tree. The context applies to what the tree reads
-// later, too. If the log is in use, a segment may be compressed or pruned meanwhile:
-// then errors wrap [fs.ErrNotExist], and opening the tree again helps.
+// later, too. If the log is in use, a segment may be pruned meanwhile: then errors wrap
+// [fs.ErrNotExist], and opening the tree again helps.
 func Open(ctx context.Context, fsys fs.FS) (*Tree, error) {
-	listing, err := segment.List(fsys)
+	segments, err := logdir.Segments(fsys)
 	if err != nil {
 		return nil, err
 	}
 	t := &Tree{ctx: ctx, fsys: fsys, heads: map[uint64]*head{}, known: map[node]tlog.Hash{}}
-	for _, f := range listing.Segments {
-		// Of both forms of a segment, the plain one comes first.
-		if n := len(t.spans); n > 0 && t.spans[n-1].begin == f.Parsed.FirstIndex {
-			continue
+	for i, f := range segments {
+		if i > 0 {
+			t.spans[i-1].end = f.Begin()
 		}
-		if n := len(t.spans); n > 0 {
-			t.spans[n-1].end = f.Parsed.FirstIndex
-		}
-		t.spans = append(t.spans, span{file: f, begin: f.Parsed.FirstIndex})
+		t.spans = append(t.spans, span{file: f, begin: f.Begin()})
 	}
 	// The newest segment may have been begun and not committed.
 	for n := len(t.spans) - 1; n >= 0; n-- {

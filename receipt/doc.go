@@ -9,6 +9,6 @@
 // proof that leads from the leaf to it (RFC 6962, section 2.1.1). A log that is shown
 // later and does not have that leaf there contradicts its own signature.
 //
-// [Commit] makes the receipts of a commit. Package
-// [github.com/otel-auditlog/auditlogexporter/receipt/issuer] writes receipts.
+// [Commit] makes the receipts of a commit. The exporter writes them with
+// internal/issuer.
 package receipt

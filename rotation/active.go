@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -231,7 +232,7 @@ func (l *Log) writeNew(c *change) (syncTime time.Duration, err error) {
 		syncTime = time.Since(start)
 	}
 	l.sealActive()
-	l.atStart = c.header.FirstIndex > 0 && slices.ContainsFunc(c.says, func(o own) bool { return o.Action == actionOpened })
+	l.atStart = c.header.FirstIndex > 0 && slices.ContainsFunc(c.says, func(o logevent.Event) bool { return o.Action == logevent.Opened })
 	l.active = &activeSegment{name: c.name, file: f, size: c.bytes, events: c.events, times: c.times, opened: c.name.Created}
 	l.header = c.header
 	l.segments = append(l.segments, segmentInfo{name: c.name})

@@ -5,7 +5,6 @@ package rotation
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,8 +13,8 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -147,8 +146,8 @@ func (l *Log) introduce(c *change, leaf merkle.Hash) error {
 	if err != nil {
 		return err
 	}
-	c.says = append(c.says, own{
-		Action: actionKeyChanged, Reason: reason, KeyChange: string(c.keyChange),
+	c.says = append(c.says, logevent.Event{
+		Action: logevent.KeyChanged, Reason: reason, KeyChange: string(c.keyChange),
 		KeyID: c.signer.Public().ID(), PreviousKeyID: l.Signer().Public().ID(),
 	})
 	return nil
@@ -409,30 +408,29 @@ func (l *Log) keyChange(name segment.Name) (*signing.KeyChange, error) {
 		return nil, err
 	}
 	defer r.Close()
-	for range segment.HeadLines {
-		line, err := r.Next()
+	var line []byte
+	for r.Line() < logevent.KeyChangedLine {
+		line, err = r.Next()
 		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
 			return nil, nil
 		}
 		if err != nil {
 			return nil, fmt.Errorf("look for a key change in %s: %w", name, err)
 		}
-		parsed, err := segment.ParseEvent(line)
-		var sum event.Summary
-		if err != nil || event.Scan(parsed.Canonical, &sum) != nil || sum.Log == nil {
-			continue
-		}
-		var o own
-		if json.Unmarshal(sum.Log, &o) != nil || o.Action != actionKeyChanged {
-			continue
-		}
-		c, err := signing.OpenKeyChange([]byte(o.KeyChange))
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w: %w", name, ErrDamaged, err)
-		}
-		return &c, nil
 	}
-	return nil, nil
+	parsed, err := segment.ParseEvent(line)
+	if err != nil {
+		return nil, nil
+	}
+	said, ok := logevent.In(parsed.Canonical)
+	if !ok || said.Action != logevent.KeyChanged {
+		return nil, nil
+	}
+	c, err := signing.OpenKeyChange([]byte(said.KeyChange))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", name, ErrDamaged, err)
+	}
+	return &c, nil
 }
 
 // publicKeys are those whose signatures the checkpoint file may carry.

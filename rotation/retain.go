@@ -4,9 +4,7 @@
 package rotation
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -84,22 +83,6 @@ func (l *Log) beginning(first segment.Name) error {
 		return nil
 	}
 	return &discrepancy{first.String(), fmt.Sprintf("the log begins with it, at leaf %d, and does not say that retention has deleted what was before", first.FirstIndex)}
-}
-
-// prunedStart begins what the log says of itself before retention deletes.
-const prunedStart = `{"action":"` + actionPruned + `"`
-
-// prunedBefore returns before which leaf an event of the log's own says that retention
-// deletes, 0 if it is no such event.
-func prunedBefore(canonical []byte) uint64 {
-	if !bytes.HasPrefix(canonical, []byte(prunedStart)) {
-		return 0
-	}
-	var o own
-	if json.Unmarshal(canonical, &o) != nil {
-		return 0
-	}
-	return o.Before
 }
 
 // keepRangesOf keeps what stands for a segment that is to go.
@@ -219,17 +202,17 @@ func (l *Log) pruneOldest(n int) error {
 	if err := l.fileKeyChanges(); err != nil {
 		return err
 	}
-	o := own{Action: actionPruned}
+	o := logevent.Event{Action: logevent.Pruned}
 	for i, s := range l.segments[:n] {
 		end := l.treeBefore(i + 1)
 		if end.Size() <= l.pruned {
 			continue
 		}
 		root := end.Root()
-		o.Segments = append(o.Segments, ownSegment{
-			FirstIndex: s.name.FirstIndex, RootHash: hashBytes(root), Segment: s.name.Plain().String(), TreeSize: end.Size(),
+		o.Segments = append(o.Segments, logevent.Segment{
+			FirstIndex: s.name.FirstIndex, RootHash: root, Segment: s.name.Plain().String(), TreeSize: end.Size(),
 		})
-		o.Before, o.RootHash = end.Size(), hashBytes(root)
+		o.Before, o.RootHash = end.Size(), root
 	}
 	if len(o.Segments) > 0 {
 		if err := l.recordPruning(o); err != nil {
@@ -250,7 +233,7 @@ func (l *Log) pruneOldest(n int) error {
 }
 
 // recordPruning makes the event durable that says which segments go.
-func (l *Log) recordPruning(o own) error {
+func (l *Log) recordPruning(o logevent.Event) error {
 	waiting := l.pending
 	l.pending = append(waiting[:len(waiting):len(waiting)], o)
 	l.pruning = true
@@ -298,7 +281,7 @@ func (l *Log) miss(name segment.Name) {
 			if l.unsound == nil {
 				l.unsound = &discrepancy{name.String(), detail}
 			}
-			l.pending = append(l.pending, own{Action: actionDamaged, Reason: "interference", Segment: name.Plain().String(), Detail: detail})
+			l.pending = append(l.pending, logevent.Event{Action: logevent.Damaged, Reason: "interference", Segment: name.Plain().String(), Detail: detail})
 			l.opts.Logger.Error("A sealed segment of the audit log has been removed by somebody", zap.Stringer("segment", name))
 			return
 		}

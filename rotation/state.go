@@ -18,6 +18,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/logstate"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -162,7 +163,7 @@ func readSmall(dir fs.FS, name string) ([]byte, error) {
 func (l *Log) adoptState(why string) {
 	l.keeper.due = true
 	l.opts.Logger.Warn("The state of the audit log is missing; it is made of what the directory holds. If the log is not new to its state directory, verify it against a checkpoint that was kept elsewhere", zap.String("origin", l.opts.Origin), zap.Uint64("tree_size", l.tree.Size()))
-	l.pending = append(l.pending, own{Action: actionStateAdopted, Detail: why, Size: int64(l.tree.Size())})
+	l.pending = append(l.pending, logevent.Event{Action: logevent.StateAdopted, Detail: why, Size: l.tree.Size()})
 }
 
 // beginWith begins a log: the first of its origin, or one in the place of another if that is

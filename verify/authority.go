@@ -6,7 +6,6 @@ package verify
 import (
 	"bytes"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +16,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -369,15 +368,14 @@ func (c *checker) publicKeys(h *segment.Header) []*signing.PublicKey {
 // keyChangeOn returns the key change that an event line tells of, or nil.
 func keyChangeOn(line []byte) *signing.KeyChange {
 	parsed, err := segment.ParseEvent(line)
-	var sum event.Summary
-	if err != nil || event.Scan(parsed.Canonical, &sum) != nil || sum.Log == nil {
+	if err != nil {
 		return nil
 	}
-	var says said
-	if json.Unmarshal(sum.Log, &says) != nil || says.Action != "key_changed" {
+	said, ok := logevent.In(parsed.Canonical)
+	if !ok || said.Action != logevent.KeyChanged {
 		return nil
 	}
-	n, err := signing.OpenKeyChange([]byte(says.KeyChange))
+	n, err := signing.OpenKeyChange([]byte(said.KeyChange))
 	if err != nil {
 		return nil
 	}

@@ -6,7 +6,6 @@ package verify
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -196,17 +196,15 @@ type pruned struct{ before uint64 }
 
 // take takes a line in.
 func (p *pruned) take(_ uint64, line []byte) error {
-	if !bytes.Contains(line, []byte(`"action":"pruned"`)) {
+	if !logevent.Pruned.MayBeOn(line) {
 		return nil
 	}
 	parsed, err := segment.ParseEvent(line)
-	var sum event.Summary
-	if err != nil || event.Scan(parsed.Canonical, &sum) != nil || sum.Log == nil {
+	if err != nil {
 		return nil
 	}
-	var says said
-	if json.Unmarshal(sum.Log, &says) == nil && says.Action == "pruned" {
-		p.before = max(p.before, says.Before)
+	if said, ok := logevent.In(parsed.Canonical); ok && said.Action == logevent.Pruned {
+		p.before = max(p.before, said.Before)
 	}
 	return nil
 }

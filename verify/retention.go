@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -31,7 +32,7 @@ func (p *promise) take(until time.Time, by string) {
 
 // judgeRetention holds what retention has deleted against what the log had promised, and
 // against what the caller wants to be there.
-func (c *checker) judgeRetention(j *joined, results []*result, pruned *said) {
+func (c *checker) judgeRetention(j *joined, results []*result, pruned *logevent.Event) {
 	first := results[0]
 	if pruned != nil {
 		var p promise

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/trust"
@@ -91,7 +92,7 @@ type Options struct {
 // Errors that keep a log from being checked.
 var (
 	// ErrNoLog: the directory holds no segment.
-	ErrNoLog = errors.New("there is no audit log here: no file is named audit-….jsonl")
+	ErrNoLog = logdir.ErrNoLog
 	// ErrWrongKey: the log is signed, but with none of the keys given.
 	ErrWrongKey = errors.New("the log is not signed with any of the keys given")
 	// ErrWrongOrigin: the log is another than the one asked for.

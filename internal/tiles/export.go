@@ -8,13 +8,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math"
 	"os"
 	"strconv"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -89,12 +89,7 @@ func Export(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Result
 		return r, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	const tries = 5 // the writer may compress or prune a segment meanwhile
-	for range tries {
-		if r, err = exportOnce(ctx, fsys, root, o); !errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-	}
+	err = logdir.Retry(ctx, func() (err error) { r, err = exportOnce(ctx, fsys, root, o); return err })
 	for _, form := range []error{segment.ErrBadCompression, segment.ErrTrailingData, segment.ErrLineTooLong, proof.ErrDamaged} {
 		if errors.Is(err, form) {
 			return r, fmt.Errorf("%w: %w", ErrTampered, err)
@@ -111,7 +106,7 @@ func exportOnce(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Re
 	if _, refuted := tree.Behind(); refuted {
 		return r, fmt.Errorf("%w: the newest checkpoint that fits covers %d leaves, and others follow it", ErrTampered, tree.Size())
 	}
-	note, err := durableCheckpoint(fsys, tree)
+	note, err := durableCheckpoint(ctx, fsys, tree)
 	if err != nil {
 		return r, err
 	}
@@ -175,19 +170,14 @@ func exportOnce(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Re
 	return r, x.clean(from.Size, to.Size)
 }
 
-// durable returns the checkpoint to export: what the log's checkpoint file holds, if
-// there is one. What follows that in the segments may not have reached the disk, and a
-// power cut may take it back.
-func durableCheckpoint(fsys fs.FS, tree *proof.Tree) ([]byte, error) {
-	f, err := segment.OpenRegular(fsys, segment.CheckpointName)
+// durableCheckpoint returns the checkpoint to export: what the log's checkpoint file holds, with
+// its cosignatures, or, without one, the newest that is known to be on stable storage. A power cut
+// may take back what follows that in the segments.
+func durableCheckpoint(ctx context.Context, fsys fs.FS, tree *proof.Tree) ([]byte, error) {
+	note, err := logdir.Checkpoint(fsys)
 	if errors.Is(err, fs.ErrNotExist) {
-		return tree.Checkpoint(), nil
+		return logdir.DurableCheckpoint(ctx, fsys)
 	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	note, err := io.ReadAll(io.LimitReader(f, maxCheckpoint))
 	if err != nil {
 		return nil, err
 	}
@@ -221,14 +211,11 @@ type export struct {
 	pruned                  bool
 }
 
-// maxCheckpoint is far above the size of any checkpoint.
-const maxCheckpoint = 64 << 10
-
 // load reads what was exported before: its checkpoint, of which the note is nil if there is
 // none.
 func (x *export) load(tree *proof.Tree, to signing.Checkpoint) (from signing.Checkpoint, note []byte, err error) {
 	x.edge = &edge{}
-	note, err = x.out.readAtMost(checkpointName, maxCheckpoint)
+	note, err = x.out.readAtMost(checkpointName, logdir.MaxCheckpointBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		return signing.Checkpoint{Origin: to.Origin, Root: merkle.EmptyRoot}, nil, nil
 	}
