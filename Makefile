@@ -25,7 +25,24 @@ AUDITLOG     := build/auditlog
 DUCKDB       := build/duckdb/duckdb
 
 # Everything that ends up in the binaries.
-SOURCES := $(shell find . -name '*.go' -not -name '*_test.go' -not -path './build/*' -not -path './.tools/*' -not -path './interop/*' 2>/dev/null) go.mod go.sum
+SOURCES := $(shell find . -name '*.go' -not -name '*_test.go' -not -path './build/*' -not -path './.tools/*' -not -path './interop/*' -not -path './e2e/*' 2>/dev/null) \
+  go.mod go.sum go.work cmd/auditlog/go.mod cmd/auditlog/go.sum
+
+# The modules that are released, and those that are not. tools/ has no packages of its own.
+RELEASED := . cmd/auditlog emit
+MODULES  := $(RELEASED) e2e interop interop/witness interop/kafka interop/duckdb benchmarks examples/emit examples/kubernetes
+
+# A module is built and tested with the versions of its own go.mod, which its users get, too,
+# and not with those of go.work. cmd/auditlog alone needs that: it requires the root at a version
+# that may not be released yet.
+export GOWORK := off
+WORKSPACE := env GOWORK=
+
+# in runs a command in a module.
+define in
+cd $(1) && $(if $(filter cmd/auditlog,$(1)),$(WORKSPACE) )$(2)
+
+endef
 
 FUZZTIME ?= 30s
 
@@ -73,33 +90,23 @@ format:
 
 .PHONY: vet
 vet:
-	go vet ./...
-	go vet -tags e2e ./...
-	cd interop && go vet ./...
-	cd interop/witness && go vet ./...
-	cd interop/kafka && go vet ./...
-	cd interop/duckdb && go vet ./...
-	cd benchmarks && go vet ./...
-	cd examples/emit && go vet ./...
-	cd examples/kubernetes && go vet ./...
+	$(foreach m,$(MODULES),$(call in,$(m),go vet -tags e2e ./...))
 
 # The systems that README.md names. Type-checked, not compiled: that takes seconds for each,
 # not minutes, and finds the same.
+CROSSCHECK := build/crosscheck
 SYSTEMS := linux/386 linux/arm linux/arm64 darwin/arm64 freebsd/amd64 netbsd/amd64 openbsd/amd64 windows/amd64
 
 .PHONY: cross
-cross: ## Check that all of it would compile for other systems
-	go run ./internal/crosscheck ./... $(SYSTEMS)
+cross: $(CROSSCHECK) ## Check that all of it would compile for other systems
+	$(foreach m,$(RELEASED),$(call in,$(m),"$(CURDIR)/$(CROSSCHECK)" ./... $(SYSTEMS)))
+
+$(CROSSCHECK): $(wildcard internal/crosscheck/*.go)
+	go build -o $@ ./internal/crosscheck
 
 .PHONY: lint
 lint: $(STATICCHECK)
-	$(STATICCHECK) ./...
-	cd interop && "$(CURDIR)/$(STATICCHECK)" ./...
-	cd interop/witness && "$(CURDIR)/$(STATICCHECK)" ./...
-	cd interop/kafka && "$(CURDIR)/$(STATICCHECK)" ./...
-	cd interop/duckdb && "$(CURDIR)/$(STATICCHECK)" ./...
-	cd benchmarks && "$(CURDIR)/$(STATICCHECK)" ./...
-	cd examples/kubernetes && "$(CURDIR)/$(STATICCHECK)" ./...
+	$(foreach m,$(MODULES),$(call in,$(m),"$(CURDIR)/$(STATICCHECK)" -tags e2e ./...))
 
 # Left out: limits of a CPU, which throttle who waits for fsync; pulling an image that has a
 # fixed version again and again; disk beside the volumes, of which nothing is used. The
@@ -113,15 +120,15 @@ manifests: $(KUBE_SCORE)
 	cd examples/kubernetes && "$(CURDIR)/$(KUBE_SCORE)" score $(MANIFEST_CHECKS) namespace.yaml gateway.yaml | $(UNLESS_GOOD)
 	cd examples/kubernetes && "$(CURDIR)/$(KUBE_SCORE)" score $(MANIFEST_CHECKS) --ignore-test container-security-context-user-group-id agent.yaml | $(UNLESS_GOOD)
 
-# Not interop/duckdb: go mod tidy fetches DuckDB for every operating system, 120 MB.
+# Not interop/duckdb: go mod tidy fetches DuckDB for every operating system, 120 MB. And
+# cmd/auditlog by a copy that replaces the root, since go mod tidy does not look at go.work.
 .PHONY: tidy
 tidy:
-	go mod tidy -diff
-	cd interop && go mod tidy -diff
-	cd interop/kafka && go mod tidy -diff
-	cd examples/emit && go mod tidy -diff
-	cd examples/kubernetes && go mod tidy -diff
-	cd benchmarks && go mod tidy -diff
+	$(foreach m,$(filter-out cmd/auditlog interop/duckdb,$(MODULES)) tools,$(call in,$(m),go mod tidy -diff))
+	@mkdir -p build
+	cp cmd/auditlog/go.mod build/tidy.mod && cp cmd/auditlog/go.sum build/tidy.sum
+	go mod edit -replace github.com/otel-auditlog/auditlogexporter=../.. build/tidy.mod
+	cd cmd/auditlog && go mod tidy -diff -modfile=../../build/tidy.mod
 
 .PHONY: generated
 generated:
@@ -140,19 +147,20 @@ IN_MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 4 * 102
 ON_DISK   := $(or $(shell go env GOTMPDIR),$(TMPDIR),/tmp)
 UNITENV   := $(if $(IN_MEMORY),GOTMPDIR="$(ON_DISK)" TMPDIR=$(IN_MEMORY))
 
+# In these it is others' programs that run, or nothing that runs beside anything.
+UNRACED := interop interop/witness interop/kafka benchmarks examples/kubernetes
+
 .PHONY: unit
 unit: $(TESTRUN) ## Unit tests with the race detector, the fuzz targets' seeds among them
 	$(UNITENV) $(GOTEST) $(RACE) -timeout 15m ./...
-	$(GOTEST) -timeout 10m -run 'TestMemory' . ./cmd/auditlog ./verify # which the race detector changes
-	cd interop && $(GOTEST) -timeout 15m ./...
-	cd interop/witness && $(GOTEST) -timeout 15m ./...
-	cd interop/kafka && $(GOTEST) -timeout 15m ./...
-	cd benchmarks && $(GOTEST) -timeout 15m ./...
-	cd examples/kubernetes && $(GOTEST) ./...
+	$(foreach m,$(filter-out .,$(RELEASED)) e2e,$(call in,$(m),$(UNITENV) $(GOTEST) $(RACE) -timeout 15m ./...))
+	$(GOTEST) -timeout 10m -run 'TestMemory' . ./verify # which the race detector changes
+	$(call in,cmd/auditlog,$(GOTEST) -timeout 10m -run 'TestMemory' .)
+	$(foreach m,$(UNRACED),$(call in,$(m),$(GOTEST) -timeout 15m ./...))
 
 .PHONY: e2e
 e2e: $(TESTRUN) $(COLLECTOR) $(AUDITLOG) $(DUCKDB) $(TELEMETRYGEN) ## End-to-end tests with the real collector
-	$(GOTEST) -tags e2e -count 1 -timeout 15m ./e2e/...
+	cd e2e && $(GOTEST) -tags e2e -count 1 -timeout 15m .
 	cd benchmarks && AUDITLOG_COLLECTOR="$(CURDIR)/$(COLLECTOR)" $(GOTEST) -run TestQuick -count 1 -timeout 5m .
 
 .PHONY: build
@@ -194,7 +202,7 @@ attack-campaign: ## Change every byte of every kind of log, and thousands of log
 # of tests, PARALLEL (4).
 .PHONY: fault-campaign
 fault-campaign: $(COLLECTOR) $(AUDITLOG) $(TELEMETRYGEN) ## Real faults on the real collector, each system call and many kills
-	go test -tags e2e -v -count 1 -timeout 0 -parallel $(or $(PARALLEL),4) -run '$(ONLY)' ./e2e \
+	cd e2e && go test -tags e2e -v -count 1 -timeout 0 -parallel $(or $(PARALLEL),4) -run '$(ONLY)' . \
 	  -kill.rounds $(or $(KILLS),200) -kill.seed $(or $(SEED),1) -inject.all -intruder.all
 
 .PHONY: clean
@@ -206,7 +214,7 @@ $(COLLECTOR): $(OCB) builder-config.yaml $(SOURCES)
 	$(OCB) --config builder-config.yaml
 
 $(AUDITLOG): $(SOURCES)
-	go build -trimpath -o $@ ./cmd/auditlog
+	$(WORKSPACE) go build -trimpath -o $@ ./cmd/auditlog
 
 $(DUCKDB): interop/duckdb/main.go interop/duckdb/go.mod interop/duckdb/go.sum
 	@if command -v c++ >/dev/null; then \

@@ -6,18 +6,26 @@ package auditlogexporter
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/config/configretry"
+	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/configvalues"
+	"github.com/otel-auditlog/auditlogexporter/internal/ingest"
+	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
 	"github.com/otel-auditlog/auditlogexporter/internal/partition"
+	"github.com/otel-auditlog/auditlogexporter/internal/realpath"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/witness"
@@ -93,13 +101,214 @@ type Config struct {
 	Receipts ReceiptsConfig `mapstructure:"receipts"`
 }
 
-// WitnessConfig names a witness.
-type WitnessConfig struct {
-	// URL is the prefix of the witness's write API: https, or http on this machine.
-	URL string `mapstructure:"url"`
-	// PublicKey is the witness's verifier key (vkey): name+hash+key.
-	PublicKey string `mapstructure:"public_key"`
+const (
+	mebibyte = 1 << 20
+	// maxMiB is an exbibyte: more than a file system holds, and far from overflow.
+	maxMiB = 1 << 40
+)
+
+func createDefaultConfig() component.Config {
+	retry := configretry.NewDefaultBackOffConfig()
+	retry.Enabled = false
+	return &Config{
+		RetryConfig: retry,
+		QueueConfig: configoptional.Default(exporterhelper.NewDefaultQueueConfig()),
+		Directory:   "audit-log",
+		Signing: SigningConfig{
+			KeyFile:   "audit-log-key.pem",
+			RotateKey: RotateKeyNever,
+			Scope:     segment.ScopeEvent,
+			OnFailure: OnFailureRefuse,
+		},
+		Sync: SyncAlways,
+		Rotation: RotationConfig{
+			MaxSizeMiB:  50,
+			MaxAge:      24 * time.Hour,
+			Compression: segment.Zstd,
+		},
+		MaxPartitions:   64,
+		MinFreeSpaceMiB: 64,
+		Limits:          defaultLimits(),
+		Mapping:         event.DefaultMapping(),
+		WitnessInterval: 10 * time.Second,
+
+		IngressVerification: IngressOff,
+		Sequences:           SequencesConfig{MaxStreams: defaultStreams},
+		Idempotency:         IdempotencyConfig{MaxEvents: defaultRemembered, OnConflict: OnConflictRecord},
+		Receipts:            defaultReceipts(),
+	}
 }
+
+var _ confmap.Unmarshaler = (*Config)(nil)
+
+// Unmarshal refuses values that confmap would take for something else: a duration without
+// a unit, a fraction where a whole number belongs, and an origin that is there and empty,
+// which is not meant to be the default.
+func (c *Config) Unmarshal(conf *confmap.Conf) error {
+	if err := configvalues.Unmarshal(conf, c); err != nil {
+		return err
+	}
+	if conf.IsSet("origin") && c.Origin == "" {
+		return errors.New("origin: it is empty, as a variable that is not set leaves it: write a name such as host.example.com/auditlog, or leave the key out")
+	}
+	return nil
+}
+
+// Validate reports everything that is wrong, with each key and what to write
+// instead. The collector validates the mapping by itself.
+func (c *Config) Validate() error {
+	var p problems
+	switch {
+	case c.Directory == "":
+		p.add("directory", "it is empty: name the directory that is to hold the log, such as /var/lib/otelcol/audit-log")
+	case emptyPart(strings.TrimPrefix(filepath.ToSlash(c.Directory), "/")):
+		p.add("directory", "%q has an empty part, as a variable that is not set leaves it: set the variable, or take the slash out", c.Directory)
+	}
+	c.validateOrigin(&p)
+	if c.StateDirectory != "" && within(c.StateDirectory, c.Directory) {
+		p.add("state_directory", "%s lies in the log's directory, %s: whatever empties that or puts back an older copy of it would do the same to the state: name a directory elsewhere, on another volume if the log has one of its own, such as /var/lib/otelcol/audit-state", c.StateDirectory, c.Directory)
+	}
+	if n := c.MaxPartitions; n < 1 || n > maxPartitions {
+		p.add("max_partitions", "%d: write how many values of the attribute in partition_by may have a log of their own, 1 to %d", n, maxPartitions)
+	}
+	c.Signing.validate(&p, c.Directory)
+	if c.Sync != SyncAlways && c.Sync != SyncNever {
+		p.add("sync", "unknown word %q: write %s or %s", c.Sync, SyncAlways, SyncNever)
+	}
+	c.Rotation.validate(&p)
+	c.Retention.validate(&p)
+	p.mebibytes("min_free_space_mib", c.MinFreeSpaceMiB, "not to look")
+	c.Limits.validate(&p)
+	c.validateWitnesses(&p)
+	c.validateProducers(&p)
+	c.Sequences.validate(&p)
+	c.Idempotency.validate(&p)
+	c.Receipts.validate(&p)
+	c.validateTogether(&p)
+	return errors.Join(p...)
+}
+
+// validateTogether reports what is good by itself, but not with the rest.
+func (c *Config) validateTogether(p *problems) {
+	eachSegment := c.Signing.RotateKey == RotateKeySegment
+	if c.PartitionBy != "" {
+		if err := signing.ValidateOrigin(c.Origin + "/" + strings.Repeat("x", partition.MaxName)); err != nil && (c.Origin == "" || signing.ValidateOrigin(c.Origin) == nil) {
+			p.add("origin", "it is too long for partition_by, which adds up to %d bytes for each partition: %w: write a shorter name", partition.MaxName+1, err)
+		}
+		if eachSegment {
+			p.add("signing::rotate_key", "%s gives each segment of one log a key, but with partition_by many logs share the key in signing::key_file: write %s, or give each tenant an exporter of its own", RotateKeySegment, RotateKeyNever)
+		}
+		if len(c.Witnesses) > 0 {
+			p.add("witnesses", "a witness must have been told of each log that it follows, but with partition_by logs begin as values of the attribute come: leave witnesses out and keep checkpoints of the logs elsewhere, or give each tenant an exporter of its own")
+		}
+	}
+	if c.Signing.CheckpointKeyFile == "" && len(c.Witnesses) > 0 && eachSegment {
+		p.add("signing::checkpoint_key_file", "witnesses know a log by one key, but signing::rotate_key replaces the key of signing::key_file with each segment: name a file for a key that stays, such as /etc/otelcol/audit-log-checkpoint-key.pem")
+	}
+	if total := c.Retention.MaxTotalSizeMiB; total > 0 && total < c.Rotation.MaxSizeMiB {
+		p.add("retention::max_total_size_mib", "%d is less than a single segment may take (rotation::max_size_mib is %d): raise the one or lower the other", total, c.Rotation.MaxSizeMiB)
+	}
+	if c.Retention.limits() && c.Rotation.MaxSizeMiB == 0 && c.Rotation.MaxAge == 0 {
+		p.add("retention", "only sealed segments are ever deleted, and without a limit none is sealed: set rotation::max_size_mib or rotation::max_age")
+	}
+	receipts := c.Receipts.Directory
+	if receipts == "" {
+		return
+	}
+	if within(receipts, c.Directory) || c.Directory != "" && within(c.Directory, receipts) {
+		p.add("receipts::directory", "%s and the log's directory, %s, lie in one another: receipts are handed out, so name a directory apart, such as /var/lib/otelcol/audit-receipts", receipts, c.Directory)
+	}
+	for _, key := range c.Signing.keyFiles() {
+		if within(key.path, receipts) {
+			p.add(key.name, "%s lies in the directory of the receipts, %s, which are handed out: put the key elsewhere", key.path, receipts)
+		}
+	}
+	if c.Sync == SyncNever {
+		p.add("receipts::directory", "a receipt promises what is on disk, but sync is %s: write %s there, or leave receipts out", SyncNever, SyncAlways)
+	}
+}
+
+// maxPartitions bounds the files that are open: four for each partition, nine with receipts.
+const maxPartitions = 1024
+
+// layout says where the logs lie.
+func (c *Config) layout() ingest.Layout {
+	return ingest.Layout{Directory: c.Directory, StateDirectory: c.stateDirectory(), Origin: c.Origin, PartitionBy: c.PartitionBy, MaxPartitions: c.MaxPartitions}
+}
+
+// stateDirectory returns the directory that the state is kept in.
+func (c *Config) stateDirectory() string {
+	if c.StateDirectory != "" {
+		return realpath.Absolute(c.StateDirectory)
+	}
+	return filepath.Dir(realpath.Absolute(c.Signing.KeyFile))
+}
+
+// originFor returns the origin of the log of a component, which differs from that of any
+// other component of the collector: a key must not sign two logs of one origin.
+func originFor(c *Config, id component.ID) string {
+	if c.Origin != "" {
+		return c.Origin
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = ""
+	}
+	return defaultOrigin(host, id)
+}
+
+// defaultOrigin makes an origin of the machine's name and the component's, whatever those
+// consist of.
+func defaultOrigin(host string, id component.ID) string {
+	if host == "" {
+		host = "localhost"
+	}
+	name := "auditlog"
+	if id.Name() != "" {
+		name += "-" + id.Name()
+	}
+	origin := strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || r == '+' || r == '{' || r == '/' || unicode.IsSpace(r) || unicode.IsControl(r) {
+			return '-'
+		}
+		return r
+	}, host) + "/" + strings.Map(func(r rune) rune {
+		if r == '+' || r == '/' || unicode.IsSpace(r) || unicode.IsControl(r) {
+			return '-'
+		}
+		return r
+	}, name)
+	if signing.ValidateOrigin(origin) != nil {
+		return "localhost/auditlog"
+	}
+	return origin
+}
+
+func (c *Config) validateOrigin(p *problems) {
+	if c.Origin == "" {
+		return
+	}
+	if err := signing.ValidateOrigin(c.Origin); err != nil {
+		p.add("origin", "%w: write a name such as host.example.com/auditlog", err)
+	} else if emptyPart(c.Origin) {
+		p.add("origin", "%q has an empty part, as a variable that is not set leaves it: set the variable, or write a name such as host.example.com/auditlog", c.Origin)
+	}
+}
+
+// emptyPart reports whether there is nothing before, between or after the slashes of a
+// name.
+func emptyPart(name string) bool { return slices.Contains(strings.Split(name, "/"), "") }
+
+// Sync says whether an acknowledgement waits for stable storage.
+type Sync string
+
+const (
+	// SyncAlways acknowledges what has been fsynced.
+	SyncAlways Sync = "always"
+	// SyncNever acknowledges what the operating system has got: a crash of the
+	// machine, though not of the collector, may take acknowledged events with it.
+	SyncNever Sync = "never"
+)
 
 // SigningConfig says with what key and what is signed.
 type SigningConfig struct {
@@ -149,16 +358,48 @@ const (
 	OnFailureWriteUnsigned OnFailure = "write_unsigned"
 )
 
-// Sync says whether an acknowledgement waits for stable storage.
-type Sync string
+// keyFile is a file that holds a private key, and the key of the configuration that names it.
+type keyFile struct{ name, path string }
 
-const (
-	// SyncAlways acknowledges what has been fsynced.
-	SyncAlways Sync = "always"
-	// SyncNever acknowledges what the operating system has got: a crash of the
-	// machine, though not of the collector, may take acknowledged events with it.
-	SyncNever Sync = "never"
-)
+// keyFiles returns those that are named.
+func (s *SigningConfig) keyFiles() []keyFile {
+	return slices.DeleteFunc([]keyFile{
+		{"signing::key_file", s.KeyFile},
+		{"signing::previous_key_file", s.PreviousKeyFile},
+		{"signing::checkpoint_key_file", s.CheckpointKeyFile},
+		{"signing::previous_checkpoint_key_file", s.PreviousCheckpointKeyFile},
+	}, func(f keyFile) bool { return f.path == "" })
+}
+
+func (s *SigningConfig) validate(p *problems, directory string) {
+	if s.KeyFile == "" {
+		p.add("signing::key_file", "it is empty: name the file of the private key, such as /etc/otelcol/audit-log-key.pem")
+	}
+	for _, f := range s.keyFiles() {
+		if within(f.path, directory) {
+			p.add(f.name, "%s lies in the log's directory, %s: put the key elsewhere, or whoever gets a copy of the log gets the key that signs it", f.path, directory)
+		}
+	}
+	outside := func(path string) bool { return path != "" && !within(path, directory) }
+	if outside(s.PreviousKeyFile) && sameName(s.PreviousKeyFile, s.KeyFile) {
+		p.add("signing::previous_key_file", "it is signing::key_file itself: name the key that the log was signed with before, or nothing")
+	}
+	if outside(s.CheckpointKeyFile) && sameName(s.CheckpointKeyFile, s.KeyFile) {
+		p.add("signing::checkpoint_key_file", "it is signing::key_file itself: name a file for another key, or nothing")
+	}
+	if outside(s.PreviousCheckpointKeyFile) && s.CheckpointKeyFile != "" && sameName(s.PreviousCheckpointKeyFile, s.CheckpointKeyFile) {
+		p.add("signing::previous_checkpoint_key_file", "it is signing::checkpoint_key_file itself: name the key that signed checkpoints before, or nothing")
+	}
+	if r := s.RotateKey; r != RotateKeyNever && r != RotateKeySegment {
+		p.add("signing::rotate_key", "unknown word %q: write %s or %s", r, RotateKeyNever, RotateKeySegment)
+	}
+	if scope := s.Scope; scope != segment.ScopeEvent && scope != segment.ScopeCheckpoint {
+		p.add("signing::scope", "unknown scope %q: write %s or %s", scope, segment.ScopeEvent, segment.ScopeCheckpoint)
+	}
+	if f := s.OnFailure; f != OnFailureRefuse && f != OnFailureWriteUnsigned {
+		p.add("signing::on_failure", "unknown word %q: write %s or %s", f, OnFailureRefuse, OnFailureWriteUnsigned)
+	}
+}
 
 // RotationConfig says when a segment is sealed, and how it is stored from then on.
 type RotationConfig struct {
@@ -169,6 +410,14 @@ type RotationConfig struct {
 	MaxAge time.Duration `mapstructure:"max_age"`
 	// Compression is how sealed segments are stored.
 	Compression segment.Compression `mapstructure:"compression"`
+}
+
+func (r RotationConfig) validate(p *problems) {
+	p.mebibytes("rotation::max_size_mib", r.MaxSizeMiB, "for no limit")
+	p.duration("rotation::max_age", r.MaxAge, "for no limit")
+	if !r.Compression.Valid() {
+		p.add("rotation::compression", "unknown compression %q: write %s, %s or %s", r.Compression, segment.Zstd, segment.Gzip, segment.None)
+	}
 }
 
 // RetentionConfig says when sealed segments are deleted. A limit of 0 keeps them for
@@ -188,147 +437,18 @@ type RetentionConfig struct {
 	MaxTotalSizeMiB int64 `mapstructure:"max_total_size_mib"`
 }
 
-const (
-	mebibyte = 1 << 20
-	// maxMiB is an exbibyte: more than a file system holds, and far from overflow.
-	maxMiB = 1 << 40
-)
-
-func createDefaultConfig() component.Config {
-	retry := configretry.NewDefaultBackOffConfig()
-	retry.Enabled = false
-	return &Config{
-		RetryConfig: retry,
-		QueueConfig: configoptional.Default(exporterhelper.NewDefaultQueueConfig()),
-		Directory:   "audit-log",
-		Signing: SigningConfig{
-			KeyFile:   "audit-log-key.pem",
-			RotateKey: RotateKeyNever,
-			Scope:     segment.ScopeEvent,
-			OnFailure: OnFailureRefuse,
-		},
-		Sync: SyncAlways,
-		Rotation: RotationConfig{
-			MaxSizeMiB:  50,
-			MaxAge:      24 * time.Hour,
-			Compression: segment.Zstd,
-		},
-		MaxPartitions:   64,
-		MinFreeSpaceMiB: 64,
-		Limits:          defaultLimits(),
-		Mapping:         event.DefaultMapping(),
-		WitnessInterval: 10 * time.Second,
-
-		IngressVerification: IngressOff,
-		Sequences:           SequencesConfig{MaxStreams: defaultStreams},
-		Idempotency:         IdempotencyConfig{MaxEvents: defaultRemembered, OnConflict: OnConflictRecord},
-		Receipts:            defaultReceipts(),
-	}
+// limits reports whether segments are ever deleted.
+func (r RetentionConfig) limits() bool {
+	return r.MaxSegments > 0 || r.MaxAge > 0 || r.MaxTotalSizeMiB > 0
 }
 
-// Validate reports everything that is wrong, with each key and what to write
-// instead. The collector validates the mapping by itself.
-func (c *Config) Validate() error {
-	var p problems
-	switch {
-	case c.Directory == "":
-		p.add("directory", "it is empty: name the directory that is to hold the log, such as /var/lib/otelcol/audit-log")
-	case emptyPart(strings.TrimPrefix(filepath.ToSlash(c.Directory), "/")):
-		p.add("directory", "%q has an empty part, as a variable that is not set leaves it: set the variable, or take the slash out", c.Directory)
-	}
-	c.validateOrigin(&p)
-	c.validateState(&p)
-	c.validatePartitions(&p)
-	c.validateSigning(&p)
-	if c.Sync != SyncAlways && c.Sync != SyncNever {
-		p.add("sync", "unknown word %q: write %s or %s", c.Sync, SyncAlways, SyncNever)
-	}
-	c.validateSegments(&p)
-	p.mebibytes("min_free_space_mib", c.MinFreeSpaceMiB, "not to look")
-	c.validateLimits(&p)
-	c.validateWitnesses(&p)
-	c.validateIngress(&p)
-	c.validateSequences(&p)
-	c.validateIdempotency(&p)
-	c.validateReceipts(&p)
-	return errors.Join(p...)
-}
-
-// maxPartitions bounds the files that are open: four for each partition, nine with receipts.
-const maxPartitions = 1024
-
-func (c *Config) validatePartitions(p *problems) {
-	if n := c.MaxPartitions; n < 1 || n > maxPartitions {
-		p.add("max_partitions", "%d: write how many values of the attribute in partition_by may have a log of their own, 1 to %d", n, maxPartitions)
-	}
-	if c.PartitionBy == "" {
-		return
-	}
-	if err := signing.ValidateOrigin(c.Origin + "/" + strings.Repeat("x", partition.MaxName)); err != nil && (c.Origin == "" || signing.ValidateOrigin(c.Origin) == nil) {
-		p.add("origin", "it is too long for partition_by, which adds up to %d bytes for each partition: %w: write a shorter name", partition.MaxName+1, err)
-	}
-	if c.Signing.RotateKey == RotateKeySegment {
-		p.add("signing::rotate_key", "%s gives each segment of one log a key, but with partition_by many logs share the key in signing::key_file: write %s, or give each tenant an exporter of its own", RotateKeySegment, RotateKeyNever)
-	}
-	if len(c.Witnesses) > 0 {
-		p.add("witnesses", "a witness must have been told of each log that it follows, but with partition_by logs begin as values of the attribute come: leave witnesses out and keep checkpoints of the logs elsewhere, or give each tenant an exporter of its own")
-	}
-}
-
-func (c *Config) validateSigning(p *problems) {
-	switch {
-	case c.Signing.KeyFile == "":
-		p.add("signing::key_file", "it is empty: name the file of the private key, such as /etc/otelcol/audit-log-key.pem")
-	case c.Directory != "" && within(c.Signing.KeyFile, c.Directory):
-		p.add("signing::key_file", "%s lies in the log's directory, %s: put the key elsewhere, or whoever gets a copy of the log gets the key that signs it", c.Signing.KeyFile, c.Directory)
-	}
-	switch previous := c.Signing.PreviousKeyFile; {
-	case previous == "":
-	case c.Directory != "" && within(previous, c.Directory):
-		p.add("signing::previous_key_file", "%s lies in the log's directory, %s: put the key elsewhere", previous, c.Directory)
-	case absolute(previous) == absolute(c.Signing.KeyFile):
-		p.add("signing::previous_key_file", "it is signing::key_file itself: name the key that the log was signed with before, or nothing")
-	}
-	switch checkpoint := c.Signing.CheckpointKeyFile; {
-	case checkpoint == "":
-		if len(c.Witnesses) > 0 && c.Signing.RotateKey == RotateKeySegment {
-			p.add("signing::checkpoint_key_file", "witnesses know a log by one key, but signing::rotate_key replaces the key of signing::key_file with each segment: name a file for a key that stays, such as /etc/otelcol/audit-log-checkpoint-key.pem")
-		}
-	case c.Directory != "" && within(checkpoint, c.Directory):
-		p.add("signing::checkpoint_key_file", "%s lies in the log's directory, %s: put the key elsewhere", checkpoint, c.Directory)
-	case absolute(checkpoint) == absolute(c.Signing.KeyFile):
-		p.add("signing::checkpoint_key_file", "it is signing::key_file itself: name a file for another key, or nothing")
-	}
-	switch previous := c.Signing.PreviousCheckpointKeyFile; {
-	case previous == "":
-	case c.Directory != "" && within(previous, c.Directory):
-		p.add("signing::previous_checkpoint_key_file", "%s lies in the log's directory, %s: put the key elsewhere", previous, c.Directory)
-	case c.Signing.CheckpointKeyFile != "" && absolute(previous) == absolute(c.Signing.CheckpointKeyFile):
-		p.add("signing::previous_checkpoint_key_file", "it is signing::checkpoint_key_file itself: name the key that signed checkpoints before, or nothing")
-	}
-	if r := c.Signing.RotateKey; r != RotateKeyNever && r != RotateKeySegment {
-		p.add("signing::rotate_key", "unknown word %q: write %s or %s", r, RotateKeyNever, RotateKeySegment)
-	}
-	if s := c.Signing.Scope; s != segment.ScopeEvent && s != segment.ScopeCheckpoint {
-		p.add("signing::scope", "unknown scope %q: write %s or %s", s, segment.ScopeEvent, segment.ScopeCheckpoint)
-	}
-	if f := c.Signing.OnFailure; f != OnFailureRefuse && f != OnFailureWriteUnsigned {
-		p.add("signing::on_failure", "unknown word %q: write %s or %s", f, OnFailureRefuse, OnFailureWriteUnsigned)
-	}
-}
-
-func (c *Config) validateSegments(p *problems) {
-	p.mebibytes("rotation::max_size_mib", c.Rotation.MaxSizeMiB, "for no limit")
-	p.duration("rotation::max_age", c.Rotation.MaxAge, "for no limit")
-	if !c.Rotation.Compression.Valid() {
-		p.add("rotation::compression", "unknown compression %q: write %s, %s or %s", c.Rotation.Compression, segment.Zstd, segment.Gzip, segment.None)
-	}
-	if n := c.Retention.MaxSegments; n < 0 {
+func (r RetentionConfig) validate(p *problems) {
+	if n := r.MaxSegments; n < 0 {
 		p.add("retention::max_segments", "%d is negative: write a number of segments, or 0 to keep all", n)
 	}
-	p.duration("retention::max_age", c.Retention.MaxAge, "to keep all")
-	p.duration("retention::min_age", c.Retention.MinAge, "to promise nothing")
-	switch least, most := c.Retention.MinAge, c.Retention.MaxAge; {
+	p.duration("retention::max_age", r.MaxAge, "to keep all")
+	p.duration("retention::min_age", r.MinAge, "to promise nothing")
+	switch least, most := r.MinAge, r.MaxAge; {
 	case least > segment.MaxMinAge:
 		p.add("retention::min_age", "%s is more than %s: write a shorter time", least, segment.MaxMinAge)
 	case least%time.Second != 0:
@@ -336,15 +456,83 @@ func (c *Config) validateSegments(p *problems) {
 	case most > 0 && most < least:
 		p.add("retention::max_age", "%s is less than retention::min_age, %s, for which everything is kept: raise the one or lower the other", most, least)
 	}
-	total := c.Retention.MaxTotalSizeMiB
-	p.mebibytes("retention::max_total_size_mib", total, "to keep all")
-	if total > 0 && total < c.Rotation.MaxSizeMiB {
-		p.add("retention::max_total_size_mib", "%d is less than a single segment may take (rotation::max_size_mib is %d): raise the one or lower the other", total, c.Rotation.MaxSizeMiB)
+	p.mebibytes("retention::max_total_size_mib", r.MaxTotalSizeMiB, "to keep all")
+}
+
+// LimitsConfig bounds what clients can make the exporter hold in memory and write.
+type LimitsConfig struct {
+	// MaxRecords is how many records a call may bring. A call with more is refused for good.
+	MaxRecords int `mapstructure:"max_records"`
+	// MaxSizeMiB is how large, in MiB, the lines may be that a call adds to the log. A call
+	// with more is refused for good.
+	MaxSizeMiB int64 `mapstructure:"max_size_mib"`
+	// MaxInFlightMiB is how large, in MiB, the lines of all calls may be that have not been
+	// answered. A call that finds no room is refused, to be repeated.
+	MaxInFlightMiB int64 `mapstructure:"max_in_flight_mib"`
+	// MaxLeafBytes is how long the line of one event may be; 0 means as long as readers
+	// take: 32 MiB.
+	MaxLeafBytes int `mapstructure:"max_leaf_bytes"`
+	// OnOversize says what happens to a record whose line would be longer.
+	OnOversize OnOversize `mapstructure:"on_oversize"`
+}
+
+// OnOversize says what happens to a record whose line would be too long.
+type OnOversize string
+
+const (
+	// OnOversizeRefuse refuses it, alone and for good.
+	OnOversizeRefuse OnOversize = "refuse"
+	// OnOversizeReplace writes an event in its place that keeps its hash, its beginning and
+	// its end.
+	OnOversizeReplace OnOversize = "replace"
+)
+
+const (
+	mostRecords = 10_000_000
+	mostMiB     = 1 << 20 // a tebibyte: more memory than there is
+
+	// leastLeafBytes has room for an event that stands for another.
+	leastLeafBytes = 1024
+)
+
+func defaultLimits() LimitsConfig {
+	return LimitsConfig{MaxRecords: 100_000, MaxSizeMiB: 64, MaxInFlightMiB: 256, OnOversize: OnOversizeRefuse}
+}
+
+func (l LimitsConfig) validate(p *problems) {
+	if l.MaxRecords < 1 || l.MaxRecords > mostRecords {
+		p.add("limits::max_records", "%d: write how many records a call may bring, 1 to %d, such as 100000", l.MaxRecords, mostRecords)
 	}
-	limited := c.Retention.MaxSegments > 0 || c.Retention.MaxAge > 0 || total > 0
-	if limited && c.Rotation.MaxSizeMiB == 0 && c.Rotation.MaxAge == 0 {
-		p.add("retention", "only sealed segments are ever deleted, and without a limit none is sealed: set rotation::max_size_mib or rotation::max_age")
+	if l.MaxSizeMiB < 1 || l.MaxSizeMiB > mostMiB {
+		p.add("limits::max_size_mib", "%d: write how many MiB a call may add to the log, 1 to %d, such as 64", l.MaxSizeMiB, mostMiB)
 	}
+	switch n := l.MaxInFlightMiB; {
+	case n < 1 || n > mostMiB:
+		p.add("limits::max_in_flight_mib", "%d: write how many MiB all calls at a time may add to the log, 1 to %d, such as 256", n, mostMiB)
+	case n < l.MaxSizeMiB:
+		p.add("limits::max_in_flight_mib", "%d is less than one call may take (limits::max_size_mib is %d): raise the one or lower the other", n, l.MaxSizeMiB)
+	}
+	if n := l.MaxLeafBytes; n != 0 && (n < leastLeafBytes || n > segment.MaxLineBytes) {
+		p.add("limits::max_leaf_bytes", "%d: write how many bytes the line of an event may have, %d to %d, such as 65535, or 0 for the most", n, leastLeafBytes, segment.MaxLineBytes)
+	}
+	if o := l.OnOversize; o != OnOversizeRefuse && o != OnOversizeReplace {
+		p.add("limits::on_oversize", "unknown word %q: write %s or %s", o, OnOversizeRefuse, OnOversizeReplace)
+	}
+}
+
+func (l LimitsConfig) options() ingest.Limits {
+	return ingest.Limits{
+		MaxRecords: l.MaxRecords, MaxBytes: l.MaxSizeMiB * mebibyte, MaxInFlightBytes: l.MaxInFlightMiB * mebibyte,
+		ReplaceOversized: l.OnOversize == OnOversizeReplace,
+	}
+}
+
+// WitnessConfig names a witness.
+type WitnessConfig struct {
+	// URL is the prefix of the witness's write API: https, or http on this machine.
+	URL string `mapstructure:"url"`
+	// PublicKey is the witness's verifier key (vkey): name+hash+key.
+	PublicKey string `mapstructure:"public_key"`
 }
 
 // maxWitnesses keeps a cosigned checkpoint below what readers of notes take.
@@ -384,6 +572,158 @@ func (c *Config) validateWitnesses(p *problems) {
 	}
 }
 
+// IngressVerification says whether the proofs that producers put on records are checked.
+type IngressVerification string
+
+const (
+	// IngressOff does not look at them.
+	IngressOff IngressVerification = "off"
+	// IngressMark says in each event what came of it.
+	IngressMark IngressVerification = "mark"
+	// IngressRefuse refuses, for good, each record that has no good proof.
+	IngressRefuse IngressVerification = "refuse"
+)
+
+// ProducerConfig names a producer whose proofs are trusted, and the file of its key:
+// exactly one.
+type ProducerConfig struct {
+	// Name is what events call it.
+	Name string `mapstructure:"name"`
+	// PublicKeyFile is a public key in PEM: P-256, Ed25519 or RSA.
+	PublicKeyFile string `mapstructure:"public_key_file"`
+	// CertificateFile is an X.509 certificate in PEM: the producer's own, or that of an
+	// authority that issues producers' certificates.
+	CertificateFile string `mapstructure:"certificate_file"`
+	// HMACKeyFile is a secret of 32 bytes or more, in base64.
+	HMACKeyFile string `mapstructure:"hmac_key_file"`
+}
+
+func (p ProducerConfig) source() ingress.Source {
+	path := func(file string) string {
+		if file == "" {
+			return ""
+		}
+		return realpath.Absolute(file)
+	}
+	return ingress.Source{Name: p.Name, PublicKeyFile: path(p.PublicKeyFile), CertificateFile: path(p.CertificateFile), HMACKeyFile: path(p.HMACKeyFile)}
+}
+
+func (c *Config) validateProducers(p *problems) {
+	switch mode := c.IngressVerification; mode {
+	case IngressOff:
+		if len(c.Producers) > 0 {
+			p.add("producers", "their proofs are not checked, because ingress_verification is %s: write %s or %s there, or remove the producers", IngressOff, IngressMark, IngressRefuse)
+		}
+	case IngressMark, IngressRefuse:
+		if len(c.Producers) == 0 {
+			p.add("producers", "ingress_verification is %s, and nobody is trusted: name a producer and its key, such as {name: shop, public_key_file: /etc/otelcol/shop.pub.pem}", mode)
+		}
+	default:
+		p.add("ingress_verification", "unknown word %q: write %s, %s or %s", mode, IngressOff, IngressMark, IngressRefuse)
+	}
+	if n := len(c.Producers); n > ingress.MaxProducers {
+		p.add("producers", "%d are more than %d: have an authority issue their certificates, and name that", n, ingress.MaxProducers)
+	}
+	first := map[string]int{}
+	for i, producer := range c.Producers {
+		key := fmt.Sprintf("producers[%d]", i)
+		if err := producer.source().Validate(); err != nil {
+			p.add(key, "%w", err)
+		}
+		if other, again := first[producer.Name]; again {
+			p.add(key, "the name %q is that of producers[%d] already: give each a name of its own", producer.Name, other)
+			continue
+		}
+		first[producer.Name] = i
+	}
+}
+
+// SequencesConfig says how producers' streams are followed (attributes
+// audit.sequence.*).
+type SequencesConfig struct {
+	// MaxStreams is how many streams are remembered: of more, those that were quiet
+	// longest are forgotten. 0 follows none.
+	MaxStreams int `mapstructure:"max_streams"`
+}
+
+const (
+	// defaultStreams take about 2.8 MB.
+	defaultStreams = 10_000
+	maxStreams     = 10_000_000
+)
+
+func (s SequencesConfig) validate(p *problems) {
+	if n := s.MaxStreams; n < 0 || n > maxStreams {
+		p.add("sequences::max_streams", "%d: write how many streams are to be remembered, up to %d, or 0 to follow none", n, maxStreams)
+	}
+}
+
+// IdempotencyConfig says how records are known that are sent again, as they are if the
+// answer got lost on the way. It concerns records that bring an id (audit.record.id,
+// log.record.uid, or what mapping names instead).
+type IdempotencyConfig struct {
+	// MaxEvents is how many events are remembered, the newest ones. 0 remembers none.
+	MaxEvents int `mapstructure:"max_events"`
+	// MaxAge is how long an event is remembered at the most, from when it was written, or
+	// from the last start if that was later. 0 sets no limit.
+	MaxAge time.Duration `mapstructure:"max_age"`
+	// OnConflict says what happens to a record that has the id of another one.
+	OnConflict OnConflict `mapstructure:"on_conflict"`
+}
+
+// OnConflict says what happens to a record that has the id of another one.
+type OnConflict string
+
+const (
+	// OnConflictRefuse refuses it, alone and for good.
+	OnConflictRefuse OnConflict = "refuse"
+	// OnConflictRecord writes its event, and an event id_conflict.
+	OnConflictRecord OnConflict = "record"
+)
+
+const (
+	// defaultRemembered take about 17 MB.
+	defaultRemembered = 100_000
+	maxRemembered     = 100_000_000
+)
+
+func (i IdempotencyConfig) validate(p *problems) {
+	if n := i.MaxEvents; n < 0 || n > maxRemembered {
+		p.add("idempotency::max_events", "%d: write how many events are to be remembered, up to %d, or 0 for none", n, maxRemembered)
+	}
+	p.duration("idempotency::max_age", i.MaxAge, "for no limit")
+	if o := i.OnConflict; o != OnConflictRefuse && o != OnConflictRecord {
+		p.add("idempotency::on_conflict", "unknown word %q: write %s or %s", o, OnConflictRefuse, OnConflictRecord)
+	}
+}
+
+// ReceiptsConfig says where receipts are written: lines of JSON that tell producers where
+// each event stands in the log, and prove it (package receipt). No call waits for them.
+type ReceiptsConfig struct {
+	// Directory holds the files of receipts, in a directory for each partition if there
+	// are some. Empty, the default, writes none.
+	Directory string `mapstructure:"directory"`
+	// MaxSizeMiB is the size, in MiB, that a file is kept to.
+	MaxSizeMiB int64 `mapstructure:"max_size_mib"`
+	// MaxFiles is how many files are kept, the newest ones. 0 keeps all.
+	MaxFiles int `mapstructure:"max_files"`
+}
+
+func defaultReceipts() ReceiptsConfig { return ReceiptsConfig{MaxSizeMiB: 100, MaxFiles: 10} }
+
+func (r ReceiptsConfig) validate(p *problems) {
+	if r.MaxSizeMiB < 1 || r.MaxSizeMiB > maxMiB {
+		p.add("receipts::max_size_mib", "%d: write a number of MiB, such as 100", r.MaxSizeMiB)
+	}
+	if r.MaxFiles < 0 {
+		p.add("receipts::max_files", "%d is negative: write a number of files, or 0 to keep all", r.MaxFiles)
+	}
+}
+
+func (r ReceiptsConfig) options() ingest.Receipts {
+	return ingest.Receipts{Directory: r.Directory, MaxFileBytes: r.MaxSizeMiB * mebibyte, MaxFiles: r.MaxFiles}
+}
+
 // problems are what is wrong with a configuration.
 type problems []error
 
@@ -407,8 +747,14 @@ func (p *problems) duration(key string, d time.Duration, zero string) {
 }
 
 // within reports whether a path is a directory or lies below it, going by the names
-// alone.
+// alone. Nothing lies in a directory that is not named.
 func within(path, directory string) bool {
-	rel, err := filepath.Rel(absolute(directory), absolute(path))
+	if directory == "" {
+		return false
+	}
+	rel, err := filepath.Rel(realpath.Absolute(directory), realpath.Absolute(path))
 	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
 }
+
+// sameName reports whether two paths are one, going by the names alone.
+func sameName(a, b string) bool { return realpath.Absolute(a) == realpath.Absolute(b) }

@@ -17,12 +17,12 @@
 // true, or that whoever holds the private key tells the truth. See
 // docs/threat-model.md.
 //
-// This package is the component alone. The substance is below it: event maps and
-// encodes, signing signs, rotation writes, and verify, which knows the files but not
-// their writer, checks.
+// This package is the component alone: the configuration, the keys, metrics and status. What
+// happens to a request is internal/ingest's: there event maps and encodes, signing signs and
+// rotation writes. Package verify, which knows the files but not their writer, checks.
 package auditlogexporter
 
 // mdatagen calls the package by the name of its directory, whatever the clone is
-// called: the link gives it the right one.
+// called: the link gives it the right one. tools is not among the modules of go.work.
 //
-//go:generate sh -c "mkdir -p build && ln -sfn .. build/auditlogexporter && go tool mdatagen build/auditlogexporter/metadata.yaml"
+//go:generate sh -c "mkdir -p build && ln -sfn .. build/auditlogexporter && GOWORK=off go -C tools tool mdatagen ../build/auditlogexporter/metadata.yaml"

@@ -90,46 +90,6 @@ func TestInputIsNotChanged(t *testing.T) {
 	assert.False(t, r.Capabilities().MutatesData)
 }
 
-// A large call is worked on in parts, by several goroutines. It must not show.
-func TestLargeCallKeepsItsOrder(t *testing.T) {
-	for _, scope := range bothScopes {
-		t.Run(string(scope), func(t *testing.T) {
-			c := testConfig(t, inScope(scope))
-			r := start(t, c)
-			logs := plog.NewLogs()
-			want := ids("id", 3000)
-			// Scopes of 0, 1, 2, … records, so that parts end at all places in them.
-			for n, size := 0, 0; n < len(want); size++ {
-				resource := logs.ResourceLogs().AppendEmpty()
-				resource.Resource().Attributes().PutInt("number", int64(size))
-				for range 2 {
-					s := resource.ScopeLogs().AppendEmpty()
-					for range size {
-						if n < len(want) {
-							record(s, want[n])
-							n++
-						}
-					}
-				}
-			}
-			require.NoError(t, r.ConsumeLogs(t.Context(), logs))
-			events := written(t, c)
-			require.Len(t, events, len(want))
-			n := 0
-			for size, resource := range logs.ResourceLogs().All() {
-				for _, s := range resource.ScopeLogs().All() {
-					for range s.LogRecords().Len() {
-						require.Equal(t, want[n], events[n].EventID)
-						require.Equal(t, int64(size), events[n].Resource.Attributes[0].Value)
-						n++
-					}
-				}
-			}
-			verified(t, c)
-		})
-	}
-}
-
 func TestConcurrentCallsAllLand(t *testing.T) {
 	for _, scope := range bothScopes {
 		t.Run(string(scope), func(t *testing.T) {

@@ -21,11 +21,10 @@ import (
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
-	"pgregory.net/rapid"
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/partition"
-	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -129,94 +128,6 @@ func TestEachValueHasALogOfItsOwn(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// A value that sends nothing has no log.
-func TestNoRecordsNoPartition(t *testing.T) {
-	c := testConfig(t, byTenant)
-	r := start(t, c)
-	logs := ofTenant("acme")
-	addTenant(logs, "other", "a")
-	require.NoError(t, r.ConsumeLogs(t.Context(), logs))
-	assert.Equal(t, []string{"_none", "other"}, partitionsOf(t, c))
-	assert.Empty(t, written(t, partitionOf(c, "_none")))
-}
-
-// However resources come, each partition has exactly its records, in their order.
-func TestDivisionFollowsTheModel(t *testing.T) {
-	c := testConfig(t, byTenant, inScope(segment.ScopeCheckpoint), func(c *auditlogexporter.Config) {
-		c.MaxPartitions = 5
-		c.Sync = auditlogexporter.SyncNever
-	})
-	r := start(t, c)
-	want, known, n := map[string][]string{}, map[string]bool{}, 0
-	rapid.Check(t, func(rt *rapid.T) {
-		logs := plog.NewLogs()
-		for range rapid.IntRange(1, 20).Draw(rt, "resources") {
-			tenant := rapid.OneOf(rapid.Just[any](nil), rapid.Map(rapid.SampledFrom([]string{"a", "A", "b", "c", "d", "e", "f", ""}), func(s string) any { return s })).Draw(rt, "tenant")
-			name := partition.None
-			if tenant != nil {
-				name = partition.Name(tenant.(string))
-			}
-			ids := make([]string, rapid.IntRange(0, 40).Draw(rt, "records"))
-			for i := range ids {
-				n++
-				ids[i] = fmt.Sprint(n)
-			}
-			addTenant(logs, tenant, ids...)
-			if len(ids) == 0 {
-				continue
-			}
-			if name != partition.None && !known[name] {
-				if len(known) < c.MaxPartitions {
-					known[name] = true
-				} else {
-					name = partition.Overflow
-				}
-			}
-			want[name] = append(want[name], ids...)
-		}
-		if logs.LogRecordCount() == 0 {
-			return
-		}
-		if err := r.ConsumeLogs(context.Background(), logs); err != nil {
-			rt.Fatal(err)
-		}
-	})
-	r.stop(t)
-	for name, ids := range want {
-		verified(t, partitionOf(c, name))
-		assert.Equal(t, ids, writtenIDs(t, partitionOf(c, name)), name)
-	}
-}
-
-func TestConcurrentCallsDivideAlike(t *testing.T) {
-	c := testConfig(t, byTenant, func(c *auditlogexporter.Config) { c.Rotation.MaxSizeMiB = 1 })
-	r := start(t, c)
-	const callers, calls, tenants = 8, 10, 12
-	var done sync.WaitGroup
-	for caller := range callers {
-		done.Go(func() {
-			for call := range calls {
-				logs := plog.NewLogs()
-				for tenant := range tenants {
-					addTenant(logs, fmt.Sprint("t", tenant), fmt.Sprintf("%d-%d-%d", tenant, caller, call))
-				}
-				assert.NoError(t, r.ConsumeLogs(t.Context(), logs))
-			}
-		})
-	}
-	done.Wait()
-	r.stop(t)
-	for tenant := range tenants {
-		one := partitionOf(c, fmt.Sprint("t", tenant))
-		verified(t, one)
-		got := writtenIDs(t, one)
-		assert.Len(t, got, callers*calls)
-		for _, id := range got {
-			assert.True(t, strings.HasPrefix(id, fmt.Sprint(tenant, "-")), id)
-		}
 	}
 }
 
@@ -513,7 +424,7 @@ func TestOneExporterForAllPartitions(t *testing.T) {
 	c := testConfig(t, byTenant)
 	r := start(t, c)
 	require.NoError(t, r.ConsumeLogs(t.Context(), ofTenant("acme", "a")))
-	assert.ErrorIs(t, startError(t, c), rotation.ErrLocked)
+	assert.ErrorIs(t, startError(t, c), durable.ErrLocked)
 	require.NoError(t, r.ConsumeLogs(t.Context(), ofTenant("other", "b")))
 }
 

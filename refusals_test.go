@@ -12,10 +12,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/consumer/consumererror"
-	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
-	"pgregory.net/rapid"
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
 	"github.com/otel-auditlog/auditlogexporter/event"
@@ -182,58 +180,6 @@ func TestManyBadRecords(t *testing.T) {
 	metadatatest.AssertEqualExporterAuditlogRefusedEvents(t, r.telemetry, points("strict", 5000), metricdatatest.IgnoreTimestamp())
 }
 
-// Whatever calls bring, each record is in the log, or refused in it, or counted; and the error says how
-// many of which.
-func TestEachRecordIsInTheLogOrNamedInIt(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		c := testConfig(t, strict, forCheckpoints, refusingConflicts, func(c *auditlogexporter.Config) { c.Limits.MaxLeafBytes = 2048 })
-		r := start(t, c)
-		defer r.stop(t)
-		var good []string
-		bad, n := 0, 0
-		for range rapid.IntRange(1, 4).Draw(rt, "calls") {
-			logs := plog.NewLogs()
-			refused, all := 0, 0
-			for range rapid.IntRange(1, 4).Draw(rt, "resources") {
-				s := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty()
-				for range rapid.IntRange(0, 50).Draw(rt, "records") {
-					id := fmt.Sprint("id-", n)
-					n++
-					all++
-					one := record(s, id)
-					switch kind := rapid.IntRange(0, 9).Draw(rt, "kind"); {
-					case kind == 0:
-						one.SetEventName("")
-					case kind == 1:
-						one.Body().SetStr(strings.Repeat("x", 2000))
-					case kind == 2 && len(good) > 0:
-						one.Attributes().PutStr("audit.record.id", good[0])
-						one.Body().SetStr(id)
-					default:
-						good = append(good, id)
-						continue
-					}
-					refused++
-				}
-			}
-			bad += refused
-			err := r.ConsumeLogs(t.Context(), logs)
-			if refused == 0 {
-				require.NoError(rt, err)
-				continue
-			}
-			require.ErrorContains(rt, err, fmt.Sprintf("%d of %d records refused: ", refused, all))
-			require.True(rt, consumererror.IsPermanent(err))
-		}
-		require.Equal(rt, good, append([]string(nil), writtenIDs(t, c)...))
-		told := 0
-		for _, one := range refusedIn(t, c) {
-			told += max(1, int(one.Count))
-		}
-		require.Equal(rt, bad, told)
-	})
-}
-
 // With on_oversize: replace a record that is too long has an event in its place, by which it
 // is known again, before a restart and after.
 func TestOversizedRecordsAreReplaced(t *testing.T) {
@@ -275,26 +221,4 @@ func TestOversizedRecordIsRefusedForGood(t *testing.T) {
 	assert.ErrorContains(t, err, "resource 0, scope 0, record 1: ")
 	assert.Equal(t, []string{"good"}, writtenIDs(t, c))
 	metadatatest.AssertEqualExporterAuditlogRefusedEvents(t, r.telemetry, points("too_large", 1), metricdatatest.IgnoreTimestamp())
-}
-
-// Nothing of a hostile record reaches an event about it but what is harmless there.
-func TestHostileRefusedRecords(t *testing.T) {
-	c := testConfig(t, strict)
-	r := start(t, c)
-	logs := plog.NewLogs()
-	s := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty()
-	for _, id := range []string{"\x00\x1b[2J\n", "\u202e\u2028", strings.Repeat("ä", 1<<20), `","log":{}`, "\xff\xfe", " ", strings.Repeat("\u2028", 1000)} {
-		one := s.LogRecords().AppendEmpty()
-		one.Attributes().PutStr("audit.record.id", id)
-		one.SetTimestamp(pcommon.Timestamp(1))
-	}
-	err := r.ConsumeLogs(t.Context(), logs)
-	require.Error(t, err)
-	assert.Less(t, len(err.Error()), 1500)
-	assert.NotContains(t, err.Error(), "\x1b")
-	for _, one := range refusedIn(t, c) {
-		assert.LessOrEqual(t, len(one.EventID), 130)
-	}
-	assert.Len(t, refusedIn(t, c), 7)
-	verified(t, c)
 }

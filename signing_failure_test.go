@@ -71,6 +71,7 @@ type moodyExporter struct {
 	host      *statusHost
 	telemetry *componenttest.Telemetry
 	logged    *zapobserver.ObservedLogs
+	public    *signing.PublicKey
 }
 
 func startMoody(t *testing.T, f OnFailure) moodyExporter {
@@ -91,10 +92,10 @@ func startMoody(t *testing.T, f OnFailure) moodyExporter {
 	set.Logger = zap.New(core)
 	m.auditExporter, err = newAuditExporter(set, c)
 	require.NoError(t, err)
-	m.openKeys = func(*Config, *zap.Logger) (keys, error) {
-		signer, err := signing.NewSigner(m.key, nil)
-		return keys{signer: signer}, err
-	}
+	signer, err := signing.NewSigner(m.key, nil)
+	require.NoError(t, err)
+	m.public = signer.Public()
+	m.openKeys = func(*Config, *zap.Logger) (keys, error) { return keys{signer: signer}, nil }
 	require.NoError(t, m.start(t.Context(), m.host))
 	t.Cleanup(func() { require.NoError(t, m.shutdown(context.Background())) })
 	return m
@@ -102,7 +103,7 @@ func startMoody(t *testing.T, f OnFailure) moodyExporter {
 
 func (m moodyExporter) report(t *testing.T) *verify.Report {
 	t.Helper()
-	report, err := verify.Log(t.Context(), os.DirFS(m.config.Directory), verify.Options{Keys: []*signing.PublicKey{m.log.Signer().Public()}})
+	report, err := verify.Log(t.Context(), os.DirFS(m.config.Directory), verify.Options{Keys: []*signing.PublicKey{m.public}})
 	require.NoError(t, err)
 	require.False(t, report.TamperingDetected, "%+v", report.Findings)
 	return report
@@ -164,30 +165,4 @@ func TestEventsThatCannotBeSignedAreWrittenUnsignedIfWanted(t *testing.T) {
 	metadatatest.AssertEqualExporterAuditlogUnsignedEvents(t, m.telemetry,
 		[]metricdata.DataPoint[int64]{{Attributes: attribute.NewSet(attribute.String("exporter", "auditlog")), Value: int64(report.UnsignedEvents)}},
 		metricdatatest.IgnoreTimestamp())
-}
-
-// A call in flight finishes before the log closes, if the host gives it the time.
-func TestIntakeLetsCallsFinish(t *testing.T) {
-	var i intake
-	require.ErrorIs(t, i.enter(), errNotRunning)
-	i.open()
-	require.NoError(t, i.enter())
-	require.NoError(t, i.enter())
-
-	impatient, cancel := context.WithCancel(t.Context())
-	cancel()
-	require.ErrorIs(t, i.close(impatient), context.Canceled)
-	require.ErrorIs(t, i.enter(), errNotRunning)
-
-	closed := make(chan error)
-	go func() { closed <- i.close(context.Background()) }()
-	i.leave()
-	select {
-	case <-closed:
-		t.Fatal("closed with a call in flight")
-	default:
-	}
-	i.leave()
-	require.NoError(t, <-closed)
-	require.NoError(t, i.close(t.Context()))
 }

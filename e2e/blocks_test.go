@@ -315,7 +315,7 @@ func below(path []string, text string) string {
 
 // The Go that README.md shows compiles.
 func TestGoBlocks(t *testing.T) {
-	root, err := filepath.Abs("..")
+	emit, err := filepath.Abs(filepath.Join("..", "emit"))
 	require.NoError(t, err)
 	for _, b := range blocks(t, "compiled") {
 		dir := t.TempDir()
@@ -336,12 +336,12 @@ func shown(ctx context.Context, exporter sdklog.Exporter) (string, error) {
 	return id, err
 }
 `), 0o600))
-		overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root, "emit", "shown", "shown.go"): file}})
+		overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(emit, "shown", "shown.go"): file}})
 		require.NoError(t, err)
 		list := filepath.Join(dir, "overlay.json")
 		require.NoError(t, os.WriteFile(list, overlay, 0o600))
-		build := exec.CommandContext(t.Context(), "go", "build", "-overlay", list, "./emit/shown")
-		build.Dir = root
+		build := exec.CommandContext(t.Context(), "go", "build", "-overlay", list, "./shown")
+		build.Dir = emit
 		output, err := build.CombinedOutput()
 		assert.NoError(t, err, "%s", output)
 	}

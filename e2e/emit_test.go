@@ -33,6 +33,7 @@ func shop(t *testing.T) (program string) {
 	program = filepath.Join(t.TempDir(), "shop")
 	build := exec.Command("go", "build", "-o", program, ".")
 	build.Dir = filepath.Join("..", "examples", "emit")
+	build.Env = append(os.Environ(), "GOWORK=off") // which does not name the example's module
 	output, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", output)
 	return program

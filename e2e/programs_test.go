@@ -52,6 +52,7 @@ func run(m *testing.M) (code int, err error) {
 	auditlog = filepath.Join(dir, "auditlog")
 	build := exec.Command("go", "build", "-o", auditlog, "./cmd/auditlog")
 	build.Dir = root
+	build.Env = append(os.Environ(), "GOWORK=") // go.work, which make turns off
 	if output, err := build.CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("build the auditlog command: %w\n%s", err, output)
 	}

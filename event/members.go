@@ -18,6 +18,9 @@ func Members(canonical []byte, each func(name string, value []byte)) error {
 		each(string(key), s.b[start:s.i])
 		return nil
 	})
+	if err == nil && s.i != len(s.b) {
+		err = s.fail("something follows it")
+	}
 	if err != nil {
 		return fmt.Errorf("malformed event: %w", err)
 	}

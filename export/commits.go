@@ -4,12 +4,14 @@
 package export
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
 	"slices"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -24,8 +26,8 @@ type commitEnd struct {
 
 // ReadCommits reads when the commits of a segment were made. A line of a commit follows its
 // events, so that this is known only once it has been read.
-func ReadCommits(fsys fs.FS, name string) (all Commits, err error) {
-	r, err := segment.Open(fsys, name, -1)
+func ReadCommits(ctx context.Context, fsys fs.FS, s logdir.Segment) (all Commits, err error) {
+	r, err := logdir.Open(ctx, fsys, s)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 )
 
 // ocsfCategories are the names of OCSF's categories.
@@ -69,9 +70,9 @@ var (
 	}}
 
 	eventLogActivity = class{1008, "Event Log Activity", []activity{
-		{2, "Delete", "pruned"},
-		{5, "Rotate", "rotated"},
-		{6, "Start", "opened"},
+		{2, "Delete", string(logevent.Pruned)},
+		{5, "Rotate", string(logevent.Rotated)},
+		{6, "Start", string(logevent.Opened)},
 	}}
 
 	authentication = class{3002, "Authentication", []activity{

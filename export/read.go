@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -77,21 +78,21 @@ type Options struct {
 // call fails. The log may be in use. Of the error, [errors.Is] tells [ErrDamaged].
 func Read(ctx context.Context, fsys fs.FS, o Options, each func(*Event) error) error {
 	r := &reader{ctx: ctx, fsys: fsys, o: o, each: each}
-	const maxTries = 5 // the writer may compress or prune a segment meanwhile
-	for tries := 0; !r.done(); {
-		file, err := r.next()
-		if err == nil {
-			err = r.segment(file.Name)
-		}
-		switch {
-		case err == nil:
-			tries = 0
-		case errors.Is(err, fs.ErrNotExist):
-			if tries++; tries == maxTries {
-				return fmt.Errorf("%w: %w", errChanging, err)
+	for !r.done() {
+		err := logdir.Retry(ctx, func() error {
+			next, err := r.next()
+			if err == nil {
+				err = r.segment(next)
 			}
-			r.files = nil
-		default:
+			if errors.Is(err, fs.ErrNotExist) {
+				r.segments = nil // listed again, it may tell why
+			}
+			return err
+		})
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%w: %w", errChanging, err)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -103,11 +104,12 @@ func Read(ctx context.Context, fsys fs.FS, o Options, each func(*Event) error) e
 
 // reader goes through a log.
 type reader struct {
-	ctx   context.Context
-	fsys  fs.FS
-	o     Options
-	each  func(*Event) error
-	files []segment.File // as they were listed last
+	ctx  context.Context
+	fsys fs.FS
+	o    Options
+	each func(*Event) error
+	// segments are as they were listed last.
+	segments []logdir.Segment
 	// tree is of the leaves up to where reading has come; it begins with the first
 	// segment that is read.
 	tree    merkle.Frontier
@@ -123,51 +125,52 @@ func (r *reader) done() bool {
 
 // next returns the segment to read. The error wraps fs.ErrNotExist if another look at
 // the directory may find it.
-func (r *reader) next() (segment.File, error) {
-	listed := r.files == nil
+func (r *reader) next() (logdir.Segment, error) {
+	listed := r.segments == nil
 	if listed {
-		l, err := segment.List(r.fsys)
-		if err != nil {
-			return segment.File{}, err
+		var err error
+		if r.segments, err = logdir.Segments(r.fsys); err != nil {
+			return logdir.Segment{}, err
 		}
-		r.files = l.Segments
 	}
-	if len(r.files) == 0 {
-		return segment.File{}, fmt.Errorf("%w: there are no segments", ErrDamaged)
+	if len(r.segments) == 0 {
+		return logdir.Segment{}, fmt.Errorf("%w: there are no segments", ErrDamaged)
 	}
+	oldest := r.segments[0].Begin()
 	begin := r.tree.Size()
 	if !r.started {
-		begin = r.files[0].Parsed.FirstIndex
-		for _, f := range r.files {
-			if f.Parsed.FirstIndex <= min(r.o.From, r.o.Checkpoint.Size-1) {
-				begin = f.Parsed.FirstIndex
+		begin = oldest
+		for _, s := range r.segments {
+			if s.Begin() <= min(r.o.From, r.o.Checkpoint.Size-1) {
+				begin = s.Begin()
 			}
 		}
 	}
-	// Of the two forms that a crash may leave of a segment, the plain one comes first.
-	i, found := slices.BinarySearchFunc(r.files, begin, func(f segment.File, begin uint64) int { return cmp.Compare(f.Parsed.FirstIndex, begin) })
+	i, found := slices.BinarySearchFunc(r.segments, begin, func(s logdir.Segment, begin uint64) int { return cmp.Compare(s.Begin(), begin) })
 	switch {
 	case found:
-		return r.files[i], nil
-	case listed && r.started && r.files[0].Parsed.FirstIndex > r.tree.Size():
-		return segment.File{}, fmt.Errorf("leaves %d to %d were deleted while the log was being read, as retention does: read on behind them, or read a copy", r.tree.Size(), r.files[0].Parsed.FirstIndex-1)
+		next := r.segments[i]
+		next.Size = -1 // the checkpoint says where reading ends
+		return next, nil
+	case listed && r.started && oldest > r.tree.Size():
+		return logdir.Segment{}, fmt.Errorf("leaves %d to %d were deleted while the log was being read, as retention does: read on behind them, or read a copy", r.tree.Size(), oldest-1)
 	case listed:
-		return segment.File{}, fmt.Errorf("%w: no segment begins at leaf %d", ErrDamaged, r.tree.Size())
+		return logdir.Segment{}, fmt.Errorf("%w: no segment begins at leaf %d", ErrDamaged, r.tree.Size())
 	default:
-		return segment.File{}, fs.ErrNotExist
+		return logdir.Segment{}, fs.ErrNotExist
 	}
 }
 
 // segment reads a segment up to its end or that of the checkpoint.
-func (r *reader) segment(name string) error {
+func (r *reader) segment(s logdir.Segment) error {
 	if r.commits = nil; r.o.CommitTimes {
-		commits, err := ReadCommits(r.fsys, name)
+		commits, err := ReadCommits(r.ctx, r.fsys, s)
 		if err != nil {
 			return err
 		}
 		r.commits = commits
 	}
-	lines, err := segment.Open(r.fsys, name, -1)
+	lines, err := logdir.Open(r.ctx, r.fsys, s)
 	if err != nil {
 		return err
 	}
@@ -193,10 +196,10 @@ func (r *reader) segment(name string) error {
 	switch {
 	case err == nil || errors.As(err, &refused):
 		return refused.err
-	case isIO(err):
+	case isIO(err), r.ctx.Err() != nil:
 		return err
 	default:
-		return fmt.Errorf("%w: %s, line %d: %w", ErrDamaged, name, lines.Line(), err)
+		return fmt.Errorf("%w: %s, line %d: %w", ErrDamaged, lines.Name(), lines.Line(), err)
 	}
 }
 

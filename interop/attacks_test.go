@@ -20,10 +20,11 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
+	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
-	"github.com/otel-auditlog/auditlogexporter/receipt/issuer"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -41,18 +42,17 @@ type rich struct {
 	proof               []byte // of an event under the first key
 }
 
-// gaps is a follower that has a gap to tell of in each commit.
+// gaps is a stage that has a gap to tell of for each batch.
 type gaps struct{}
 
-func (gaps) Follow(tags []any) (all []rotation.Remark) {
-	for range tags {
-		all = append(all, rotation.Remark{Action: "sequence_gap", Stream: strings.Repeat("é", 64), RecordID: "r", Number: 1 << 63, Expected: 7, Missing: 1<<63 - 7})
+func (gaps) Admit(a *rotation.Admission) {
+	for range a.Batches() {
+		a.Say(logevent.Event{Action: logevent.SequenceGap, Sequence: &logevent.Sequence{Stream: strings.Repeat("é", 64), RecordID: "r", Number: 1 << 63, Expected: 7, Missing: 1<<63 - 7}})
 	}
-	return all
 }
 
 func (gaps) Recall([]byte) error { return nil }
-func (gaps) Settled(bool)        {}
+func (gaps) Settle(uint64, bool) {}
 func (gaps) Forget()             {}
 
 func writeRich(t *testing.T, scope segment.Scope, pruned bool) *rich {
@@ -62,7 +62,7 @@ func writeRich(t *testing.T, scope segment.Scope, pruned bool) *rich {
 	keys := t.TempDir()
 	o := rotation.Options{
 		Directory: r.dir, Origin: vectorOrigin, Scope: scope, Sync: true, MaxSegmentBytes: 3000, Witnesses: []rotation.Witness{w},
-		Index: idempotency.NewIndex(100, 0), RecordConflicts: true, Follower: gaps{}, BindIDs: true,
+		Stages: []rotation.Stage{idempotency.NewStage(idempotency.Options{MaxEvents: 100, RecordConflicts: true}), gaps{}}, BindIDs: true,
 	}
 	create := func(name string, a signing.Algorithm) *signing.Signer {
 		s, err := signing.CreateKeyFile(filepath.Join(keys, name), a)
@@ -163,7 +163,6 @@ func (r *rich) append(t *testing.T, l *rotation.Log, o rotation.Options, id, use
 			t.Fatal(ok, err)
 		}
 		b.Identify(idempotency.IDOf("", is.ID), is.Content, rotation.Place{})
-		b.SetTag(id)
 		_, err = l.Append(t.Context(), b)
 		b.Release()
 		if errors.Is(err, rotation.ErrKeyChanged) {

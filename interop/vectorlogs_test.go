@@ -124,6 +124,7 @@ func makeVectorLogs(t *testing.T, root string) []vectorLog {
 	v.checked()
 	v.times()
 	v.compressedByHand()
+	v.own()
 	return v.all
 }
 
@@ -440,6 +441,26 @@ func (v *vectorMaker) heads() {
 	})
 	one("checkpoint-key-unknown", "a checkpoint key that the log never names", verify.VerdictUnchecked, "checkpoint_key_missing", nil, []string{p256File}, edOnly, func(p *pen) { p.next(nil) })
 	one("checkpoint-key-alone", "the log's checkpoint key is given as a key for events", verify.VerdictUnchecked, "", nil, nil, both, func(p *pen) { p.next(nil) })
+}
+
+// own are about what the log says of itself.
+func (v *vectorMaker) own() {
+	one := func(name, about, verdict, finding, action, detail string) {
+		p := newPen(v.t, v.ed)
+		p.begin(nil)
+		p.own(action, detail)
+		p.commit(nil)
+		v.add(p.files, vectorLog{Log: name, About: about, Verdict: verdict, Finding: finding})
+	}
+	one("own-later", "an action that version 1 does not know, whose members have other types than those of that name", verify.VerdictOK, "unknown_action",
+		"later", `{"action":"later","before":"x","detail":{},"previous":7,"size":-1}`)
+	one("own-more", "a member that version 1 does not know", verify.VerdictOK, "", "opened", `{"Version":7,"a":1,"action":"opened","version":"auditlog/v1"}`)
+	one("own-without-action", "a member log without an action", verify.VerdictTampering, "event_malformed", "opened", `{"version":"auditlog/v1"}`)
+	one("own-malformed", "a number is written as a text", verify.VerdictTampering, "event_malformed", "state_adopted", `{"action":"state_adopted","size":"7"}`)
+	one("own-segments-malformed", "one of the segments that retention deletes is none", verify.VerdictTampering, "event_malformed",
+		"pruned", `{"action":"pruned","before":0,"root_hash":"`+base64.StdEncoding.EncodeToString(make([]byte, 32))+`","segments":[{}]}`)
+	one("own-action-later", "the action, which is not the first member, goes with a checkpoint that is none", verify.VerdictTampering, "event_malformed",
+		"witnessed", `{"a":1,"action":"witnessed","checkpoint":"x","size":1}`)
 }
 
 // valuesOf are other looks at a log with commitments.

@@ -6,12 +6,12 @@ package proof
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -24,55 +24,35 @@ type head struct {
 	before   subtrees // of the segment before it; without hashes if it does not say
 }
 
-// said is the part of the log's own events that matters here.
-type said struct {
-	Action     string `json:"action"`
-	Checkpoint string `json:"checkpoint"`
-	Previous   struct {
-		FirstIndex uint64   `json:"first_index"`
-		Range      [][]byte `json:"range"`
-		TreeSize   uint64   `json:"tree_size"`
-	} `json:"previous"`
-}
-
-// saidOn returns what the log says of itself on an event line, or nil.
-func saidOn(line []byte) *said {
-	parsed, err := segment.ParseEvent(line)
-	var sum event.Summary
-	if err != nil || event.Scan(parsed.Canonical, &sum) != nil || sum.Log == nil {
-		return nil
+// saidOn returns what the log says of itself on an event line; its action is empty if it says
+// nothing that can be read.
+func saidOn(line []byte) (said logevent.Event) {
+	if parsed, err := segment.ParseEvent(line); err == nil {
+		said, _ = logevent.In(parsed.Canonical)
 	}
-	s := new(said)
-	if json.Unmarshal(sum.Log, s) != nil {
-		return nil
-	}
-	return s
+	return said
 }
 
 // head returns the head of the i-th segment.
-func (t *Tree) head(i int) (*head, error) {
+func (t *Tree) head(ctx context.Context, i int) (*head, error) {
 	s := t.spans[i]
 	if h := t.heads[s.begin]; h != nil {
 		return h, nil
 	}
-	r, err := segment.Open(t.fsys, s.file.Name, s.file.Size)
+	read, err := logdir.ReadHead(ctx, t.fsys, s.file)
+	if logdir.Malformed(err) && !errors.Is(err, segment.ErrNotRegular) {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
 	t.stats.Heads++
 	h := &head{}
-	for range segment.HeadLines {
-		line, err := r.Next()
-		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read the head of %s: %w", s.file.Name, err)
-		}
-		if err := h.take(r.Line(), line, s); err != nil {
-			return nil, err
-		}
+	if err := h.takeHeader(&read.Header, s); err != nil {
+		return nil, err
+	}
+	if said, ok := read.Said(logevent.Rotated); ok {
+		h.takeRotated(said, s)
 	}
 	t.heads[s.begin] = h
 	return h, nil
@@ -85,39 +65,41 @@ func (h *head) take(number int, line []byte, s span) error {
 		if err != nil {
 			return fmt.Errorf("%w: %s: %w", ErrDamaged, s.file.Name, err)
 		}
-		if header.FirstIndex != s.begin {
-			return fmt.Errorf("%w: the header of %s says that it begins at leaf %d", ErrDamaged, s.file.Name, header.FirstIndex)
+		return h.takeHeader(&header, s)
+	}
+	if number <= logevent.HeadLines && segment.KindOf(line) == segment.KindEvent && logevent.Rotated.MayBeOn(line) {
+		if said := saidOn(line); said.Action == logevent.Rotated {
+			h.takeRotated(said, s)
 		}
-		h.log, h.frontier = header.Log, subtrees{0, header.FirstIndex, header.Frontier}
-		return nil
-	}
-	if number > segment.HeadLines || segment.KindOf(line) != segment.KindEvent || !bytes.Contains(line, []byte(`"action":"rotated"`)) {
-		return nil
-	}
-	says := saidOn(line)
-	if says == nil || says.Action != "rotated" || says.Previous.TreeSize != s.begin || says.Previous.FirstIndex > s.begin {
-		return nil
-	}
-	before := subtrees{begin: says.Previous.FirstIndex, end: s.begin}
-	for _, b := range says.Previous.Range {
-		if len(b) != len(merkle.Hash{}) {
-			return nil
-		}
-		before.hashes = append(before.hashes, merkle.Hash(b))
-	}
-	if before.fits() {
-		h.before = before
 	}
 	return nil
 }
 
+func (h *head) takeHeader(header *segment.Header, s span) error {
+	if header.FirstIndex != s.begin {
+		return fmt.Errorf("%w: the header of %s says that it begins at leaf %d", ErrDamaged, s.file.Name, header.FirstIndex)
+	}
+	h.log, h.frontier = header.Log, subtrees{0, header.FirstIndex, header.Frontier}
+	return nil
+}
+
+func (h *head) takeRotated(said logevent.Event, s span) {
+	p := said.Previous
+	if p == nil || p.TreeSize != s.begin || p.FirstIndex > s.begin {
+		return
+	}
+	if before := (subtrees{p.FirstIndex, s.begin, p.Range}); before.fits() {
+		h.before = before
+	}
+}
+
 // rangeOf returns the subtrees of the i-th segment's leaves, without hashes if only
 // its lines can tell.
-func (t *Tree) rangeOf(i int) (subtrees, error) {
+func (t *Tree) rangeOf(ctx context.Context, i int) (subtrees, error) {
 	if i == len(t.spans)-1 {
 		return t.newest.leaves, nil
 	}
-	h, err := t.head(i + 1)
+	h, err := t.head(ctx, i+1)
 	if err != nil {
 		return subtrees{}, err
 	}
@@ -135,7 +117,7 @@ type newest struct {
 
 // readNewest reads a segment to its last checkpoint that fits.
 func (t *Tree) readNewest(ctx context.Context, s *span) error {
-	r, err := segment.Open(t.fsys, s.file.Name, s.file.Size)
+	r, err := logdir.Open(ctx, t.fsys, s.file)
 	if err != nil {
 		return err
 	}
@@ -148,9 +130,6 @@ func (t *Tree) readNewest(ctx context.Context, s *span) error {
 	var cosigned []byte
 	refuted := false
 	for {
-		if r.Line()%1024 == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
 		line, err := r.Next()
 		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
 			break
@@ -175,9 +154,9 @@ func (t *Tree) readNewest(ctx context.Context, s *span) error {
 		}
 		if segment.KindOf(line) != segment.KindCheckpoint {
 			tree.AppendMarked(merkle.LeafHash(line), []*merkle.Mark{mark})
-			if bytes.Contains(line, []byte(`"action":"witnessed"`)) {
-				if says := saidOn(line); says != nil && says.Action == "witnessed" {
-					cosigned = []byte(says.Checkpoint)
+			if logevent.Witnessed.MayBeOn(line) {
+				if said := saidOn(line); said.Action == logevent.Witnessed {
+					cosigned = []byte(said.Checkpoint)
 				}
 			}
 			continue
@@ -204,7 +183,7 @@ func (t *Tree) readNewest(ctx context.Context, s *span) error {
 
 // lookForCheckpoint looks at what follows a header that is none: a crash leaves no
 // checkpoint there.
-func (t *Tree) lookForCheckpoint(s *span, r *segment.Reader) error {
+func (t *Tree) lookForCheckpoint(s *span, r *logdir.Reader) error {
 	for {
 		line, err := r.Next()
 		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {

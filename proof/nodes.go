@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -77,7 +78,7 @@ func (t *Tree) readWithin(ctx context.Context, s span, wanted []node) error {
 // eachLeaf calls f with the index and the line of each leaf of a segment, until it
 // returns false.
 func (t *Tree) eachLeaf(ctx context.Context, s span, f func(index uint64, line []byte) bool) error {
-	r, err := segment.Open(t.fsys, s.file.Name, s.file.Size)
+	r, err := logdir.Open(ctx, t.fsys, s.file)
 	if err != nil {
 		return err
 	}
@@ -85,9 +86,6 @@ func (t *Tree) eachLeaf(ctx context.Context, s span, f func(index uint64, line [
 	t.stats.Segments++
 	t.stats.Bytes += s.file.Size
 	for index := s.begin; index < s.end; {
-		if r.Line()%1024 == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
 		line, err := r.Next()
 		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
 			return nil

@@ -6,7 +6,6 @@ package proof
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +15,8 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/keyhistory"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -109,7 +110,7 @@ func prove(ctx context.Context, fsys fs.FS, q Query) (*Inclusion, error) {
 
 // asUnprovable has an error say that nothing can be proven, if it is about what the log holds.
 func asUnprovable(err error) error {
-	if errors.Is(err, ErrDamaged) || segment.IsMalformed(err) && !errors.Is(err, segment.ErrNotRegular) {
+	if errors.Is(err, ErrDamaged) || logdir.Malformed(err) && !errors.Is(err, segment.ErrNotRegular) {
 		return fmt.Errorf("%w: %w", ErrUnprovable, err)
 	}
 	return err
@@ -200,20 +201,15 @@ type pruned struct{ before uint64 }
 
 // readLine notes what a line says of the leaves that are gone.
 func (p *pruned) readLine(_ uint64, line []byte) error {
-	if !bytes.Contains(line, []byte(`"action":"pruned"`)) {
+	if !logevent.Pruned.MayBeOn(line) {
 		return nil
 	}
 	parsed, err := segment.ParseEvent(line)
-	var sum event.Summary
-	if err != nil || event.Scan(parsed.Canonical, &sum) != nil || sum.Log == nil {
+	if err != nil {
 		return nil
 	}
-	var says struct {
-		Action string `json:"action"`
-		Before uint64 `json:"before"`
-	}
-	if json.Unmarshal(sum.Log, &says) == nil && says.Action == "pruned" {
-		p.before = max(p.before, says.Before)
+	if said, ok := logevent.In(parsed.Canonical); ok && said.Action == logevent.Pruned {
+		p.before = max(p.before, said.Before)
 	}
 	return nil
 }

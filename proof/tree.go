@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -50,7 +50,7 @@ type Tree struct {
 
 // span is a segment and the leaves it holds.
 type span struct {
-	file       segment.File
+	file       logdir.Segment
 	begin, end uint64
 }
 
@@ -72,26 +72,22 @@ type Stats struct {
 }
 
 // Open finds the log's newest checkpoint, for which it reads the newest segment, and
-// prepares to read hashes of the tree. If the log is in use, a segment may be compressed or pruned
+// prepares to read hashes of the tree. If the log is in use, a segment may be pruned
 // meanwhile: then errors of the tree wrap [fs.ErrNotExist], and opening the tree again helps.
 func Open(ctx context.Context, fsys fs.FS) (*Tree, error) {
-	listing, err := segment.List(fsys)
+	segments, err := logdir.Segments(fsys)
 	if err != nil {
 		return nil, err
 	}
 	t := &Tree{fsys: fsys, heads: map[uint64]*head{}, known: map[node]tlog.Hash{}}
-	for _, f := range listing.Segments {
-		// Of both forms of a segment, the plain one comes first.
-		if n := len(t.spans); n > 0 && t.spans[n-1].begin == f.Parsed.FirstIndex {
-			continue
+	for i, f := range segments {
+		if i > 0 {
+			t.spans[i-1].end = f.Begin()
 		}
-		if n := len(t.spans); n > 0 {
-			t.spans[n-1].end = f.Parsed.FirstIndex
-		}
-		t.spans = append(t.spans, span{file: f, begin: f.Parsed.FirstIndex})
+		t.spans = append(t.spans, span{file: f, begin: f.Begin()})
 	}
 	if len(t.spans) == 0 {
-		return nil, fmt.Errorf("there is no audit log here: no file is named audit-….jsonl: %w", ErrNoLog)
+		return nil, fmt.Errorf("%w: %w", logdir.ErrNoLog, ErrNoLog)
 	}
 	// The newest segment may have been begun and not committed.
 	for n := len(t.spans) - 1; n >= 0; n-- {
@@ -152,7 +148,7 @@ func (t *Tree) readHashes(ctx context.Context, indexes []int64) ([]tlog.Hash, er
 	// First all that takes reading a segment is found, so that none is read twice.
 	var within []node
 	for _, n := range wanted {
-		if err := t.plan(n, &within); err != nil {
+		if err := t.plan(ctx, n, &within); err != nil {
 			return nil, err
 		}
 	}
@@ -168,12 +164,12 @@ func (t *Tree) readHashes(ctx context.Context, indexes []int64) ([]tlog.Hash, er
 
 // Before returns the tree of all leaves before the segment that holds a leaf, as that
 // segment's header says.
-func (t *Tree) Before(index uint64) (merkle.Frontier, error) {
+func (t *Tree) Before(ctx context.Context, index uint64) (merkle.Frontier, error) {
 	at := t.spanOf(index)
 	if at < 0 {
 		return merkle.Frontier{}, fmt.Errorf("leaf %d: %w", index, ErrPruned)
 	}
-	h, err := t.head(at)
+	h, err := t.head(ctx, at)
 	if err != nil {
 		return merkle.Frontier{}, err
 	}
@@ -186,13 +182,13 @@ func (t *Tree) Root(ctx context.Context, size uint64) (tlog.Hash, error) {
 }
 
 // plan makes sure that the hash of a subtree is known once those in within are.
-func (t *Tree) plan(n node, within *[]node) error {
+func (t *Tree) plan(ctx context.Context, n node, within *[]node) error {
 	if _, ok := t.known[n]; ok {
 		return nil
 	}
 	if n.end() <= t.Base() {
 		// Nothing is left of it but what the first frontier has.
-		h, err := t.head(0)
+		h, err := t.head(ctx, 0)
 		if err != nil {
 			return err
 		}
@@ -204,7 +200,7 @@ func (t *Tree) plan(n node, within *[]node) error {
 	at := t.spanOf(n.first)
 	if at >= 0 && n.end() <= t.spans[at].end {
 		// It lies within one segment.
-		whole, err := t.rangeOf(at)
+		whole, err := t.rangeOf(ctx, at)
 		if err != nil {
 			return err
 		}
@@ -223,7 +219,7 @@ func (t *Tree) plan(n node, within *[]node) error {
 			return 1
 		})
 		if beside < len(t.spans) && t.spans[beside].begin < n.end()+1<<n.height {
-			h, err := t.head(beside)
+			h, err := t.head(ctx, beside)
 			if err != nil {
 				return err
 			}
@@ -235,10 +231,10 @@ func (t *Tree) plan(n node, within *[]node) error {
 	if n.height == 0 {
 		return fmt.Errorf("%w: leaf %d is in no segment", ErrDamaged, n.first)
 	}
-	if err := t.plan(node{n.first, n.height - 1}, within); err != nil {
+	if err := t.plan(ctx, node{n.first, n.height - 1}, within); err != nil {
 		return err
 	}
-	return t.plan(node{n.first + 1<<(n.height-1), n.height - 1}, within)
+	return t.plan(ctx, node{n.first + 1<<(n.height-1), n.height - 1}, within)
 }
 
 // hash returns a hash that has been planned for.

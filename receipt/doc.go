@@ -12,6 +12,6 @@
 // A [Set] is receipts that a producer holds, to be held to a log (package verify) or checked by
 // themselves (package proof).
 //
-// [Commit] makes the receipts of a commit. Package
-// [github.com/otel-auditlog/auditlogexporter/receipt/issuer] writes receipts.
+// [Commit] makes the receipts of a commit. The exporter writes them with
+// internal/issuer.
 package receipt

@@ -12,13 +12,15 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // activeSegment is the segment that commits append to.
 type activeSegment struct {
 	name   segment.Name
-	file   File
+	file   durable.File
 	size   int64 // bytes that are durable and end with a checkpoint
 	events int   // of others than the log itself
 	times  timeRange
@@ -37,7 +39,7 @@ type segmentInfo struct {
 // ready makes sure, before a commit writes, that the directory and the active
 // segment are what the log believes them to be, and that there is room.
 func (l *Log) ready(g *group) error {
-	if err := l.dir.Present(); errors.Is(err, fs.ErrNotExist) || errors.Is(err, errReplaced) {
+	if err := l.dir.Present(); errors.Is(err, fs.ErrNotExist) || errors.Is(err, durable.ErrReplaced) {
 		return fail(ReasonInterference, err)
 	} else if err != nil {
 		return fail(ReasonIO, err)
@@ -65,10 +67,7 @@ func (l *Log) clear() error {
 	if l.debris == "" {
 		return nil
 	}
-	if err := l.dir.Remove(l.debris); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove the unfinished segment %s: %w", l.debris, err)
-	}
-	if err := l.dir.Sync(); err != nil {
+	if err := durable.Remove(l.dir, l.debris); err != nil {
 		return fmt.Errorf("remove the unfinished segment %s: %w", l.debris, err)
 	}
 	l.debris = ""
@@ -167,7 +166,7 @@ func (l *Log) write(c *change) (syncTime time.Duration, err error) {
 const maxWriteBytes = 1 << 20
 
 // writeLines writes a change's lines to a file, from a place on.
-func (l *Log) writeLines(f File, at int64, c *change) (err error) {
+func (l *Log) writeLines(f durable.File, at int64, c *change) (err error) {
 	buf := slices.Grow(l.buf[:0], int(min(c.bytes, maxWriteBytes)))
 	l.buf = buf // for the next commit
 	flush := func() {
@@ -192,7 +191,7 @@ func (l *Log) writeLines(f File, at int64, c *change) (err error) {
 	return err
 }
 
-func (l *Log) syncFile(f File) (time.Duration, error) {
+func (l *Log) syncFile(f durable.File) (time.Duration, error) {
 	if !l.opts.Sync {
 		return 0, nil
 	}
@@ -227,16 +226,13 @@ func (l *Log) writeNew(c *change) (syncTime time.Duration, err error) {
 	// of key changes never leads.
 	if l.opts.Sync || c.keyChange != nil {
 		start := time.Now()
-		if err := f.Sync(); err != nil {
-			return 0, fail(ReasonSyncFailed, err)
-		}
-		if err := l.dir.Sync(); err != nil {
+		if err := durable.Sync(l.dir, f); err != nil {
 			return 0, fail(ReasonSyncFailed, err)
 		}
 		syncTime = time.Since(start)
 	}
 	l.sealActive()
-	l.atStart = c.header.FirstIndex > 0 && slices.ContainsFunc(c.says, func(o own) bool { return o.Action == actionOpened })
+	l.atStart = c.header.FirstIndex > 0 && slices.ContainsFunc(c.says, func(o logevent.Event) bool { return o.Action == logevent.Opened })
 	l.active = &activeSegment{name: c.name, file: f, size: c.bytes, events: c.events, times: c.times, opened: c.name.Created}
 	l.header = c.header
 	l.segments = append(l.segments, segmentInfo{name: c.name})

@@ -28,11 +28,11 @@ type Batch struct {
 	known    event.Scanner
 	times    timeRange
 	unsigned int
-	tag      any // for the log's follower
-	// ids are the events whose ids are their records' own; repeated says that some of
-	// them are not to be written, because the log has them.
-	ids      []identity
-	repeated bool
+	tag      any // for the log's stages
+	// ids are the events whose ids are their records' own; drops says that stages have
+	// kept some of them out of the commit.
+	ids   []identity
+	drops bool
 	// refused are records that have no event in the batch.
 	refused Refused
 	maxLeaf int // bytes of an event's line
@@ -70,9 +70,15 @@ func (b *Batch) Release() {
 		return
 	}
 	b.leaves, b.idLeaves, b.times, b.unsigned, b.keyID, b.tag = b.leaves[:0], b.idLeaves[:0], timeRange{}, 0, "", nil
-	b.ids, b.repeated, b.refused = b.ids[:0], false, Refused{}
+	b.ids, b.drops, b.refused = b.ids[:0], false, Refused{}
 	batches.Put(b)
 }
+
+// SetTag gives the batch what the log's stages are to see of it; nil, as at first, is nothing.
+func (b *Batch) SetTag(tag any) { b.tag = tag }
+
+// Tag returns what SetTag was given.
+func (b *Batch) Tag() any { return b.tag }
 
 // Bytes returns how many bytes the batch's lines take.
 func (b *Batch) Bytes() int { return len(b.lines()) }

@@ -4,16 +4,14 @@
 package rotation
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
 
 	"go.uber.org/zap"
 
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 )
 
 const (
@@ -48,30 +46,17 @@ func (c *clock) hold(now time.Time, d time.Duration) {
 }
 
 // own is what the log says of it.
-func (c *clock) own(detail string) own {
-	return own{Action: actionClockJumped, Detail: detail, Until: within(c.until).UTC().Format(segment.TimeLayout)}
+func (c *clock) own(detail string) logevent.Event {
+	return logevent.Event{Action: logevent.ClockJumped, Detail: detail, Until: within(c.until)}
 }
 
 // again repeats, at the beginning of a segment, what the one before says.
-func (c *clock) again(of *change) []own {
-	says := func(o own) bool { return o.Action == actionClockJumped }
+func (c *clock) again(of *change) []logevent.Event {
+	says := func(o logevent.Event) bool { return o.Action == logevent.ClockJumped }
 	if !of.begins || !c.holds(of.time) || slices.ContainsFunc(of.says, says) {
 		return nil
 	}
-	return []own{c.own("the hold that an earlier segment tells of goes on")}
-}
-
-// heldUntil returns until when an event of the log's own says that nothing is deleted.
-func heldUntil(canonical []byte) (time.Time, bool) {
-	if !bytes.HasPrefix(canonical, []byte(`{"action":"`+actionClockJumped+`"`)) {
-		return time.Time{}, false
-	}
-	var o own
-	if json.Unmarshal(canonical, &o) != nil {
-		return time.Time{}, false
-	}
-	until, err := time.Parse(segment.TimeLayout, o.Until)
-	return until, err == nil
+	return []logevent.Event{c.own("the hold that an earlier segment tells of goes on")}
 }
 
 // startClock looks at the clock at the start. A collector that was down for long cannot be
@@ -125,7 +110,7 @@ func (l *Log) sayClosed() {
 	if l.opts.Now().Round(0).Sub(l.lastTime.Round(0)).Abs() <= maxJump/2 {
 		return
 	}
-	l.pending = append(l.pending, own{Action: actionClosed})
+	l.pending = append(l.pending, logevent.Event{Action: logevent.Closed})
 	if err := l.commit(nil); err != nil {
 		l.opts.Logger.Warn("The audit log could not say that it is closed; the next start may hold retention back for a day", zap.Error(err))
 	}

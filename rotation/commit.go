@@ -11,7 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -72,7 +72,7 @@ type change struct {
 	signer, previous *signing.Signer
 	keyChange        []byte
 	// says is what the log has to say of itself, scratch its lines.
-	says    []own
+	says    []logevent.Event
 	scratch *Batch
 	// events counts those of others than the log itself.
 	events int
@@ -90,12 +90,13 @@ func (l *Log) tryCommit(g *group) error {
 	if l.changesKey() && l.due(g.bytes()) != "" && l.opts.Scope == segment.ScopeEvent && len(g.calls) > 0 {
 		// The events have been signed with the key before: the segment under the new
 		// one begins without them.
-		if err := l.put(&group{}, l.due(g.bytes()), start); err != nil {
+		if err := l.put(&group{}, nil, l.due(g.bytes()), start); err != nil {
 			return err
 		}
 	}
-	g.turnAway(l.Signer().Public().ID())
-	l.setApart(g)
+	g.rejectStaleKey(l.Signer().Public().ID())
+	a, durable := l.admit(g), false
+	defer func() { l.settle(a, durable) }()
 	reason := l.due(g.bytes())
 	for _, c := range g.calls {
 		c.placement = Placement{FirstIndex: l.tree.Size(), TreeSize: l.tree.Size()}
@@ -104,36 +105,29 @@ func (l *Log) tryCommit(g *group) error {
 		}
 	}
 	before := l.refusals
-	g.refusals = l.refuse(g)
-	if g.events()+len(g.refusals) == 0 && len(l.pending) == 0 && l.fault == nil && reason != "age" && reason != "key" {
-		l.observeRepeats(g)
+	says := append(a.Said(), l.refuse(g)...)
+	if g.events()+len(says) == 0 && len(l.pending) == 0 && l.fault == nil && reason != "age" && reason != "key" {
+		durable = true
 		return nil
 	}
-	if err := l.put(g, reason, start); err != nil {
+	if err := l.put(g, says, reason, start); err != nil {
 		l.refusals = before // the calls come again
 		return err
 	}
-	l.observeRepeats(g)
+	durable = true
 	return nil
 }
 
-func (l *Log) observeRepeats(g *group) {
-	if g.repeats > 0 || len(g.conflicts) > 0 {
-		l.opts.Observer.Repeats(g.repeats, len(g.conflicts))
-	}
-}
-
 // put writes a commit, in a new segment if there is a reason for one, and takes in
-// what it changes.
-func (l *Log) put(g *group, reason string, start time.Time) error {
+// what it changes. The log says in it what says holds.
+func (l *Log) put(g *group, says []logevent.Event, reason string, start time.Time) error {
 	durable, refusals := false, l.refusals
 	defer func() {
 		if !durable {
 			l.refusals = refusals
 		}
-		l.settle(durable)
 	}()
-	c, err := l.assemble(g, reason)
+	c, err := l.assemble(g, says, reason)
 	if err != nil {
 		return err
 	}
@@ -176,7 +170,7 @@ func (l *Log) put(g *group, reason string, start time.Time) error {
 
 // assemble puts together the lines that the commit appends, and the tree
 // behind them.
-func (l *Log) assemble(g *group, reason string) (c *change, err error) {
+func (l *Log) assemble(g *group, says []logevent.Event, reason string) (c *change, err error) {
 	c = &change{
 		number: l.commits + 1, time: l.now(), header: l.header,
 		tree: l.tree, mark: l.mark, marks: l.witnessing.marks, scratch: l.newOwnBatch(), signer: l.Signer(),
@@ -199,7 +193,7 @@ func (l *Log) assemble(g *group, reason string) (c *change, err error) {
 	if err := l.permitted(c, l.tree.Size()); err != nil {
 		return c, err
 	}
-	if err := l.addOwnEvents(c, g); err != nil {
+	if err := l.addOwnEvents(c, g, says); err != nil {
 		return c, err
 	}
 	c.take(c.scratch)
@@ -317,14 +311,14 @@ func (l *Log) begin(c *change, reason string) (err error) {
 	if n := len(l.segments); n > 0 {
 		last := l.segments[n-1]
 		root := l.tree.Root()
-		previous := &ownSegment{
-			FirstIndex: last.name.FirstIndex, Range: hashesBytes(l.mark.Range(&l.tree)), RootHash: hashBytes(root),
+		previous := &logevent.Segment{
+			FirstIndex: last.name.FirstIndex, Range: l.mark.Range(&l.tree), RootHash: root,
 			Segment: last.name.Plain().String(), TreeSize: l.tree.Size(),
 		}
 		if a := l.active; a != nil && a.times.some {
-			previous.FirstTime, previous.LastTime = event.FormatTime(a.times.first), event.FormatTime(a.times.last)
+			previous.FirstTime, previous.LastTime = timeOf(a.times.first), timeOf(a.times.last)
 		}
-		c.says = append(c.says, own{Action: actionRotated, Reason: reason, Previous: previous})
+		c.says = append(c.says, logevent.Event{Action: logevent.Rotated, Reason: reason, Previous: previous})
 	}
 	return nil
 }
@@ -350,23 +344,22 @@ func (l *Log) nextHeader(c *change) segment.Header {
 }
 
 // addOwnEvents puts into the change what the log has to say of itself.
-func (l *Log) addOwnEvents(c *change, g *group) error {
+func (l *Log) addOwnEvents(c *change, g *group, says []logevent.Event) error {
 	c.says = append(c.says, l.pending...)
 	if l.fault != nil {
 		// If this commit succeeds, it shows that the fault has passed.
-		c.says = append(c.says, own{Action: actionResumed, Reason: string(reasonOf(l.fault)), Detail: l.fault.Error()})
+		c.says = append(c.says, logevent.Event{Action: logevent.Resumed, Reason: string(reasonOf(l.fault)), Detail: l.fault.Error()})
 	}
 	c.says = append(c.says, l.clock.again(c)...)
-	c.says = append(c.says, l.follow(g)...)
-	c.says = append(append(append(c.says, g.conflicts...), g.refusals...), l.suppressed()...)
+	c.says = append(append(c.says, says...), l.suppressed()...)
 	c.degraded = l.degraded
 	if g.events() > 0 && (c.unsigned > 0) != l.degraded {
 		c.degraded = c.unsigned > 0
-		action := actionSigningRestored
+		action := logevent.SigningRestored
 		if c.degraded {
-			action = actionSigningDegraded
+			action = logevent.SigningDegraded
 		}
-		c.says = append(c.says, own{Action: action})
+		c.says = append(c.says, logevent.Event{Action: action})
 	}
 	for _, o := range c.says {
 		if err := l.addOwn(c.scratch, o, c.signer, c.degraded); err != nil {

@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -92,55 +93,32 @@ func (l *Log) adopt(ctx context.Context, plain, packed segment.Name) error {
 	if err := l.sameContent(ctx, plain.String(), packed.String(), packed.Compression); err != nil {
 		return err
 	}
-	f, err := l.dir.Edit(packed.String())
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return l.dir.Sync()
+	return durable.SyncExisting(l.dir, packed.String())
 }
 
 // pack writes the compressed form, durably, and checks it against the plain
 // one.
-func (l *Log) pack(ctx context.Context, plain, packed segment.Name) (err error) {
-	temporary := packed.String() + segment.TempSuffix
-	if err := l.dir.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := l.packInto(ctx, plain, temporary); err != nil {
-		return errors.Join(err, l.dir.Remove(temporary))
-	}
-	if err := l.sameContent(ctx, plain.String(), temporary, packed.Compression); err != nil {
-		return errors.Join(err, l.dir.Remove(temporary))
-	}
-	if err := l.dir.Rename(temporary, packed.String()); err != nil {
-		return errors.Join(err, l.dir.Remove(temporary))
-	}
-	return l.dir.Sync()
+func (l *Log) pack(ctx context.Context, plain, packed segment.Name) error {
+	return durable.Replace(l.dir, packed.String(), durable.Private, func(w io.Writer) error {
+		if err := l.packInto(ctx, plain, w); err != nil {
+			return err
+		}
+		return l.sameContent(ctx, plain.String(), packed.String()+segment.TempSuffix, packed.Compression)
+	})
 }
 
-func (l *Log) packInto(ctx context.Context, plain segment.Name, temporary string) (err error) {
+func (l *Log) packInto(ctx context.Context, plain segment.Name, w io.Writer) (err error) {
 	in, err := segment.OpenRegular(l.dir, plain.String())
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	f, err := l.dir.Create(temporary)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	out, err := segment.NewCompressor(io.NewOffsetWriter(f, 0), l.opts.Compression)
+	out, err := segment.NewCompressor(w, l.opts.Compression)
 	if err != nil {
 		return err
 	}
 	_, err = io.Copy(out, interruptible{ctx, in})
-	if err = errors.Join(err, out.Close()); err != nil {
-		return err
-	}
-	return f.Sync()
+	return errors.Join(err, out.Close())
 }
 
 // sameContent reads both forms of a segment and compares them.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 )
 
 const (
@@ -55,8 +57,8 @@ func (l *Log) contradict(c *cosigner, other *contradiction) {
 		return
 	}
 	l.opts.Logger.Error("A witness contradicts the audit log", zap.String("witness", c.Name()), zap.String("reason", other.reason), zap.Uint64("witnessed_size", other.size), zap.Error(other))
-	l.pending = append(l.pending, own{
-		Action: actionContradicted, Detail: other.Error(), Reason: other.reason, Size: int64(other.size), Witness: c.Name(),
+	l.pending = append(l.pending, logevent.Event{
+		Action: logevent.Contradicted, Detail: other.Error(), Reason: other.reason, Size: other.size, Witness: c.Name(),
 	})
 	_ = l.commit(nil) // if it fails, with the next one
 }
@@ -70,8 +72,8 @@ func (l *Log) countContradictions(forGood bool) {
 			continue
 		}
 		if s.untold > 0 {
-			l.pending = append(l.pending, own{
-				Action: actionContradicted, Reason: s.last.reason, Size: int64(s.last.size), Witness: c.Name(),
+			l.pending = append(l.pending, logevent.Event{
+				Action: logevent.Contradicted, Reason: s.last.reason, Size: s.last.size, Witness: c.Name(),
 				Detail: fmt.Sprintf("since %s it has contradicted the log %d more times, the last time so: %s", s.since.UTC().Format(time.RFC3339), s.untold, s.last.Error()),
 			})
 			_ = l.commit(nil) // if it fails, with the next one

@@ -11,7 +11,6 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -84,13 +83,14 @@ func crashRound(t *testing.T, seed uint64) (states int) {
 	// The key stays, each segment has its own, or the configuration changes it.
 	keyMode := r.IntN(3)
 	if rand.New(rand.NewPCG(seed, 4)).IntN(2) == 0 {
-		o.Index = idempotency.NewIndex(1000, 0)
+		o.Stages = remember(idempotency.Options{MaxEvents: 1000})
 	}
 	var state *model
 	if rand.New(rand.NewPCG(seed, 5)).IntN(2) == 0 {
-		state = m.nextTo()
+		state = m.NextTo()
 		o.StateFS = state
 	}
+	twice := o.Stages != nil && rand.New(rand.NewPCG(seed, 6)).IntN(3) == 0
 	keys := &modelKeys{t: t, current: first, chance: rand.New(rand.NewPCG(seed, 3))}
 	if keyMode == 1 {
 		o.SegmentKeys = keys
@@ -99,7 +99,7 @@ func crashRound(t *testing.T, seed uint64) (states int) {
 	var acked, tried [][]string
 	ops := 0
 	cuts := rand.New(rand.NewPCG(seed, 1)) // the model's lock guards it
-	m.step = func() {
+	m.Step = func() {
 		ops++
 		if cuts.IntN(3) == 0 {
 			w := wreck{ops, cutOff(m, cuts), cutOff(state, cuts), keys.asOf(o), slices.Clone(acked), slices.Clone(tried), nil}
@@ -110,27 +110,27 @@ func crashRound(t *testing.T, seed uint64) (states int) {
 		}
 	}
 	if state != nil {
-		state.step = m.step
+		state.Step = m.Step
 	}
 	// In some workloads operations fail while batches are appended, and at starts.
-	m.everywhere = true
+	m.Only = nil
 	faults := rand.New(rand.NewPCG(seed, 2))
 	rate := []int{0, 0, 4, 15}[r.IntN(4)]
 	failing := false
-	m.fault = func() error {
+	m.Fault = func() error {
 		if !failing || rate == 0 || faults.IntN(100) >= rate {
 			return nil
 		}
 		return []error{syscall.EIO, syscall.ENOSPC}[faults.IntN(2)]
 	}
-	m.reached = func() bool { return faults.IntN(2) == 0 }
+	m.Reached = func() bool { return faults.IntN(2) == 0 }
 	fail := func(on bool) {
-		m.mu.Lock()
-		defer m.mu.Unlock()
+		m.Mu.Lock()
+		defer m.Mu.Unlock()
 		failing = on
 	}
 	if state != nil {
-		state.everywhere, state.fault, state.reached = true, m.fault, m.reached
+		state.Only, state.Fault, state.Reached = nil, m.Fault, m.Reached
 	}
 	l := open(t, o)
 	for i := range 3 + r.IntN(12) {
@@ -138,31 +138,45 @@ func crashRound(t *testing.T, seed uint64) (states int) {
 		for j := range 1 + r.IntN(4) {
 			ids = append(ids, fmt.Sprintf("%d-%d", i, j))
 		}
-		m.mu.Lock()
+		m.Mu.Lock()
 		tried = append(tried, ids)
-		m.mu.Unlock()
+		m.Mu.Unlock()
 		fail(true)
+		// Another client sends the same meanwhile, in some workloads: what either was promised
+		// counts, and what the commit of one keeps out belongs to the other's.
+		other := make(chan error, 1)
+		if twice {
+			go func() {
+				_, err := appendIDs(t, l, o, ids...)
+				other <- err
+			}()
+		}
 		_, err := appendIDs(t, l, o, ids...)
+		if twice {
+			if got := <-other; got == nil {
+				err = nil
+			}
+		}
 		fail(false)
-		if err != nil && o.Index != nil {
+		if err != nil && o.Stages != nil {
 			_, err = appendIDs(t, l, o, ids...) // as clients do
 		}
 		if err == nil {
-			m.mu.Lock()
+			m.Mu.Lock()
 			tried, acked = tried[:len(tried)-1], append(acked, ids)
-			m.mu.Unlock()
+			m.Mu.Unlock()
 		} else if rate == 0 && keyMode != 1 {
 			t.Fatal(err)
 		}
 		if r.IntN(5) == 0 {
 			closeLog(t, l)
-			m.mu.Lock()
+			m.Mu.Lock()
 			o = keys.restart(o)
 			// A key that nothing could be written with yet is no key of the log.
 			if keyMode == 2 && r.IntN(2) == 0 && l.Signer() == o.Signer {
 				o.PreviousSigner, o.Signer = o.Signer, signingtest.New(t, signing.Ed25519)
 			}
-			m.mu.Unlock()
+			m.Mu.Unlock()
 			fail(true)
 			l, err = rotation.Open(t.Context(), o)
 			fail(false)
@@ -170,21 +184,21 @@ func crashRound(t *testing.T, seed uint64) (states int) {
 				if rate == 0 {
 					t.Fatal(err)
 				}
-				m.mu.Lock()
+				m.Mu.Lock()
 				o = keys.restart(o)
-				m.mu.Unlock()
+				m.Mu.Unlock()
 				l = open(t, o)
 			}
 			keys.failNowAndThen(true)
 		}
 	}
 	closeLog(t, l)
-	m.mu.Lock()
-	m.step, m.fault = nil, nil
+	m.Mu.Lock()
+	m.Step, m.Fault = nil, nil
 	if state != nil {
-		state.step, state.fault = nil, nil
+		state.Step, state.Fault = nil, nil
 	}
-	m.mu.Unlock()
+	m.Mu.Unlock()
 	states = checkWreck(t, first, wreck{ops, m, state, keys.asOf(o), acked, tried, nil})
 	for _, w := range wrecks {
 		left := listing(w.left)
@@ -203,13 +217,13 @@ func cutOff(m *model, r *rand.Rand) *model {
 		return nil
 	}
 	if r.IntN(3) == 0 {
-		return m.kill()
+		return m.Kill()
 	}
-	return m.crash(r)
+	return m.Crash(r)
 }
 
 func listing(m *model) (names []string) {
-	for name, f := range m.view() {
+	for name, f := range m.View() {
 		names = append(names, fmt.Sprintf("%s %d", name, len(f.Data)))
 	}
 	slices.Sort(names)
@@ -223,11 +237,11 @@ func checkWreck(t *testing.T, first *signing.Signer, w wreck) (states int) {
 	o := w.o
 	o.FS = w.left
 	if w.state != nil {
-		w.state.mu = w.left.mu // no lock is held on what is left
+		w.state.Mu = w.left.Mu // no lock is held on what is left
 		o.StateFS = w.state
 	}
 	// Beyond those that a start reads for ids, what is sent again may be written again.
-	found, err := segment.List(w.left.view())
+	found, err := segment.List(w.left.View())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +252,7 @@ func checkWreck(t *testing.T, first *signing.Signer, w wreck) (states int) {
 	after := []string{fmt.Sprintf("after-%d", w.at)}
 	var second []wreck
 	if w.again != nil {
-		w.left.step = func() {
+		w.left.Step = func() {
 			if w.again.IntN(3) > 0 {
 				return
 			}
@@ -250,7 +264,7 @@ func checkWreck(t *testing.T, first *signing.Signer, w wreck) (states int) {
 		}
 	}
 	if w.state != nil {
-		w.state.step = w.left.step
+		w.state.Step = w.left.Step
 	}
 	l, err := rotation.Open(context.Background(), o)
 	if err != nil {
@@ -258,7 +272,7 @@ func checkWreck(t *testing.T, first *signing.Signer, w wreck) (states int) {
 		return 1
 	}
 	var errs []error
-	if o.Index != nil {
+	if o.Stages != nil {
 		// Clients that had no answer, or lost it, send what they have again.
 		for _, ids := range slices.Concat(w.acked, w.tried) {
 			_, err := appendIDs(t, l, o, ids...)
@@ -267,12 +281,12 @@ func checkWreck(t *testing.T, first *signing.Signer, w wreck) (states int) {
 	}
 	_, err = appendIDs(t, l, o, after...)
 	err = errors.Join(append(errs, err)...)
-	w.left.mu.Lock()
-	w.left.step = nil
+	w.left.Mu.Lock()
+	w.left.Step = nil
 	if w.state != nil {
-		w.state.step = nil
+		w.state.Step = nil
 	}
-	w.left.mu.Unlock()
+	w.left.Mu.Unlock()
 	if err != nil {
 		t.Errorf("the log does not go on: %v", err)
 	} else {
@@ -295,7 +309,7 @@ func checkWreck(t *testing.T, first *signing.Signer, w wreck) (states int) {
 // that was sent again is there so many times at the most.
 func checkRestarted(t *testing.T, first *signing.Signer, w wreck, after string, most int) {
 	t.Helper()
-	view := w.left.view()
+	view := w.left.View()
 	report, err := verify.Log(context.Background(), view, verify.Options{Keys: []*signing.PublicKey{first.Public()}})
 	if err != nil {
 		t.Errorf("verify: %v", err)
@@ -323,7 +337,7 @@ func checkRestarted(t *testing.T, first *signing.Signer, w wreck, after string, 
 			t.Errorf("of the batch %q, which was not acknowledged, %d events are there", batch, n)
 		}
 	}
-	if w.o.Index != nil {
+	if w.o.Stages != nil {
 		for _, id := range slices.Concat(slices.Concat(w.acked...), slices.Concat(w.tried...)) {
 			if n := count(ids, id); n > most || n == 0 && !pruned {
 				t.Errorf("%q, which was sent again, is there %d times", id, n)
@@ -412,12 +426,12 @@ func idsOf(t *testing.T, fsys fs.FS) (ids []string, pruned bool) {
 // failSync makes the next sync of a segment fail; reached says whether its writes
 // get to the disk all the same.
 func failSync(m *model, reached bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.reached = func() bool { return reached }
+	m.Mu.Lock()
+	defer m.Mu.Unlock()
+	m.Reached = func() bool { return reached }
 	// A segment's write comes first, then its sync; a new one is created before.
 	calls := 0
-	m.fault = func() error {
+	m.Fault = func() error {
 		if calls++; calls == 2 {
 			return syscall.EIO
 		}
@@ -429,9 +443,9 @@ func failSync(m *model, reached bool) {
 func checkCrashes(t *testing.T, o rotation.Options, m *model, acked, tried [][]string) {
 	t.Helper()
 	for seed := range uint64(30) {
-		m.mu.Lock()
-		left := m.crash(rand.New(rand.NewPCG(seed, 0)))
-		m.mu.Unlock()
+		m.Mu.Lock()
+		left := m.Crash(rand.New(rand.NewPCG(seed, 0)))
+		m.Mu.Unlock()
 		checkWreck(t, o.Signer, wreck{0, left, nil, o, acked, tried, rand.New(rand.NewPCG(seed, 1))})
 	}
 }
@@ -446,9 +460,9 @@ func TestReopenedAfterAFailedSync(t *testing.T) {
 	failSync(m, false)
 	_, err := appendIDs(t, l, o, "b")
 	wantReason(t, err, rotation.ReasonSyncFailed)
-	m.mu.Lock()
-	m.fault = nil
-	m.mu.Unlock()
+	m.Mu.Lock()
+	m.Fault = nil
+	m.Mu.Unlock()
 	if err := l.Close(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -460,13 +474,12 @@ func TestReopenedAfterAFailedSync(t *testing.T) {
 
 // outsider appends a line's beginning to the active segment, and returns its name.
 func outsider(m *model) (active string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for name, node := range m.names {
+	m.Mu.Lock()
+	defer m.Mu.Unlock()
+	for _, name := range m.Names() {
 		if _, err := segment.ParseName(name); err == nil {
 			active = name
-			node.now = append(bytes.Clone(node.now), `{"event":{"agent_id":`...)
-			node.durable = bytes.Clone(node.now)
+			m.Outside(name, func(b []byte) []byte { return append(b, `{"event":{"agent_id":`...) })
 		}
 	}
 	return active
@@ -474,12 +487,12 @@ func outsider(m *model) (active string) {
 
 // failCall makes one operation on a file fail, though it has its effect.
 func failCall(m *model, name string, number int) (failed func() bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.reached = func() bool { return true }
+	m.Mu.Lock()
+	defer m.Mu.Unlock()
+	m.Reached = func() bool { return true }
 	calls := 0
-	m.fault = func() error {
-		if m.asked == name {
+	m.Fault = func() error {
+		if m.Asked == name {
 			if calls++; calls == number {
 				return syscall.ENOSPC
 			}
@@ -487,8 +500,8 @@ func failCall(m *model, name string, number int) (failed func() bool) {
 		return nil
 	}
 	return func() bool {
-		m.mu.Lock()
-		defer m.mu.Unlock()
+		m.Mu.Lock()
+		defer m.Mu.Unlock()
 		return calls >= number
 	}
 }
@@ -501,7 +514,7 @@ func TestCutOffAtTheSecondTry(t *testing.T) {
 		if !failed {
 			t.Error("no operation failed")
 		}
-		view := m.view()
+		view := m.View()
 		if listing, err := segment.List(view); err != nil || len(listing.Torn) != 1 {
 			t.Errorf("set aside: %q, %v", listing.Torn, err)
 		}
@@ -548,10 +561,10 @@ func TestPrunedRangesAfterAFailedSync(t *testing.T) {
 		o.FS = m
 		failed, deleted := make(chan struct{}), make(chan struct{})
 		calls := 0
-		m.everywhere = true
-		m.reached = func() bool { return false }
-		m.fault = func() error {
-			if m.asked == segment.PrunedRangesName {
+		m.Only = nil
+		m.Reached = func() bool { return false }
+		m.Fault = func() error {
+			if m.Asked == segment.PrunedRangesName {
 				if calls++; calls == 4 { // create, truncate, write, sync
 					close(failed)
 					return syscall.EIO
@@ -560,11 +573,11 @@ func TestPrunedRangesAfterAFailedSync(t *testing.T) {
 			return nil
 		}
 		begun := false
-		m.step = func() {
-			there := slices.ContainsFunc(slices.Collect(maps.Keys(m.names)), func(name string) bool { return strings.HasPrefix(name, "audit-00000000000000000000-") })
+		m.Step = func() {
+			there := slices.ContainsFunc(m.Names(), func(name string) bool { return strings.HasPrefix(name, "audit-00000000000000000000-") })
 			if begun && !there {
 				close(deleted)
-				m.step = nil
+				m.Step = nil
 			}
 			begun = begun || there
 		}
@@ -576,10 +589,10 @@ func TestPrunedRangesAfterAFailedSync(t *testing.T) {
 		<-failed
 		mustAppend(t, l, o, "d") // maintenance wakes up, and tries again
 		<-deleted
-		m.mu.Lock()
-		left := m.crash(rand.New(rand.NewPCG(1, 0)))
-		m.mu.Unlock()
-		if r, err := verify.Log(t.Context(), left.view(), verify.Options{Keys: []*signing.PublicKey{o.Signer.Public()}}); err != nil || r.TamperingDetected {
+		m.Mu.Lock()
+		left := m.Crash(rand.New(rand.NewPCG(1, 0)))
+		m.Mu.Unlock()
+		if r, err := verify.Log(t.Context(), left.View(), verify.Options{Keys: []*signing.PublicKey{o.Signer.Public()}}); err != nil || r.TamperingDetected {
 			t.Errorf("%+v, %v", r, err)
 		}
 		closeLog(t, l)
@@ -594,16 +607,16 @@ func TestUnfinishedSegmentStaysAway(t *testing.T) {
 	o.FS = m
 	l := open(t, o)
 	mustAppend(t, l, o, "a")
-	m.mu.Lock()
+	m.Mu.Lock()
 	calls := 0
-	m.reached = func() bool { return true }
-	m.fault = func() error {
+	m.Reached = func() bool { return true }
+	m.Fault = func() error {
 		if calls++; calls == 3 { // create, write, sync
 			return syscall.EIO
 		}
 		return nil
 	}
-	m.mu.Unlock()
+	m.Mu.Unlock()
 	// Too large for the segment there is, so that a new one is begun; what follows is
 	// not.
 	large := numbered("b", 10)
@@ -611,7 +624,7 @@ func TestUnfinishedSegmentStaysAway(t *testing.T) {
 		t.Fatal("no error")
 	}
 	mustAppend(t, l, o, "c")
-	if n := len(segmentsIn(t, m.view())); n != 1 {
+	if n := len(segmentsIn(t, m.View())); n != 1 {
 		t.Fatalf("%d segments, want 1", n)
 	}
 	checkCrashes(t, o, m, [][]string{{"a"}, {"c"}}, [][]string{large})
@@ -638,26 +651,26 @@ func killedBetweenTwoKeys(t *testing.T, scope segment.Scope) {
 	o.FS = m
 	var wrecks, cached []wreck
 	var acked, tried [][]string
-	m.step = func() {
+	m.Step = func() {
 		at := len(wrecks)
-		wrecks = append(wrecks, wreck{at, m.kill(), nil, keys.asOf(o), slices.Clone(acked), slices.Clone(tried), rand.New(rand.NewPCG(uint64(at), 0))})
-		if m.last == segment.KeyChangesName {
-			cached = append(cached, wreck{left: m.kill(), o: keys.asOf(o)})
+		wrecks = append(wrecks, wreck{at, m.Kill(), nil, keys.asOf(o), slices.Clone(acked), slices.Clone(tried), rand.New(rand.NewPCG(uint64(at), 0))})
+		if m.Last == segment.KeyChangesName {
+			cached = append(cached, wreck{left: m.Kill(), o: keys.asOf(o)})
 		}
 	}
 	l := open(t, o)
 	for _, id := range numbered("id", 4) {
-		m.mu.Lock()
+		m.Mu.Lock()
 		tried = [][]string{{id}}
-		m.mu.Unlock()
+		m.Mu.Unlock()
 		mustAppend(t, l, o, id)
-		m.mu.Lock()
+		m.Mu.Lock()
 		tried, acked = nil, append(acked, []string{id})
-		m.mu.Unlock()
+		m.Mu.Unlock()
 	}
-	m.mu.Lock()
-	m.step = nil
-	m.mu.Unlock()
+	m.Mu.Lock()
+	m.Step = nil
+	m.Mu.Unlock()
 	closeLog(t, l)
 	for _, w := range wrecks {
 		checkWreck(t, first, w)
@@ -665,11 +678,11 @@ func killedBetweenTwoKeys(t *testing.T, scope segment.Scope) {
 	for _, w := range cached {
 		w.o.FS = w.left
 		l := open(t, w.o)
-		w.left.mu.Lock()
-		if f := w.left.names[segment.KeyChangesName]; !bytes.Equal(f.now, f.durable) {
-			t.Errorf("%d of %d bytes of %s are durable after a start", len(f.durable), len(f.now), segment.KeyChangesName)
+		w.left.Mu.Lock()
+		if now, durable := w.left.Content(segment.KeyChangesName); !bytes.Equal(now, durable) {
+			t.Errorf("%d of %d bytes of %s are durable after a start", len(durable), len(now), segment.KeyChangesName)
 		}
-		w.left.mu.Unlock()
+		w.left.Mu.Unlock()
 		closeLog(t, l)
 	}
 }
@@ -682,27 +695,27 @@ func TestTornSegmentIsKept(t *testing.T) {
 	o.FS = m
 	l := open(t, o)
 	mustAppend(t, l, o, "a")
-	m.mu.Lock()
+	m.Mu.Lock()
 	calls := 0
-	m.fault = func() error {
+	m.Fault = func() error {
 		if calls++; calls > 1 { // after the creation: the write, and the removal
 			return syscall.EIO
 		}
 		return nil
 	}
-	m.mu.Unlock()
+	m.Mu.Unlock()
 	if _, err := appendIDs(t, l, o, "b"); err == nil {
 		t.Fatal("no error")
 	}
 	for seed := range uint64(30) {
-		m.mu.Lock()
-		left := m.kill()
-		m.mu.Unlock()
+		m.Mu.Lock()
+		left := m.Kill()
+		m.Mu.Unlock()
 		checkWreck(t, o.Signer, wreck{0, left, nil, o, [][]string{{"a"}}, [][]string{{"b"}}, rand.New(rand.NewPCG(seed, 0))})
 	}
-	m.mu.Lock()
-	m.fault = nil
-	m.mu.Unlock()
+	m.Mu.Lock()
+	m.Fault = nil
+	m.Mu.Unlock()
 	closeLog(t, l)
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"syscall"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -42,7 +43,7 @@ var (
 	// ErrClosed: the log has been closed.
 	ErrClosed = errors.New("the audit log is closed")
 	// ErrLocked: another process, or another Log, writes to the directory.
-	ErrLocked = errors.New("another writer holds the lock")
+	ErrLocked = durable.ErrLocked
 	// ErrWrongKey: the log was written with another key than the one given.
 	ErrWrongKey = errors.New("the signing key does not belong to this log")
 	// ErrCheckpointKeyLeaves: a key that signs the log's checkpoints cannot be taken out

@@ -7,6 +7,7 @@ import (
 	"context"
 	"runtime"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -35,7 +36,7 @@ func Lines(b *Batch) []byte { return b.lines() }
 const MaxRecalledSegments = maxRecalledSegments
 
 // EndOfRanges is where the ranges in the file of a directory end that lead to a tree.
-func EndOfRanges(ctx context.Context, dir FS, to merkle.Frontier) (int64, error) {
+func EndOfRanges(ctx context.Context, dir durable.FS, to merkle.Frontier) (int64, error) {
 	f, err := dir.Edit(segment.PrunedRangesName)
 	if err != nil {
 		return 0, err

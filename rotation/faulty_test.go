@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -21,7 +22,7 @@ import (
 // faultyFS is a directory of the operating system in which what is done to
 // segments can be made to fail.
 type faultyFS struct {
-	rotation.FS
+	durable.FS
 	mu     sync.Mutex
 	write  func(p []byte) (int, error)
 	sync   func() error
@@ -36,7 +37,7 @@ type faultyFS struct {
 // faulty opens a directory with which nothing is wrong yet.
 func faulty(t testing.TB, dir string) *faultyFS {
 	t.Helper()
-	d, err := rotation.OpenDirectory(dir)
+	d, err := durable.OpenLocked(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +65,7 @@ func (f *faultyFS) set(do func()) {
 	do()
 }
 
-func (f *faultyFS) Create(name string) (rotation.File, error) {
+func (f *faultyFS) Create(name string) (durable.File, error) {
 	if _, err := segment.ParseName(name); err != nil {
 		if err := f.askEntry("create", name); err != nil {
 			return nil, err
@@ -86,7 +87,7 @@ func (f *faultyFS) Create(name string) (rotation.File, error) {
 	return faultyFile{file, f}, nil
 }
 
-func (f *faultyFS) Edit(name string) (rotation.File, error) {
+func (f *faultyFS) Edit(name string) (durable.File, error) {
 	file, err := f.FS.Edit(name)
 	if err != nil {
 		return nil, err
@@ -142,7 +143,7 @@ func (f *faultyFS) Sync() error {
 }
 
 type faultyFile struct {
-	rotation.File
+	durable.File
 	fs *faultyFS
 }
 

@@ -4,7 +4,6 @@
 package rotation
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +15,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -239,12 +240,9 @@ func (t *tracer) checkpoint(line []byte, h *segment.Header) error {
 	return nil
 }
 
-// openedStart begins what the log says of itself at a start.
-const openedStart = `{"action":"` + actionOpened + `"`
-
 func (t *tracer) event(line []byte, known *facts, firstCommit bool) error {
 	firstCommit = firstCommit && known.header.FirstIndex > 0
-	pruned := bytes.Contains(line, []byte(prunedStart)) // or somebody's text
+	pruned := logevent.Pruned.MayBeOn(line)
 	if !firstCommit && !pruned && t.visit == nil {
 		return nil
 	}
@@ -257,8 +255,13 @@ func (t *tracer) event(line []byte, known *facts, firstCommit bool) error {
 		if err := event.Scan(parsed.Canonical, &sum); err != nil {
 			return err
 		}
-		known.atStart = known.atStart || firstCommit && bytes.HasPrefix(sum.Log, []byte(openedStart))
-		known.pruned = max(known.pruned, prunedBefore(sum.Log))
+		if sum.Log != nil {
+			said, err := logevent.Parse(sum.Log)
+			known.atStart = known.atStart || firstCommit && said.Action == logevent.Opened
+			if err == nil && said.Action == logevent.Pruned {
+				known.pruned = max(known.pruned, said.Before)
+			}
+		}
 	}
 	if t.visit == nil {
 		return nil
@@ -360,7 +363,7 @@ func (l *Log) sayDamaged(file, detail string) {
 	}
 	l.damaged = append(l.damaged, file)
 	l.opts.Logger.Error("A file of the audit log is not as the log has written it", zap.String("file", file), zap.String("detail", detail))
-	l.pending = append(l.pending, own{Action: actionDamaged, Reason: "interference", Detail: detail, File: file})
+	l.pending = append(l.pending, logevent.Event{Action: logevent.Damaged, Reason: "interference", Detail: detail, File: file})
 }
 
 // warnOfFuture tells of segments that a clock has written which was ahead.
@@ -386,21 +389,25 @@ func (l *Log) setAside(name, why string) error {
 		}
 		kept = fmt.Sprintf("foreign-%d-%s", n, name)
 	}
-	if err := l.dir.Rename(name, kept); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := durable.Rename(l.dir, name, kept); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("set %s aside: %w", name, err)
 	}
 	l.sayDamaged(name, why+"; it is kept as "+kept+", and written anew")
-	return l.dir.Sync()
+	return nil
 }
 
-// recall gives what the log has held lately to those who must know it again: records that
-// are sent again, and streams. Nothing counts unless all that was read leads to the tree.
+// What is read at a start for the stages: the newest segment, and others before it, up to so
+// many and about so many bytes. What is older is not recalled.
+const (
+	maxRecalledSegments = 16
+	maxRecalledBytes    = 256 << 20
+)
+
+// recall gives the stages what the newest segments hold. Nothing counts unless all that was
+// read leads to the tree.
 func (l *Log) recall(ctx context.Context) error {
-	x, f := l.opts.Index, l.opts.Follower
-	if x != nil {
-		x.Clear()
-	}
-	if x == nil && f == nil || len(l.segments) == 0 {
+	l.forget()
+	if len(l.opts.Stages) == 0 || len(l.segments) == 0 {
 		return nil
 	}
 	from := segment.Recent(len(l.segments), maxRecalledSegments, maxRecalledBytes, func(i int) (segment.Compression, int64) {
@@ -410,15 +417,13 @@ func (l *Log) recall(ctx context.Context) error {
 	if l.active != nil {
 		size = l.active.size
 	}
-	found, err := l.trace(ctx, slices.Clone(l.segments[from:]), &l.tree, size, func(canonical []byte) (err error) {
-		if x != nil {
-			err = l.recallID(canonical)
-			x.Commit(l.opts.Now())
+	found, err := l.trace(ctx, slices.Clone(l.segments[from:]), &l.tree, size, func(canonical []byte) error {
+		for _, stage := range l.opts.Stages {
+			if err := stage.Recall(canonical); err != nil {
+				return err
+			}
 		}
-		if err == nil && f != nil {
-			err = f.Recall(canonical)
-		}
-		return err
+		return nil
 	})
 	if err == nil {
 		copy(l.segments[from:], found)
@@ -431,18 +436,13 @@ func (l *Log) recall(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return err
 	}
-	if x != nil {
-		x.Clear()
-	}
-	if f != nil {
-		f.Forget()
-	}
+	l.forget()
 	l.opts.Logger.Error("What the audit log holds cannot be relied on to know records that are sent again, and where streams are: all of that is forgotten, and such records are written again", zap.Error(err))
 	var d *discrepancy
 	if errors.As(err, &d) {
 		l.doNotDelete(d)
 	} else {
-		l.pending = append(l.pending, own{Action: actionDamaged, Reason: "unreadable", Detail: err.Error()})
+		l.pending = append(l.pending, logevent.Event{Action: logevent.Damaged, Reason: "unreadable", Detail: err.Error()})
 	}
 	return nil
 }

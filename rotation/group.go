@@ -19,11 +19,6 @@ type group struct {
 	calls []*call
 	done  chan struct{} // closed once err and the placements are set
 	err   error
-	// repeats counts events that are not written, because the log has them; conflicts is
-	// what the log has to say of those with the ids of others.
-	repeats   int
-	conflicts []own
-	refusals  []own // what the log has to say of refused records
 }
 
 func (g *group) batches() (n int) {
@@ -42,9 +37,9 @@ func (g *group) bytes() (n int64) {
 	return n
 }
 
-// turnAway takes those calls out of the group whose events are signed with another
+// rejectStaleKey takes those calls out of the group whose events are signed with another
 // key than this.
-func (g *group) turnAway(keyID string) {
+func (g *group) rejectStaleKey(keyID string) {
 	stale := func(b *Batch) bool { return b.keyID != "" && b.keyID != keyID }
 	g.calls = slices.DeleteFunc(g.calls, func(c *call) bool {
 		if slices.ContainsFunc(c.batches, stale) {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -134,9 +135,13 @@ type logged struct {
 }
 
 // read lists a log's events in order, without any check.
-func read(t testing.TB, dir string) (got logged) {
+func read(t testing.TB, dir string) logged {
 	t.Helper()
-	fsys := os.DirFS(dir)
+	return readFS(t, os.DirFS(dir))
+}
+
+func readFS(t testing.TB, fsys fs.FS) (got logged) {
+	t.Helper()
 	listing, err := segment.List(fsys)
 	if err != nil {
 		t.Fatal(err)
@@ -252,7 +257,7 @@ type watcher struct {
 	segments int
 	bytes    int64
 	health   []string
-	// repeats and conflicts are as Repeats has told.
+	// repeats and conflicts are what repeated was told.
 	repeats, conflicts int
 
 	replies   []rotation.WitnessReply
@@ -273,7 +278,8 @@ func (w *watcher) note(f func()) {
 
 func (w *watcher) Committed(c rotation.Commit) { w.note(func() { w.commits = append(w.commits, c) }) }
 
-func (w *watcher) Repeats(repeats, conflicts int) {
+// repeated is for idempotency.Options.
+func (w *watcher) repeated(repeats, conflicts int) {
 	w.note(func() { w.repeats, w.conflicts = w.repeats+repeats, w.conflicts+conflicts })
 }
 

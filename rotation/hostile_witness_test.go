@@ -15,13 +15,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 )
 
 // countingFS counts the files that are opened for reading.
 type countingFS struct {
-	rotation.FS
+	durable.FS
 	opened atomic.Int64
 }
 

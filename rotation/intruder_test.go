@@ -401,10 +401,10 @@ func TestIntruderCannotHaveRecordsForgotten(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				o := sealedLog(t, segment.None)
 				honest := &account{}
-				o.Index, o.Follower = idempotency.NewIndex(1000, 0), honest
+				o.Stages = append(remember(idempotency.Options{MaxEvents: 1000}), honest)
 				l := open(t, o)
 				closeLog(t, l)
-				if !slices.IsSorted(honest.recalled) || len(honest.recalled) < 7 || honest.forgot {
+				if !slices.IsSorted(honest.recalled) || len(honest.recalled) < 7 || honest.forgot != 1 {
 					t.Fatalf("recalled %q", honest.recalled)
 				}
 				path := filepath.Join(o.Directory, segmentNames(t, o.Directory)[1])
@@ -416,13 +416,14 @@ func TestIntruderCannotHaveRecordsForgotten(t *testing.T) {
 					t.Fatal(err)
 				}
 				a := &account{}
-				o.Index, o.Follower = idempotency.NewIndex(1000, 0), a
+				ids := idempotency.NewStage(idempotency.Options{MaxEvents: 1000})
+				o.Stages = []rotation.Stage{ids, a}
 				l = open(t, o)
 				if err := os.WriteFile(path, good, 0o600); err != nil {
 					t.Fatal(err)
 				}
-				if len(a.recalled) > 0 || !a.forgot || o.Index.Len() > 0 {
-					t.Errorf("%q are recalled, and %d ids", a.recalled, o.Index.Len())
+				if len(a.recalled) > 0 || a.forgot != 2 || ids.Len() > 0 {
+					t.Errorf("%q are recalled, and %d ids", a.recalled, ids.Len())
 				}
 				mustAppend(t, l, o, "victim!")
 				closeLog(t, l)

@@ -5,7 +5,6 @@ package rotation
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +13,8 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -146,8 +146,8 @@ func (l *Log) introduce(c *change, leaf merkle.Hash) error {
 	if err != nil {
 		return err
 	}
-	c.says = append(c.says, own{
-		Action: actionKeyChanged, Reason: reason, KeyChange: string(c.keyChange),
+	c.says = append(c.says, logevent.Event{
+		Action: logevent.KeyChanged, Reason: reason, KeyChange: string(c.keyChange),
 		KeyID: c.signer.Public().ID(), PreviousKeyID: l.Signer().Public().ID(),
 	})
 	return nil
@@ -202,49 +202,26 @@ func (l *Log) retire() error {
 }
 
 // fileKeyChanges appends what is new to the file of key changes.
-func (l *Log) fileKeyChanges() (err error) {
+func (l *Log) fileKeyChanges() error {
 	if len(l.unfiled) == 0 {
 		return nil
-	}
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("write the file %s: %w", segment.KeyChangesName, err)
-		}
-	}()
-	f, err := l.dir.Edit(segment.KeyChangesName)
-	if errors.Is(err, fs.ErrNotExist) {
-		l.filedChanges = 0
-		f, err = l.dir.Create(segment.KeyChangesName)
-	}
-	if err != nil {
-		return err
 	}
 	var lines []byte
 	for _, note := range l.unfiled {
 		lines = append(segment.AppendKeyChange(lines, note), '\n')
 	}
-	// After what is known to be good, whatever a failed attempt has left there.
-	info, err := f.Stat()
-	if err == nil && info.Size() < l.filedChanges {
-		err = fmt.Errorf("%w: somebody has cut it: the next start writes it anew", ErrDamaged)
+	end, err := durable.Extend(l.dir, segment.KeyChangesName, l.filedChanges, durable.Bytes(lines))
+	if errors.Is(err, fs.ErrNotExist) && l.filedChanges > 0 {
+		l.filedChanges = 0 // somebody has removed it
+		end, err = durable.Extend(l.dir, segment.KeyChangesName, 0, durable.Bytes(lines))
 	}
-	if err == nil {
-		err = f.Truncate(l.filedChanges)
+	if errors.Is(err, durable.ErrShort) {
+		return fmt.Errorf("%w: somebody has cut the file: the next start writes it anew: %w", ErrDamaged, err)
 	}
-	if err == nil {
-		_, err = f.WriteAt(lines, l.filedChanges)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err != nil {
 		return err
 	}
-	if err := l.dir.Sync(); err != nil {
-		return err
-	}
-	l.filedChanges += int64(len(lines))
-	l.unfiled = nil
+	l.filedChanges, l.unfiled = end, nil
 	return nil
 }
 
@@ -297,7 +274,7 @@ func (l *Log) loadKeyChanges() error {
 		if err := l.setAside(segment.KeyChangesName, "its lines do not lead to the key that signs the log"); err != nil {
 			return err
 		}
-		if err := l.writeFile(segment.KeyChangesName, bytes.NewReader(filed.lines[:filed.bytes])); err != nil {
+		if err := durable.Replace(l.dir, segment.KeyChangesName, durable.Private, durable.Bytes(filed.lines[:filed.bytes])); err != nil {
 			return err
 		}
 	}
@@ -431,30 +408,29 @@ func (l *Log) keyChange(name segment.Name) (*signing.KeyChange, error) {
 		return nil, err
 	}
 	defer r.Close()
-	for range segment.HeadLines {
-		line, err := r.Next()
+	var line []byte
+	for r.Line() < logevent.KeyChangedLine {
+		line, err = r.Next()
 		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
 			return nil, nil
 		}
 		if err != nil {
 			return nil, fmt.Errorf("look for a key change in %s: %w", name, err)
 		}
-		parsed, err := segment.ParseEvent(line)
-		var sum event.Summary
-		if err != nil || event.Scan(parsed.Canonical, &sum) != nil || sum.Log == nil {
-			continue
-		}
-		var o own
-		if json.Unmarshal(sum.Log, &o) != nil || o.Action != actionKeyChanged {
-			continue
-		}
-		c, err := signing.OpenKeyChange([]byte(o.KeyChange))
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w: %w", name, ErrDamaged, err)
-		}
-		return &c, nil
 	}
-	return nil, nil
+	parsed, err := segment.ParseEvent(line)
+	if err != nil {
+		return nil, nil
+	}
+	said, ok := logevent.In(parsed.Canonical)
+	if !ok || said.Action != logevent.KeyChanged {
+		return nil, nil
+	}
+	c, err := signing.OpenKeyChange([]byte(said.KeyChange))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", name, ErrDamaged, err)
+	}
+	return &c, nil
 }
 
 // publicKeys are those whose signatures the checkpoint file may carry.

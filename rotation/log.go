@@ -13,7 +13,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/limiter"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -23,7 +25,7 @@ import (
 // for concurrent use.
 type Log struct {
 	opts Options
-	dir  FS
+	dir  durable.FS
 	// id and context are fixed once the log is open.
 	id      signing.LogID
 	context *signing.EventContext
@@ -48,9 +50,9 @@ type Log struct {
 	sealed   string                         // why there is none
 	debris   string                         // a new segment that was not finished and is not durably removed
 	torn     bool                           // the active segment has a tail that is still to be set aside
-	cutOff   own                            // what a repair that has to be tried again has cut off
+	cutOff   logevent.Event                 // what a repair that has to be tried again has cut off
 	segments []segmentInfo                  // all of them, by index; the active one last
-	pending  []own                          // to be written with the next commit
+	pending  []logevent.Event               // to be written with the next commit
 	doubt    error                          // why the active segment must be re-checked first
 	fault    error                          // why the last commit failed, as the observer was told
 	pruning  bool                           // the commit records a pruning
@@ -121,7 +123,7 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 	l := &Log{opts: o, dir: o.FS, sem: make(chan struct{}, 1), refusals: newRefusals()}
 	l.signer.Store(o.Signer)
 	if l.dir == nil {
-		if l.dir, err = OpenDirectory(o.Directory); err != nil {
+		if l.dir, err = durable.OpenLocked(o.Directory); err != nil {
 			return nil, err
 		}
 	}
@@ -140,7 +142,7 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 	if err := l.closeToOthers(); err != nil {
 		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
 	}
-	l.pending = append(l.pending, own{Action: actionOpened, Version: segment.Format})
+	l.pending = append(l.pending, logevent.Event{Action: logevent.Opened, Version: segment.Format})
 	l.startClock()
 	l.observeSegments()
 	// The log says that it was opened before it takes any event, so that a

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -155,7 +156,7 @@ func (l *Log) writeCheckpointFile(note []byte) error {
 	if note == nil || bytes.Equal(note, l.filed) {
 		return nil
 	}
-	if err := l.writeFile(segment.CheckpointName, bytes.NewReader(note)); err != nil {
+	if err := durable.Replace(l.dir, segment.CheckpointName, durable.Private, durable.Bytes(note)); err != nil {
 		return err
 	}
 	l.filed = note

@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -22,9 +23,6 @@ const othersMode fs.FileMode = 0o077
 // known by now; what others could do to the log nothing rests on. It is called once the log
 // has been found good: one that is refused is left as it is.
 func (l *Log) closeToOthers() error {
-	if _, ok := l.dir.(*directory); !ok {
-		return nil // its files have no modes that count
-	}
 	listing, err := segment.List(l.dir)
 	if err != nil {
 		return err
@@ -52,7 +50,7 @@ func (l *Log) closeToOthers() error {
 
 // closeToOthers returns the mode that a regular file had if others could do something with
 // it, and 0 if not.
-func closeToOthers(dir FS, name string) (was fs.FileMode, err error) {
+func closeToOthers(dir fs.FS, name string) (was fs.FileMode, err error) {
 	info, err := fs.Lstat(dir, name)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && (!info.Mode().IsRegular() || info.Mode()&othersMode == 0) {
 		return 0, nil
@@ -69,5 +67,5 @@ func closeToOthers(dir FS, name string) (was fs.FileMode, err error) {
 	if !ok {
 		return 0, nil
 	}
-	return info.Mode().Perm(), file.Chmod(fileMode)
+	return info.Mode().Perm(), file.Chmod(durable.Private)
 }

@@ -12,9 +12,6 @@ type Observer interface {
 	Committed(Commit)
 	// Refused: a group of batches was not written.
 	Refused(reason Reason, batches, events int)
-	// Repeats: so many events were not written, because the log has them, and so many
-	// were that have the ids of others.
-	Repeats(repeats, conflicts int)
 	// SegmentsChanged: the number of segments, and the bytes they take.
 	SegmentsChanged(segments int, bytes int64)
 	// FreeSpace: bytes left on the file system, seen before a commit.
@@ -64,7 +61,6 @@ type unobserved struct{}
 
 func (unobserved) Committed(Commit)            {}
 func (unobserved) Refused(Reason, int, int)    {}
-func (unobserved) Repeats(int, int)            {}
 func (unobserved) SegmentsChanged(int, int64)  {}
 func (unobserved) FreeSpace(uint64)            {}
 func (unobserved) Fault(error)                 {}

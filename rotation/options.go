@@ -10,7 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -76,31 +76,21 @@ type Options struct {
 	MinFreeBytes int64
 	// Observer is told what happens; it may be nil.
 	Observer Observer
-	// Index knows records that are sent again by their ids: those that the log has are
-	// acknowledged and not written a second time. It belongs to the log, which fills it
-	// at the start. It may be nil.
-	Index *idempotency.Index
-	// ProducerOf says which producer an event's id belongs to, in canonical JSON; that is
-	// empty if it is nobody's. It may be nil: then all are.
-	ProducerOf func(canonical []byte) (string, error)
-	// RecordConflicts has events written that have the id of another one in the index,
-	// with an event id_conflict; otherwise they are refused with a [*ConflictError], and
-	// the other events of their calls are written.
-	RecordConflicts bool
+	// Stages look at each commit before it is written, in this order. They belong to the log,
+	// which has them recall what it holds at the start.
+	Stages []Stage
 	// MaxLeafBytes is how long the line of an event that is added to a batch may be; 0
 	// means as long as readers take. The log's own events are not held to it.
 	MaxLeafBytes int
-	// Follower is shown what is written; it may be nil.
-	Follower Follower
 	// Logger receives what an operator should know; it may be nil.
 	Logger *zap.Logger
 	// Now is the clock; nil means time.Now. It orders nothing.
 	Now func() time.Time
 
 	// FS replaces the directory, for tests. Whoever gives it locks it.
-	FS FS
+	FS durable.FS
 	// StateFS replaces the state directory, likewise.
-	StateFS FS
+	StateFS durable.FS
 }
 
 // features are those of the segments that are written.

@@ -16,6 +16,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -40,14 +41,14 @@ func (o *stranger) AddCheckpoint(context.Context, uint64, []merkle.Hash, []byte)
 	return witness.Cosignature{}, fmt.Errorf("%s: %w", o.text, witness.ErrInconsistent)
 }
 
-func (o *stranger) Follow(tags []any) []rotation.Remark {
-	return []rotation.Remark{{
-		Action: "sequence_gap", Stream: o.text, RecordID: o.text, Producer: o.text,
+func (o *stranger) Admit(a *rotation.Admission) {
+	a.Say(logevent.Event{Action: logevent.SequenceGap, Sequence: &logevent.Sequence{
+		Stream: o.text, RecordID: o.text, Producer: o.text,
 		Number: o.size, Expected: math.MaxUint64 - o.size, Missing: o.size, Count: o.size,
-	}}
+	}})
 }
 
-func (o *stranger) Settled(bool) {}
+func (o *stranger) Settle(uint64, bool) {}
 
 func (o *stranger) Recall([]byte) error { return nil }
 
@@ -58,10 +59,8 @@ func (o *stranger) Forget() {}
 func staysGood(t *testing.T, key *signing.Signer, out *stranger) {
 	o := options(t)
 	o.Signer = key
-	o.Follower = out
 	o.Witnesses = []rotation.Witness{out}
-	o.Index = idempotency.NewIndex(100, time.Hour)
-	o.RecordConflicts = true
+	o.Stages = append(remember(idempotency.Options{MaxEvents: 100, MaxAge: time.Hour, RecordConflicts: true}), out)
 	var refuse atomic.Bool
 	o.Permit = func(*signing.PublicKey, uint64, time.Time) error {
 		if refuse.Load() {

@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -54,25 +55,13 @@ func (l *Log) keepRanges(ctx context.Context, name segment.Name, before, after m
 
 // appendRanges writes the segment's ranges where the file ends.
 func (l *Log) appendRanges(ctx context.Context, end rangesEnd, name segment.Name, before, after merkle.Frontier) (at int64, err error) {
-	f, err := l.dir.Edit(segment.PrunedRangesName)
-	if errors.Is(err, fs.ErrNotExist) && end.at == 0 {
-		f, err = l.dir.Create(segment.PrunedRangesName)
-	}
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	if err := f.Truncate(end.at); err != nil {
-		return 0, err
-	}
-	w := &rangeWriter{out: f, at: end.at}
-	if end.size < before.Size() { // the file begins anew
-		w.add(segment.PrunedRange{Size: before.Size(), Subtrees: before.Hashes()})
-	}
-	if err := l.writeRanges(ctx, w, name, before, after); err != nil {
-		return 0, errors.Join(err, f.Truncate(end.at))
-	}
-	return w.at, errors.Join(f.Sync(), l.dir.Sync())
+	return durable.Extend(l.dir, segment.PrunedRangesName, end.at, func(out io.Writer) error {
+		w := &rangeWriter{out: out}
+		if end.size < before.Size() { // the file begins anew
+			w.add(segment.PrunedRange{Size: before.Size(), Subtrees: before.Hashes()})
+		}
+		return l.writeRanges(ctx, w, name, before, after)
+	})
 }
 
 // checkRanges finds the line of the file up to which the oldest segment's tree leads. What
@@ -92,7 +81,7 @@ func (l *Log) checkRanges(ctx context.Context, before merkle.Frontier) (rangesEn
 	}
 	// A writer that was killed may have left lines in the cache alone, and a segment must
 	// not be deleted on their word.
-	err = errors.Join(f.Sync(), l.dir.Sync())
+	err = durable.Sync(l.dir, f)
 	f.Forget()
 	var at int64
 	var empty bool
@@ -126,7 +115,7 @@ func (l *Log) sayRangesGone() {
 
 // hasNoLine reports whether a file holds no whole line. It looks as far as a line may be
 // long.
-func hasNoLine(f File) (bool, error) {
+func hasNoLine(f durable.File) (bool, error) {
 	beginning := make([]byte, segment.MaxPrunedRangeBytes+1)
 	n, err := f.ReadAt(beginning, 0)
 	if err != nil && err != io.EOF {
@@ -136,7 +125,7 @@ func hasNoLine(f File) (bool, error) {
 }
 
 // rangesIn is endOfRanges for the file as it is now.
-func rangesIn(ctx context.Context, f File, to merkle.Frontier) (int64, error) {
+func rangesIn(ctx context.Context, f durable.File, to merkle.Frontier) (int64, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return 0, err
@@ -240,8 +229,7 @@ func (l *Log) writeRanges(ctx context.Context, w *rangeWriter, name segment.Name
 
 // rangeWriter writes lines to a file.
 type rangeWriter struct {
-	out io.WriterAt
-	at  int64
+	out io.Writer
 	buf []byte
 	err error
 }
@@ -257,7 +245,7 @@ func (w *rangeWriter) flush() error {
 	if w.err != nil {
 		return w.err
 	}
-	n, err := w.out.WriteAt(w.buf, w.at)
-	w.at, w.buf = w.at+int64(n), w.buf[:0]
+	_, err := w.out.Write(w.buf)
+	w.buf = w.buf[:0]
 	return err
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -192,7 +193,7 @@ func TestKeptCheckpointsOutliveTheirSegments(t *testing.T) {
 func TestRangesWhileClosing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		dir, err := rotation.OpenDirectory(t.TempDir())
+		dir, err := durable.OpenLocked(t.TempDir())
 		if err != nil {
 			t.Fatal(err)
 		}

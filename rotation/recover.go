@@ -16,6 +16,8 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -77,7 +79,7 @@ func (l *Log) loadTorn(names []string) error {
 			return fmt.Errorf("look at what was set aside: %w", err)
 		}
 		info, err := f.Stat()
-		var o own
+		var o logevent.Event
 		if err == nil {
 			o, err = describe(f, 0, info.Size(), index)
 		}
@@ -208,7 +210,7 @@ func (l *Log) resume(info segmentInfo, s scanned) error {
 	// A writer that was killed may have left in the cache what is as good as the
 	// rest but not durable, the file's name included: nothing must be built upon it
 	// before it is, and above all no key be destroyed that an older one is signed with.
-	err = errors.Join(f.Sync(), l.dir.Sync())
+	err = durable.Sync(l.dir, f)
 	if err == nil {
 		err = l.goOnWith(s.key)
 	}
@@ -270,11 +272,8 @@ func (l *Log) setAsideSegment(name segment.Name) error {
 	if err != nil {
 		return fmt.Errorf("set aside the torn segment %s: %w", name, err)
 	}
-	if err := l.dir.Rename(name.String(), o.File); err != nil {
+	if err := durable.Rename(l.dir, name.String(), o.File); err != nil {
 		return fmt.Errorf("set aside the torn segment: %w", err)
-	}
-	if err := l.dir.Sync(); err != nil {
-		return err
 	}
 	o.Segment = name.String()
 	l.recovered(o)
@@ -282,77 +281,46 @@ func (l *Log) setAsideSegment(name segment.Name) error {
 }
 
 // recovered has the next commit say what has been set aside, once for each file.
-func (l *Log) recovered(o own) {
+func (l *Log) recovered(o logevent.Event) {
 	if l.pendingFile(o.File) {
 		return
 	}
 	l.pending = append(l.pending, o)
 	l.opts.Logger.Warn("What followed the last checkpoint of the audit log was never acknowledged and has been set aside",
-		zap.String("segment", o.Segment), zap.String("kept_in", o.File), zap.Int64("bytes", o.Size), zap.String("sha256", o.SHA256))
+		zap.String("segment", o.Segment), zap.String("kept_in", o.File), zap.Uint64("bytes", o.Size), zap.String("sha256", o.SHA256))
 }
 
 // pendingFile reports whether the next commit names a file that was set aside.
 func (l *Log) pendingFile(name string) bool {
-	return slices.ContainsFunc(l.pending, func(o own) bool { return o.File == name })
+	return slices.ContainsFunc(l.pending, func(o logevent.Event) bool { return o.File == name })
 }
 
 // describe hashes bytes that are set aside, and names the file for them.
-func describe(r io.ReaderAt, at, size int64, index uint64) (own, error) {
+func describe(r io.ReaderAt, at, size int64, index uint64) (logevent.Event, error) {
 	h := sha256.New()
 	if n, err := io.Copy(h, io.NewSectionReader(r, at, size)); err != nil || n != size {
-		return own{}, errors.Join(err, fmt.Errorf("read %d of %d bytes", n, size))
+		return logevent.Event{}, errors.Join(err, fmt.Errorf("read %d of %d bytes", n, size))
 	}
 	sum := [32]byte(h.Sum(nil))
-	return own{
-		Action: actionRecovered,
+	return logevent.Event{
+		Action: logevent.Recovered,
 		Reason: "torn_tail",
 		File:   segment.TornName(index, sum),
 		SHA256: hex.EncodeToString(sum[:]),
-		Size:   size,
+		Size:   uint64(size),
 	}, nil
 }
 
 // keep copies bytes into a torn file, durable when it returns.
-func (l *Log) keep(r io.ReaderAt, at, size int64) (own, error) {
+func (l *Log) keep(r io.ReaderAt, at, size int64) (logevent.Event, error) {
 	o, err := describe(r, at, size, l.tree.Size())
 	if err == nil {
-		err = l.writeFile(o.File, io.NewSectionReader(r, at, size))
+		err = durable.Replace(l.dir, o.File, durable.Private, durable.Copy(io.NewSectionReader(r, at, size)))
 	}
 	if err != nil {
-		return own{}, fmt.Errorf("set aside a torn tail: %w", err)
+		return logevent.Event{}, fmt.Errorf("set aside a torn tail: %w", err)
 	}
 	return o, nil
-}
-
-// writeFile writes a file in the log's directory.
-func (l *Log) writeFile(name string, content io.Reader) error { return writeFile(l.dir, name, content) }
-
-// writeFile writes a file, durably and all at once, in place of one that may
-// have the name.
-func writeFile(dir FS, name string, content io.Reader) (err error) {
-	temporary := name + segment.TempSuffix
-	if err := dir.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	f, err := dir.Create(temporary)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	_, err = io.Copy(io.NewOffsetWriter(f, 0), content)
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = dir.Rename(temporary, name)
-	}
-	if err == nil {
-		err = dir.Sync()
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	return nil
 }
 
 // checkKept compares the log with the checkpoint file.
@@ -383,7 +351,7 @@ func (l *Log) checkKept() error {
 	case l.opts.Sync:
 		return fmt.Errorf("%w: the file %s says %d leaves, the segments hold %d: restore the missing segments, or, once the loss is understood, move that file out of the directory", ErrRolledBack, segment.CheckpointName, kept.Size, l.tree.Size())
 	}
-	l.pending = append(l.pending, own{Action: actionDamaged, Detail: fmt.Sprintf("the log ends at leaf %d, though a checkpoint over %d was signed: sync is off, and the rest never reached the disk", l.tree.Size(), kept.Size)})
+	l.pending = append(l.pending, logevent.Event{Action: logevent.Damaged, Detail: fmt.Sprintf("the log ends at leaf %d, though a checkpoint over %d was signed: sync is off, and the rest never reached the disk", l.tree.Size(), kept.Size)})
 	return nil
 }
 

@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -571,7 +572,7 @@ func TestTornTailOnAFullDisk(t *testing.T) {
 
 // opened remembers which files are opened.
 type opened struct {
-	rotation.FS
+	durable.FS
 	mu    sync.Mutex
 	names []string
 }
@@ -587,7 +588,7 @@ func (o *opened) Open(name string) (fs.File, error) {
 	return o.FS.Open(name)
 }
 
-func (o *opened) Edit(name string) (rotation.File, error) {
+func (o *opened) Edit(name string) (durable.File, error) {
 	o.note(name)
 	return o.FS.Edit(name)
 }
@@ -602,7 +603,7 @@ func TestStartIsBounded(t *testing.T) {
 	}
 	closeLog(t, l)
 	names := segmentNames(t, o.Directory)
-	d, err := rotation.OpenDirectory(o.Directory)
+	d, err := durable.OpenLocked(o.Directory)
 	if err != nil {
 		t.Fatal(err)
 	}

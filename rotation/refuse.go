@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/limiter"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 )
 
 // Place says where a record stands in its call, each part counted from 0.
@@ -38,9 +39,6 @@ type Refusal struct {
 	// Err says why in full, to the caller.
 	Err error
 }
-
-// ReasonConflict is why a record is refused that has the id of another one.
-const ReasonConflict = "conflict"
 
 // Refused are the records of a call that are not written: those that are named, and how
 // many more there are.
@@ -74,34 +72,20 @@ func (b *Batch) Refuse(r Refusal) {
 	b.refused.Named = append(b.refused.Named, r)
 }
 
-// maxSaidID is how many bytes of an id are repeated in errors and in events.
+// maxSaidID is how many bytes of an id are repeated in errors.
 const maxSaidID = 128
 
 func cutID(id string) string { return id[:min(len(id), maxSaidID)] }
 
-// saidID returns an id as an event has it. Both what makes it harmless and where it is cut may
-// make it longer.
-func saidID(id string) string { return harmless(cutID(harmless(id))) }
-
-// ownRefused says of a record that it was not written, or how many were not that have no
-// event of their own.
-type ownRefused struct {
-	Count   uint64 `json:"count,omitempty"`
-	EventID string `json:"event_id,omitempty"`
-	Reason  string `json:"reason,omitempty"`
-	Record  string `json:"record,omitempty"`
-	SHA256  string `json:"sha256,omitempty"`
-}
-
-func (r Refusal) own() own {
-	return own{Action: actionRefused, Refused: &ownRefused{
-		EventID: saidID(r.EventID), Reason: r.Reason, Record: r.Place.String(), SHA256: hex.EncodeToString(r.SHA256),
+func (r Refusal) own() logevent.Event {
+	return logevent.Event{Action: logevent.Refused, Refused: &logevent.Refusal{
+		EventID: r.EventID, Reason: r.Reason, Record: r.Place.String(), SHA256: hex.EncodeToString(r.SHA256),
 	}}
 }
 
 // refuse takes what the log has to say of a group's refused records. Those that there is
 // no room for are counted, for the next commit to tell.
-func (l *Log) refuse(g *group) (says []own) {
+func (l *Log) refuse(g *group) (says []logevent.Event) {
 	now := l.opts.Now()
 	for _, c := range g.calls {
 		room := MaxNamedRefusals
@@ -126,9 +110,9 @@ func (l *Log) refuse(g *group) (says []own) {
 
 // suppressed returns what is left to say of refused records that have no event of their
 // own.
-func (l *Log) suppressed() []own {
+func (l *Log) suppressed() []logevent.Event {
 	if n := l.refusals.Tell(); n > 0 {
-		return []own{{Action: actionRefusedSuppressed, Refused: &ownRefused{Count: n}}}
+		return []logevent.Event{{Action: logevent.RefusedSuppressed, Refused: &logevent.Refusal{Count: n}}}
 	}
 	return nil
 }

@@ -138,9 +138,9 @@ func TestRefusalsOfAFailedCommit(t *testing.T) {
 	}
 	failSync(m, false)
 	wantReason(t, try(), rotation.ReasonSyncFailed)
-	m.mu.Lock()
-	m.fault = nil
-	m.mu.Unlock()
+	m.Mu.Lock()
+	m.Fault = nil
+	m.Mu.Unlock()
 	if err := try(); err != nil {
 		t.Fatal(err)
 	}

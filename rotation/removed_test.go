@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -39,8 +40,8 @@ type moments struct {
 func newMoments(at int, act func(m *model)) *moments {
 	m := &moments{model: newModel(), at: at}
 	m.act = func() { act(m.model) }
-	m.everywhere = true
-	m.fault = func() error { m.pass(); return nil }
+	m.Only = nil
+	m.Fault = func() error { m.pass(); return nil }
 	return m
 }
 
@@ -56,14 +57,14 @@ func (m *moments) pass() {
 
 // pause ends or goes on with counting.
 func (m *moments) pause(on bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	m.Mu.Lock()
+	defer m.Mu.Unlock()
 	m.paused = on
 }
 
 func (m *moments) look() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	m.Mu.Lock()
+	defer m.Mu.Unlock()
 	m.pass()
 }
 
@@ -77,7 +78,7 @@ func (m *moments) Lstat(name string) (fs.FileInfo, error) {
 	return m.model.Lstat(name)
 }
 
-func (m *moments) Edit(name string) (rotation.File, error) {
+func (m *moments) Edit(name string) (durable.File, error) {
 	m.look()
 	return m.model.Edit(name)
 }
@@ -90,7 +91,7 @@ func (m *moments) ReadDir(name string) ([]fs.DirEntry, error) {
 // sealedIn returns the names of the sealed segments, by the index of the first leaf.
 func sealedIn(m *model) (names [][]string) {
 	forms := map[uint64][]string{}
-	for name := range m.names {
+	for _, name := range m.Names() {
 		if n, err := segment.ParseName(name); err == nil {
 			forms[n.FirstIndex] = append(forms[n.FirstIndex], name)
 		}
@@ -113,13 +114,13 @@ var victims = map[string]func(n int) []int{
 
 // holds tells whether a segment is there, in either form.
 func (m *moments) holds(plain string) bool {
-	v := m.view()
+	v := m.View()
 	return v[plain] != nil || v[plain+".gz"] != nil
 }
 
 // size is of all files.
 func (m *moments) size() (n int) {
-	for _, f := range m.view() {
+	for _, f := range m.View() {
 		n += len(f.Data)
 	}
 	return n
@@ -169,7 +170,7 @@ func removedAt(t *testing.T, at int, which func(n int) []int, c segment.Compress
 		}
 		for _, i := range which(len(sealed)) {
 			for _, name := range sealed[i] {
-				m.do(entryChange{name: name})
+				m.Outside(name, nil)
 			}
 			n, _ := segment.ParseName(sealed[i][0])
 			removed = append(removed, n.Plain().String())
@@ -196,7 +197,7 @@ func removedAt(t *testing.T, at int, which func(n int) []int, c segment.Compress
 			}
 			time.Sleep(2 * time.Second) // of the bubble: maintenance has come by
 			synctest.Wait()
-			for line := range strings.Lines(ownLines(t, m.view())) {
+			for line := range strings.Lines(ownLines(t, m.View())) {
 				if !slices.Contains(told, line) {
 					told = append(told, line)
 				}
@@ -241,7 +242,7 @@ func removedAt(t *testing.T, at int, which func(n int) []int, c segment.Compress
 	if most := len(missing) + 3; damaged > most || (damaged > 0) != (len(missing) > 0) {
 		t.Errorf("%d events say that the log is damaged", damaged)
 	}
-	report, err := verify.Log(context.Background(), m.view(), verify.Options{Keys: []*signing.PublicKey{signer.Public()}})
+	report, err := verify.Log(context.Background(), m.View(), verify.Options{Keys: []*signing.PublicKey{signer.Public()}})
 	if err != nil {
 		t.Fatal(err)
 	}

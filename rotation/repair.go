@@ -12,6 +12,8 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -35,16 +37,14 @@ func (l *Log) repair() error {
 	if err != nil {
 		return fail(ReasonIO, fmt.Errorf("check %s after %q: %w", name, l.doubt, err))
 	}
-	o := own{Action: actionRecovered, Reason: reason, Segment: name, Detail: l.doubt.Error()}
+	o := logevent.Event{Action: logevent.Recovered, Reason: reason, Segment: name, Detail: l.doubt.Error()}
 	switch named, err := l.stillNamed(name); {
 	case err != nil:
 		return fail(ReasonIO, err)
 	case !intact:
 		// Neither cut nor written again: it is evidence.
-		o.Action = actionDamaged
-		if x := l.opts.Index; x != nil {
-			x.Clear() // what it knows may be among what is gone
-		}
+		o.Action = logevent.Damaged
+		l.forget() // what stages know may be among what is gone
 	case named:
 		err = l.cut(&o, reason)
 		if err != nil {
@@ -61,7 +61,7 @@ func (l *Log) repair() error {
 	l.pending = append(l.pending, o)
 	l.segments[len(l.segments)-1].bytes = a.size
 	_ = a.file.Close() // what it could still fail to write has been checked
-	l.active, l.sealed, l.doubt, l.cutOff = nil, "fault", nil, own{}
+	l.active, l.sealed, l.doubt, l.cutOff = nil, "fault", nil, logevent.Event{}
 	return nil
 }
 
@@ -95,7 +95,7 @@ func (l *Log) stillNamed(name string) (bool, error) {
 
 // cut cuts off what follows the last checkpoint. What others appended is kept;
 // what a commit of ours failed to write is not, because its callers were told.
-func (l *Log) cut(o *own, reason string) error {
+func (l *Log) cut(o *logevent.Event, reason string) error {
 	a := l.active
 	info, err := a.file.Stat()
 	if err != nil {
@@ -131,5 +131,5 @@ func (l *Log) restore(name string) error {
 			return fmt.Errorf("restore %s: %w", name, err)
 		}
 	}
-	return l.writeFile(name, io.NewSectionReader(l.active.file, 0, l.active.size))
+	return durable.Replace(l.dir, name, durable.Private, durable.Copy(io.NewSectionReader(l.active.file, 0, l.active.size)))
 }

@@ -24,16 +24,20 @@ func remembering(t testing.TB, scope segment.Scope, maxEvents int) rotation.Opti
 	t.Helper()
 	o := options(t)
 	o.Scope = scope
-	o.Index = idempotency.NewIndex(maxEvents, 0)
+	o.Stages = remember(idempotency.Options{MaxEvents: maxEvents})
 	return o
+}
+
+func remember(o idempotency.Options) []rotation.Stage {
+	return []rotation.Stage{idempotency.NewStage(o)}
 }
 
 func TestRepeatsAreWrittenOnce(t *testing.T) {
 	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
-			o := remembering(t, scope, 1000)
-			w := newWatcher()
-			o.Observer = w
+			o, w := options(t), newWatcher()
+			o.Scope, o.Observer = scope, w
+			o.Stages = remember(idempotency.Options{MaxEvents: 1000, Observe: w.repeated})
 			l := open(t, o)
 			mustAppend(t, l, o, "a", "b", "c")
 			mustAppend(t, l, o, "a", "b", "c") // all of it
@@ -87,9 +91,8 @@ func TestRepeatsWriteNothing(t *testing.T) {
 }
 
 func TestConflictsAreRefused(t *testing.T) {
-	o := remembering(t, segment.ScopeEvent, 1000)
-	w := newWatcher()
-	o.Observer = w
+	o, w := options(t), newWatcher()
+	o.Stages = remember(idempotency.Options{MaxEvents: 1000, Observe: w.repeated})
 	l := open(t, o)
 	mustAppend(t, l, o, "a")
 	long := strings.Repeat("x", 1000)
@@ -107,7 +110,7 @@ func TestConflictsAreRefused(t *testing.T) {
 		var places []int32
 		for _, r := range p.Refused.Named {
 			places = append(places, r.Place.Record)
-			var conflict *rotation.ConflictError
+			var conflict *idempotency.ConflictError
 			if !errors.As(r.Err, &conflict) {
 				t.Fatalf("%q: %v", tt.ids, r.Err)
 			}
@@ -140,10 +143,9 @@ func TestConflictsAreRefused(t *testing.T) {
 func TestConflictsAreRecorded(t *testing.T) {
 	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
-			o := remembering(t, scope, 1000)
-			o.RecordConflicts = true
-			w := newWatcher()
-			o.Observer = w
+			o, w := options(t), newWatcher()
+			o.Scope = scope
+			o.Stages = remember(idempotency.Options{MaxEvents: 1000, RecordConflicts: true, Observe: w.repeated})
 			l := open(t, o)
 			mustAppend(t, l, o, "a")
 			mustAppend(t, l, o, "a/second")
@@ -183,7 +185,7 @@ func TestRepeatsAreKnownAfterARestart(t *testing.T) {
 			if n := len(segmentNames(t, o.Directory)); n < 4 {
 				t.Fatalf("%d segments", n)
 			}
-			o.Index = idempotency.NewIndex(1000, 0)
+			o.Stages = remember(idempotency.Options{MaxEvents: 1000})
 			l = open(t, o)
 			mustAppend(t, l, o, all...)
 			closeLog(t, l)
@@ -208,7 +210,7 @@ func TestRememberedEventsAreBounded(t *testing.T) {
 			closeLog(t, l)
 			l = open(t, o)
 		}
-		if n := o.Index.Len(); n > 10 {
+		if n := o.Stages[0].(*idempotency.Stage).Len(); n > 10 {
 			t.Errorf("%d events are remembered", n)
 		}
 		mustAppend(t, l, o, all[29])
@@ -223,7 +225,7 @@ func TestRememberedEventsAge(t *testing.T) {
 	o := options(t)
 	c := newClock()
 	o.Now = c.Now
-	o.Index = idempotency.NewIndex(1000, time.Hour)
+	o.Stages = remember(idempotency.Options{MaxEvents: 1000, MaxAge: time.Hour, Now: c.Now})
 	l := open(t, o)
 	mustAppend(t, l, o, "a")
 	c.advance(50 * time.Minute)
@@ -241,7 +243,7 @@ func TestRememberedEventsAgeInAQuietLog(t *testing.T) {
 	o := options(t)
 	c := newClock()
 	o.Now = c.Now
-	o.Index = idempotency.NewIndex(1000, time.Second)
+	o.Stages = remember(idempotency.Options{MaxEvents: 1000, MaxAge: time.Second, Now: c.Now})
 	l := open(t, o)
 	mustAppend(t, l, o, "a")
 	c.advance(time.Second)
@@ -297,9 +299,9 @@ func TestRepeatAfterAFailure(t *testing.T) {
 	failSync(m, false)
 	_, err := appendIDs(t, l, o, "b")
 	wantReason(t, err, rotation.ReasonSyncFailed)
-	m.mu.Lock()
-	m.fault = nil
-	m.mu.Unlock()
+	m.Mu.Lock()
+	m.Fault = nil
+	m.Mu.Unlock()
 	mustAppend(t, l, o, "b")
 	mustAppend(t, l, o, "b")
 	checkCrashes(t, o, m, [][]string{{"a"}, {"b"}}, nil)

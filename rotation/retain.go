@@ -4,9 +4,7 @@
 package rotation
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +13,8 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -83,22 +83,6 @@ func (l *Log) beginning(first segment.Name) error {
 		return nil
 	}
 	return &discrepancy{first.String(), fmt.Sprintf("the log begins with it, at leaf %d, and does not say that retention has deleted what was before", first.FirstIndex)}
-}
-
-// prunedStart begins what the log says of itself before retention deletes.
-const prunedStart = `{"action":"` + actionPruned + `"`
-
-// prunedBefore returns before which leaf an event of the log's own says that retention
-// deletes, 0 if it is no such event.
-func prunedBefore(canonical []byte) uint64 {
-	if !bytes.HasPrefix(canonical, []byte(prunedStart)) {
-		return 0
-	}
-	var o own
-	if json.Unmarshal(canonical, &o) != nil {
-		return 0
-	}
-	return o.Before
 }
 
 // keepRangesOf keeps what stands for a segment that is to go.
@@ -218,17 +202,17 @@ func (l *Log) pruneOldest(n int) error {
 	if err := l.fileKeyChanges(); err != nil {
 		return err
 	}
-	o := own{Action: actionPruned}
+	o := logevent.Event{Action: logevent.Pruned}
 	for i, s := range l.segments[:n] {
 		end := l.treeBefore(i + 1)
 		if end.Size() <= l.pruned {
 			continue
 		}
 		root := end.Root()
-		o.Segments = append(o.Segments, ownSegment{
-			FirstIndex: s.name.FirstIndex, RootHash: hashBytes(root), Segment: s.name.Plain().String(), TreeSize: end.Size(),
+		o.Segments = append(o.Segments, logevent.Segment{
+			FirstIndex: s.name.FirstIndex, RootHash: root, Segment: s.name.Plain().String(), TreeSize: end.Size(),
 		})
-		o.Before, o.RootHash = end.Size(), hashBytes(root)
+		o.Before, o.RootHash = end.Size(), root
 	}
 	if len(o.Segments) > 0 {
 		if err := l.recordPruning(o); err != nil {
@@ -239,7 +223,7 @@ func (l *Log) pruneOldest(n int) error {
 		s := l.segments[0]
 		// Each removal is durable before the next, so that no crash leaves a hole: one is
 		// always somebody else's.
-		if err := errors.Join(l.removeSegment(s.name), l.dir.Sync()); err != nil {
+		if err := l.removeSegment(s.name); err != nil {
 			return err
 		}
 		l.segments = l.segments[1:]
@@ -249,7 +233,7 @@ func (l *Log) pruneOldest(n int) error {
 }
 
 // recordPruning makes the event durable that says which segments go.
-func (l *Log) recordPruning(o own) error {
+func (l *Log) recordPruning(o logevent.Event) error {
 	waiting := l.pending
 	l.pending = append(waiting[:len(waiting):len(waiting)], o)
 	l.pruning = true
@@ -262,7 +246,7 @@ func (l *Log) recordPruning(o own) error {
 	l.pruned = o.Before
 	if !l.opts.Sync {
 		// The log does not wait for the disk, but what is about to be deleted must.
-		if err := errors.Join(l.active.file.Sync(), l.dir.Sync()); err != nil {
+		if err := durable.Sync(l.dir, l.active.file); err != nil {
 			return fmt.Errorf("record what retention deletes: %w", err)
 		}
 	}
@@ -273,17 +257,12 @@ func (l *Log) recordPruning(o own) error {
 // its compression from being finished. Removing a name removes a link, never what
 // it leads to.
 func (l *Log) removeSegment(name segment.Name) error {
-	names := []segment.Name{name}
+	names := []string{name.String()}
 	if packed := name; name.Compression == segment.None && l.opts.Compression != segment.None {
 		packed.Compression = l.opts.Compression
-		names = []segment.Name{packed, name} // the plain one is what the log goes by
+		names = []string{packed.String(), name.String()} // the plain one is what the log goes by
 	}
-	for _, n := range names {
-		if err := l.dir.Remove(n.String()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return nil
+	return durable.Remove(l.dir, names...)
 }
 
 // isGone reports whether a segment's file is not there, though its directory is.
@@ -302,7 +281,7 @@ func (l *Log) miss(name segment.Name) {
 			if l.unsound == nil {
 				l.unsound = &discrepancy{name.String(), detail}
 			}
-			l.pending = append(l.pending, own{Action: actionDamaged, Reason: "interference", Segment: name.Plain().String(), Detail: detail})
+			l.pending = append(l.pending, logevent.Event{Action: logevent.Damaged, Reason: "interference", Segment: name.Plain().String(), Detail: detail})
 			l.opts.Logger.Error("A sealed segment of the audit log has been removed by somebody", zap.Stringer("segment", name))
 			return
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -137,11 +138,14 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 			if sum.Log == nil {
 				events++
 			} else {
-				s.atStart = s.atStart || s.size == 0 && s.header.FirstIndex > 0 && bytes.HasPrefix(sum.Log, []byte(openedStart))
-				if until, ok := heldUntil(sum.Log); ok {
-					held = until
+				said, err := logevent.Parse(sum.Log)
+				s.atStart = s.atStart || s.size == 0 && s.header.FirstIndex > 0 && said.Action == logevent.Opened
+				if err == nil && said.Action == logevent.ClockJumped {
+					held = said.Until
 				}
-				pruned = max(pruned, prunedBefore(sum.Log))
+				if err == nil && said.Action == logevent.Pruned {
+					pruned = max(pruned, said.Before)
+				}
 			}
 			times.add(at(event.Nanoseconds(sum.Time)))
 		case kind == segment.KindCommit:

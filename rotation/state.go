@@ -16,7 +16,9 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/logstate"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -48,14 +50,14 @@ func (l *Log) keepsState() bool { return l.opts.StateDirectory != "" || l.opts.S
 func (l *Log) statePath(name string) string { return filepath.Join(l.opts.StateDirectory, name) }
 
 // stateDirectory opens the directory for one use.
-func (l *Log) stateDirectory() (FS, error) {
+func (l *Log) stateDirectory() (durable.FS, error) {
 	if l.opts.StateFS != nil {
 		return l.opts.StateFS, nil
 	}
-	return openShared(l.opts.StateDirectory)
+	return durable.OpenShared(l.opts.StateDirectory)
 }
 
-func (l *Log) closeStateDirectory(dir FS) error {
+func (l *Log) closeStateDirectory(dir durable.FS) error {
 	if l.opts.StateFS != nil {
 		return nil
 	}
@@ -104,12 +106,8 @@ func (l *Log) openState(ctx context.Context) (err error) {
 // lockState makes sure that no other log of this origin keeps its state in the directory.
 // One that cannot be written holds no lock, which is no reason for a log that is there not
 // to go on.
-func (l *Log) lockState(dir FS, begins bool) error {
-	d, ok := dir.(*directory)
-	if !ok {
-		return nil
-	}
-	lock, err := takeNamedLock(d.root, logstate.Name(l.opts.Origin)+segment.LockName)
+func (l *Log) lockState(dir durable.FS, begins bool) error {
+	lock, err := dir.Lock(logstate.Name(l.opts.Origin) + durable.LockName)
 	switch {
 	case err == nil:
 		l.keeper.lock = lock
@@ -130,7 +128,7 @@ func newLogNeedsState(err error) error {
 }
 
 // readState returns the state, or nil if there is none.
-func (l *Log) readState(dir FS) (*logstate.State, error) {
+func (l *Log) readState(dir durable.FS) (*logstate.State, error) {
 	name := logstate.Name(l.opts.Origin)
 	content, err := readSmall(dir, name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -165,13 +163,13 @@ func readSmall(dir fs.FS, name string) ([]byte, error) {
 func (l *Log) adoptState(why string) {
 	l.keeper.due = true
 	l.opts.Logger.Warn("The state of the audit log is missing; it is made of what the directory holds. If the log is not new to its state directory, verify it against a checkpoint that was kept elsewhere", zap.String("origin", l.opts.Origin), zap.Uint64("tree_size", l.tree.Size()))
-	l.pending = append(l.pending, own{Action: actionStateAdopted, Detail: why, Size: int64(l.tree.Size())})
+	l.pending = append(l.pending, logevent.Event{Action: logevent.StateAdopted, Detail: why, Size: l.tree.Size()})
 }
 
 // beginWith begins a log: the first of its origin, or one in the place of another if that is
 // permitted. The state says so first: whatever happens then, the log has one id, and says
 // what it succeeds.
-func (l *Log) beginWith(dir FS, state *logstate.State) error {
+func (l *Log) beginWith(dir durable.FS, state *logstate.State) error {
 	begun := logstate.State{Origin: l.opts.Origin, Log: l.id, Root: new(merkle.Frontier).Root()}
 	switch {
 	case state == nil:
@@ -196,7 +194,7 @@ func (l *Log) beginWith(dir FS, state *logstate.State) error {
 	}
 	l.keeper.due = true
 	// The permission is for what is not the state any more.
-	if err := dir.Remove(logstate.AnewName(l.opts.Origin)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := durable.Remove(dir, logstate.AnewName(l.opts.Origin)); err != nil {
 		l.opts.Logger.Warn("The permission to begin the audit log anew could not be removed; it permits nothing any more", zap.Error(err))
 	}
 	return nil
@@ -343,17 +341,15 @@ func (l *Log) saveState(s logstate.State) (err error) {
 }
 
 // writeState replaces the file.
-func (l *Log) writeState(dir FS, s logstate.State) error {
+func (l *Log) writeState(dir durable.FS, s logstate.State) error {
 	content := s.Marshal()
 	if bytes.Equal(content, l.keeper.saved) {
 		return nil
 	}
-	if d, ok := dir.(*directory); ok {
-		if err := d.check(); err != nil {
-			return err
-		}
+	if err := dir.CheckOwner(); err != nil {
+		return err
 	}
-	if err := writeFile(dir, logstate.Name(s.Origin), bytes.NewReader(content)); err != nil {
+	if err := durable.Replace(dir, logstate.Name(s.Origin), durable.Private, durable.Bytes(content)); err != nil {
 		return fmt.Errorf("%s: %w", l.opts.StateDirectory, err)
 	}
 	l.keeper.saved = content
@@ -408,16 +404,13 @@ func PermitAnew(stateFile string) (_ *Anew, err error) {
 	if s.Begins() {
 		return nil, fmt.Errorf("permit to begin a log anew: %s is of a log that is about to begin: there is nothing to permit", stateFile)
 	}
-	dir, err := openShared(filepath.Join(directory, "."))
+	dir, err := durable.OpenShared(filepath.Join(directory, "."))
 	if err != nil {
 		return nil, fmt.Errorf("permit to begin a log anew: %w", err)
 	}
 	defer func() { err = errors.Join(err, dir.Close()) }()
-	if err := writeFile(dir, logstate.AnewName(s.Origin), bytes.NewReader(content)); err != nil {
-		return nil, fmt.Errorf("permit to begin a log anew: %w", err)
-	}
 	// The collector may run as another user: what it permits is no secret.
-	if err := os.Chmod(filepath.Join(directory, logstate.AnewName(s.Origin)), 0o644); err != nil {
+	if err := durable.Replace(dir, logstate.AnewName(s.Origin), durable.Public, durable.Bytes(content)); err != nil {
 		return nil, fmt.Errorf("permit to begin a log anew: %w", err)
 	}
 	return &Anew{Log: s.Log, Size: s.Size, Root: s.Root}, nil

@@ -333,8 +333,8 @@ func TestStateDirectoryThatCannotBeWritten(t *testing.T) {
 				m := newModel()
 				o.StateFS = m
 				failing := true
-				m.everywhere = true
-				m.fault = func() error {
+				m.Only = nil
+				m.Fault = func() error {
 					if failing {
 						return errno
 					}
@@ -347,13 +347,13 @@ func TestStateDirectoryThatCannotBeWritten(t *testing.T) {
 					t.Errorf("%q", got)
 				}
 				set := func(on bool) {
-					m.mu.Lock()
-					defer m.mu.Unlock()
+					m.Mu.Lock()
+					defer m.Mu.Unlock()
 					failing = on
 				}
 				set(false)
 				written(t, o, "a")
-				before := m.view()[logstate.Name(o.Origin)].Data
+				before := m.View()[logstate.Name(o.Origin)].Data
 				set(true)
 				w := newWatcher()
 				o.Observer = w
@@ -364,7 +364,7 @@ func TestStateDirectoryThatCannotBeWritten(t *testing.T) {
 				mustAppend(t, l, o, "c")
 				w.await(t, "its end", func() bool { return len(w.states) == 2 && w.states[1] == nil })
 				closeLog(t, l)
-				s, err := logstate.Parse(m.view()[logstate.Name(o.Origin)].Data)
+				s, err := logstate.Parse(m.View()[logstate.Name(o.Origin)].Data)
 				old, oldErr := logstate.Parse(before)
 				if err != nil || oldErr != nil || s.Size <= old.Size || s.Log != old.Log {
 					t.Errorf("%+v, before %+v, %v, %v", s, old, err, oldErr)

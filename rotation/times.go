@@ -3,6 +3,8 @@
 
 package rotation
 
+import "time"
+
 // timeRange is between which times events lie, in nanoseconds since the Unix epoch. The
 // zero value is of no events. Events come in any order: the times are theirs, not the
 // log's.
@@ -13,6 +15,9 @@ type timeRange struct {
 
 // at is the range of one event.
 func at(time uint64) timeRange { return timeRange{time, time, true} }
+
+// timeOf returns a time in nanoseconds since the Unix epoch, all of which an event can hold.
+func timeOf(ns uint64) time.Time { return time.Unix(int64(ns/1e9), int64(ns%1e9)) }
 
 // add makes it the range of both.
 func (r *timeRange) add(more timeRange) {

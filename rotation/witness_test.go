@@ -774,9 +774,9 @@ func crashWithWitness(t *testing.T, seed uint64) {
 		witness *witnesstest.Witness
 	}
 	var wrecks []wreck
-	m.step = func() {
+	m.Step = func() {
 		if cuts.IntN(4) == 0 {
-			wrecks = append(wrecks, wreck{m.crash(cuts), all[0].Clone()})
+			wrecks = append(wrecks, wreck{m.Crash(cuts), all[0].Clone()})
 		}
 	}
 	l := open(t, o)

@@ -15,6 +15,8 @@ import (
 	"github.com/cenkalti/backoff/v7"
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -144,7 +146,7 @@ func (l *Log) witness(ctx context.Context) {
 func (w *witnessing) committed(l *Log, c *change) {
 	// Or else an idle log would never come to rest: an event about witnesses may be what
 	// seals a segment.
-	other := func(o own) bool { return o.Action != actionWitnessed && o.Action != actionRotated }
+	other := func(o logevent.Event) bool { return o.Action != logevent.Witnessed && o.Action != logevent.Rotated }
 	if c.events == 0 && !slices.ContainsFunc(c.says, other) {
 		return
 	}
@@ -188,7 +190,7 @@ func (l *Log) syncNow() error {
 	if l.opts.Sync || l.active == nil {
 		return nil
 	}
-	return errors.Join(l.active.file.Sync(), l.dir.Sync())
+	return durable.Sync(l.dir, l.active.file)
 }
 
 // ask sends a witness the newest checkpoint.
@@ -335,12 +337,12 @@ func (w *witnessing) cosigned(r *round) []byte {
 // proof that it is one of this log: so cosignatures cannot be stripped unseen, and are
 // checked wherever the event is.
 func (l *Log) sayWitnessed(r *round) {
-	l.pending = append(l.pending, own{
-		Action: actionWitnessed, Checkpoint: string(l.witnessing.cosigned(r)), Proof: hashesBytes(r.mark.Proof(&l.tree)), Size: int64(r.size()),
+	l.pending = append(l.pending, logevent.Event{
+		Action: logevent.Witnessed, Checkpoint: string(l.witnessing.cosigned(r)), Proof: r.mark.Proof(&l.tree), Size: r.size(),
 	})
 	if err := l.commit(nil); err != nil {
 		// The proof is for this commit. What follows a fault is worth a round anyway.
-		l.pending = slices.DeleteFunc(l.pending, func(o own) bool { return o.Action == actionWitnessed })
+		l.pending = slices.DeleteFunc(l.pending, func(o logevent.Event) bool { return o.Action == logevent.Witnessed })
 		return
 	}
 	r.unsaid = false

@@ -123,17 +123,17 @@ func TestPowerCutWithinALongCommit(t *testing.T) {
 			}
 			r := rand.New(rand.NewPCG(1, 2))
 			var wrecks []wreck
-			m.mu.Lock()
-			m.step = func() {
+			m.Mu.Lock()
+			m.Step = func() {
 				for range 4 {
 					wrecks = append(wrecks, wreck{at: len(wrecks), left: cutOff(m, r), o: o, acked: [][]string{{"before"}}, tried: [][]string{ids}})
 				}
 			}
-			m.mu.Unlock()
+			m.Mu.Unlock()
 			mustAppend(t, l, o, events...)
-			m.mu.Lock()
-			m.step = nil
-			m.mu.Unlock()
+			m.Mu.Lock()
+			m.Step = nil
+			m.Mu.Unlock()
 			closeLog(t, l)
 			if len(wrecks) < 5*4 {
 				t.Errorf("only %d states: the commit took too few writes", len(wrecks))

@@ -42,11 +42,6 @@ const (
 	KeyIDLength = 16
 )
 
-// HeadLines is the number of lines at the start of a segment in which readers look for
-// what the log says there: the header, the event key_changed if the segment has one, and
-// the event rotated (docs/format.md, section 6.4). Neither event stands anywhere else.
-const HeadLines = 3
-
 // KindOf tells what kind of line this is. It looks at the first bytes only;
 // the line may still be malformed.
 func KindOf(line []byte) Kind {

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 )
 
 // Compression is the way a sealed segment is stored.
@@ -161,8 +163,8 @@ const (
 	// CheckpointName is the convenience copy of the newest signed checkpoint.
 	CheckpointName = "checkpoint"
 	// LockName is the file whose lock the one writer holds.
-	LockName = ".lock"
+	LockName = durable.LockName
 	// TempSuffix ends the names of files that are being written and are not
 	// part of the log yet.
-	TempSuffix = ".tmp"
+	TempSuffix = durable.TempSuffix
 )

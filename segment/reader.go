@@ -30,16 +30,6 @@ var (
 	ErrBadCompression = errors.New("the compressed content is damaged or not of the form this format allows")
 )
 
-// IsMalformed reports whether an error is about what a file holds, not about reading it.
-func IsMalformed(err error) bool {
-	for _, one := range []error{ErrBadCompression, ErrTrailingData, ErrLineTooLong, ErrPartialLine, ErrNotRegular, ErrForeign} {
-		if errors.Is(err, one) {
-			return true
-		}
-	}
-	return false
-}
-
 var errLongHeader = fmt.Errorf("the line has more than the %d bytes that a header may have", maxHeaderBytes)
 
 // A Reader's buffer is small at first, because most that is read is: headers, and what has

@@ -13,15 +13,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
-)
-
-const (
-	privateMode fs.FileMode = 0o600
-	publicMode  fs.FileMode = 0o644
 )
 
 // PublicKeyPath returns where the public key of a key file is kept:
@@ -57,7 +51,7 @@ func CreateKeyFile(path string, a Algorithm) (*Signer, error) {
 	if err := CreatePublicKeyFile(public, s.public); err != nil {
 		return nil, err
 	}
-	if err := createFile(path, private, privateMode); err != nil {
+	if err := createFile(path, private, durable.Private); err != nil {
 		return nil, errors.Join(fmt.Errorf("write the private key: %w", err), os.Remove(public))
 	}
 	return s, nil
@@ -66,7 +60,7 @@ func CreateKeyFile(path string, a Algorithm) (*Signer, error) {
 // CreatePublicKeyFile writes a public key to a new file that everybody can read. It
 // never replaces a file.
 func CreatePublicKeyFile(path string, key *PublicKey) error {
-	if err := createFile(path, key.MarshalPEM(), publicMode); err != nil {
+	if err := createFile(path, key.MarshalPEM(), durable.Public); err != nil {
 		return fmt.Errorf("write the public key: %w", err)
 	}
 	return nil
@@ -82,28 +76,11 @@ func marshalPrivate(key crypto.Signer) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
 }
 
-// createFile writes a new file and makes it and its name durable.
-func createFile(path string, content []byte, mode fs.FileMode) (err error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, privateMode)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(path))
-		}
-	}()
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Chmod(mode) // whatever the umask is
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return durable.SyncDirectory(filepath.Dir(path))
+// createFile writes a new file, durably.
+func createFile(path string, content []byte, mode fs.FileMode) error {
+	return durable.In(path, func(dir durable.FS, name string) error {
+		return durable.CreateNew(dir, name, mode, durable.Bytes(content))
+	})
 }
 
 // formError says that a file was read and holds no key.

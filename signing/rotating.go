@@ -4,12 +4,9 @@
 package signing
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 )
@@ -38,23 +35,10 @@ type RotatingKeyFile struct {
 // wraps [fs.ErrNotExist].
 func OpenRotatingKeyFile(path string) (*RotatingKeyFile, error) {
 	k := &RotatingKeyFile{path: path}
-	switch _, err := os.Lstat(path); {
-	case err == nil:
-		if err := erase(path + retiredSuffix); err != nil {
-			return nil, fmt.Errorf("destroy the retired key: %w", err)
-		}
-	case !errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("read the signing key: %w", err)
-	default:
-		// Between the two renames of Advance there is no file of the name.
-		if _, err := os.Lstat(path + retiredSuffix); err != nil {
-			break
-		}
-		if err := k.replace(); err != nil {
-			return nil, err
-		}
+	err := durable.In(path, completeChange)
+	if err != nil {
+		return nil, fmt.Errorf("read the signing key %s: %w", path, err)
 	}
-	var err error
 	if k.current, err = loadKeyFile(path, true); err != nil {
 		return nil, err
 	}
@@ -104,7 +88,7 @@ func (k *RotatingKeyFile) Next() (*Signer, error) {
 	if err := erase(k.path + nextSuffix); err != nil {
 		return nil, fmt.Errorf("remove the unfinished next key: %w", err)
 	}
-	if err := createFile(k.path+nextSuffix, private, privateMode); err != nil {
+	if err := createFile(k.path+nextSuffix, private, durable.Private); err != nil {
 		return nil, fmt.Errorf("write the next key: %w", err)
 	}
 	k.next = next
@@ -127,70 +111,56 @@ func (k *RotatingKeyFile) Advance() error {
 
 // replace puts the next key in the place of the current one.
 func (k *RotatingKeyFile) replace() error {
-	next, retired := k.path+nextSuffix, k.path+retiredSuffix
+	if err := durable.In(k.path, replaceKey); err != nil {
+		return fmt.Errorf("the signing key %s: %w", k.path, err)
+	}
+	return nil
+}
+
+// completeChange completes a change of the key in a file that was interrupted.
+func completeChange(dir durable.FS, name string) error {
+	switch _, err := fs.Lstat(dir, name); {
+	case err == nil:
+		if err := durable.Erase(dir, name+retiredSuffix); err != nil {
+			return fmt.Errorf("destroy the retired key: %w", err)
+		}
+		return nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	// Between the two renames of Advance there is no file of the name.
+	if _, err := fs.Lstat(dir, name+retiredSuffix); err != nil {
+		return nil
+	}
+	return replaceKey(dir, name)
+}
+
+// replaceKey puts the key that follows the one in a file in its place.
+func replaceKey(dir durable.FS, name string) error {
+	next, retired := name+nextSuffix, name+retiredSuffix
 	// The directory is synced between the steps, so that no crash leaves the
 	// second done and the first not: the old key would be gone, but not overwritten.
-	switch _, err := os.Lstat(next); {
+	switch _, err := fs.Lstat(dir, next); {
 	case errors.Is(err, fs.ErrNotExist):
 		// It has been put in its place, or somebody has taken away what was to follow.
-		if _, err := os.Lstat(k.path); err != nil {
-			return fmt.Errorf("complete the change of the signing key: neither %s nor %s can be found, only the key before, in %s: bring one of them back, or rename the last to %[1]s if nothing was signed with the next key: %v", k.path, next, retired, err)
+		if _, err := fs.Lstat(dir, name); err != nil {
+			return fmt.Errorf("complete the change of the signing key: neither %s nor %s can be found, only the key before, in %s: bring one of them back, or rename the last to %[1]s if nothing was signed with the next key: %v", name, next, retired, err)
 		}
 	case err != nil:
 		return fmt.Errorf("complete the change of the signing key: %w", err)
 	default:
-		if err := os.Rename(k.path, retired); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := durable.Rename(dir, name, retired); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("retire the signing key: %w", err)
 		}
-		if err := durable.SyncDirectory(filepath.Dir(k.path)); err != nil {
-			return fmt.Errorf("retire the signing key: %w", err)
-		}
-		if err := os.Rename(next, k.path); err != nil {
-			return fmt.Errorf("put the next signing key in its place: %w", err)
-		}
-		if err := durable.SyncDirectory(filepath.Dir(k.path)); err != nil {
+		if err := durable.Rename(dir, next, name); err != nil {
 			return fmt.Errorf("put the next signing key in its place: %w", err)
 		}
 	}
-	if err := erase(retired); err != nil {
+	if err := durable.Erase(dir, retired); err != nil {
 		return fmt.Errorf("destroy the retired key: %w", err)
 	}
 	return nil
 }
 
-// erase overwrites a file and removes it, durably. It is no error if there is none.
-func erase(path string) (err error) {
-	info, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a regular file but %s: remove it", path, info.Mode().Type())
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	opened, err := f.Stat()
-	if err == nil && !os.SameFile(info, opened) {
-		err = fmt.Errorf("%s was replaced while it was being opened", path)
-	}
-	if err == nil {
-		noise := make([]byte, info.Size())
-		_, _ = rand.Read(noise) // never fails
-		_, err = f.WriteAt(noise, 0)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := os.Remove(path); err != nil {
-		return err
-	}
-	return durable.SyncDirectory(filepath.Dir(path))
-}
+// erase overwrites a file and removes it. It is no error if there is none.
+func erase(path string) error { return durable.In(path, durable.Erase) }

@@ -255,8 +255,8 @@ func TestNumbersOfCommitsNextToAChange(t *testing.T) {
 				if i == commit {
 					swapped = bytes.Count(a.text, []byte("\n"))
 				}
-				a.say(map[string]int{"first": i})
-				a.say(map[string]int{"second": i})
+				a.say(map[string]any{"action": "opened", "size": i})
+				a.say(map[string]any{"action": "resumed", "size": i})
 				a.commit()
 			}
 			lines := bytes.SplitAfter(a.text, []byte("\n"))

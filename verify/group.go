@@ -4,12 +4,11 @@
 package verify
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/visible"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -134,39 +133,12 @@ func (t *tally) failPending(most int, signedToo bool) {
 
 // ownEvent is what the log says of itself on some line.
 type ownEvent struct {
-	logEvent
+	said   logevent.Event
 	line   int
 	index  uint64
 	id     string
 	signed bool
 }
-
-// logEvent is the part of it that matters here (docs/format.md, section 6.4).
-type logEvent struct {
-	Action   string `json:"action"`
-	Before   uint64 `json:"before"`
-	RootHash []byte `json:"root_hash"`
-	Segment  string `json:"segment"`
-	Reason   string `json:"reason"`
-	Detail   string `json:"detail"`
-	Size     int64  `json:"size"`
-	Witness  string `json:"witness"`
-	// KeyChange is the note about a change of the key.
-	KeyChange string `json:"key_change"`
-	// Previous is the segment before.
-	Previous *sealedSegment `json:"previous"`
-}
-
-// sealedSegment is what the log says of a segment that it has sealed.
-type sealedSegment struct {
-	FirstIndex uint64   `json:"first_index"`
-	Range      [][]byte `json:"range"`
-	RootHash   []byte   `json:"root_hash"`
-	TreeSize   uint64   `json:"tree_size"`
-}
-
-// maxRange is the largest number of subtrees that the leaves of a segment form.
-const maxRange = 128
 
 // maxOwn bounds the events of the log's own that are kept for each group.
 const maxOwn = 1000
@@ -178,38 +150,35 @@ func (f *follower) readLogEvent(l *checked, index uint64) {
 		return
 	}
 	e := ownEvent{line: f.line, index: index, id: visible.Clip(l.sum.ID, maxID), signed: l.signed == sigValid}
-	if err := json.Unmarshal(l.sum.Log, &e.logEvent); err != nil {
+	said, err := logevent.Parse(l.sum.Log)
+	if err != nil {
 		f.add(Finding{Kind: EventMalformed, Severity: Tampering, Index: &index, EventID: e.id, Message: "what the log says of itself is malformed: " + err.Error()})
 		return
 	}
-	switch e.Action {
-	case "rotated":
+	switch said.Action {
+	case logevent.Rotated:
 		// A writer says it once, at the head of a segment.
-		if e.Previous != nil && len(e.Previous.Range) <= maxRange && f.line <= segment.HeadLines {
+		if said.Previous != nil && f.line <= logevent.HeadLines {
+			e.said = logevent.Event{Action: said.Action, Previous: said.Previous}
 			f.group.own = append(f.group.own, e)
 		}
-	case "key_changed":
+	case logevent.KeyChanged:
 		f.checkKeyChangeLine(&e)
-	case "pruned", "recovered", "damaged", "contradicted":
-		e.Previous = nil
+	case logevent.Pruned, logevent.Recovered, logevent.Damaged, logevent.Contradicted:
 		if len(f.group.own) < maxOwn {
-			e.KeyChange = "" // it has been taken in before
-			e.Segment, e.Reason, e.Witness, e.Detail = visible.Clip(e.Segment, maxID), visible.Clip(e.Reason, maxID), visible.Clip(e.Witness, maxID), visible.Clip(e.Detail, maxMessage)
+			e.said = logevent.Event{
+				Action: said.Action, Before: said.Before, RootHash: said.RootHash, Size: said.Size,
+				Segment: visible.Clip(said.Segment, maxID), Reason: visible.Clip(said.Reason, maxID), Witness: visible.Clip(said.Witness, maxID), Detail: visible.Clip(said.Detail, maxMessage),
+			}
 			f.group.own = append(f.group.own, e)
 		}
 	default:
-		if !slices.Contains(knownActions, e.Action) && !strings.HasPrefix(e.Action, "sequence_") && !f.unknownAction {
+		if !said.Action.Known() && !f.unknownAction {
 			f.unknownAction = true // once for each segment
 			f.add(Finding{Kind: UnknownAction, Severity: Info, Index: &index, EventID: e.id,
-				Message: fmt.Sprintf("the log says %.100q of itself, which this version does not know: a newer one may have written it", e.Action)})
+				Message: fmt.Sprintf("the log says %.100q of itself, which this version does not know: a newer one may have written it", said.Action)})
 		}
 	}
-}
-
-// knownActions are what a log says of itself that this version knows, besides what is looked
-// at here and what it says of producers' streams.
-var knownActions = []string{
-	"opened", "closed", "resumed", "signing_degraded", "signing_restored", "id_conflict", "refused", "refused_suppressed", "clock_jumped", "state_adopted", "witnessed",
 }
 
 // settle ends a group; good says that a signed checkpoint covers all of it.

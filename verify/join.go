@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -45,7 +46,7 @@ func (c *checker) join(results []*result, authorities []*authority) (*joined, er
 		c.checkEnd(&j.report, results)
 		return j, c.checkNothing(j, results)
 	}
-	pruned := j.readLogEvent(results)
+	pruned := j.readLogEvents(results)
 	var end *point // of the log so far; nil if it is not known
 	var before *result
 	for i, r := range results {
@@ -149,7 +150,7 @@ func (j *joined) checkContinuation(i int, r, before *result, gone func(*signing.
 
 // checkBeginning checks the first segment there is. What was not read may say what retention has
 // deleted.
-func (j *joined) checkBeginning(r *result, pruned *logEvent, unread string) {
+func (j *joined) checkBeginning(r *result, pruned *logevent.Event, unread string) {
 	one := Finding{Severity: Tampering, Index: &r.first}
 	switch {
 	case r.first == 0:
@@ -170,11 +171,11 @@ func (j *joined) checkBeginning(r *result, pruned *logEvent, unread string) {
 }
 
 // agrees reports whether what the log says of a segment fits it, as far as is known.
-func (j *joined) agrees(r *result, says *sealedSegment) bool {
+func (j *joined) agrees(r *result, says *logevent.Segment) bool {
 	if r.header == nil || r.end == nil || says.FirstIndex != r.first || says.TreeSize != r.end.size {
 		return true // what is missing or changed there is found there
 	}
-	if string(says.RootHash) != string(r.end.root[:]) {
+	if says.RootHash != r.end.root {
 		return false
 	}
 	if len(says.Range) == 0 {
@@ -184,18 +185,11 @@ func (j *joined) agrees(r *result, says *sealedSegment) bool {
 	if err != nil {
 		return true // ParseHeader has checked it
 	}
-	hashes := make([]merkle.Hash, len(says.Range))
-	for i, h := range says.Range {
-		if len(h) != len(hashes[i]) {
-			return false
-		}
-		hashes[i] = merkle.Hash(h)
-	}
-	return tree.Extend(says.TreeSize, hashes) == nil && tree.Root() == r.end.root
+	return tree.Extend(says.TreeSize, says.Range) == nil && tree.Root() == r.end.root
 }
 
-// readLogEvent reads what the log says of itself, and returns the furthest pruning.
-func (j *joined) readLogEvent(results []*result) (pruned *logEvent) {
+// readLogEvents reads what the log says of itself, and returns the furthest pruning.
+func (j *joined) readLogEvents(results []*result) (pruned *logevent.Event) {
 	starts := map[uint64]merkle.Hash{}
 	for _, r := range results {
 		if r.start != nil {
@@ -206,35 +200,35 @@ func (j *joined) readLogEvent(results []*result) (pruned *logEvent) {
 		for n := range r.own {
 			e := &r.own[n]
 			one := Finding{Line: e.line, Index: &e.index, EventID: e.id}
-			switch e.Action {
-			case "pruned":
-				if pruned == nil || e.Before > pruned.Before {
-					pruned = &e.logEvent
+			switch said := &e.said; said.Action {
+			case logevent.Pruned:
+				if pruned == nil || said.Before > pruned.Before {
+					pruned = said
 				}
-				if root, ok := starts[e.Before]; !ok || string(root[:]) == string(e.RootHash) {
+				if root, ok := starts[said.Before]; !ok || root == said.RootHash {
 					continue
 				}
 				one.Kind, one.Severity = RootMismatch, Tampering
-				one.Message = fmt.Sprintf("the log says that everything before leaf %d was pruned, but the segment that starts there follows another tree", e.Before)
-			case "contradicted":
+				one.Message = fmt.Sprintf("the log says that everything before leaf %d was pruned, but the segment that starts there follows another tree", said.Before)
+			case logevent.Contradicted:
 				continue // see checkContradictions
-			case "rotated":
-				if i > 0 && results[i-1].unread && e.Previous.FirstIndex != results[i-1].first {
+			case logevent.Rotated:
+				if i > 0 && results[i-1].unread && said.Previous.FirstIndex != results[i-1].first {
 					one.Kind, one.Severity = SegmentMissing, Tampering
-					one.Message = fmt.Sprintf("the log says that the segment before begins at leaf %d, but %s is in its place", e.Previous.FirstIndex, results[i-1].file.Name)
+					one.Message = fmt.Sprintf("the log says that the segment before begins at leaf %d, but %s is in its place", said.Previous.FirstIndex, results[i-1].file.Name)
 					break
 				}
-				if i == 0 || j.agrees(results[i-1], e.Previous) {
+				if i == 0 || j.agrees(results[i-1], said.Previous) {
 					continue
 				}
 				one.Kind, one.Severity = RootMismatch, Tampering
 				one.Message = "what the log says of the segment before does not fit that segment"
-			case "recovered":
+			case logevent.Recovered:
 				one.Kind, one.Severity = Recovered, Info
-				one.Message = fmt.Sprintf("the writer set aside or cut off %d bytes behind the last checkpoint of %s (%s)", e.Size, e.Segment, e.Reason)
-			case "damaged":
+				one.Message = fmt.Sprintf("the writer set aside or cut off %d bytes behind the last checkpoint of %s (%s)", said.Size, said.Segment, said.Reason)
+			case logevent.Damaged:
 				one.Kind, one.Severity = Damaged, Warning
-				one.Message = fmt.Sprintf("the writer found that acknowledged lines were changed or gone (segment %q): %s", e.Segment, e.Detail)
+				one.Message = fmt.Sprintf("the writer found that acknowledged lines were changed or gone (segment %q): %s", said.Segment, said.Detail)
 			}
 			j.add(i, r, one)
 		}

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/signers"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -93,7 +94,7 @@ func (c *checker) addCheckpointOnDisk() error {
 	}
 	k := &keptCheckpoint{name: "the file checkpoint", file: segment.CheckpointName}
 	switch {
-	case segment.IsMalformed(err):
+	case logdir.Malformed(err):
 		k.err = err
 	case err != nil:
 		return err

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -37,7 +38,7 @@ func (a *authority) misfit(n *signing.KeyChange, first uint64) string {
 func (f *follower) checkKeyChangeLine(e *ownEvent) {
 	why := ""
 	switch {
-	case f.line != 2:
+	case f.line != logevent.KeyChangedLine:
 		why = "a key change stands on the second line of a segment, and nowhere else"
 	case f.authority.header != nil && f.authority.change == nil:
 		why = "the key change is malformed"

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -35,7 +36,7 @@ func (c *checker) pruned(first point) (*prunedHistory, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		h.wrong = "it is not there"
 		return h, nil
-	case segment.IsMalformed(err):
+	case logdir.Malformed(err):
 		h.wrong = err.Error()
 		return h, nil
 	case err != nil:
@@ -56,7 +57,7 @@ func (c *checker) pruned(first point) (*prunedHistory, error) {
 		case err == io.EOF, errors.Is(err, segment.ErrPartialLine):
 			h.wrong = fmt.Sprintf("it ends at leaf %d, but the first segment begins at leaf %d. %s", tree.Size(), first.size, copyAgain)
 			return h, nil
-		case segment.IsMalformed(err):
+		case logdir.Malformed(err):
 			h.wrong = err.Error()
 			return h, nil
 		case err != nil:

@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/logdir"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -31,7 +33,7 @@ func (p *promise) take(until time.Time, by string) {
 
 // checkRetention holds what retention has deleted against what the log had promised, and
 // against what the caller wants to be there.
-func (c *checker) checkRetention(j *joined, results []*result, pruned *logEvent) {
+func (c *checker) checkRetention(j *joined, results []*result, pruned *logevent.Event) {
 	first := results[0]
 	if pruned != nil {
 		var p promise
@@ -174,7 +176,7 @@ func (c *checker) checkNothing(j *joined, results []*result) error {
 func (c *checker) lastPrunedRange() (size uint64, err error) {
 	f, err := segment.OpenRegular(c.fsys, segment.PrunedRangesName)
 	switch {
-	case errors.Is(err, fs.ErrNotExist), segment.IsMalformed(err):
+	case errors.Is(err, fs.ErrNotExist), logdir.Malformed(err):
 		return 0, nil
 	case err != nil:
 		return 0, err

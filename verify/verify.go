@@ -17,6 +17,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/keyhistory"
 	"github.com/otel-auditlog/auditlogexporter/internal/signers"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -93,7 +94,7 @@ type Options struct {
 // Errors that keep a log from being checked.
 var (
 	// ErrNoLog: the directory holds no segment.
-	ErrNoLog = errors.New("there is no audit log here: no file is named audit-….jsonl")
+	ErrNoLog = logdir.ErrNoLog
 	// ErrWrongKey: the log is signed, but with none of the keys given.
 	ErrWrongKey = signers.ErrWrongKey
 	// ErrWrongOrigin: the log is another than the one asked for.

@@ -4,9 +4,7 @@
 package verify
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -16,6 +14,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/signers"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/witness"
 )
@@ -59,42 +58,30 @@ type cosignature struct {
 	then uint64
 }
 
-// maxTreeProof is the number of hashes of the largest consistency proof.
-const maxTreeProof = 63
-
 // claimIn returns the claim in what the log says of itself on a line, or nil.
 func (c *checker) claimIn(log []byte) *claim {
-	// The members of a canonical object are sorted, and this is the first.
-	if !bytes.HasPrefix(log, []byte(`{"action":"witnessed"`)) {
+	if !logevent.Witnessed.MayBeOn(log) {
 		return nil
 	}
-	var says struct {
-		Checkpoint string   `json:"checkpoint"`
-		Proof      [][]byte `json:"proof"`
-		Size       uint64   `json:"size"`
-	}
-	if err := json.Unmarshal(log, &says); err != nil {
+	said, err := logevent.Parse(log)
+	switch {
+	case said.Action != logevent.Witnessed:
+		return nil
+	case err != nil:
 		return &claim{bad: err.Error()}
 	}
 	k := &claim{}
-	checkpoint, err := signing.ParseCheckpoint([]byte(says.Checkpoint))
+	checkpoint, err := signing.ParseCheckpoint([]byte(said.Checkpoint))
 	switch {
 	case err != nil:
 		k.bad = err.Error()
 		return k
-	case checkpoint.Size != says.Size || says.Size == 0:
-		k.bad = fmt.Sprintf("the checkpoint is over %d leaves, not %d", checkpoint.Size, says.Size)
-		return k
-	case len(says.Proof) > maxTreeProof:
-		k.bad = fmt.Sprintf("a consistency proof of %d hashes", len(says.Proof))
+	case checkpoint.Size != said.Size || said.Size == 0:
+		k.bad = fmt.Sprintf("the checkpoint is over %d leaves, not %d", checkpoint.Size, said.Size)
 		return k
 	}
 	k.vouches, k.forged, k.refused = c.cosignaturesIn(checkpoint)
-	for _, h := range says.Proof {
-		if len(h) != tlog.HashSize {
-			k.bad = "a hash of the proof is not one"
-			return k
-		}
+	for _, h := range said.Proof {
 		k.proof = append(k.proof, tlog.Hash(h))
 	}
 	checkpoint.Note = nil // it is large, and not needed any more
@@ -311,14 +298,14 @@ func (c *checker) checkWitnesses(j *joined, results []*result) {
 func (c *checker) checkContradictions(j *joined, results []*result, vouches []cosignature) {
 	for i, r := range results {
 		for _, e := range r.own {
-			if e.Action != "contradicted" {
+			if e.said.Action != logevent.Contradicted {
 				continue
 			}
 			one := Finding{Kind: Rollback, Severity: Warning, Line: e.line, Index: &e.index, EventID: e.id}
-			one.Message = fmt.Sprintf("the witness %q has cosigned a tree of %d leaves that this log does not extend (%s), as the log itself says", e.Witness, e.Size, e.Reason)
+			one.Message = fmt.Sprintf("the witness %q has cosigned a tree of %d leaves that this log does not extend (%s), as the log itself says", e.said.Witness, e.said.Size, e.said.Reason)
 			given, since := false, false
 			for n, w := range c.o.Witnesses {
-				if w.Name() == e.Witness {
+				if w.Name() == e.said.Witness {
 					given = true
 					since = since || slices.ContainsFunc(vouches, func(v cosignature) bool { return v.witness == n && v.size > e.index })
 				}

@@ -11,11 +11,13 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
 	"github.com/otel-auditlog/auditlogexporter/internal/visible"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 )
 
 var outcomes = map[event.Outcome]string{event.OutcomeSuccess: "success", event.OutcomeFailure: "FAILURE", event.OutcomeUnknown: "-"}
@@ -60,9 +62,7 @@ func writeEvent(w *bufio.Writer, canonical []byte, sum *event.Summary, committed
 	for i, m := range shownMembers {
 		writeMember(w, m.name, values[i])
 	}
-	writeSequence(w, sum.Log)
-	writeConflict(w, sum.Log)
-	writeRefused(w, sum.Log)
+	writeSaid(w, sum.Log)
 	writeReplaced(w, replaced)
 	writeMember(w, "body", body)
 	return w.WriteByte('\n') // the error of all writes
@@ -117,41 +117,43 @@ func writeProof(w *bufio.Writer, object []byte) {
 	writeText(w, "because", string(r.Reason))
 }
 
-// writeConflict writes what the log says of an event with the id of another, if it does.
-func writeConflict(w *bufio.Writer, log []byte) {
-	var l struct {
-		Conflict *struct {
-			EventID string `json:"event_id"`
-			Content string `json:"content_hash"`
-			Logged  string `json:"logged_hash"`
-		}
-	}
-	if log == nil || json.Unmarshal(log, &l) != nil || l.Conflict == nil {
+// writeSaid writes what the log says of a record, or of a number of them, if it does.
+func writeSaid(w *bufio.Writer, log []byte) {
+	if log == nil {
 		return
 	}
-	writeText(w, "id", l.Conflict.EventID)
-	writeText(w, "content", l.Conflict.Content)
-	writeText(w, "logged", l.Conflict.Logged)
+	said, err := logevent.Parse(log)
+	if err != nil {
+		return // verify tells
+	}
+	if s := said.Sequence; s != nil {
+		writeText(w, "producer", s.Producer)
+		writeText(w, "stream", s.Stream)
+		writeText(w, "record", s.RecordID)
+		writeNumber(w, "number", s.Number)
+		writeNumber(w, "expected", s.Expected)
+		writeNumber(w, "missing", s.Missing)
+		writeNumber(w, "count", s.Count)
+	}
+	if c := said.Conflict; c != nil {
+		writeText(w, "id", c.EventID)
+		writeText(w, "content", c.ContentHash)
+		writeText(w, "logged", c.LoggedHash)
+	}
+	if r := said.Refused; r != nil {
+		writeText(w, "reason", r.Reason)
+		writeText(w, "record", r.Record)
+		writeText(w, "id", r.EventID)
+		writeText(w, "hash", r.SHA256)
+		writeNumber(w, "count", r.Count)
+	}
 }
 
-// writeRefused writes what the log says of records that it has not taken, if it does.
-func writeRefused(w *bufio.Writer, log []byte) {
-	var l struct {
-		Refused *struct {
-			Count          json.Number
-			EventID        string `json:"event_id"`
-			Reason, Record string
-			SHA256         string `json:"sha256"`
-		}
+// writeNumber is writeText for a number, if it is not 0.
+func writeNumber(w *bufio.Writer, name string, n uint64) {
+	if n > 0 {
+		writeText(w, name, strconv.FormatUint(n, 10))
 	}
-	if log == nil || json.Unmarshal(log, &l) != nil || l.Refused == nil {
-		return
-	}
-	writeText(w, "reason", l.Refused.Reason)
-	writeText(w, "record", l.Refused.Record)
-	writeText(w, "id", l.Refused.EventID)
-	writeText(w, "hash", l.Refused.SHA256)
-	writeText(w, "count", l.Refused.Count.String())
 }
 
 // maxReplaced is more than the log writes of an event that it has replaced.
@@ -176,25 +178,6 @@ func writeReplaced(w *bufio.Writer, object []byte) {
 	writeText(w, "hash", r.SHA256)
 	writeText(w, "first", r.First)
 	writeText(w, "last", r.Last)
-}
-
-// writeSequence writes what the log says of a producer's stream, if it does.
-func writeSequence(w *bufio.Writer, log []byte) {
-	var l struct {
-		Sequence *struct {
-			Producer, Stream, Number, Expected, Missing, Count string
-			RecordID                                           string `json:"record_id"`
-		}
-	}
-	if log == nil || json.Unmarshal(log, &l) != nil || l.Sequence == nil {
-		return
-	}
-	for _, one := range []struct{ name, value string }{
-		{"producer", l.Sequence.Producer}, {"stream", l.Sequence.Stream}, {"record", l.Sequence.RecordID}, {"number", l.Sequence.Number},
-		{"expected", l.Sequence.Expected}, {"missing", l.Sequence.Missing}, {"count", l.Sequence.Count},
-	} {
-		writeText(w, one.name, one.value)
-	}
 }
 
 // eventText is what writeEvent writes of an event that a checkpoint covers.

@@ -10,11 +10,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"slices"
+	"iter"
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/export"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
@@ -31,13 +32,11 @@ type shower struct {
 	origin  originFlag
 	shown   int
 
-	// The first line not looked at: a segment, by its index, and an offset in its
-	// content.
-	index   uint64
-	offset  int64
-	started bool
-	// seen is the size of that segment when it was read last.
-	seen int64
+	tail *logdir.Tail
+	// commits are those of the segment at hand, if times decide; told says that the first
+	// uncommitted event in it has been spoken of.
+	commits export.Commits
+	told    bool
 }
 
 // followInterval is how often a followed log is looked at.
@@ -47,102 +46,62 @@ func (s *shower) full() bool { return s.filter.limit > 0 && s.shown >= s.filter.
 
 // all prints what is there and has not been printed.
 func (s *shower) all(ctx context.Context) error {
-	listing, err := segment.List(s.fsys)
-	if err != nil {
+	if s.tail == nil {
+		s.tail = logdir.NewTail(s.fsys, logdir.TailOptions{
+			Committed: s.follows,
+			Skip:      func(f, next logdir.Segment) bool { return s.outside(ctx, f, next) },
+			Enter:     func(f logdir.Segment) error { return s.enter(ctx, f) },
+			Idle:      s.out.Flush,
+		})
+	}
+	if err := s.lines(ctx, s.tail.Lines(ctx)); err != nil {
 		return err
 	}
-	segments := listing.Segments
-	if len(segments) == 0 {
-		if !s.started {
-			return verify.ErrNoLog
-		}
-		return nil
-	}
-	has := func(index uint64) bool {
-		return slices.ContainsFunc(segments, func(f segment.File) bool { return f.Parsed.FirstIndex == index })
-	}
-	if s.started && !has(s.index) && segments[0].Parsed.FirstIndex < s.index {
-		return nil // it is just being replaced by its compressed form
-	}
-	for next := 0; next < len(segments) && !s.full(); {
-		// The first of several files that begin at the same leaf, and the one after them.
-		f := segments[next]
-		for next < len(segments) && segments[next].Parsed.FirstIndex == f.Parsed.FirstIndex {
-			next++
-		}
-		if s.started && f.Parsed.FirstIndex < s.index {
-			continue
-		}
-		if !s.started || f.Parsed.FirstIndex > s.index {
-			s.index, s.offset, s.started, s.seen = f.Parsed.FirstIndex, 0, true, -1
-		}
-		if f.Size == s.seen {
-			continue
-		}
-		newest := next == len(segments)
-		if !newest && s.outside(f, segments[next]) {
-			continue
-		}
-		err := s.segment(ctx, f, newest)
-		if errors.Is(err, fs.ErrNotExist) {
-			break // compressed or pruned meanwhile: the next look finds what there is
-		}
-		if err != nil {
-			return err
-		}
+	if !s.tail.Started() {
+		return verify.ErrNoLog
 	}
 	return s.out.Flush()
 }
 
-// segment prints the lines of a segment that come after those that have been
-// looked at.
-func (s *shower) segment(ctx context.Context, f segment.File, newest bool) error {
-	committed, err := committedEnd(s.fsys, f)
-	if err != nil {
+// follow prints events as they are written, until the context ends.
+func (s *shower) follow(ctx context.Context) error {
+	if err := s.lines(ctx, s.tail.Follow(ctx, followInterval)); err != nil && ctx.Err() == nil {
 		return err
 	}
-	var commits export.Commits
-	if s.filter.timed() {
-		if commits, err = export.ReadCommits(s.fsys, f.Name); err != nil {
-			return err
-		}
+	return nil
+}
+
+// enter is called before lines of a segment are printed.
+func (s *shower) enter(ctx context.Context, f logdir.Segment) (err error) {
+	if s.told = false; s.filter.timed() {
+		s.commits, err = export.ReadCommits(ctx, s.fsys, f)
 	}
-	r, err := s.open(f)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	told := false
-	for !s.full() {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		line, err := r.Next()
-		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
-			s.seen = f.Size
-			return nil
+	return err
+}
+
+// lines prints lines as they come.
+func (s *shower) lines(ctx context.Context, lines iter.Seq2[logdir.Line, error]) error {
+	for l, err := range lines {
+		if err == nil {
+			err = ctx.Err()
 		}
 		if err != nil {
 			return err
 		}
-		if r.End() <= s.offset {
-			continue
+		if s.json && !l.Committed && !s.told && segment.KindOf(l.Bytes) == segment.KindEvent {
+			s.told = true // the line itself is as it was signed
+			fmt.Fprintf(s.warn, "auditlog: %s, byte %d: no checkpoint follows: the events from here on are uncommitted\n", l.Segment.Name, l.Offset)
 		}
-		if s.follows && newest && r.End() > committed {
-			return nil // its checkpoint may be on its way
-		}
-		s.offset = r.End()
-		if s.json && r.End() > committed && !told && segment.KindOf(line) == segment.KindEvent {
-			told = true // the line itself is as it was signed
-			fmt.Fprintf(s.warn, "auditlog: %s, byte %d: no checkpoint follows: the events from here on are uncommitted\n", f.Name, r.Offset())
-		}
-		if err := s.line(line, commits.At(r.Offset()), r.End() <= committed); errors.Is(err, errMalformed) {
-			fmt.Fprintf(s.warn, "auditlog: %s, byte %d: an event is malformed and not shown: run auditlog verify\n", f.Name, r.Offset())
+		if err := s.line(l.Bytes, s.commits.At(l.Offset), l.Committed); errors.Is(err, errMalformed) {
+			fmt.Fprintf(s.warn, "auditlog: %s, byte %d: an event is malformed and not shown: run auditlog verify\n", l.Segment.Name, l.Offset)
 		} else if err != nil {
 			return err
 		}
+		if s.full() {
+			break
+		}
 	}
-	return nil
+	return s.out.Flush()
 }
 
 var errMalformed = errors.New("malformed")
@@ -179,35 +138,4 @@ func (s *shower) line(line []byte, at time.Time, committed bool) error {
 		return err
 	}
 	return s.out.WriteByte('\n')
-}
-
-// open opens a segment at the offset where the last look ended, or, if it is
-// compressed, at its start.
-func (s *shower) open(f segment.File) (*segment.Reader, error) {
-	if f.Parsed.Compression != segment.None {
-		return segment.Open(s.fsys, f.Name, f.Size)
-	}
-	// A restart of the writer may have cut off what was read as its tail.
-	s.offset = min(s.offset, f.Size)
-	return segment.OpenAt(s.fsys, f.Name, s.offset, f.Size)
-}
-
-// follow prints events as they are written, until the context ends.
-func (s *shower) follow(ctx context.Context) error {
-	tick := time.NewTicker(followInterval)
-	defer tick.Stop()
-	for !s.full() {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-		if err := s.all(ctx); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			return err
-		}
-	}
-	return nil
 }

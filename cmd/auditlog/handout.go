@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/otel-auditlog/auditlogexporter/export"
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
@@ -55,7 +55,7 @@ func (h *handout) open(cmd *cobra.Command, dir string) (_ *handoutLog, err error
 			err = errors.Join(err, closeLog())
 		}
 	}()
-	note, err := newestCheckpoint(fsys)
+	note, err := logdir.NewestCheckpoint(cmd.Context(), fsys)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
@@ -89,12 +89,12 @@ func (h *handout) upToLimit() func(*export.Event) bool {
 // sayWhatIsGone says where the log begins, if that is behind where the handing out was to
 // begin: who goes on from an index would take what is missing for handed out.
 func (h *handout) sayWhatIsGone(cmd *cobra.Command, dir string, fsys fs.FS) error {
-	listing, err := segment.List(fsys)
+	segments, err := logdir.Segments(fsys)
 	if err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
-	if len(listing.Segments) > 0 {
-		if first := listing.Segments[0].Parsed.FirstIndex; first > h.from {
+	if len(segments) > 0 {
+		if first := segments[0].Begin(); first > h.from {
 			fmt.Fprintf(cmd.ErrOrStderr(), "auditlog: %s begins at leaf %d: what was before it is no longer there\n", plain(dir), first)
 		}
 	}

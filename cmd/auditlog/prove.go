@@ -7,10 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 )
 
@@ -88,15 +88,10 @@ are gone that retention has not deleted; 2 there is no such event, or it could n
 
 // writeNew writes a file that does not exist yet.
 func writeNew(path string, content io.WriterTo) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	if _, err = content.WriteTo(f); err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		err = errors.Join(err, os.Remove(path))
-	}
-	return err
+	return durable.In(path, func(dir durable.FS, name string) error {
+		return durable.CreateNew(dir, name, durable.Private, func(w io.Writer) error {
+			_, err := content.WriteTo(w)
+			return err
+		})
+	})
 }

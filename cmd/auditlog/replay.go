@@ -22,8 +22,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/otel-auditlog/auditlogexporter/cmd/auditlog/internal/replay"
 	"github.com/otel-auditlog/auditlogexporter/export"
-	"github.com/otel-auditlog/auditlogexporter/export/replay"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 

@@ -4,14 +4,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -55,7 +59,7 @@ the old private key is not needed any more: destroy it, and keep the public one.
 const closeWithin = time.Minute
 
 func (f *rotateKeyFlags) run(cmd *cobra.Command, dir string) (err error) {
-	header, err := newestHeader(dir)
+	header, err := newestHeader(cmd.Context(), dir)
 	if err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
@@ -73,8 +77,8 @@ func (f *rotateKeyFlags) run(cmd *cobra.Command, dir string) (err error) {
 		}
 	}
 	// The lock comes first: no key is to be made for a log that somebody else writes.
-	if o.FS, err = rotation.OpenDirectory(dir); err != nil {
-		if errors.Is(err, rotation.ErrLocked) {
+	if o.FS, err = durable.OpenLocked(dir); err != nil {
+		if errors.Is(err, durable.ErrLocked) {
 			err = fmt.Errorf("%w: stop the collector, or change the key by its configuration", err)
 		}
 		return err
@@ -121,29 +125,22 @@ old private key, %s; auditors go on with the public key that they have.
 }
 
 // newestHeader reads the header of a log's newest segment that has one.
-func newestHeader(dir string) (_ segment.Header, err error) {
+func newestHeader(ctx context.Context, dir string) (_ segment.Header, err error) {
 	fsys, closeLog, err := openLog(dir)
 	if err != nil {
 		return segment.Header{}, err
 	}
 	defer func() { err = errors.Join(err, closeLog()) }()
-	listing, err := segment.List(fsys)
+	segments, err := logdir.Segments(fsys)
 	if err != nil {
 		return segment.Header{}, err
 	}
-	for i := len(listing.Segments) - 1; i >= 0; i-- {
-		r, err := segment.Open(fsys, listing.Segments[i].Name, -1)
-		if err != nil {
-			return segment.Header{}, err
+	for _, s := range slices.Backward(segments) {
+		head, headErr := logdir.ReadHead(ctx, fsys, s)
+		if headErr == nil {
+			return head.Header, nil
 		}
-		line, err := r.Next()
-		if err == nil {
-			var h segment.Header
-			if h, err = segment.ParseHeader(line); err == nil {
-				return h, r.Close()
-			}
-		}
-		r.Close()
+		err = cmp.Or(err, headErr)
 	}
-	return segment.Header{}, verify.ErrNoLog
+	return segment.Header{}, cmp.Or(err, verify.ErrNoLog)
 }

@@ -4,18 +4,17 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
+	"context"
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 )
 
 // outside reports whether a segment holds no event within the times that are wanted, by
 // what the one behind it says of it. Whoever can change the log can lie there, but could
 // remove the events as well: it takes verify to tell.
-func (s *shower) outside(f, next segment.File) bool {
+func (s *shower) outside(ctx context.Context, f, next logdir.Segment) bool {
 	if s.filter.since.IsZero() && s.filter.until.IsZero() {
 		return false
 	}
@@ -24,7 +23,7 @@ func (s *shower) outside(f, next segment.File) bool {
 	if s.between(f.Parsed.Created, next.Parsed.Created.Add(time.Second)) {
 		return false
 	}
-	first, last, ok := s.timesOf(f, next)
+	first, last, ok := s.timesOf(ctx, f, next)
 	return ok && !s.between(first, last)
 }
 
@@ -35,42 +34,15 @@ func (s *shower) between(first, last time.Time) bool {
 
 // timesOf returns between which times the events of a segment lie, if the one behind
 // it says so. What is wrong with that one is told when it is read itself.
-func (s *shower) timesOf(f, next segment.File) (first, last time.Time, ok bool) {
-	r, err := segment.Open(s.fsys, next.Name, next.Size)
+func (s *shower) timesOf(ctx context.Context, f, next logdir.Segment) (first, last time.Time, ok bool) {
+	head, err := logdir.ReadHead(ctx, s.fsys, next)
 	if err != nil {
 		return first, last, false
 	}
-	defer r.Close()
-	var sum event.Summary
-	for range segment.HeadLines {
-		line, err := r.Next()
-		if err != nil {
-			break
-		}
-		if segment.KindOf(line) != segment.KindEvent || !bytes.Contains(line, []byte(`"action":"rotated"`)) {
-			continue
-		}
-		parsed, err := segment.ParseEvent(line)
-		if err != nil || event.Scan(parsed.Canonical, &sum) != nil || sum.Log == nil {
-			break
-		}
-		var said struct {
-			Action   string `json:"action"`
-			Previous struct {
-				FirstIndex uint64    `json:"first_index"`
-				FirstTime  time.Time `json:"first_time"`
-				LastTime   time.Time `json:"last_time"`
-				Segment    string    `json:"segment"`
-			} `json:"previous"`
-		}
-		if json.Unmarshal(sum.Log, &said) != nil || said.Action != "rotated" {
-			break
-		}
-		p := said.Previous
-		if p.FirstIndex != f.Parsed.FirstIndex || p.Segment != f.Parsed.Plain().String() || p.LastTime.IsZero() {
-			break
-		}
-		return p.FirstTime, p.LastTime, true
+	said, ok := head.Said(logevent.Rotated)
+	p := said.Previous
+	if !ok || p == nil || p.FirstIndex != f.Begin() || p.Segment != f.Parsed.Plain().String() || p.LastTime.IsZero() {
+		return first, last, false
 	}
-	return first, last, false
+	return p.FirstTime, p.LastTime, true
 }

@@ -5,7 +5,7 @@
 // other systems. It finds what a cross build would find in a fraction of its time, since
 // nothing is compiled: names that a system lacks, and constants that are too large for it.
 //
-//	go run ./internal/crosscheck PACKAGES SYSTEM…
+//	crosscheck PACKAGES SYSTEM…
 package main
 
 import (
@@ -46,24 +46,19 @@ type listed struct {
 	Dir, ImportPath string
 	GoFiles         []string
 	ImportMap       map[string]string
-	Module          *struct {
-		Main      bool
-		GoVersion string
-	}
+	DepOnly         bool // it is imported, and matches no pattern
+	Module          *struct{ GoVersion string }
 }
 
-// own reports whether it is of the module that is checked.
-func (p *listed) own() bool { return p.Module != nil && p.Module.Main }
-
 // check type-checks the packages that match a pattern in a directory, for a system such as
-// linux/386. Of what other modules bring it looks at declarations alone.
+// linux/386. Of what they import it looks at declarations alone.
 func check(dir, pattern, system string) error {
 	goos, goarch, _ := strings.Cut(system, "/")
 	sizes := types.SizesFor("gc", goarch)
 	if sizes == nil {
 		return fmt.Errorf("unknown architecture %q", goarch)
 	}
-	list := exec.Command("go", "list", "-deps", "-json=Dir,ImportPath,GoFiles,ImportMap,Module", pattern)
+	list := exec.Command("go", "list", "-deps", "-json=Dir,ImportPath,GoFiles,ImportMap,DepOnly,Module", pattern)
 	list.Dir = dir
 	list.Env = append(os.Environ(), "GOOS="+goos, "GOARCH="+goarch, "CGO_ENABLED=0")
 	list.Stderr = os.Stderr
@@ -90,7 +85,7 @@ func check(dir, pattern, system string) error {
 		}
 		config := types.Config{
 			Sizes:            sizes,
-			IgnoreFuncBodies: !p.own(),
+			IgnoreFuncBodies: p.DepOnly,
 			Importer:         importer{checked, p.ImportMap},
 			Error:            func(err error) { errs = append(errs, err) },
 		}

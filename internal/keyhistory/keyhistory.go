@@ -5,7 +5,6 @@ package keyhistory
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +12,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -21,7 +21,7 @@ import (
 const (
 	// maxBytes bounds the bytes read of the file of key changes: some hundred thousand
 	// changes.
-	maxBytes = 128 << 20
+	maxBytes = logdir.MaxKeyChangesBytes
 	// maxUnfit bounds the malformed lines of that file that are reported.
 	maxUnfit = 100
 )
@@ -41,7 +41,7 @@ func Read(fsys fs.FS) (*History, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return h, nil
-	case segment.IsMalformed(err):
+	case logdir.Malformed(err):
 		h.Unfit = append(h.Unfit, err.Error())
 		return h, nil
 	case err != nil:
@@ -54,7 +54,7 @@ func Read(fsys fs.FS) (*History, error) {
 		switch {
 		case err == io.EOF, errors.Is(err, segment.ErrPartialLine):
 			return h, nil // a line may be being written
-		case segment.IsMalformed(err):
+		case logdir.Malformed(err):
 			h.Unfit = append(h.Unfit, err.Error())
 			return h, nil
 		case err != nil:
@@ -118,18 +118,14 @@ func indexOf(note []byte) (index uint64, ok bool) {
 // OnLine returns the key change that an event line tells of, or nil.
 func OnLine(line []byte) *signing.KeyChange {
 	parsed, err := segment.ParseEvent(line)
-	var sum event.Summary
-	if err != nil || event.Scan(parsed.Canonical, &sum) != nil || sum.Log == nil {
+	if err != nil {
 		return nil
 	}
-	var says struct {
-		Action    string `json:"action"`
-		KeyChange string `json:"key_change"`
-	}
-	if json.Unmarshal(sum.Log, &says) != nil || says.Action != "key_changed" {
+	said, ok := logevent.In(parsed.Canonical)
+	if !ok || said.Action != logevent.KeyChanged {
 		return nil
 	}
-	n, err := signing.OpenKeyChange([]byte(says.KeyChange))
+	n, err := signing.OpenKeyChange([]byte(said.KeyChange))
 	if err != nil {
 		return nil
 	}

@@ -13,6 +13,14 @@ import (
 	"strings"
 )
 
+// Absolute makes a path good for a reader who does not know the working directory.
+func Absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
+
 // Of returns a path without links, and absolute, of which the end need not be there yet.
 func Of(path string) (string, error) {
 	for end := ""; ; {

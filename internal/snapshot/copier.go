@@ -7,12 +7,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"path"
 	"slices"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
@@ -52,15 +52,15 @@ func (c *copier) copy(must bool) error {
 	if err := c.to.directory(c.path, info); err != nil {
 		return err
 	}
-	if t.at < len(groups) {
+	if t.At < len(groups) {
 		// From the newest on, because retention deletes from the oldest on: once one is gone,
 		// so are those before it.
-		for _, g := range slices.Backward(groups[:t.at]) {
+		for _, g := range slices.Backward(groups[:t.At]) {
 			if _, err := c.segment(g); err != nil {
 				return err
 			}
 		}
-		c.anchored, c.anchor = true, groups[t.at].index()
+		c.anchored, c.anchor = true, groups[t.At].index()
 	}
 	if err := c.rest(); err != nil {
 		return err
@@ -69,16 +69,16 @@ func (c *copier) copy(must bool) error {
 }
 
 // look lists the segments and finds where the log ends.
-func (c *copier) look(f *filed) (groups []forms, t tail, _ error) {
+func (c *copier) look(f *filed) (groups []forms, e logdir.End, _ error) {
 	for look := 1; ; look++ {
 		l, err := segment.List(c.fsys)
 		if err != nil {
-			return nil, t, err
+			return nil, e, err
 		}
 		groups = group(l.Segments)
-		t, err = c.tailOf(groups, f)
+		e, err = c.endOf(groups, f)
 		if !errors.Is(err, fs.ErrNotExist) || look == maxLooks {
-			return groups, t, err
+			return groups, e, err
 		}
 	}
 }
@@ -126,9 +126,9 @@ func (c *copier) rest() error {
 			return err
 		}
 		if target == 0 {
-			target = max(t.last.size, 1)
+			target = max(t.Last.Size, 1)
 		}
-		if len(groups) > 0 && !t.settled(target) {
+		if len(groups) > 0 && !settled(t, target) {
 			if time.Now().Before(deadline) {
 				if err := c.pause(); err != nil {
 					return err
@@ -154,17 +154,17 @@ func (c *copier) rest() error {
 }
 
 // end copies what is not in the copy yet; false if a segment has vanished meanwhile.
-func (c *copier) end(groups []forms, t tail) (done bool, _ error) {
-	for _, g := range groups[:t.at] {
+func (c *copier) end(groups []forms, t logdir.End) (done bool, _ error) {
+	for _, g := range groups[:t.At] {
 		if gone, err := c.segment(g); gone || err != nil {
 			return false, err
 		}
 		c.anchored, c.anchor = true, max(c.anchor, g.index())
 	}
-	if t.at == len(groups) {
+	if t.At == len(groups) {
 		return true, nil
 	}
-	gone, err := c.tail(groups[t.at], t)
+	gone, err := c.tail(groups[t.At], t)
 	return !gone, err
 }
 
@@ -217,14 +217,14 @@ func (c *copier) took(g forms) {
 }
 
 // tail copies the last segment, as far as it counts.
-func (c *copier) tail(g forms, t tail) (gone bool, _ error) {
-	if t.whole {
+func (c *copier) tail(g forms, t logdir.End) (gone bool, _ error) {
+	if t.Whole {
 		return c.segment(g)
 	}
 	if c.taken[g.plain()] {
 		return false, nil
 	}
-	err := c.file(g.plain(), t.durable.end, false)
+	err := c.file(g.plain(), t.Durable.End, false)
 	if errors.Is(err, fs.ErrNotExist) {
 		return true, nil // sealed and compressed
 	}
@@ -298,34 +298,25 @@ func (c *copier) leave(name string, why error) {
 
 // filed is what the file checkpoint held.
 type filed struct {
-	signing.Checkpoint
 	note []byte
 	info fs.FileInfo
 }
 
-// maxCheckpoint is far above the size of any checkpoint.
-const maxCheckpoint = 64 << 10
-
 // filed reads the file checkpoint; nil if there is none to be copied.
 func (c *copier) filed() (*filed, error) {
-	f, info, err := c.open(segment.CheckpointName)
-	if f == nil {
-		return nil, ignoreMissing(err)
+	note, err := logdir.Checkpoint(c.fsys)
+	var info fs.FileInfo
+	if err == nil {
+		info, err = fs.Lstat(c.fsys, segment.CheckpointName)
 	}
-	defer f.Close()
-	note, err := io.ReadAll(io.LimitReader(f, maxCheckpoint+1))
-	if err == nil && len(note) > maxCheckpoint {
-		err = errors.New("it is too large for a checkpoint")
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
 		c.leave(segment.CheckpointName, err)
 		return nil, nil
 	}
-	is := &filed{note: note, info: info}
-	if parsed, err := signing.ParseCheckpoint(note); err == nil {
-		is.Checkpoint = parsed
-	} // else the copy is no better than the log
-	return is, nil
+	return &filed{note, info}, nil // if it is no checkpoint, the copy is no better than the log
 }
 
 func (c *copier) checkpoint(is *filed) error {
@@ -381,20 +372,18 @@ func (c *copier) keyChanges() (int64, error) {
 		return 0, ignoreMissing(err)
 	}
 	defer f.Close()
-	for r, end := segment.NewReader(f, segment.KeyChangesName), int64(0); ; end = r.End() {
-		if err := c.ctx.Err(); err != nil {
-			return 0, err
+	var end int64
+	for one, err := range logdir.KeyChangesIn(c.ctx, f) {
+		if c.ctx.Err() != nil {
+			return 0, c.ctx.Err()
 		}
-		line, err := r.Next()
-		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
-			return end, nil
-		}
-		note, bad := segment.ParseKeyChange(line)
-		if err != nil || bad != nil {
+		if err != nil {
 			return info.Size(), nil // what is wrong with the log is wrong with its copy
 		}
-		if change, err := signing.OpenKeyChange(note); err == nil && change.Index > c.newest {
-			return end, nil
+		if change, err := signing.OpenKeyChange(one.Note); err == nil && change.Index > c.newest {
+			break
 		}
+		end = one.End
 	}
+	return end, nil
 }

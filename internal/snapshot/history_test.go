@@ -20,6 +20,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/snapshot"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -29,7 +30,7 @@ import (
 
 // history remembers each state that a writer's directory has been in.
 type history struct {
-	rotation.FS
+	durable.FS
 	mu     sync.Mutex
 	states []fstest.MapFS
 	// deleted counts the segments that were, compressed ones.
@@ -53,7 +54,7 @@ func (h *history) change(f func(next fstest.MapFS)) {
 	h.states = append(h.states, next)
 }
 
-func (h *history) Create(name string) (rotation.File, error) {
+func (h *history) Create(name string) (durable.File, error) {
 	f, err := h.FS.Create(name)
 	if err == nil {
 		h.change(func(next fstest.MapFS) { next[name] = &fstest.MapFile{Mode: 0o600} })
@@ -62,7 +63,7 @@ func (h *history) Create(name string) (rotation.File, error) {
 	return f, err
 }
 
-func (h *history) Edit(name string) (rotation.File, error) {
+func (h *history) Edit(name string) (durable.File, error) {
 	f, err := h.FS.Edit(name)
 	if err == nil {
 		f = &written{f, h, name}
@@ -92,7 +93,7 @@ func (h *history) Remove(name string) error {
 }
 
 type written struct {
-	rotation.File
+	durable.File
 	h    *history
 	name string
 }
@@ -128,7 +129,7 @@ func recorded(t *testing.T) (*history, *signing.PublicKey) {
 	h := &history{}
 	dir := filepath.Join(t.TempDir(), "log")
 	var err error
-	if h.FS, err = rotation.OpenDirectory(dir); err != nil {
+	if h.FS, err = durable.OpenLocked(dir); err != nil {
 		t.Fatal(err)
 	}
 	l := newLog(t, rotation.Options{FS: h, MaxSegmentBytes: 6000, Compression: segment.Gzip, Retention: rotation.Retention{MaxSegments: 4}})

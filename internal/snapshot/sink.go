@@ -11,9 +11,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/freespace"
 )
 
@@ -95,22 +95,14 @@ func seconds(info fs.FileInfo) time.Time { return info.ModTime().Truncate(time.S
 
 // files is a directory.
 type files struct {
+	*durable.Tree
 	from, root *os.Root
 	link       bool
-	made       []string
 }
 
 func (d *files) directory(name string, info fs.FileInfo) error {
-	if name != "." {
-		if err := d.root.MkdirAll(name, 0o700); err != nil {
-			return err
-		}
-	}
-	for at := name; ; at = path.Dir(at) {
-		d.made = append(d.made, at)
-		if at == "." {
-			break
-		}
+	if err := d.Mkdir(name, 0o700); err != nil {
+		return err
 	}
 	return d.root.Chmod(name, mode(info)|0o700)
 }
@@ -130,20 +122,15 @@ func (d *files) file(ctx context.Context, name string, info fs.FileInfo, from io
 	if room, err := d.free(); err == nil && uint64(size) > room {
 		return fmt.Errorf("%s has %d bytes, and there are %d left for the copy", name, size, room)
 	}
-	f, err := d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	part := transfer(ctx, f, from, size)
-	var about sourceError
-	if part != nil && !errors.As(part, &about) {
+	var part error
+	err = d.CreateNew(name, mode(info), func(w io.Writer) error {
+		var about sourceError
+		if part = transfer(ctx, w, from, size); errors.As(part, &about) {
+			return nil // what there is of it is kept
+		}
 		return part
-	}
-	if err := f.Chmod(mode(info)); err != nil { // whatever the umask is
-		return err
-	}
-	if err := f.Sync(); err != nil {
+	})
+	if err != nil {
 		return err
 	}
 	return errors.Join(part, d.root.Chtimes(name, time.Time{}, info.ModTime()))
@@ -153,27 +140,5 @@ func (d *files) linked(name string, info fs.FileInfo) (bool, error) {
 	if !d.link {
 		return false, nil
 	}
-	if err := hardLink(d.from, d.root, name); err != nil {
-		return false, nil // another file system, or one that has no links
-	}
-	there, err := d.root.Lstat(name)
-	if err == nil && os.SameFile(info, there) {
-		return true, nil
-	}
-	// Somebody has put something else in its place: what was opened is copied.
-	return false, errors.Join(err, d.root.Remove(name))
-}
-
-// sync makes the names durable; the files are.
-func (d *files) sync() error {
-	for _, name := range d.made {
-		f, err := d.root.Open(name)
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(f.Sync(), f.Close()); err != nil {
-			return err
-		}
-	}
-	return nil
+	return d.Link(d.from, name, info)
 }

@@ -106,11 +106,11 @@ func directory(ctx context.Context, from *os.Root, dest string, o Options) (r Re
 		return r, err
 	}
 	defer root.Close()
-	to := &files{from: from, root: root, link: o.Link}
+	to := &files{durable.NewTree(root), from, root, o.Link}
 	if r, err = all(ctx, rootfs.Of(from), to, o); err != nil {
 		return r, err
 	}
-	if err := to.sync(); err != nil {
+	if err := to.Sync(); err != nil {
 		return r, err
 	}
 	// An empty directory gives way; one that has been filled meanwhile does not.
@@ -125,10 +125,9 @@ func directory(ctx context.Context, from *os.Root, dest string, o Options) (r Re
 			return r, err
 		}
 	}
-	if err := os.Rename(partial, dest); err != nil {
-		return r, err
-	}
-	return r, durable.SyncDirectory(parent)
+	return r, durable.In(dest, func(dir durable.FS, name string) error {
+		return durable.Rename(dir, filepath.Base(partial), name)
+	})
 }
 
 // Tar writes a copy of the log in the root of fsys as a tar archive. An archive without its

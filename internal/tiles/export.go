@@ -8,12 +8,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math"
 	"os"
 	"strconv"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -79,17 +80,15 @@ var (
 // nothing is written before the log has been found to fit it. Only one export may write
 // to a directory at a time; another one fails.
 func Export(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Result, err error) {
-	unlock, err := lock(root)
+	unlock, err := durable.NewTree(root).Lock()
+	if errors.Is(err, durable.ErrLocked) {
+		return r, fmt.Errorf("another export is writing to the directory: wait for it to end: %w", err)
+	}
 	if err != nil {
 		return r, err
 	}
-	defer unlock()
-	const tries = 5 // the writer may compress or prune a segment meanwhile
-	for range tries {
-		if r, err = exportOnce(ctx, fsys, root, o); !errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	err = logdir.Retry(ctx, func() (err error) { r, err = exportOnce(ctx, fsys, root, o); return err })
 	for _, form := range []error{segment.ErrBadCompression, segment.ErrTrailingData, segment.ErrLineTooLong, proof.ErrDamaged} {
 		if errors.Is(err, form) {
 			return r, fmt.Errorf("%w: %w", ErrTampered, err)
@@ -106,7 +105,7 @@ func exportOnce(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Re
 	if _, refuted := tree.Behind(); refuted {
 		return r, fmt.Errorf("%w: the newest checkpoint that fits covers %d leaves, and others follow it", ErrTampered, tree.Size())
 	}
-	note, err := durable(fsys, tree)
+	note, err := durableCheckpoint(ctx, fsys, tree)
 	if err != nil {
 		return r, err
 	}
@@ -114,7 +113,7 @@ func exportOnce(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Re
 	if err != nil {
 		return r, err
 	}
-	x := &export{ctx: ctx, out: &out{root: root, made: map[string]bool{}, dirs: map[string]bool{}}, o: o}
+	x := &export{ctx: ctx, out: &out{durable.NewTree(root), root}, o: o}
 	if err := x.loadMinimum(); err != nil {
 		return r, err
 	}
@@ -156,33 +155,28 @@ func exportOnce(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Re
 	if err := x.finish(); err != nil {
 		return r, err
 	}
-	if err := x.out.sync(); err != nil {
+	if err := x.out.Sync(); err != nil {
 		return r, err
 	}
 	// All that the checkpoint covers is durable.
 	if err := x.out.replace(checkpointName, note); err != nil {
 		return r, err
 	}
-	if err := x.out.sync(); err != nil {
+	if err := x.out.Sync(); err != nil {
 		return r, err
 	}
 	r.TooLong, r.Added = x.tooLong, to.Size-x.start
 	return r, x.clean(from.Size, to.Size)
 }
 
-// durable returns the checkpoint to export: what the log's checkpoint file holds, if
-// there is one. What follows that in the segments may not have reached the disk, and a
-// power cut may take it back.
-func durable(fsys fs.FS, tree *proof.Tree) ([]byte, error) {
-	f, err := segment.OpenRegular(fsys, segment.CheckpointName)
+// durableCheckpoint returns the checkpoint to export: what the log's checkpoint file holds, with
+// its cosignatures, or, without one, the newest that is known to be on stable storage. A power cut
+// may take back what follows that in the segments.
+func durableCheckpoint(ctx context.Context, fsys fs.FS, tree *proof.Tree) ([]byte, error) {
+	note, err := logdir.Checkpoint(fsys)
 	if errors.Is(err, fs.ErrNotExist) {
-		return tree.Checkpoint(), nil
+		return logdir.DurableCheckpoint(ctx, fsys)
 	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	note, err := io.ReadAll(io.LimitReader(f, maxCheckpoint))
 	if err != nil {
 		return nil, err
 	}
@@ -216,14 +210,11 @@ type export struct {
 	pruned                  bool
 }
 
-// maxCheckpoint is far above the size of any checkpoint.
-const maxCheckpoint = 64 << 10
-
 // load reads what was exported before: its checkpoint, of which the note is nil if there is
 // none.
 func (x *export) load(tree *proof.Tree, to signing.Checkpoint) (from signing.Checkpoint, note []byte, err error) {
 	x.edge = &edge{}
-	note, err = x.out.readAtMost(checkpointName, maxCheckpoint)
+	note, err = x.out.readAtMost(checkpointName, logdir.MaxCheckpointBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		return signing.Checkpoint{Origin: to.Origin, Root: merkle.EmptyRoot}, nil, nil
 	}
@@ -318,13 +309,13 @@ func (x *export) check(tree *proof.Tree, from, to signing.Checkpoint) error {
 		return nil
 	}
 	if x.start == to.Size { // which the oldest header says alone
-		before, err := tree.Before(x.start)
+		before, err := tree.Before(x.ctx, x.start)
 		if err == nil && before.Root() != merkle.Hash(to.Root) {
 			err = fmt.Errorf("%w: its first segment does not begin with the checkpoint over %d leaves", ErrTampered, to.Size)
 		}
 		return err
 	}
-	before, err := tree.Before(x.start)
+	before, err := tree.Before(x.ctx, x.start)
 	if err != nil {
 		return err
 	}

@@ -6,10 +6,10 @@ package tiles
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"strconv"
 
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -30,60 +30,34 @@ var ErrTooShort = errors.New("too little is left of the log for an export")
 // tree of all that are pruned. Each is what the log has committed to, because together they
 // give the tree that the oldest segment follows.
 func (x *export) prunedTree(fsys fs.FS, oldest merkle.Frontier, from signing.Checkpoint, add func(h int, hash merkle.Hash) error) error {
-	f, err := segment.OpenRegular(fsys, segment.PrunedRangesName)
-	if errors.Is(err, fs.ErrNotExist) {
-		return x.oldestTree(oldest, from, add)
-	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	wrong := func(err error) error {
-		return fmt.Errorf("%w: its file %s: %w", ErrTampered, segment.PrunedRangesName, err)
-	}
-	r := segment.NewReader(f, segment.PrunedRangesName)
-	var tree merkle.Frontier
+	var begin uint64
 	met := from.Size == 0
-	for tree.Size() < oldest.Size() {
-		if err := x.ctx.Err(); err != nil {
-			return err
-		}
-		line, err := r.Next()
-		switch {
-		case tree.Size() == 0 && (err == io.EOF || errors.Is(err, segment.ErrPartialLine)):
-			return x.oldestTree(oldest, from, add)
-		case err == io.EOF, errors.Is(err, segment.ErrPartialLine):
-			return wrong(fmt.Errorf("it ends at leaf %d, and the first segment begins at leaf %d", tree.Size(), oldest.Size()))
-		case err != nil:
-			return err
-		}
-		begin := tree.Size()
-		one, err := segment.ParsePrunedRange(line)
-		if err == nil {
-			err = one.Extend(&tree)
-		}
-		if err != nil {
-			return wrong(err)
-		}
+	err := logdir.PrunedRanges(x.ctx, fsys, oldest, func(r segment.PrunedRange, after *merkle.Frontier) error {
 		if begin >= from.Size {
 			i := 0
-			for _, h := range merkle.Subtrees(begin, one.Size) {
-				if err := add(h, one.Subtrees[i]); err != nil {
+			for _, h := range merkle.Subtrees(begin, r.Size) {
+				if err := add(h, r.Subtrees[i]); err != nil {
 					return err
 				}
 				i++
 			}
 		}
-		if tree.Size() == from.Size {
-			if met = true; tree.Root() != merkle.Hash(from.Root) {
+		if begin = r.Size; begin == from.Size {
+			if met = true; after.Root() != merkle.Hash(from.Root) {
 				return fmt.Errorf("%w: their trees of %d leaves differ", ErrForked, from.Size)
 			}
 		}
-	}
-	if tree.Size() != oldest.Size() || tree.Root() != oldest.Root() {
-		return wrong(fmt.Errorf("it does not lead to the tree of %d leaves that the first segment begins with", oldest.Size()))
-	}
-	if !met {
+		return nil
+	})
+	var wrong *logdir.LineError
+	switch {
+	case errors.Is(err, logdir.ErrNoRanges):
+		return x.oldestTree(oldest, from, add)
+	case errors.As(err, &wrong):
+		return fmt.Errorf("%w: its file %w", ErrTampered, wrong)
+	case err != nil:
+		return err
+	case !met:
 		return unconnected(from, oldest)
 	}
 	return nil
@@ -125,7 +99,7 @@ func (x *export) plan(fsys fs.FS, tree *proof.Tree, from, to signing.Checkpoint)
 	if x.o.Check && x.minimum > from.Size {
 		return errors.New("what was exported before cannot be checked, since an export was interrupted: run it without --check first")
 	}
-	oldest, err := tree.Before(tree.Base())
+	oldest, err := tree.Before(x.ctx, tree.Base())
 	if err != nil {
 		return err
 	}
@@ -158,7 +132,7 @@ func (x *export) addPruned(fsys fs.FS, tree *proof.Tree, from signing.Checkpoint
 	if !x.pruned {
 		return nil
 	}
-	oldest, err := tree.Before(tree.Base())
+	oldest, err := tree.Before(x.ctx, tree.Base())
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 )
@@ -30,7 +31,7 @@ func (x *export) adoptRemains(tree *proof.Tree, to uint64) error {
 		switch {
 		case err != nil:
 			return err
-		case entry.IsDir(), strings.HasSuffix(name, temporary):
+		case entry.IsDir(), strings.HasSuffix(name, durable.TempSuffix):
 			return nil
 		}
 		level, n, w, ok := parseTilePath(name)

@@ -17,9 +17,9 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/tiles"
 	"github.com/otel-auditlog/auditlogexporter/proof"
-	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -156,21 +156,21 @@ func TestExportWhileASegmentIsCompressed(t *testing.T) {
 
 // syncing is a directory whose files call do before they are synced.
 type syncing struct {
-	rotation.FS
+	durable.FS
 	do func() error
 }
 
 type syncingFile struct {
-	rotation.File
+	durable.File
 	d *syncing
 }
 
-func (d *syncing) Edit(name string) (rotation.File, error) { return d.wrap(name)(d.FS.Edit(name)) }
+func (d *syncing) Edit(name string) (durable.File, error) { return d.wrap(name)(d.FS.Edit(name)) }
 
-func (d *syncing) Create(name string) (rotation.File, error) { return d.wrap(name)(d.FS.Create(name)) }
+func (d *syncing) Create(name string) (durable.File, error) { return d.wrap(name)(d.FS.Create(name)) }
 
-func (d *syncing) wrap(name string) func(rotation.File, error) (rotation.File, error) {
-	return func(f rotation.File, err error) (rotation.File, error) {
+func (d *syncing) wrap(name string) func(durable.File, error) (durable.File, error) {
+	return func(f durable.File, err error) (durable.File, error) {
 		if err == nil && strings.HasPrefix(name, "audit-") {
 			f = syncingFile{f, d}
 		}
@@ -195,7 +195,7 @@ func TestExportDoesNotPublishWhatIsNotDurable(t *testing.T) {
 	l.grow(10, 0)
 	l.close()
 	l.o.Sync = true
-	under, err := rotation.OpenDirectory(l.o.Directory)
+	under, err := durable.OpenLocked(l.o.Directory)
 	if err != nil {
 		t.Fatal(err)
 	}

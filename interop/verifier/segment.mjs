@@ -5,7 +5,7 @@
 
 import { attempt, ahead, need, text } from './bytes.mjs';
 import { signers } from './keys.mjs';
-import { checkOwn, eventMessage, knowsAction, maxLine, parseCommit, parseEvent } from './lines.mjs';
+import { checkOwn, eventMessage, headLines, knowsAction, maxLine, parseCommit, parseEvent } from './lines.mjs';
 import { parseCheckpoint, parseCheckpointLine } from './notes.mjs';
 import { consistent, leafHash, rootOver } from './tree.mjs';
 import { parseOpenings } from './values.mjs';
@@ -202,7 +202,7 @@ export class Segment {
     if (!log) return;
     checkOwn(log);
     if (log.action === 'key_changed' && this.number !== 2) this.finding('key_change_invalid', this.number, 'a key change that is not on the second line');
-    if (log.action === 'rotated' && this.number > 3) return;
+    if (log.action === 'rotated' && this.number > headLines) return;
     if (!knowsAction(log.action)) this.finding('unknown_action', this.number, `an action that this reader does not know: ${log.action}`, 'info');
     this.open.own.push({ ...log, index, number: this.number, segment: this });
     if (log.action === 'witnessed') this.witnessed(log);

@@ -233,7 +233,6 @@ func (f *follower) note(change func()) {
 
 func (f *follower) Committed(rotation.Commit)         {}
 func (f *follower) Refused(rotation.Reason, int, int) {}
-func (f *follower) Repeats(int, int)                  {}
 func (f *follower) SegmentsChanged(int, int64)        {}
 func (f *follower) FreeSpace(uint64)                  {}
 func (f *follower) Fault(error)                       {}

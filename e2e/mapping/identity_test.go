@@ -1,0 +1,48 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mapping_test
+
+import (
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/otel-auditlog/auditlogexporter/emit"
+	"github.com/otel-auditlog/auditlogexporter/event"
+)
+
+// An event that is sent again with its id and time is the same: the collector writes it once.
+func TestSentAgain(t *testing.T) {
+	e, m := newEmitter(t)
+	at := time.Now()
+	send := func(details ...emit.Detail) event.Identity {
+		t.Helper()
+		id, err := e.Login(t.Context(), emit.User("alice"), emit.Success, append(details, emit.WithID("018f"))...)
+		if err != nil || id != "018f" || m.mapped(t).EventID != id {
+			t.Fatalf("sent %q: %v", id, err)
+		}
+		return m.identity(t)
+	}
+	first := send(emit.At(at))
+	if again := send(emit.At(at)); again.Content != first.Content {
+		t.Error("an event that is sent again with its id and time is another")
+	}
+	if later := send(emit.At(at.Add(time.Nanosecond))); later.Content == first.Content {
+		t.Error("an event with another time is the same")
+	}
+}
+
+// The event has the time and the span of the record.
+func TestTimeAndTrace(t *testing.T) {
+	e, m := newEmitter(t)
+	span := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}})
+	at := time.Date(2026, 11, 23, 10, 15, 0, 42, time.UTC)
+	if _, err := e.Login(trace.ContextWithSpanContext(t.Context(), span), emit.User("alice"), emit.Success, emit.At(at)); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.mapped(t); got.Timestamp != uint64(at.UnixNano()) || got.TraceID != [16]byte{1} || got.SpanID != [8]byte{2} {
+		t.Errorf("time %d, trace %x, span %x", got.Timestamp, got.TraceID, got.SpanID)
+	}
+}

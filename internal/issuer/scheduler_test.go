@@ -1,0 +1,122 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package issuer_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+
+	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+)
+
+// told is what a scheduler told of one log.
+type told struct {
+	mu     sync.Mutex
+	faults []error
+}
+
+func (o *told) Receipts(issuer.Result) {}
+
+func (o *told) ReceiptsFault(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.faults = append(o.faults, err)
+}
+
+// both is a log's observer that tells a schedule of commits, too.
+type both struct {
+	*observed
+	schedule *issuer.Schedule
+}
+
+func (o both) Committed(c rotation.Commit) {
+	o.observed.Committed(c)
+	o.schedule.Committed(c)
+}
+
+// schedule opens the log of the site again, and has its receipts written.
+func (s *site) schedule(scheduler *issuer.Scheduler, name string) *told {
+	s.close()
+	o := &told{}
+	s.to.Directory = filepath.Join(s.to.Directory, name)
+	schedule := scheduler.Log(name, s.to, o)
+	s.o.Observer = both{s.at, schedule}
+	s.open()
+	require.NoError(s.t, schedule.Begin(s.log))
+	return o
+}
+
+// idsOfAll returns the ids in all receipts of the site.
+func (s *site) idsOfAll() []string { return idsOf(s.receipts()) }
+
+// While one log's receipts cannot be written, those of others are; and once they can, they are,
+// by themselves.
+func TestSchedulerTriesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		parent := filepath.Join(t.TempDir(), "receipts")
+		scheduler := issuer.NewScheduler(parent, zap.NewNop())
+		good, bad := newSite(t, t.TempDir()), newSite(t, t.TempDir())
+		good.to.Directory, bad.to.Directory = parent, parent
+		goodTold, badTold := good.schedule(scheduler, "good"), bad.schedule(scheduler, "bad")
+		good.add("a")
+		bad.add("b")
+		synctest.Wait()
+		assert.Equal(t, []string{"a"}, good.idsOfAll())
+		assert.Equal(t, []string{"b"}, bad.idsOfAll())
+
+		away := bad.to.Directory + "-away"
+		require.NoError(t, os.Rename(bad.to.Directory, away))
+		require.NoError(t, os.WriteFile(bad.to.Directory, nil, 0o600))
+		for _, id := range []string{"c", "d"} {
+			good.add("good-" + id)
+			bad.add("bad-" + id)
+			synctest.Wait()
+		}
+		assert.Equal(t, []string{"a", "good-c", "good-d"}, good.idsOfAll())
+		require.NotEmpty(t, badTold.faults)
+		assert.Error(t, badTold.faults[len(badTold.faults)-1])
+
+		require.NoError(t, os.Remove(bad.to.Directory))
+		require.NoError(t, os.Rename(away, bad.to.Directory))
+		time.Sleep(time.Minute) // of the bubble
+		synctest.Wait()
+		assert.Equal(t, []string{"b", "bad-c", "bad-d"}, bad.idsOfAll())
+		assert.NoError(t, badTold.faults[len(badTold.faults)-1])
+		assert.Empty(t, goodTold.faults)
+
+		good.close()
+		bad.close()
+		require.NoError(t, scheduler.Close(context.Background()))
+	})
+}
+
+// Close writes what is due. A log that is opened only after it gets no receipts, and keeps no
+// lock on their directory.
+func TestSchedulerCloses(t *testing.T) {
+	first, second := newSite(t, t.TempDir()), newSite(t, t.TempDir())
+	scheduler := issuer.NewScheduler("", zap.NewNop())
+	first.schedule(scheduler, "")
+	first.commit(100)
+	first.close()
+	require.NoError(t, scheduler.Close(context.Background()))
+	assert.Len(t, first.receipts(), 100)
+
+	second.schedule(scheduler, "")
+	second.commit(1)
+	second.close()
+	i, err := issuer.Open(second.to)
+	require.NoError(t, err, "it is not locked")
+	require.NoError(t, i.Close())
+	assert.Empty(t, second.receipts())
+}

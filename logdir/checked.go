@@ -1,0 +1,269 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package logdir
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+// ErrUnchecked: lines do not lead to a checkpoint of the log that one of its keys has signed.
+var ErrUnchecked = errors.New("no checkpoint that the log has signed covers this")
+
+// Authority says which log is read, and whose signatures count.
+type Authority struct {
+	Origin string
+	Log    signing.LogID
+	// Keys are the public keys of the log.
+	Keys []*signing.PublicKey
+}
+
+// CheckedLine is a line that a checkpoint covers which a key of the log has signed: a header, an
+// event or a commit, which are leaves. Only [Checked] makes one.
+type CheckedLine struct {
+	bytes  []byte
+	kind   segment.Kind
+	index  uint64
+	number int
+	offset int64
+}
+
+// Bytes returns the line without its LF, valid until the next one is read.
+func (l CheckedLine) Bytes() []byte { return l.bytes }
+
+// Kind returns what kind of line it is.
+func (l CheckedLine) Kind() segment.Kind { return l.kind }
+
+// Index returns the index of the leaf that the line is.
+func (l CheckedLine) Index() uint64 { return l.index }
+
+// Number returns the number of the line in its segment, counted from 1, and Offset where in
+// the content it begins.
+func (l CheckedLine) Number() int   { return l.number }
+func (l CheckedLine) Offset() int64 { return l.offset }
+
+// Checked reads the lines of segments that follow one another, and yields only such as lead
+// to a signed checkpoint. It yields leaves alone: nothing covers the checkpoints between them,
+// to which anybody can add signatures. It is for one goroutine at a time.
+//
+// Lines are kept until a checkpoint covers them whose signature has been checked, which is
+// that of the last one in about a megabyte: it is over all before it.
+type Checked struct {
+	who     Authority
+	most    int64
+	tree    merkle.Frontier // of the lines that have been read
+	good    merkle.Frontier // of those that have been checked
+	begun   bool
+	pending []CheckedLine
+	buf     []byte
+}
+
+// keptAtOnce is how many bytes of lines are read before a signature is checked.
+const keptAtOnce = 1 << 20
+
+// NewChecked returns a Checked. It keeps at most so many bytes of a commit's lines, and takes a
+// longer commit for none of the log's.
+func NewChecked(who Authority, maxCommitBytes int64) *Checked {
+	return &Checked{who: who, most: maxCommitBytes}
+}
+
+// From has the lines follow a tree that is known, which the next segment then has to go on
+// with. Without it the first segment's header is believed about what was before it, once a
+// checkpoint covers that header.
+func (c *Checked) From(tree merkle.Frontier) { c.tree, c.good, c.begun = tree, tree, true }
+
+// Tree returns the tree of all lines that have been yielded, and those that the first segment
+// follows.
+func (c *Checked) Tree() merkle.Frontier { return c.good }
+
+// Segment yields the lines of the next segment, which is named so and r reads from its
+// beginning. An error comes last: it is one of r, or wraps [ErrUnchecked] if what follows is
+// not as the log has written it. It is an error if the segment does not end with a checkpoint.
+func (c *Checked) Segment(r interface {
+	Next() ([]byte, error)
+	Line() int
+	Offset() int64
+}, name segment.Name) iter.Seq2[CheckedLine, error] {
+	return func(yield func(CheckedLine, error) bool) {
+		s := &checkedSegment{Checked: c, name: name}
+		c.forget(c.good)
+		for {
+			line, err := r.Next()
+			if err == io.EOF {
+				if err = s.end(); err == nil {
+					s.flush(yield)
+					return
+				}
+			}
+			if err == nil {
+				err = s.line(line, r.Line(), r.Offset())
+			}
+			if err != nil {
+				// What a checkpoint covers is good all the same.
+				if s.flush(yield) {
+					yield(CheckedLine{}, err)
+				}
+				return
+			}
+			if s.note != nil && s.since == 0 && len(c.buf) >= keptAtOnce && !s.flush(yield) {
+				return
+			}
+		}
+	}
+}
+
+// forget drops lines that have been read and not checked.
+func (c *Checked) forget(to merkle.Frontier) {
+	c.tree, c.pending, c.buf = to, c.pending[:0], c.buf[:0]
+	if cap(c.buf) > 4*keptAtOnce {
+		c.buf = nil
+	}
+}
+
+// checkedSegment is the segment at hand.
+type checkedSegment struct {
+	*Checked
+	name   segment.Name
+	header *segment.Header
+	keys   []*signing.PublicKey
+	// commit says that the last line is a commit, and any that there has been a checkpoint.
+	commit, any bool
+	since       int // bytes kept since the last checkpoint
+	// covered is how many of the pending lines note covers, the last checkpoint, whose
+	// signature has not been checked; after is its tree.
+	covered int
+	note    []byte
+	after   merkle.Frontier
+}
+
+func (s *checkedSegment) unchecked(format string, args ...any) error {
+	return fmt.Errorf("%s: %w: %w", s.name, ErrUnchecked, fmt.Errorf(format, args...))
+}
+
+// line takes in a line.
+func (s *checkedSegment) line(line []byte, number int, offset int64) error {
+	kind := segment.KindOf(line)
+	switch {
+	case s.header == nil:
+		if err := s.begin(line); err != nil {
+			return err
+		}
+	case kind == segment.KindCheckpoint:
+		return s.checkpoint(line, number)
+	case s.commit:
+		return s.unchecked("line %d: no checkpoint follows the commit before it", number)
+	case kind != segment.KindEvent && kind != segment.KindCommit:
+		return s.unchecked("line %d is neither an event nor a commit", number)
+	}
+	if s.since += len(line); int64(s.since) > s.most {
+		return s.unchecked("line %d: the commit has more than %d bytes", number, s.most)
+	}
+	s.keep(line, kind, number, offset)
+	s.tree.Append(merkle.LeafHash(line))
+	s.commit = kind == segment.KindCommit
+	return nil
+}
+
+// keep keeps a line until it has been checked.
+func (s *checkedSegment) keep(line []byte, kind segment.Kind, number int, offset int64) {
+	from := len(s.buf)
+	s.buf = append(s.buf, line...)
+	s.pending = append(s.pending, CheckedLine{bytes: s.buf[from:len(s.buf):len(s.buf)], kind: kind, index: s.tree.Size(), number: number, offset: offset})
+}
+
+// begin takes in the header.
+func (s *checkedSegment) begin(line []byte) error {
+	h, err := segment.ParseHeader(line)
+	if err != nil {
+		return s.unchecked("%w", err)
+	}
+	before, err := merkle.NewFrontier(h.FirstIndex, h.Frontier)
+	switch {
+	case err != nil:
+		return s.unchecked("%w", err)
+	case h.Origin != s.who.Origin || h.Log != s.who.Log:
+		return s.unchecked("its header is of the log %s of %q, which is another", h.Log, h.Origin)
+	case h.FirstIndex != s.name.FirstIndex || !h.Created.Truncate(time.Second).Equal(s.name.Created):
+		return s.unchecked("it has not the name that its header gives it")
+	case s.begun && (h.FirstIndex != s.tree.Size() || !slices.Equal(h.Frontier, s.tree.Hashes())):
+		return s.unchecked("its header does not go on with the tree of %d leaves before it", s.tree.Size())
+	}
+	for _, k := range s.who.Keys {
+		if slices.ContainsFunc(h.Keys, func(named segment.Key) bool { return bytes.Equal(named.PublicKey, k.SPKI()) }) {
+			s.keys = append(s.keys, k)
+		}
+	}
+	if len(s.keys) == 0 {
+		return s.unchecked("it is signed with %s, which is no key of the log", h.Keys[0].ID)
+	}
+	s.header, s.tree = &h, before
+	return nil
+}
+
+// checkpoint takes in a checkpoint, which has to be over the lines before it.
+func (s *checkedSegment) checkpoint(line []byte, number int) error {
+	if !s.commit {
+		return s.unchecked("line %d: a checkpoint that follows no commit", number)
+	}
+	note, err := segment.ParseCheckpoint(line)
+	var one signing.Checkpoint
+	if err == nil {
+		one, err = signing.ParseCheckpoint(note)
+	}
+	switch {
+	case err != nil:
+		return s.unchecked("line %d: %w", number, err)
+	case len(note) > MaxCheckpointBytes:
+		return s.unchecked("line %d: a checkpoint of %d bytes", number, len(note))
+	case one.Origin != s.who.Origin || one.Size != s.tree.Size() || one.Root != s.tree.Root():
+		return s.unchecked("line %d: the lines do not lead to the checkpoint after them", number)
+	}
+	s.commit, s.any, s.since = false, true, 0
+	s.covered, s.note, s.after = len(s.pending), note, s.tree
+	return nil
+}
+
+// end says whether the segment may end here.
+func (s *checkedSegment) end() error {
+	if s.since > 0 || !s.any {
+		return s.unchecked("it does not end with a checkpoint")
+	}
+	return nil
+}
+
+// flush checks the signature of the last checkpoint, and yields what that covers. It reports
+// whether to go on.
+func (s *checkedSegment) flush(yield func(CheckedLine, error) bool) bool {
+	if s.note == nil {
+		s.forget(s.good)
+		return true
+	}
+	if _, _, err := signing.OpenCheckpoint(s.note, s.who.Origin, s.keys); err != nil {
+		err = s.unchecked("the checkpoint over %d leaves: %w", s.after.Size(), err)
+		s.forget(s.good)
+		s.note, s.covered = nil, 0
+		yield(CheckedLine{}, err)
+		return false
+	}
+	good := s.pending[:s.covered]
+	s.good, s.begun = s.after, true
+	s.note, s.covered = nil, 0
+	for _, line := range good {
+		if !yield(line, nil) {
+			s.forget(s.good)
+			return false
+		}
+	}
+	s.forget(s.good)
+	return true
+}

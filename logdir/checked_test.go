@@ -1,0 +1,249 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package logdir_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/otel-auditlog/auditlogexporter/logdir"
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+func authority(t fatal, n ...byte) logdir.Authority {
+	a := logdir.Authority{Origin: origin, Log: logID}
+	for _, n := range n {
+		a.Keys = append(a.Keys, signer(t, n).Public())
+	}
+	return a
+}
+
+// readChecked reads the content of segments.
+func readChecked(c *logdir.Checked, l *made, from int) (lines [][]byte, err error) {
+	index := l.names[from].FirstIndex
+	for _, name := range l.names[from:] {
+		r := segment.NewReader(bytes.NewReader(l.files[name.String()].Data), name.String())
+		for line, err := range c.Segment(r, name) {
+			if err != nil {
+				return lines, err
+			}
+			lines = append(lines, bytes.Clone(line.Bytes()))
+			if line.Index() != index || line.Kind() != segment.KindOf(line.Bytes()) {
+				l.t.Fatal("a line is not the leaf that it is said to be")
+			}
+			index++
+		}
+	}
+	return lines, nil
+}
+
+const mostInCommit = 1 << 20
+
+func TestChecked(t *testing.T) {
+	l := newLog(t)
+	for range 5 {
+		l.commit(3)
+		l.rotate()
+	}
+	l.commit(3000) // more than is kept at once
+	l.commit(1)
+	c := logdir.NewChecked(authority(t, 7), mostInCommit)
+	lines, err := readChecked(c, l, 0)
+	if tree := c.Tree(); err != nil || tree.Root() != l.tree.Root() {
+		t.Errorf("%v, %d leaves", err, tree.Size())
+	}
+	wantLines(t, lines, l.leaves())
+
+	// From a later segment on, and from a tree that is known.
+	c = logdir.NewChecked(authority(t, 9, 7), mostInCommit)
+	lines, err = readChecked(c, l, 2)
+	if err != nil {
+		t.Error(err)
+	}
+	wantLines(t, lines, l.leaves()[2*5:])
+	c = logdir.NewChecked(authority(t, 7), mostInCommit)
+	c.From(merkle.Frontier{})
+	if lines, err = readChecked(c, l, 2); !errors.Is(err, logdir.ErrUnchecked) || len(lines) > 0 {
+		t.Errorf("%d lines, %v", len(lines), err)
+	}
+}
+
+// What an intruder makes of the log never comes out of it.
+func TestCheckedAttacks(t *testing.T) {
+	line := func(l *made, n int) []byte {
+		return bytes.Split(l.files[l.newest()].Data, []byte("\n"))[n]
+	}
+	replace := func(l *made, old, with []byte) {
+		f := l.files[l.newest()]
+		f.Data = bytes.Replace(f.Data, old, with, 1)
+	}
+	tests := []struct {
+		name  string
+		write func(l *made)
+		good  int // lines that come all the same
+	}{
+		{"another event", func(l *made) { l.commit(2); replace(l, []byte("noted"), []byte("moved")) }, 0},
+		{"another event later", func(l *made) {
+			l.commit(1)
+			l.event("last")
+			l.commit(1)
+			replace(l, []byte("last"), []byte("lost"))
+		}, 3},
+		{"an event less", func(l *made) { l.commit(2); replace(l, append(line(l, 1), '\n'), nil) }, 0},
+		{"an event after the commit", func(l *made) { l.commit(1); l.event("added") }, 3},
+		{"a commit without a checkpoint", func(l *made) {
+			l.commit(1)
+			l.leaf(segment.AppendCommit(nil, segment.Commit{Number: 2, Time: created}))
+		}, 3},
+		{"a commit, and another", func(l *made) {
+			l.commit(1)
+			l.leaf(segment.AppendCommit(nil, segment.Commit{Number: 2, Time: created}))
+			l.commit(1)
+		}, 3},
+		{"a checkpoint of the intruder's", func(l *made) { l.commit(1); l.signer = signer(t, 66); l.commit(1) }, 0},
+		{"a segment of the intruder's", func(l *made) { l.signer = signer(t, 66); l.rotate(); l.commit(1) }, 0},
+		{"a header that names the log's key", func(l *made) {
+			l.rotate()
+			l.signer = signer(t, 66)
+			l.commit(1)
+		}, 0},
+		{"signatures added to a checkpoint", func(l *made) {
+			l.commit(1)
+			c := l.commits[0]
+			note, _ := signing.SignCheckpoint(origin, c.Size, c.Root, l.signer, signer(l.t, 66))
+			replace(l, segment.AppendCheckpoint(nil, c.Note), segment.AppendCheckpoint(nil, note))
+			l.event("torn")
+		}, 3},
+		{"a checkpoint twice", func(l *made) { l.commit(1); l.line(segment.AppendCheckpoint(nil, l.commits[0].Note)) }, 3},
+		{"a checkpoint before any commit", func(l *made) {
+			note, _ := signing.SignCheckpoint(origin, l.tree.Size(), l.tree.Root(), l.signer)
+			l.line(segment.AppendCheckpoint(nil, note))
+		}, 0},
+		{"a second header", func(l *made) { l.commit(1); l.leaf(line(l, 0)); l.commit(1) }, 3},
+		{"another name", func(l *made) {
+			l.commit(1)
+			was := l.newest()
+			l.names[0].Created = created.AddDate(0, 0, 1)
+			l.files[l.newest()] = l.files[was]
+		}, 0},
+		{"a line of no kind", func(l *made) { l.commit(1); l.line([]byte("{}")) }, 3},
+		{"a cut line", func(l *made) { l.commit(1); f := l.files[l.newest()]; f.Data = append(f.Data, `{"event":`...) }, 3},
+		{"a commit that is too large", func(l *made) {
+			l.commit(1)
+			l.event(string(bytes.Repeat([]byte("x"), mostInCommit)))
+			l.commit(1)
+		}, 3},
+		{"no end", func(l *made) { l.commit(1); l.line(make([]byte, segment.MaxLineBytes+1)) }, 3},
+		{"nothing", func(l *made) { l.files[l.newest()].Data = nil }, 0},
+		{"no checkpoint", func(l *made) { l.event("alone") }, 0},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			l := newLog(t)
+			test.write(l)
+			if test.name == "a segment of the intruder's" || test.name == "a header that names the log's key" {
+				l.names = l.names[1:]
+			}
+			lines, err := readChecked(logdir.NewChecked(authority(t, 7), mostInCommit), l, 0)
+			if len(lines) != test.good || err == nil {
+				t.Errorf("%d lines, %v", len(lines), err)
+			}
+		})
+	}
+	l := newLog(t)
+	l.commit(1)
+	for name, who := range map[string]logdir.Authority{
+		"another origin": {Origin: "other", Log: logID, Keys: authority(t, 7).Keys},
+		"another log":    {Origin: origin, Log: signing.LogID{9}, Keys: authority(t, 7).Keys},
+		"no key":         authority(t),
+		"another key":    authority(t, 8),
+	} {
+		if lines, err := readChecked(logdir.NewChecked(who, mostInCommit), l, 0); len(lines) > 0 || !errors.Is(err, logdir.ErrUnchecked) {
+			t.Errorf("%s: %d lines, %v", name, len(lines), err)
+		}
+	}
+}
+
+// Whatever byte is changed, all that comes out is what was written, from the beginning on.
+func TestCheckedYieldsWhatWasWritten(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l := newLog(t)
+		for range rapid.IntRange(1, 5).Draw(t, "commits") {
+			l.commit(rapid.IntRange(0, 4).Draw(t, "events"))
+			if rapid.Bool().Draw(t, "rotate") {
+				l.rotate()
+			}
+		}
+		l.commit(1)
+		f := l.files[rapid.SampledFrom(l.names).Draw(t, "segment").String()]
+		at := rapid.IntRange(0, len(f.Data)-1).Draw(t, "at")
+		f.Data = bytes.Clone(f.Data)
+		f.Data[at] ^= byte(rapid.IntRange(1, 255).Draw(t, "change"))
+		lines, _ := readChecked(logdir.NewChecked(authority(t, 7), mostInCommit), l, 0)
+		if all := l.leaves(); len(lines) > len(all) || !slices.EqualFunc(lines, all[:len(lines)], bytes.Equal) {
+			t.Fatalf("%d lines, of which not all were written", len(lines))
+		}
+	})
+}
+
+func TestCheckedStops(t *testing.T) {
+	l := newLog(t)
+	l.commit(3)
+	l.commit(3)
+	c := logdir.NewChecked(authority(t, 7), mostInCommit)
+	n := 0
+	for range c.Segment(segment.NewReader(bytes.NewReader(l.files[l.newest()].Data), "x"), l.names[0]) {
+		if n++; n == 2 {
+			break
+		}
+	}
+	if n != 2 {
+		t.Errorf("%d lines", n)
+	}
+	failed := errors.New("failed")
+	r := segment.NewReader(io.MultiReader(bytes.NewReader(l.files[l.newest()].Data), fails{failed}), "x")
+	n = 0
+	for _, err := range logdir.NewChecked(authority(t, 7), mostInCommit).Segment(r, l.names[0]) {
+		if n++; err != nil && !errors.Is(err, failed) {
+			t.Error(err)
+		}
+	}
+	if n != len(l.leaves())+1 {
+		t.Errorf("%d lines", n)
+	}
+}
+
+type fails struct{ err error }
+
+func (f fails) Read([]byte) (int, error) { return 0, f.err }
+
+func FuzzChecked(f *testing.F) {
+	l := newLog(f)
+	l.commit(2)
+	l.commit(1)
+	good, all := l.files[l.newest()].Data, l.leaves()
+	f.Add(good)
+	f.Add(good[:len(good)-1])
+	f.Add(bytes.Replace(good, []byte("noted"), []byte("moved"), 1))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		n := 0
+		c := logdir.NewChecked(authority(t, 7), mostInCommit)
+		for line, err := range c.Segment(segment.NewReader(bytes.NewReader(content), "x"), l.names[0]) {
+			if err != nil {
+				continue
+			}
+			if n == len(all) || !bytes.Equal(line.Bytes(), all[n]) {
+				t.Fatalf("%q was never written", line.Bytes())
+			}
+			n++
+		}
+	})
+}

@@ -1,0 +1,161 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package logdir_test
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"testing"
+	"testing/fstest"
+
+	"github.com/otel-auditlog/auditlogexporter/logdir"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+// What is durable is what the next commit, the next segment or the file checkpoint says so of.
+func TestDurable(t *testing.T) {
+	none := -1
+	tests := []struct {
+		name            string
+		log             func(l *made)
+		durable, newest int // the number of the commit
+		is              error
+	}{
+		{"nothing committed", func(l *made) {}, none, none, logdir.ErrNoCheckpoint},
+		{"one commit", func(l *made) { l.commit(1) }, none, 0, logdir.ErrNotDurable},
+		{"one commit that is filed", func(l *made) { l.file(l.commit(1)) }, 0, 0, nil},
+		{"two commits", func(l *made) { l.commit(1); l.commit(1) }, 0, 1, nil},
+		{"two commits, the first filed", func(l *made) { l.file(l.commit(1)); l.commit(1) }, 0, 1, nil},
+		{"two commits, the second filed", func(l *made) { l.commit(1); l.file(l.commit(1)) }, 1, 1, nil},
+		{"two commits, and what is torn", func(l *made) { l.commit(1); l.commit(1); l.event("torn") }, 0, 1, nil},
+		{"two commits, and what is no line", func(l *made) {
+			l.commit(1)
+			l.commit(1)
+			l.line(make([]byte, segment.MaxLineBytes+1))
+		}, none, none, segment.ErrLineTooLong},
+		{"the next segment is begun", func(l *made) { l.commit(1); l.commit(1); l.rotate() }, 1, 1, nil},
+		{"the next segment is empty", func(l *made) { l.commit(1); l.commit(1); l.rotate(); l.files[l.newest()].Data = nil }, 0, 1, nil},
+		{"the next segment has a commit", func(l *made) { l.commit(1); l.rotate(); l.commit(1) }, 0, 1, nil},
+		{"the next segment has one that is filed", func(l *made) { l.commit(1); l.rotate(); l.file(l.commit(1)) }, 1, 1, nil},
+		{"the next segment is a link", func(l *made) { l.commit(1); l.commit(1); l.rotate(); l.files[l.newest()].Mode = fs.ModeSymlink }, none, none, segment.ErrNotRegular},
+		{"sealed, and cut off", func(l *made) {
+			l.commit(1)
+			l.compress(0, segment.Gzip)
+			f := l.files[l.newest()+".gz"]
+			f.Data = f.Data[:len(f.Data)-9]
+		}, none, none, segment.ErrBadCompression},
+		{"the next segment is in another place", func(l *made) {
+			l.commit(1)
+			first := l.tree
+			l.commit(1)
+			l.tree = first // a sync has failed, and another segment was begun instead
+			l.rotate()
+			l.commit(1)
+		}, 0, 2, nil},
+		{"sealed", func(l *made) { l.commit(1); l.commit(1); l.compress(0, segment.Zstd) }, 1, 1, nil},
+		{"sealed, with one after it", func(l *made) { l.commit(1); l.compress(0, segment.Gzip); l.rotate(); l.commit(1) }, 0, 1, nil},
+		{"sealed, with one begun", func(l *made) { l.commit(1); l.compress(0, segment.Gzip); l.rotate() }, 0, 0, nil},
+		{"both forms", func(l *made) {
+			l.commit(1)
+			plain := l.files[l.newest()]
+			l.compress(0, segment.Gzip)
+			l.files[l.newest()] = plain
+			l.rotate()
+			l.commit(1)
+		}, 0, 1, nil},
+		{"the file holds something else", func(l *made) { l.commit(1); l.commit(1); l.file(signing.Checkpoint{Note: []byte("x")}) }, 0, 1, nil},
+		{"the file is a link", func(l *made) {
+			l.file(l.commit(1))
+			l.files[segment.CheckpointName].Mode = fs.ModeSymlink
+		}, none, 0, logdir.ErrNotDurable},
+		{"the file is of another log", func(l *made) {
+			c := l.commit(1)
+			c.Note, _ = signing.SignCheckpoint("other", c.Size, c.Root, l.signer)
+			l.file(c)
+		}, none, 0, logdir.ErrNotDurable},
+		{"what is no checkpoint", func(l *made) { l.commit(1); l.line([]byte(`{"checkpoint":"x"}`)) }, none, 0, logdir.ErrNotDurable},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			l := newLog(t)
+			test.log(l)
+			check := func(what string, note []byte, err error, want int, is error) {
+				t.Helper()
+				if want == none {
+					if !errors.Is(err, is) || note != nil {
+						t.Errorf("%s: %q, %v", what, note, err)
+					}
+				} else if err != nil || !bytes.Equal(note, l.commits[want].Note) {
+					t.Errorf("%s: %q, %v, not %q", what, note, err, l.commits[want].Note)
+				}
+			}
+			note, err := logdir.DurableCheckpoint(t.Context(), l.files)
+			check("durable", note, err, test.durable, test.is)
+			note, err = logdir.NewestCheckpoint(t.Context(), l.files)
+			check("newest", note, err, test.newest, test.is)
+		})
+	}
+	for _, find := range []func(fs.FS) ([]byte, error){
+		func(fsys fs.FS) ([]byte, error) { return logdir.DurableCheckpoint(t.Context(), fsys) },
+		func(fsys fs.FS) ([]byte, error) { return logdir.NewestCheckpoint(t.Context(), fsys) },
+	} {
+		if note, err := find(fstest.MapFS{}); !errors.Is(err, logdir.ErrNoLog) {
+			t.Errorf("%q, %v", note, err)
+		}
+	}
+}
+
+// The file checkpoint bears the cosignatures.
+func TestDurableIsCosigned(t *testing.T) {
+	l := newLog(t)
+	c := l.commit(1)
+	cosigned, err := signing.SignCheckpoint(origin, c.Size, c.Root, l.signer, signer(t, 8))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.files[segment.CheckpointName] = &fstest.MapFile{Data: cosigned}
+	for _, then := range []func(){func() {}, func() { l.commit(0) }, func() { l.prune(0); l.rotate() }} {
+		then()
+		if l.files[l.names[0].String()] == nil {
+			break
+		}
+		if note, err := logdir.DurableCheckpoint(t.Context(), l.files); err != nil || !bytes.Equal(note, cosigned) {
+			t.Errorf("%q, %v", note, err)
+		}
+	}
+}
+
+// The log is compressed and pruned while its end is looked for.
+func TestTheEndOfALogThatChanges(t *testing.T) {
+	l := newLog(t)
+	l.commit(1)
+	l.commit(1)
+	l.rotate()
+	l.event("begun")
+	fsys := changing{l.files, func(name string) {
+		if name == l.names[0].String() {
+			l.compress(0, segment.Zstd)
+		}
+	}}
+	if note, err := logdir.DurableCheckpoint(t.Context(), fsys); err != nil || !bytes.Equal(note, l.commits[1].Note) {
+		t.Errorf("%q, %v", note, err)
+	}
+	l = newLog(t)
+	l.commit(1)
+	pruned := false
+	fsys = changing{l.files, func(name string) {
+		if name == l.names[0].String() && !pruned {
+			pruned = true
+			l.rotate()
+			l.commit(1)
+			l.commit(1)
+			l.prune(0)
+		}
+	}}
+	if note, err := logdir.DurableCheckpoint(t.Context(), fsys); err != nil || !bytes.Equal(note, l.commits[1].Note) {
+		t.Errorf("%q, %v", note, err)
+	}
+}

@@ -1,0 +1,74 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package logdir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/otel-auditlog/auditlogexporter/segment"
+)
+
+var (
+	// ErrTooLarge: a file has more bytes than the writer puts into it.
+	ErrTooLarge = errors.New("it is larger than the log makes it")
+	// ErrNoRanges: there is no file pruned-ranges, or no whole line in it, as a writer leaves it
+	// that was killed when it began the file.
+	ErrNoRanges = fmt.Errorf("there is no line of the file %s", segment.PrunedRangesName)
+	// ErrIncomplete: a file ends before the place that it has to reach.
+	ErrIncomplete = errors.New("the file is incomplete")
+)
+
+// LineError says what is wrong with a line of a file, or, if Line is 0, with the file as a
+// whole.
+type LineError struct {
+	File string
+	Line int
+	Err  error
+}
+
+func (e *LineError) Error() string {
+	if e.Line == 0 {
+		return fmt.Sprintf("%s: %v", e.File, e.Err)
+	}
+	return fmt.Sprintf("%s, line %d: %v", e.File, e.Line, e.Err)
+}
+
+func (e *LineError) Unwrap() error { return e.Err }
+
+// forms are the errors of package segment that say what is wrong with a file.
+var forms = []error{
+	segment.ErrBadCompression, segment.ErrTrailingData, segment.ErrLineTooLong, segment.ErrPartialLine,
+	segment.ErrNotRegular, segment.ErrForeign, ErrTooLarge,
+}
+
+// Malformed reports whether an error says what is wrong with a file's form. Any other error
+// says that the file could not be read, and nothing about it.
+func Malformed(err error) bool {
+	var line *LineError
+	if errors.As(err, &line) {
+		return true
+	}
+	for _, form := range forms {
+		if errors.Is(err, form) {
+			return true
+		}
+	}
+	return false
+}
+
+// untilDone reads from src until its context ends.
+type untilDone struct {
+	ctx context.Context
+	src io.Reader
+}
+
+func (u untilDone) Read(p []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.src.Read(p)
+}

@@ -1,0 +1,115 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package logdir_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"github.com/otel-auditlog/auditlogexporter/logdir"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+// exampleLog is a log of two segments: in a program, the [os.Root.FS] of its directory.
+func exampleLog() *made {
+	l := newLog(exits{})
+	l.commit(2)
+	l.rotate()
+	l.commit(1)
+	return l
+}
+
+// exits ends an example that cannot be set up.
+type exits struct{}
+
+func (exits) Helper()           {}
+func (exits) Fatal(args ...any) { log.Fatal(args...) }
+
+// List the segments, and read what their first lines say.
+func ExampleSegments() {
+	fsys, ctx := exampleLog().files, context.Background()
+	segments, err := logdir.Segments(fsys)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, s := range segments {
+		head, err := logdir.ReadHead(ctx, fsys, s)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(head.Header.Origin, head.Header.FirstIndex)
+	}
+	// Output:
+	// logdir.example/auditlog 0
+	// logdir.example/auditlog 4
+}
+
+// Keep a checkpoint that no power cut takes back.
+func ExampleDurableCheckpoint() {
+	note, err := logdir.DurableCheckpoint(context.Background(), exampleLog().files)
+	if err != nil {
+		log.Fatal(err)
+	}
+	c, err := signing.ParseCheckpoint(note)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(c.Origin, c.Size) // the second segment's commit may be on its way to the disk
+	// Output: logdir.example/auditlog 4
+}
+
+// Print a log, and what is added to it.
+func ExampleTail() {
+	l := exampleLog()
+	tail := logdir.NewTail(l.files, logdir.TailOptions{Committed: true})
+	for range 2 {
+		events := 0
+		for line, err := range tail.Lines(context.Background()) {
+			if err != nil {
+				log.Fatal(err)
+			}
+			if segment.KindOf(line.Bytes) == segment.KindEvent {
+				events++
+			}
+		}
+		fmt.Println(events, "new events")
+		l.commit(5)
+	}
+	// Output:
+	// 3 new events
+	// 5 new events
+}
+
+// Act on nothing but what a key of the log has signed.
+func ExampleChecked() {
+	l, ctx := exampleLog(), context.Background()
+	segments, err := logdir.Segments(l.files)
+	if err != nil {
+		log.Fatal(err)
+	}
+	checked := logdir.NewChecked(logdir.Authority{Origin: origin, Log: logID, Keys: []*signing.PublicKey{l.signer.Public()}}, 64<<20)
+	for _, s := range segments {
+		r, err := logdir.Open(ctx, l.files, s)
+		if err != nil {
+			log.Fatal(err)
+		}
+		for line, err := range checked.Segment(r, r.Name()) {
+			if err != nil {
+				log.Fatal(err)
+			}
+			if line.Kind() == segment.KindEvent {
+				fmt.Println("leaf", line.Index())
+			}
+		}
+		if err := r.Close(); err != nil {
+			log.Fatal(err)
+		}
+	}
+	// Output:
+	// leaf 1
+	// leaf 2
+	// leaf 5
+}

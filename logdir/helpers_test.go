@@ -1,0 +1,219 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package logdir_test
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"fmt"
+	"io/fs"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const origin = "logdir.example/auditlog"
+
+var (
+	logID   = signing.LogID{1, 2, 3}
+	created = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+)
+
+// fatal is what tests, fuzz tests and properties have in common.
+type fatal interface {
+	Helper()
+	Fatal(...any)
+}
+
+// signer returns one of several signers, each the same in every run.
+func signer(t fatal, n byte) *signing.Signer {
+	t.Helper()
+	s, err := signing.NewSigner(ed25519.NewKeyFromSeed(bytes.Repeat([]byte{n}, ed25519.SeedSize)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// made is a log that is put together line by line: the same bytes in every run.
+type made struct {
+	t      fatal
+	signer *signing.Signer
+	files  fstest.MapFS
+	names  []segment.Name
+	tree   merkle.Frontier
+	// commits are their checkpoints, in order.
+	commits []signing.Checkpoint
+	events  int
+	lines   bytes.Buffer // of the segment at hand
+	// all are all lines, checkpoints included, that a checkpoint covers; open those after it.
+	all, open [][]byte
+}
+
+func newLog(t fatal) *made {
+	l := &made{t: t, signer: signer(t, 7), files: fstest.MapFS{}}
+	l.rotate()
+	return l
+}
+
+// rotate begins a segment.
+func (l *made) rotate() {
+	h := segment.Header{
+		Origin: origin, Log: logID, FirstIndex: l.tree.Size(), Frontier: l.tree.Hashes(), Retain: created,
+		Created: created.Add(time.Duration(len(l.names)) * time.Hour), Scope: segment.ScopeCheckpoint,
+		Keys: []segment.Key{segment.KeyOf(l.signer.Public())},
+	}
+	l.names = append(l.names, segment.Name{FirstIndex: h.FirstIndex, Created: h.Created, Compression: segment.None})
+	l.lines = bytes.Buffer{} // the files share its bytes
+	l.leaf(segment.AppendHeader(nil, h))
+}
+
+// line adds a line that is no leaf.
+func (l *made) line(line []byte) {
+	l.open = append(l.open, bytes.Clone(line))
+	l.lines.Write(line)
+	l.lines.WriteByte('\n')
+	l.files[l.newest()] = &fstest.MapFile{Data: l.lines.Bytes(), Mode: 0o600}
+}
+
+func (l *made) leaf(line []byte) {
+	l.tree.Append(merkle.LeafHash(line))
+	l.line(line)
+}
+
+func (l *made) newest() string { return l.names[len(l.names)-1].String() }
+
+// event adds an event of the log's own.
+func (l *made) event(action string) {
+	l.events++
+	canonical := event.AppendOwn(nil, event.Own{
+		ID: fmt.Sprint("own-", l.events), Time: created, Origin: origin, Level: event.LevelInfo, Action: action, Detail: fmt.Appendf(nil, `{"action":%q}`, action),
+	})
+	l.leaf(segment.AppendNoSignature(append(segment.AppendEventStart(nil), canonical...)))
+}
+
+// commit adds so many events, a commit line and a checkpoint, and returns that.
+func (l *made) commit(events int) signing.Checkpoint {
+	l.t.Helper()
+	for range events {
+		l.event("noted")
+	}
+	l.leaf(segment.AppendCommit(nil, segment.Commit{Number: uint64(len(l.commits)) + 1, Time: created}))
+	note, err := signing.SignCheckpoint(origin, l.tree.Size(), l.tree.Root(), l.signer)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.line(segment.AppendCheckpoint(nil, note))
+	l.all, l.open = append(l.all, l.open...), nil
+	c, err := signing.ParseCheckpoint(note)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.commits = append(l.commits, c)
+	return c
+}
+
+// leaves returns those lines that a checkpoint covers and that are leaves.
+func (l *made) leaves() (leaves [][]byte) {
+	for _, line := range l.all {
+		if segment.KindOf(line) != segment.KindCheckpoint {
+			leaves = append(leaves, line)
+		}
+	}
+	return leaves
+}
+
+// file puts a checkpoint into the file checkpoint.
+func (l *made) file(c signing.Checkpoint) {
+	l.files[segment.CheckpointName] = &fstest.MapFile{Data: c.Note, Mode: 0o600}
+}
+
+// compressed returns content in the form of the format.
+func compressed(t fatal, content []byte, c segment.Compression) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z, err := segment.NewCompressor(&b, c)
+	if err == nil {
+		_, err = z.Write(content)
+	}
+	if err == nil {
+		err = z.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// compress replaces the n-th segment by its compressed form, as the writer does.
+func (l *made) compress(n int, c segment.Compression) {
+	plain := l.names[n].String()
+	if f := l.files[plain]; f != nil {
+		l.files[plain+c.Suffix()] = &fstest.MapFile{Data: compressed(l.t, f.Data, c), Mode: 0o600}
+		delete(l.files, plain)
+	}
+}
+
+// prune deletes the n-th segment.
+func (l *made) prune(n int) {
+	for _, c := range []segment.Compression{segment.None, segment.Zstd, segment.Gzip} {
+		delete(l.files, l.names[n].String()+c.Suffix())
+	}
+}
+
+// segments lists the segments.
+func (l *made) segments() []logdir.Segment {
+	l.t.Helper()
+	all, err := logdir.Segments(l.files)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return all
+}
+
+// changing is a directory that changes while it is being read.
+type changing struct {
+	fstest.MapFS
+	// before is called before a file or, as ".", the directory is looked at.
+	before func(name string)
+}
+
+func (c changing) Lstat(name string) (fs.FileInfo, error) {
+	c.before(name)
+	return c.MapFS.Lstat(name)
+}
+
+func (c changing) ReadDir(name string) ([]fs.DirEntry, error) {
+	c.before(name)
+	return c.MapFS.ReadDir(name)
+}
+
+// linesOf reads all lines of a segment.
+func linesOf(t *testing.T, fsys fs.FS, s logdir.Segment) (lines [][]byte) {
+	t.Helper()
+	r, err := logdir.Open(t.Context(), fsys, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		line, err := r.Next()
+		if err != nil {
+			if err := r.Close(); err != nil {
+				t.Error(err)
+			}
+			return lines
+		}
+		lines = append(lines, bytes.Clone(line))
+	}
+}

@@ -1,0 +1,69 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package logdir
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"iter"
+
+	"github.com/otel-auditlog/auditlogexporter/segment"
+)
+
+// MaxKeyChangesBytes is how much of the file key-changes is read: some hundred thousand
+// changes.
+const MaxKeyChangesBytes = 128 << 20
+
+// FiledKeyChange is a line of the file key-changes.
+type FiledKeyChange struct {
+	// Line is its number, counted from 1, and End the offset after it.
+	Line int
+	End  int64
+	// Note is the signed note that it holds, unopened (see [signing.OpenKeyChange]).
+	Note []byte
+}
+
+// KeyChanges yields the lines of the file key-changes, of which there are none if the file
+// does not exist. A line that is malformed comes with a [LineError], and what follows it is
+// still read; another error ends the sequence. An unfinished last line is left out: it may be
+// being written.
+func KeyChanges(ctx context.Context, fsys fs.FS) iter.Seq2[FiledKeyChange, error] {
+	return func(yield func(FiledKeyChange, error) bool) {
+		f, err := segment.OpenRegular(fsys, segment.KeyChangesName)
+		if errors.Is(err, fs.ErrNotExist) {
+			return
+		}
+		if err != nil {
+			yield(FiledKeyChange{}, err)
+			return
+		}
+		defer f.Close()
+		for c, err := range KeyChangesIn(ctx, f) {
+			if !yield(c, err) {
+				return
+			}
+		}
+	}
+}
+
+// KeyChangesIn is KeyChanges for what src holds.
+func KeyChangesIn(ctx context.Context, src io.Reader) iter.Seq2[FiledKeyChange, error] {
+	return func(yield func(FiledKeyChange, error) bool) {
+		l := newLines(untilDone{ctx, io.LimitReader(src, MaxKeyChangesBytes)}, segment.KeyChangesName, segment.MaxKeyChangeBytes)
+		for {
+			line, err := l.next()
+			var note []byte
+			if err == nil {
+				if note, err = segment.ParseKeyChange(line); err != nil {
+					err = &LineError{segment.KeyChangesName, l.number, err}
+				}
+			}
+			if err == io.EOF || !yield(FiledKeyChange{l.number, l.end, note}, err) || err != nil && !Malformed(err) {
+				return
+			}
+		}
+	}
+}

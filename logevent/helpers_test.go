@@ -1,0 +1,30 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package logevent_test
+
+import (
+	"time"
+
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
+	"github.com/otel-auditlog/auditlogexporter/merkle"
+)
+
+var (
+	now  = time.Date(2026, 11, 24, 10, 15, 0, 123456789, time.UTC)
+	root = merkle.LeafHash([]byte("a root"))
+)
+
+// written returns the member "log" of an event, as a reader finds it.
+func written(t interface {
+	Helper()
+	Fatal(...any)
+}, e logevent.Event) string {
+	t.Helper()
+	var sum event.Summary
+	if err := event.Scan(e.Append(nil, "id", now, "test.example/auditlog"), &sum); err != nil {
+		t.Fatal(err)
+	}
+	return string(sum.Log)
+}
