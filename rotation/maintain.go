@@ -140,7 +140,7 @@ func (l *Log) rotateByAge(context.Context) (err error) {
 }
 
 func (l *Log) afterKeyChange(context.Context) (err error) {
-	l.hold(func() { err = l.keepKeys() })
+	l.hold(func() { err = l.keys.finishChange() })
 	return err
 }
 

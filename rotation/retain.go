@@ -199,7 +199,7 @@ func (l *Log) promised(bytes int64) error {
 // earlier attempt has recorded and could not delete is not recorded again.
 func (l *Log) pruneOldest(n int) error {
 	// The file must know the key changes of the segments that are to go.
-	if err := l.fileKeyChanges(); err != nil {
+	if err := l.keys.changes.write(); err != nil {
 		return err
 	}
 	o := logevent.Event{Action: logevent.Pruned}
