@@ -101,7 +101,7 @@ func (l *Log) addListed(ctx context.Context, s segmentInfo) error {
 		if plain.Compression != segment.None || s.name.Plain() != plain {
 			return fmt.Errorf("%w: %s and %s start at the same leaf: one of them does not belong here", ErrDamaged, plain, s.name)
 		}
-		if err := l.sameContent(ctx, plain.String(), s.name.String(), s.name.Compression); err != nil {
+		if err := sameContent(ctx, l.dir, plain.String(), s.name.String(), s.name.Compression); err != nil {
 			return fmt.Errorf("%w: %w: one of them has been changed", ErrDamaged, err)
 		}
 		// The writer may have been killed before the new name was durable.
