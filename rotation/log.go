@@ -60,12 +60,11 @@ type Log struct {
 	refusals limiter.Limiter  // of refused records, and those still to be told of
 	buf      []byte           // what a commit writes at a time, reused
 
-	ranges rangesEnd // of the file of pruned ranges; maintenance has it
-
 	keeper   keeper
 	succeeds *segment.Predecessor // what a new log is to say
 
 	maintenance maintenance
+	ranges      prunedRanges // maintenance has it
 	witnessing  witnessing
 	filed       []byte // what the checkpoint file holds; maintenance has it
 	complaint   string // what maintenance has complained of last
@@ -126,6 +125,7 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 		}
 	}()
 	l.keys = newKeyring(&l.opts, l.dir)
+	l.ranges = prunedRanges{dir: l.dir, log: l}
 	if err := l.load(ctx); err != nil {
 		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
 	}
