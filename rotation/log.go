@@ -36,7 +36,8 @@ type Log struct {
 
 	// sem is held by whoever changes the log: a committer, maintenance, Close.
 	// It is a channel so that Close can wait for it no longer than its context
-	// allows. Everything below it is guarded by it.
+	// allows. It guards everything below it, but for what maintenance alone uses (and
+	// Close, when maintenance has ended) and what the types below say of themselves.
 	sem      chan struct{}
 	keys     *keyring
 	header   segment.Header   // of the newest segment
@@ -63,11 +64,9 @@ type Log struct {
 	keeper   keeper
 	succeeds *segment.Predecessor // what a new log is to say
 
-	maintenance maintenance
-	ranges      prunedRanges // maintenance has it
+	maintenance *maintenance
 	witnessing  witnessing
 	filed       []byte // what the checkpoint file holds; maintenance has it
-	complaint   string // what maintenance has complained of last
 
 	unsound error    // why nothing is deleted as long as the log is open
 	damaged []string // files that the log has said are damaged
@@ -125,7 +124,7 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 		}
 	}()
 	l.keys = newKeyring(&l.opts, l.dir)
-	l.ranges = prunedRanges{dir: l.dir, log: l}
+	l.maintenance = l.newMaintenance()
 	if err := l.load(ctx); err != nil {
 		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
 	}
@@ -147,7 +146,7 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
 	}
 	l.hold(func() { // until both are there
-		l.startMaintenance()
+		l.maintenance.start()
 		l.startWitnessing()
 	})
 	return l, nil

@@ -87,7 +87,7 @@ func (l *Log) beginning(first segment.Name) error {
 
 // keepRangesOf keeps what stands for a segment that is to go.
 func (l *Log) keepRangesOf(ctx context.Context, s segmentInfo, before, after merkle.Frontier) error {
-	err := l.ranges.keep(ctx, s.name, before, after)
+	err := l.maintenance.ranges.keep(ctx, s.name, before, after)
 	if err != nil {
 		l.missGone(err, []segmentInfo{s})
 	}
