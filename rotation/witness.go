@@ -4,25 +4,12 @@
 package rotation
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/witness"
 )
-
-// Witness cosigns checkpoints; client.Client is one, over HTTP.
-type Witness interface {
-	// Name tells the witness from the others.
-	Name() string
-	// AddCheckpoint asks the witness to cosign a checkpoint that extends the tree of
-	// old leaves, by a consistency proof. The error wraps a [witness.Conflict] if the
-	// witness is not at that tree, [witness.ErrInconsistent] if it refuses the proof.
-	// It must return soon when its context ends.
-	AddCheckpoint(ctx context.Context, old uint64, proof []merkle.Hash, checkpoint []byte) (witness.Cosignature, error)
-}
 
 const (
 	// defaultWitnessInterval is Options.WitnessInterval if none is given.
@@ -69,32 +56,6 @@ func (o *Options) completeWitnesses() error {
 	return nil
 }
 
-// WitnessReply is what became of asking a witness.
-type WitnessReply struct {
-	Witness string
-	// Size is the number of leaves of the newest tree that the witness has cosigned
-	// since the log was opened.
-	Size uint64
-	// Outcome says in a word what happened, Err why it was not cosigned.
-	Outcome WitnessOutcome
-	Err     error
-	// Duration is how long it took, reading the log for a proof included.
-	Duration time.Duration
-}
-
-// WitnessOutcome says, in one word fit for a metric, what became of asking a witness.
-type WitnessOutcome string
-
-// The outcomes.
-const (
-	// WitnessCosigned: the witness has cosigned the checkpoint.
-	WitnessCosigned WitnessOutcome = "cosigned"
-	// WitnessContradicted: the witness has cosigned another history of the log.
-	WitnessContradicted WitnessOutcome = "contradicted"
-	// WitnessFailed: anything else. It will be tried again.
-	WitnessFailed WitnessOutcome = "failed"
-)
-
 // contradiction is the error of a witness that has cosigned what this log does not
 // extend.
 type contradiction struct {
@@ -121,14 +82,14 @@ func (c *contradiction) Error() string {
 func (c *contradiction) Unwrap() error { return c.err }
 
 // outcome gives an error of asking a witness its word.
-func outcome(err error) WitnessOutcome {
+func outcome(err error) witness.Outcome {
 	var c *contradiction
 	switch {
 	case err == nil:
-		return WitnessCosigned
+		return witness.OutcomeCosigned
 	case errors.As(err, &c):
-		return WitnessContradicted
+		return witness.OutcomeContradicted
 	default:
-		return WitnessFailed
+		return witness.OutcomeFailed
 	}
 }

@@ -52,7 +52,7 @@ func witnessed(t testing.TB, n int) (rotation.Options, []*witnesstest.Witness) {
 
 // heard is what an observer has been told of witnesses.
 type heard struct {
-	replies   []rotation.WitnessReply
+	replies   []witness.Reply
 	witnessed uint64
 	witnesses []error
 }
@@ -552,8 +552,8 @@ func TestAWitnessThatWasAwayLongerThanRetention(t *testing.T) {
 			t.Errorf("the witness went from %d leaves to %d", at, got)
 		}
 		replies := told(o).replies
-		i := slices.IndexFunc(replies, func(r rotation.WitnessReply) bool {
-			return r.Outcome == rotation.WitnessFailed && strings.Contains(r.Err.Error(), "retention has deleted")
+		i := slices.IndexFunc(replies, func(r witness.Reply) bool {
+			return r.Outcome == witness.OutcomeFailed && strings.Contains(r.Err.Error(), "retention has deleted")
 		})
 		if i < 0 {
 			t.Errorf("no reply says why: %+v", replies[len(replies)-1])
@@ -625,7 +625,7 @@ func TestARolledBackLogIsFound(t *testing.T) {
 		if n := all[0].Size(origin); n != lost {
 			t.Errorf("the witness has gone on to %d leaves", n)
 		}
-		if last := told(older).replies[len(told(older).replies)-1]; last.Outcome != rotation.WitnessContradicted || !errors.Is(last.Err, witness.ErrInconsistent) {
+		if last := told(older).replies[len(told(older).replies)-1]; last.Outcome != witness.OutcomeContradicted || !errors.Is(last.Err, witness.ErrInconsistent) {
 			t.Errorf("the last reply is %+v", last)
 		}
 
@@ -693,8 +693,8 @@ func TestAForkedLogIsFound(t *testing.T) {
 		if events := saidIn(t, bad.Directory)["contradicted"]; len(events) != 1 || events[0].Reason != "forked" && events[0].Reason != "rolled_back" {
 			t.Errorf("the log says %+v", events)
 		}
-		if !slices.ContainsFunc(told(bad).replies, func(r rotation.WitnessReply) bool {
-			return r.Outcome == rotation.WitnessContradicted && r.Err != nil
+		if !slices.ContainsFunc(told(bad).replies, func(r witness.Reply) bool {
+			return r.Outcome == witness.OutcomeContradicted && r.Err != nil
 		}) {
 			t.Errorf("no reply contradicts: %+v", told(bad).replies)
 		}
@@ -789,7 +789,7 @@ func crashWithWitness(t *testing.T, seed uint64) {
 	closeLog(t, l)
 	for i, w := range wrecks {
 		o.FS, o.Observer = w.left, newWatcher()
-		o.Witnesses = []rotation.Witness{w.witness}
+		o.Witnesses = []witness.Witness{w.witness}
 		l, err := rotation.Open(t.Context(), o)
 		if err != nil {
 			if o.Sync {
@@ -802,7 +802,7 @@ func crashWithWitness(t *testing.T, seed uint64) {
 		// Without sync a segment may have got lost before its end, and then there is no
 		// proof; but that is not a contradiction.
 		replies := told(o).replies
-		if len(replies) == 0 || replies[0].Outcome == rotation.WitnessContradicted || o.Sync && replies[0].Err != nil {
+		if len(replies) == 0 || replies[0].Outcome == witness.OutcomeContradicted || o.Sync && replies[0].Err != nil {
 			t.Errorf("wreck %d of %d: %+v", i, len(wrecks), replies)
 		}
 	}

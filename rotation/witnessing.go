@@ -53,7 +53,7 @@ type witnessing struct {
 
 // cosigner is a witness, and how far it is.
 type cosigner struct {
-	Witness
+	witness.Witness
 	at      *round // the newest that it has cosigned; nil at first
 	asked   *round // what it is being asked for; nil if it is not
 	backoff *backoff.ExponentialBackOff
@@ -268,7 +268,7 @@ func (l *Log) takeAnswer(a answer) {
 		c.retryAt = now.Add(c.backoff.NextBackOff())
 		l.takeFailure(c, a.err)
 	}
-	reply := WitnessReply{Witness: c.Name(), Outcome: outcome(a.err), Err: a.err, Duration: a.took}
+	reply := witness.Reply{Witness: c.Name(), Outcome: outcome(a.err), Err: a.err, Duration: a.took}
 	if c.at != nil {
 		reply.Size = c.at.size()
 	}
