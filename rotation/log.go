@@ -17,6 +17,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/limiter"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/rotation/internal/cosign"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -72,9 +73,10 @@ type Log struct {
 	succeeds *segment.Predecessor // what a new log is to say
 
 	maintenance maintenance
-	witnessing  witnessing
-	filed       []byte // what the checkpoint file holds; maintenance has it
-	complaint   string // what maintenance has complained of last
+	agent       *cosign.Agent // has a lock of its own
+	followed    marks         // those of the snapshots that the agent still needs
+	filed       []byte        // what the checkpoint file holds; maintenance has it
+	complaint   string        // what maintenance has complained of last
 
 	unsound error    // why nothing is deleted as long as the log is open
 	damaged []string // files that the log has said are damaged
@@ -122,6 +124,9 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 	}
 	l := &Log{opts: o, dir: o.FS, sem: make(chan struct{}, 1), refusals: newRefusals()}
 	l.signer.Store(o.Signer)
+	if l.agent, err = l.newAgent(); err != nil {
+		return nil, fmt.Errorf("open the audit log: %w", err)
+	}
 	if l.dir == nil {
 		if l.dir, err = durable.OpenLocked(o.Directory); err != nil {
 			return nil, err
@@ -152,10 +157,8 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 	if err := l.commit(nil); err != nil && reasonOf(err) != ReasonDiskFull && reasonOf(err) != ReasonRetentionHeld && !errors.Is(err, errNoNextKey) {
 		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
 	}
-	l.hold(func() { // until both are there
-		l.startMaintenance()
-		l.startWitnessing()
-	})
+	l.hold(l.startMaintenance)
+	l.agent.Start(l.dir)
 	return l, nil
 }
 
@@ -226,19 +229,25 @@ func (l *Log) Close(ctx context.Context) error {
 	l.closed = true
 	l.mu.Unlock()
 
-	stopped := errors.Join(l.maintenance.stop(ctx), l.witnessing.stop(ctx))
+	stopped := errors.Join(l.maintenance.stop(ctx), l.agent.Stop(ctx))
 	// A group that was joined before closed was set still has its leader
 	// waiting for sem: passing behind it in turn is enough, because no group
 	// can start any more.
 	if err := l.drain(ctx); err != nil {
 		return errors.Join(fmt.Errorf("close the audit log in %s: %w", l.opts.Directory, err), stopped)
 	}
-	defer func() { <-l.sem }()
 	if stopped != nil {
+		<-l.sem
 		return fmt.Errorf("close the audit log in %s: %w", l.opts.Directory, stopped)
 	}
 	l.sayClosed()
-	l.askLast(ctx)
+	writable := l.fault == nil
+	<-l.sem
+	if writable {
+		l.agent.AskLast(ctx)
+	}
+	l.sem <- struct{}{} // nobody holds it for long any more
+	defer func() { <-l.sem }()
 	errs := []error{l.commitSuppressed()}
 	if l.active != nil && !l.opts.Sync {
 		errs = append(errs, l.active.file.Sync())

@@ -160,9 +160,6 @@ func (o *Options) complete() error {
 	if o.Retention.MinAge > segment.MaxMinAge || o.Retention.MinAge%time.Second != 0 {
 		return fmt.Errorf("open the audit log: a minimum age of %s: it is in whole seconds, up to %s", o.Retention.MinAge, segment.MaxMinAge)
 	}
-	if err := o.completeWitnesses(); err != nil {
-		return err
-	}
 	if o.Observer == nil {
 		o.Observer = unobserved{}
 	}
