@@ -434,6 +434,35 @@ func TestClosingAsksOnceMore(t *testing.T) {
 	})
 }
 
+// While the log waits for witnesses as it is closed, it can be looked at.
+func TestClosingHoldsNothingWhileItWaitsForWitnesses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, all := witnessed(t, 1)
+		l := open(t, o)
+		time.Sleep(time.Second)
+		asked := make(chan struct{})
+		all[0].Misbehave(func(_ http.ResponseWriter, r *http.Request) {
+			close(asked)
+			<-r.Context().Done()
+		})
+		last := mustAppend(t, l, o, "a").TreeSize
+		closed := make(chan error)
+		go func() { closed <- l.Close(context.Background()) }()
+		<-asked
+		start := time.Now()
+		c, err := signing.ParseCheckpoint(l.Checkpoint())
+		if err != nil || c.Size != last {
+			t.Errorf("the newest checkpoint is %+v, not of %d leaves: %v", c, last, err)
+		}
+		if waited := time.Since(start); waited != 0 {
+			t.Errorf("it was waited for for %s", waited)
+		}
+		if err := <-closed; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // Without a cosignature for it, the last checkpoint still goes to the file.
 func TestClosingWithoutWitnesses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
