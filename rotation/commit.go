@@ -47,7 +47,7 @@ func (l *Log) commit(g *group) error {
 // change is a commit that has been put together and not yet written.
 type change struct {
 	tree merkle.Frontier
-	// mark is where the segment begins, marks those that witnesses need.
+	// mark is where the segment begins, marks those that are followed for proofs.
 	mark  *merkle.Mark
 	marks []*merkle.Mark
 	note  []byte
@@ -103,7 +103,7 @@ func (l *Log) tryCommit(g *group) error {
 		}
 	}
 	before := l.refusals
-	says := append(a.Said(), l.refuse(g)...)
+	says := append(append(a.Said(), l.refuse(g)...), g.says...)
 	if g.events()+len(says) == 0 && len(l.pending) == 0 && l.fault == nil && reason != "age" && reason != "key" {
 		durable = true
 		return nil
@@ -142,7 +142,7 @@ func (l *Log) put(g *group, says []logevent.Event, reason string, start time.Tim
 		call.placement.TreeSize = l.tree.Size()
 		call.placement.Segment = name
 	}
-	l.witnessing.committed(l, c)
+	l.agent.Published(l.tree.Size(), c.events, c.says)
 	l.maintenance.committed()
 	if c.keyChange != nil {
 		l.keys.committed(c.keyChange, c.name)
@@ -171,7 +171,7 @@ func (l *Log) put(g *group, says []logevent.Event, reason string, start time.Tim
 func (l *Log) assemble(g *group, says []logevent.Event, reason string) (c *change, err error) {
 	c = &change{
 		number: l.commits + 1, time: l.now(), header: l.header,
-		tree: l.tree, mark: l.mark, marks: l.witnessing.marks, scratch: l.newOwnBatch(), signer: l.keys.current(),
+		tree: l.tree, mark: l.mark, marks: l.followed, scratch: l.newOwnBatch(), signer: l.keys.current(),
 	}
 	defer func() {
 		if err != nil {
@@ -342,6 +342,9 @@ func (l *Log) addOwnEvents(c *change, g *group, says []logevent.Event) error {
 		c.says = append(c.says, logevent.Event{Action: action})
 	}
 	for _, o := range c.says {
+		if o.Action == logevent.Witnessed {
+			o.Proof = l.followed.prove(o.Size, &l.tree)
+		}
 		if err := l.addOwn(c.scratch, o, c.signer, c.degraded); err != nil {
 			return &Error{Reason: ReasonSigning, Err: fmt.Errorf("add the log's own event %s: %w", o.Action, err)}
 		}

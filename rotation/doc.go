@@ -31,7 +31,7 @@
 //     nothing is signed, deleted or recalled on its word (found.go).
 //   - What the log does to itself, or finds was done to it, is an event in it.
 //   - A witness learns of a checkpoint only when that is durable, and nobody who holds
-//     Log.sem waits for a witness, but Close.
+//     Log.sem waits for a witness (package rotation/internal/cosign).
 //
 // dir.go holds every rule about files, fsync and rename; recover.go and
 // repair.go what happens on doubt.

@@ -16,6 +16,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/limiter"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/rotation/internal/cosign"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -65,8 +66,9 @@ type Log struct {
 	succeeds *segment.Predecessor // what a new log is to say
 
 	maintenance *maintenance
-	witnessing  witnessing
-	filed       []byte // what the checkpoint file holds; maintenance has it
+	agent       *cosign.Agent // has a lock of its own
+	followed    marks         // those of the snapshots that the agent still needs
+	filed       []byte        // what the checkpoint file holds; maintenance has it
 
 	unsound error    // why nothing is deleted as long as the log is open
 	damaged []string // files that the log has said are damaged
@@ -113,6 +115,9 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 		return nil, err
 	}
 	l := &Log{opts: o, dir: o.FS, sem: make(chan struct{}, 1), refusals: newRefusals()}
+	if l.agent, err = l.newAgent(); err != nil {
+		return nil, fmt.Errorf("open the audit log: %w", err)
+	}
 	if l.dir == nil {
 		if l.dir, err = durable.OpenLocked(o.Directory); err != nil {
 			return nil, err
@@ -145,10 +150,8 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 	if err := l.commit(nil); err != nil && reasonOf(err) != ReasonDiskFull && reasonOf(err) != ReasonRetentionHeld && !errors.Is(err, errNoNextKey) {
 		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
 	}
-	l.hold(func() { // until both are there
-		l.maintenance.start()
-		l.startWitnessing()
-	})
+	l.hold(l.maintenance.start)
+	l.agent.Start(l.dir)
 	return l, nil
 }
 
@@ -222,19 +225,25 @@ func (l *Log) Close(ctx context.Context) error {
 	l.closed = true
 	l.mu.Unlock()
 
-	stopped := errors.Join(l.maintenance.stop(ctx), l.witnessing.stop(ctx))
+	stopped := errors.Join(l.maintenance.stop(ctx), l.agent.Stop(ctx))
 	// A group that was joined before closed was set still has its leader
 	// waiting for sem: passing behind it in turn is enough, because no group
 	// can start any more.
 	if err := l.drain(ctx); err != nil {
 		return errors.Join(fmt.Errorf("close the audit log in %s: %w", l.opts.Directory, err), stopped)
 	}
-	defer func() { <-l.sem }()
 	if stopped != nil {
+		<-l.sem
 		return fmt.Errorf("close the audit log in %s: %w", l.opts.Directory, stopped)
 	}
 	l.sayClosed()
-	l.askLast(ctx)
+	writable := l.fault == nil
+	<-l.sem
+	if writable {
+		l.agent.AskLast(ctx)
+	}
+	l.sem <- struct{}{} // nobody holds it for long any more
+	defer func() { <-l.sem }()
 	errs := []error{l.commitSuppressed()}
 	if l.active != nil && !l.opts.Sync {
 		errs = append(errs, l.active.file.Sync())
