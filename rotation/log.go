@@ -130,6 +130,7 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 	}()
 	l.keys = newKeyring(&l.opts, l.dir)
 	l.maintenance = l.newMaintenance()
+	l.keeper = newKeeper(&l.opts)
 	if err := l.load(ctx); err != nil {
 		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
 	}
