@@ -26,6 +26,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
+	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 // other runs the verifier in the other language and returns its exit status.
@@ -128,17 +129,17 @@ func writeLog(t *testing.T, dir string, scope segment.Scope, s *signing.Signer) 
 // watch tells when the segments have changed.
 type watch struct{ changed chan struct{} }
 
-func (w watch) Committed(rotation.Commit)            {}
-func (w watch) Refused(rotation.Reason, int, int)    {}
-func (w watch) Repeats(int, int)                     {}
-func (w watch) SegmentsChanged(int, int64)           { w.changed <- struct{}{} }
-func (w watch) FreeSpace(uint64)                     {}
-func (w watch) Fault(error)                          {}
-func (w watch) Healthy()                             {}
-func (w watch) WitnessReplied(rotation.WitnessReply) {}
-func (w watch) Witnessed(uint64)                     {}
-func (w watch) WitnessesFault(error)                 {}
-func (w watch) StateFault(error)                     {}
+func (w watch) Committed(rotation.Commit)         {}
+func (w watch) Refused(rotation.Reason, int, int) {}
+func (w watch) Repeats(int, int)                  {}
+func (w watch) SegmentsChanged(int, int64)        { w.changed <- struct{}{} }
+func (w watch) FreeSpace(uint64)                  {}
+func (w watch) Fault(error)                       {}
+func (w watch) Healthy()                          {}
+func (w watch) WitnessReplied(witness.Reply)      {}
+func (w watch) Witnessed(uint64)                  {}
+func (w watch) WitnessesFault(error)              {}
+func (w watch) StateFault(error)                  {}
 
 // A log that changes its key, and has a second one for checkpoints, can be followed
 // from its first key by the specification alone.
