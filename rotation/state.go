@@ -260,7 +260,7 @@ func (l *Log) rootAt(ctx context.Context, size uint64) (*merkle.Hash, error) {
 	}
 	// A state from a backup, or one that could not be replaced for long, may be older than what
 	// retention has left.
-	root, err := l.prunedRoot(ctx, size, found[0].facts.before)
+	root, err := prunedRoot(ctx, l.dir, size, found[0].facts.before)
 	if err != nil {
 		return nil, fmt.Errorf("read the file %s: %w", segment.PrunedRangesName, err)
 	}
