@@ -170,7 +170,7 @@ func openProducers(c *Config) (*ingress.Verifier, error) {
 
 // openWitnesses makes a client for each witness, and says by what key they must know
 // the log.
-func (e *auditExporter) openWitnesses(k keys) (all []rotation.Witness, err error) {
+func (e *auditExporter) openWitnesses(k keys) (all []witness.Witness, err error) {
 	for i, w := range e.config.Witnesses {
 		key, err := witness.ParseKey(w.PublicKey)
 		if err != nil {

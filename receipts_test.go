@@ -19,6 +19,7 @@ import (
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
 	"github.com/otel-auditlog/auditlogexporter/internal/metadatatest"
+	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -272,7 +273,7 @@ func TestReceiptsWithAKeyForEachSegment(t *testing.T) {
 				require.NoError(t, r.ConsumeLogs(t.Context(), records(ids(fmt.Sprint(call), each)...)))
 			}
 			r.stop(t)
-			held := &verify.ReceiptSet{}
+			held := &receipt.Set{}
 			names, err := filepath.Glob(filepath.Join(c.Receipts.Directory, "receipts-*.jsonl"))
 			require.NoError(t, err)
 			for _, name := range names {
@@ -285,7 +286,7 @@ func TestReceiptsWithAKeyForEachSegment(t *testing.T) {
 			assert.False(t, report.TamperingDetected, "%+v", report.Findings)
 			assert.Greater(t, len(report.Segments), 1)
 			assert.Equal(t, calls*each, report.ReceiptsHonored)
-			_, err = held.Check(verify.ProofOptions{Keys: []*signing.PublicKey{first}})
+			_, err = proof.CheckReceipts(held, proof.Options{Keys: []*signing.PublicKey{first}})
 			assert.ErrorIs(t, err, verify.ErrWrongKey)
 		})
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/metadata"
 	"github.com/otel-auditlog/auditlogexporter/internal/sequence"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 // telemetry is the exporter's metrics, or those of one partition. Each carries the exporter's
@@ -162,7 +163,7 @@ func (o logObserver) Fault(err error) { o.status.set(&o.status.unwritten, o.part
 
 func (o logObserver) Healthy() { o.Fault(nil) }
 
-func (o logObserver) WitnessReplied(r rotation.WitnessReply) {
+func (o logObserver) WitnessReplied(r witness.Reply) {
 	name := attribute.String("witness", r.Witness)
 	of := o.with(name)
 	outcome := o.with(name, attribute.String("outcome", string(r.Outcome)))

@@ -20,13 +20,14 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otel-auditlog/auditlogexporter/verify"
+	"github.com/otel-auditlog/auditlogexporter/verify/fleet"
 )
 
 // treeReport is what auditlog verify --recursive --json prints.
 type treeReport struct {
-	Logs     []verify.TreeLog     `json:"logs"`
-	Findings []verify.TreeFinding `json:"findings"`
-	Summary  verify.Summary       `json:"summary"`
+	Logs     []fleet.Log     `json:"logs"`
+	Findings []fleet.Finding `json:"findings"`
+	Summary  fleet.Summary   `json:"summary"`
 }
 
 // verifyTree runs auditlog verify --recursive.

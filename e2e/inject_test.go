@@ -36,7 +36,6 @@ var systemCalls = []struct {
 	{systemCall{name: "newfstatat", byPath: true}, []string{"EIO"}, 5},
 	{systemCall{name: "fstatfs", byPath: true}, []string{"EIO"}, 2},
 	{systemCall{name: "getdents64", byPath: true}, []string{"EIO"}, 1},
-	{systemCall{name: "write", byPath: true}, []string{"EIO", "ENOSPC"}, 1},
 }
 
 // keyModes are what the configuration may say of when the key is replaced.

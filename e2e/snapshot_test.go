@@ -39,6 +39,9 @@ func TestSnapshotsOfACollectorsLog(t *testing.T) {
 			require.Zero(t, code, "%s", out)
 		} else {
 			code, out := runAuditlog(t, "snapshot", s.log, "-")
+			for tries := 1; code == 2 && tries < 5; tries++ { // retention was faster, which can't be undone in a stream
+				code, out = runAuditlog(t, "snapshot", s.log, "-")
+			}
 			require.Zero(t, code)
 			require.NoError(t, os.Mkdir(dest, 0o700))
 			require.NoError(t, os.WriteFile(dest+".tar", out, 0o600))

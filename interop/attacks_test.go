@@ -24,6 +24,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/proof"
+	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -60,7 +61,7 @@ func writeRich(t *testing.T, scope segment.Scope, pruned bool) *rich {
 	r := &rich{dir: filepath.Join(t.TempDir(), "log"), witness: w.Key}
 	keys := t.TempDir()
 	o := rotation.Options{
-		Directory: r.dir, Origin: vectorOrigin, Scope: scope, Sync: true, MaxSegmentBytes: 3000, Witnesses: []rotation.Witness{w},
+		Directory: r.dir, Origin: vectorOrigin, Scope: scope, Sync: true, MaxSegmentBytes: 3000, Witnesses: []witness.Witness{w},
 		Stages: []rotation.Stage{idempotency.NewStage(idempotency.Options{MaxEvents: 100, RecordConflicts: true}), gaps{}}, BindIDs: true,
 	}
 	create := func(name string, a signing.Algorithm) *signing.Signer {
@@ -100,7 +101,13 @@ func writeRich(t *testing.T, scope segment.Scope, pruned bool) *rich {
 		}
 	}
 	r.receive(t, o)
-	p, err := verify.Prove(t.Context(), os.DirFS(r.dir), verify.Query{Index: r.report(t, r.dir).Segments[0].FirstIndex + 1, ByIndex: true})
+	unseen := func(f verify.Finding) bool { return f.Kind == verify.NotWitnessed }
+	if slices.ContainsFunc(r.report(t, r.dir).Findings, unseen) {
+		// On a busy machine retention may delete all that the witness has cosigned.
+		t.Log("the log holds no cosignature any more: written again")
+		return writeRich(t, scope, pruned)
+	}
+	p, err := proof.Prove(t.Context(), os.DirFS(r.dir), proof.Query{Index: r.report(t, r.dir).Segments[0].FirstIndex + 1, ByIndex: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,9 +217,9 @@ func (r *rich) report(t *testing.T, dir string) *verify.Report {
 
 func (r *rich) verify(t *testing.T, dir string) (*verify.Report, error) {
 	t.Helper()
-	o := verify.Options{Keys: []*signing.PublicKey{r.public}, Witnesses: []*witness.Key{r.witness}, Receipts: &verify.ReceiptSet{}}
+	o := verify.Options{Keys: []*signing.PublicKey{r.public}, Witnesses: []*witness.Key{r.witness}, Receipts: &receipt.Set{}}
 	if r.checkpoint != nil {
-		o.Checkpoints = [][]byte{r.checkpoint}
+		o.Checkpoints = []verify.Kept{{Note: r.checkpoint}}
 	}
 	if err := o.Receipts.Read("receipts", bytes.NewReader(r.receipt)); err != nil {
 		t.Fatal(err)
@@ -487,7 +494,7 @@ func TestSecondVerifierHearsLies(t *testing.T) {
 			}
 			w.Trust(t, vectorOrigin, s.Public())
 			dir := filepath.Join(t.TempDir(), "log")
-			o := rotation.Options{Directory: dir, Origin: vectorOrigin, Signer: s, Scope: scope, MaxSegmentBytes: 1, Witnesses: []rotation.Witness{w}}
+			o := rotation.Options{Directory: dir, Origin: vectorOrigin, Signer: s, Scope: scope, MaxSegmentBytes: 1, Witnesses: []witness.Witness{w}}
 			for range 2 {
 				say(t, o, `{"action":"opened","version":"x"}`)
 			}
@@ -594,7 +601,7 @@ func TestSecondVerifierChecksProofs(t *testing.T) {
 			change(p)
 			changed := *r
 			changed.proof = p.Marshal()
-			_, err = verify.CheckProof(changed.proof, verify.ProofOptions{Keys: []*signing.PublicKey{r.public}})
+			_, err = proof.Check(changed.proof, proof.Options{Keys: []*signing.PublicKey{r.public}})
 			status, out := changed.other(t, r.dir)
 			if good := name == "nothing"; good != (err == nil) || good != (status == 0) || !good && !strings.Contains(out, "proof_fails") {
 				t.Errorf("%s, %s: ours says %v, the other %d: %s", scope, name, err, status, out)

@@ -22,7 +22,6 @@ import (
 	"testing"
 
 	"github.com/otel-auditlog/auditlogexporter/segment"
-	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
@@ -275,8 +274,8 @@ func (v vectorLog) lost(t *testing.T, before, after files) string {
 		}
 	}
 	end := uint64(1)
-	for _, note := range v.options(t).Checkpoints {
-		c, err := signing.ParseCheckpoint(note)
+	for _, kept := range v.options(t).Checkpoints {
+		c, err := kept.Parse()
 		if err != nil {
 			t.Fatal(err)
 		}

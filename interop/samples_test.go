@@ -295,7 +295,7 @@ var sampleKinds = []struct {
 		w := witnesstest.New(t, "witness.example/w1")
 		signer := newSigner(t, signing.Ed25519)
 		w.Trust(t, vectorOrigin, signer.Public())
-		s := ofSegments(t, rotation.Options{Signer: signer, Witnesses: []rotation.Witness{w}})
+		s := ofSegments(t, rotation.Options{Signer: signer, Witnesses: []witness.Witness{w}})
 		s.witness = w.Key
 		return s
 	}},
@@ -329,7 +329,7 @@ func (s *sample) options() verify.Options {
 		o.CheckpointKeys = []*signing.PublicKey{s.checkpointKey.Public()}
 	}
 	if s.kept != nil {
-		o.Checkpoints = [][]byte{s.kept}
+		o.Checkpoints = []verify.Kept{{Note: s.kept}}
 	}
 	return o
 }

@@ -15,15 +15,15 @@ import (
 
 	"filippo.io/torchwood"
 	tlogproof "github.com/transparency-dev/formats/proof"
-	"github.com/transparency-dev/merkle/proof"
+	merkleproof "github.com/transparency-dev/merkle/proof"
 	"github.com/transparency-dev/merkle/rfc6962"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/tiles"
+	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
-	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
 // verifier returns a note verifier of another's making for one of our keys.
@@ -60,7 +60,7 @@ func TestOthersCheckOurProofs(t *testing.T) {
 			dir, s := ed25519Log(t, scope)
 			for i := range 12 {
 				id := fmt.Sprintf("event-%d-0", i)
-				p, err := verify.Prove(t.Context(), os.DirFS(dir), verify.Query{EventID: id})
+				p, err := proof.Prove(t.Context(), os.DirFS(dir), proof.Query{EventID: id})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -87,10 +87,10 @@ func TestOthersCheckOurProofs(t *testing.T) {
 				for _, h := range theirs.Hashes {
 					path = append(path, h[:])
 				}
-				if err := proof.VerifyInclusion(rfc6962.DefaultHasher, theirs.Index, uint64(c.N), rfc6962.DefaultHasher.HashLeaf(line), path, c.Hash[:]); err != nil {
+				if err := merkleproof.VerifyInclusion(rfc6962.DefaultHasher, theirs.Index, uint64(c.N), rfc6962.DefaultHasher.HashLeaf(line), path, c.Hash[:]); err != nil {
 					t.Errorf("%s: %v", id, err)
 				}
-				if err := proof.VerifyInclusion(rfc6962.DefaultHasher, theirs.Index, uint64(c.N), rfc6962.DefaultHasher.HashLeaf(line[1:]), path, c.Hash[:]); err == nil {
+				if err := merkleproof.VerifyInclusion(rfc6962.DefaultHasher, theirs.Index, uint64(c.N), rfc6962.DefaultHasher.HashLeaf(line[1:]), path, c.Hash[:]); err == nil {
 					t.Errorf("%s: another line is proven, too", id)
 				}
 			}
@@ -101,7 +101,7 @@ func TestOthersCheckOurProofs(t *testing.T) {
 // A proof that others' code has put together is one of ours.
 func TestWeCheckOthersProofs(t *testing.T) {
 	dir, s := ed25519Log(t, segment.ScopeEvent)
-	p, err := verify.Prove(t.Context(), os.DirFS(dir), verify.Query{EventID: "event-3-0"})
+	p, err := proof.Prove(t.Context(), os.DirFS(dir), proof.Query{EventID: "event-3-0"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestWeCheckOthersProofs(t *testing.T) {
 	for _, h := range p.Path {
 		theirs.Hashes = append(theirs.Hashes, h)
 	}
-	got, err := verify.CheckProof(theirs.Marshal(), verify.ProofOptions{Keys: []*signing.PublicKey{s.Public()}})
+	got, err := proof.Check(theirs.Marshal(), proof.Options{Keys: []*signing.PublicKey{s.Public()}})
 	if err != nil || !bytes.Contains(got.Event, []byte("event-3-0")) {
 		t.Errorf("%+v, %v", got, err)
 	}

@@ -856,7 +856,7 @@ func (v vectorLog) options(t *testing.T) verify.Options {
 		if err != nil {
 			t.Fatal(err)
 		}
-		o.Checkpoints = append(o.Checkpoints, note)
+		o.Checkpoints = append(o.Checkpoints, verify.Kept{Note: note})
 	}
 	for _, w := range v.Witnesses {
 		k, err := witness.ParseKey(w)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -230,15 +231,15 @@ func (v vectorReceipts) ours(t *testing.T) (alone string, _ answer) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &verify.ReceiptSet{}
+	s := &receipt.Set{}
 	if err := s.Read(v.Receipts, bytes.NewReader(b)); err != nil {
 		return verify.VerdictUnchecked, answer{Verdict: verify.VerdictUnchecked, Findings: []string{err.Error()}}
 	}
 	keys := []*signing.PublicKey{loadKey(t, v.Key)}
-	switch _, err := s.Check(verify.ProofOptions{Keys: keys}); {
+	switch _, err := proof.CheckReceipts(s, proof.Options{Keys: keys}); {
 	case err == nil:
 		alone = verify.VerdictOK
-	case errors.Is(err, verify.ErrProofFails):
+	case errors.Is(err, proof.ErrFails):
 		alone = verify.VerdictTampering
 	default:
 		alone = verify.VerdictUnchecked

@@ -21,10 +21,12 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
+	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
+	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 // other runs the verifier in the other language and returns its exit status.
@@ -127,17 +129,17 @@ func writeLog(t *testing.T, dir string, scope segment.Scope, s *signing.Signer) 
 // watch tells when the segments have changed.
 type watch struct{ changed chan struct{} }
 
-func (w watch) Committed(rotation.Commit)            {}
-func (w watch) Refused(rotation.Reason, int, int)    {}
-func (w watch) Repeats(int, int)                     {}
-func (w watch) SegmentsChanged(int, int64)           { w.changed <- struct{}{} }
-func (w watch) FreeSpace(uint64)                     {}
-func (w watch) Fault(error)                          {}
-func (w watch) Healthy()                             {}
-func (w watch) WitnessReplied(rotation.WitnessReply) {}
-func (w watch) Witnessed(uint64)                     {}
-func (w watch) WitnessesFault(error)                 {}
-func (w watch) StateFault(error)                     {}
+func (w watch) Committed(rotation.Commit)         {}
+func (w watch) Refused(rotation.Reason, int, int) {}
+func (w watch) Repeats(int, int)                  {}
+func (w watch) SegmentsChanged(int, int64)        { w.changed <- struct{}{} }
+func (w watch) FreeSpace(uint64)                  {}
+func (w watch) Fault(error)                       {}
+func (w watch) Healthy()                          {}
+func (w watch) WitnessReplied(witness.Reply)      {}
+func (w watch) Witnessed(uint64)                  {}
+func (w watch) WitnessesFault(error)              {}
+func (w watch) StateFault(error)                  {}
 
 // A log that changes its key, and has a second one for checkpoints, can be followed
 // from its first key by the specification alone.
@@ -215,7 +217,7 @@ var keyVectors = []string{"ecdsa-p256.pem", "ed25519.pem"}
 func TestVectorProof(t *testing.T) {
 	dir, proofFile := filepath.Join(vectors, "logs", "key-change"), filepath.Join(vectors, "proof.txt")
 	if *update {
-		p, err := verify.Prove(t.Context(), os.DirFS(dir), verify.Query{Index: 1, ByIndex: true})
+		p, err := proof.Prove(t.Context(), os.DirFS(dir), proof.Query{Index: 1, ByIndex: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -228,7 +230,7 @@ func TestVectorProof(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range keyVectors {
-		p, err := verify.CheckProof(text, verify.ProofOptions{Keys: []*signing.PublicKey{key(t, name).Public()}})
+		p, err := proof.Check(text, proof.Options{Keys: []*signing.PublicKey{key(t, name).Public()}})
 		if err != nil || p.Index != 1 {
 			t.Errorf("the proof with %s: %+v, %v", name, p, err)
 		}

@@ -91,7 +91,7 @@ func TestPrunedRanges(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			fsys := fstest.MapFS{segment.PrunedRangesName: {Data: []byte(test.file)}}
 			visits := 0
-			err := logdir.PrunedRanges(t.Context(), fsys, test.to, func(r segment.PrunedRange, after *merkle.Frontier) error {
+			err := logdir.PrunedRanges(t.Context(), fsys, test.to.Size(), test.to.Root(), func(r segment.PrunedRange, after *merkle.Frontier) error {
 				visits++
 				if r.Size != after.Size() {
 					t.Errorf("%d leaves after a range up to %d", after.Size(), r.Size)
@@ -113,13 +113,13 @@ func TestPrunedRanges(t *testing.T) {
 	}
 	stop := errors.New("stop")
 	fsys := fstest.MapFS{segment.PrunedRangesName: {Data: file}}
-	if err := logdir.PrunedRanges(t.Context(), fsys, to, func(segment.PrunedRange, *merkle.Frontier) error { return stop }); err != stop {
+	if err := logdir.PrunedRanges(t.Context(), fsys, to.Size(), to.Root(), func(segment.PrunedRange, *merkle.Frontier) error { return stop }); err != stop {
 		t.Error(err)
 	}
-	if err := logdir.PrunedRanges(t.Context(), fstest.MapFS{}, to, nil); !errors.Is(err, logdir.ErrNoRanges) {
+	if err := logdir.PrunedRanges(t.Context(), fstest.MapFS{}, to.Size(), to.Root(), nil); !errors.Is(err, logdir.ErrNoRanges) {
 		t.Error(err)
 	}
-	end, err := logdir.PrunedRangesIn(t.Context(), bytes.NewReader(file), short, nil)
+	end, err := logdir.PrunedRangesIn(t.Context(), bytes.NewReader(file), short.Size(), short.Root(), nil)
 	if want := bytes.IndexByte(file[len(first):], '\n') + len(first) + 1; err != nil || end != int64(want) {
 		t.Errorf("%d, %v, not %d", end, err, want)
 	}
@@ -136,7 +136,7 @@ func TestPrunedRangesLeadNowhereElse(t *testing.T) {
 		file, to := rangesOf(sizes...)
 		at := rapid.IntRange(0, len(file)-1).Draw(t, "at")
 		file[at] ^= byte(rapid.IntRange(1, 255).Draw(t, "change"))
-		if _, err := logdir.PrunedRangesIn(t.Context(), bytes.NewReader(file), to, nil); err == nil {
+		if _, err := logdir.PrunedRangesIn(t.Context(), bytes.NewReader(file), to.Size(), to.Root(), nil); err == nil {
 			t.Fatal("a file that was changed leads to the tree")
 		}
 	})
@@ -228,7 +228,7 @@ func FuzzFilesNextToTheSegments(f *testing.F) {
 		if most := bytes.Count(file, []byte("\n")) + 1; lines > most {
 			t.Errorf("%d lines of %d", lines, most)
 		}
-		if end, err := logdir.PrunedRangesIn(t.Context(), bytes.NewReader(file), to, nil); err == nil && !bytes.HasPrefix(file, ranges[:end]) {
+		if end, err := logdir.PrunedRangesIn(t.Context(), bytes.NewReader(file), to.Size(), to.Root(), nil); err == nil && !bytes.HasPrefix(file, ranges[:end]) {
 			t.Errorf("%q leads to the tree", file)
 		}
 	})

@@ -21,7 +21,7 @@ import (
 // The error wraps [ErrNoRanges] if there is no such file. It is a [LineError] if the file does
 // not lead to the tree, and wraps [ErrIncomplete] if it ends before. That of visit is returned
 // as it is.
-func PrunedRanges(ctx context.Context, fsys fs.FS, to merkle.Frontier, visit func(r segment.PrunedRange, after *merkle.Frontier) error) error {
+func PrunedRanges(ctx context.Context, fsys fs.FS, size uint64, root merkle.Hash, visit func(r segment.PrunedRange, after *merkle.Frontier) error) error {
 	f, err := segment.OpenRegular(fsys, segment.PrunedRangesName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return ErrNoRanges
@@ -30,21 +30,21 @@ func PrunedRanges(ctx context.Context, fsys fs.FS, to merkle.Frontier, visit fun
 		return err
 	}
 	defer f.Close()
-	_, err = PrunedRangesIn(ctx, f, to, visit)
+	_, err = PrunedRangesIn(ctx, f, size, root, visit)
 	return err
 }
 
 // PrunedRangesIn is PrunedRanges for what src holds. It returns where the line ends that
 // leads to the tree.
-func PrunedRangesIn(ctx context.Context, src io.Reader, to merkle.Frontier, visit func(r segment.PrunedRange, after *merkle.Frontier) error) (end int64, err error) {
+func PrunedRangesIn(ctx context.Context, src io.Reader, size uint64, root merkle.Hash, visit func(r segment.PrunedRange, after *merkle.Frontier) error) (end int64, err error) {
 	r := newRanges(ctx, src)
-	for r.tree.Size() < to.Size() {
+	for r.tree.Size() < size {
 		one, err := r.next()
 		switch {
 		case err == io.EOF && r.lines.number == 0:
 			return 0, ErrNoRanges
 		case err == io.EOF:
-			return 0, &LineError{segment.PrunedRangesName, r.lines.number, &incomplete{fmt.Sprintf("it ends at leaf %d, but the first segment begins at leaf %d", r.tree.Size(), to.Size())}}
+			return 0, &LineError{segment.PrunedRangesName, r.lines.number, &incomplete{fmt.Sprintf("it ends at leaf %d, but the first segment begins at leaf %d", r.tree.Size(), size)}}
 		case err != nil:
 			return 0, err
 		}
@@ -54,8 +54,8 @@ func PrunedRangesIn(ctx context.Context, src io.Reader, to merkle.Frontier, visi
 			}
 		}
 	}
-	if r.tree.Size() != to.Size() || r.tree.Root() != to.Root() {
-		return 0, &LineError{segment.PrunedRangesName, 0, fmt.Errorf("it does not lead to the tree of %d leaves that the first segment begins with", to.Size())}
+	if r.tree.Size() != size || r.tree.Root() != root {
+		return 0, &LineError{segment.PrunedRangesName, 0, fmt.Errorf("it does not lead to the tree of %d leaves that the first segment begins with", size)}
 	}
 	return r.lines.end, nil
 }

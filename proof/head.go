@@ -5,6 +5,7 @@ package proof
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -33,12 +34,12 @@ func saidOn(line []byte) (said logevent.Event) {
 }
 
 // head returns the head of the i-th segment.
-func (t *Tree) head(i int) (*head, error) {
+func (t *Tree) head(ctx context.Context, i int) (*head, error) {
 	s := t.spans[i]
 	if h := t.heads[s.begin]; h != nil {
 		return h, nil
 	}
-	read, err := logdir.ReadHead(t.ctx, t.fsys, s.file)
+	read, err := logdir.ReadHead(ctx, t.fsys, s.file)
 	if logdir.Malformed(err) && !errors.Is(err, segment.ErrNotRegular) {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
@@ -94,11 +95,11 @@ func (h *head) takeRotated(said logevent.Event, s span) {
 
 // rangeOf returns the subtrees of the i-th segment's leaves, without hashes if only
 // its lines can tell.
-func (t *Tree) rangeOf(i int) (subtrees, error) {
+func (t *Tree) rangeOf(ctx context.Context, i int) (subtrees, error) {
 	if i == len(t.spans)-1 {
 		return t.newest.leaves, nil
 	}
-	h, err := t.head(i + 1)
+	h, err := t.head(ctx, i+1)
 	if err != nil {
 		return subtrees{}, err
 	}
@@ -115,8 +116,8 @@ type newest struct {
 }
 
 // readNewest reads a segment to its last checkpoint that fits.
-func (t *Tree) readNewest(s *span) error {
-	r, err := logdir.Open(t.ctx, t.fsys, s.file)
+func (t *Tree) readNewest(ctx context.Context, s *span) error {
+	r, err := logdir.Open(ctx, t.fsys, s.file)
 	if err != nil {
 		return err
 	}

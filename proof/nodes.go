@@ -5,6 +5,7 @@ package proof
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +20,7 @@ import (
 
 // readNodes computes the hashes of subtrees that lie within segments, reading each of
 // these once.
-func (t *Tree) readNodes(wanted []node) error {
+func (t *Tree) readNodes(ctx context.Context, wanted []node) error {
 	slices.SortFunc(wanted, func(a, b node) int {
 		return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(b.height, a.height))
 	})
@@ -30,7 +31,7 @@ func (t *Tree) readNodes(wanted []node) error {
 		for n < len(wanted) && wanted[n].first < s.end {
 			n++
 		}
-		if err := t.readWithin(s, wanted[:n]); err != nil {
+		if err := t.readWithin(ctx, s, wanted[:n]); err != nil {
 			return err
 		}
 		wanted = wanted[n:]
@@ -46,10 +47,10 @@ type open struct {
 
 // readWithin computes the hashes of subtrees of one segment, sorted by where they
 // begin, the larger first.
-func (t *Tree) readWithin(s span, wanted []node) error {
+func (t *Tree) readWithin(ctx context.Context, s span, wanted []node) error {
 	var under []*open // the subtrees around the present leaf
 	last := slices.MaxFunc(wanted, func(a, b node) int { return cmp.Compare(a.end(), b.end()) }).end()
-	err := t.eachLeaf(s, func(index uint64, line []byte) bool {
+	err := t.eachLeaf(ctx, s, func(index uint64, line []byte) bool {
 		for len(wanted) > 0 && wanted[0].first == index {
 			under = append(under, &open{node: wanted[0]})
 			wanted = wanted[1:]
@@ -76,8 +77,8 @@ func (t *Tree) readWithin(s span, wanted []node) error {
 
 // eachLeaf calls f with the index and the line of each leaf of a segment, until it
 // returns false.
-func (t *Tree) eachLeaf(s span, f func(index uint64, line []byte) bool) error {
-	r, err := logdir.Open(t.ctx, t.fsys, s.file)
+func (t *Tree) eachLeaf(ctx context.Context, s span, f func(index uint64, line []byte) bool) error {
+	r, err := logdir.Open(ctx, t.fsys, s.file)
 	if err != nil {
 		return err
 	}
@@ -104,7 +105,7 @@ func (t *Tree) eachLeaf(s span, f func(index uint64, line []byte) bool) error {
 }
 
 // Line returns the line of a leaf, which may be a header.
-func (t *Tree) Line(index uint64) (line []byte, err error) {
+func (t *Tree) Line(ctx context.Context, index uint64) (line []byte, err error) {
 	at := t.spanOf(index)
 	switch {
 	case at < 0 && index < t.Base():
@@ -112,7 +113,7 @@ func (t *Tree) Line(index uint64) (line []byte, err error) {
 	case at < 0:
 		return nil, fmt.Errorf("there is no leaf %d: the log has %d", index, t.size)
 	}
-	err = t.eachLeaf(t.spans[at], func(i uint64, l []byte) bool {
+	err = t.eachLeaf(ctx, t.spans[at], func(i uint64, l []byte) bool {
 		if i == index {
 			line = slices.Clone(l)
 		}
@@ -125,12 +126,12 @@ func (t *Tree) Line(index uint64) (line []byte, err error) {
 }
 
 // Commit returns the line of the commit that a leaf is part of, and its index.
-func (t *Tree) Commit(index uint64) (at uint64, line []byte, err error) {
+func (t *Tree) Commit(ctx context.Context, index uint64) (at uint64, line []byte, err error) {
 	i := t.spanOf(index)
 	if i < 0 {
 		return 0, nil, fmt.Errorf("leaf %d: %w", index, ErrPruned)
 	}
-	err = t.eachLeaf(t.spans[i], func(n uint64, l []byte) bool {
+	err = t.eachLeaf(ctx, t.spans[i], func(n uint64, l []byte) bool {
 		if n > index && segment.KindOf(l) == segment.KindCommit {
 			at, line = n, slices.Clone(l)
 		}
@@ -145,7 +146,7 @@ func (t *Tree) Commit(index uint64) (at uint64, line []byte, err error) {
 // Leaves calls f with the index and the line of each leaf, in their order, until it
 // returns an error; progress, if not nil, with the bytes read so far and in all. It
 // begins with the first leaf that is left of the segment that holds from.
-func (t *Tree) Leaves(from uint64, progress func(done, total int64), f func(index uint64, line []byte) error) error {
+func (t *Tree) Leaves(ctx context.Context, from uint64, progress func(done, total int64), f func(index uint64, line []byte) error) error {
 	spans := t.spans[max(0, t.spanOf(from)):]
 	var total, done int64
 	for _, s := range spans {
@@ -153,7 +154,7 @@ func (t *Tree) Leaves(from uint64, progress func(done, total int64), f func(inde
 	}
 	for _, s := range spans {
 		var failed error
-		err := t.eachLeaf(s, func(index uint64, line []byte) bool {
+		err := t.eachLeaf(ctx, s, func(index uint64, line []byte) bool {
 			failed = f(index, line)
 			return failed == nil
 		})

@@ -30,7 +30,6 @@ var (
 // Tree is a log's tree, up to its newest checkpoint when it was opened. It is for one
 // goroutine at a time.
 type Tree struct {
-	ctx  context.Context
 	fsys fs.FS
 	// spans are the segments that are left, by index.
 	spans []span
@@ -73,20 +72,22 @@ type Stats struct {
 }
 
 // Open finds the log's newest checkpoint, for which it reads the newest segment, and
-// prepares to read hashes of the tree. The context applies to what the tree reads
-// later, too. If the log is in use, a segment may be pruned meanwhile: then errors wrap
-// [fs.ErrNotExist], and opening the tree again helps.
+// prepares to read hashes of the tree. If the log is in use, a segment may be pruned
+// meanwhile: then errors of the tree wrap [fs.ErrNotExist], and opening the tree again helps.
 func Open(ctx context.Context, fsys fs.FS) (*Tree, error) {
 	segments, err := logdir.Segments(fsys)
 	if err != nil {
 		return nil, err
 	}
-	t := &Tree{ctx: ctx, fsys: fsys, heads: map[uint64]*head{}, known: map[node]tlog.Hash{}}
+	t := &Tree{fsys: fsys, heads: map[uint64]*head{}, known: map[node]tlog.Hash{}}
 	for i, f := range segments {
 		if i > 0 {
 			t.spans[i-1].end = f.Begin()
 		}
 		t.spans = append(t.spans, span{file: f, begin: f.Begin()})
+	}
+	if len(t.spans) == 0 {
+		return nil, fmt.Errorf("%w: %w", logdir.ErrNoLog, ErrNoLog)
 	}
 	// The newest segment may have been begun and not committed.
 	for n := len(t.spans) - 1; n >= 0; n-- {
@@ -94,7 +95,7 @@ func Open(ctx context.Context, fsys fs.FS) (*Tree, error) {
 		if s.file.Size == 0 {
 			continue
 		}
-		if err := t.readNewest(s); err != nil {
+		if err := t.readNewest(ctx, s); err != nil {
 			return nil, err
 		}
 		if t.note != nil {
@@ -129,8 +130,13 @@ func (t *Tree) Cosigned() []byte { return t.newest.cosigned }
 // Stats returns what has been read so far.
 func (t *Tree) Stats() Stats { return t.stats }
 
-// ReadHashes returns stored hashes (see [tlog.StoredHashIndex]).
-func (t *Tree) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+// Hashes returns a reader of stored hashes (see [tlog.StoredHashIndex]) for one proof, whose
+// interface has no context.
+func (t *Tree) Hashes(ctx context.Context) tlog.HashReader {
+	return tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) { return t.readHashes(ctx, indexes) })
+}
+
+func (t *Tree) readHashes(ctx context.Context, indexes []int64) ([]tlog.Hash, error) {
 	wanted := make([]node, len(indexes))
 	for i, index := range indexes {
 		level, n := tlog.SplitStoredHashIndex(index)
@@ -142,11 +148,11 @@ func (t *Tree) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 	// First all that takes reading a segment is found, so that none is read twice.
 	var within []node
 	for _, n := range wanted {
-		if err := t.plan(n, &within); err != nil {
+		if err := t.plan(ctx, n, &within); err != nil {
 			return nil, err
 		}
 	}
-	if err := t.readNodes(within); err != nil {
+	if err := t.readNodes(ctx, within); err != nil {
 		return nil, err
 	}
 	hashes := make([]tlog.Hash, len(wanted))
@@ -158,12 +164,12 @@ func (t *Tree) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 
 // Before returns the tree of all leaves before the segment that holds a leaf, as that
 // segment's header says.
-func (t *Tree) Before(index uint64) (merkle.Frontier, error) {
+func (t *Tree) Before(ctx context.Context, index uint64) (merkle.Frontier, error) {
 	at := t.spanOf(index)
 	if at < 0 {
 		return merkle.Frontier{}, fmt.Errorf("leaf %d: %w", index, ErrPruned)
 	}
-	h, err := t.head(at)
+	h, err := t.head(ctx, at)
 	if err != nil {
 		return merkle.Frontier{}, err
 	}
@@ -171,18 +177,18 @@ func (t *Tree) Before(index uint64) (merkle.Frontier, error) {
 }
 
 // Root returns the root hash of the tree of the first size leaves.
-func (t *Tree) Root(size uint64) (tlog.Hash, error) {
-	return tlog.TreeHash(int64(size), t)
+func (t *Tree) Root(ctx context.Context, size uint64) (tlog.Hash, error) {
+	return tlog.TreeHash(int64(size), t.Hashes(ctx))
 }
 
 // plan makes sure that the hash of a subtree is known once those in within are.
-func (t *Tree) plan(n node, within *[]node) error {
+func (t *Tree) plan(ctx context.Context, n node, within *[]node) error {
 	if _, ok := t.known[n]; ok {
 		return nil
 	}
 	if n.end() <= t.Base() {
 		// Nothing is left of it but what the first frontier has.
-		h, err := t.head(0)
+		h, err := t.head(ctx, 0)
 		if err != nil {
 			return err
 		}
@@ -194,7 +200,7 @@ func (t *Tree) plan(n node, within *[]node) error {
 	at := t.spanOf(n.first)
 	if at >= 0 && n.end() <= t.spans[at].end {
 		// It lies within one segment.
-		whole, err := t.rangeOf(at)
+		whole, err := t.rangeOf(ctx, at)
 		if err != nil {
 			return err
 		}
@@ -213,7 +219,7 @@ func (t *Tree) plan(n node, within *[]node) error {
 			return 1
 		})
 		if beside < len(t.spans) && t.spans[beside].begin < n.end()+1<<n.height {
-			h, err := t.head(beside)
+			h, err := t.head(ctx, beside)
 			if err != nil {
 				return err
 			}
@@ -225,10 +231,10 @@ func (t *Tree) plan(n node, within *[]node) error {
 	if n.height == 0 {
 		return fmt.Errorf("%w: leaf %d is in no segment", ErrDamaged, n.first)
 	}
-	if err := t.plan(node{n.first, n.height - 1}, within); err != nil {
+	if err := t.plan(ctx, node{n.first, n.height - 1}, within); err != nil {
 		return err
 	}
-	return t.plan(node{n.first + 1<<(n.height-1), n.height - 1}, within)
+	return t.plan(ctx, node{n.first + 1<<(n.height-1), n.height - 1}, within)
 }
 
 // hash returns a hash that has been planned for.

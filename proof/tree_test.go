@@ -175,7 +175,7 @@ func TestTreeAgainstAllHashes(t *testing.T) {
 			// The newest tree, or one that it has grown from.
 			size := rapid.OneOf(rapid.Just(size), rapid.Int64Range(1, size)).Draw(r, "size")
 			n := rapid.Int64Range(0, size-1).Draw(r, "leaf")
-			got, err := tlog.ProveRecord(size, n, tree)
+			got, err := tlog.ProveRecord(size, n, tree.Hashes(t.Context()))
 			if err != nil {
 				r.Fatal(err)
 			}
@@ -194,7 +194,7 @@ func TestTreeAgainstAllHashes(t *testing.T) {
 		for range 5 {
 			to := rapid.Int64Range(1, size).Draw(r, "to")
 			from := rapid.Int64Range(1, to).Draw(r, "from")
-			got, err := tlog.ProveTree(to, from, tree)
+			got, err := tlog.ProveTree(to, from, tree.Hashes(t.Context()))
 			if err != nil {
 				r.Fatal(err)
 			}
@@ -205,7 +205,7 @@ func TestTreeAgainstAllHashes(t *testing.T) {
 			if fmt.Sprint(got) != fmt.Sprint(want) {
 				r.Fatalf("from %d to %d: %v, want %v", from, to, got, want)
 			}
-			root, err := tree.Root(uint64(from))
+			root, err := tree.Root(t.Context(), uint64(from))
 			if err != nil {
 				r.Fatal(err)
 			}
@@ -238,7 +238,7 @@ func TestTreeWithoutRange(t *testing.T) {
 	for first, height := range merkle.Subtrees(begins[1], begins[2]) {
 		indexes = append(indexes, tlog.StoredHashIndex(height, int64(first>>height)))
 	}
-	got, err := tree.ReadHashes(indexes)
+	got, err := tree.Hashes(t.Context()).ReadHashes(indexes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,7 +275,7 @@ func TestTreeOfPrunedLog(t *testing.T) {
 	size := int64(len(before))
 	all := stored(t, before)
 	for n := int64(begins[2]); n < size; n++ {
-		got, err := tlog.ProveRecord(size, n, tree)
+		got, err := tlog.ProveRecord(size, n, tree.Hashes(t.Context()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -283,10 +283,10 @@ func TestTreeOfPrunedLog(t *testing.T) {
 			t.Errorf("leaf %d: another path", n)
 		}
 	}
-	if _, err := tree.Line(1); !errors.Is(err, proof.ErrPruned) {
+	if _, err := tree.Line(t.Context(), 1); !errors.Is(err, proof.ErrPruned) {
 		t.Errorf("a pruned line: %v", err)
 	}
-	if _, err := tlog.ProveRecord(size, 1, tree); !errors.Is(err, proof.ErrPruned) {
+	if _, err := tlog.ProveRecord(size, 1, tree.Hashes(t.Context())); !errors.Is(err, proof.ErrPruned) {
 		t.Errorf("a pruned leaf: %v", err)
 	}
 }

@@ -9,6 +9,9 @@
 // proof that leads from the leaf to it (RFC 6962, section 2.1.1). A log that is shown
 // later and does not have that leaf there contradicts its own signature.
 //
+// A [Set] is receipts that a producer holds, to be held to a log (package verify) or checked by
+// themselves (package proof).
+//
 // [Commit] makes the receipts of a commit. The exporter writes them with
 // internal/issuer.
 package receipt

@@ -4,7 +4,6 @@
 package rotation
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -48,7 +47,7 @@ func (l *Log) commit(g *group) error {
 // change is a commit that has been put together and not yet written.
 type change struct {
 	tree merkle.Frontier
-	// mark is where the segment begins, marks those that witnesses need.
+	// mark is where the segment begins, marks those that are followed for proofs.
 	mark  *merkle.Mark
 	marks []*merkle.Mark
 	note  []byte
@@ -66,11 +65,10 @@ type change struct {
 	begins bool
 	header segment.Header
 	name   segment.Name
-	// signer is the key of the segment. previous is that of the segment before, if the
-	// change begins a segment with another key; keyChange is the note about it, or about
-	// what else the header changes.
-	signer, previous *signing.Signer
-	keyChange        []byte
+	// signer is the key of the segment, keyChange how the one before introduces its header,
+	// nil if the change needs none.
+	signer    *signing.Signer
+	keyChange *keyChange
 	// says is what the log has to say of itself, scratch its lines.
 	says    []logevent.Event
 	scratch *Batch
@@ -87,14 +85,14 @@ func (l *Log) tryCommit(g *group) error {
 	if err := l.ready(g); err != nil {
 		return err
 	}
-	if l.changesKey() && l.due(g.bytes()) != "" && l.opts.Scope == segment.ScopeEvent && len(g.calls) > 0 {
+	if len(l.segments) > 0 && l.keys.changesNext() && l.due(g.bytes()) != "" && l.opts.Scope == segment.ScopeEvent && len(g.calls) > 0 {
 		// The events have been signed with the key before: the segment under the new
 		// one begins without them.
 		if err := l.put(&group{}, nil, l.due(g.bytes()), start); err != nil {
 			return err
 		}
 	}
-	g.rejectStaleKey(l.Signer().Public().ID())
+	g.rejectStaleKey(l.keys.current().Public().ID())
 	a, durable := l.admit(g), false
 	defer func() { l.settle(a, durable) }()
 	reason := l.due(g.bytes())
@@ -105,7 +103,7 @@ func (l *Log) tryCommit(g *group) error {
 		}
 	}
 	before := l.refusals
-	says := append(a.Said(), l.refuse(g)...)
+	says := append(append(a.Said(), l.refuse(g)...), g.says...)
 	if g.events()+len(says) == 0 && len(l.pending) == 0 && l.fault == nil && reason != "age" && reason != "key" {
 		durable = true
 		return nil
@@ -144,10 +142,10 @@ func (l *Log) put(g *group, says []logevent.Event, reason string, start time.Tim
 		call.placement.TreeSize = l.tree.Size()
 		call.placement.Segment = name
 	}
-	l.witnessing.committed(l, c)
+	l.agent.Published(l.tree.Size(), c.events, c.says)
 	l.maintenance.committed()
 	if c.keyChange != nil {
-		l.changed(c)
+		l.keys.committed(c.keyChange, c.name)
 	}
 	if c.begins {
 		l.keeper.due = true
@@ -173,7 +171,7 @@ func (l *Log) put(g *group, says []logevent.Event, reason string, start time.Tim
 func (l *Log) assemble(g *group, says []logevent.Event, reason string) (c *change, err error) {
 	c = &change{
 		number: l.commits + 1, time: l.now(), header: l.header,
-		tree: l.tree, mark: l.mark, marks: l.witnessing.marks, scratch: l.newOwnBatch(), signer: l.Signer(),
+		tree: l.tree, mark: l.mark, marks: l.followed, scratch: l.newOwnBatch(), signer: l.keys.current(),
 	}
 	defer func() {
 		if err != nil {
@@ -211,7 +209,7 @@ func (l *Log) assemble(g *group, says []logevent.Event, reason string) (c *chang
 	if err := l.permitted(c, c.tree.Size()-1); err != nil {
 		return c, err
 	}
-	if c.note, err = signing.SignCheckpoint(l.opts.Origin, c.tree.Size(), c.tree.Root(), l.signersOf(c)...); err != nil {
+	if c.note, err = signing.SignCheckpoint(l.opts.Origin, c.tree.Size(), c.tree.Root(), l.keys.checkpointSigners(c.signer, c.keyChange)...); err != nil {
 		return c, &Error{Reason: ReasonSigning, Err: fmt.Errorf("sign a checkpoint: %w", err)}
 	}
 	c.end = append(segment.AppendCheckpoint(c.end, c.note), '\n')
@@ -221,13 +219,8 @@ func (l *Log) assemble(g *group, says []logevent.Event, reason string) (c *chang
 
 // permitted asks whether the keys of a commit's segment may sign a leaf of it.
 func (l *Log) permitted(c *change, index uint64) error {
-	if l.opts.Permit == nil {
-		return nil
-	}
-	for _, k := range l.keysOf(c.signer) {
-		if err := l.opts.Permit(k.Public(), index, l.opts.Now()); err != nil {
-			return &Error{Reason: ReasonSigning, Err: err}
-		}
+	if err := l.keys.permitted(c.signer, index, l.opts.Now()); err != nil {
+		return &Error{Reason: ReasonSigning, Err: err}
 	}
 	return nil
 }
@@ -274,29 +267,13 @@ func (c *change) grow(leaves ...merkle.Hash) {
 	}
 }
 
-// keysOf returns the keys of a segment, given the one that signs its events.
-func (l *Log) keysOf(signer *signing.Signer) []*signing.Signer {
-	signers := []*signing.Signer{signer}
-	if s := l.opts.CheckpointSigner; s != nil {
-		signers = append(signers, s)
-	}
-	return signers
-}
-
-// signersOf returns the signers of a change's checkpoint.
-func (l *Log) signersOf(c *change) []*signing.Signer {
-	signers := l.keysOf(c.signer)
-	if c.previous != nil {
-		signers = append(signers, c.previous)
-	}
-	return signers
-}
-
 // begin appends the header of a new segment.
 func (l *Log) begin(c *change, reason string) (err error) {
 	c.begins = true
-	if c.signer, err = l.signerOfNext(); err != nil {
-		return &Error{Reason: ReasonSigning, Err: fmt.Errorf("begin a segment with another key: %w", err)}
+	if len(l.segments) > 0 {
+		if c.signer, err = l.keys.next(); err != nil {
+			return &Error{Reason: ReasonSigning, Err: fmt.Errorf("begin a segment with another key: %w", err)}
+		}
 	}
 	c.name = segment.Name{FirstIndex: l.tree.Size(), Created: c.time, Compression: segment.None}
 	c.header = l.nextHeader(c)
@@ -305,8 +282,11 @@ func (l *Log) begin(c *change, reason string) (err error) {
 	c.mark = merkle.NewMark(&c.tree)
 	c.grow(leaf)
 	c.head = append(c.head, '\n')
-	if err := l.introduce(c, leaf); err != nil {
-		return &Error{Reason: ReasonSigning, Err: err}
+	if len(l.segments) > 0 && changesKeys(&l.header, &c.header) {
+		if c.keyChange, err = l.keys.signKeyChange(&l.header, &c.header, c.signer, l.tree.Root(), leaf); err != nil {
+			return &Error{Reason: ReasonSigning, Err: err}
+		}
+		c.says = append(c.says, c.keyChange.said)
 	}
 	if n := len(l.segments); n > 0 {
 		last := l.segments[n-1]
@@ -334,7 +314,7 @@ func (l *Log) nextHeader(c *change) segment.Header {
 		Scope:      l.opts.Scope,
 		Features:   l.opts.features(),
 		MinAge:     l.opts.Retention.MinAge,
-		Keys:       l.headerKeys(c.signer),
+		Keys:       l.keys.headerKeys(c.signer),
 	}
 	if len(l.segments) == 0 {
 		h.Succeeds = l.succeeds
@@ -362,6 +342,9 @@ func (l *Log) addOwnEvents(c *change, g *group, says []logevent.Event) error {
 		c.says = append(c.says, logevent.Event{Action: action})
 	}
 	for _, o := range c.says {
+		if o.Action == logevent.Witnessed {
+			o.Proof = l.followed.prove(o.Size, &l.tree)
+		}
 		if err := l.addOwn(c.scratch, o, c.signer, c.degraded); err != nil {
 			return &Error{Reason: ReasonSigning, Err: fmt.Errorf("add the log's own event %s: %w", o.Action, err)}
 		}
@@ -378,7 +361,7 @@ func (l *Log) due(size int64) string {
 		return l.sealed
 	case l.header.Scope != l.opts.Scope:
 		return "scope"
-	case !sameKeys(l.header.Keys, l.headerKeys(cmp.Or(l.successor, l.Signer()))):
+	case l.keys.due(l.header.Keys):
 		return "key"
 	case !slices.Equal(l.header.Features, l.opts.features()):
 		return "features"

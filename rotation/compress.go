@@ -47,37 +47,17 @@ func (l *Log) compressSealed(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// compressOne replaces a sealed segment by its compressed form. At every moment
-// one complete form is there: the compressed one takes its name only when it is
-// durable and has been read back, and the plain one goes only after that. Where a
-// fault stopped it, it goes on the next time.
+// compressOne compresses a sealed segment, which is known by the name of that form then.
 func (l *Log) compressOne(ctx context.Context, plain segment.Name) error {
-	packed := plain
-	packed.Compression = l.opts.Compression
-	switch _, err := l.dir.Lstat(packed.String()); {
-	case errors.Is(err, fs.ErrNotExist):
-		if err := l.pack(ctx, plain, packed); err != nil {
-			return err
-		}
-	case err != nil:
-		return err
-	default:
-		if err := l.adopt(ctx, plain, packed); err != nil {
-			return fmt.Errorf("%s is there already, and not the log's work: %w", packed, err)
-		}
-	}
-	info, err := l.dir.Lstat(packed.String())
+	c := compressor{dir: l.dir, to: l.opts.Compression}
+	packed, size, err := c.replace(ctx, plain)
 	if err != nil {
-		return err
-	}
-	// Somebody may have removed what was to go anyway: the content is there.
-	if err := l.dir.Remove(plain.String()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	l.hold(func() {
 		for i := range l.segments {
 			if l.segments[i].name == plain {
-				l.segments[i].name, l.segments[i].bytes = packed, min(info.Size(), l.segments[i].bytes)
+				l.segments[i].name, l.segments[i].bytes = packed, min(size, l.segments[i].bytes)
 			}
 		}
 		l.observeSegments()
@@ -87,33 +67,70 @@ func (l *Log) compressOne(ctx context.Context, plain segment.Name) error {
 	return l.dir.Sync()
 }
 
-// adopt makes a compressed form durable that an earlier attempt has left beside the
+// compressor replaces sealed segments by their compressed form. It needs no lock: a sealed
+// segment does not change, and nobody else compresses it.
+type compressor struct {
+	dir durable.FS
+	to  segment.Compression
+}
+
+// replace replaces a sealed segment by its compressed form, and returns that one's name and
+// size. At every moment one complete form is there: the compressed one takes its name only when
+// it is durable and has been read back, and the plain one goes only after that. Where a fault
+// stopped it, it goes on the next time. That the plain form is gone is not durable yet.
+func (c compressor) replace(ctx context.Context, plain segment.Name) (packed segment.Name, size int64, err error) {
+	packed = plain
+	packed.Compression = c.to
+	switch _, err := c.dir.Lstat(packed.String()); {
+	case errors.Is(err, fs.ErrNotExist):
+		if err := c.pack(ctx, plain, packed); err != nil {
+			return packed, 0, err
+		}
+	case err != nil:
+		return packed, 0, err
+	default:
+		if err := c.adopt(ctx, plain, packed); err != nil {
+			return packed, 0, fmt.Errorf("%s is there already, and not the log's work: %w", packed, err)
+		}
+	}
+	info, err := c.dir.Lstat(packed.String())
+	if err != nil {
+		return packed, 0, err
+	}
+	// Somebody may have removed what was to go anyway: the content is there.
+	if err := c.dir.Remove(plain.String()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return packed, 0, err
+	}
+	return packed, info.Size(), nil
+}
+
+// adopt makes a compressed form durable that an earlier attempt has left next to the
 // plain one, or fails if it is not one.
-func (l *Log) adopt(ctx context.Context, plain, packed segment.Name) error {
-	if err := l.sameContent(ctx, plain.String(), packed.String(), packed.Compression); err != nil {
+func (c compressor) adopt(ctx context.Context, plain, packed segment.Name) error {
+	if err := sameContent(ctx, c.dir, plain.String(), packed.String(), packed.Compression); err != nil {
 		return err
 	}
-	return durable.SyncExisting(l.dir, packed.String())
+	return durable.SyncExisting(c.dir, packed.String())
 }
 
 // pack writes the compressed form, durably, and checks it against the plain
 // one.
-func (l *Log) pack(ctx context.Context, plain, packed segment.Name) error {
-	return durable.Replace(l.dir, packed.String(), durable.Private, func(w io.Writer) error {
-		if err := l.packInto(ctx, plain, w); err != nil {
+func (c compressor) pack(ctx context.Context, plain, packed segment.Name) error {
+	return durable.Replace(c.dir, packed.String(), durable.Private, func(w io.Writer) error {
+		if err := c.packInto(ctx, plain, w); err != nil {
 			return err
 		}
-		return l.sameContent(ctx, plain.String(), packed.String()+segment.TempSuffix, packed.Compression)
+		return sameContent(ctx, c.dir, plain.String(), packed.String()+segment.TempSuffix, packed.Compression)
 	})
 }
 
-func (l *Log) packInto(ctx context.Context, plain segment.Name, w io.Writer) (err error) {
-	in, err := segment.OpenRegular(l.dir, plain.String())
+func (c compressor) packInto(ctx context.Context, plain segment.Name, w io.Writer) (err error) {
+	in, err := segment.OpenRegular(c.dir, plain.String())
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	out, err := segment.NewCompressor(w, l.opts.Compression)
+	out, err := segment.NewCompressor(w, c.to)
 	if err != nil {
 		return err
 	}
@@ -122,12 +139,12 @@ func (l *Log) packInto(ctx context.Context, plain segment.Name, w io.Writer) (er
 }
 
 // sameContent reads both forms of a segment and compares them.
-func (l *Log) sameContent(ctx context.Context, plain, packed string, c segment.Compression) error {
-	a, err := l.contentHash(ctx, plain, segment.None)
+func sameContent(ctx context.Context, dir fs.FS, plain, packed string, c segment.Compression) error {
+	a, err := contentHash(ctx, dir, plain, segment.None)
 	if err != nil {
 		return err
 	}
-	b, err := l.contentHash(ctx, packed, c)
+	b, err := contentHash(ctx, dir, packed, c)
 	if err != nil {
 		return err
 	}
@@ -137,8 +154,8 @@ func (l *Log) sameContent(ctx context.Context, plain, packed string, c segment.C
 	return nil
 }
 
-func (l *Log) contentHash(ctx context.Context, name string, c segment.Compression) (sum [sha256.Size]byte, err error) {
-	f, err := segment.OpenRegular(l.dir, name)
+func contentHash(ctx context.Context, dir fs.FS, name string, c segment.Compression) (sum [sha256.Size]byte, err error) {
+	f, err := segment.OpenRegular(dir, name)
 	if err != nil {
 		return sum, err
 	}

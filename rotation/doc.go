@@ -31,8 +31,12 @@
 //     nothing is signed, deleted or recalled on its word (found.go).
 //   - What the log does to itself, or finds was done to it, is an event in it.
 //   - A witness learns of a checkpoint only when that is durable, and nobody who holds
-//     Log.sem waits for a witness, but Close.
+//     Log.sem waits for a witness (package rotation/internal/cosign).
 //
-// dir.go holds every rule about files, fsync and rename; recover.go and
-// repair.go what happens on doubt.
+// # Where to find what
+//
+// A [Log] commits what its callers bring. Its keyring says which key signs, and makes the note
+// with which one key introduces the next; maintenance is the goroutine that compresses, deletes
+// and keeps files fresh. Package internal/durable has every rule about files, fsync and rename;
+// recover.go and repair.go have what happens on doubt.
 package rotation

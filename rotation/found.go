@@ -396,6 +396,17 @@ func (l *Log) setAside(name, why string) error {
 	return nil
 }
 
+// reportDamaged is sayDamaged for maintenance, which does not hold sem.
+func (l *Log) reportDamaged(file, detail string) {
+	l.hold(func() { l.sayDamaged(file, detail) })
+}
+
+// reportSetAside is setAside for maintenance.
+func (l *Log) reportSetAside(file, why string) (err error) {
+	l.hold(func() { err = l.setAside(file, why) })
+	return err
+}
+
 // What is read at a start for the stages: the newest segment, and others before it, up to so
 // many and about so many bytes. What is older is not recalled.
 const (

@@ -3,7 +3,11 @@
 
 package rotation
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/otel-auditlog/auditlogexporter/logevent"
+)
 
 // call is one Append.
 type call struct {
@@ -14,10 +18,11 @@ type call struct {
 	err       error // what keeps this call out of the commit
 }
 
-// group is the calls that share a commit.
+// group is the calls that share a commit, or what the log is to say in one.
 type group struct {
 	calls []*call
-	done  chan struct{} // closed once err and the placements are set
+	says  []logevent.Event // of the log's own: they count only if this commit does
+	done  chan struct{}    // closed once err and the placements are set
 	err   error
 }
 

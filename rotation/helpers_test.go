@@ -27,6 +27,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
+	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -260,7 +261,7 @@ type watcher struct {
 	// repeats and conflicts are what repeated was told.
 	repeats, conflicts int
 
-	replies   []rotation.WitnessReply
+	replies   []witness.Reply
 	witnessed uint64
 	witnesses []error // what was told of them as a whole
 	states    []error // what was told of the state
@@ -297,7 +298,7 @@ func (w *watcher) Fault(error) { w.note(func() { w.health = append(w.health, "fa
 
 func (w *watcher) Healthy() { w.note(func() { w.health = append(w.health, "healthy") }) }
 
-func (w *watcher) WitnessReplied(r rotation.WitnessReply) {
+func (w *watcher) WitnessReplied(r witness.Reply) {
 	w.note(func() { w.replies = append(w.replies, r) })
 }
 

@@ -17,7 +17,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
-	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 // countingFS counts the files that are opened for reading.
@@ -120,7 +120,7 @@ func TestAWitnessCannotHaveTheLogSayContradictedAllTheTime(t *testing.T) {
 		}
 		replies := 0
 		for _, r := range told(o).replies {
-			if r.Outcome == rotation.WitnessContradicted {
+			if r.Outcome == witness.OutcomeContradicted {
 				replies++
 			}
 		}

@@ -8,13 +8,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -228,6 +232,78 @@ func TestKeyForEachSegment(t *testing.T) {
 				t.Errorf("the key file holds %s, the newest segment is signed with %s", now.Public().ID(), last)
 			}
 		})
+	}
+}
+
+// A commit that would change the key and fails, wherever it does, leaves the key as it is, with
+// nothing destroyed and nothing filed. The next one that succeeds makes the change, once.
+func TestKeyChangeThatFailsChangesNothing(t *testing.T) {
+	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+		for name, reason := range map[string]rotation.Reason{
+			"the key is not permitted": rotation.ReasonSigning,
+			"the disk is full":         rotation.ReasonDiskFull,
+			"the disk fails":           rotation.ReasonIO,
+		} {
+			t.Run(string(scope)+"/"+name, func(t *testing.T) {
+				o := options(t)
+				first, fsys := o.Signer, faulty(t, o.Directory)
+				keys := &modelKeys{t: t, current: first}
+				o.FS, o.Scope, o.SegmentKeys, o.MaxSegmentBytes = fsys, scope, keys, 1
+				var fails atomic.Bool
+				o.Permit = func(key *signing.PublicKey, _ uint64, _ time.Time) error {
+					if fails.Load() && reason == rotation.ReasonSigning && !key.Equal(first.Public()) {
+						return errors.New("the key is not valid yet")
+					}
+					return nil
+				}
+				fsys.onWrite(func(p []byte) (int, error) {
+					switch {
+					case fails.Load() && reason == rotation.ReasonDiskFull:
+						return len(p) / 2, syscall.ENOSPC
+					case fails.Load() && reason == rotation.ReasonIO:
+						return len(p) / 2, syscall.EIO
+					}
+					return len(p), nil
+				})
+				l := open(t, o)
+				mustAppend(t, l, o, "before")
+				fails.Store(true)
+				for range 3 {
+					_, err := appendIDs(t, l, o, "after")
+					wantReason(t, err, reason)
+					if got := l.Signer(); got != first {
+						t.Fatalf("the log goes on with the key %s", got.Public().ID())
+					}
+				}
+				if k := keys.asOf(o); k.Signer != first {
+					t.Error("the key that the log is signed with was destroyed")
+				}
+				if _, err := os.Stat(filepath.Join(o.Directory, segment.KeyChangesName)); !errors.Is(err, fs.ErrNotExist) {
+					t.Errorf("the file %s: %v, want none", segment.KeyChangesName, err)
+				}
+				fails.Store(false)
+				mustAppend(t, l, o, "after")
+				next := l.Signer()
+				closeLog(t, l)
+				if next == first {
+					t.Error("the log has not gone over to the next key")
+				}
+				got := read(t, o.Directory)
+				sameIDs(t, got.ids, []string{"before", "after"})
+				changes := 0
+				for _, a := range got.actions {
+					if a == "key_changed" {
+						changes++
+					}
+				}
+				filed, err := os.ReadFile(filepath.Join(o.Directory, segment.KeyChangesName))
+				if lines := bytes.Count(filed, []byte("\n")); err != nil || lines != changes || changes != 1 {
+					t.Errorf("%d changes of the key, %d of them filed: %v, want 1", changes, lines, err)
+				}
+				mustVerify(t, o.Directory, first)
+				mustVerify(t, o.Directory, next)
+			})
+		}
 	}
 }
 

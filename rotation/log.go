@@ -10,13 +10,13 @@ import (
 	"fmt"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/limiter"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/rotation/internal/cosign"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -37,44 +37,38 @@ type Log struct {
 
 	// sem is held by whoever changes the log: a committer, maintenance, Close.
 	// It is a channel so that Close can wait for it no longer than its context
-	// allows. Everything below it is guarded by it.
+	// allows. It guards everything below it, but for what maintenance alone uses (and
+	// Close, when maintenance has ended) and what the types below say of themselves.
 	sem      chan struct{}
-	signer   atomic.Pointer[signing.Signer] // of the newest segment; anybody may look
-	header   segment.Header                 // of the newest segment
-	commits  uint64                         // number of the last commit
-	lastTime time.Time                      // of the last commit
-	tree     merkle.Frontier                // the durable tree
-	mark     *merkle.Mark                   // where the newest segment begins in it
-	note     []byte                         // the signed checkpoint over it
-	active   *activeSegment                 // nil: the next commit starts a segment
-	sealed   string                         // why there is none
-	debris   string                         // a new segment that was not finished and is not durably removed
-	torn     bool                           // the active segment has a tail that is still to be set aside
-	cutOff   logevent.Event                 // what a repair that has to be tried again has cut off
-	segments []segmentInfo                  // all of them, by index; the active one last
-	pending  []logevent.Event               // to be written with the next commit
-	doubt    error                          // why the active segment must be re-checked first
-	fault    error                          // why the last commit failed, as the observer was told
-	pruning  bool                           // the commit records a pruning
-	pruned   uint64                         // leaves before this one have been recorded as pruned, by this process or in the newest segment of those found
-	degraded bool                           // the log has said that events are unsigned
-	refusals limiter.Limiter                // of refused records, and those still to be told of
-	buf      []byte                         // what a commit writes at a time, reused
-
-	successor    *signing.Signer      // the key to go over to at once
-	unretired    bool                 // the key before is still to be destroyed
-	unfiled      [][]byte             // key changes that are not in their file yet
-	filedChanges int64                // bytes of that file that are good
-	known        []*signing.PublicKey // keys of key changes
-	ranges       rangesEnd            // of the file of pruned ranges; maintenance has it
+	keys     *keyring
+	header   segment.Header   // of the newest segment
+	commits  uint64           // number of the last commit
+	lastTime time.Time        // of the last commit
+	tree     merkle.Frontier  // the durable tree
+	mark     *merkle.Mark     // where the newest segment begins in it
+	note     []byte           // the signed checkpoint over it
+	active   *activeSegment   // nil: the next commit starts a segment
+	sealed   string           // why there is none
+	debris   string           // a new segment that was not finished and is not durably removed
+	torn     bool             // the active segment has a tail that is still to be set aside
+	cutOff   logevent.Event   // what a repair that has to be tried again has cut off
+	segments []segmentInfo    // all of them, by index; the active one last
+	pending  []logevent.Event // to be written with the next commit
+	doubt    error            // why the active segment must be re-checked first
+	fault    error            // why the last commit failed, as the observer was told
+	pruning  bool             // the commit records a pruning
+	pruned   uint64           // leaves before this one have been recorded as pruned, by this process or in the newest segment of those found
+	degraded bool             // the log has said that events are unsigned
+	refusals limiter.Limiter  // of refused records, and those still to be told of
+	buf      []byte           // what a commit writes at a time, reused
 
 	keeper   keeper
 	succeeds *segment.Predecessor // what a new log is to say
 
-	maintenance maintenance
-	witnessing  witnessing
-	filed       []byte // what the checkpoint file holds; maintenance has it
-	complaint   string // what maintenance has complained of last
+	maintenance *maintenance
+	agent       *cosign.Agent // has a lock of its own
+	followed    marks         // those of the snapshots that the agent still needs
+	filed       []byte        // what the checkpoint file holds; maintenance has it
 
 	unsound error    // why nothing is deleted as long as the log is open
 	damaged []string // files that the log has said are damaged
@@ -121,7 +115,9 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 		return nil, err
 	}
 	l := &Log{opts: o, dir: o.FS, sem: make(chan struct{}, 1), refusals: newRefusals()}
-	l.signer.Store(o.Signer)
+	if l.agent, err = l.newAgent(); err != nil {
+		return nil, fmt.Errorf("open the audit log: %w", err)
+	}
 	if l.dir == nil {
 		if l.dir, err = durable.OpenLocked(o.Directory); err != nil {
 			return nil, err
@@ -132,6 +128,9 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 			err = errors.Join(err, l.release())
 		}
 	}()
+	l.keys = newKeyring(&l.opts, l.dir)
+	l.maintenance = l.newMaintenance()
+	l.keeper = newKeeper(&l.opts)
 	if err := l.load(ctx); err != nil {
 		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
 	}
@@ -152,10 +151,8 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 	if err := l.commit(nil); err != nil && reasonOf(err) != ReasonDiskFull && reasonOf(err) != ReasonRetentionHeld && !errors.Is(err, errNoNextKey) {
 		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
 	}
-	l.hold(func() { // until both are there
-		l.startMaintenance()
-		l.startWitnessing()
-	})
+	l.hold(l.maintenance.start)
+	l.agent.Start(l.dir)
 	return l, nil
 }
 
@@ -201,6 +198,9 @@ func (l *Log) Append(ctx context.Context, batches ...*Batch) (Placement, error) 
 // ID returns the log's id, which tells it from any other log of its origin.
 func (l *Log) ID() signing.LogID { return l.id }
 
+// Signer returns the key with which events are to be signed at present.
+func (l *Log) Signer() *signing.Signer { return l.keys.current() }
+
 // Sign returns the function that signs events of this log with a key, for [Batch.Add].
 func (l *Log) Sign(s *signing.Signer) func(canonical []byte) ([]byte, error) {
 	return func(canonical []byte) ([]byte, error) { return s.SignEvent(l.context, canonical) }
@@ -226,19 +226,25 @@ func (l *Log) Close(ctx context.Context) error {
 	l.closed = true
 	l.mu.Unlock()
 
-	stopped := errors.Join(l.maintenance.stop(ctx), l.witnessing.stop(ctx))
+	stopped := errors.Join(l.maintenance.stop(ctx), l.agent.Stop(ctx))
 	// A group that was joined before closed was set still has its leader
 	// waiting for sem: passing behind it in turn is enough, because no group
 	// can start any more.
 	if err := l.drain(ctx); err != nil {
 		return errors.Join(fmt.Errorf("close the audit log in %s: %w", l.opts.Directory, err), stopped)
 	}
-	defer func() { <-l.sem }()
 	if stopped != nil {
+		<-l.sem
 		return fmt.Errorf("close the audit log in %s: %w", l.opts.Directory, stopped)
 	}
 	l.sayClosed()
-	l.askLast(ctx)
+	writable := l.fault == nil
+	<-l.sem
+	if writable {
+		l.agent.AskLast(ctx)
+	}
+	l.sem <- struct{}{} // nobody holds it for long any more
+	defer func() { <-l.sem }()
 	errs := []error{l.commitSuppressed()}
 	if l.active != nil && !l.opts.Sync {
 		errs = append(errs, l.active.file.Sync())

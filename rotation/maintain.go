@@ -16,10 +16,18 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
-// maintenance is the one goroutine that works beside the commits: it keeps the
-// checkpoint file fresh, rotates by age, compresses and prunes. It holds sem
-// only while it changes the log.
+// maintenance is the one goroutine that works next to the commits: it does its jobs one after
+// the other, when a commit has woken it and at times without. It knows of the log only its jobs,
+// which hold sem while they change the log. But for committed, which may be called at any time,
+// nothing of it is shared: ranges and lastWarning are the goroutine's.
 type maintenance struct {
+	jobs     []func(context.Context) error
+	nextLook func() time.Duration // how long it may sleep if no commit wakes it
+	logger   *zap.Logger
+
+	ranges      prunedRanges
+	lastWarning string // of the jobs that fail, until all succeed
+
 	wake   chan struct{} // a commit has happened
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -33,17 +41,26 @@ const (
 	idleInterval = 10 * time.Second
 )
 
-func (l *Log) startMaintenance() {
-	ctx, cancel := context.WithCancel(context.Background())
-	l.maintenance = maintenance{
-		wake:   make(chan struct{}, 1),
-		cancel: cancel,
-		done:   make(chan struct{}),
+// newMaintenance returns the maintenance of a log, which start begins.
+func (l *Log) newMaintenance() *maintenance {
+	return &maintenance{
+		jobs:     []func(context.Context) error{l.rotateByAge, l.tellSuppressed, l.afterKeyChange, l.keepState, l.refreshCheckpointFile, l.watchClock, l.prune, l.compressSealed},
+		nextLook: l.nextLook,
+		logger:   l.opts.Logger,
+		ranges:   prunedRanges{dir: l.dir, log: l},
+		wake:     make(chan struct{}, 1),
+		done:     make(chan struct{}),
 	}
-	l.maintenance.wake <- struct{}{}
+}
+
+// start begins the goroutine, with a look at what there is to do.
+func (m *maintenance) start() {
+	var ctx context.Context
+	ctx, m.cancel = context.WithCancel(context.Background())
+	m.committed()
 	go func() {
-		defer close(l.maintenance.done)
-		l.maintain(ctx)
+		defer close(m.done)
+		m.run(ctx)
 	}()
 }
 
@@ -51,10 +68,11 @@ func (l *Log) startMaintenance() {
 func (m *maintenance) committed() {
 	select {
 	case m.wake <- struct{}{}:
-	default: // it has been told, or does not run yet
+	default: // it has been told
 	}
 }
 
+// stop ends the goroutine, if it was started.
 func (m *maintenance) stop(ctx context.Context) error {
 	if m.cancel == nil {
 		return nil
@@ -68,18 +86,18 @@ func (m *maintenance) stop(ctx context.Context) error {
 	}
 }
 
-func (l *Log) maintain(ctx context.Context) {
+func (m *maintenance) run(ctx context.Context) {
 	idle := time.NewTimer(idleInterval)
 	defer idle.Stop()
 	for {
-		idle.Reset(l.nextLook())
+		idle.Reset(m.nextLook())
 		select {
 		case <-ctx.Done():
 			return
-		case <-l.maintenance.wake:
+		case <-m.wake:
 		case <-idle.C:
 		}
-		l.work(ctx)
+		m.work(ctx)
 		select {
 		case <-ctx.Done():
 			return
@@ -88,20 +106,20 @@ func (l *Log) maintain(ctx context.Context) {
 	}
 }
 
-// work does what there is to do. What keeps failing is complained of once.
-func (l *Log) work(ctx context.Context) {
+// work does what there is to do. What keeps failing is warned of once.
+func (m *maintenance) work(ctx context.Context) {
 	var errs []error
-	for _, work := range []func(context.Context) error{l.rotateByAge, l.tellSuppressed, l.afterKeyChange, l.keepState, l.refreshCheckpointFile, l.watchClock, l.prune, l.compressSealed} {
-		errs = append(errs, work(ctx))
+	for _, job := range m.jobs {
+		errs = append(errs, job(ctx))
 	}
 	err := errors.Join(errs...)
 	switch {
 	case ctx.Err() != nil:
 	case err == nil:
-		l.complaint = ""
-	case err.Error() != l.complaint:
-		l.complaint = err.Error()
-		l.opts.Logger.Warn("Maintaining the audit log; it will be tried again", zap.Error(err))
+		m.lastWarning = ""
+	case err.Error() != m.lastWarning:
+		m.lastWarning = err.Error()
+		m.logger.Warn("Maintaining the audit log; it will be tried again", zap.Error(err))
 	}
 }
 
@@ -140,7 +158,7 @@ func (l *Log) rotateByAge(context.Context) (err error) {
 }
 
 func (l *Log) afterKeyChange(context.Context) (err error) {
-	l.hold(func() { err = l.keepKeys() })
+	l.hold(func() { err = l.keys.finishChange() })
 	return err
 }
 

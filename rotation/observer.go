@@ -3,7 +3,11 @@
 
 package rotation
 
-import "time"
+import (
+	"time"
+
+	"github.com/otel-auditlog/auditlogexporter/witness"
+)
 
 // Observer is told what a log does. Its methods are called from several
 // goroutines, Committed within the commit, and must be quick.
@@ -21,7 +25,7 @@ type Observer interface {
 	// Healthy: the log can be written again. Called on change only.
 	Healthy()
 	// WitnessReplied: a witness has been asked to cosign a checkpoint.
-	WitnessReplied(WitnessReply)
+	WitnessReplied(witness.Reply)
 	// Witnessed: a quorum of witnesses has cosigned a checkpoint over so many leaves.
 	// Called when they are more than before.
 	Witnessed(size uint64)
@@ -59,13 +63,13 @@ type Commit struct {
 
 type unobserved struct{}
 
-func (unobserved) Committed(Commit)            {}
-func (unobserved) Refused(Reason, int, int)    {}
-func (unobserved) SegmentsChanged(int, int64)  {}
-func (unobserved) FreeSpace(uint64)            {}
-func (unobserved) Fault(error)                 {}
-func (unobserved) Healthy()                    {}
-func (unobserved) WitnessReplied(WitnessReply) {}
-func (unobserved) Witnessed(uint64)            {}
-func (unobserved) WitnessesFault(error)        {}
-func (unobserved) StateFault(error)            {}
+func (unobserved) Committed(Commit)             {}
+func (unobserved) Refused(Reason, int, int)     {}
+func (unobserved) SegmentsChanged(int, int64)   {}
+func (unobserved) FreeSpace(uint64)             {}
+func (unobserved) Fault(error)                  {}
+func (unobserved) Healthy()                     {}
+func (unobserved) WitnessReplied(witness.Reply) {}
+func (unobserved) Witnessed(uint64)             {}
+func (unobserved) WitnessesFault(error)         {}
+func (unobserved) StateFault(error)             {}

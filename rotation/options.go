@@ -13,6 +13,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 // Options say where and how a log is written.
@@ -65,7 +66,7 @@ type Options struct {
 	Retention   Retention
 	// Witnesses are asked to cosign the log's checkpoints, beside the commits. A commit
 	// never waits for them.
-	Witnesses []Witness
+	Witnesses []witness.Witness
 	// WitnessQuorum is how many of them have to cosign a checkpoint for it to count as
 	// witnessed; 0 means all.
 	WitnessQuorum int
@@ -158,9 +159,6 @@ func (o *Options) complete() error {
 	}
 	if o.Retention.MinAge > segment.MaxMinAge || o.Retention.MinAge%time.Second != 0 {
 		return fmt.Errorf("open the audit log: a minimum age of %s: it is in whole seconds, up to %s", o.Retention.MinAge, segment.MaxMinAge)
-	}
-	if err := o.completeWitnesses(); err != nil {
-		return err
 	}
 	if o.Observer == nil {
 		o.Observer = unobserved{}

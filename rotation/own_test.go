@@ -59,7 +59,7 @@ func (o *stranger) Forget() {}
 func staysGood(t *testing.T, key *signing.Signer, out *stranger) {
 	o := options(t)
 	o.Signer = key
-	o.Witnesses = []rotation.Witness{out}
+	o.Witnesses = []witness.Witness{out}
 	o.Stages = append(remember(idempotency.Options{MaxEvents: 100, MaxAge: time.Hour, RecordConflicts: true}), out)
 	var refuse atomic.Bool
 	o.Permit = func(*signing.PublicKey, uint64, time.Time) error {
@@ -147,7 +147,7 @@ func FuzzNoAnswerOfAWitnessSpoilsTheLog(f *testing.F) {
 	f.Fuzz(func(t *testing.T, status1 int, type1 string, body1 []byte, status2 int, type2 string, body2 []byte) {
 		o := options(t)
 		o.Signer = key
-		o.Witnesses = []rotation.Witness{&answering{Witness: w, answers: []answer{{status1, type1, body1}, {status2, type2, body2}}}}
+		o.Witnesses = []witness.Witness{&answering{Witness: w, answers: []answer{{status1, type1, body1}, {status2, type2, body2}}}}
 		heard := newWatcher()
 		o.Observer = heard
 		l := open(t, o)

@@ -19,61 +19,76 @@ import (
 // rangesBuffer is how much of the file of pruned ranges is written at a time.
 const rangesBuffer = 256 << 10
 
-// rangesEnd is what the log knows of the file's end, having written or checked all of it.
+// prunedRanges writes the file of pruned ranges. Maintenance alone uses it, without sem, because
+// a sealed segment does not change.
+type prunedRanges struct {
+	dir durable.FS
+	log damageReporter
+	end rangesEnd
+}
+
+// damageReporter has the log say that a file is not as the log has written it. It waits for
+// the commit under way.
+type damageReporter interface {
+	reportDamaged(file, detail string)
+	// reportSetAside renames the file, so that it stays as evidence.
+	reportSetAside(file, why string) error
+}
+
+// rangesEnd is what is known of the file's end, all of it having been written or checked.
 type rangesEnd struct {
 	known bool
 	at    int64  // where the last line ends
 	size  uint64 // the size on it
 }
 
-// keepRanges adds to the file of pruned ranges what stands for a sealed segment that
-// is to be deleted: so a checkpoint that somebody kept can still be compared with the
-// log. before and after are the trees on both sides of it. Only maintenance calls it,
-// without sem, because a sealed segment does not change.
-func (l *Log) keepRanges(ctx context.Context, name segment.Name, before, after merkle.Frontier) (err error) {
-	end := l.ranges
+// keep adds to the file what stands for a sealed segment that is to be deleted: so a checkpoint
+// that somebody kept can still be compared with the log. before and after are the trees on both
+// sides of it.
+func (p *prunedRanges) keep(ctx context.Context, name segment.Name, before, after merkle.Frontier) (err error) {
+	end := p.end
 	if end.known {
 		// Or else what somebody has cut off would be filled up with zeros.
-		info, err := l.dir.Lstat(segment.PrunedRangesName)
+		info, err := p.dir.Lstat(segment.PrunedRangesName)
 		end.known = err == nil && info.Size() == end.at
 	}
 	if end.known && end.size >= after.Size() {
 		return nil // the segment has not been deleted since
 	}
-	l.ranges.known = false // until all of this has gone well
+	p.end.known = false // until all of this has gone well
 	if !end.known {
-		if end, err = l.checkRanges(ctx, before); err != nil {
+		if end, err = p.check(ctx, before); err != nil {
 			return fmt.Errorf("check the file %s: %w", segment.PrunedRangesName, err)
 		}
 	}
-	if end.at, err = l.appendRanges(ctx, end, name, before, after); err != nil {
+	if end.at, err = p.append(ctx, end, name, before, after); err != nil {
 		return fmt.Errorf("write the file %s: %w", segment.PrunedRangesName, err)
 	}
-	l.ranges = rangesEnd{known: true, at: end.at, size: after.Size()}
+	p.end = rangesEnd{known: true, at: end.at, size: after.Size()}
 	return nil
 }
 
-// appendRanges writes the segment's ranges where the file ends.
-func (l *Log) appendRanges(ctx context.Context, end rangesEnd, name segment.Name, before, after merkle.Frontier) (at int64, err error) {
-	return durable.Extend(l.dir, segment.PrunedRangesName, end.at, func(out io.Writer) error {
+// append writes the segment's ranges where the file ends.
+func (p *prunedRanges) append(ctx context.Context, end rangesEnd, name segment.Name, before, after merkle.Frontier) (at int64, err error) {
+	return durable.Extend(p.dir, segment.PrunedRangesName, end.at, func(out io.Writer) error {
 		w := &rangeWriter{out: out}
 		if end.size < before.Size() { // the file begins anew
 			w.add(segment.PrunedRange{Size: before.Size(), Subtrees: before.Hashes()})
 		}
-		return l.writeRanges(ctx, w, name, before, after)
+		return writeRanges(ctx, p.dir, w, name, before, after)
 	})
 }
 
-// checkRanges finds the line of the file up to which the oldest segment's tree leads. What
+// check finds the line of the file up to which the oldest segment's tree leads. What
 // follows it is of segments that are still there, and written again. If there is no such
 // line, the file is not the log's work any longer, and begins anew.
-func (l *Log) checkRanges(ctx context.Context, before merkle.Frontier) (rangesEnd, error) {
+func (p *prunedRanges) check(ctx context.Context, before merkle.Frontier) (rangesEnd, error) {
 	if before.Size() == 0 {
 		return rangesEnd{}, nil
 	}
-	f, err := l.dir.Edit(segment.PrunedRangesName)
+	f, err := p.dir.Edit(segment.PrunedRangesName)
 	if errors.Is(err, fs.ErrNotExist) {
-		l.sayRangesGone()
+		p.reportGone()
 		return rangesEnd{}, nil
 	}
 	if err != nil {
@@ -81,7 +96,7 @@ func (l *Log) checkRanges(ctx context.Context, before merkle.Frontier) (rangesEn
 	}
 	// A writer that was killed may have left lines in the cache alone, and a segment must
 	// not be deleted on their word.
-	err = durable.Sync(l.dir, f)
+	err = durable.Sync(p.dir, f)
 	f.Forget()
 	var at int64
 	if err == nil {
@@ -94,21 +109,16 @@ func (l *Log) checkRanges(ctx context.Context, before merkle.Frontier) (rangesEn
 	case err == nil:
 		return rangesEnd{at: at, size: before.Size()}, nil
 	case errors.Is(err, logdir.ErrNoRanges): // as a crash leaves it that came when it had just been begun anew
-		l.sayRangesGone()
+		p.reportGone()
 		return rangesEnd{}, nil
 	case !logdir.Malformed(err):
 		return rangesEnd{}, err
 	}
-	l.hold(func() {
-		err = l.setAside(segment.PrunedRangesName, "its lines do not lead to the tree that the oldest segment follows")
-	})
-	return rangesEnd{}, err
+	return rangesEnd{}, p.log.reportSetAside(segment.PrunedRangesName, "its lines do not lead to the tree that the oldest segment follows")
 }
 
-func (l *Log) sayRangesGone() {
-	l.hold(func() {
-		l.sayDamaged(segment.PrunedRangesName, "what the file "+segment.PrunedRangesName+" held is gone, and it begins anew")
-	})
+func (p *prunedRanges) reportGone() {
+	p.log.reportDamaged(segment.PrunedRangesName, "what the file "+segment.PrunedRangesName+" held is gone, and it begins anew")
 }
 
 // rangesIn returns where the line of the file ends whose ranges, with those above, lead to the
@@ -118,15 +128,15 @@ func rangesIn(ctx context.Context, f durable.File, to merkle.Frontier) (int64, e
 	if err != nil {
 		return 0, err
 	}
-	return logdir.PrunedRangesIn(ctx, io.NewSectionReader(f, 0, info.Size()), to, nil)
+	return logdir.PrunedRangesIn(ctx, io.NewSectionReader(f, 0, info.Size()), to.Size(), to.Root(), nil)
 }
 
 // prunedRoot returns the root of the tree when it had so many leaves, which have been deleted
 // since, nil if the file of pruned ranges does not show it. first is the tree that the oldest
 // segment follows, which is known.
-func (l *Log) prunedRoot(ctx context.Context, size uint64, first merkle.Frontier) (*merkle.Hash, error) {
+func prunedRoot(ctx context.Context, dir fs.FS, size uint64, first merkle.Frontier) (*merkle.Hash, error) {
 	var root *merkle.Hash
-	err := logdir.PrunedRanges(ctx, l.dir, first, func(_ segment.PrunedRange, after *merkle.Frontier) error {
+	err := logdir.PrunedRanges(ctx, dir, first.Size(), first.Root(), func(_ segment.PrunedRange, after *merkle.Frontier) error {
 		if after.Size() == size {
 			then := after.Root()
 			root = &then
@@ -144,8 +154,8 @@ func (l *Log) prunedRoot(ctx context.Context, size uint64, first merkle.Frontier
 }
 
 // writeRanges writes the ranges between the checkpoints of a segment.
-func (l *Log) writeRanges(ctx context.Context, w *rangeWriter, name segment.Name, before, after merkle.Frontier) error {
-	r, err := segment.Open(l.dir, name.String(), -1)
+func writeRanges(ctx context.Context, dir fs.FS, w *rangeWriter, name segment.Name, before, after merkle.Frontier) error {
+	r, err := segment.Open(dir, name.String(), -1)
 	if err != nil {
 		return err
 	}

@@ -99,7 +99,11 @@ func prunedLog(t *testing.T, o rotation.Options, c segment.Compression) (notes [
 
 func keptFindings(t *testing.T, dir string, s *signing.Signer, kept ...[]byte) []verify.Finding {
 	t.Helper()
-	r, err := verify.Log(context.Background(), os.DirFS(dir), verify.Options{Keys: []*signing.PublicKey{s.Public()}, Checkpoints: kept})
+	var all []verify.Kept
+	for _, note := range kept {
+		all = append(all, verify.Kept{Note: note})
+	}
+	r, err := verify.Log(context.Background(), os.DirFS(dir), verify.Options{Keys: []*signing.PublicKey{s.Public()}, Checkpoints: all})
 	if err != nil {
 		t.Fatal(err)
 	}

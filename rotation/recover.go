@@ -102,7 +102,7 @@ func (l *Log) addListed(ctx context.Context, s segmentInfo) error {
 		if plain.Compression != segment.None || s.name.Plain() != plain {
 			return fmt.Errorf("%w: %s and %s start at the same leaf: one of them does not belong here", ErrDamaged, plain, s.name)
 		}
-		if err := l.sameContent(ctx, plain.String(), s.name.String(), s.name.Compression); err != nil {
+		if err := sameContent(ctx, l.dir, plain.String(), s.name.String(), s.name.Compression); err != nil {
 			return fmt.Errorf("%w: %w: one of them has been changed", ErrDamaged, err)
 		}
 		// The writer may have been killed before the new name was durable.
@@ -176,7 +176,7 @@ func (l *Log) scanFile(ctx context.Context, name segment.Name) (scanned, error) 
 		return scanned{}, err
 	}
 	defer r.Close()
-	s, err := scan(ctx, r, l.opts.Origin, l.candidates(), !l.opts.Sync)
+	s, err := scan(ctx, r, l.opts.Origin, l.keys.candidates(), !l.opts.Sync)
 	if err != nil {
 		return scanned{}, fmt.Errorf("check %s: %w", name, err)
 	}
@@ -191,7 +191,7 @@ func (l *Log) resume(info segmentInfo, s scanned) error {
 	l.tree, l.mark, l.note = s.tree, s.mark, s.note
 	l.header, l.id, l.commits, l.lastTime = s.header, s.header.Log, s.commit.Number, s.commit.Time
 	l.atStart, l.clock.until, l.pruned = s.atStart, s.held, s.pruned
-	if _, err := l.leaving(l.headerKeys(l.opts.Signer)); err != nil {
+	if err := l.keys.canFollow(l.header.Keys); err != nil {
 		return fmt.Errorf("continue segment %s: %w", info.name, err)
 	}
 	if info.name.Compression != segment.None {
@@ -199,9 +199,7 @@ func (l *Log) resume(info segmentInfo, s scanned) error {
 			return fmt.Errorf("%s: %w: bytes follow its last checkpoint", info.name, ErrDamaged)
 		}
 		l.sealed = "sealed"
-		if err := l.goOnWith(s.key); err != nil {
-			return fmt.Errorf("continue segment %s: %w", info.name, err)
-		}
+		l.keys.adoptKey(s.key)
 		return nil
 	}
 	f, err := l.dir.Edit(info.name.String())
@@ -212,12 +210,10 @@ func (l *Log) resume(info segmentInfo, s scanned) error {
 	// rest but not durable, the file's name included: nothing must be built upon it
 	// before it is, and above all no key be destroyed that an older one is signed with.
 	err = durable.Sync(l.dir, f)
-	if err == nil {
-		err = l.goOnWith(s.key)
-	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("continue segment %s: %w", info.name, err), f.Close())
 	}
+	l.keys.adoptKey(s.key)
 	l.segments[len(l.segments)-1].bytes = 0 // see activeSegment
 	l.active = &activeSegment{name: info.name, file: f, size: s.size, events: s.events, times: s.times, opened: l.opts.Now()}
 	l.torn = s.end > s.size
@@ -335,7 +331,7 @@ func (l *Log) checkKept() error {
 	}
 	var kept signing.Checkpoint
 	if err == nil {
-		kept, _, err = signing.OpenCheckpoint(note, l.opts.Origin, l.publicKeys())
+		kept, _, err = signing.OpenCheckpoint(note, l.opts.Origin, l.keys.publicKeys())
 	}
 	if err != nil {
 		// It is a convenience copy, written anew before long, and no crash can

@@ -70,7 +70,7 @@ func (l *Log) repair() error {
 func (l *Log) intact() (bool, error) {
 	a := l.active
 	r := segment.NewReader(io.NewSectionReader(a.file, 0, a.size), a.name.String())
-	s, err := scan(context.Background(), r, l.opts.Origin, []*signing.Signer{l.Signer()}, true)
+	s, err := scan(context.Background(), r, l.opts.Origin, []*signing.Signer{l.keys.current()}, true)
 	if fromSystem(err) {
 		return false, err
 	}

@@ -87,7 +87,7 @@ func (l *Log) beginning(first segment.Name) error {
 
 // keepRangesOf keeps what stands for a segment that is to go.
 func (l *Log) keepRangesOf(ctx context.Context, s segmentInfo, before, after merkle.Frontier) error {
-	err := l.keepRanges(ctx, s.name, before, after)
+	err := l.maintenance.ranges.keep(ctx, s.name, before, after)
 	if err != nil {
 		l.missGone(err, []segmentInfo{s})
 	}
@@ -199,7 +199,7 @@ func (l *Log) promised(bytes int64) error {
 // earlier attempt has recorded and could not delete is not recorded again.
 func (l *Log) pruneOldest(n int) error {
 	// The file must know the key changes of the segments that are to go.
-	if err := l.fileKeyChanges(); err != nil {
+	if err := l.keys.changes.write(); err != nil {
 		return err
 	}
 	o := logevent.Event{Action: logevent.Pruned}

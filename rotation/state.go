@@ -36,29 +36,39 @@ var (
 	ErrNotExtended = errors.New("the directory does not hold all of the log")
 )
 
-// keeper keeps the log's state.
+// keeper keeps the state in its file. Open uses it, then maintenance, then Close.
 type keeper struct {
+	directory string     // "" without fs: no state is kept
+	fs        durable.FS // replaces the directory, for tests
+	origin    string
+	logger    *zap.Logger
+	observer  Observer
+
 	lock  io.Closer // nil if it could not be taken
 	due   bool      // there is something to keep; guarded by Log.sem
 	saved []byte    // what the file holds, as far as is known
 	fault string    // what the observer has been told last
 }
 
-func (l *Log) keepsState() bool { return l.opts.StateDirectory != "" || l.opts.StateFS != nil }
-
-// statePath names a file in the state directory in errors.
-func (l *Log) statePath(name string) string { return filepath.Join(l.opts.StateDirectory, name) }
-
-// stateDirectory opens the directory for one use.
-func (l *Log) stateDirectory() (durable.FS, error) {
-	if l.opts.StateFS != nil {
-		return l.opts.StateFS, nil
-	}
-	return durable.OpenShared(l.opts.StateDirectory)
+func newKeeper(o *Options) keeper {
+	return keeper{directory: o.StateDirectory, fs: o.StateFS, origin: o.Origin, logger: o.Logger, observer: o.Observer}
 }
 
-func (l *Log) closeStateDirectory(dir durable.FS) error {
-	if l.opts.StateFS != nil {
+func (k *keeper) keeps() bool { return k.directory != "" || k.fs != nil }
+
+// path names a file in the state directory in errors.
+func (k *keeper) path(name string) string { return filepath.Join(k.directory, name) }
+
+// open opens the directory for one use.
+func (k *keeper) open() (durable.FS, error) {
+	if k.fs != nil {
+		return k.fs, nil
+	}
+	return durable.OpenShared(k.directory)
+}
+
+func (k *keeper) closeDirectory(dir durable.FS) error {
+	if k.fs != nil {
 		return nil
 	}
 	return dir.Close()
@@ -67,11 +77,11 @@ func (l *Log) closeStateDirectory(dir durable.FS) error {
 // openState holds what was read of the directory against the state. It is called before
 // anything in the directory is changed.
 func (l *Log) openState(ctx context.Context) (err error) {
-	if !l.keepsState() {
+	if !l.keeper.keeps() {
 		return nil
 	}
 	begins := l.tree.Size() == 0
-	dir, err := l.stateDirectory()
+	dir, err := l.keeper.open()
 	if err != nil {
 		if begins {
 			return newLogNeedsState(err)
@@ -81,14 +91,14 @@ func (l *Log) openState(ctx context.Context) (err error) {
 		}
 		// There is none and none can be made, which is tried again.
 		l.adoptState("there is no state directory, and none can be made")
-		l.stateKept(err)
+		l.keeper.report(err)
 		return nil
 	}
-	defer func() { err = errors.Join(err, l.closeStateDirectory(dir)) }()
-	if err := l.lockState(dir, begins); err != nil {
+	defer func() { err = errors.Join(err, l.keeper.closeDirectory(dir)) }()
+	if err := l.keeper.lockFile(dir, begins); err != nil {
 		return err
 	}
-	state, err := l.readState(dir)
+	state, err := l.keeper.read(dir)
 	if err != nil {
 		return err
 	}
@@ -103,21 +113,21 @@ func (l *Log) openState(ctx context.Context) (err error) {
 	}
 }
 
-// lockState makes sure that no other log of this origin keeps its state in the directory.
+// lockFile makes sure that no other log of this origin keeps its state in the directory.
 // One that cannot be written holds no lock, which is no reason for a log that is there not
 // to go on.
-func (l *Log) lockState(dir durable.FS, begins bool) error {
-	lock, err := dir.Lock(logstate.Name(l.opts.Origin) + durable.LockName)
+func (k *keeper) lockFile(dir durable.FS, begins bool) error {
+	lock, err := dir.Lock(logstate.Name(k.origin) + durable.LockName)
 	switch {
 	case err == nil:
-		l.keeper.lock = lock
+		k.lock = lock
 		return nil
 	case errors.Is(err, ErrLocked):
-		return fmt.Errorf("the state of the log %q in %s: %w: another log of this origin is being written, from another directory: give each log an origin of its own", l.opts.Origin, l.opts.StateDirectory, ErrLocked)
+		return fmt.Errorf("the state of the log %q in %s: %w: another log of this origin is being written, from another directory: give each log an origin of its own", k.origin, k.directory, ErrLocked)
 	case begins:
 		return newLogNeedsState(err)
 	default:
-		l.opts.Logger.Warn("The state of the audit log cannot be locked; another log of its origin would not be noticed", zap.Error(err))
+		k.logger.Warn("The state of the audit log cannot be locked; another log of its origin would not be noticed", zap.Error(err))
 		return nil
 	}
 }
@@ -127,9 +137,9 @@ func newLogNeedsState(err error) error {
 	return fmt.Errorf("a new log is begun only where its state can be kept: name a directory for it that can be written, in state_directory: %w", err)
 }
 
-// readState returns the state, or nil if there is none.
-func (l *Log) readState(dir durable.FS) (*logstate.State, error) {
-	name := logstate.Name(l.opts.Origin)
+// read returns the state, or nil if there is none.
+func (k *keeper) read(dir durable.FS) (*logstate.State, error) {
+	name := logstate.Name(k.origin)
 	content, err := readSmall(dir, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -138,13 +148,13 @@ func (l *Log) readState(dir durable.FS) (*logstate.State, error) {
 		return nil, fmt.Errorf("read the state of the log: %w", err)
 	}
 	s, err := logstate.Parse(content)
-	if err == nil && s.Origin != l.opts.Origin {
+	if err == nil && s.Origin != k.origin {
 		err = fmt.Errorf("it is of the log %q", s.Origin)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w: restore it from a copy; or, once the log has been verified against a checkpoint from elsewhere, move it away, and it is made anew", l.statePath(name), err)
+		return nil, fmt.Errorf("%s: %w: restore it from a copy; or, once the log has been verified against a checkpoint from elsewhere, move it away, and it is made anew", k.path(name), err)
 	}
-	l.keeper.saved = content
+	k.saved = content
 	return &s, nil
 }
 
@@ -189,7 +199,7 @@ func (l *Log) beginWith(dir durable.FS, state *logstate.State) error {
 		l.succeeds = begun.Succeeds
 		l.opts.Logger.Warn("The audit log is begun anew, in the place of one that is missing, as was permitted", zap.Stringer("log", state.Log), zap.Uint64("tree_size", state.Size))
 	}
-	if err := l.writeState(dir, begun); err != nil {
+	if err := l.keeper.write(dir, begun); err != nil {
 		return newLogNeedsState(err)
 	}
 	l.keeper.due = true
@@ -201,7 +211,7 @@ func (l *Log) beginWith(dir durable.FS, state *logstate.State) error {
 }
 
 func (l *Log) missing(s *logstate.State) error {
-	path := l.statePath(logstate.Name(l.opts.Origin))
+	path := l.keeper.path(logstate.Name(l.opts.Origin))
 	return fmt.Errorf("%w: %s says that there is a log %s of at least %d leaves, and the directory holds none: mount what it lies on, or restore it; if another log has this origin, give this one an origin of its own; to have a new log begin in its place, which then says so, run: auditlog begin-anew %q, and if receipts were written, name another directory for those of the new log", ErrMissing, path, s.Log, s.Size, path)
 }
 
@@ -214,7 +224,7 @@ func anew(path string) string {
 
 // extends fails unless the log in the directory holds all that the state names.
 func (l *Log) extends(ctx context.Context, s *logstate.State) error {
-	path := l.statePath(logstate.Name(l.opts.Origin))
+	path := l.keeper.path(logstate.Name(l.opts.Origin))
 	if s.Log != l.id {
 		return fmt.Errorf("%w: it holds the log %s, but %s says that the log of this origin is %s: bring that one back; if another log has this origin, give this one an origin of its own; if the one in the directory is the right one, move that file away; or %s", ErrNotExtended, l.id, path, s.Log, anew(path))
 	}
@@ -260,7 +270,7 @@ func (l *Log) rootAt(ctx context.Context, size uint64) (*merkle.Hash, error) {
 	}
 	// A state from a backup, or one that could not be replaced for long, may be older than what
 	// retention has left.
-	root, err := l.prunedRoot(ctx, size, found[0].facts.before)
+	root, err := prunedRoot(ctx, l.dir, size, found[0].facts.before)
 	if err != nil {
 		return nil, fmt.Errorf("read the file %s: %w", segment.PrunedRangesName, err)
 	}
@@ -285,7 +295,7 @@ func (l *Log) keepState(context.Context) (err error) {
 	due := false
 	var s logstate.State
 	l.hold(func() {
-		if due = l.keepsState() && l.keeper.due && l.tree.Size() > 0; due {
+		if due = l.keeper.keeps() && l.keeper.due && l.tree.Size() > 0; due {
 			s, err = l.stateNow()
 			l.keeper.due = false
 		}
@@ -294,65 +304,65 @@ func (l *Log) keepState(context.Context) (err error) {
 		return nil
 	}
 	if err == nil {
-		err = l.saveState(s)
+		err = l.keeper.save(s)
 	}
 	if err != nil {
 		l.hold(func() { l.keeper.due = true })
 	}
-	l.stateKept(err)
+	l.keeper.report(err)
 	return err
 }
 
-// stateKept tells the observer whether the state is kept, when that changes.
-func (l *Log) stateKept(err error) {
+// report tells the observer whether the state is kept, when that changes.
+func (k *keeper) report(err error) {
 	fault := ""
 	if err != nil {
 		fault = err.Error()
 		err = fmt.Errorf("how far the audit log has come cannot be kept in its state directory; until it can, an older copy of the log is not told from it: %w", err)
 	}
-	if fault != l.keeper.fault {
-		l.keeper.fault = fault
-		l.opts.Observer.StateFault(err)
+	if fault != k.fault {
+		k.fault = fault
+		k.observer.StateFault(err)
 	}
 }
 
 // closeState keeps the state for the last time. If it cannot be, the one before remains: a
 // lower bound.
 func (l *Log) closeState() {
-	if !l.keepsState() || l.tree.Size() == 0 {
+	if !l.keeper.keeps() || l.tree.Size() == 0 {
 		return
 	}
 	s, err := l.stateNow()
 	if err == nil {
-		err = l.saveState(s)
+		err = l.keeper.save(s)
 	}
 	if err != nil {
 		l.opts.Logger.Warn("How far the audit log has come could not be kept in its state directory", zap.Error(err))
 	}
 }
 
-func (l *Log) saveState(s logstate.State) (err error) {
-	dir, err := l.stateDirectory()
+func (k *keeper) save(s logstate.State) (err error) {
+	dir, err := k.open()
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, l.closeStateDirectory(dir)) }()
-	return l.writeState(dir, s)
+	defer func() { err = errors.Join(err, k.closeDirectory(dir)) }()
+	return k.write(dir, s)
 }
 
-// writeState replaces the file.
-func (l *Log) writeState(dir durable.FS, s logstate.State) error {
+// write replaces the file.
+func (k *keeper) write(dir durable.FS, s logstate.State) error {
 	content := s.Marshal()
-	if bytes.Equal(content, l.keeper.saved) {
+	if bytes.Equal(content, k.saved) {
 		return nil
 	}
 	if err := dir.CheckOwner(); err != nil {
 		return err
 	}
 	if err := durable.Replace(dir, logstate.Name(s.Origin), durable.Private, durable.Bytes(content)); err != nil {
-		return fmt.Errorf("%s: %w", l.opts.StateDirectory, err)
+		return fmt.Errorf("%s: %w", k.directory, err)
 	}
-	l.keeper.saved = content
+	k.saved = content
 	return nil
 }
 

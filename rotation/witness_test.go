@@ -52,7 +52,7 @@ func witnessed(t testing.TB, n int) (rotation.Options, []*witnesstest.Witness) {
 
 // heard is what an observer has been told of witnesses.
 type heard struct {
-	replies   []rotation.WitnessReply
+	replies   []witness.Reply
 	witnessed uint64
 	witnesses []error
 }
@@ -434,6 +434,35 @@ func TestClosingAsksOnceMore(t *testing.T) {
 	})
 }
 
+// While the log waits for witnesses as it is closed, it can be looked at.
+func TestClosingHoldsNothingWhileItWaitsForWitnesses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, all := witnessed(t, 1)
+		l := open(t, o)
+		time.Sleep(time.Second)
+		asked := make(chan struct{})
+		all[0].Misbehave(func(_ http.ResponseWriter, r *http.Request) {
+			close(asked)
+			<-r.Context().Done()
+		})
+		last := mustAppend(t, l, o, "a").TreeSize
+		closed := make(chan error)
+		go func() { closed <- l.Close(context.Background()) }()
+		<-asked
+		start := time.Now()
+		c, err := signing.ParseCheckpoint(l.Checkpoint())
+		if err != nil || c.Size != last {
+			t.Errorf("the newest checkpoint is %+v, not of %d leaves: %v", c, last, err)
+		}
+		if waited := time.Since(start); waited != 0 {
+			t.Errorf("it was waited for for %s", waited)
+		}
+		if err := <-closed; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // Without a cosignature for it, the last checkpoint still goes to the file.
 func TestClosingWithoutWitnesses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -552,8 +581,8 @@ func TestAWitnessThatWasAwayLongerThanRetention(t *testing.T) {
 			t.Errorf("the witness went from %d leaves to %d", at, got)
 		}
 		replies := told(o).replies
-		i := slices.IndexFunc(replies, func(r rotation.WitnessReply) bool {
-			return r.Outcome == rotation.WitnessFailed && strings.Contains(r.Err.Error(), "retention has deleted")
+		i := slices.IndexFunc(replies, func(r witness.Reply) bool {
+			return r.Outcome == witness.OutcomeFailed && strings.Contains(r.Err.Error(), "retention has deleted")
 		})
 		if i < 0 {
 			t.Errorf("no reply says why: %+v", replies[len(replies)-1])
@@ -625,7 +654,7 @@ func TestARolledBackLogIsFound(t *testing.T) {
 		if n := all[0].Size(origin); n != lost {
 			t.Errorf("the witness has gone on to %d leaves", n)
 		}
-		if last := told(older).replies[len(told(older).replies)-1]; last.Outcome != rotation.WitnessContradicted || !errors.Is(last.Err, witness.ErrInconsistent) {
+		if last := told(older).replies[len(told(older).replies)-1]; last.Outcome != witness.OutcomeContradicted || !errors.Is(last.Err, witness.ErrInconsistent) {
 			t.Errorf("the last reply is %+v", last)
 		}
 
@@ -635,7 +664,7 @@ func TestARolledBackLogIsFound(t *testing.T) {
 		if !report.TamperingDetected || !slices.Contains(kinds(report), verify.Rollback) {
 			t.Errorf("the verifier finds %+v", report.Findings)
 		}
-		report, err = verify.Log(t.Context(), os.DirFS(older.Directory), verify.Options{Keys: []*signing.PublicKey{o.Signer.Public()}, Checkpoints: [][]byte{kept}})
+		report, err = verify.Log(t.Context(), os.DirFS(older.Directory), verify.Options{Keys: []*signing.PublicKey{o.Signer.Public()}, Checkpoints: []verify.Kept{{Note: kept}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -693,8 +722,8 @@ func TestAForkedLogIsFound(t *testing.T) {
 		if events := saidIn(t, bad.Directory)["contradicted"]; len(events) != 1 || events[0].Reason != "forked" && events[0].Reason != "rolled_back" {
 			t.Errorf("the log says %+v", events)
 		}
-		if !slices.ContainsFunc(told(bad).replies, func(r rotation.WitnessReply) bool {
-			return r.Outcome == rotation.WitnessContradicted && r.Err != nil
+		if !slices.ContainsFunc(told(bad).replies, func(r witness.Reply) bool {
+			return r.Outcome == witness.OutcomeContradicted && r.Err != nil
 		}) {
 			t.Errorf("no reply contradicts: %+v", told(bad).replies)
 		}
@@ -709,7 +738,7 @@ func TestAForkedLogIsFound(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		report, err := verify.Log(t.Context(), os.DirFS(bad.Directory), verify.Options{Keys: []*signing.PublicKey{o.Signer.Public()}, Checkpoints: [][]byte{kept}})
+		report, err := verify.Log(t.Context(), os.DirFS(bad.Directory), verify.Options{Keys: []*signing.PublicKey{o.Signer.Public()}, Checkpoints: []verify.Kept{{Note: kept}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -789,7 +818,7 @@ func crashWithWitness(t *testing.T, seed uint64) {
 	closeLog(t, l)
 	for i, w := range wrecks {
 		o.FS, o.Observer = w.left, newWatcher()
-		o.Witnesses = []rotation.Witness{w.witness}
+		o.Witnesses = []witness.Witness{w.witness}
 		l, err := rotation.Open(t.Context(), o)
 		if err != nil {
 			if o.Sync {
@@ -802,7 +831,7 @@ func crashWithWitness(t *testing.T, seed uint64) {
 		// Without sync a segment may have got lost before its end, and then there is no
 		// proof; but that is not a contradiction.
 		replies := told(o).replies
-		if len(replies) == 0 || replies[0].Outcome == rotation.WitnessContradicted || o.Sync && replies[0].Err != nil {
+		if len(replies) == 0 || replies[0].Outcome == witness.OutcomeContradicted || o.Sync && replies[0].Err != nil {
 			t.Errorf("wreck %d of %d: %+v", i, len(wrecks), replies)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 )
@@ -36,23 +35,10 @@ type RotatingKeyFile struct {
 // wraps [fs.ErrNotExist].
 func OpenRotatingKeyFile(path string) (*RotatingKeyFile, error) {
 	k := &RotatingKeyFile{path: path}
-	switch _, err := os.Lstat(path); {
-	case err == nil:
-		if err := erase(path + retiredSuffix); err != nil {
-			return nil, fmt.Errorf("destroy the retired key: %w", err)
-		}
-	case !errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("read the signing key: %w", err)
-	default:
-		// Between the two renames of Advance there is no file of the name.
-		if _, err := os.Lstat(path + retiredSuffix); err != nil {
-			break
-		}
-		if err := k.replace(); err != nil {
-			return nil, err
-		}
+	err := durable.In(path, completeChange)
+	if err != nil {
+		return nil, fmt.Errorf("read the signing key %s: %w", path, err)
 	}
-	var err error
 	if k.current, err = loadKeyFile(path, true); err != nil {
 		return nil, err
 	}
@@ -129,6 +115,24 @@ func (k *RotatingKeyFile) replace() error {
 		return fmt.Errorf("the signing key %s: %w", k.path, err)
 	}
 	return nil
+}
+
+// completeChange completes a change of the key in a file that was interrupted.
+func completeChange(dir durable.FS, name string) error {
+	switch _, err := fs.Lstat(dir, name); {
+	case err == nil:
+		if err := durable.Erase(dir, name+retiredSuffix); err != nil {
+			return fmt.Errorf("destroy the retired key: %w", err)
+		}
+		return nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	// Between the two renames of Advance there is no file of the name.
+	if _, err := fs.Lstat(dir, name+retiredSuffix); err != nil {
+		return nil
+	}
+	return replaceKey(dir, name)
 }
 
 // replaceKey puts the key that follows the one in a file in its place.

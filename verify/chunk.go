@@ -243,7 +243,7 @@ func (c *checker) checkCheckpoint(line []byte, l *checked, h *segment.Header, a 
 		return
 	}
 	keys := c.keys
-	if a.standing > untrusted {
+	if a.standing > standingUntrusted {
 		keys = a.checkpointKeys
 	}
 	if _, l.signers, l.sigErr = signing.OpenCheckpoint(note, origin, keys); l.sigErr != nil || a.header == nil {

@@ -50,13 +50,13 @@ func (f *follower) commitLine(l *checked) {
 	f.addLeaf(l, false, false)
 	f.commit.line = f.line
 	if l.bad != nil {
-		f.doubt(l, Finding{Kind: CommitInvalid, Severity: Tampering, Line: f.line, Index: index, Message: l.bad.Error()})
+		f.mustRecheck(l, Finding{Kind: CommitInvalid, Severity: Tampering, Line: f.line, Index: index, Message: l.bad.Error()})
 		f.commit.number = 0
 	} else {
-		f.judgeCommit(l, *index)
-		f.judgeNumber(l.commit.Number)
-		f.judgeIDs(&l.commit)
-		f.judgeTime(l.commit.Time, "the commit")
+		f.checkCommitTime(l, *index)
+		f.checkCommitNumber(l.commit.Number)
+		f.checkCommitIDs(&l.commit)
+		f.checkTime(l.commit.Time, "the commit")
 		f.commit.number = l.commit.Number
 		if g.first.Number == 0 {
 			g.first = l.commit
@@ -73,9 +73,9 @@ func (f *follower) ofCommit(kind Kind, severity Severity, format string, args ..
 	f.group.ofCommits = append(f.group.ofCommits, Finding{Kind: kind, Severity: severity, Line: f.line, Index: &at, Message: fmt.Sprintf(format, args...)})
 }
 
-// judgeCommit takes in the time of the commit of the events before: it decides whether
+// checkCommitTime takes in the time of the commit of the events before: it decides whether
 // they are in range, and whether the keys may have signed then.
-func (f *follower) judgeCommit(l *checked, index uint64) {
+func (f *follower) checkCommitTime(l *checked, index uint64) {
 	g, at := &f.group, l.commit.Time
 	if g.late.total > 0 && f.inRange(at) {
 		g.late.byCommit = g.late.total
@@ -85,12 +85,12 @@ func (f *follower) judgeCommit(l *checked, index uint64) {
 		}
 	}
 	f.watch(index, at)
-	kind, why := f.authority.judge(index, at)
+	kind, why := f.authority.objection(index, at)
 	if kind == "" {
 		return
 	}
 	f.add(Finding{Kind: kind, Severity: Tampering, Line: f.line, Index: &index, Message: why})
-	if kind, _ := f.authority.judgeEvent(l, index); kind != "" {
+	if kind, _ := f.authority.objectionToEvent(l, index); kind != "" {
 		return // for its index, against which each event has been held
 	}
 	g.present.failPending(f.c.perSegment, true)
@@ -99,8 +99,8 @@ func (f *follower) judgeCommit(l *checked, index uint64) {
 	}
 }
 
-// judgeNumber checks that commits are numbered without a gap.
-func (f *follower) judgeNumber(number uint64) {
+// checkCommitNumber checks that commits are numbered without a gap.
+func (f *follower) checkCommitNumber(number uint64) {
 	switch before := f.commit.number; {
 	case before > 0 && number != before+1:
 		f.ofCommit(CommitInvalid, Tampering, "the commit has the number %d, the one before it %d", number, before)
@@ -109,8 +109,8 @@ func (f *follower) judgeNumber(number uint64) {
 	}
 }
 
-// judgeIDs compares what the commit binds of its events' ids with them.
-func (f *follower) judgeIDs(c *segment.Commit) {
+// checkCommitIDs compares what the commit binds of its events' ids with them.
+func (f *follower) checkCommitIDs(c *segment.Commit) {
 	switch ids := &f.commit.ids; {
 	case f.header == nil || f.commit.unknown:
 	case f.header.Has(segment.FeatureIDs) != (c.IDs != nil):
@@ -120,8 +120,8 @@ func (f *follower) judgeIDs(c *segment.Commit) {
 	}
 }
 
-// judgeTime warns of a clock that went back, or is ahead, once for each segment.
-func (f *follower) judgeTime(at time.Time, what string) {
+// checkTime warns of a clock that went back, or is ahead, once for each segment.
+func (f *follower) checkTime(at time.Time, what string) {
 	say := func(said *bool, kind Kind, format string, args ...any) {
 		if !*said {
 			*said = true
@@ -140,6 +140,6 @@ func (f *follower) judgeTime(at time.Time, what string) {
 // uncovered reports a commit line that another line than a checkpoint follows.
 func (f *follower) uncovered(l *checked) {
 	index := f.claimed + f.seen - 1
-	f.doubt(l, Finding{Kind: CommitInvalid, Severity: Tampering, Line: f.commit.line, Index: &index, Message: "no checkpoint follows the commit on this line: it has been removed, or something was put before it"})
+	f.mustRecheck(l, Finding{Kind: CommitInvalid, Severity: Tampering, Line: f.commit.line, Index: &index, Message: "no checkpoint follows the commit on this line: it has been removed, or something was put before it"})
 	f.commit.line = 0
 }

@@ -35,7 +35,7 @@ func (w timed) AddCheckpoint(_ context.Context, _ uint64, _ []merkle.Hash, check
 func cosignedAt(t *testing.T, at time.Time) (*written, *witnesstest.Witness, []byte) {
 	t.Helper()
 	o, all := witnessed(t, rotation.Options{}, "w1")
-	o.Witnesses = []rotation.Witness{timed{all[0], t, at}}
+	o.Witnesses = []witness.Witness{timed{all[0], t, at}}
 	w := write(t, o, 1, 2)
 	note := w.fsys[segment.CheckpointName].Data
 	return w, all[0], note
@@ -62,7 +62,7 @@ func TestTimesOfCosignaturesThatCannotBe(t *testing.T) {
 			w, by, note := cosignedAt(t, c.at)
 			o := verify.Options{Keys: public(w.signer), Witnesses: keysOf(by), Now: func() time.Time { return now }}
 			kept := o
-			kept.Checkpoints = [][]byte{note}
+			kept.Checkpoints = []verify.Kept{{Note: note}}
 			for _, o := range []verify.Options{o, kept} {
 				r := check(t, w.fsys, o)
 				if r.TamperingDetected || r.WitnessedSize == 0 {
@@ -91,7 +91,7 @@ func TestATimeThatCannotBeGoesAroundNoBound(t *testing.T) {
 	revoked := trust.Point{Time: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)} // before all of it
 	o := verify.Options{Trust: trust.Keys{{Public: w.signer.Public()}, {Witness: by.Key, Revoked: &revoked, Reason: "stolen"}}, Witnesses: keysOf(by), Quorum: 1}
 	for _, kept := range [][][]byte{nil, {note}} {
-		o.Checkpoints = kept
+		o.Checkpoints = keptNotes(kept...)
 		r := check(t, w.fsys, o)
 		if r.WitnessedSize != 0 || len(ofKind(r, verify.KeyRevoked)) == 0 {
 			t.Errorf("witnessed up to %d: %+v", r.WitnessedSize, r.Findings)

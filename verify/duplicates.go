@@ -13,6 +13,8 @@ import (
 	"io/fs"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/visible"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -97,7 +99,7 @@ func (s *sortedRuns) Pop() any {
 // for the first with each.
 func (c *checker) findRepeated(ctx context.Context, res *result, repeated map[uint64]map[[sha256.Size]byte]string, add func(Finding)) error {
 	r, err := segment.OpenForeign(c.fsys, res.file.Name, res.file.Size)
-	if errors.Is(err, fs.ErrNotExist) || isForm(err) {
+	if errors.Is(err, fs.ErrNotExist) || logdir.Malformed(err) {
 		return nil // compressed or pruned meanwhile, or reported
 	}
 	if err != nil {
@@ -137,6 +139,6 @@ func (c *checker) findRepeated(ctx context.Context, res *result, repeated map[ui
 			places[id] = fmt.Sprintf("line %d of %s", r.Line(), res.file.Name)
 			continue
 		}
-		add(Finding{Kind: DuplicateEventID, Severity: Warning, Line: r.Line(), Index: &at, EventID: clip(sum.ID, maxID), Message: "the event's id is also that of the event on " + first})
+		add(Finding{Kind: DuplicateEventID, Severity: Warning, Line: r.Line(), Index: &at, EventID: visible.Clip(sum.ID, maxID), Message: "the event's id is also that of the event on " + first})
 	}
 }

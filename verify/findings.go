@@ -6,7 +6,8 @@ package verify
 import (
 	"cmp"
 	"slices"
-	"unicode/utf8"
+
+	"github.com/otel-auditlog/auditlogexporter/internal/visible"
 )
 
 const (
@@ -37,7 +38,7 @@ func (f *findings) add(most int, one Finding) {
 		return
 	}
 	f.kept[s]++
-	one.EventID, one.Message = clip(one.EventID, maxID), clip(one.Message, maxMessage)
+	one.EventID, one.Message = visible.Clip(one.EventID, maxID), visible.Clip(one.Message, maxMessage)
 	f.list = append(f.list, one)
 }
 
@@ -56,17 +57,6 @@ func (f *findings) soften() {
 			one.Severity = Unchecked
 		}
 	}
-}
-
-// clip shortens s to about n bytes.
-func clip[S string | []byte](s S, n int) string {
-	if len(s) <= n {
-		return string(s)
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return string(s[:n]) + "…"
 }
 
 // rank orders findings by how much they say: first those on whole segments, of

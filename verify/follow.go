@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/visible"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -63,7 +64,7 @@ func (f *follower) follow(l *checked) {
 		f.event(l)
 	default:
 		// What is not known may have been an event, so it takes the place of one.
-		f.doubt(l, Finding{Kind: EventMalformed, Severity: Tampering, Line: f.line, Index: f.index(), Message: l.bad.Error()})
+		f.mustRecheck(l, Finding{Kind: EventMalformed, Severity: Tampering, Line: f.line, Index: f.index(), Message: l.bad.Error()})
 		if l.kind == segment.KindUnknown {
 			f.group.unknown++
 		}
@@ -95,10 +96,10 @@ func (f *follower) add(one Finding) {
 	f.findings.add(f.c.perSegment, one)
 }
 
-// doubt notes a finding about a malformed line. In the newest segment, a line with
+// mustRecheck notes a finding about a malformed line. In the newest segment, a line with
 // a NUL is what a power cut leaves where data had not reached the disk: that
-// is tampering only if a checkpoint follows. doubt reports whether that is open.
-func (f *follower) doubt(l *checked, one Finding) bool {
+// is tampering only if a checkpoint follows. mustRecheck reports whether that is open.
+func (f *follower) mustRecheck(l *checked, one Finding) bool {
 	f.malformed++
 	if l.nul && f.active() && len(f.group.doubts) < f.c.perSegment {
 		f.group.doubts = append(f.group.doubts, one)
@@ -125,7 +126,7 @@ func (f *follower) addLeaf(l *checked, counts, late bool) {
 		return
 	}
 	f.tree.Append(l.leaf)
-	f.meet()
+	f.noteCheckpointRoots()
 	if len(g.leaves) == maxLocate {
 		g.lost = true
 		return
@@ -144,7 +145,7 @@ func (f *follower) event(l *checked) {
 	if !ranged {
 		tally = &f.group.late
 	}
-	kind, message := f.judge(l, *index)
+	kind, message := f.checkEventLine(l, *index)
 	good := kind == ""
 	f.watch(*index, time.Time{})
 	f.addLeaf(l, good && ranged, good && !ranged)
@@ -154,22 +155,22 @@ func (f *follower) event(l *checked) {
 	}
 	tally.count(l)
 	if !good {
-		one := Finding{Kind: kind, Severity: Tampering, Line: f.line, Index: index, EventID: clip(l.sum.ID, maxID), Message: message}
+		one := Finding{Kind: kind, Severity: Tampering, Line: f.line, Index: index, EventID: visible.Clip(l.sum.ID, maxID), Message: message}
 		tally.fail(f.c.perSegment, one.EventID)
 		switch {
 		case l.bad == nil:
 			f.add(one)
-		case f.doubt(l, one):
+		case f.mustRecheck(l, one):
 			tally.doubted++
 		}
 		return
 	}
 	if l.form == segment.FormUnsigned {
-		f.add(Finding{Kind: UnsignedEvent, Severity: Warning, Index: index, EventID: clip(l.sum.ID, maxID), Message: "the event was written without a signature of its own, because signing failed; the checkpoint covers it"})
+		f.add(Finding{Kind: UnsignedEvent, Severity: Warning, Index: index, EventID: visible.Clip(l.sum.ID, maxID), Message: "the event was written without a signature of its own, because signing failed; the checkpoint covers it"})
 		tally.unsigned++
 	}
 	if l.sum.Log != nil {
-		f.listen(l, *index)
+		f.readLogEvent(l, *index)
 	}
 	if len(l.withheld) > 0 || f.openings != nil {
 		opened, withheld, err := f.open(*index, l.withheld)
@@ -180,8 +181,8 @@ func (f *follower) event(l *checked) {
 	tally.await(f.c.perSegment, l, f.authority.bound())
 }
 
-// judge says what is wrong with an event line by itself.
-func (f *follower) judge(l *checked, index uint64) (Kind, string) {
+// checkEventLine says what is wrong with an event line by itself.
+func (f *follower) checkEventLine(l *checked, index uint64) (Kind, string) {
 	switch {
 	case l.bad != nil:
 		return EventMalformed, l.bad.Error()
@@ -192,7 +193,7 @@ func (f *follower) judge(l *checked, index uint64) (Kind, string) {
 	case l.form == segment.FormBare && f.claims.Scope == segment.ScopeEvent:
 		return UnsignedEvent, "the event has no signature, but every event of this segment must have one"
 	default:
-		return f.authority.judgeEvent(l, index)
+		return f.authority.objectionToEvent(l, index)
 	}
 }
 
@@ -222,7 +223,7 @@ func (f *follower) checkpoint(l *checked) {
 	committed := f.commit.line > 0
 	f.commit.line = 0
 	if l.bad != nil {
-		f.doubt(l, Finding{Kind: CheckpointMalformed, Severity: Tampering, Line: f.line, Message: l.bad.Error()})
+		f.mustRecheck(l, Finding{Kind: CheckpointMalformed, Severity: Tampering, Line: f.line, Message: l.bad.Error()})
 		return
 	}
 	if l.sigErr != nil {
@@ -237,7 +238,7 @@ func (f *follower) checkpoint(l *checked) {
 		f.add(Finding{Kind: CheckpointSignatureInvalid, Severity: Tampering, Message: fmt.Sprintf("the first checkpoint after a change of the key lacks the signature of the key before, %s", p.ID())})
 		return
 	}
-	if kind, why := f.judgeSigners(l); kind != "" {
+	if kind, why := f.checkSigners(l); kind != "" {
 		f.add(Finding{Kind: kind, Severity: Tampering, Message: why})
 		return
 	}
@@ -264,13 +265,13 @@ func (f *follower) checkpoint(l *checked) {
 	f.claimed, f.seen = l.checkpoint.Size, 0
 }
 
-// judgeSigners says why none of the keys that signed a checkpoint may have done so,
+// checkSigners says why none of the keys that signed a checkpoint may have done so,
 // where no header says which had to.
-func (f *follower) judgeSigners(l *checked) (kind Kind, why string) {
+func (f *follower) checkSigners(l *checked) (kind Kind, why string) {
 	if f.authority.header != nil {
 		return "", "" // all had to; each leaf is held against those that count
 	}
-	for _, k := range f.authority.relied {
+	for _, k := range f.authority.trustedSigners {
 		if !slices.ContainsFunc(l.signers, k.Equal) {
 			continue
 		}
@@ -285,7 +286,7 @@ func (f *follower) judgeSigners(l *checked) (kind Kind, why string) {
 // segment counts, and may not. It is told once of each key. A zero time is that of no
 // commit: only the index is looked at.
 func (f *follower) watch(index uint64, at time.Time) {
-	for _, k := range f.authority.beside {
+	for _, k := range f.authority.besideSigners {
 		if slices.Contains(f.objected, k.ID()) {
 			continue
 		}
@@ -315,7 +316,7 @@ func (f *follower) mismatch(l *checked) {
 	from, to := g.firstLine, max(g.firstLine, f.line-1)
 	index := g.before.Size()
 	f.add(Finding{Kind: RootMismatch, Severity: Tampering, Line: from, LastLine: to, Index: &index, Message: f.mismatchMessage(l.checkpoint.Size, from, to)})
-	f.meetSigned(l.checkpoint)
+	f.noteSignedRoot(l.checkpoint)
 	if f.tree.Size() == l.checkpoint.Size {
 		f.countUnknown()
 	}
@@ -356,7 +357,7 @@ func plural(n uint64, one, many string) string {
 // its root cannot be computed before the next segment's header, but the number of
 // leaves can be compared, and it has a valid signature.
 func (f *follower) unanchored(l *checked) {
-	f.meetSigned(l.checkpoint)
+	f.noteSignedRoot(l.checkpoint)
 	if have, want := f.seen, l.checkpoint.Size-f.claimed; have != want || l.checkpoint.Size < f.claimed {
 		index := f.claimed
 		f.add(Finding{Kind: RootMismatch, Severity: Tampering, Line: f.group.firstLine, LastLine: f.line, Index: &index,

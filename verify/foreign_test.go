@@ -119,7 +119,7 @@ func TestCompressedByHand(t *testing.T) {
 				assert.Empty(t, bad(both), "next to the plain one")
 				assert.Equal(t, whole.VerifiedEvents, both.VerifiedEvents)
 				delete(c.fsys, plain)
-				r := check(t, c.fsys, verify.Options{Keys: trusting(w), Checkpoints: [][]byte{w.fsys[segment.CheckpointName].Data}})
+				r := check(t, c.fsys, verify.Options{Keys: trusting(w), Checkpoints: []verify.Kept{{Note: w.fsys[segment.CheckpointName].Data}}})
 				assert.Equal(t, verify.VerdictUnchecked, r.Verdict, "%+v", r.Findings)
 				kind := verify.ForeignCompression
 				if hand.unread {
@@ -186,12 +186,12 @@ func TestCompressedByHandAndChanged(t *testing.T) {
 				}
 				note := w.fsys[segment.CheckpointName].Data
 				if i < n-2 || i == n-2 && !hand.unread {
-					tampered("the end is gone", func(c *written, _ string) { delete(c.fsys, w.names[n-1]) }, verify.Options{Checkpoints: [][]byte{note}})
+					tampered("the end is gone", func(c *written, _ string) { delete(c.fsys, w.names[n-1]) }, verify.Options{Checkpoints: []verify.Kept{{Note: note}}})
 				}
 				forked, err := signing.SignCheckpoint("test.example/auditlog", 3, [32]byte{1}, w.signer)
 				require.NoError(t, err)
 				if i > 0 || !hand.unread {
-					tampered("another history", func(*written, string) {}, verify.Options{Checkpoints: [][]byte{forked}})
+					tampered("another history", func(*written, string) {}, verify.Options{Checkpoints: []verify.Kept{{Note: forked}}})
 				}
 			})
 		}
@@ -212,7 +212,7 @@ func TestTheEndIsCompressedByHand(t *testing.T) {
 				c.fsys[name+hand.suffix] = &fstest.MapFile{Data: hand.compress(t, c.fsys[name].Data), Mode: 0o600}
 				delete(c.fsys, name)
 			}
-			r := check(t, c.fsys, verify.Options{Keys: trusting(w), Checkpoints: [][]byte{w.fsys[segment.CheckpointName].Data}})
+			r := check(t, c.fsys, verify.Options{Keys: trusting(w), Checkpoints: []verify.Kept{{Note: w.fsys[segment.CheckpointName].Data}}})
 			assert.Equal(t, verify.VerdictUnchecked, r.Verdict, "%s, the last %d: %+v", form, last, r.Findings)
 			assert.GreaterOrEqual(t, len(ofKind(r, verify.Rollback)), 2, form)
 			assert.False(t, r.EndChecked)
@@ -236,9 +236,9 @@ func TestCompressedByHandBeforeAnEmptyEnd(t *testing.T) {
 			c.fsys[segment.CheckpointName].Data = note
 			c.fsys[w.names[n-2]+hand.suffix] = &fstest.MapFile{Data: hand.compress(t, c.fsys[w.names[n-2]].Data), Mode: 0o600}
 			delete(c.fsys, w.names[n-2])
-			r := check(t, c.fsys, verify.Options{Keys: trusting(w), Checkpoints: [][]byte{note}})
+			r := check(t, c.fsys, verify.Options{Keys: trusting(w), Checkpoints: []verify.Kept{{Note: note}}})
 			assert.Equal(t, verify.VerdictUnchecked, r.Verdict, "%s, %d lines: %+v", form, lines, bad(r))
-			r = check(t, c.fsys, verify.Options{Keys: trusting(w), Checkpoints: [][]byte{beyond}})
+			r = check(t, c.fsys, verify.Options{Keys: trusting(w), Checkpoints: []verify.Kept{{Note: beyond}}})
 			assert.Equal(t, verify.VerdictTampering, r.Verdict, "%s, %d lines: no segment may hold what is beyond the last one's beginning", form, lines)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/visible"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -29,8 +30,8 @@ type group struct {
 	// presentFrom is the number of the first leaf behind the last commit line.
 	presentFrom int
 	own         []ownEvent
-	met         []met
-	vouches     []vouch
+	met         []metRoot
+	vouches     []cosignature
 	// first and last are the group's commits, ofCommits what is wrong with what they say.
 	first, last segment.Commit
 	ofCommits   []Finding
@@ -108,7 +109,7 @@ func (t *tally) await(most int, l *checked, bound bool) {
 		}
 	}
 	if len(*ids) < most {
-		*ids = append(*ids, clip(l.sum.ID, maxID))
+		*ids = append(*ids, visible.Clip(l.sum.ID, maxID))
 	}
 }
 
@@ -142,13 +143,13 @@ type ownEvent struct {
 // maxOwn bounds the events of the log's own that are kept for each group.
 const maxOwn = 1000
 
-// listen takes in what the log says of itself.
-func (f *follower) listen(l *checked, index uint64) {
+// readLogEvent takes in what the log says of itself.
+func (f *follower) readLogEvent(l *checked, index uint64) {
 	if l.claim != nil {
-		f.claim(l.claim, index, clip(l.sum.ID, maxID))
+		f.claim(l.claim, index, visible.Clip(l.sum.ID, maxID))
 		return
 	}
-	e := ownEvent{line: f.line, index: index, id: clip(l.sum.ID, maxID), signed: l.signed == sigValid}
+	e := ownEvent{line: f.line, index: index, id: visible.Clip(l.sum.ID, maxID), signed: l.signed == sigValid}
 	said, err := logevent.Parse(l.sum.Log)
 	if err != nil {
 		f.add(Finding{Kind: EventMalformed, Severity: Tampering, Index: &index, EventID: e.id, Message: "what the log says of itself is malformed: " + err.Error()})
@@ -162,12 +163,12 @@ func (f *follower) listen(l *checked, index uint64) {
 			f.group.own = append(f.group.own, e)
 		}
 	case logevent.KeyChanged:
-		f.keyChanged(&e)
+		f.checkKeyChangeLine(&e)
 	case logevent.Pruned, logevent.Recovered, logevent.Damaged, logevent.Contradicted:
 		if len(f.group.own) < maxOwn {
 			e.said = logevent.Event{
 				Action: said.Action, Before: said.Before, RootHash: said.RootHash, Size: said.Size,
-				Segment: clip(said.Segment, maxID), Reason: clip(said.Reason, maxID), Witness: clip(said.Witness, maxID), Detail: clip(said.Detail, maxMessage),
+				Segment: visible.Clip(said.Segment, maxID), Reason: visible.Clip(said.Reason, maxID), Witness: visible.Clip(said.Witness, maxID), Detail: visible.Clip(said.Detail, maxMessage),
 			}
 			f.group.own = append(f.group.own, e)
 		}
@@ -200,7 +201,7 @@ func (f *follower) settle(good bool) {
 		f.commits.extend(g.first, g.last)
 		f.own = append(f.own, g.own...)
 		for _, v := range g.vouches {
-			f.vouches = addVouch(f.vouches, v)
+			f.vouches = addCosignature(f.vouches, v)
 		}
 		for _, m := range g.met {
 			m.settle()

@@ -150,6 +150,14 @@ func (w *written) line(t testing.TB, i int, text string) int {
 	return 0
 }
 
+// keptNotes are kept checkpoints without names.
+func keptNotes(notes ...[]byte) (all []verify.Kept) {
+	for _, note := range notes {
+		all = append(all, verify.Kept{Note: note})
+	}
+	return all
+}
+
 func check(t testing.TB, fsys fs.FS, o verify.Options) *verify.Report {
 	t.Helper()
 	r, err := verify.Log(context.Background(), fsys, o)

@@ -4,6 +4,7 @@
 package verify
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -34,26 +35,26 @@ func (j *joined) add(i int, r *result, one Finding) {
 }
 
 // join checks that the segments are windows on one tree, without gaps.
-func (c *checker) join(results []*result, authorities []*authority) (*joined, error) {
+func (c *checker) join(ctx context.Context, results []*result, authorities []*authority) (*joined, error) {
 	j := &joined{found: make([]findings, len(results)), most: c.perSegment}
 	if len(results) == 0 {
-		c.judgeReceipts(&j.report)
-		c.judgeKept(0, &j.report, results)
-		for _, one := range c.judgeKeyChanges(results, &j.report) {
+		c.checkReceipts(&j.report)
+		c.checkKeptAll(0, &j.report, results)
+		for _, one := range c.checkKeyChanges(results, &j.report) {
 			c.log.add(c.o.MaxFindings, one)
 		}
-		c.judgeSize(&j.report, results)
-		c.judgeEnd(&j.report, results)
-		return j, c.judgeNothing(j, results)
+		c.checkSize(&j.report, results)
+		c.checkEnd(&j.report, results)
+		return j, c.checkNothing(ctx, j, results)
 	}
-	pruned := j.listen(results)
+	pruned := j.readLogEvents(results)
 	var end *point // of the log so far; nil if it is not known
 	var before *result
 	for i, r := range results {
 		j.sameLog(i, r)
 		switch {
 		case i == 0:
-			j.beginning(r, pruned, unreadAnywhere(results))
+			j.checkBeginning(r, pruned, unreadAnywhere(results))
 		case end == nil:
 			// Its end is not known, which has been reported.
 		default:
@@ -74,17 +75,17 @@ func (c *checker) join(results []*result, authorities []*authority) (*joined, er
 			}
 		}
 	}
-	c.judgeReceipts(&j.report)
-	c.judgeKept(results[0].first, &j.report, results)
-	for _, one := range c.judgeKeyChanges(results, &j.report) {
+	c.checkReceipts(&j.report)
+	c.checkKeptAll(results[0].first, &j.report, results)
+	for _, one := range c.checkKeyChanges(results, &j.report) {
 		c.log.add(c.o.MaxFindings, one)
 	}
-	c.judgeWitnesses(j, results)
-	c.trustBegins(results, authorities, &j.report)
-	c.judgeRetention(j, results, pruned)
-	c.judgeKnown(j, results)
-	c.judgeEnd(&j.report, results)
-	return j, c.judgeNothing(j, results)
+	c.checkWitnesses(j, results)
+	c.sayTrustBegins(results, authorities, &j.report)
+	c.checkRetention(j, results, pruned)
+	c.checkKnown(j, results)
+	c.checkEnd(&j.report, results)
+	return j, c.checkNothing(ctx, j, results)
 }
 
 // sameLog checks that the segment belongs to the log of those before it.
@@ -122,15 +123,15 @@ func (j *joined) follows(i int, r, before *result, end *point, gone func(*signin
 		one.Kind, one.Line = RootMismatch, 1
 		one.Message = fmt.Sprintf("the header's frontier is not that of the tree at the end of %s", before.file.Name)
 	default:
-		j.goesOn(i, r, before, func(k *signing.PublicKey) bool { return gone(k, r) })
+		j.checkContinuation(i, r, before, func(k *signing.PublicKey) bool { return gone(k, r) })
 		return
 	}
 	j.add(i, r, one)
 }
 
-// goesOn compares a segment with the one that it follows without a gap.
-func (j *joined) goesOn(i int, r, before *result, gone func(*signing.PublicKey) bool) {
-	if kind, why := judgeIntroduction(before.authority, r.authority, gone); kind != "" {
+// checkContinuation compares a segment with the one that it follows without a gap.
+func (j *joined) checkContinuation(i int, r, before *result, gone func(*signing.PublicKey) bool) {
+	if kind, why := checkIntroduction(before.authority, r.authority, gone); kind != "" {
 		j.add(i, r, Finding{Kind: kind, Severity: Tampering, Line: 1, Index: &r.first, Message: why})
 	}
 	last, first := before.commits.last, r.commits.first
@@ -138,7 +139,7 @@ func (j *joined) goesOn(i int, r, before *result, gone func(*signing.PublicKey) 
 		j.add(i, r, Finding{Kind: CommitInvalid, Severity: Tampering, Index: &r.first, Message: fmt.Sprintf("the segment's first commit has the number %d, the last one before it %d", first.Number, last.Number)})
 	}
 	if before.header != nil && r.header != nil && before.authority.newer == nil && r.authority.newer == nil {
-		if why := judgePromise(before.header, r.header); why != "" {
+		if why := checkPromise(before.header, r.header); why != "" {
 			j.add(i, r, Finding{Kind: RetentionBroken, Severity: Tampering, Line: 1, Index: &r.first, Message: why})
 		}
 	}
@@ -148,9 +149,9 @@ func (j *joined) goesOn(i int, r, before *result, gone func(*signing.PublicKey) 
 	}
 }
 
-// beginning checks the first segment there is. What was not read may say what retention has
+// checkBeginning checks the first segment there is. What was not read may say what retention has
 // deleted.
-func (j *joined) beginning(r *result, pruned *logevent.Event, unread string) {
+func (j *joined) checkBeginning(r *result, pruned *logevent.Event, unread string) {
 	one := Finding{Severity: Tampering, Index: &r.first}
 	switch {
 	case r.first == 0:
@@ -188,8 +189,8 @@ func (j *joined) agrees(r *result, says *logevent.Segment) bool {
 	return tree.Extend(says.TreeSize, says.Range) == nil && tree.Root() == r.end.root
 }
 
-// listen reads what the log says of itself, and returns the furthest pruning.
-func (j *joined) listen(results []*result) (pruned *logevent.Event) {
+// readLogEvents reads what the log says of itself, and returns the furthest pruning.
+func (j *joined) readLogEvents(results []*result) (pruned *logevent.Event) {
 	starts := map[uint64]merkle.Hash{}
 	for _, r := range results {
 		if r.start != nil {
@@ -211,7 +212,7 @@ func (j *joined) listen(results []*result) (pruned *logevent.Event) {
 				one.Kind, one.Severity = RootMismatch, Tampering
 				one.Message = fmt.Sprintf("the log says that everything before leaf %d was pruned, but the segment that starts there follows another tree", said.Before)
 			case logevent.Contradicted:
-				continue // see judgeContradictions
+				continue // see checkContradictions
 			case logevent.Rotated:
 				if i > 0 && results[i-1].unread && said.Previous.FirstIndex != results[i-1].first {
 					one.Kind, one.Severity = SegmentMissing, Tampering

@@ -8,14 +8,14 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"slices"
-	"strconv"
 	"sync/atomic"
-	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/signers"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -24,7 +24,7 @@ import (
 type keptCheckpoint struct {
 	signing.Checkpoint
 	note []byte
-	name string // how findings call it; see nameOf
+	name string // how findings call it; see title
 	file string // in the log's directory, or ""
 	err  error  // why it cannot be used
 	kind Kind   // of the finding about that, or ""
@@ -32,8 +32,8 @@ type keptCheckpoint struct {
 	signers []*signing.PublicKey
 	// opened says that its signature has been checked.
 	opened bool
-	// receipts are those that hold it; nil if it was kept by itself.
-	receipts *receiptNote
+	// promise is the receipts that hold it; nil if it was kept by itself.
+	promise *receipt.Promise
 	// unknown says that the log never had a checkpoint of that size.
 	unknown bool
 
@@ -44,76 +44,54 @@ type keptCheckpoint struct {
 // byteOrderMark is what some editors put in front of a text.
 var byteOrderMark = []byte("\ufeff")
 
-// maxNote is far above the size of any checkpoint.
-const maxNote = 64 << 10
-
-// keptName is what findings call a kept checkpoint.
-func (o *Options) keptName(i int) string { return "kept checkpoint " + o.checkpointName(i) }
-
-func (o *Options) checkpointName(i int) string {
-	if o.CheckpointNames != nil {
-		return o.CheckpointNames[i]
-	}
-	return strconv.Itoa(i + 1)
+// Kept is a checkpoint that the caller has kept: a signed note.
+type Kept struct {
+	// Name is what findings call it, such as the name of its file; "" for its number.
+	Name string
+	Note []byte
 }
 
-// parseKept reads the kept checkpoints, whose signatures nobody has checked yet.
-func (o *Options) parseKept() ([]signing.Checkpoint, error) {
-	if n := len(o.CheckpointNames); o.CheckpointNames != nil && n != len(o.Checkpoints) {
-		return nil, fmt.Errorf("there are %d names for %d kept checkpoints", n, len(o.Checkpoints))
+// Parse parses the checkpoint, whose signatures nobody has checked yet.
+func (k Kept) Parse() (signing.Checkpoint, error) {
+	if bytes.HasPrefix(k.Note, byteOrderMark) {
+		return signing.Checkpoint{}, fmt.Errorf("%s is none: it begins with a byte order mark, which an editor has put there: take it away", k)
 	}
-	kept := make([]signing.Checkpoint, len(o.Checkpoints))
-	for i, note := range o.Checkpoints {
-		var err error
-		if bytes.HasPrefix(note, byteOrderMark) {
-			return nil, fmt.Errorf("%s is none: it begins with a byte order mark, which an editor has put there: take it away", o.keptName(i))
-		}
-		if kept[i], err = signing.ParseCheckpoint(note); err != nil {
-			return nil, fmt.Errorf("%s is none: %w", o.keptName(i), err)
-		}
-	}
-	return kept, nil
-}
-
-// takeKept takes in the checkpoints that the caller kept.
-func (c *checker) takeKept() error {
-	parsed, err := c.o.parseKept()
+	c, err := signing.ParseCheckpoint(k.Note)
 	if err != nil {
-		return err
+		return c, fmt.Errorf("%s is none: %w", k, err)
 	}
-	for i := range parsed {
-		c.kept = append(c.kept, &keptCheckpoint{note: c.o.Checkpoints[i], name: c.o.keptName(i)})
+	return c, nil
+}
+
+// String is what findings call it.
+func (k Kept) String() string { return "kept checkpoint " + k.Name }
+
+// addGiven adds the checkpoints that the caller has kept, by themselves and in receipts.
+func (c *checker) addGiven() error {
+	for _, k := range c.o.Checkpoints {
+		if _, err := k.Parse(); err != nil {
+			return err
+		}
+		c.kept = append(c.kept, &keptCheckpoint{note: k.Note, name: k.String()})
 	}
-	c.kept = append(append(c.kept, c.o.others...), c.o.Receipts.kept()...)
+	c.kept = append(append(c.kept, c.o.others...), c.o.keptByReceipts()...)
 	c.given = len(c.kept)
 	return nil
 }
 
-// takeFiled takes in the log's own copy of its newest checkpoint. This is done
+// addCheckpointOnDisk takes in the log's own copy of its newest checkpoint. This is done
 // before the segments are listed: the writer replaces the file once what it covers
 // is in a segment.
-func (c *checker) takeFiled() error {
-	f, err := segment.OpenRegular(c.fsys, segment.CheckpointName)
+func (c *checker) addCheckpointOnDisk() error {
+	note, err := logdir.Checkpoint(c.fsys)
 	if errors.Is(err, fs.ErrNotExist) {
-		c.unfiled = true
+		c.noCheckpointOnDisk = true
 		return nil
 	}
-	k := &keptCheckpoint{name: "the file checkpoint", file: segment.CheckpointName}
-	switch {
-	case isForm(err):
-		k.err = err
-	case err != nil:
+	if err != nil && !logdir.Malformed(err) {
 		return err
-	default:
-		defer f.Close()
-		if k.note, err = io.ReadAll(io.LimitReader(f, maxNote)); err != nil {
-			return err
-		}
-		if len(k.note) == 0 {
-			c.unfiled = true
-			return nil // what a power cut may leave says nothing
-		}
 	}
+	k := &keptCheckpoint{name: "the file checkpoint", file: segment.CheckpointName, note: note, err: err}
 	c.kept = append(c.kept, k)
 	return nil
 }
@@ -123,11 +101,11 @@ func (c *checker) takeFiled() error {
 // checkpoints only is as good as others here: what it has signed is held against the log, and
 // says nothing for it.
 func (c *checker) openKept(authorities []*authority) {
-	keys := once(slices.Concat(c.keys, c.checkpointKeys))
+	keys := signers.Once(slices.Concat(c.keys, c.checkpointKeys))
 	seen := map[*signing.PublicKey]bool{} // segments of the same keys share them
 	for _, a := range authorities {
 		for _, k := range a.keys {
-			if a.standing > untrusted && !seen[k] {
+			if a.standing > standingUntrusted && !seen[k] {
 				seen[k] = true
 				keys = append(keys, k)
 			}
@@ -140,7 +118,7 @@ func (c *checker) openKept(authorities []*authority) {
 		}
 		if k.Checkpoint, k.err = signing.ParseCheckpoint(k.note); k.err == nil {
 			if k.Checkpoint, k.signers, k.err = signing.OpenCheckpoint(k.note, k.Origin, keys); k.err == nil {
-				k.kind, k.err = c.o.judgeSigners(k.Size, k.signers)
+				k.kind, k.err = c.o.checkKept(k.Size, k.signers)
 			}
 		}
 		k.opened = true
@@ -153,39 +131,33 @@ func (c *checker) openKept(authorities []*authority) {
 	}
 }
 
-// judgeSigners says why none of the keys that signed a checkpoint, kept where the log does
-// not say when, may have done so. Bounds in time do not count: what the log holds up to
-// there is held against them.
-func (o *Options) judgeSigners(size uint64, by []*signing.PublicKey) (kind Kind, err error) {
-	for _, k := range by {
-		bounds := o.Trust.Find(k)
-		if bounds == nil {
-			return "", nil
-		}
-		one, why := objection(bounds.ByIndex(), max(size, 1)-1, time.Time{})
-		if one == "" {
-			return "", nil
-		}
-		kind, err = one, errors.New(why)
+// checkKept says why none of the keys that signed a kept checkpoint may have done so.
+func (o *Options) checkKept(size uint64, by []*signing.PublicKey) (Kind, error) {
+	switch revoked, err := o.trusted().CheckKept(size, by); {
+	case err == nil:
+		return "", nil
+	case revoked:
+		return KeyRevoked, err
+	default:
+		return KeyNotValid, err
 	}
-	return kind, err
 }
 
-// met is a tree that a kept checkpoint speaks of.
-type met struct {
+// metRoot is a tree that a kept checkpoint speaks of.
+type metRoot struct {
 	kept *keptCheckpoint
 	root merkle.Hash
 }
 
-// meet notes the present tree if a kept checkpoint has its size. It counts once a
+// noteCheckpointRoots notes the present tree if a kept checkpoint has its size. It counts once a
 // signed checkpoint shows that the tree is the log's.
-func (f *follower) meet() {
+func (f *follower) noteCheckpointRoots() {
 	for _, k := range f.c.keptOf[f.tree.Size()] {
-		f.group.met = append(f.group.met, met{k, f.tree.Root()})
+		f.group.met = append(f.group.met, metRoot{k, f.tree.Root()})
 	}
 }
 
-func (m met) settle() {
+func (m metRoot) settle() {
 	if m.root == merkle.Hash(m.kept.Root) {
 		m.kept.same.Store(true)
 	} else {
@@ -193,56 +165,40 @@ func (m met) settle() {
 	}
 }
 
-// meetSigned compares the tree of a signed checkpoint to which the lines before it do not
+// noteSignedRoot compares the tree of a signed checkpoint to which the lines before it do not
 // lead with the kept checkpoints of its size: what is damaged has been found, and this is what
 // the log says all the same.
-func (f *follower) meetSigned(c signing.Checkpoint) {
+func (f *follower) noteSignedRoot(c signing.Checkpoint) {
 	for _, k := range f.c.keptOf[c.Size] {
-		met{k, merkle.Hash(c.Root)}.settle()
+		metRoot{k, merkle.Hash(c.Root)}.settle()
 	}
 }
 
-// nameOf is what findings call a kept checkpoint.
-func (c *checker) nameOf(k *keptCheckpoint) string {
-	if k.receipts != nil {
-		return c.o.Receipts.sayNote(k.receipts)
+// title is what findings call a kept checkpoint.
+func (k *keptCheckpoint) title() string {
+	if k.promise != nil {
+		return k.promise.String()
 	}
 	return k.name
 }
 
-// accuses says why a checkpoint kept elsewhere is no evidence against a log that does not
-// have it, or nil. It is evidence only if a key has signed it that the caller trusts, or that
-// such a key leads to.
-func (o *Options) accuses(note []byte) error {
-	c, err := signing.ParseCheckpoint(note)
-	if err != nil {
-		return err
-	}
-	keys := once(slices.Concat(o.trusted(), o.trustedForCheckpoints()))
-	_, by, err := signing.OpenCheckpoint(note, c.Origin, keys)
-	if err == nil {
-		_, err = o.judgeSigners(c.Size, by)
-	}
-	return err
-}
-
 // cosigned reports whether a witness that was given has cosigned a checkpoint.
 func (c *checker) cosigned(k *keptCheckpoint) bool {
-	good, _, _ := c.vouchesIn(k.Checkpoint)
+	good, _, _ := c.cosignaturesIn(k.Checkpoint)
 	return len(good) > 0
 }
 
-// judgeKept says what became of the kept checkpoints, once the whole log is known;
+// checkKeptAll says what became of the kept checkpoints, once the whole log is known;
 // first is the size of the tree before the first segment. What the caller has handed over is
 // no accusation by itself.
-func (c *checker) judgeKept(first uint64, r *Report, results []*result) {
+func (c *checker) checkKeptAll(first uint64, r *Report, results []*result) {
 	for _, k := range c.kept {
 		unread := unreadUpTo(results, k.Size)
 		say := func(kind Kind, severity Severity, format string, args ...any) {
-			if k.receipts != nil && kind == Rollback {
+			if k.promise != nil && kind == Rollback {
 				kind = ReceiptUnfulfilled
 			}
-			c.log.add(c.o.MaxFindings, Finding{Kind: kind, Severity: severity, Segment: k.file, Message: c.nameOf(k) + " " + fmt.Sprintf(format, args...)})
+			c.log.add(c.o.MaxFindings, Finding{Kind: kind, Severity: severity, Segment: k.file, Message: k.title() + " " + fmt.Sprintf(format, args...)})
 		}
 		unchecked := func(kind Kind, format string, args ...any) {
 			if k.file != "" {
@@ -282,12 +238,12 @@ func (c *checker) judgeKept(first uint64, r *Report, results []*result) {
 	}
 }
 
-// judgeEnd says how far something kept elsewhere shows the log to have come, and so for the
+// checkEnd says how far something kept elsewhere shows the log to have come, and so for the
 // log's own copy of its newest checkpoint.
-func (c *checker) judgeEnd(r *Report, results []*result) {
+func (c *checker) checkEnd(r *Report, results []*result) {
 	for i, k := range c.kept[:len(c.o.Checkpoints)] {
 		extended := k.err == nil && k.Origin == r.Origin && k.same.Load() && !k.other.Load()
-		r.Checkpoints = append(r.Checkpoints, KeptCheckpoint{Name: c.o.checkpointName(i), Origin: k.Origin, Size: k.Size, Extended: extended})
+		r.Checkpoints = append(r.Checkpoints, KeptCheckpoint{Name: c.o.Checkpoints[i].Name, Origin: k.Origin, Size: k.Size, Extended: extended})
 	}
 	r.TornTail = slices.ContainsFunc(results, func(one *result) bool { return one.torn })
 	known := max(r.KeptSize, r.WitnessedSize)
@@ -298,7 +254,7 @@ func (c *checker) judgeEnd(r *Report, results []*result) {
 		known = max(known, *c.o.AsOf)
 	}
 	r.EndChecked = known > r.PrunedBefore && readUpTo(results, r.PrunedBefore, known)
-	if c.unfiled && r.TreeSize > 0 {
+	if c.noCheckpointOnDisk && r.TreeSize > 0 {
 		c.log.add(c.o.MaxFindings, Finding{Kind: CheckpointMissing, Severity: Warning, Segment: segment.CheckpointName, Message: "the file is not there, or empty, as in a log that was begun a moment ago, or after a crash; somebody who cuts off the log's end would take it away, too. Hold the log against a checkpoint kept elsewhere"})
 	}
 }

@@ -34,8 +34,8 @@ func (a *authority) misfit(n *signing.KeyChange, first uint64) string {
 	}
 }
 
-// keyChanged looks at an event that tells of a key change.
-func (f *follower) keyChanged(e *ownEvent) {
+// checkKeyChangeLine looks at an event that tells of a key change.
+func (f *follower) checkKeyChangeLine(e *ownEvent) {
 	why := ""
 	switch {
 	case f.line != logevent.KeyChangedLine:
@@ -48,10 +48,10 @@ func (f *follower) keyChanged(e *ownEvent) {
 	f.add(Finding{Kind: KeyChangeInvalid, Severity: Tampering, Index: &e.index, EventID: e.id, Message: why})
 }
 
-// judgeIntroduction says what is wrong with how a segment is introduced, given the one
+// checkIntroduction says what is wrong with how a segment is introduced, given the one
 // right before it. gone says that a key which signed checkpoints may do so no more, so that it
 // need not agree.
-func judgeIntroduction(before, a *authority, gone func(*signing.PublicKey) bool) (kind Kind, why string) {
+func checkIntroduction(before, a *authority, gone func(*signing.PublicKey) bool) (kind Kind, why string) {
 	switch {
 	case a.header == nil || before.header == nil || a.newer != nil || before.newer != nil:
 		return "", ""

@@ -37,15 +37,15 @@ const (
 	BegunAnew Kind = "begun_anew"
 )
 
-// judgeKnown holds what the caller knows against the whole log.
-func (c *checker) judgeKnown(j *joined, results []*result) {
-	c.judgeSize(&j.report, results)
-	c.judgeValidFrom(j, results)
+// checkKnown holds what the caller knows against the whole log.
+func (c *checker) checkKnown(j *joined, results []*result) {
+	c.checkSize(&j.report, results)
+	c.checkValidFrom(j, results)
 	for _, k := range c.checkpointKeys {
-		c.judgeCheckpointKey(j, results, newBoundKey(k, c.o.Trust.Find(k)))
+		c.checkCheckpointKey(j, results, newBoundKey(k, c.o.Trust.Find(k)))
 	}
-	c.judgeRevokedAlone(&j.report, results)
-	c.judgeDirectory(j, results)
+	c.checkRevokedAlone(&j.report, results)
+	c.checkDirectory(j, results)
 	sayBegunAnew(j, results)
 }
 
@@ -53,9 +53,9 @@ func (c *checker) say(kind Kind, severity Severity, index *uint64, format string
 	c.log.add(c.o.MaxFindings, Finding{Kind: kind, Severity: severity, Index: index, Message: fmt.Sprintf(format, args...)})
 }
 
-// judgeSize says so if the log is shorter than it must be. AsOf is the caller's word alone, and
+// checkSize says so if the log is shorter than it must be. AsOf is the caller's word alone, and
 // accuses nobody.
-func (c *checker) judgeSize(r *Report, results []*result) {
+func (c *checker) checkSize(r *Report, results []*result) {
 	want, by := c.o.Trust.Size()
 	switch as := c.o.AsOf; {
 	case as == nil && r.TreeSize < want:
@@ -79,13 +79,13 @@ func (c *checker) judgeSize(r *Report, results []*result) {
 // unless the caller asks for it by its origin.
 func (c *checker) byIndices(results []*result) (Severity, string) {
 	listed := func(k *signing.PublicKey) bool { return c.o.Trust.Find(k) != nil }
-	signs, several := false, c.o.inTree
+	signs, several := false, c.o.Placed
 	for _, n := range c.changes.all {
 		signs = signs || listed(n.From) || listed(n.To) // and has signed that note
 	}
 	for _, r := range results {
 		a := r.authority
-		if a.header == nil || a.standing == untrusted {
+		if a.header == nil || a.standing == standingUntrusted {
 			continue
 		}
 		several = several || a.header.Has(segment.FeaturePartition)
@@ -101,8 +101,8 @@ func (c *checker) byIndices(results []*result) (Severity, string) {
 	}
 }
 
-// judgeValidFrom says so if a key that is valid from a leaf on did not sign that leaf.
-func (c *checker) judgeValidFrom(j *joined, results []*result) {
+// checkValidFrom says so if a key that is valid from a leaf on did not sign that leaf.
+func (c *checker) checkValidFrom(j *joined, results []*result) {
 	for i := range c.o.Trust {
 		k := &c.o.Trust[i]
 		if k.Public == nil || !k.For(trust.UseEvents) || k.From == nil || !k.From.ByIndex || k.From.Index >= j.report.TreeSize {
@@ -137,16 +137,16 @@ func (c *checker) keyAt(results []*result, index uint64) *signing.PublicKey {
 	return nil
 }
 
-// judgeCheckpointKey checks that a key which signs checkpoints next to others has gone on
+// checkCheckpointKey checks that a key which signs checkpoints next to others has gone on
 // to do so, once it had begun. That all keys of a segment sign its checkpoints is checked
 // with these.
-func (c *checker) judgeCheckpointKey(j *joined, results []*result, k boundKey) {
+func (c *checker) checkCheckpointKey(j *joined, results []*result, k boundKey) {
 	due, why, severity := c.due(k, j.report.Origin, results)
 	leaves := c.leaves(k) // those that are left
 	begun, left := false, false
 	for i, r := range results {
 		a := r.authority
-		if a.header == nil || r.end == nil || a.standing == untrusted {
+		if a.header == nil || r.end == nil || a.standing == standingUntrusted {
 			continue // what can be said of it has been said, or nothing of it counts
 		}
 		named := slices.ContainsFunc(a.keys, k.Equal)
@@ -189,7 +189,7 @@ func (c *checker) due(k boundKey, origin string, results []*result) (leaf uint64
 	for _, kept := range c.kept {
 		if kept.err == nil && kept.Origin == origin && kept.Size > 0 && (kept.Size-1 < leaf || severity == Unchecked) && slices.ContainsFunc(kept.signers, k.Equal) && !c.trusts(k.PublicKey) {
 			severity = Tampering
-			leaf, why = kept.Size-1, c.nameOf(kept)+fmt.Sprintf(" shows that it signed the log when that had %d leaves", kept.Size)
+			leaf, why = kept.Size-1, kept.title()+fmt.Sprintf(" shows that it signed the log when that had %d leaves", kept.Size)
 		}
 	}
 	return leaf, why, severity
@@ -225,9 +225,9 @@ func (c *checker) lastCommit(j *joined) time.Time {
 	return *j.report.LastCommit
 }
 
-// judgeRevokedAlone says so if the last that counts in the log is signed with a key that has
+// checkRevokedAlone says so if the last that counts in the log is signed with a key that has
 // been revoked, be it later: whoever has that key may have written all that nobody else vouches for.
-func (c *checker) judgeRevokedAlone(r *Report, results []*result) {
+func (c *checker) checkRevokedAlone(r *Report, results []*result) {
 	if c.o.AsOf != nil || r.TreeSize == 0 {
 		return
 	}
@@ -236,7 +236,7 @@ func (c *checker) judgeRevokedAlone(r *Report, results []*result) {
 		return
 	}
 	a := results[i].authority
-	if a.header == nil || a.standing == untrusted {
+	if a.header == nil || a.standing == standingUntrusted {
 		return
 	}
 	bounds := c.o.Trust.Find(a.signer())
@@ -250,7 +250,7 @@ func (c *checker) judgeRevokedAlone(r *Report, results []*result) {
 	}
 	vouched := r.WitnessedSize
 	for _, k := range c.kept[:c.given] {
-		if k.receipts == nil && k.err == nil && k.same.Load() && !k.other.Load() {
+		if k.promise == nil && k.err == nil && k.same.Load() && !k.other.Load() {
 			vouched = max(vouched, k.Size)
 		}
 	}
@@ -259,15 +259,15 @@ func (c *checker) judgeRevokedAlone(r *Report, results []*result) {
 	}
 }
 
-// judgeDirectory says so if the log is a partition and its directory is not called after it.
-func (c *checker) judgeDirectory(j *joined, results []*result) {
+// checkDirectory says so if the log is a partition and its directory is not called after it.
+func (c *checker) checkDirectory(j *joined, results []*result) {
 	i := slices.IndexFunc(results, func(r *result) bool { return r.header != nil && r.header.Has(segment.FeaturePartition) })
-	if j.report.partition = i >= 0; !j.report.partition || c.o.Directory == "" || strings.HasSuffix(j.report.Origin, "/"+c.o.Directory) {
+	if j.report.Partition = i >= 0; !j.report.Partition || c.o.Directory == "" || strings.HasSuffix(j.report.Origin, "/"+c.o.Directory) {
 		return
 	}
 	r := results[i]
 	one := Finding{Kind: WrongDirectory, Severity: Info, Line: 1, Index: &r.first, Message: fmt.Sprintf("the log is the partition %q, but its directory is called %q, as that of a copy may be", j.report.Origin, c.o.Directory)}
-	if c.o.inTree {
+	if c.o.Placed {
 		one.Severity = Tampering
 		one.Message = fmt.Sprintf("the log is the partition %q, but its directory is called %q: it has been put in the place of another, or renamed", j.report.Origin, c.o.Directory)
 	}

@@ -19,11 +19,13 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/trust"
 	"github.com/otel-auditlog/auditlogexporter/verify"
+	"github.com/otel-auditlog/auditlogexporter/verify/fleet"
 )
 
 // begin begins a segment after what there is, and writes its first commit, signed by some
@@ -135,7 +137,7 @@ func TestALogThatIsTooShort(t *testing.T) {
 	_, err := verify.Log(t.Context(), w.fsys, o)
 	assert.ErrorContains(t, err, "no leaf")
 	// What the caller has kept since cannot be held against an older copy.
-	o = verify.Options{Trust: trust.Keys{first, next}, AsOf: bySize(second), Checkpoints: w.notes(t)[len(w.notes(t))-1:]}
+	o = verify.Options{Trust: trust.Keys{first, next}, AsOf: bySize(second), Checkpoints: keptNotes(w.notes(t)[len(w.notes(t))-1:]...)}
 	assert.Equal(t, verify.VerdictUnchecked, check(t, older.fsys, o).Verdict)
 	o.AsOf = nil
 	assert.Equal(t, verify.VerdictTampering, check(t, older.fsys, o).Verdict)
@@ -159,8 +161,8 @@ func TestALogThatARevokedKeyAloneHasSigned(t *testing.T) {
 	}{
 		"it alone":                       {verify.Options{Trust: revoked}, verify.VerdictUnchecked, 0},
 		"it alone, revoked at a time":    {verify.Options{Trust: later}, verify.VerdictUnchecked, 0},
-		"with a checkpoint of the whole": {verify.Options{Trust: revoked, Checkpoints: notes[len(notes)-1:]}, verify.VerdictOK, 0},
-		"with a checkpoint of a part":    {verify.Options{Trust: revoked, Checkpoints: notes[:1]}, verify.VerdictUnchecked, 3},
+		"with a checkpoint of the whole": {verify.Options{Trust: revoked, Checkpoints: keptNotes(notes[len(notes)-1:]...)}, verify.VerdictOK, 0},
+		"with a checkpoint of a part":    {verify.Options{Trust: revoked, Checkpoints: keptNotes(notes[:1]...)}, verify.VerdictUnchecked, 3},
 		"with a key next to it":          {verify.Options{Trust: revoked, CheckpointKeys: public(beside)}, verify.VerdictOK, 0},
 		"with one that is listed":        {verify.Options{Trust: listed}, verify.VerdictOK, 0},
 		"with one that is revoked, too":  {verify.Options{Trust: lost}, verify.VerdictUnchecked, 0},
@@ -198,14 +200,14 @@ func TestALogThatGoesOnWithTheThiefsKey(t *testing.T) {
 			r := check(t, w.fsys, verify.Options{Keys: given, Trust: known})
 			assert.Equal(t, verify.VerdictTampering, r.Verdict, "%s: %+v", name, r.Findings)
 			for _, index := range []uint64{1, w.firstIndex(t, 1) + 5} {
-				_, err := verify.CheckProof(proveLeaf(t, w, index).Marshal(), verify.ProofOptions{Keys: given, Trust: known})
+				_, err := proof.Check(proveLeaf(t, w, index).Marshal(), proof.Options{Keys: given, Trust: known})
 				assert.Error(t, err, "%s, leaf %d", name, index)
 			}
 		}
 		if len(known) == 2 {
 			r := check(t, honest.fsys, verify.Options{Trust: known})
 			assert.Equal(t, verify.VerdictOK, r.Verdict, "%s: the log itself: %+v", name, r.Findings)
-			_, err := verify.CheckProof(proveLeaf(t, honest, second+3).Marshal(), verify.ProofOptions{Trust: known})
+			_, err := proof.Check(proveLeaf(t, honest, second+3).Marshal(), proof.Options{Trust: known})
 			assert.NoError(t, err, name)
 		}
 	}
@@ -253,7 +255,7 @@ func TestTheCheckpointKeyAloneForgesNothing(t *testing.T) {
 		for name, o := range map[string]verify.Options{
 			"given":                 {Keys: public(signer), CheckpointKeys: public(beside)},
 			"listed":                {Keys: public(signer), Trust: listed},
-			"given, with a kept":    {Keys: public(signer), CheckpointKeys: public(beside), Checkpoints: [][]byte{forged.note(t)}},
+			"given, with a kept":    {Keys: public(signer), CheckpointKeys: public(beside), Checkpoints: []verify.Kept{{Note: forged.note(t)}}},
 			"for events, by itself": {Keys: public(beside)},
 		} {
 			if name != "for events, by itself" {
@@ -267,9 +269,9 @@ func TestTheCheckpointKeyAloneForgesNothing(t *testing.T) {
 			_, err := verify.Log(t.Context(), forged.fsys, o)
 			assert.ErrorIs(t, err, verify.ErrWrongKey, name)
 			if o.Checkpoints == nil && name != "for events, by itself" {
-				_, err = verify.CheckProof(proveLeaf(t, forged, 3).Marshal(), verify.ProofOptions{Keys: o.Keys, CheckpointKeys: o.CheckpointKeys, Trust: o.Trust})
+				_, err = proof.Check(proveLeaf(t, forged, 3).Marshal(), proof.Options{Keys: o.Keys, CheckpointKeys: o.CheckpointKeys, Trust: o.Trust})
 				assert.ErrorIs(t, err, verify.ErrWrongKey, name)
-				got, err := verify.CheckProof(proveLeaf(t, honest, 3).Marshal(), verify.ProofOptions{Keys: o.Keys, CheckpointKeys: o.CheckpointKeys, Trust: o.Trust})
+				got, err := proof.Check(proveLeaf(t, honest, 3).Marshal(), proof.Options{Keys: o.Keys, CheckpointKeys: o.CheckpointKeys, Trust: o.Trust})
 				require.NoError(t, err, name)
 				assert.Equal(t, []string{signer.Public().ID(), beside.Public().ID()}, got.SignedBy)
 			}
@@ -301,15 +303,15 @@ func TestAKeptCheckpointOfTheCheckpointKey(t *testing.T) {
 		require.NoError(t, err)
 		return [][]byte{note}
 	}
-	o := verify.Options{Keys: public(signer), CheckpointKeys: public(beside), Checkpoints: sign(r.TreeSize, [32]byte(r.RootHash))}
+	o := verify.Options{Keys: public(signer), CheckpointKeys: public(beside), Checkpoints: keptNotes(sign(r.TreeSize, [32]byte(r.RootHash))...)}
 	assert.Equal(t, verify.VerdictOK, check(t, w.fsys, o).Verdict)
 	for _, checkpoints := range [][][]byte{sign(r.TreeSize, [32]byte{1}), sign(r.TreeSize+1, [32]byte{1})} {
-		o.Checkpoints = checkpoints
+		o.Checkpoints = keptNotes(checkpoints...)
 		assert.Contains(t, kinds(bad(check(t, w.fsys, o))), verify.Rollback)
 	}
 	// In a log of nobody's it helps nobody.
 	stranger := write(t, rotation.Options{}, 2)
-	o.Checkpoints = stranger.notes(t)
+	o.Checkpoints = keptNotes(stranger.notes(t)...)
 	_, err := verify.Log(t.Context(), stranger.fsys, o)
 	assert.ErrorIs(t, err, verify.ErrWrongKey)
 }
@@ -359,30 +361,30 @@ func TestACheckpointKeyIsDropped(t *testing.T) {
 		r := check(t, anew.fsys, o)
 		assert.Equal(t, verify.VerdictUnchecked, r.Verdict)
 		assert.Len(t, ofKind(r, verify.CheckpointKeyMissing), 1)
-		_, err := verify.CheckProof(proveLeaf(t, anew, 3).Marshal(), verify.ProofOptions{Keys: o.Keys, CheckpointKeys: o.CheckpointKeys})
-		assert.ErrorIs(t, err, verify.ErrNoCheckpointKey)
+		_, err := proof.Check(proveLeaf(t, anew, 3).Marshal(), proof.Options{Keys: o.Keys, CheckpointKeys: o.CheckpointKeys})
+		assert.ErrorIs(t, err, proof.ErrNoCheckpointKey)
 		size := r.TreeSize
 		for from, want := range map[uint64]string{0: verify.VerdictTampering, size - 1: verify.VerdictTampering} {
 			o.Trust = trust.Keys{{Public: beside.Public(), Use: trust.UseCheckpoints, From: atLeaf(from)}}
 			assert.Equal(t, verify.VerdictUnchecked, check(t, anew.fsys, o).Verdict, "known from leaf %d on, maybe of another log", from)
 			o.Trust = append(o.Trust, trust.Key{Public: signer.Public()})
 			assert.Equal(t, want, check(t, anew.fsys, o).Verdict, "known from leaf %d on", from)
-			_, err := verify.CheckProof(proveLeaf(t, anew, 3).Marshal(), verify.ProofOptions{Keys: o.Keys, Trust: o.Trust})
-			assert.ErrorIs(t, err, verify.ErrProofFails, "known from leaf %d on", from)
+			_, err := proof.Check(proveLeaf(t, anew, 3).Marshal(), proof.Options{Keys: o.Keys, Trust: o.Trust})
+			assert.ErrorIs(t, err, proof.ErrFails, "known from leaf %d on", from)
 		}
 		o.Trust = nil
-		o.Checkpoints = good.notes(t)[:1]
+		o.Checkpoints = keptNotes(good.notes(t)[:1]...)
 		assert.Equal(t, verify.VerdictTampering, check(t, anew.fsys, o).Verdict, "another history")
 		// What it has signed of another log says nothing of this one.
 		others, err := signing.SignCheckpoint("other.example/auditlog", 1, [32]byte{1}, signer, beside)
 		require.NoError(t, err)
-		o.Checkpoints = [][]byte{others}
+		o.Checkpoints = []verify.Kept{{Note: others}}
 		assert.Equal(t, verify.VerdictUnchecked, check(t, anew.fsys, o).Verdict)
 		// The very log, but for that key, is no better.
 		root := check(t, anew.fsys, verify.Options{Keys: public(signer)}).RootHash
 		kept, err := signing.SignCheckpoint("test.example/auditlog", size, [32]byte(root), signer, beside)
 		require.NoError(t, err)
-		o.Checkpoints = [][]byte{kept}
+		o.Checkpoints = []verify.Kept{{Note: kept}}
 		r = check(t, anew.fsys, o)
 		require.Len(t, ofKind(r, verify.CheckpointKeyMissing), 1)
 		assert.Equal(t, verify.Tampering, ofKind(r, verify.CheckpointKeyMissing)[0].Severity, "it had signed the log by then")
@@ -420,7 +422,7 @@ func TestACheckpointKeyComesAndGoes(t *testing.T) {
 		assert.Equal(t, c.want, r.Verdict, "%s: %+v", name, r.Findings)
 	}
 	for _, index := range []uint64{1, begins + 3, left + 3} {
-		_, err := verify.CheckProof(proveLeaf(t, w, index).Marshal(), verify.ProofOptions{Keys: public(signer), CheckpointKeys: public(beside)})
+		_, err := proof.Check(proveLeaf(t, w, index).Marshal(), proof.Options{Keys: public(signer), CheckpointKeys: public(beside)})
 		assert.NoError(t, err, "leaf %d: the proof shows that it has left", index)
 	}
 	// Where it can sign nothing any more, its bounds let it leave.
@@ -455,7 +457,7 @@ func TestOriginAskedFor(t *testing.T) {
 	_, err := verify.Log(t.Context(), w.fsys, o)
 	require.ErrorIs(t, err, verify.ErrWrongOrigin)
 	assert.ErrorContains(t, err, `it is "test.example/auditlog", not "test.example/other"`)
-	_, err = verify.Tree(t.Context(), w.fsys, o, func(verify.TreeLog) error { return nil })
+	_, err = fleet.Check(t.Context(), w.fsys, o, func(fleet.Log) error { return nil })
 	assert.ErrorContains(t, err, "have each its origin")
 }
 
@@ -467,7 +469,7 @@ func TestPartitionsInPlaceOfOneAnother(t *testing.T) {
 	}
 	acme, other, none, far := partition("fleet/0/acme", 3), partition("fleet/0/other", 2), partition("fleet/0/_none", 1), partition("fleet/1/acme", 2)
 	plain := of(t, s, "fleet/plain", 1)
-	o := verify.Options{Keys: public(s), Checkpoints: [][]byte{acme.note(t), other.note(t), none.note(t)}}
+	o := verify.Options{Keys: public(s), Checkpoints: []verify.Kept{{Note: acme.note(t)}, {Note: other.note(t)}, {Note: none.note(t)}}}
 	all := func(a, b, n string) forest {
 		return forest{}.plant(a, acme.fsys).plant(b, other.fsys).plant(n, none.fsys)
 	}
@@ -532,9 +534,9 @@ func TestWhatWasKeptOfALogThatIsNotThere(t *testing.T) {
 		"a key that is given, a capital": {changed, verify.Options{Keys: public(s)}, verify.Unchecked},
 		"one that is revoked":            {sign(s), verify.Options{Trust: trust.Keys{{Public: s.Public(), Revoked: atLeaf(2)}}}, verify.Unchecked},
 	} {
-		c.o.Checkpoints, c.o.CheckpointNames = [][]byte{c.note}, []string{"kept/b.txt"}
+		c.o.Checkpoints = []verify.Kept{{Name: "kept/b.txt", Note: c.note}}
 		sum, _ := tree(t, f, c.o)
-		i := slices.IndexFunc(sum.Findings, func(f verify.TreeFinding) bool { return strings.Contains(f.Message, "kept/b.txt") })
+		i := slices.IndexFunc(sum.Findings, func(f fleet.Finding) bool { return strings.Contains(f.Message, "kept/b.txt") })
 		require.GreaterOrEqual(t, i, 0, name)
 		assert.Equal(t, c.want, sum.Findings[i].Severity, name)
 		if c.want == verify.Unchecked {
@@ -569,7 +571,7 @@ func TestBoundsInTimeAndTimesOfEvents(t *testing.T) {
 		r := check(t, w.fsys, verify.Options{Trust: trust.Keys{c.key}})
 		assert.Equal(t, c.good, !r.TamperingDetected, "%s: %+v", name, bad(r))
 		for _, index := range []uint64{5, 6} {
-			_, err := verify.CheckProof(proveLeaf(t, w, index).Marshal(), verify.ProofOptions{Trust: trust.Keys{c.key}})
+			_, err := proof.Check(proveLeaf(t, w, index).Marshal(), proof.Options{Trust: trust.Keys{c.key}})
 			assert.Equal(t, c.good, err == nil, "%s, leaf %d: %v", name, index, err)
 		}
 	}
@@ -638,7 +640,7 @@ func TestKeptCheckpointsOfDeletedLeaves(t *testing.T) {
 		if c.file != nil {
 			w.fsys[segment.PrunedRangesName] = &fstest.MapFile{Data: c.file, Mode: 0o600}
 		}
-		r := check(t, w.fsys, verify.Options{Keys: public(w.signer), Checkpoints: [][]byte{c.kept}})
+		r := check(t, w.fsys, verify.Options{Keys: public(w.signer), Checkpoints: []verify.Kept{{Note: c.kept}}})
 		assert.Equal(t, c.want, r.Verdict, "%s: %+v", name, r.Findings)
 		if c.kind != "" {
 			assert.NotEmpty(t, ofKind(r, c.kind), "%s: %+v", name, r.Findings)

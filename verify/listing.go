@@ -14,6 +14,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/visible"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -26,7 +28,7 @@ func (c *checker) choose(ctx context.Context, l segment.Listing) (files []segmen
 		if slices.ContainsFunc(foreign, func(f segment.File) bool { return f.Name == name }) {
 			continue
 		}
-		c.log.add(c.o.MaxFindings, Finding{Kind: UnknownFile, Severity: Info, Segment: clip(name, maxID), Message: "the file is not part of the log, and was not looked at"})
+		c.log.add(c.o.MaxFindings, Finding{Kind: UnknownFile, Severity: Info, Segment: visible.Clip(name, maxID), Message: "the file is not part of the log, and was not looked at"})
 	}
 	stems := map[string]bool{}
 	for _, f := range l.Segments {
@@ -174,19 +176,8 @@ func (c *checker) sameContent(ctx context.Context, a, b segment.File) (same, beg
 // ignoreForm passes on an error unless it says that the file is damaged: one that cannot be read
 // here may be whole.
 func ignoreForm(err error) error {
-	if isForm(err) && !errors.Is(err, segment.ErrForeign) {
+	if logdir.Malformed(err) && !errors.Is(err, segment.ErrForeign) {
 		return nil
 	}
 	return err
-}
-
-// isForm reports whether an error is about what a file holds, not about reading
-// it.
-func isForm(err error) bool {
-	for _, form := range []error{segment.ErrBadCompression, segment.ErrTrailingData, segment.ErrLineTooLong, segment.ErrPartialLine, segment.ErrNotRegular, segment.ErrForeign} {
-		if errors.Is(err, form) {
-			return true
-		}
-	}
-	return false
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -159,7 +160,7 @@ func TestLogThatNeverStandsStill(t *testing.T) {
 func TestProveMeanwhile(t *testing.T) {
 	w := write(t, rotation.Options{MaxSegmentBytes: 2000}, slices.Repeat([]int{1}, 8)...)
 	for i, name := range w.names[:len(w.names)-1] {
-		for _, q := range []verify.Query{{EventID: "id-003"}, {Index: 1, ByIndex: true}, {Index: 10, ByIndex: true}} {
+		for _, q := range []proof.Query{{EventID: "id-003"}, {Index: 1, ByIndex: true}, {Index: 10, ByIndex: true}} {
 			for _, how := range []string{"compressed", "pruned"} {
 				c := w.clone()
 				next, err := segment.ParseName(w.names[i+1])
@@ -167,7 +168,7 @@ func TestProveMeanwhile(t *testing.T) {
 					t.Fatal(err)
 				}
 				changed := false
-				p, err := verify.Prove(t.Context(), live{c.fsys, func(opened string) {
+				p, err := proof.Prove(t.Context(), live{c.fsys, func(opened string) {
 					if opened != name || changed {
 						return
 					}
@@ -181,14 +182,14 @@ func TestProveMeanwhile(t *testing.T) {
 						delete(c.fsys, one)
 					}
 				}}, q)
-				if errors.Is(err, verify.ErrPruned) && how == "pruned" {
+				if errors.Is(err, proof.ErrPruned) && how == "pruned" {
 					continue
 				}
 				if err != nil {
 					t.Errorf("%+v, segment %d %s meanwhile: %v", q, i, how, err)
 					continue
 				}
-				if _, err := verify.CheckProof(p.Marshal(), verify.ProofOptions{Keys: public(w.signer)}); err != nil {
+				if _, err := proof.Check(p.Marshal(), proof.Options{Keys: public(w.signer)}); err != nil {
 					t.Errorf("%+v, segment %d %s meanwhile: %v", q, i, how, err)
 				}
 			}

@@ -89,9 +89,9 @@ func TestProofByALaterKeyWithKeyChangesOfItsOwn(t *testing.T) {
 	} {
 		forged := forge(t, p, line, thief)
 		forged.KeyChanges = changes
-		if got, err := verify.CheckProof(forged.Marshal(), verify.ProofOptions{Keys: public(keys[0])}); err == nil {
+		if got, err := proof.Check(forged.Marshal(), proof.Options{Keys: public(keys[0])}); err == nil {
 			t.Errorf("%s: forged, and proven: %+v", name, got)
-		} else if !errors.Is(err, verify.ErrProofFails) && !errors.Is(err, verify.ErrWrongKey) {
+		} else if !errors.Is(err, proof.ErrFails) && !errors.Is(err, verify.ErrWrongKey) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -132,7 +132,7 @@ func TestProofCosignedBeforeAKeyChange(t *testing.T) {
 	if !bytes.Equal(p.Checkpoint, cosigned) || len(p.KeyChanges) != 0 {
 		t.Errorf("%d key changes, checkpoint\n%s", len(p.KeyChanges), p.Checkpoint)
 	}
-	if _, err := verify.CheckProof(p.Marshal(), verify.ProofOptions{Keys: public(keys[0])}); err != nil {
+	if _, err := proof.Check(p.Marshal(), proof.Options{Keys: public(keys[0])}); err != nil {
 		t.Error(err)
 	}
 	// A key change at the checkpoint's very size is later than it.
@@ -141,12 +141,12 @@ func TestProofCosignedBeforeAKeyChange(t *testing.T) {
 	if c, err := signing.ParseCheckpoint(cosigned); err != nil || c.Size != w.firstIndex(t, 1) {
 		t.Fatalf("the checkpoint is over %d leaves, %v", c.Size, err)
 	}
-	if got, err := verify.CheckProof(late.Marshal(), verify.ProofOptions{Keys: public(keys[0])}); !errors.Is(err, verify.ErrProofFails) {
+	if got, err := proof.Check(late.Marshal(), proof.Options{Keys: public(keys[0])}); !errors.Is(err, proof.ErrFails) {
 		t.Errorf("with a key change at its size: %+v, %v", got, err)
 	}
 	// Of an event behind it, the newest is the one.
 	p = proveLeaf(t, w, 21)
-	if _, err := verify.CheckProof(p.Marshal(), verify.ProofOptions{Keys: public(keys[0])}); err != nil || len(p.KeyChanges) != 2 {
+	if _, err := proof.Check(p.Marshal(), proof.Options{Keys: public(keys[0])}); err != nil || len(p.KeyChanges) != 2 {
 		t.Errorf("%d key changes, %v", len(p.KeyChanges), err)
 	}
 }
@@ -159,12 +159,12 @@ func TestProofOfAnEarlierKey(t *testing.T) {
 		w := writeKeys(t, rotation.Options{Scope: scope}, keys...)
 		for _, index := range []uint64{3, 5, 12, 21} {
 			p := proveLeaf(t, w, index)
-			got, err := verify.CheckProof(p.Marshal(), verify.ProofOptions{Keys: public(keys[0])})
+			got, err := proof.Check(p.Marshal(), proof.Options{Keys: public(keys[0])})
 			if err != nil || got.LaterKeysOnly {
 				t.Errorf("scope %s, leaf %d: %v", scope, index, err)
 			}
 			// Whoever trusts the last key only has nobody else to rely on.
-			got, err = verify.CheckProof(p.Marshal(), verify.ProofOptions{Keys: public(keys[2])})
+			got, err = proof.Check(p.Marshal(), proof.Options{Keys: public(keys[2])})
 			if err != nil || got.LaterKeysOnly != (index < 14) {
 				t.Errorf("the last key, scope %s, leaf %d: %t, %v", scope, index, got.LaterKeysOnly, err)
 			}
@@ -200,14 +200,14 @@ func TestProofByTheThiefOfALaterKey(t *testing.T) {
 			for path, hashes := range paths {
 				f := forge(t, p, content, keys[2])
 				f.KeyChangePath = hashes
-				got, err := verify.CheckProof(f.Marshal(), verify.ProofOptions{Keys: public(keys[0])})
+				got, err := proof.Check(f.Marshal(), proof.Options{Keys: public(keys[0])})
 				if line == "in its own place" && path == "the path of the place" {
 					if err != nil {
 						t.Errorf("what is in the log: %v", err)
 					}
 					continue
 				}
-				if !errors.Is(err, verify.ErrProofFails) {
+				if !errors.Is(err, proof.ErrFails) {
 					t.Errorf("scope %s, %s, %s: %+v, %v", scope, line, path, got, err)
 				}
 			}
@@ -215,7 +215,7 @@ func TestProofByTheThiefOfALaterKey(t *testing.T) {
 		// A path without a key change to lead to.
 		last := proveLeaf(t, w, 21)
 		last.KeyChangePath = p.KeyChangePath
-		if _, err := verify.CheckProof(last.Marshal(), verify.ProofOptions{Keys: public(keys[0])}); !errors.Is(err, verify.ErrProofFails) {
+		if _, err := proof.Check(last.Marshal(), proof.Options{Keys: public(keys[0])}); !errors.Is(err, proof.ErrFails) {
 			t.Errorf("a path that leads nowhere: %v", err)
 		}
 	}
@@ -236,42 +236,42 @@ func TestProofByRevokedKeys(t *testing.T) {
 	stranger := signingtest.New(t, signing.Ed25519).Public()
 	for name, c := range map[string]struct {
 		index uint64
-		o     verify.ProofOptions
+		o     proof.Options
 		want  error
 	}{
-		"none is":                                  {5, verify.ProofOptions{Trust: one(keys[0], nil)}, nil},
-		"the first, after it was left":             {5, verify.ProofOptions{Trust: one(keys[0], atLeaf(second+1))}, verify.ErrWrongKey},
-		"the first, and the next is listed":        {5, verify.ProofOptions{Keys: public(keys[1]), Trust: one(keys[0], atLeaf(second+1))}, nil},
-		"the first, before it introduced":          {5, verify.ProofOptions{Trust: one(keys[0], atLeaf(second))}, verify.ErrWrongKey},
-		"the first, before the event":              {5, verify.ProofOptions{Keys: public(keys[2]), Trust: one(keys[0], atLeaf(5))}, verify.ErrProofFails},
-		"the last, before its checkpoint":          {21, verify.ProofOptions{Trust: one(keys[2], atLeaf(size-1))}, verify.ErrProofFails},
-		"the last, after its checkpoint":           {21, verify.ProofOptions{Trust: one(keys[2], atLeaf(size))}, verify.ErrRevokedAlone},
-		"the last, as of a time before that":       {21, verify.ProofOptions{AsOf: &size, Trust: one(keys[2], atLeaf(size))}, nil},
-		"the last, with a key next to it":          {21, verify.ProofOptions{CheckpointKeys: public(beside), Trust: one(keys[2], atLeaf(size))}, nil},
-		"the last, the first is given":             {5, verify.ProofOptions{Keys: public(keys[0]), Trust: one(keys[2], atLeaf(third))}, verify.ErrProofFails},
-		"the second, before it introduced":         {5, verify.ProofOptions{Keys: public(keys[0]), Trust: one(keys[1], atLeaf(third))}, verify.ErrWrongKey},
-		"the checkpoint key alone":                 {21, verify.ProofOptions{Keys: public(beside)}, verify.ErrWrongKey},
-		"the checkpoint key beside the other":      {21, verify.ProofOptions{Keys: public(keys[0]), Trust: one(beside, atLeaf(21))}, nil},
-		"the last, at a time after the commit":     {21, verify.ProofOptions{Trust: one(keys[2], time(11))}, verify.ErrRevokedAlone},
-		"the last, so, as of a time before that":   {21, verify.ProofOptions{AsOf: &size, Trust: one(keys[2], time(11))}, nil},
-		"the last, at a time before the commit":    {21, verify.ProofOptions{Trust: one(keys[2], time(10))}, verify.ErrProofFails},
-		"the first, at a time that is not shown":   {5, verify.ProofOptions{Trust: one(keys[0], time(11))}, verify.ErrWrongKey},
-		"the first, at a time that is shown":       {21, verify.ProofOptions{Keys: public(keys[1]), Trust: one(keys[0], time(11))}, nil},
-		"the first, not valid yet":                 {5, verify.ProofOptions{Trust: trust.Keys{{Public: keys[0].Public(), From: atLeaf(6)}}}, verify.ErrProofFails},
-		"the last, not valid at the event's leaf":  {5, verify.ProofOptions{Keys: public(keys[0]), Trust: trust.Keys{{Public: keys[2].Public(), From: atLeaf(third)}}}, nil},
-		"the last, known from an earlier leaf on":  {5, verify.ProofOptions{Keys: public(keys[0]), Trust: trust.Keys{{Public: keys[2].Public(), From: atLeaf(third - 1)}}}, verify.ErrProofFails},
-		"another, known from a leaf on":            {5, verify.ProofOptions{Keys: public(keys[0]), Trust: trust.Keys{{Public: stranger, From: atLeaf(size - 1)}}}, verify.ErrProofFails},
-		"another, from a leaf on not there yet":    {5, verify.ProofOptions{Keys: public(keys[0]), Trust: trust.Keys{{Public: stranger, From: atLeaf(size)}}}, nil},
-		"a checkpoint key that is not the log's":   {5, verify.ProofOptions{Keys: public(keys[0]), CheckpointKeys: []*signing.PublicKey{stranger}}, verify.ErrNoCheckpointKey},
-		"so, known from a leaf on":                 {5, verify.ProofOptions{Keys: public(keys[0]), Trust: trust.Keys{{Public: stranger, Use: trust.UseCheckpoints, From: atLeaf(7)}}}, verify.ErrProofFails},
-		"so, not from there on yet":                {5, verify.ProofOptions{Keys: public(keys[0]), Trust: trust.Keys{{Public: stranger, Use: trust.UseCheckpoints, From: atLeaf(size)}}}, nil},
-		"so, left before":                          {5, verify.ProofOptions{Keys: public(keys[0]), Trust: trust.Keys{{Public: stranger, Use: trust.UseCheckpoints, Until: atLeaf(7)}}}, nil},
-		"the checkpoint key without another":       {5, verify.ProofOptions{CheckpointKeys: public(beside)}, verify.ErrNoEventKey},
-		"the checkpoint key, listed, and no other": {5, verify.ProofOptions{Trust: trust.Keys{{Public: beside.Public(), Use: trust.UseCheckpoints}}}, verify.ErrNoEventKey},
-		"another origin":                           {5, verify.ProofOptions{Keys: public(keys[0]), Origin: "test.example/other"}, verify.ErrWrongOrigin},
-		"its origin":                               {5, verify.ProofOptions{Keys: public(keys[0]), Origin: "test.example/auditlog"}, nil},
+		"none is":                                  {5, proof.Options{Trust: one(keys[0], nil)}, nil},
+		"the first, after it was left":             {5, proof.Options{Trust: one(keys[0], atLeaf(second+1))}, verify.ErrWrongKey},
+		"the first, and the next is listed":        {5, proof.Options{Keys: public(keys[1]), Trust: one(keys[0], atLeaf(second+1))}, nil},
+		"the first, before it introduced":          {5, proof.Options{Trust: one(keys[0], atLeaf(second))}, verify.ErrWrongKey},
+		"the first, before the event":              {5, proof.Options{Keys: public(keys[2]), Trust: one(keys[0], atLeaf(5))}, proof.ErrFails},
+		"the last, before its checkpoint":          {21, proof.Options{Trust: one(keys[2], atLeaf(size-1))}, proof.ErrFails},
+		"the last, after its checkpoint":           {21, proof.Options{Trust: one(keys[2], atLeaf(size))}, proof.ErrRevokedAlone},
+		"the last, as of a time before that":       {21, proof.Options{AsOf: &size, Trust: one(keys[2], atLeaf(size))}, nil},
+		"the last, with a key next to it":          {21, proof.Options{CheckpointKeys: public(beside), Trust: one(keys[2], atLeaf(size))}, nil},
+		"the last, the first is given":             {5, proof.Options{Keys: public(keys[0]), Trust: one(keys[2], atLeaf(third))}, proof.ErrFails},
+		"the second, before it introduced":         {5, proof.Options{Keys: public(keys[0]), Trust: one(keys[1], atLeaf(third))}, verify.ErrWrongKey},
+		"the checkpoint key alone":                 {21, proof.Options{Keys: public(beside)}, verify.ErrWrongKey},
+		"the checkpoint key beside the other":      {21, proof.Options{Keys: public(keys[0]), Trust: one(beside, atLeaf(21))}, nil},
+		"the last, at a time after the commit":     {21, proof.Options{Trust: one(keys[2], time(11))}, proof.ErrRevokedAlone},
+		"the last, so, as of a time before that":   {21, proof.Options{AsOf: &size, Trust: one(keys[2], time(11))}, nil},
+		"the last, at a time before the commit":    {21, proof.Options{Trust: one(keys[2], time(10))}, proof.ErrFails},
+		"the first, at a time that is not shown":   {5, proof.Options{Trust: one(keys[0], time(11))}, verify.ErrWrongKey},
+		"the first, at a time that is shown":       {21, proof.Options{Keys: public(keys[1]), Trust: one(keys[0], time(11))}, nil},
+		"the first, not valid yet":                 {5, proof.Options{Trust: trust.Keys{{Public: keys[0].Public(), From: atLeaf(6)}}}, proof.ErrFails},
+		"the last, not valid at the event's leaf":  {5, proof.Options{Keys: public(keys[0]), Trust: trust.Keys{{Public: keys[2].Public(), From: atLeaf(third)}}}, nil},
+		"the last, known from an earlier leaf on":  {5, proof.Options{Keys: public(keys[0]), Trust: trust.Keys{{Public: keys[2].Public(), From: atLeaf(third - 1)}}}, proof.ErrFails},
+		"another, known from a leaf on":            {5, proof.Options{Keys: public(keys[0]), Trust: trust.Keys{{Public: stranger, From: atLeaf(size - 1)}}}, proof.ErrFails},
+		"another, from a leaf on not there yet":    {5, proof.Options{Keys: public(keys[0]), Trust: trust.Keys{{Public: stranger, From: atLeaf(size)}}}, nil},
+		"a checkpoint key that is not the log's":   {5, proof.Options{Keys: public(keys[0]), CheckpointKeys: []*signing.PublicKey{stranger}}, proof.ErrNoCheckpointKey},
+		"so, known from a leaf on":                 {5, proof.Options{Keys: public(keys[0]), Trust: trust.Keys{{Public: stranger, Use: trust.UseCheckpoints, From: atLeaf(7)}}}, proof.ErrFails},
+		"so, not from there on yet":                {5, proof.Options{Keys: public(keys[0]), Trust: trust.Keys{{Public: stranger, Use: trust.UseCheckpoints, From: atLeaf(size)}}}, nil},
+		"so, left before":                          {5, proof.Options{Keys: public(keys[0]), Trust: trust.Keys{{Public: stranger, Use: trust.UseCheckpoints, Until: atLeaf(7)}}}, nil},
+		"the checkpoint key without another":       {5, proof.Options{CheckpointKeys: public(beside)}, verify.ErrNoEventKey},
+		"the checkpoint key, listed, and no other": {5, proof.Options{Trust: trust.Keys{{Public: beside.Public(), Use: trust.UseCheckpoints}}}, verify.ErrNoEventKey},
+		"another origin":                           {5, proof.Options{Keys: public(keys[0]), Origin: "test.example/other"}, verify.ErrWrongOrigin},
+		"its origin":                               {5, proof.Options{Keys: public(keys[0]), Origin: "test.example/auditlog"}, nil},
 	} {
-		_, err := verify.CheckProof(proveLeaf(t, w, c.index).Marshal(), c.o)
+		_, err := proof.Check(proveLeaf(t, w, c.index).Marshal(), c.o)
 		if !errors.Is(err, c.want) || err == nil != (c.want == nil) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -283,9 +283,9 @@ func TestProofByRevokedKeys(t *testing.T) {
 func TestProofWithAnotherCommit(t *testing.T) {
 	keys := threeKeys(t)
 	w := writeKeys(t, rotation.Options{}, keys...)
-	o := verify.ProofOptions{Keys: public(keys[0])}
+	o := proof.Options{Keys: public(keys[0])}
 	p := proveLeaf(t, w, 5)
-	got, err := verify.CheckProof(p.Marshal(), o)
+	got, err := proof.Check(p.Marshal(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -317,7 +317,7 @@ func TestProofWithAnotherCommit(t *testing.T) {
 	} {
 		f := *p
 		change(&f)
-		if _, err := verify.CheckProof(f.Marshal(), o); !errors.Is(err, verify.ErrProofFails) {
+		if _, err := proof.Check(f.Marshal(), o); !errors.Is(err, proof.ErrFails) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -332,7 +332,7 @@ func TestWhatIsNoProof(t *testing.T) {
 		"the newline cut off": good[:len(good)-1], "cut off within": good[:len(good)/2], "cut after a line": good[:bytes.Index(good, []byte("\nindex "))+1],
 		"its signatures cut off": good[:bytes.LastIndex(good, []byte("\n\n"))+2],
 	} {
-		if _, err := verify.CheckProof(text, verify.ProofOptions{Keys: public(w.signer)}); err == nil || errors.Is(err, verify.ErrProofFails) {
+		if _, err := proof.Check(text, proof.Options{Keys: public(w.signer)}); err == nil || errors.Is(err, proof.ErrFails) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -343,11 +343,11 @@ func TestOpenCheckpointOfTheCheckpointKey(t *testing.T) {
 	keys, beside := threeKeys(t), signingtest.New(t, signing.Ed25519)
 	w := writeKeys(t, rotation.Options{CheckpointSigner: beside}, keys...)
 	for _, k := range keys {
-		if _, err := verify.OpenCheckpoint(w.fsys, w.note(t), verify.ProofOptions{Keys: public(k, beside)}); err != nil {
+		if _, err := proof.OpenCheckpoint(t.Context(), w.fsys, w.note(t), proof.Options{Keys: public(k, beside)}); err != nil {
 			t.Errorf("%s: %v", k.Public().ID(), err)
 		}
 	}
-	if _, err := verify.OpenCheckpoint(w.fsys, w.note(t), verify.ProofOptions{Keys: public(beside)}); !errors.Is(err, verify.ErrWrongKey) {
+	if _, err := proof.OpenCheckpoint(t.Context(), w.fsys, w.note(t), proof.Options{Keys: public(beside)}); !errors.Is(err, verify.ErrWrongKey) {
 		t.Errorf("the checkpoint key: %v", err)
 	}
 }

@@ -26,7 +26,7 @@ import (
 
 func prove(t testing.TB, w *written, id string) *proof.Inclusion {
 	t.Helper()
-	p, err := verify.Prove(t.Context(), w.fsys, verify.Query{EventID: id})
+	p, err := proof.Prove(t.Context(), w.fsys, proof.Query{EventID: id})
 	if err != nil {
 		t.Fatalf("prove %s: %v", id, err)
 	}
@@ -36,7 +36,7 @@ func prove(t testing.TB, w *written, id string) *proof.Inclusion {
 // proveLeaf proves the event at a leaf.
 func proveLeaf(t testing.TB, w *written, index uint64) *proof.Inclusion {
 	t.Helper()
-	p, err := verify.Prove(t.Context(), w.fsys, verify.Query{Index: index, ByIndex: true})
+	p, err := proof.Prove(t.Context(), w.fsys, proof.Query{Index: index, ByIndex: true})
 	if err != nil {
 		t.Fatalf("prove leaf %d: %v", index, err)
 	}
@@ -59,11 +59,11 @@ func TestProveEveryEvent(t *testing.T) {
 			for n := range 17 {
 				id := fmt.Sprintf("id-%03d", n)
 				p := prove(t, w, id)
-				byIndex, err := verify.Prove(t.Context(), w.fsys, verify.Query{Index: p.Index, ByIndex: true})
+				byIndex, err := proof.Prove(t.Context(), w.fsys, proof.Query{Index: p.Index, ByIndex: true})
 				if err != nil || !bytes.Equal(byIndex.Marshal(), p.Marshal()) {
 					t.Errorf("%s by its index: %v", id, err)
 				}
-				got, err := verify.CheckProof(p.Marshal(), verify.ProofOptions{Keys: public(w.signer)})
+				got, err := proof.Check(p.Marshal(), proof.Options{Keys: public(w.signer)})
 				if err != nil {
 					t.Fatalf("%s: %v", id, err)
 				}
@@ -103,14 +103,14 @@ func TestProofMutated(t *testing.T) {
 	keys := threeKeys(t)
 	w := writeKeys(t, rotation.Options{}, keys...)
 	text := proveLeaf(t, w, 3).Marshal()
-	o := verify.ProofOptions{Keys: public(keys[0])}
-	if _, err := verify.CheckProof(text, o); err != nil {
+	o := proof.Options{Keys: public(keys[0])}
+	if _, err := proof.Check(text, o); err != nil {
 		t.Fatal(err)
 	}
 	refused := func(i int, how string, changed []byte) {
 		t.Helper()
 		// Every key that has signed here is known, so that every signature line counts.
-		if _, err := verify.CheckProof(changed, o); err == nil && !bytes.Equal(changed, text) {
+		if _, err := proof.Check(changed, o); err == nil && !bytes.Equal(changed, text) {
 			t.Fatalf("byte %d, %q, %s, and the proof holds", i, text[i], how)
 		}
 	}
@@ -126,7 +126,7 @@ func TestProofMutated(t *testing.T) {
 		refused(i, "a space put before", slices.Insert(bytes.Clone(text), i, ' '))
 	}
 	for _, cut := range []int{0, 10, len(text) / 2, len(text) - 1} {
-		if _, err := verify.CheckProof(text[:cut], o); err == nil {
+		if _, err := proof.Check(text[:cut], o); err == nil {
 			t.Errorf("cut to %d bytes, and the proof holds", cut)
 		}
 	}
@@ -142,15 +142,15 @@ func TestProofFollowsKeys(t *testing.T) {
 			t.Fatalf("%d key changes", len(p.KeyChanges))
 		}
 		for _, k := range keys {
-			if _, err := verify.CheckProof(p.Marshal(), verify.ProofOptions{Keys: public(k)}); err != nil {
+			if _, err := proof.Check(p.Marshal(), proof.Options{Keys: public(k)}); err != nil {
 				t.Errorf("leaf %d with the key %s: %v", index, k.Public().ID(), err)
 			}
 		}
-		if _, err := verify.CheckProof(p.Marshal(), verify.ProofOptions{Keys: public(signingtest.New(t, signing.Ed25519))}); !errors.Is(err, verify.ErrWrongKey) {
+		if _, err := proof.Check(p.Marshal(), proof.Options{Keys: public(signingtest.New(t, signing.Ed25519))}); !errors.Is(err, verify.ErrWrongKey) {
 			t.Errorf("leaf %d with a stranger's key: %v", index, err)
 		}
 		p.KeyChanges = p.KeyChanges[1:]
-		if _, err := verify.CheckProof(p.Marshal(), verify.ProofOptions{Keys: public(keys[0])}); !errors.Is(err, verify.ErrWrongKey) {
+		if _, err := proof.Check(p.Marshal(), proof.Options{Keys: public(keys[0])}); !errors.Is(err, verify.ErrWrongKey) {
 			t.Errorf("leaf %d without the first key change: %v", index, err)
 		}
 	}
@@ -176,7 +176,7 @@ func TestProofByALaterKey(t *testing.T) {
 		line := segment.AppendSignature(append(segment.AppendEventStart(nil), canonical...), signature, keyID)
 		// A tree of one's own making, in which the line is in the right place.
 		forged := forge(t, p, line, thief)
-		if _, err := verify.CheckProof(forged.Marshal(), verify.ProofOptions{Keys: public(keys[0])}); !errors.Is(err, verify.ErrProofFails) {
+		if _, err := proof.Check(forged.Marshal(), proof.Options{Keys: public(keys[0])}); !errors.Is(err, proof.ErrFails) {
 			t.Errorf("a forged proof, the event under the key %s: %v", keyID, err)
 		}
 	}
@@ -190,13 +190,13 @@ func TestProofCosignedWithTwoKeysOfAWitness(t *testing.T) {
 	cosigned = append(cosigned, before.Cosign(t, cosigned)+after.Cosign(t, cosigned)...)
 	w.fsys[segment.CheckpointName].Data = cosigned
 	text := prove(t, w, "id-000").Marshal()
-	o := verify.ProofOptions{Keys: public(w.signer), Witnesses: keysOf(before, other, after), Quorum: 2}
-	if got, err := verify.CheckProof(text, o); !errors.Is(err, verify.ErrNotWitnessed) {
+	o := proof.Options{Keys: public(w.signer), Witnesses: keysOf(before, other, after), Quorum: 2}
+	if got, err := proof.Check(text, o); !errors.Is(err, proof.ErrNotWitnessed) {
 		t.Errorf("one witness is a quorum of two: %+v, %v", got, err)
 	}
 	for _, o.Witnesses = range [][]*witness.Key{keysOf(before), keysOf(before, after)} {
 		o.Quorum = 0
-		if got, err := verify.CheckProof(text, o); err != nil || !slices.Equal(got.Cosigned, []string{"witness.example/w1"}) {
+		if got, err := proof.Check(text, o); err != nil || !slices.Equal(got.Cosigned, []string{"witness.example/w1"}) {
 			t.Errorf("%+v, %v", got, err)
 		}
 	}
@@ -230,9 +230,9 @@ func TestProofCosigned(t *testing.T) {
 		{witnesses, 3, nil},
 		{witnesses[2:], 1, nil},
 	} {
-		got, err := verify.CheckProof(text, verify.ProofOptions{Keys: public(w.signer), Witnesses: c.witnesses, Quorum: c.quorum})
+		got, err := proof.Check(text, proof.Options{Keys: public(w.signer), Witnesses: c.witnesses, Quorum: c.quorum})
 		if c.want == nil {
-			if !errors.Is(err, verify.ErrNotWitnessed) {
+			if !errors.Is(err, proof.ErrNotWitnessed) {
 				t.Errorf("%d witnesses, quorum %d: %v", len(c.witnesses), c.quorum, err)
 			}
 			continue
@@ -242,30 +242,30 @@ func TestProofCosigned(t *testing.T) {
 		}
 	}
 	for _, quorum := range []int{-1, 4} {
-		if _, err := verify.CheckProof(text, verify.ProofOptions{Keys: public(w.signer), Witnesses: witnesses, Quorum: quorum}); err == nil || errors.Is(err, verify.ErrProofFails) {
+		if _, err := proof.Check(text, proof.Options{Keys: public(w.signer), Witnesses: witnesses, Quorum: quorum}); err == nil || errors.Is(err, proof.ErrFails) {
 			t.Errorf("quorum %d: %v", quorum, err)
 		}
 	}
-	if _, err := verify.CheckProof(text, verify.ProofOptions{}); err == nil || errors.Is(err, verify.ErrProofFails) {
+	if _, err := proof.Check(text, proof.Options{}); err == nil || errors.Is(err, proof.ErrFails) {
 		t.Errorf("without a key: %v", err)
 	}
 }
 
 func TestProveWhatIsNotThere(t *testing.T) {
 	w := write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 5, 2, 3, 1, 1, 4)
-	is := func(what string, q verify.Query, want ...error) {
+	is := func(what string, q proof.Query, want ...error) {
 		t.Helper()
-		_, err := verify.Prove(context.Background(), w.fsys, q)
+		_, err := proof.Prove(context.Background(), w.fsys, q)
 		for _, one := range want {
 			if !errors.Is(err, one) {
 				t.Errorf("%s: %v, want %v", what, err, one)
 			}
 		}
 	}
-	is("no such id", verify.Query{EventID: "id-99"}, verify.ErrNoEvent)
-	is("no such leaf", verify.Query{Index: 1 << 60, ByIndex: true}, verify.ErrNoEvent)
-	is("a header", verify.Query{ByIndex: true}, verify.ErrNoEvent)
-	is("the end of a commit", verify.Query{Index: 2, ByIndex: true}, verify.ErrNoEvent)
+	is("no such id", proof.Query{EventID: "id-99"}, proof.ErrNoEvent)
+	is("no such leaf", proof.Query{Index: 1 << 60, ByIndex: true}, proof.ErrNoEvent)
+	is("a header", proof.Query{ByIndex: true}, proof.ErrNoEvent)
+	is("the end of a commit", proof.Query{Index: 2, ByIndex: true}, proof.ErrNoEvent)
 
 	// What a crash left behind the last checkpoint was never acknowledged.
 	whole := w
@@ -274,12 +274,12 @@ func TestProveWhatIsNotThere(t *testing.T) {
 	tail := bytes.Replace(last[1], []byte("own"), []byte("new"), 1)
 	w.setLines(len(w.names)-1, append(last, tail))
 	r := whole.check(t)
-	is("a torn tail", verify.Query{Index: r.TreeSize, ByIndex: true}, verify.ErrNoEvent)
-	is("an id with a torn tail", verify.Query{EventID: "id-99"}, verify.ErrNoEvent)
+	is("a torn tail", proof.Query{Index: r.TreeSize, ByIndex: true}, proof.ErrNoEvent)
+	is("an id with a torn tail", proof.Query{EventID: "id-99"}, proof.ErrNoEvent)
 	// A checkpoint that does not fit is no such tail.
 	w.setLines(len(w.names)-1, append(last, tail, last[len(last)-1]))
-	is("behind a checkpoint that does not fit", verify.Query{Index: r.TreeSize, ByIndex: true}, verify.ErrUnprovable)
-	is("an id behind such a checkpoint", verify.Query{EventID: "id-99"}, verify.ErrUnprovable)
+	is("behind a checkpoint that does not fit", proof.Query{Index: r.TreeSize, ByIndex: true}, proof.ErrUnprovable)
+	is("an id behind such a checkpoint", proof.Query{EventID: "id-99"}, proof.ErrUnprovable)
 	w = whole
 
 	// Somebody has deleted the oldest, or retention has, as the log says.
@@ -289,14 +289,14 @@ func TestProveWhatIsNotThere(t *testing.T) {
 	}
 	delete(w.fsys, w.names[0])
 	w.names = w.names[1:]
-	is("a deleted leaf", verify.Query{Index: 1, ByIndex: true}, verify.ErrMissing)
-	is("a deleted id", verify.Query{EventID: "id-000"}, verify.ErrMissing, verify.ErrNoEvent)
+	is("a deleted leaf", proof.Query{Index: 1, ByIndex: true}, proof.ErrMissing)
+	is("a deleted id", proof.Query{EventID: "id-000"}, proof.ErrMissing, proof.ErrNoEvent)
 	w.extend(t, bare(own("pruned", fmt.Sprintf(`{"action":"pruned","before":%d}`, base.FirstIndex-1))))
-	is("a leaf beyond what was pruned", verify.Query{Index: 1, ByIndex: true}, verify.ErrMissing)
+	is("a leaf beyond what was pruned", proof.Query{Index: 1, ByIndex: true}, proof.ErrMissing)
 	w.extend(t, bare(own("pruned", fmt.Sprintf(`{"action":"pruned","before":%d}`, base.FirstIndex))))
-	is("a pruned leaf", verify.Query{Index: 1, ByIndex: true}, verify.ErrPruned)
-	is("a pruned id", verify.Query{EventID: "id-000"}, verify.ErrPruned, verify.ErrNoEvent)
-	if _, err := verify.CheckProof(prove(t, w, "id-010").Marshal(), verify.ProofOptions{Keys: public(w.signer)}); err != nil {
+	is("a pruned leaf", proof.Query{Index: 1, ByIndex: true}, proof.ErrPruned)
+	is("a pruned id", proof.Query{EventID: "id-000"}, proof.ErrPruned, proof.ErrNoEvent)
+	if _, err := proof.Check(prove(t, w, "id-010").Marshal(), proof.Options{Keys: public(w.signer)}); err != nil {
 		t.Errorf("of what is left: %v", err)
 	}
 
@@ -307,29 +307,29 @@ func TestProveWhatIsNotThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	is("a changed segment", verify.Query{Index: n.FirstIndex + 2, ByIndex: true}, verify.ErrUnprovable)
+	is("a changed segment", proof.Query{Index: n.FirstIndex + 2, ByIndex: true}, proof.ErrUnprovable)
 	f.Data = f.Data[:len(f.Data)/3]
-	is("a cut segment", verify.Query{Index: n.FirstIndex + 40, ByIndex: true})
+	is("a cut segment", proof.Query{Index: n.FirstIndex + 40, ByIndex: true})
 	for _, name := range w.names[:len(w.names)-1] {
 		delete(w.fsys, name)
 	}
 	newest := w.fsys[w.names[len(w.names)-1]]
 	newest.Data = newest.Data[bytes.IndexByte(newest.Data, '\n')+1:]
-	is("a segment without its header", verify.Query{EventID: "id-010"}, verify.ErrUnprovable)
+	is("a segment without its header", proof.Query{EventID: "id-010"}, proof.ErrUnprovable)
 	w = &written{fsys: nil}
-	is("no log", verify.Query{EventID: "x"}, verify.ErrNoLog)
+	is("no log", proof.Query{EventID: "x"}, proof.ErrNoLog)
 }
 
 func TestProveRepeatedID(t *testing.T) {
 	w := write(t, rotation.Options{Scope: segment.ScopeCheckpoint}, 3)
 	line := w.lines(0)[w.line(t, 0, "id-001")-1]
 	w.extend(t, line)
-	_, err := verify.Prove(t.Context(), w.fsys, verify.Query{EventID: "id-001"})
-	if !errors.Is(err, verify.ErrRepeated) || !strings.Contains(err.Error(), "[4 7]") {
+	_, err := proof.Prove(t.Context(), w.fsys, proof.Query{EventID: "id-001"})
+	if !errors.Is(err, proof.ErrRepeated) || !strings.Contains(err.Error(), "[4 7]") {
 		t.Errorf("an id of two events: %v", err)
 	}
 	for _, index := range []uint64{4, 7} {
-		if _, err := verify.CheckProof(proveLeaf(t, w, index).Marshal(), verify.ProofOptions{Keys: public(w.signer)}); err != nil {
+		if _, err := proof.Check(proveLeaf(t, w, index).Marshal(), proof.Options{Keys: public(w.signer)}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -340,8 +340,8 @@ func TestProofMutatedWhereItMeansNothing(t *testing.T) {
 	t.Parallel()
 	w := write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 5, 2)
 	text := prove(t, w, "id-003").Marshal()
-	o := verify.ProofOptions{Keys: public(w.signer)}
-	want, err := verify.CheckProof(text, o)
+	o := proof.Options{Keys: public(w.signer)}
+	want, err := proof.Check(text, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -350,13 +350,13 @@ func TestProofMutatedWhereItMeansNothing(t *testing.T) {
 		for bit := range 8 {
 			changed := bytes.Clone(strange)
 			changed[i] ^= 1 << bit
-			got, err := verify.CheckProof(changed, o)
+			got, err := proof.Check(changed, o)
 			if err == nil && (i < len(text) || !reflect.DeepEqual(got, want)) {
 				t.Fatalf("byte %d, %q, bit %d: %+v, want %+v", i, strange[i], bit, got, want)
 			}
 		}
 	}
-	if got, err := verify.CheckProof(strange, o); err != nil || !reflect.DeepEqual(got, want) {
+	if got, err := proof.Check(strange, o); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -375,15 +375,15 @@ func FuzzCheckProof(f *testing.F) {
 		f.Fatal(err)
 	}
 	fsys := os.DirFS(vectors + "logs/key-change")
-	o := verify.ProofOptions{Keys: []*signing.PublicKey{key}}
-	want, err := verify.CheckProof(good, o)
+	o := proof.Options{Keys: []*signing.PublicKey{key}}
+	want, err := proof.Check(good, o)
 	if err != nil {
 		f.Fatal(err)
 	}
 	lines := map[uint64][]byte{}
 	for i := range want.TreeSize {
-		p, err := verify.Prove(f.Context(), fsys, verify.Query{Index: i, ByIndex: true})
-		if errors.Is(err, verify.ErrNoEvent) {
+		p, err := proof.Prove(f.Context(), fsys, proof.Query{Index: i, ByIndex: true})
+		if errors.Is(err, proof.ErrNoEvent) {
 			continue // a header
 		}
 		if err != nil {
@@ -394,7 +394,7 @@ func FuzzCheckProof(f *testing.F) {
 	}
 	f.Add(good)
 	f.Fuzz(func(t *testing.T, text []byte) {
-		p, err := verify.CheckProof(text, o)
+		p, err := proof.Check(text, o)
 		if err != nil {
 			return
 		}

@@ -24,7 +24,6 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
-	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
 var (
@@ -49,11 +48,11 @@ func BenchmarkProve(b *testing.B) {
 			}
 		}
 		fsys := largeLog(b, dir, s, n)
-		q := verify.Query{Index: uint64(n) / 2, ByIndex: true}
+		q := proof.Query{Index: uint64(n) / 2, ByIndex: true}
 		var text []byte
 		b.Run(size+"/prove", func(b *testing.B) {
 			for b.Loop() {
-				p, err := verify.Prove(b.Context(), fsys, q)
+				p, err := proof.Prove(b.Context(), fsys, q)
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -65,14 +64,14 @@ func BenchmarkProve(b *testing.B) {
 		b.Run(size+"/prove-by-id", func(b *testing.B) {
 			id := fmt.Sprintf("event-%d", n/2)
 			for b.Loop() {
-				if _, err := verify.Prove(b.Context(), fsys, verify.Query{EventID: id}); err != nil {
+				if _, err := proof.Prove(b.Context(), fsys, proof.Query{EventID: id}); err != nil {
 					b.Fatal(err)
 				}
 			}
 		})
 		b.Run(size+"/check", func(b *testing.B) {
 			for b.Loop() {
-				if _, err := verify.CheckProof(text, verify.ProofOptions{Keys: public(s)}); err != nil {
+				if _, err := proof.Check(text, proof.Options{Keys: public(s)}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -107,7 +106,7 @@ func BenchmarkCheckManyKeys(b *testing.B) {
 		text := p.Marshal()
 		b.Run(strconv.Itoa(i), func(b *testing.B) {
 			for b.Loop() {
-				if _, err := verify.CheckProof(text, verify.ProofOptions{Keys: public(first)}); err != nil {
+				if _, err := proof.Check(text, proof.Options{Keys: public(first)}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -123,10 +122,10 @@ func reportReading(b *testing.B, fsys fs.FS, index uint64) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if _, err := tree.Line(index); err != nil {
+	if _, err := tree.Line(b.Context(), index); err != nil {
 		b.Fatal(err)
 	}
-	if _, err := tlog.ProveRecord(int64(tree.Size()), int64(index), tree); err != nil {
+	if _, err := tlog.ProveRecord(int64(tree.Size()), int64(index), tree.Hashes(b.Context())); err != nil {
 		b.Fatal(err)
 	}
 	listing, err := segment.List(fsys)

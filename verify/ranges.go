@@ -4,11 +4,10 @@
 package verify
 
 import (
+	"context"
 	"errors"
-	"fmt"
-	"io"
-	"io/fs"
 
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -28,68 +27,42 @@ type prunedHistory struct {
 
 // pruned reads the file of pruned ranges up to the tree that the first segment begins
 // with.
-func (c *checker) pruned(first point) (*prunedHistory, error) {
+func (c *checker) pruned(ctx context.Context, first point) (*prunedHistory, error) {
 	h := &prunedHistory{kept: map[uint64]merkle.Hash{}}
-	f, err := segment.OpenRegular(c.fsys, segment.PrunedRangesName)
+	roots := map[uint64]merkle.Hash{}
+	err := logdir.PrunedRanges(ctx, c.fsys, first.size, first.root, func(_ segment.PrunedRange, after *merkle.Frontier) error {
+		if len(c.keptOf[after.Size()]) > 0 {
+			roots[after.Size()] = after.Root()
+		}
+		return nil
+	})
+	var wrong *logdir.LineError
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case err == nil:
+		h.kept = roots
+	case errors.Is(err, logdir.ErrNoRanges):
 		h.wrong = "it is not there"
-		return h, nil
-	case isForm(err):
+	case errors.As(err, &wrong):
+		h.line, h.wrong = wrong.Line, wrong.Err.Error()
+		if errors.Is(err, logdir.ErrIncomplete) {
+			h.wrong += ". " + copyAgain
+		}
+	case logdir.Malformed(err):
 		h.wrong = err.Error()
-		return h, nil
-	case err != nil:
+	default:
 		return nil, err
 	}
-	defer f.Close()
-	r := segment.NewReader(f, segment.PrunedRangesName)
-	var tree merkle.Frontier
-	roots := map[uint64]merkle.Hash{}
-	for tree.Size() < first.size {
-		line, err := r.Next()
-		h.line = r.Line()
-		switch {
-		case tree.Size() == 0 && (err == io.EOF || errors.Is(err, segment.ErrPartialLine)):
-			// A writer that begins the file anew may have been killed before its first line.
-			h.wrong = "it is not there"
-			return h, nil
-		case err == io.EOF, errors.Is(err, segment.ErrPartialLine):
-			h.wrong = fmt.Sprintf("it ends at leaf %d, but the first segment begins at leaf %d. %s", tree.Size(), first.size, copyAgain)
-			return h, nil
-		case isForm(err):
-			h.wrong = err.Error()
-			return h, nil
-		case err != nil:
-			return nil, err
-		}
-		one, err := segment.ParsePrunedRange(line)
-		if err == nil {
-			err = one.Extend(&tree)
-		}
-		if err != nil {
-			h.wrong = err.Error()
-			return h, nil
-		}
-		if len(c.keptOf[tree.Size()]) > 0 {
-			roots[tree.Size()] = tree.Root()
-		}
-	}
-	if tree.Size() != first.size || tree.Root() != first.root {
-		h.line, h.wrong = 0, fmt.Sprintf("it does not lead to the tree of %d leaves that the first segment begins with", first.size)
-		return h, nil
-	}
-	h.kept = roots
 	return h, nil
 }
 
-// judgePruned compares the kept checkpoints that end before the first segment with
+// checkPruned compares the kept checkpoints that end before the first segment with
 // the file of pruned ranges, and says what is wrong with that.
-func (c *checker) judgePruned(results []*result) error {
+func (c *checker) checkPruned(ctx context.Context, results []*result) error {
 	if len(results) == 0 || results[0].start == nil || results[0].first == 0 {
 		return nil
 	}
 	first := results[0].start
-	h, err := c.pruned(*first)
+	h, err := c.pruned(ctx, *first)
 	if err != nil {
 		return err
 	}
@@ -98,7 +71,7 @@ func (c *checker) judgePruned(results []*result) error {
 			continue
 		}
 		if root, ok := h.kept[k.Size]; ok {
-			met{k, root}.settle()
+			metRoot{k, root}.settle()
 		} else if h.wrong == "" {
 			k.unknown = true
 		}

@@ -23,12 +23,14 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/trust"
 	"github.com/otel-auditlog/auditlogexporter/verify"
+	"github.com/otel-auditlog/auditlogexporter/verify/fleet"
 )
 
 // withReceipts is a log of five segments and the receipts of its events.
@@ -51,9 +53,9 @@ func withReceipts(t testing.TB, commits ...int) (o rotation.Options, w *written,
 	return o, w, receipts
 }
 
-func readReceipts(t testing.TB, text []byte) *verify.ReceiptSet {
+func readReceipts(t testing.TB, text []byte) *receipt.Set {
 	t.Helper()
-	s := &verify.ReceiptSet{}
+	s := &receipt.Set{}
 	require.NoError(t, s.Read("r.jsonl", bytes.NewReader(text)))
 	return s
 }
@@ -160,7 +162,7 @@ func TestReceiptsThatWereChanged(t *testing.T) {
 			assert.Contains(t, found[0].Message, c.says)
 		})
 	}
-	s := &verify.ReceiptSet{}
+	s := &receipt.Set{}
 	assert.ErrorContains(t, s.Read("r.jsonl", strings.NewReader(string(lines[0])+"{}\n")), "r.jsonl:2: not a receipt")
 	assert.ErrorContains(t, s.Read("r.jsonl", strings.NewReader(strings.Repeat("x", 1<<20))), "r.jsonl:1: not a receipt")
 }
@@ -187,13 +189,13 @@ func TestReceiptsOfATree(t *testing.T) {
 		tree["a/"+name] = f
 	}
 	o := verify.Options{Keys: []*signing.PublicKey{w.signer.Public()}, Receipts: readReceipts(t, receipts)}
-	each := func(l verify.TreeLog) error {
+	each := func(l fleet.Log) error {
 		if l.Path == "a" {
 			require.Equal(t, 8, l.Report.ReceiptsHonored, fmt.Sprint(l.Report.Findings))
 		}
 		return nil
 	}
-	s, err := verify.Tree(t.Context(), tree, o, each)
+	s, err := fleet.Check(t.Context(), tree, o, each)
 	require.NoError(t, err)
 	assert.False(t, s.TamperingDetected)
 
@@ -205,7 +207,7 @@ func TestReceiptsOfATree(t *testing.T) {
 	for name, f := range other.fsys {
 		gone["b/"+name] = f
 	}
-	s, err = verify.Tree(t.Context(), gone, o, each)
+	s, err = fleet.Check(t.Context(), gone, o, each)
 	require.NoError(t, err)
 	require.True(t, s.TamperingDetected)
 	assert.Equal(t, verify.ReceiptUnfulfilled, s.Findings[0].Kind)
@@ -216,7 +218,7 @@ func TestReceiptsOfATree(t *testing.T) {
 	require.NoError(t, err)
 	changed.LeafHash[0] ^= 1
 	o.Receipts = readReceipts(t, append(changed.Append(nil), '\n'))
-	s, err = verify.Tree(t.Context(), gone, o, each)
+	s, err = fleet.Check(t.Context(), gone, o, each)
 	require.NoError(t, err)
 	assert.False(t, s.TamperingDetected)
 	assert.False(t, s.Complete())
@@ -261,8 +263,8 @@ func TestAReceiptForALeafThatIsNoEvent(t *testing.T) {
 		require.Len(t, found, 1, what)
 		assert.Equal(t, verify.Unchecked, found[0].Severity)
 		assert.Contains(t, found[0].Message, "does not prove what it says")
-		_, err := readReceipts(t, text).Check(verify.ProofOptions{Keys: []*signing.PublicKey{w.signer.Public()}})
-		assert.ErrorIs(t, err, verify.ErrProofFails)
+		_, err := proof.CheckReceipts(readReceipts(t, text), proof.Options{Keys: []*signing.PublicKey{w.signer.Public()}})
+		assert.ErrorIs(t, err, proof.ErrFails)
 	}
 }
 
@@ -279,7 +281,7 @@ func TestAChangedReceiptOfNoLogOfATree(t *testing.T) {
 	one.LeafHash[0] ^= 1
 	one.Checkpoint = bytes.ReplaceAll(one.Checkpoint, []byte("test.example"), []byte("rest.example"))
 	line := append(one.Append(nil), '\n')
-	s, err := verify.Tree(t.Context(), tree, verify.Options{Keys: []*signing.PublicKey{w.signer.Public()}, Receipts: readReceipts(t, line)}, func(verify.TreeLog) error { return nil })
+	s, err := fleet.Check(t.Context(), tree, verify.Options{Keys: []*signing.PublicKey{w.signer.Public()}, Receipts: readReceipts(t, line)}, func(fleet.Log) error { return nil })
 	require.NoError(t, err)
 	require.False(t, s.Complete())
 	require.Len(t, s.Findings, 1)
@@ -300,13 +302,13 @@ func TestAFailingReceiptBesideOneOfAnotherKey(t *testing.T) {
 		forged[i] = 'A'
 	}
 	keys := []*signing.PublicKey{w.signer.Public()}
-	_, err := readReceipts(t, theirs).Check(verify.ProofOptions{Keys: keys})
+	_, err := proof.CheckReceipts(readReceipts(t, theirs), proof.Options{Keys: keys})
 	require.ErrorIs(t, err, verify.ErrWrongKey)
 	for _, text := range [][]byte{append(bytes.Clone(theirs), forged...), append(bytes.Clone(forged), theirs...)} {
-		_, err = readReceipts(t, text).Check(verify.ProofOptions{Keys: keys})
-		require.ErrorIs(t, err, verify.ErrProofFails)
+		_, err = proof.CheckReceipts(readReceipts(t, text), proof.Options{Keys: keys})
+		require.ErrorIs(t, err, proof.ErrFails)
 	}
-	p, err := readReceipts(t, append(bytes.Clone(theirs), line...)).Check(verify.ProofOptions{Keys: append(keys, other.signer.Public())})
+	p, err := proof.CheckReceipts(readReceipts(t, append(bytes.Clone(theirs), line...)), proof.Options{Keys: append(keys, other.signer.Public())})
 	require.NoError(t, err)
 	assert.Len(t, p.SignedBy, 2)
 }
@@ -326,7 +328,7 @@ func TestHostileReceiptFiles(t *testing.T) {
 	require.Len(t, r.Findings, 1001)
 	assert.Contains(t, r.Findings[1000].Message, "2000 more receipts")
 
-	assert.ErrorContains(t, (&verify.ReceiptSet{}).Read("r", strings.NewReader(strings.Repeat("\n", verify.MaxReceipts+2))), "blank lines")
+	assert.ErrorContains(t, (&receipt.Set{}).Read("r", strings.NewReader(strings.Repeat("\n", receipt.MaxInSet+2))), "blank lines")
 }
 
 // Receipts show as much as the keys that have signed them are worth: not what a revoked key
@@ -345,35 +347,35 @@ func TestReceiptsByKeysThatAreNotGood(t *testing.T) {
 		return &trust.Point{Time: time.Date(2026+years, 1, 1, 0, 0, 0, 0, time.UTC)}
 	}
 	for name, c := range map[string]struct {
-		o    verify.ProofOptions
+		o    proof.Options
 		want error
 	}{
-		"a good key":                       {verify.ProofOptions{Trust: trust.Keys{signer}}, nil},
-		"revoked later":                    {verify.ProofOptions{Trust: with(func(k *trust.Key) { k.Revoked = atLeaf(size) })}, verify.ErrRevokedAlone},
-		"revoked at a later time":          {verify.ProofOptions{Trust: with(func(k *trust.Key) { k.Revoked = at(3) })}, verify.ErrRevokedAlone},
-		"revoked later, had before":        {verify.ProofOptions{AsOf: &size, Trust: with(func(k *trust.Key) { k.Revoked = at(3) })}, nil},
-		"revoked, had before that":         {verify.ProofOptions{AsOf: &size, Trust: with(func(k *trust.Key) { k.Revoked = atLeaf(3) })}, verify.ErrProofFails},
-		"left at a later time":             {verify.ProofOptions{Trust: with(func(k *trust.Key) { k.Until = at(3) })}, nil},
-		"left at an earlier time":          {verify.ProofOptions{Trust: with(func(k *trust.Key) { k.Until = at(0) })}, verify.ErrProofFails},
-		"not valid yet":                    {verify.ProofOptions{Trust: with(func(k *trust.Key) { k.From = at(3) })}, verify.ErrProofFails},
-		"for checkpoints":                  {verify.ProofOptions{CheckpointKeys: public(w.signer)}, verify.ErrNoEventKey},
-		"another for checkpoints":          {verify.ProofOptions{Keys: public(w.signer), CheckpointKeys: public(beside)}, verify.ErrNoCheckpointKey},
-		"another for checkpoints, begun":   {verify.ProofOptions{Keys: public(w.signer), Trust: trust.Keys{{Public: beside.Public(), Use: trust.UseCheckpoints, From: atLeaf(0)}}}, verify.ErrProofFails},
-		"another for checkpoints, not yet": {verify.ProofOptions{Keys: public(w.signer), Trust: trust.Keys{{Public: beside.Public(), Use: trust.UseCheckpoints, From: atLeaf(size)}}}, nil},
-		"its origin":                       {verify.ProofOptions{Keys: public(w.signer), Origin: o.Origin}, nil},
-		"another origin":                   {verify.ProofOptions{Keys: public(w.signer), Origin: "other.example/auditlog"}, verify.ErrWrongOrigin},
+		"a good key":                       {proof.Options{Trust: trust.Keys{signer}}, nil},
+		"revoked later":                    {proof.Options{Trust: with(func(k *trust.Key) { k.Revoked = atLeaf(size) })}, proof.ErrRevokedAlone},
+		"revoked at a later time":          {proof.Options{Trust: with(func(k *trust.Key) { k.Revoked = at(3) })}, proof.ErrRevokedAlone},
+		"revoked later, had before":        {proof.Options{AsOf: &size, Trust: with(func(k *trust.Key) { k.Revoked = at(3) })}, nil},
+		"revoked, had before that":         {proof.Options{AsOf: &size, Trust: with(func(k *trust.Key) { k.Revoked = atLeaf(3) })}, proof.ErrFails},
+		"left at a later time":             {proof.Options{Trust: with(func(k *trust.Key) { k.Until = at(3) })}, nil},
+		"left at an earlier time":          {proof.Options{Trust: with(func(k *trust.Key) { k.Until = at(0) })}, proof.ErrFails},
+		"not valid yet":                    {proof.Options{Trust: with(func(k *trust.Key) { k.From = at(3) })}, proof.ErrFails},
+		"for checkpoints":                  {proof.Options{CheckpointKeys: public(w.signer)}, verify.ErrNoEventKey},
+		"another for checkpoints":          {proof.Options{Keys: public(w.signer), CheckpointKeys: public(beside)}, proof.ErrNoCheckpointKey},
+		"another for checkpoints, begun":   {proof.Options{Keys: public(w.signer), Trust: trust.Keys{{Public: beside.Public(), Use: trust.UseCheckpoints, From: atLeaf(0)}}}, proof.ErrFails},
+		"another for checkpoints, not yet": {proof.Options{Keys: public(w.signer), Trust: trust.Keys{{Public: beside.Public(), Use: trust.UseCheckpoints, From: atLeaf(size)}}}, nil},
+		"its origin":                       {proof.Options{Keys: public(w.signer), Origin: o.Origin}, nil},
+		"another origin":                   {proof.Options{Keys: public(w.signer), Origin: "other.example/auditlog"}, verify.ErrWrongOrigin},
 	} {
-		_, err := readReceipts(t, receipts).Check(c.o)
+		_, err := proof.CheckReceipts(readReceipts(t, receipts), c.o)
 		if !errors.Is(err, c.want) || err == nil != (c.want == nil) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	early := size - 1
-	_, err := readReceipts(t, receipts).Check(verify.ProofOptions{Keys: public(w.signer), AsOf: &early})
+	_, err := proof.CheckReceipts(readReceipts(t, receipts), proof.Options{Keys: public(w.signer), AsOf: &early})
 	assert.ErrorContains(t, err, "has not been there since the log had")
-	assert.NotErrorIs(t, err, verify.ErrProofFails)
+	assert.NotErrorIs(t, err, proof.ErrFails)
 	// The checkpoint key alone makes a receipt of any event.
 	_, forged, theirs := withReceipts(t, 3)
-	_, err = readReceipts(t, theirs).Check(verify.ProofOptions{Keys: public(w.signer), CheckpointKeys: public(forged.signer)})
+	_, err = proof.CheckReceipts(readReceipts(t, theirs), proof.Options{Keys: public(w.signer), CheckpointKeys: public(forged.signer)})
 	assert.ErrorIs(t, err, verify.ErrWrongKey)
 }

@@ -177,7 +177,7 @@ type Segment struct {
 
 // KeptCheckpoint is what the report says of a kept checkpoint.
 type KeptCheckpoint struct {
-	// Name is that of Options.CheckpointNames, or its number, counted from 1.
+	// Name is that of its [Kept], or its number, counted from 1.
 	Name   string `json:"name"`
 	Origin string `json:"origin"`
 	Size   uint64 `json:"size"`
@@ -253,7 +253,7 @@ type Report struct {
 	// KeyIDs are the keys that signed the log's checkpoints.
 	KeyIDs []string `json:"key_ids"`
 	// WitnessedSize is the size of the newest tree that a quorum of the witnesses given
-	// vouch for, 0 if none does. Witnesses are how far each is.
+	// cosignature for, 0 if none does. Witnesses are how far each is.
 	WitnessedSize uint64      `json:"witnessed_size"`
 	Witnesses     []Witnessed `json:"witnesses"`
 	// KeptSize is the size of the largest tree that a kept checkpoint or a receipt given is
@@ -284,6 +284,6 @@ type Report struct {
 	FindingCounts   map[Severity]int `json:"finding_counts"`
 	FindingsOmitted int              `json:"findings_omitted"`
 
-	// partition says that a header calls the log a partition.
-	partition bool
+	// Partition says that a header calls the log a partition of an exporter's.
+	Partition bool `json:"-"`
 }

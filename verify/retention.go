@@ -4,11 +4,11 @@
 package verify
 
 import (
-	"errors"
+	"context"
 	"fmt"
-	"io/fs"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -30,14 +30,14 @@ func (p *promise) take(until time.Time, by string) {
 	}
 }
 
-// judgeRetention holds what retention has deleted against what the log had promised, and
+// checkRetention holds what retention has deleted against what the log had promised, and
 // against what the caller wants to be there.
-func (c *checker) judgeRetention(j *joined, results []*result, pruned *logevent.Event) {
+func (c *checker) checkRetention(j *joined, results []*result, pruned *logevent.Event) {
 	first := results[0]
 	if pruned != nil {
 		var p promise
-		for i := range c.filed {
-			if n := &c.filed[i]; n.Index <= pruned.Before {
+		for i := range c.history.Changes {
+			if n := &c.history.Changes[i]; n.Index <= pruned.Before {
 				p.take(n.Retain, fmt.Sprintf("the key change at leaf %d", n.Index))
 			}
 		}
@@ -55,13 +55,13 @@ func (c *checker) judgeRetention(j *joined, results []*result, pruned *logevent.
 				Message: fmt.Sprintf("the log says that retention deletes what is before leaf %d, but had promised to keep it until %s (%s)", pruned.Before, p.until.Format(time.RFC3339), p.by)})
 		}
 	}
-	c.judgeDeletedChanges(first)
-	c.judgeComplete(j, first)
+	c.checkDeletedChanges(first)
+	c.checkComplete(j, first)
 }
 
-// judgeDeletedChanges says so if a key change is missing among those of the segments that
+// checkDeletedChanges says so if a key change is missing among those of the segments that
 // have been deleted: each begins with the key that the one before led to.
-func (c *checker) judgeDeletedChanges(first *result) {
+func (c *checker) checkDeletedChanges(first *result) {
 	if first.first == 0 {
 		return
 	}
@@ -76,8 +76,8 @@ func (c *checker) judgeDeletedChanges(first *result) {
 		}
 		before = n
 	}
-	for i := range c.filed {
-		if n := &c.filed[i]; n.Index <= first.first {
+	for i := range c.history.Changes {
+		if n := &c.history.Changes[i]; n.Index <= first.first {
 			take(n)
 		}
 	}
@@ -90,13 +90,13 @@ func (c *checker) judgeDeletedChanges(first *result) {
 	}
 }
 
-// judgeComplete says so if leaves are not there that the caller wants to be.
+// checkComplete says so if leaves are not there that the caller wants to be.
 //
 // When the deleted leaves were written, only the log's own key has signed, and whoever has it
 // can write an earlier time. What shows it otherwise is that witnesses had cosigned a tree of
 // all of them by then. A kept checkpoint and a receipt have no time of their own: a receipt's
 // is the log's, so that it counts against the log alone.
-func (c *checker) judgeComplete(j *joined, first *result) {
+func (c *checker) checkComplete(j *joined, first *result) {
 	from := c.o.CompleteFrom
 	if from == nil || first.first == 0 {
 		return
@@ -112,8 +112,8 @@ func (c *checker) judgeComplete(j *joined, first *result) {
 		return
 	}
 	for _, k := range c.kept {
-		if k.receipts != nil && k.err == nil && k.same.Load() && !k.other.Load() && k.Size <= first.first && !k.receipts.committed.Before(from.Time) {
-			incomplete(Tampering, fmt.Sprintf(", and %s shows that leaf %d, which was among them, was written on %s", c.nameOf(k), k.Size-1, k.receipts.committed.Format(time.RFC3339)))
+		if k.promise != nil && k.err == nil && k.same.Load() && !k.other.Load() && k.Size <= first.first && !k.promise.Committed.Before(from.Time) {
+			incomplete(Tampering, fmt.Sprintf(", and %s shows that leaf %d, which was among them, was written on %s", k.title(), k.Size-1, k.promise.Committed.Format(time.RFC3339)))
 			return
 		}
 	}
@@ -131,8 +131,8 @@ func (c *checker) judgeComplete(j *joined, first *result) {
 	}
 }
 
-// judgePromise says so if a header promises less than the one before it has.
-func judgePromise(before, h *segment.Header) string {
+// checkPromise says so if a header promises less than the one before it has.
+func checkPromise(before, h *segment.Header) string {
 	if h.Retain.Before(before.Retain) {
 		return fmt.Sprintf("the header promises to keep what is before it until %s, the one before had promised until %s", h.Retain.Format(time.RFC3339), before.Retain.Format(time.RFC3339))
 	}
@@ -143,10 +143,10 @@ func judgePromise(before, h *segment.Header) string {
 	return ""
 }
 
-// judgeNothing says so if no checkpoint is signed by a trusted key. What is wrong with the
+// checkNothing says so if no checkpoint is signed by a trusted key. What is wrong with the
 // form of a file that nobody has signed is not tampering with a log, unless something is
 // there that only a log leaves.
-func (c *checker) judgeNothing(j *joined, results []*result) error {
+func (c *checker) checkNothing(ctx context.Context, j *joined, results []*result) error {
 	for _, r := range results {
 		if r.end != nil {
 			return nil
@@ -162,34 +162,10 @@ func (c *checker) judgeNothing(j *joined, results []*result) error {
 	default:
 		c.log.soften()
 	}
-	size, err := c.lastPrunedRange()
+	size, err := logdir.LastPrunedRange(ctx, c.fsys)
 	if err == nil && size > 0 {
 		c.log.add(c.o.MaxFindings, Finding{Kind: SegmentMissing, Severity: Tampering, Segment: segment.PrunedRangesName, Index: &size,
 			Message: fmt.Sprintf("the file tells of a log that had %d leaves, and nothing of it is there", size)})
 	}
 	return err
-}
-
-// lastPrunedRange returns the size on the last line of the file of pruned ranges that is in
-// good form, up to the first that is not; 0 if there is none.
-func (c *checker) lastPrunedRange() (size uint64, err error) {
-	f, err := segment.OpenRegular(c.fsys, segment.PrunedRangesName)
-	switch {
-	case errors.Is(err, fs.ErrNotExist), isForm(err):
-		return 0, nil
-	case err != nil:
-		return 0, err
-	}
-	defer f.Close()
-	for r := segment.NewReader(f, segment.PrunedRangesName); ; {
-		line, err := r.Next()
-		if err != nil {
-			return size, nil
-		}
-		one, err := segment.ParsePrunedRange(line)
-		if err != nil || one.Size <= size {
-			return size, nil
-		}
-		size = one.Size
-	}
 }

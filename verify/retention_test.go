@@ -281,16 +281,16 @@ func TestCompleteFromATime(t *testing.T) {
 		want string
 	}{
 		"the log's word":                        {verify.Options{}, verify.VerdictUnchecked},
-		"a kept checkpoint":                     {verify.Options{Checkpoints: [][]byte{newer}}, verify.VerdictUnchecked},
+		"a kept checkpoint":                     {verify.Options{Checkpoints: []verify.Kept{{Note: newer}}}, verify.VerdictUnchecked},
 		"a cosignature that nobody trusts":      {verify.Options{Witnesses: keysOf(late)}, verify.VerdictUnchecked},
 		"a witness, a second before":            {verify.Options{Witnesses: keysOf(early)}, verify.VerdictOK},
 		"two, of which one came too late":       {verify.Options{Witnesses: both}, verify.VerdictUnchecked},
 		"one of two, if one is enough":          {verify.Options{Witnesses: both, Quorum: 1}, verify.VerdictOK},
 		"a witness that was revoked before":     {verify.Options{Witnesses: keysOf(early), Trust: trust.Keys{{Witness: early.Key, Revoked: atLeaf(0)}}}, verify.VerdictUnchecked},
-		"both, one on a checkpoint kept of all": {verify.Options{Witnesses: both, Checkpoints: [][]byte{[]byte(string(newer) + late.CosignAt(t, newer, from.Add(-time.Minute)))}}, verify.VerdictOK},
-		"both, one on a tree that lacks some":   {verify.Options{Witnesses: both, Checkpoints: [][]byte{[]byte(string(small) + late.CosignAt(t, small, from.Add(-time.Minute)))}}, verify.VerdictUnchecked},
-		"a later one of the same witness":       {verify.Options{Witnesses: keysOf(early), Checkpoints: [][]byte{[]byte(string(newer) + early.CosignAt(t, newer, from.Add(time.Hour)))}}, verify.VerdictOK},
-		"a time that cannot be":                 {verify.Options{Witnesses: keysOf(late), Checkpoints: [][]byte{[]byte(string(newer) + late.CosignAt(t, newer, forgedAt.Add(-1000*time.Hour)))}}, verify.VerdictUnchecked},
+		"both, one on a checkpoint kept of all": {verify.Options{Witnesses: both, Checkpoints: []verify.Kept{{Note: []byte(string(newer) + late.CosignAt(t, newer, from.Add(-time.Minute)))}}}, verify.VerdictOK},
+		"both, one on a tree that lacks some":   {verify.Options{Witnesses: both, Checkpoints: []verify.Kept{{Note: []byte(string(small) + late.CosignAt(t, small, from.Add(-time.Minute)))}}}, verify.VerdictUnchecked},
+		"a later one of the same witness":       {verify.Options{Witnesses: keysOf(early), Checkpoints: []verify.Kept{{Note: []byte(string(newer) + early.CosignAt(t, newer, from.Add(time.Hour)))}}}, verify.VerdictOK},
+		"a time that cannot be":                 {verify.Options{Witnesses: keysOf(late), Checkpoints: []verify.Kept{{Note: []byte(string(newer) + late.CosignAt(t, newer, forgedAt.Add(-1000*time.Hour)))}}}, verify.VerdictUnchecked},
 	} {
 		c.o.CompleteFrom = &trust.Point{Time: from}
 		c.o.Now = at(1000 * time.Hour)

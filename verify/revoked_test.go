@@ -144,7 +144,7 @@ func TestKeptCheckpointOfARevokedKey(t *testing.T) {
 	} {
 		o := verify.Options{Keys: public(next), Trust: trust.Keys{k}}
 		require.Empty(t, bad(check(t, w.fsys, o)), what)
-		o.Checkpoints = [][]byte{kept}
+		o.Checkpoints = []verify.Kept{{Note: kept}}
 		want := verify.KeyRevoked
 		if k.Revoked == nil {
 			want = verify.KeyNotValid
@@ -153,7 +153,7 @@ func TestKeptCheckpointOfARevokedKey(t *testing.T) {
 		assert.Empty(t, bad(r), what)
 		assert.Len(t, ofKind(r, want), 1, what)
 		assert.Equal(t, verify.VerdictUnchecked, r.Verdict, what)
-		o.Checkpoints = [][]byte{good} // by the new key, too
+		o.Checkpoints = []verify.Kept{{Note: good}} // by the new key, too
 		assert.Equal(t, verify.VerdictOK, check(t, w.fsys, o).Verdict, what)
 	}
 }

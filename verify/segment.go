@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -31,10 +32,10 @@ type result struct {
 	findings findings
 	counts
 	failedIDs []string
-	signers   []string   // key ids, of checkpoints
-	vouches   []vouch    // the newest of each witness
-	own       []ownEvent // what the log says of itself, where it is to be believed
-	ids       []uint64   // sorted hashes of event ids
+	signers   []string      // key ids, of checkpoints
+	vouches   []cosignature // the newest of each witness
+	own       []ownEvent    // what the log says of itself, where it is to be believed
+	ids       []uint64      // sorted hashes of event ids
 	commits   commits
 	torn      bool // bytes follow the last checkpoint of the active segment
 	gone      bool // compressed or pruned while the log was being checked
@@ -108,7 +109,7 @@ func (c *checker) segment(ctx context.Context, file segment.File, a *authority, 
 	case errors.Is(err, fs.ErrNotExist):
 		f.gone = true
 		return f.result, nil
-	case isForm(err):
+	case logdir.Malformed(err):
 		f.unreadable(0, err)
 		return f.result, nil
 	case err != nil:
@@ -161,7 +162,7 @@ func (c *checker) segment(ctx context.Context, file segment.File, a *authority, 
 			f.settle(false)
 			return f.result, nil
 		case end != nil:
-			if !isForm(end) || errors.Is(end, segment.ErrPartialLine) {
+			if !logdir.Malformed(end) || errors.Is(end, segment.ErrPartialLine) {
 				f.foreign(r.Foreign())
 			}
 			return f.result, f.finish(end)
@@ -188,7 +189,7 @@ func (f *follower) begin(r *segment.ForeignReader) (again []byte, err error) {
 		f.torn = f.active()
 		f.headless("the header is cut off")
 		return nil, nil
-	case isForm(err):
+	case logdir.Malformed(err):
 		f.unreadable(0, err)
 		return nil, nil
 	case err != nil:
@@ -242,20 +243,20 @@ func (f *follower) begin(r *segment.ForeignReader) (again []byte, err error) {
 	f.anchored = true
 	f.claimed = f.first
 	f.group.before = f.tree
-	f.meet()
-	f.judgeAuthority()
+	f.noteCheckpointRoots()
+	f.checkAuthority()
 	f.addLeaf(&checked{leaf: leaf}, false, false)
-	f.judgeTime(h.Created, "the header")
+	f.checkTime(h.Created, "the header")
 	return nil, nil
 }
 
-// judgeAuthority says what is wrong with who signs the segment.
-func (f *follower) judgeAuthority() {
+// checkAuthority says what is wrong with who signs the segment.
+func (f *follower) checkAuthority() {
 	a, index := f.authority, f.first
 	if a.wrong != "" {
 		f.add(Finding{Kind: UnknownKey, Severity: Tampering, Line: 1, Index: &index, Message: a.wrong})
 	}
-	if kind, why := a.judge(index, f.header.Created); kind != "" {
+	if kind, why := a.objection(index, f.header.Created); kind != "" {
 		f.add(Finding{Kind: kind, Severity: Tampering, Line: 1, Index: &index, Message: why})
 	}
 	f.watch(index, f.header.Created)
@@ -283,7 +284,7 @@ func (f *follower) finish(err error) error {
 		if err := f.endOpenings(); err != nil {
 			return err
 		}
-	case isForm(err):
+	case logdir.Malformed(err):
 		f.unreadable(f.line+1, err)
 		err := f.endOpenings()
 		f.settle(false)

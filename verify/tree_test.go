@@ -25,6 +25,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
+	"github.com/otel-auditlog/auditlogexporter/verify/fleet"
 )
 
 // forest is a file system with logs in directories.
@@ -40,10 +41,10 @@ func (f forest) plant(dir string, log fstest.MapFS) forest {
 }
 
 // tree checks a forest. It returns what became of each log, too.
-func tree(t testing.TB, f forest, o verify.Options) (*verify.Summary, []verify.TreeLog) {
+func tree(t testing.TB, f forest, o verify.Options) (*fleet.Summary, []fleet.Log) {
 	t.Helper()
-	var logs []verify.TreeLog
-	s, err := verify.Tree(context.Background(), fstest.MapFS(f), o, func(l verify.TreeLog) error {
+	var logs []fleet.Log
+	s, err := fleet.Check(context.Background(), fstest.MapFS(f), o, func(l fleet.Log) error {
 		logs = append(logs, l)
 		return nil
 	})
@@ -67,7 +68,7 @@ func (w *written) note(t testing.TB) []byte {
 }
 
 // shape is the findings of a summary, as kind and path.
-func shape(s *verify.Summary) (all []string) {
+func shape(s *fleet.Summary) (all []string) {
 	for _, f := range s.Findings {
 		all = append(all, string(f.Severity)+" "+string(f.Kind)+" "+f.Path)
 	}
@@ -134,7 +135,7 @@ func TestTreeTampering(t *testing.T) {
 			f.plant("a", longer.fsys).plant("b", b.fsys)
 			f["a/.lock"], f["b/.lock"] = &fstest.MapFile{}, &fstest.MapFile{}
 			tt.do(f)
-			sum, logs := tree(t, f, verify.Options{Keys: []*signing.PublicKey{signer.Public()}, Checkpoints: [][]byte{b.note(t), a.note(t)}})
+			sum, logs := tree(t, f, verify.Options{Keys: []*signing.PublicKey{signer.Public()}, Checkpoints: []verify.Kept{{Note: b.note(t)}, {Note: a.note(t)}}})
 			got := ""
 			for _, l := range logs {
 				switch {
@@ -216,9 +217,9 @@ func TestTreeThatCannotBeReadWhole(t *testing.T) {
 		}
 	}
 	var logs []string
-	check := func() *verify.Summary {
+	check := func() *fleet.Summary {
 		logs = nil
-		sum, err := verify.Tree(t.Context(), os.DirFS(root), verify.Options{Keys: []*signing.PublicKey{s.Public()}}, func(l verify.TreeLog) error {
+		sum, err := fleet.Check(t.Context(), os.DirFS(root), verify.Options{Keys: []*signing.PublicKey{s.Public()}}, func(l fleet.Log) error {
 			logs = append(logs, l.Path)
 			return nil
 		})
@@ -263,12 +264,12 @@ func (u unreadable) ReadDir(name string) ([]fs.DirEntry, error) {
 func TestTreeWithAnUnreadableDirectory(t *testing.T) {
 	s := signingtest.New(t, signing.ECDSAP256)
 	f := forest{"closed/x": {}}.plant("a", of(t, s, "fleet/a", 1).fsys)
-	sum, err := verify.Tree(t.Context(), unreadable{fstest.MapFS(f), "closed"}, verify.Options{}, func(verify.TreeLog) error { return nil })
+	sum, err := fleet.Check(t.Context(), unreadable{fstest.MapFS(f), "closed"}, verify.Options{}, func(fleet.Log) error { return nil })
 	if err != nil || sum.Complete() || sum.Good != 1 {
 		t.Fatalf("%+v, %v", sum, err)
 	}
 	same(t, "findings", shape(sum), []string{"warning directory_unread closed"})
-	if _, err := verify.Tree(t.Context(), unreadable{fstest.MapFS(f), "."}, verify.Options{}, nil); !errors.Is(err, fs.ErrPermission) {
+	if _, err := fleet.Check(t.Context(), unreadable{fstest.MapFS(f), "."}, verify.Options{}, nil); !errors.Is(err, fs.ErrPermission) {
 		t.Error(err)
 	}
 }
@@ -289,12 +290,11 @@ func TestTreeErrors(t *testing.T) {
 		"no log":            {t.Context(), forest{"x/y": {}}, verify.Options{}, nil, verify.ErrNoLog},
 		"the caller's own":  {t.Context(), good, verify.Options{}, own, own},
 		"canceled":          {canceled, good, verify.Options{}, nil, context.Canceled},
-		"no checkpoint":     {t.Context(), good, verify.Options{Checkpoints: [][]byte{[]byte("x")}}, nil, nil},
-		"names of nothing":  {t.Context(), good, verify.Options{CheckpointNames: []string{"x"}}, nil, nil},
+		"no checkpoint":     {t.Context(), good, verify.Options{Checkpoints: []verify.Kept{{Note: []byte("x")}}}, nil, nil},
 		"quorum of nothing": {t.Context(), good, verify.Options{}, own, own},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := verify.Tree(tt.ctx, fstest.MapFS(tt.f), tt.o, func(verify.TreeLog) error { return tt.each })
+			_, err := fleet.Check(tt.ctx, fstest.MapFS(tt.f), tt.o, func(fleet.Log) error { return tt.each })
 			if err == nil || tt.want != nil && !errors.Is(err, tt.want) {
 				t.Errorf("%v, want %v", err, tt.want)
 			}
@@ -348,13 +348,13 @@ func TestTreeFindsEveryLog(t *testing.T) {
 			where[dir] = true
 			f.plant(dir, w.fsys)
 		}
-		o := verify.Options{Keys: []*signing.PublicKey{s.Public()}, Checkpoints: notes}
+		o := verify.Options{Keys: []*signing.PublicKey{s.Public()}, Checkpoints: keptNotes(notes...)}
 		for dir := range where {
 			if f[path.Join(dir, segment.CheckpointName)] == nil || isDir(f, path.Join(dir, segment.CheckpointName)) {
 				return // a directory lies where a log has a file
 			}
 		}
-		sum, err := verify.Tree(context.Background(), fstest.MapFS(f), o, func(verify.TreeLog) error { return nil })
+		sum, err := fleet.Check(context.Background(), fstest.MapFS(f), o, func(fleet.Log) error { return nil })
 		if err != nil || sum.TamperingDetected || !sum.Complete() || sum.Good != len(all) {
 			t.Fatalf("%+v, %v", sum, err)
 		}

@@ -182,7 +182,7 @@ func TestAKeptCheckpointAmongChangedLines(t *testing.T) {
 	l[n-1] = bytes.Replace(l[n-1], []byte("user-000"), []byte("user-999"), 1)
 	w.setLines(0, l)
 	delete(w.fsys, "checkpoint")
-	o := verify.Options{Keys: public(w.signer), Checkpoints: [][]byte{notes[1]}}
+	o := verify.Options{Keys: public(w.signer), Checkpoints: []verify.Kept{{Note: notes[1]}}}
 	r := check(t, w.fsys, o)
 	if found := kinds(r.Findings); slices.Contains(found, verify.Rollback) || slices.Contains(found, verify.CheckpointUnchecked) || !r.TamperingDetected {
 		t.Errorf("its own checkpoint is there: %q", found)
@@ -192,13 +192,13 @@ func TestAKeptCheckpointAmongChangedLines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.Checkpoints[0], err = signing.SignCheckpoint(parsed.Origin, parsed.Size, [32]byte{1}, w.signer); err != nil {
+	if o.Checkpoints[0].Note, err = signing.SignCheckpoint(parsed.Origin, parsed.Size, [32]byte{1}, w.signer); err != nil {
 		t.Fatal(err)
 	}
 	if found := kinds(check(t, other.fsys, o).Findings); !slices.Contains(found, verify.Rollback) {
 		t.Errorf("another history was signed: %q", found)
 	}
-	o.Checkpoints[0] = notes[1]
+	o.Checkpoints[0].Note = notes[1]
 	for i, line := range w.lines(0) {
 		if note, err := segment.ParseCheckpoint(bytes.TrimSuffix(line, []byte("\n"))); err == nil && bytes.Equal(note, notes[1]) {
 			w.setLines(0, slices.Delete(w.lines(0), i, i+1))

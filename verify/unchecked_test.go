@@ -21,6 +21,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
+	"github.com/otel-auditlog/auditlogexporter/verify/fleet"
 )
 
 // No checkpoint that a trusted key has signed, no OK, whatever there is instead of a log.
@@ -77,12 +78,12 @@ func TestNothingIsChecked(t *testing.T) {
 }
 
 // checkTree checks a tree with a log in the directory "log".
-func checkTree(t *testing.T, tree, log fstest.MapFS, o verify.Options) *verify.Summary {
+func checkTree(t *testing.T, tree, log fstest.MapFS, o verify.Options) *fleet.Summary {
 	t.Helper()
 	for name, f := range log {
 		tree["log/"+name] = f
 	}
-	sum, err := verify.Tree(t.Context(), tree, o, func(verify.TreeLog) error { return nil })
+	sum, err := fleet.Check(t.Context(), tree, o, func(fleet.Log) error { return nil })
 	require.NoError(t, err)
 	return sum
 }
@@ -110,8 +111,10 @@ func TestNothingIsCheckedAgainstTraces(t *testing.T) {
 		"pruned ranges": func(c *written, _ *verify.Options) {
 			c.fsys[segment.PrunedRangesName] = &fstest.MapFile{Data: append(segment.AppendPrunedRange(nil, segment.PrunedRange{Size: 1, Subtrees: make([]merkle.Hash, 1)}), '\n'), Mode: 0o600}
 		},
-		"a kept checkpoint": func(_ *written, o *verify.Options) { o.Checkpoints = [][]byte{w.fsys[segment.CheckpointName].Data} },
-		"a sealed segment":  func(c *written, _ *verify.Options) { c.fsys[newest] = &fstest.MapFile{Mode: 0o600} },
+		"a kept checkpoint": func(_ *written, o *verify.Options) {
+			o.Checkpoints = []verify.Kept{{Note: w.fsys[segment.CheckpointName].Data}}
+		},
+		"a sealed segment": func(c *written, _ *verify.Options) { c.fsys[newest] = &fstest.MapFile{Mode: 0o600} },
 	} {
 		c, o := empty(first), verify.Options{Keys: public(keys...)}
 		add(c, &o)
@@ -147,7 +150,7 @@ func TestACopyOfALogInUse(t *testing.T) {
 	// Kept elsewhere, or cosigned, it is evidence.
 	c = cut()
 	filed := c.fsys[segment.CheckpointName].Data
-	r = check(t, c.fsys, verify.Options{Keys: trusting(w), Checkpoints: [][]byte{filed}})
+	r = check(t, c.fsys, verify.Options{Keys: trusting(w), Checkpoints: []verify.Kept{{Note: filed}}})
 	assert.Equal(t, verify.VerdictTampering, r.Verdict, "%+v", r.Findings)
 	c.fsys[segment.CheckpointName].Data = append(bytes.Clone(filed), all[0].Cosign(t, filed)...)
 	r = check(t, c.fsys, verify.Options{Keys: trusting(w), Witnesses: keysOf(all...)})

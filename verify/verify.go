@@ -10,11 +10,15 @@ import (
 	"io/fs"
 	"runtime"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/keyhistory"
+	"github.com/otel-auditlog/auditlogexporter/internal/signers"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
+	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/trust"
@@ -50,20 +54,20 @@ type Options struct {
 	// Directory is the name of the log's directory, with which the origin of a partition
 	// must end: copies may have another, which is said. "" if it is not known.
 	Directory string
+	// Placed says that Directory is the name that the writer has given it, next to other
+	// logs: another one is tampering, and indices in Trust, which are of one log, accuse this
+	// one only if the caller asks for it by its Origin.
+	Placed bool
 	// Since and Until restrict which events are counted: those whose own time, or their
 	// commit's, is in range, Since ≤ time < Until. A zero time does not restrict.
 	Since, Until time.Time
-	// Checkpoints are checkpoints kept elsewhere (signed notes): the log must
-	// extend each of them.
-	Checkpoints [][]byte
-	// CheckpointNames are what findings call them, such as the names of their files: one for
-	// each, or none, for their numbers.
-	CheckpointNames []string
+	// Checkpoints are checkpoints kept elsewhere: the log must extend each of them.
+	Checkpoints []Kept
 	// RequireCheckpoint asks for a kept checkpoint, a receipt or a quorum of witnesses that
 	// shows how far the log had come: without one its end is not checked.
 	RequireCheckpoint bool
-	// Receipts are receipts that producers hold: the log must honour each. It may be nil.
-	Receipts *ReceiptSet
+	// Receipts are receipts that producers hold: the log must honor each. It may be nil.
+	Receipts *receipt.Set
 	// Witnesses are trusted to have followed the log, Quorum is how many of them must
 	// have cosigned one of its checkpoints; 0 means all. Keys of the same name are of one
 	// witness, which counts once.
@@ -83,8 +87,6 @@ type Options struct {
 	// are counted. 0 means 1000.
 	MaxFindings int
 
-	// inTree says that the directory's name is the one that the log has been given.
-	inTree bool
 	// others are trees to compare the log with, besides.
 	others []*keptCheckpoint
 }
@@ -94,9 +96,11 @@ var (
 	// ErrNoLog: the directory holds no segment.
 	ErrNoLog = logdir.ErrNoLog
 	// ErrWrongKey: the log is signed, but with none of the keys given.
-	ErrWrongKey = errors.New("the log is not signed with any of the keys given")
+	ErrWrongKey = signers.ErrWrongKey
 	// ErrWrongOrigin: the log is another than the one asked for.
-	ErrWrongOrigin = errors.New("the log has another origin")
+	ErrWrongOrigin = signers.ErrWrongOrigin
+	// ErrNoEventKey: keys are given, but none to check events with.
+	ErrNoEventKey = signers.ErrNoEventKey
 	// ErrChanging: segments came and went faster than they could be read.
 	ErrChanging = errors.New("the log kept changing while it was being checked: try again, or check a copy")
 )
@@ -118,24 +122,28 @@ func Log(ctx context.Context, fsys fs.FS, o Options) (*Report, error) {
 	if o.MaxFindings <= 0 {
 		o.MaxFindings = 1000
 	}
+	o.Checkpoints = slices.Clone(o.Checkpoints)
+	for i := range o.Checkpoints {
+		o.Checkpoints[i].Name = cmp.Or(o.Checkpoints[i].Name, strconv.Itoa(i+1))
+	}
 	var err error
-	if o.Quorum, err = quorumOf(o.Witnesses, o.Quorum); err != nil {
+	if o.Quorum, err = signers.Quorum(o.Witnesses, o.Quorum); err != nil {
 		return nil, err
 	}
-	if err := o.checkKeys(); err != nil {
+	if err := o.trusted().Check(); err != nil {
 		return nil, err
 	}
 	c := &checker{fsys: fsys, o: o, now: time.Now(), known: map[known]*result{}}
 	if o.Now != nil {
 		c.now = o.Now()
 	}
-	if err := c.takeKept(); err != nil {
+	if err := c.addGiven(); err != nil {
 		return nil, err
 	}
-	if err := c.takeFiled(); err != nil {
+	if err := c.addCheckpointOnDisk(); err != nil {
 		return nil, err
 	}
-	if err := c.takeKeyChanges(); err != nil {
+	if c.history, err = keyhistory.Read(ctx, fsys); err != nil {
 		return nil, err
 	}
 	listing, err := segment.List(fsys)
@@ -174,12 +182,10 @@ type checker struct {
 	kept   []*keptCheckpoint
 	keptOf map[uint64][]*keptCheckpoint
 	given  int
-	// unfiled says that the log's file checkpoint is not there, or empty.
-	unfiled bool
-	// filed are the key changes in their file, unfit what is wrong with others.
-	// changes are those and the ones in the segments.
-	filed   []signing.KeyChange
-	unfit   []string
+	// noCheckpointOnDisk says that the log's file checkpoint is not there, or empty.
+	noCheckpointOnDisk bool
+	// history is the key changes in their file, changes are those and the ones in the segments.
+	history *keyhistory.History
 	changes *keyChanges
 	// known are the results of segments that have been checked.
 	known map[known]*result
@@ -226,9 +232,9 @@ func (c *checker) pass(ctx context.Context, l segment.Listing) (_ *Report, settl
 		return nil, false, err
 	}
 	if c.keys == nil {
-		c.checkpointKeys = c.o.trustedForCheckpoints()
-		if c.keys = c.o.trusted(); len(c.keys) == 0 {
-			c.keys = c.namedKeys(files)
+		c.checkpointKeys = c.o.trusted().Checkpoints()
+		if c.keys = c.o.trusted().Events(); len(c.keys) == 0 {
+			c.keys = namedKeys(heads)
 		}
 	}
 	authorities := c.authorize(files, heads)
@@ -254,10 +260,10 @@ func (c *checker) pass(ctx context.Context, l segment.Listing) (_ *Report, settl
 	if !settled {
 		return nil, false, nil
 	}
-	if err := c.judgePruned(results); err != nil {
+	if err := c.checkPruned(ctx, results); err != nil {
 		return nil, false, err
 	}
-	j, err := c.join(results, authorities)
+	j, err := c.join(ctx, results, authorities)
 	if err != nil {
 		return nil, false, err
 	}
@@ -329,7 +335,7 @@ func (c *checker) progress(n int64) {
 // report sums up.
 func (c *checker) report(results []*result, j *joined) *Report {
 	r := &j.report
-	r.SelfAttested = len(c.o.trusted()) == 0
+	r.SelfAttested = len(c.o.trusted().Events()) == 0
 	r.FailedEventIDs, r.KeyIDs, r.Segments = []string{}, []string{}, []Segment{}
 	if r.Checkpoints == nil {
 		r.Checkpoints = []KeptCheckpoint{}

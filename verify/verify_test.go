@@ -337,7 +337,7 @@ func TestKeptCheckpoints(t *testing.T) {
 	signer := signingtest.New(t, signing.ECDSAP256)
 	w := write(t, rotation.Options{Signer: signer, MaxSegmentBytes: 3000}, 1, 1, 1, 1, 1, 1)
 	options := func(notes ...[]byte) verify.Options {
-		return verify.Options{Keys: []*signing.PublicKey{signer.Public()}, Checkpoints: notes}
+		return verify.Options{Keys: []*signing.PublicKey{signer.Public()}, Checkpoints: keptNotes(notes...)}
 	}
 	var notes [][]byte
 	for i := range w.names {
@@ -380,7 +380,7 @@ func TestKeptCheckpoints(t *testing.T) {
 		"with a signature of ours that does not fit": append(sign("test.example/auditlog", 9, signer)[:len("test.example/auditlog\n9\n")], notes[0][len("test.example/auditlog\n4\n"):]...),
 	} {
 		o := options(note)
-		o.CheckpointNames = []string{"kept.txt"}
+		o.Checkpoints[0].Name = "kept.txt"
 		r := check(t, w.fsys, o)
 		if found := ofKind(r, verify.CheckpointUnchecked); r.Verdict != verify.VerdictUnchecked || len(found) != 1 || !strings.Contains(found[0].Message, "kept.txt") {
 			t.Errorf("%s: %s, %+v", name, r.Verdict, r.Findings)

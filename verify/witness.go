@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/signers"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/witness"
@@ -35,7 +36,7 @@ type claim struct {
 	bad        string // why the event is malformed
 	checkpoint signing.Checkpoint
 	proof      tlog.TreeProof
-	vouches    []vouch
+	vouches    []cosignature
 	forged     []string // what is wrong with cosignatures of witnesses that were given
 	refused    []refusal
 }
@@ -47,8 +48,8 @@ type refusal struct {
 	why     string
 }
 
-// vouch is a cosignature of a witness that was given.
-type vouch struct {
+// cosignature is a cosignature of a witness that was given.
+type cosignature struct {
 	witness int // in Options.Witnesses
 	size    uint64
 	time    time.Time
@@ -79,7 +80,7 @@ func (c *checker) claimIn(log []byte) *claim {
 		k.bad = fmt.Sprintf("the checkpoint is over %d leaves, not %d", checkpoint.Size, said.Size)
 		return k
 	}
-	k.vouches, k.forged, k.refused = c.vouchesIn(checkpoint)
+	k.vouches, k.forged, k.refused = c.cosignaturesIn(checkpoint)
 	for _, h := range said.Proof {
 		k.proof = append(k.proof, tlog.Hash(h))
 	}
@@ -88,12 +89,12 @@ func (c *checker) claimIn(log []byte) *claim {
 	return k
 }
 
-// vouchesIn returns the cosignatures on a checkpoint of the witnesses that were given,
+// cosignaturesIn returns the cosignatures on a checkpoint of the witnesses that were given,
 // what is wrong with others that bear their names, and those that a witness's key may not
 // have made.
-func (c *checker) vouchesIn(checkpoint signing.Checkpoint) (good []vouch, forged []string, refused []refusal) {
+func (c *checker) cosignaturesIn(checkpoint signing.Checkpoint) (good []cosignature, forged []string, refused []refusal) {
 	for i, w := range c.o.Witnesses {
-		cosignature, err := w.Cosignature(checkpoint.Note)
+		made, err := w.Cosignature(checkpoint.Note)
 		switch {
 		case errors.Is(err, witness.ErrNoCosignature):
 			continue
@@ -101,12 +102,12 @@ func (c *checker) vouchesIn(checkpoint signing.Checkpoint) (good []vouch, forged
 			forged = append(forged, err.Error())
 			continue
 		}
-		kind, why := objection(c.o.Trust.FindWitness(w), max(checkpoint.Size, 1)-1, cosignature.Time)
+		kind, why := objection(c.o.Trust.FindWitness(w), max(checkpoint.Size, 1)-1, made.Time)
 		if kind != "" {
 			refused = append(refused, refusal{i, kind, "a cosignature does not count: " + why})
 			continue
 		}
-		good = append(good, vouch{witness: i, size: checkpoint.Size, time: cosignature.Time})
+		good = append(good, cosignature{witness: i, size: checkpoint.Size, time: made.Time})
 	}
 	return good, forged, refused
 }
@@ -143,9 +144,9 @@ func (f *follower) claim(k *claim, index uint64, id string) {
 		say(Rollback, "the log says that witnesses have cosigned a checkpoint over %d leaves, and cannot show that it extends that: this is another history of it", size)
 	default:
 		for _, v := range k.vouches {
-			if f.timely(&v, index, id) {
-				f.c.dateVouch(&v)
-				f.group.vouches = addVouch(f.group.vouches, v)
+			if f.checkCosignatureTime(&v, index, id) {
+				f.c.dateCosignature(&v)
+				f.group.vouches = addCosignature(f.group.vouches, v)
 			}
 		}
 	}
@@ -154,12 +155,12 @@ func (f *follower) claim(k *claim, index uint64, id string) {
 // maxBehind is how far a witness's clock may be behind the writer's.
 const maxBehind = 24 * time.Hour
 
-// timely looks at the time of a cosignature, which is what the witness says. One that
+// checkCosignatureTime looks at the time of a cosignature, which is what the witness says. One that
 // cannot be is told of, and does not count as a time; nor does the cosignature count if its
 // key has bounds in time that the writer's clock has passed.
-func (f *follower) timely(v *vouch, index uint64, id string) bool {
+func (f *follower) checkCosignatureTime(v *cosignature, index uint64, id string) bool {
 	w := f.c.o.Witnesses[v.witness]
-	kind, why := f.c.doubtTime(v.time, f.commit.at.Add(-maxBehind))
+	kind, why := f.c.objectionToTime(v.time, f.commit.at.Add(-maxBehind))
 	if kind == "" {
 		return true
 	}
@@ -178,9 +179,9 @@ func (f *follower) timely(v *vouch, index uint64, id string) bool {
 	return true
 }
 
-// doubtTime says what is wrong with the time of a cosignature that was made after another
+// objectionToTime says what is wrong with the time of a cosignature that was made after another
 // time.
-func (c *checker) doubtTime(at, after time.Time) (Kind, string) {
+func (c *checker) objectionToTime(at, after time.Time) (Kind, string) {
 	switch {
 	case at.After(c.now.Add(maxAhead)):
 		return TimeInFuture, fmt.Sprintf("says that it is of %s, which is ahead of the clock here: its time does not count", at.Format(time.RFC3339))
@@ -191,17 +192,17 @@ func (c *checker) doubtTime(at, after time.Time) (Kind, string) {
 	}
 }
 
-// dateVouch notes whether a cosignature that counts was made by the time from which on the
+// dateCosignature notes whether a cosignature that counts was made by the time from which on the
 // log is to be complete. A witness cuts its time to seconds.
-func (c *checker) dateVouch(v *vouch) {
+func (c *checker) dateCosignature(v *cosignature) {
 	if from := c.o.CompleteFrom; from != nil && !from.ByIndex && !v.time.IsZero() && !v.time.Add(time.Second).After(from.Time) {
 		v.then = v.size
 	}
 }
 
-// addVouch keeps the newest cosignature of each witness.
-func addVouch(list []vouch, v vouch) []vouch {
-	i := slices.IndexFunc(list, func(old vouch) bool { return old.witness == v.witness })
+// addCosignature keeps the newest cosignature of each witness.
+func addCosignature(list []cosignature, v cosignature) []cosignature {
+	i := slices.IndexFunc(list, func(old cosignature) bool { return old.witness == v.witness })
 	if i < 0 {
 		return append(list, v)
 	}
@@ -213,15 +214,15 @@ func addVouch(list []vouch, v vouch) []vouch {
 	return list
 }
 
-// judgeWitnesses says how far the witnesses vouch for the log. That one does not is no
+// checkWitnesses says how far the witnesses vouch for the log. That one does not is no
 // accusation: the caller may have named a witness that the log never had. What the log says of
 // a witness and the witness has not signed is found where it says so.
-func (c *checker) judgeWitnesses(j *joined, results []*result) {
-	var vouches []vouch
+func (c *checker) checkWitnesses(j *joined, results []*result) {
+	var vouches []cosignature
 	var begun time.Time // no cosignature of this log is older
 	for _, r := range results {
 		for _, v := range r.vouches {
-			vouches = addVouch(vouches, v)
+			vouches = addCosignature(vouches, v)
 		}
 		if r.header != nil && begun.IsZero() {
 			begun = r.header.Created.Add(-maxBehind)
@@ -232,39 +233,39 @@ func (c *checker) judgeWitnesses(j *joined, results []*result) {
 			continue
 		}
 		k.Note = k.note
-		good, forged, refused := c.vouchesIn(k.Checkpoint)
+		good, forged, refused := c.cosignaturesIn(k.Checkpoint)
 		for _, v := range good {
-			if kind, why := c.doubtTime(v.time, begun); kind != "" {
+			if kind, why := c.objectionToTime(v.time, begun); kind != "" {
 				v.time = time.Time{}
-				c.log.add(c.o.MaxFindings, Finding{Kind: kind, Severity: Warning, Segment: k.file, Message: fmt.Sprintf("%s: the cosignature of the witness %s %s", c.nameOf(k), c.o.Witnesses[v.witness].Name(), why)})
+				c.log.add(c.o.MaxFindings, Finding{Kind: kind, Severity: Warning, Segment: k.file, Message: fmt.Sprintf("%s: the cosignature of the witness %s %s", k.title(), c.o.Witnesses[v.witness].Name(), why)})
 				// The log was begun before it was signed.
 				if kind, why := objection(c.o.Trust.FindWitness(c.o.Witnesses[v.witness]), max(v.size, 1)-1, begun.Add(maxBehind)); kind != "" {
 					refused = append(refused, refusal{v.witness, kind, "a cosignature does not count: " + why})
 					continue
 				}
 			}
-			c.dateVouch(&v)
-			vouches = addVouch(vouches, v)
+			c.dateCosignature(&v)
+			vouches = addCosignature(vouches, v)
 		}
 		severity := Unchecked // what the caller has handed over is no accusation
 		if k.file != "" {
 			severity = Tampering
 		}
 		for _, why := range forged {
-			c.log.add(c.o.MaxFindings, Finding{Kind: CosignatureInvalid, Severity: severity, Segment: k.file, Message: c.nameOf(k) + ": " + why})
+			c.log.add(c.o.MaxFindings, Finding{Kind: CosignatureInvalid, Severity: severity, Segment: k.file, Message: k.title() + ": " + why})
 		}
 		for _, r := range refused {
-			c.log.add(c.o.MaxFindings, Finding{Kind: r.kind, Severity: Warning, Segment: k.file, Message: k.name + ": " + r.why})
+			c.log.add(c.o.MaxFindings, Finding{Kind: r.kind, Severity: Warning, Segment: k.file, Message: k.title() + ": " + r.why})
 		}
 	}
-	c.judgeContradictions(j, results, vouches)
+	c.checkContradictions(j, results, vouches)
 	if len(c.o.Witnesses) == 0 {
 		return
 	}
 	newest, then := map[string]uint64{}, map[string]uint64{} // by name: a witness counts once, whatever keys it has
 	for i, w := range c.o.Witnesses {
 		one := Witnessed{Name: w.Name()}
-		if n := slices.IndexFunc(vouches, func(v vouch) bool { return v.witness == i }); n >= 0 {
+		if n := slices.IndexFunc(vouches, func(v cosignature) bool { return v.witness == i }); n >= 0 {
 			one.Size = vouches[n].size
 			if at := vouches[n].time; !at.IsZero() {
 				one.Time = &at
@@ -274,7 +275,7 @@ func (c *checker) judgeWitnesses(j *joined, results []*result) {
 		}
 		j.report.Witnesses = append(j.report.Witnesses, one)
 	}
-	sizes, given := slices.Sorted(maps.Values(newest)), countNames(c.o.Witnesses)
+	sizes, given := slices.Sorted(maps.Values(newest)), signers.CountWitnesses(c.o.Witnesses)
 	switch quorum := c.o.Quorum; {
 	case len(sizes) < quorum:
 		c.log.add(c.o.MaxFindings, Finding{Kind: NotWitnessed, Severity: Unchecked,
@@ -291,10 +292,10 @@ func (c *checker) judgeWitnesses(j *joined, results []*result) {
 	}
 }
 
-// judgeContradictions tells of witnesses that have cosigned another history, as the log
+// checkContradictions tells of witnesses that have cosigned another history, as the log
 // itself says. No signature of theirs shows it; but where the witness is trusted, so is
 // what it says to the log, unless it has cosigned the log since.
-func (c *checker) judgeContradictions(j *joined, results []*result, vouches []vouch) {
+func (c *checker) checkContradictions(j *joined, results []*result, vouches []cosignature) {
 	for i, r := range results {
 		for _, e := range r.own {
 			if e.said.Action != logevent.Contradicted {
@@ -306,7 +307,7 @@ func (c *checker) judgeContradictions(j *joined, results []*result, vouches []vo
 			for n, w := range c.o.Witnesses {
 				if w.Name() == e.said.Witness {
 					given = true
-					since = since || slices.ContainsFunc(vouches, func(v vouch) bool { return v.witness == n && v.size > e.index })
+					since = since || slices.ContainsFunc(vouches, func(v cosignature) bool { return v.witness == n && v.size > e.index })
 				}
 			}
 			switch {
@@ -318,37 +319,4 @@ func (c *checker) judgeContradictions(j *joined, results []*result, vouches []vo
 			j.add(i, r, one)
 		}
 	}
-}
-
-// quorumOf returns how many of the witnesses have to cosign, where 0 means all. Several
-// keys of one name are one witness that has changed its key; one key of several names
-// would count more often than there are witnesses.
-func quorumOf(witnesses []*witness.Key, quorum int) (int, error) {
-	for i, w := range witnesses {
-		for _, other := range witnesses[:i] {
-			switch {
-			case w.Equal(other):
-				return 0, fmt.Errorf("the witness %s is given twice", w.Name())
-			case w.SamePublicKey(other):
-				return 0, fmt.Errorf("the witnesses %s and %s have the same key: they are one", other.Name(), w.Name())
-			}
-		}
-	}
-	switch n := countNames(witnesses); {
-	case quorum < 0, quorum > n:
-		return 0, fmt.Errorf("a quorum of %d of %d witnesses", quorum, n)
-	case quorum == 0:
-		return n, nil
-	default:
-		return quorum, nil
-	}
-}
-
-// countNames returns how many witnesses some keys are of.
-func countNames(witnesses []*witness.Key) int {
-	names := map[string]bool{}
-	for _, w := range witnesses {
-		names[w.Name()] = true
-	}
-	return len(names)
 }

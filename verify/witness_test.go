@@ -18,6 +18,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -326,29 +327,29 @@ func TestKeptCheckpointsCarryCosignatures(t *testing.T) {
 	a.say(map[string]string{"action": "more"})
 	newer, _ := a.commit()
 	cosigned := []byte(string(note) + w.Cosign(t, note))
-	r := a.check(verify.Options{Witnesses: keysOf(w), Checkpoints: [][]byte{cosigned}})
+	r := a.check(verify.Options{Witnesses: keysOf(w), Checkpoints: []verify.Kept{{Note: cosigned}}})
 	if r.TamperingDetected || r.WitnessedSize != 2 {
 		t.Errorf("witnessed up to %d: %+v", r.WitnessedSize, r.Findings)
 	}
 	fsys := fstest.MapFS{forgedName: {Data: a.text, Mode: 0o600}, segment.CheckpointName: {Data: []byte(string(newer) + w.Cosign(t, newer)), Mode: 0o600}}
-	r = check(t, fsys, verify.Options{Keys: public(a.signer), Witnesses: keysOf(w), Checkpoints: [][]byte{cosigned}})
+	r = check(t, fsys, verify.Options{Keys: public(a.signer), Witnesses: keysOf(w), Checkpoints: []verify.Kept{{Note: cosigned}}})
 	if r.TamperingDetected || r.WitnessedSize != 4 || len(ofKind(r, verify.NotWitnessed)) != 0 {
 		t.Errorf("witnessed up to %d: %+v", r.WitnessedSize, r.Findings)
 	}
 	forged := []byte(string(note) + w.Cosign(t, newer))
-	r = a.check(verify.Options{Witnesses: keysOf(w), Checkpoints: [][]byte{forged}})
+	r = a.check(verify.Options{Witnesses: keysOf(w), Checkpoints: []verify.Kept{{Note: forged}}})
 	if found := ofKind(r, verify.CosignatureInvalid); len(found) != 1 || found[0].Severity != verify.Unchecked {
 		t.Errorf("%+v", r.Findings)
 	}
 	// What is wrong with a copy of the user's own accuses nobody; the log's own file does.
 	twice := []byte(string(cosigned) + lastLine(string(cosigned)))
 	for name, copy := range map[string][]byte{"two cosignatures": twice, "a spoiled one next to a good one": []byte(string(cosigned) + lastLine(string(forged)))} {
-		r = a.check(verify.Options{Witnesses: keysOf(w), Checkpoints: [][]byte{cosigned, copy}})
+		r = a.check(verify.Options{Witnesses: keysOf(w), Checkpoints: []verify.Kept{{Note: cosigned}, {Note: copy}}})
 		if r.TamperingDetected || len(ofKind(r, verify.CosignatureInvalid)) != 1 {
 			t.Errorf("%s: %+v", name, r.Findings)
 		}
 		fsys := fstest.MapFS{forgedName: {Data: a.text, Mode: 0o600}, segment.CheckpointName: {Data: copy, Mode: 0o600}}
-		r = check(t, fsys, verify.Options{Keys: public(a.signer), Witnesses: keysOf(w), Checkpoints: [][]byte{cosigned}})
+		r = check(t, fsys, verify.Options{Keys: public(a.signer), Witnesses: keysOf(w), Checkpoints: []verify.Kept{{Note: cosigned}}})
 		if !slices.Contains(kinds(bad(r)), verify.CosignatureInvalid) {
 			t.Errorf("%s, in the log's file: %+v", name, r.Findings)
 		}
@@ -358,7 +359,7 @@ func TestKeptCheckpointsCarryCosignatures(t *testing.T) {
 	other.signer = a.signer
 	other.say(map[string]string{"action": "other"})
 	fork, _ := other.commit()
-	r = a.check(verify.Options{Witnesses: keysOf(w), Checkpoints: [][]byte{[]byte(string(fork) + w.Cosign(t, fork))}})
+	r = a.check(verify.Options{Witnesses: keysOf(w), Checkpoints: []verify.Kept{{Note: []byte(string(fork) + w.Cosign(t, fork))}}})
 	if !slices.Contains(kinds(bad(r)), verify.Rollback) || r.WitnessedSize != 0 {
 		t.Errorf("witnessed up to %d: %+v", r.WitnessedSize, r.Findings)
 	}
@@ -425,11 +426,11 @@ func TestProofOfAWitnessedLog(t *testing.T) {
 	o, all := witnessed(t, rotation.Options{}, "witness.example/w1", "witness.example/w2")
 	w := write(t, o, 3, 2)
 	p := prove(t, w, "id-001")
-	got, err := verify.CheckProof(p.Marshal(), verify.ProofOptions{Keys: public(w.signer), Witnesses: keysOf(all...)})
+	got, err := proof.Check(p.Marshal(), proof.Options{Keys: public(w.signer), Witnesses: keysOf(all...)})
 	if err != nil || len(got.Cosigned) != 2 {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if _, err := verify.CheckProof(p.Marshal(), verify.ProofOptions{Keys: public(w.signer), Witnesses: keysOf(witnesstest.New(t, "w"))}); !errors.Is(err, verify.ErrNotWitnessed) || errors.Is(err, verify.ErrProofFails) {
+	if _, err := proof.Check(p.Marshal(), proof.Options{Keys: public(w.signer), Witnesses: keysOf(witnesstest.New(t, "w"))}); !errors.Is(err, proof.ErrNotWitnessed) || errors.Is(err, proof.ErrFails) {
 		t.Errorf("with a stranger: %v", err)
 	}
 }

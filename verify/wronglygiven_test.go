@@ -19,6 +19,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/trust"
 	"github.com/otel-auditlog/auditlogexporter/verify"
+	"github.com/otel-auditlog/auditlogexporter/verify/fleet"
 )
 
 // Whatever an auditor hands over by mistake, an honest log is not accused: exit code 1 is for
@@ -41,9 +42,9 @@ func TestWhatIsWronglyGivenAccusesNobody(t *testing.T) {
 		"its own key, for checkpoints as well":          {Keys: public(others), CheckpointKeys: own},
 		"another origin":                                {Keys: own, Origin: "other.example/auditlog"},
 		"receipts of another log, of that name":         {Keys: own, Receipts: readReceipts(t, strangers)},
-		"a checkpoint of another log":                   {Keys: own, Checkpoints: [][]byte{other.note(t)}},
-		"a checkpoint of another log of its key":        {Keys: own, Checkpoints: [][]byte{shared.note(t)}},
-		"a checkpoint of another log of that name":      {Keys: own, Checkpoints: [][]byte{strange.note(t)}},
+		"a checkpoint of another log":                   {Keys: own, Checkpoints: []verify.Kept{{Note: other.note(t)}}},
+		"a checkpoint of another log of its key":        {Keys: own, Checkpoints: []verify.Kept{{Note: shared.note(t)}}},
+		"a checkpoint of another log of that name":      {Keys: own, Checkpoints: []verify.Kept{{Note: strange.note(t)}}},
 		"a trust file of another log":                   {Keys: own, Trust: ofOther},
 		"a trust file of another log, and its origin":   {Keys: own, Trust: ofOther, Origin: "test.example/auditlog"},
 		"a trust file of another log alone":             {Trust: ofOther},
@@ -80,7 +81,7 @@ func TestIndicesAreOfOneLog(t *testing.T) {
 		tree["a/"+name] = f
 	}
 	known[0].Public = plain.signer.Public()
-	s, err := verify.Tree(t.Context(), tree, verify.Options{Trust: known}, func(l verify.TreeLog) error {
+	s, err := fleet.Check(t.Context(), tree, verify.Options{Trust: known}, func(l fleet.Log) error {
 		assert.Equal(t, verify.VerdictUnchecked, l.Report.Verdict, fmt.Sprint(l.Report.Findings))
 		return nil
 	})

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/otel-auditlog/auditlogexporter/proof"
+	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
@@ -94,7 +95,7 @@ func (f *checkFlags) run(cmd *cobra.Command, path string) (err error) {
 	defer func() { err = errors.Join(err, in.close()) }()
 	// A proof begins with its title, a receipt with a brace.
 	if first, err := in.Peek(1); err == nil && first[0] == '{' {
-		all := &verify.ReceiptSet{}
+		all := &receipt.Set{}
 		if err := readReceipts(all, path, in); err != nil {
 			return err
 		}
@@ -104,9 +105,9 @@ func (f *checkFlags) run(cmd *cobra.Command, path string) (err error) {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	p, err := verify.CheckProof(text, o)
+	p, err := proof.Check(text, o)
 	switch {
-	case errors.Is(err, verify.ErrProofFails):
+	case errors.Is(err, proof.ErrFails):
 		return f.fails(cmd, err)
 	case errors.Is(err, proof.ErrNone):
 		if changed := asSigned(text); changed != nil && bytes.HasPrefix(text, []byte("c2sp.org/")) {
@@ -126,7 +127,7 @@ func (f *checkFlags) run(cmd *cobra.Command, path string) (err error) {
 
 // fails says why a proof fails.
 func (f *checkFlags) fails(cmd *cobra.Command, why error) (err error) {
-	reason := strings.TrimPrefix(why.Error(), verify.ErrProofFails.Error()+": ")
+	reason := strings.TrimPrefix(why.Error(), proof.ErrFails.Error()+": ")
 	switch {
 	case f.quiet:
 	case f.json:
@@ -138,13 +139,13 @@ func (f *checkFlags) fails(cmd *cobra.Command, why error) (err error) {
 }
 
 // checkReceipts checks receipts.
-func (f *checkFlags) checkReceipts(cmd *cobra.Command, path string, all *verify.ReceiptSet, o verify.ProofOptions) error {
+func (f *checkFlags) checkReceipts(cmd *cobra.Command, path string, all *receipt.Set, o proof.Options) error {
 	if len(o.Witnesses) > 0 {
 		return errors.New("--witness: a receipt is written before a witness can have cosigned its checkpoint: check a proof, or the log, for cosignatures")
 	}
-	p, err := all.Check(o)
+	p, err := proof.CheckReceipts(all, o)
 	switch {
-	case errors.Is(err, verify.ErrProofFails):
+	case errors.Is(err, proof.ErrFails):
 		return f.fails(cmd, err)
 	case errors.Is(err, verify.ErrWrongKey):
 		return fmt.Errorf("%s: %w: where the log has changed its key, give all its keys, or check the log with verify --receipts", path, err)
@@ -184,7 +185,7 @@ type provenJSON struct {
 	Event         json.RawMessage `json:"event"`
 }
 
-func printProvenJSON(w io.Writer, p *verify.Proven) error {
+func printProvenJSON(w io.Writer, p *proof.Proven) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	cosigned := p.Cosigned
@@ -204,7 +205,7 @@ func printFailedJSON(w io.Writer, reason string) error {
 	}{false, reason})
 }
 
-func printProven(w io.Writer, p *verify.Proven) error {
+func printProven(w io.Writer, p *proof.Proven) error {
 	text, err := eventText(p.Event)
 	if err != nil {
 		return err

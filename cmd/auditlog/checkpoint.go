@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/otel-auditlog/auditlogexporter/logdir"
-	"github.com/otel-auditlog/auditlogexporter/verify"
+	"github.com/otel-auditlog/auditlogexporter/proof"
 )
 
 func checkpointCommand() *cobra.Command {
@@ -41,7 +41,7 @@ Exit codes: 0 the checkpoint is printed; 2 there is none, or none that is truste
 			defer closeLog()
 			note, err := logdir.DurableCheckpoint(cmd.Context(), fsys)
 			if err == nil {
-				_, err = verify.OpenCheckpoint(fsys, note, o)
+				_, err = proof.OpenCheckpoint(cmd.Context(), fsys, note, o)
 			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)

@@ -108,7 +108,7 @@ func (h *handout) verify(cmd *cobra.Command, dir string, fsys fs.FS, note []byte
 		fmt.Fprintf(cmd.ErrOrStderr(), "auditlog: %s is not verified: give --key or --trust to verify it first\n", plain(dir))
 		return nil
 	}
-	o := verify.Options{Checkpoints: [][]byte{note}, Origin: h.origin, AsOf: h.asOf.value(cmd)}
+	o := verify.Options{Checkpoints: []verify.Kept{{Note: note}}, Origin: h.origin, AsOf: h.asOf.value(cmd)}
 	if err := h.load(&o, &handed{ctx: cmd.Context()}); err != nil {
 		return err
 	}

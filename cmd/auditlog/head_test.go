@@ -177,7 +177,7 @@ func TestRotatedAtTheEndOfTheHead(t *testing.T) {
 				}
 				before := tree.Stats().Segments
 				// Of the leaves of the first segment, the proof needs all of the second.
-				if _, err := tlog.ProveRecord(int64(tree.Size()), 1, tree); err != nil {
+				if _, err := tlog.ProveRecord(int64(tree.Size()), 1, tree.Hashes(t.Context())); err != nil {
 					t.Fatal(err)
 				}
 				want := 1

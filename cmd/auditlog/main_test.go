@@ -127,7 +127,7 @@ func writeWitnessed(t *testing.T, dir string, s *signing.Signer) error {
 	}
 	l, err := rotation.Open(context.Background(), rotation.Options{
 		Directory: filepath.Join(dir, "witnessed"), Origin: "witnessed.example/auditlog", Signer: s, CheckpointSigner: checkpointKey,
-		Scope: segment.ScopeEvent, Witnesses: []rotation.Witness{w},
+		Scope: segment.ScopeEvent, Witnesses: []witness.Witness{w},
 	})
 	if err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
-	"github.com/otel-auditlog/auditlogexporter/verify"
+	"github.com/otel-auditlog/auditlogexporter/proof"
 )
 
 func proveCommand() *cobra.Command {
@@ -35,7 +35,7 @@ are gone that retention has not deleted; 2 there is no such event, or it could n
   auditlog check proof.txt --key audit-log-key.pub.pem`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			q := verify.Query{EventID: id, Index: index, ByIndex: cmd.Flags().Changed("index")}
+			q := proof.Query{EventID: id, Index: index, ByIndex: cmd.Flags().Changed("index")}
 			if !q.ByIndex && id == "" {
 				return errors.New("say which event: --event-id ID or --index N")
 			}
@@ -50,16 +50,16 @@ are gone that retention has not deleted; 2 there is no such event, or it could n
 			defer closeLog()
 			var finish func()
 			q.Progress, finish = progress(cmd.ErrOrStderr(), "searching")
-			p, err := verify.Prove(cmd.Context(), fsys, q)
+			p, err := proof.Prove(cmd.Context(), fsys, q)
 			finish()
 			if err != nil {
-				if errors.Is(err, verify.ErrUnprovable) || errors.Is(err, verify.ErrMissing) {
+				if errors.Is(err, proof.ErrUnprovable) || errors.Is(err, proof.ErrMissing) {
 					fmt.Fprintf(cmd.ErrOrStderr(), "auditlog: %s: %s\n", plain(args[0]), plain(err.Error()))
 					return errTampering
 				}
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
-			c, err := verify.OpenCheckpoint(fsys, p.Checkpoint, o)
+			c, err := proof.OpenCheckpoint(cmd.Context(), fsys, p.Checkpoint, o)
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}

@@ -12,18 +12,17 @@ import (
 	"strings"
 
 	"github.com/otel-auditlog/auditlogexporter/receipt"
-	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
 // loadReceipts reads the files of receipts that a flag or an argument names, and those in
 // directories; nil if there are none. The exporter may be writing to a directory: there, a
 // file may be empty, and a line at a file's end that is cut off is passed over with a
 // warning. A file that is named must be whole.
-func (h *handed) loadReceipts(what string, paths []string, warn io.Writer) (*verify.ReceiptSet, error) {
+func (h *handed) loadReceipts(what string, paths []string, warn io.Writer) (*receipt.Set, error) {
 	if len(paths) == 0 {
 		return nil, nil
 	}
-	all := &verify.ReceiptSet{}
+	all := &receipt.Set{}
 	for _, path := range paths {
 		files, err := filesOf(what, []string{path}, func(name string) bool {
 			return strings.HasPrefix(name, "receipts-") && strings.HasSuffix(name, ".jsonl")
@@ -53,7 +52,7 @@ func (h *handed) loadReceipts(what string, paths []string, warn io.Writer) (*ver
 }
 
 // loadReceiptFile takes in the receipts of a file. Its errors begin with the path.
-func (h *handed) loadReceiptFile(what string, all *verify.ReceiptSet, path string) (err error) {
+func (h *handed) loadReceiptFile(what string, all *receipt.Set, path string) (err error) {
 	in, err := openInput(h.ctx, nil, path)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
@@ -71,7 +70,7 @@ var errTorn = errors.New("its last line is cut off: copy the file again, whole")
 
 // readReceipts takes in the receipts of a file of that name. The error wraps errTorn if the last one is
 // not whole.
-func readReceipts(all *verify.ReceiptSet, name string, in io.Reader) error {
+func readReceipts(all *receipt.Set, name string, in io.Reader) error {
 	var last lastLine
 	if err := all.Read(name, io.TeeReader(in, &last)); err != nil {
 		return err

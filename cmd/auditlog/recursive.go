@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/otel-auditlog/auditlogexporter/verify"
+	"github.com/otel-auditlog/auditlogexporter/verify/fleet"
 )
 
 // verifyTree checks all logs below a directory and prints what became of each as soon as
@@ -26,7 +27,7 @@ func (f *verifyFlags) verifyTree(ctx context.Context, stdout io.Writer, root str
 	case f.json:
 		out = &treeJSON{w: stdout, by: by}
 	}
-	sum, err := verify.Tree(ctx, fsys, o, out.log)
+	sum, err := fleet.Check(ctx, fsys, o, out.log)
 	if err != nil {
 		return fmt.Errorf("%s: %w", root, err)
 	}
@@ -48,7 +49,7 @@ func (f *verifyFlags) verifyTree(ctx context.Context, stdout io.Writer, root str
 }
 
 // sumOK reports whether all of a tree was checked, and is good.
-func sumOK(s *verify.Summary) bool {
+func sumOK(s *fleet.Summary) bool {
 	return !s.TamperingDetected && s.Complete() && s.FindingCounts[verify.Unchecked] == 0
 }
 
@@ -81,14 +82,14 @@ func filesOf(flag string, paths []string, take func(name string) bool) (files []
 
 // treePrinter prints what becomes of the logs of a tree.
 type treePrinter interface {
-	log(verify.TreeLog) error
-	summary(*verify.Summary) error
+	log(fleet.Log) error
+	summary(*fleet.Summary) error
 }
 
 type silentTree struct{}
 
-func (silentTree) log(verify.TreeLog) error      { return nil }
-func (silentTree) summary(*verify.Summary) error { return nil }
+func (silentTree) log(fleet.Log) error          { return nil }
+func (silentTree) summary(*fleet.Summary) error { return nil }
 
 // treeJSON prints {"logs":[…],"summary":{…},"verifier":{…}}, each log when it is known, so that no more
 // than one report is in memory.
@@ -98,7 +99,7 @@ type treeJSON struct {
 	by   verifier
 }
 
-func (p *treeJSON) log(l verify.TreeLog) error {
+func (p *treeJSON) log(l fleet.Log) error {
 	before := ",\n    "
 	if p.logs == 0 {
 		before = "{\n  \"logs\": [\n    "
@@ -112,7 +113,7 @@ func (p *treeJSON) log(l verify.TreeLog) error {
 	return err
 }
 
-func (p *treeJSON) summary(s *verify.Summary) error {
+func (p *treeJSON) summary(s *fleet.Summary) error {
 	text, err := json.MarshalIndent(s, "  ", "  ")
 	if err != nil {
 		return err
@@ -138,7 +139,7 @@ type treeText struct {
 // maxPerLog bounds the findings printed of one log: verifying it by itself shows all.
 const maxPerLog = 3
 
-func (p *treeText) log(l verify.TreeLog) error {
+func (p *treeText) log(l fleet.Log) error {
 	var b strings.Builder
 	r := l.Report
 	switch {
@@ -180,7 +181,7 @@ func (p *treeText) log(l verify.TreeLog) error {
 	return err
 }
 
-func (p *treeText) summary(s *verify.Summary) error {
+func (p *treeText) summary(s *fleet.Summary) error {
 	var b strings.Builder
 	if len(s.Findings) > 0 {
 		b.WriteByte('\n')

@@ -21,6 +21,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/trust"
 	"github.com/otel-auditlog/auditlogexporter/verify"
@@ -87,9 +88,9 @@ func (f *trustFlags) load(o *verify.Options, h *handed) error {
 }
 
 // proofOptions reads the files.
-func (f *trustFlags) proofOptions(ctx context.Context) (verify.ProofOptions, error) {
+func (f *trustFlags) proofOptions(ctx context.Context) (proof.Options, error) {
 	t, err := f.read(&handed{ctx: ctx})
-	return verify.ProofOptions{Keys: t.keys, CheckpointKeys: t.checkpointKeys, Trust: t.bounded}, err
+	return proof.Options{Keys: t.keys, CheckpointKeys: t.checkpointKeys, Trust: t.bounded}, err
 }
 
 func verifyCommand() *cobra.Command {
@@ -171,14 +172,17 @@ func (f *verifyFlags) run(cmd *cobra.Command, dir string) error {
 		if f.checkpoints, err = filesOf("--checkpoint", f.checkpoints, nil); err != nil {
 			return err
 		}
-		o.CheckpointNames = f.checkpoints // of which there may be many
 	}
 	for _, path := range f.checkpoints {
 		note, err := inputs.loadCheckpoint(path)
 		if err != nil {
 			return fmt.Errorf("--checkpoint %s: %w", path, err)
 		}
-		o.Checkpoints = append(o.Checkpoints, note)
+		kept := verify.Kept{Note: note}
+		if f.recursive {
+			kept.Name = path // of which there may be many
+		}
+		o.Checkpoints = append(o.Checkpoints, kept)
 	}
 	if o.Receipts, err = inputs.loadReceipts("--receipts", f.receipts, cmd.ErrOrStderr()); err != nil {
 		return err

@@ -44,10 +44,14 @@ func SyncExisting(dir FS, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+	err = errors.Join(f.Sync(), f.Close())
+	if err == nil {
+		err = dir.Sync()
+	}
+	if err != nil {
 		return fmt.Errorf("sync %s: %w", name, err)
 	}
-	return dir.Sync()
+	return nil
 }
 
 // Replace writes a file in place of one that may have the name. Until it is durable as a

@@ -29,6 +29,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
+	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 const tenant = "tenant.id"
@@ -245,7 +246,7 @@ func (o toldOfLog) Fault(err error) { o.fault("log", err) }
 
 func (o toldOfLog) Healthy() { o.fault("log", nil) }
 
-func (o toldOfLog) WitnessReplied(rotation.WitnessReply) {}
+func (o toldOfLog) WitnessReplied(witness.Reply) {}
 
 func (o toldOfLog) Witnessed(uint64) {}
 

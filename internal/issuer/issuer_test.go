@@ -29,6 +29,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -42,16 +43,16 @@ type observed struct {
 func (o *observed) Committed(c rotation.Commit) {
 	o.at = issuer.Durable{Segment: c.Segment, Bytes: c.SegmentBytes, Size: c.TreeSize}
 }
-func (o *observed) Refused(rotation.Reason, int, int)    {}
-func (o *observed) Repeats(int, int)                     {}
-func (o *observed) SegmentsChanged(int, int64)           {}
-func (o *observed) FreeSpace(uint64)                     {}
-func (o *observed) Fault(error)                          {}
-func (o *observed) Healthy()                             {}
-func (o *observed) WitnessReplied(rotation.WitnessReply) {}
-func (o *observed) Witnessed(uint64)                     {}
-func (o *observed) WitnessesFault(error)                 {}
-func (o *observed) StateFault(error)                     {}
+func (o *observed) Refused(rotation.Reason, int, int) {}
+func (o *observed) Repeats(int, int)                  {}
+func (o *observed) SegmentsChanged(int, int64)        {}
+func (o *observed) FreeSpace(uint64)                  {}
+func (o *observed) Fault(error)                       {}
+func (o *observed) Healthy()                          {}
+func (o *observed) WitnessReplied(witness.Reply)      {}
+func (o *observed) Witnessed(uint64)                  {}
+func (o *observed) WitnessesFault(error)              {}
+func (o *observed) StateFault(error)                  {}
 
 // site is a log and its receipts.
 type site struct {

@@ -223,7 +223,7 @@ func TestCopiesBetweenAnyTwoSteps(t *testing.T) {
 		}
 		o := verify.Options{Keys: []*signing.PublicKey{key}}
 		if least.Size > 0 {
-			o.Checkpoints = [][]byte{least.Note}
+			o.Checkpoints = []verify.Kept{{Note: least.Note}}
 		}
 		r, err := verify.Log(context.Background(), files, o)
 		if err != nil {

@@ -8,9 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/discover"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
@@ -18,7 +17,11 @@ import (
 func all(ctx context.Context, fsys fs.FS, to sink, o Options) (r Result, err error) {
 	logs := []string{"."}
 	if o.Recursive {
-		if logs, err = below(ctx, fsys, ".", 0, &r); err != nil {
+		logs, err = discover.Logs(ctx, fsys, discover.ToCopy, r.passed)
+		if errors.Is(err, discover.ErrTooMany) {
+			return r, fmt.Errorf("there are more than %d audit logs: copy parts of the tree", discover.MaxLogs)
+		}
+		if err != nil {
 			return r, err
 		}
 		if len(logs) == 0 {
@@ -47,58 +50,20 @@ func all(ctx context.Context, fsys fs.FS, to sink, o Options) (r Result, err err
 	return r, nil
 }
 
-// below returns the directories that hold files of logs, in the order of their names.
-func below(ctx context.Context, fsys fs.FS, dir string, depth int, r *Result) (logs []string, _ error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	entries, err := fs.ReadDir(fsys, dir)
-	switch {
-	case err != nil && depth == 0:
-		return nil, err
-	case err != nil:
-		r.leave(dir, err)
-		return nil, nil
-	case depth > verify.MaxTreeDepth:
-		r.leave(dir, fmt.Errorf("it lies more than %d directories deep", verify.MaxTreeDepth))
-		return nil, nil
-	}
-	for _, e := range entries {
-		if ofLog(e) {
-			logs = append(logs, dir)
-			break
-		}
-	}
-	was := false
-	for _, e := range entries {
-		was = was || e.Name() == segment.LockName
-		if e.Type()&fs.ModeSymlink != 0 && !ofLog(e) {
-			r.leave(path.Join(dir, e.Name()), errors.New("it is a symbolic link, and was not followed: copy what it leads to by itself"))
-		}
-		if !e.IsDir() {
-			continue
-		}
-		more, err := below(ctx, fsys, path.Join(dir, e.Name()), depth+1, r)
-		if err != nil {
-			return nil, err
-		}
-		logs = append(logs, more...)
-	}
-	if was && len(logs) == 0 {
+// passed notes what was passed over on the way to the logs, if a log may be there.
+func (r *Result) passed(p discover.Passed) {
+	switch p.Reason {
+	case discover.TooDeep:
+		r.leave(p.Path, fmt.Errorf("it lies more than %d directories deep", discover.MaxDepth))
+	case discover.Unreadable:
+		r.leave(p.Path, p.Err)
+	case discover.Link:
+		r.leave(p.Path, errors.New("it is a symbolic link, and was not followed: copy what it leads to by itself"))
+	case discover.LockAlone:
 		// Its copy would not be there, and the tree without it verifies.
-		r.leave(dir, errors.New("it has the lock of a log, and none of its files"))
+		r.leave(p.Path, errors.New("it has the lock of a log, and none of its files"))
+	case discover.NoLog:
 	}
-	if len(logs) > verify.MaxTreeLogs {
-		return nil, fmt.Errorf("there are more than %d audit logs: copy parts of the tree", verify.MaxTreeLogs)
-	}
-	return logs, nil
-}
-
-// ofLog reports whether only a log has such a file.
-func ofLog(e fs.DirEntry) bool {
-	name := e.Name()
-	_, err := segment.ParseName(name)
-	return err == nil || segment.IsTornName(name) || !e.IsDir() && (name == segment.CheckpointName || name == segment.KeyChangesName || name == segment.PrunedRangesName)
 }
 
 func (r *Result) leave(name string, why error) {

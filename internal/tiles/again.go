@@ -219,7 +219,7 @@ var ErrNothing = errors.New("there is no checkpoint of an export before, so that
 
 // checkSignature checks the signatures of what was exported before, if keys are given.
 func (x *export) checkSignature(fsys fs.FS, text []byte, from, to signing.Checkpoint) error {
-	_, err := verify.OpenCheckpoint(fsys, text, x.o.proofOptions())
+	_, err := proof.OpenCheckpoint(x.ctx, fsys, text, x.o.proofOptions())
 	var invalid *note.InvalidSignatureError
 	switch {
 	case err == nil:

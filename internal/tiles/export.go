@@ -20,7 +20,6 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/trust"
-	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
 // Options say what to export.
@@ -43,8 +42,8 @@ type Options struct {
 	Progress func(done, total int64)
 }
 
-func (o Options) proofOptions() verify.ProofOptions {
-	return verify.ProofOptions{Keys: o.Keys, CheckpointKeys: o.CheckpointKeys, Trust: o.Trust}
+func (o Options) proofOptions() proof.Options {
+	return proof.Options{Keys: o.Keys, CheckpointKeys: o.CheckpointKeys, Trust: o.Trust}
 }
 
 // Result says what an export has done.
@@ -110,7 +109,7 @@ func exportOnce(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Re
 	if err != nil {
 		return r, err
 	}
-	to, err := verify.OpenCheckpoint(fsys, note, o.proofOptions())
+	to, err := proof.OpenCheckpoint(ctx, fsys, note, o.proofOptions())
 	if err != nil {
 		return r, err
 	}
@@ -232,7 +231,7 @@ func (x *export) load(tree *proof.Tree, to signing.Checkpoint) (from signing.Che
 		if from.Size > tree.Size() {
 			return from, nil, fmt.Errorf("%w: %d leaves were exported, and the log has %d", ErrForked, from.Size, tree.Size())
 		}
-		root, err := tree.Root(from.Size)
+		root, err := tree.Root(x.ctx, from.Size)
 		if err == nil && merkle.Hash(root) != merkle.Hash(from.Root) {
 			err = fmt.Errorf("%w: their trees of %d leaves differ; the log has %d", ErrForked, from.Size, tree.Size())
 		}
@@ -310,13 +309,13 @@ func (x *export) check(tree *proof.Tree, from, to signing.Checkpoint) error {
 		return nil
 	}
 	if x.start == to.Size { // which the oldest header says alone
-		before, err := tree.Before(x.start)
+		before, err := tree.Before(x.ctx, x.start)
 		if err == nil && before.Root() != merkle.Hash(to.Root) {
 			err = fmt.Errorf("%w: its first segment does not begin with the checkpoint over %d leaves", ErrTampered, to.Size)
 		}
 		return err
 	}
-	before, err := tree.Before(x.start)
+	before, err := tree.Before(x.ctx, x.start)
 	if err != nil {
 		return err
 	}
@@ -382,7 +381,7 @@ var errEnough = errors.New("enough")
 // another.
 func (x *export) leaves(tree *proof.Tree, from, to uint64) func(yield func(numbered, error) bool) {
 	return func(yield func(numbered, error) bool) {
-		err := tree.Leaves(from, x.o.Progress, func(index uint64, line []byte) error {
+		err := tree.Leaves(x.ctx, from, x.o.Progress, func(index uint64, line []byte) error {
 			if index >= to || !yield(numbered{index, line}, nil) {
 				return errEnough
 			}

@@ -32,7 +32,7 @@ var ErrTooShort = errors.New("too little is left of the log for an export")
 func (x *export) prunedTree(fsys fs.FS, oldest merkle.Frontier, from signing.Checkpoint, add func(h int, hash merkle.Hash) error) error {
 	var begin uint64
 	met := from.Size == 0
-	err := logdir.PrunedRanges(x.ctx, fsys, oldest, func(r segment.PrunedRange, after *merkle.Frontier) error {
+	err := logdir.PrunedRanges(x.ctx, fsys, oldest.Size(), oldest.Root(), func(r segment.PrunedRange, after *merkle.Frontier) error {
 		if begin >= from.Size {
 			i := 0
 			for _, h := range merkle.Subtrees(begin, r.Size) {
@@ -99,7 +99,7 @@ func (x *export) plan(fsys fs.FS, tree *proof.Tree, from, to signing.Checkpoint)
 	if x.o.Check && x.minimum > from.Size {
 		return errors.New("what was exported before cannot be checked, since an export was interrupted: run it without --check first")
 	}
-	oldest, err := tree.Before(tree.Base())
+	oldest, err := tree.Before(x.ctx, tree.Base())
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (x *export) addPruned(fsys fs.FS, tree *proof.Tree, from signing.Checkpoint
 	if !x.pruned {
 		return nil
 	}
-	oldest, err := tree.Before(tree.Base())
+	oldest, err := tree.Before(x.ctx, tree.Base())
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func (x *export) compareRemains(tree *proof.Tree, name string, level int, n uint
 	for i := range indexes {
 		indexes[i] = tlog.StoredHashIndex(max(level, 0)*height, int64(n)*width+int64(i))
 	}
-	stored, err := tree.ReadHashes(indexes)
+	stored, err := tree.Hashes(x.ctx).ReadHashes(indexes)
 	if err != nil {
 		return err
 	}

@@ -218,7 +218,7 @@ type follower struct {
 	changed   chan struct{} // holds one when something has changed
 	witnessed uint64
 	problem   error
-	replies   []rotation.WitnessReply
+	replies   []witness.Reply
 }
 
 func (f *follower) note(change func()) {
@@ -243,7 +243,7 @@ func (f *follower) Witnessed(size uint64) { f.note(func() { f.witnessed = size }
 
 func (f *follower) WitnessesFault(err error) { f.note(func() { f.problem = err }) }
 
-func (f *follower) WitnessReplied(r rotation.WitnessReply) {
+func (f *follower) WitnessReplied(r witness.Reply) {
 	f.note(func() { f.replies = append(f.replies, r) })
 }
 
@@ -301,7 +301,7 @@ func openWitnessed(t *testing.T, o rotation.Options, w *litewitness) *witnessedL
 	}
 	t.Cleanup(c.Close)
 	l := &witnessedLog{t: t, follower: &follower{changed: make(chan struct{}, 1)}}
-	o.Observer, o.Witnesses, o.WitnessInterval = l.follower, []rotation.Witness{c}, 20*time.Millisecond
+	o.Observer, o.Witnesses, o.WitnessInterval = l.follower, []witness.Witness{c}, 20*time.Millisecond
 	l.o = o
 	if l.log, err = rotation.Open(t.Context(), o); err != nil {
 		t.Fatal(err)
@@ -353,8 +353,12 @@ func (l *witnessedLog) close() {
 
 func (l *witnessedLog) verify(kept [][]byte, keys ...*witness.Key) *verify.Report {
 	l.t.Helper()
+	var all []verify.Kept
+	for _, note := range kept {
+		all = append(all, verify.Kept{Note: note})
+	}
 	r, err := verify.Log(l.t.Context(), os.DirFS(l.o.Directory), verify.Options{
-		Keys: []*signing.PublicKey{l.o.Signer.Public()}, Witnesses: keys, Checkpoints: kept,
+		Keys: []*signing.PublicKey{l.o.Signer.Public()}, Witnesses: keys, Checkpoints: all,
 	})
 	if err != nil {
 		l.t.Fatal(err)
@@ -396,7 +400,7 @@ func TestLitewitnessFollowsALog(t *testing.T) {
 		last = l.append("away", i+1)
 	}
 	l.await(t, "a request that fails", func() bool {
-		return slices.ContainsFunc(l.replies, func(r rotation.WitnessReply) bool { return r.Err != nil })
+		return slices.ContainsFunc(l.replies, func(r witness.Reply) bool { return r.Err != nil })
 	})
 	w.start()
 	l.awaitWitnessed(last)
@@ -455,8 +459,8 @@ func TestLitewitnessFindsARollback(t *testing.T) {
 	// Grown beyond what it was, it is a fork, and refused all the same.
 	l.append("again", 100)
 	l.await(t, "the fork", func() bool {
-		return slices.ContainsFunc(l.replies, func(r rotation.WitnessReply) bool {
-			return r.Outcome == rotation.WitnessContradicted && strings.Contains(r.Err.Error(), "forked")
+		return slices.ContainsFunc(l.replies, func(r witness.Reply) bool {
+			return r.Outcome == witness.OutcomeContradicted && strings.Contains(r.Err.Error(), "forked")
 		})
 	})
 	l.close()

@@ -1,21 +1,21 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package verify
+package proof
 
 import (
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyhistory"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
-	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -32,19 +32,23 @@ type Query struct {
 	Progress func(done, total int64)
 }
 
-// Errors of [Prove], beside [ErrNoLog] and [ErrChanging].
+// Errors of [Prove], besides [ErrNoLog] and [ErrPruned].
 var (
 	// ErrNoEvent: the log has no such event.
 	ErrNoEvent = errors.New("the log has no such event")
-	// ErrPruned: retention has deleted the event, as the log itself says.
-	ErrPruned = proof.ErrPruned
 	// ErrMissing: the event, or what leads to it, is gone, and not by retention.
 	ErrMissing = errors.New("the oldest leaves of the log are gone, and it does not say that retention deleted them: run auditlog verify")
 	// ErrRepeated: several events have the id.
 	ErrRepeated = errors.New("several events have this id")
+	// ErrChanging: segments came and went faster than they could be read.
+	ErrChanging = errors.New("the log kept changing while it was being read: try again, or read a copy")
 	// ErrUnprovable: the log does not fit its own checkpoint.
 	ErrUnprovable = errors.New("the log does not fit its own checkpoint, so that nothing in it can be proven: run auditlog verify")
 )
+
+// maxTries bounds how often a proof is begun again because the writer changed what the log
+// consists of.
+const maxTries = 5
 
 // Prove returns the proof that an event is in the log in the root of fsys: its line,
 // and the path from it to the newest checkpoint, or, if that has none, to the newest
@@ -54,8 +58,8 @@ var (
 // been checked.
 //
 // The log may be in use.
-func Prove(ctx context.Context, fsys fs.FS, q Query) (p *proof.Inclusion, err error) {
-	for range maxPasses {
+func Prove(ctx context.Context, fsys fs.FS, q Query) (p *Inclusion, err error) {
+	for range maxTries {
 		p, err = prove(ctx, fsys, q)
 		// A segment may be compressed or pruned while it is looked for.
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -65,70 +69,67 @@ func Prove(ctx context.Context, fsys fs.FS, q Query) (p *proof.Inclusion, err er
 	return nil, errors.Join(ErrChanging, err)
 }
 
-func prove(ctx context.Context, fsys fs.FS, q Query) (*proof.Inclusion, error) {
-	tree, err := proof.Open(ctx, fsys)
-	if errors.Is(err, proof.ErrNoLog) {
-		err = fmt.Errorf("%w: %w", ErrNoLog, err)
-	}
+func prove(ctx context.Context, fsys fs.FS, q Query) (*Inclusion, error) {
+	tree, err := Open(ctx, fsys)
 	if err != nil {
-		return nil, damaged(err)
+		return nil, asUnprovable(err)
 	}
-	p := &proof.Inclusion{Index: q.Index, Log: tree.Log()}
+	p := &Inclusion{Index: q.Index, Log: tree.Log()}
 	if q.ByIndex {
-		p.Line, err = lineAt(tree, q.Index)
+		p.Line, err = lineAt(ctx, tree, q.Index)
 	} else {
-		p.Index, p.Line, err = find(tree, q)
+		p.Index, p.Line, err = find(ctx, tree, q)
 	}
 	if err != nil {
 		return nil, err
 	}
 	for _, note := range checkpointsFor(fsys, tree) {
-		if err := complete(p, tree, note); err == nil || !errors.Is(err, ErrUnprovable) {
+		if err := complete(ctx, p, tree, note); err == nil || !errors.Is(err, ErrUnprovable) {
 			if err != nil {
-				return nil, damaged(err)
+				return nil, asUnprovable(err)
 			}
 			c, err := signing.ParseCheckpoint(p.Checkpoint)
 			if err != nil {
 				return nil, err
 			}
-			if p.KeyChanges, err = keyChangesFor(fsys, c.Size); err != nil {
+			if p.KeyChanges, err = keyChangesFor(ctx, fsys, c.Size); err != nil {
 				return nil, err
 			}
-			if err := leadToKeyChange(p, tree); err != nil {
+			if err := leadToKeyChange(ctx, p, tree); err != nil {
 				return nil, err
 			}
-			return p, addCommit(p, tree, c.Size)
+			return p, addCommit(ctx, p, tree, c.Size)
 		}
 	}
 	return nil, ErrUnprovable
 }
 
-// damaged has an error say that nothing can be proven, if it is about what the log holds.
-func damaged(err error) error {
-	if errors.Is(err, proof.ErrDamaged) || isForm(err) && !errors.Is(err, segment.ErrNotRegular) {
+// asUnprovable has an error say that nothing can be proven, if it is about what the log holds.
+func asUnprovable(err error) error {
+	if errors.Is(err, ErrDamaged) || logdir.Malformed(err) && !errors.Is(err, segment.ErrNotRegular) {
 		return fmt.Errorf("%w: %w", ErrUnprovable, err)
 	}
 	return err
 }
 
 // lineAt returns the event line of a leaf.
-func lineAt(tree *proof.Tree, index uint64) ([]byte, error) {
+func lineAt(ctx context.Context, tree *Tree, index uint64) ([]byte, error) {
 	if index >= tree.Size() {
-		if err := behind(tree); err != nil {
+		if err := afterCheckpoint(tree); err != nil {
 			return nil, fmt.Errorf("leaf %d: %w", index, err)
 		}
 		return nil, fmt.Errorf("%w: the log has %d leaves, and leaf %d is none of them", ErrNoEvent, tree.Size(), index)
 	}
-	line, err := tree.Line(index)
+	line, err := tree.Line(ctx, index)
 	if errors.Is(err, ErrPruned) {
 		var gone pruned
-		if err := tree.Leaves(0, nil, gone.take); err != nil {
-			return nil, damaged(err)
+		if err := tree.Leaves(ctx, 0, nil, gone.readLine); err != nil {
+			return nil, asUnprovable(err)
 		}
-		return nil, fmt.Errorf("leaf %d: %w", index, gone.judge(tree))
+		return nil, fmt.Errorf("leaf %d: %w", index, gone.errorFor(tree))
 	}
 	if err != nil {
-		return nil, damaged(err)
+		return nil, asUnprovable(err)
 	}
 	switch segment.KindOf(line) {
 	case segment.KindHeader:
@@ -140,15 +141,15 @@ func lineAt(tree *proof.Tree, index uint64) ([]byte, error) {
 }
 
 // find searches the log for an event's id.
-func find(tree *proof.Tree, q Query) (index uint64, line []byte, err error) {
+func find(ctx context.Context, tree *Tree, q Query) (index uint64, line []byte, err error) {
 	id := []byte(q.EventID)
 	var at []uint64
 	var gone pruned
 	// The id as it stands on a line: most lines need not be parsed. Whatever else the
 	// log may say there is found out by parsing.
 	quoted := segment.Quote(id)
-	err = tree.Leaves(0, q.Progress, func(i uint64, l []byte) error {
-		if err := gone.take(i, l); err != nil {
+	err = tree.Leaves(ctx, 0, q.Progress, func(i uint64, l []byte) error {
+		if err := gone.readLine(i, l); err != nil {
 			return err
 		}
 		if !bytes.Contains(l, quoted) || segment.KindOf(l) != segment.KindEvent {
@@ -166,11 +167,11 @@ func find(tree *proof.Tree, q Query) (index uint64, line []byte, err error) {
 	})
 	switch {
 	case err != nil:
-		return 0, nil, damaged(err)
+		return 0, nil, asUnprovable(err)
 	case len(at) == 0 && tree.Base() > 0:
-		return 0, nil, fmt.Errorf("%w with the id %q among those that are left: %w", ErrNoEvent, q.EventID, gone.judge(tree))
-	case len(at) == 0 && behind(tree) != nil:
-		return 0, nil, fmt.Errorf("the id %q: %w", q.EventID, behind(tree))
+		return 0, nil, fmt.Errorf("%w with the id %q among those that are left: %w", ErrNoEvent, q.EventID, gone.errorFor(tree))
+	case len(at) == 0 && afterCheckpoint(tree) != nil:
+		return 0, nil, fmt.Errorf("the id %q: %w", q.EventID, afterCheckpoint(tree))
 	case len(at) == 0:
 		return 0, nil, fmt.Errorf("%w with the id %q", ErrNoEvent, q.EventID)
 	case len(at) > 1:
@@ -179,8 +180,8 @@ func find(tree *proof.Tree, q Query) (index uint64, line []byte, err error) {
 	return index, line, nil
 }
 
-// behind says what follows the newest checkpoint, or nil if nothing does.
-func behind(tree *proof.Tree) error {
+// afterCheckpoint says what follows the newest checkpoint, or nil if nothing does.
+func afterCheckpoint(tree *Tree) error {
 	lines, refuted := tree.Behind()
 	switch {
 	case refuted:
@@ -194,8 +195,8 @@ func behind(tree *proof.Tree) error {
 // pruned is what the log says of the leaves that are gone.
 type pruned struct{ before uint64 }
 
-// take takes a line in.
-func (p *pruned) take(_ uint64, line []byte) error {
+// readLine notes what a line says of the leaves that are gone.
+func (p *pruned) readLine(_ uint64, line []byte) error {
 	if !logevent.Pruned.MayBeOn(line) {
 		return nil
 	}
@@ -209,8 +210,8 @@ func (p *pruned) take(_ uint64, line []byte) error {
 	return nil
 }
 
-// judge returns the error for what is gone.
-func (p *pruned) judge(tree *proof.Tree) error {
+// errorFor returns the error for what is gone.
+func (p *pruned) errorFor(tree *Tree) error {
 	if p.before < tree.Base() {
 		return fmt.Errorf("%w (leaves %d to %d)", ErrMissing, p.before, tree.Base()-1)
 	}
@@ -227,12 +228,12 @@ func someOf(at []uint64) string {
 
 // checkpointsFor returns the checkpoints that a proof may end in, the best first: one
 // that witnesses have cosigned, if there is one, then the newest.
-func checkpointsFor(fsys fs.FS, tree *proof.Tree) (notes [][]byte) {
+func checkpointsFor(fsys fs.FS, tree *Tree) (notes [][]byte) {
 	cosigned := tree.Cosigned()
-	if filed := filedCheckpoint(fsys); filed != nil && hasCosignatures(filed) {
-		if a, err := signing.ParseCheckpoint(filed); err == nil {
+	if onDisk, err := logdir.Checkpoint(fsys); err == nil && hasCosignatures(onDisk) {
+		if a, err := signing.ParseCheckpoint(onDisk); err == nil {
 			if b, err := signing.ParseCheckpoint(cosigned); err != nil || a.Size > b.Size {
-				cosigned = filed
+				cosigned = onDisk
 			}
 		}
 	}
@@ -240,20 +241,6 @@ func checkpointsFor(fsys fs.FS, tree *proof.Tree) (notes [][]byte) {
 		notes = append(notes, cosigned)
 	}
 	return append(notes, tree.Checkpoint())
-}
-
-// filedCheckpoint returns what the checkpoint file holds, or nil.
-func filedCheckpoint(fsys fs.FS) []byte {
-	f, err := segment.OpenRegular(fsys, segment.CheckpointName)
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	note, err := io.ReadAll(io.LimitReader(f, maxNote))
-	if err != nil {
-		return nil
-	}
-	return note
 }
 
 // hasCosignatures reports whether a note has a signature line of another name than
@@ -277,12 +264,12 @@ func hasCosignatures(note []byte) bool {
 
 // complete adds a checkpoint and the path to it. The error wraps ErrUnprovable if
 // they do not fit.
-func complete(p *proof.Inclusion, tree *proof.Tree, note []byte) error {
+func complete(ctx context.Context, p *Inclusion, tree *Tree, note []byte) error {
 	c, err := signing.ParseCheckpoint(note)
 	if err != nil || c.Size > tree.Size() || c.Size <= p.Index {
 		return ErrUnprovable
 	}
-	path, err := tlog.ProveRecord(int64(c.Size), int64(p.Index), tree)
+	path, err := tlog.ProveRecord(int64(c.Size), int64(p.Index), tree.Hashes(ctx))
 	if err != nil {
 		return err
 	}
@@ -295,7 +282,7 @@ func complete(p *proof.Inclusion, tree *proof.Tree, note []byte) error {
 
 // leadToKeyChange adds the path to the first key change behind the event, which the key
 // signed that the log had until then: whoever comes by a later one cannot make it up.
-func leadToKeyChange(p *proof.Inclusion, tree *proof.Tree) error {
+func leadToKeyChange(ctx context.Context, p *Inclusion, tree *Tree) error {
 	for _, text := range p.KeyChanges {
 		n, err := signing.OpenKeyChange(text)
 		if err != nil {
@@ -304,8 +291,8 @@ func leadToKeyChange(p *proof.Inclusion, tree *proof.Tree) error {
 		if n.Index <= p.Index {
 			continue
 		}
-		if p.KeyChangePath, err = tlog.ProveRecord(int64(n.Index), int64(p.Index), tree); err != nil {
-			return damaged(err)
+		if p.KeyChangePath, err = tlog.ProveRecord(int64(n.Index), int64(p.Index), tree.Hashes(ctx)); err != nil {
+			return asUnprovable(err)
 		}
 		if !within(p.KeyChangePath, n.Index, n.Root, p) {
 			return fmt.Errorf("%w: the change of the key at leaf %d is of another tree", ErrUnprovable, n.Index)
@@ -317,7 +304,7 @@ func leadToKeyChange(p *proof.Inclusion, tree *proof.Tree) error {
 
 // addCommit adds the commit that the event is part of, in the tree that the key of the time
 // has signed: what bounds a key in time is held against that.
-func addCommit(p *proof.Inclusion, tree *proof.Tree, size uint64) (err error) {
+func addCommit(ctx context.Context, p *Inclusion, tree *Tree, size uint64) (err error) {
 	for _, text := range p.KeyChanges {
 		n, err := signing.OpenKeyChange(text)
 		if err != nil {
@@ -328,43 +315,44 @@ func addCommit(p *proof.Inclusion, tree *proof.Tree, size uint64) (err error) {
 			break
 		}
 	}
-	if p.CommitIndex, p.Commit, err = tree.Commit(p.Index); err != nil {
-		return damaged(err)
+	if p.CommitIndex, p.Commit, err = tree.Commit(ctx, p.Index); err != nil {
+		return asUnprovable(err)
 	}
 	if p.CommitIndex >= size {
 		return fmt.Errorf("%w: no commit covers leaf %d before the log goes over to another key", ErrUnprovable, p.Index)
 	}
-	if p.CommitPath, err = tlog.ProveRecord(int64(size), int64(p.CommitIndex), tree); err != nil {
-		return damaged(err)
+	if p.CommitPath, err = tlog.ProveRecord(int64(size), int64(p.CommitIndex), tree.Hashes(ctx)); err != nil {
+		return asUnprovable(err)
 	}
 	return nil
 }
 
 // within reports whether a path leads from a proof's line to a tree's root.
-func within(path tlog.RecordProof, size uint64, root [32]byte, p *proof.Inclusion) bool {
+func within(path tlog.RecordProof, size uint64, root [32]byte, p *Inclusion) bool {
 	return tlog.CheckRecord(path, int64(size), tlog.Hash(root), int64(p.Index), tlog.RecordHash(p.Line)) == nil
 }
 
 // keyChangesFor returns the key changes that lead to the signer of the checkpoint of a
 // size, for who knows the log's first key only.
-func keyChangesFor(fsys fs.FS, size uint64) (notes [][]byte, err error) {
-	c := &checker{fsys: fsys}
-	if err := c.takeKeyChanges(); err != nil {
+func keyChangesFor(ctx context.Context, fsys fs.FS, size uint64) (notes [][]byte, err error) {
+	history, err := keyhistory.Read(ctx, fsys)
+	if err != nil {
 		return nil, err
 	}
 	listing, err := segment.List(fsys)
 	if err != nil {
 		return nil, err
 	}
+	changes := history.Changes
 	// The newest may not be in the file yet.
 	if n := len(listing.Segments); n > 0 {
-		a := c.head(listing.Segments[n-1])
-		if a.change != nil && (len(c.filed) == 0 || c.filed[len(c.filed)-1].Index < a.change.Index) {
-			c.filed = append(c.filed, *a.change)
+		last := history.Last()
+		if n := keyhistory.Introducing(fsys, listing.Segments[n-1]); n != nil && (last == nil || last.Index < n.Index) {
+			changes = append(changes, *n)
 		}
 	}
 	var before *signing.KeyChange
-	for _, n := range c.filed {
+	for _, n := range changes {
 		if n.Index >= size {
 			break // the checkpoint of that size is the last one under the old key
 		}

@@ -1,0 +1,138 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package keyhistory
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+
+	"github.com/otel-auditlog/auditlogexporter/logdir"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
+	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
+)
+
+// maxUnfit bounds the malformed lines of the file that are reported.
+const maxUnfit = 100
+
+// History is what the file of key changes holds.
+type History struct {
+	// Changes are the regular lines, whose indices rise from one to the next.
+	Changes []signing.KeyChange
+	// Unfit says what is wrong with others.
+	Unfit []string
+}
+
+// Read reads the file of key changes, if there is one.
+func Read(ctx context.Context, fsys fs.FS) (*History, error) {
+	h := &History{}
+	for line, err := range logdir.KeyChanges(ctx, fsys) {
+		if len(h.Unfit) == maxUnfit {
+			h.Unfit = append(h.Unfit, "what follows was not looked at")
+			break
+		}
+		var wrong *logdir.LineError
+		switch {
+		case errors.As(err, &wrong):
+			err = wrong.Err
+		case logdir.Malformed(err):
+			h.Unfit = append(h.Unfit, err.Error())
+			continue
+		case err != nil:
+			return nil, err
+		default:
+			err = h.add(line.Note)
+		}
+		if err != nil {
+			h.Unfit = append(h.Unfit, fmt.Sprintf("line %d: %v", line.Line, err))
+		}
+	}
+	return h, nil
+}
+
+// add adds what a line of the file holds. The indices rise from line to line; that is checked
+// first, since checking signatures takes long.
+func (h *History) add(note []byte) error {
+	last := h.Last()
+	if last != nil {
+		if index, ok := indexOf(note); ok && index <= last.Index {
+			return fmt.Errorf("a key change at leaf %d after one at leaf %d: they are not in their order, or one is there twice", index, last.Index)
+		}
+	}
+	n, err := signing.OpenKeyChange(note)
+	if err != nil {
+		return err
+	}
+	// Nothing that is the same in each is kept for each.
+	n.Origin = strings.Clone(n.Origin)
+	if last != nil && last.Origin == n.Origin {
+		n.Origin = last.Origin
+	}
+	if last != nil && last.To.Equal(n.From) {
+		n.From = last.To
+	}
+	h.Changes = append(h.Changes, n)
+	return nil
+}
+
+// Last returns the last change, or nil if there is none.
+func (h *History) Last() *signing.KeyChange {
+	if n := len(h.Changes); n > 0 {
+		return &h.Changes[n-1]
+	}
+	return nil
+}
+
+// indexOf returns what stands where a key change has its index.
+func indexOf(note []byte) (index uint64, ok bool) {
+	for range 3 {
+		_, note, _ = bytes.Cut(note, []byte("\n"))
+	}
+	line, _, _ := bytes.Cut(note, []byte("\n"))
+	index, err := strconv.ParseUint(string(line), 10, 64)
+	return index, err == nil
+}
+
+// OnLine returns the key change that an event line tells of, or nil.
+func OnLine(line []byte) *signing.KeyChange {
+	parsed, err := segment.ParseEvent(line)
+	if err != nil {
+		return nil
+	}
+	said, ok := logevent.In(parsed.Canonical)
+	if !ok || said.Action != logevent.KeyChanged {
+		return nil
+	}
+	n, err := signing.OpenKeyChange([]byte(said.KeyChange))
+	if err != nil {
+		return nil
+	}
+	return &n
+}
+
+// Introducing returns the key change that introduces a segment, or nil if there is none, or
+// the segment cannot be read.
+func Introducing(fsys fs.FS, file segment.File) *signing.KeyChange {
+	r, err := segment.OpenForeign(fsys, file.Name, file.Size)
+	if err != nil {
+		return nil
+	}
+	defer r.Close()
+	line, err := r.NextHeader()
+	if err != nil {
+		return nil
+	}
+	if _, err := segment.ParseHeader(line); err != nil && !errors.Is(err, segment.ErrNewer) {
+		return nil
+	}
+	if line, err = r.Next(); err != nil || segment.KindOf(line) != segment.KindEvent {
+		return nil
+	}
+	return OnLine(line)
+}
