@@ -4,10 +4,8 @@
 package logdir
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -58,17 +56,4 @@ func Malformed(err error) bool {
 		}
 	}
 	return false
-}
-
-// untilDone reads from src until its context ends.
-type untilDone struct {
-	ctx context.Context
-	src io.Reader
-}
-
-func (u untilDone) Read(p []byte) (int, error) {
-	if err := u.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return u.src.Read(p)
 }

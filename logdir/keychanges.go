@@ -10,12 +10,13 @@ import (
 	"io/fs"
 	"iter"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/ctxread"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
-// MaxKeyChangesBytes is how much of the file key-changes is read: some hundred thousand
+// maxKeyChangesBytes is how much of the file key-changes is read: some hundred thousand
 // changes.
-const MaxKeyChangesBytes = 128 << 20
+const maxKeyChangesBytes = 128 << 20
 
 // FiledKeyChange is a line of the file key-changes.
 type FiledKeyChange struct {
@@ -52,7 +53,7 @@ func KeyChanges(ctx context.Context, fsys fs.FS) iter.Seq2[FiledKeyChange, error
 // KeyChangesIn is KeyChanges for what src holds.
 func KeyChangesIn(ctx context.Context, src io.Reader) iter.Seq2[FiledKeyChange, error] {
 	return func(yield func(FiledKeyChange, error) bool) {
-		l := newLines(untilDone{ctx, io.LimitReader(src, MaxKeyChangesBytes)}, segment.KeyChangesName, segment.MaxKeyChangeBytes)
+		l := newLines(ctxread.New(ctx, io.LimitReader(src, maxKeyChangesBytes)), segment.KeyChangesName, segment.MaxKeyChangeBytes)
 		for {
 			line, err := l.next()
 			var note []byte

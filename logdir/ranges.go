@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/ctxread"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -87,7 +88,7 @@ type ranges struct {
 }
 
 func newRanges(ctx context.Context, src io.Reader) *ranges {
-	return &ranges{lines: newLines(untilDone{ctx, src}, segment.PrunedRangesName, segment.MaxPrunedRangeBytes)}
+	return &ranges{lines: newLines(ctxread.New(ctx, src), segment.PrunedRangesName, segment.MaxPrunedRangeBytes)}
 }
 
 func (r *ranges) next() (one segment.PrunedRange, err error) {

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"slices"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/ctxread"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -32,11 +33,11 @@ func Segments(fsys fs.FS) ([]Segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	return SegmentsOf(l), nil
+	return segmentsOf(l), nil
 }
 
-// SegmentsOf returns the segments of a directory that has been listed.
-func SegmentsOf(l segment.Listing) (all []Segment) {
+// segmentsOf returns the segments of a directory that has been listed.
+func segmentsOf(l segment.Listing) (all []Segment) {
 	for _, f := range l.Segments { // of files with the same index the plain one comes first
 		if n := len(all); n > 0 && all[n-1].Begin() == f.Parsed.FirstIndex {
 			all[n-1].Others = append(all[n-1].Others, f)
@@ -102,7 +103,7 @@ func OpenAt(ctx context.Context, fsys fs.FS, s Segment, offset int64) (*Reader, 
 
 // read prepares the reading of a file that has been opened.
 func read(ctx context.Context, file fs.File, name segment.Name, s Segment, offset int64) (*Reader, error) {
-	content, err := segment.NewDecompressor(untilDone{ctx, file}, name.Compression)
+	content, err := segment.NewDecompressor(ctxread.New(ctx, file), name.Compression)
 	if err != nil {
 		return nil, err
 	}

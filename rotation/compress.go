@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/ctxread"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -134,7 +135,7 @@ func (c compressor) packInto(ctx context.Context, plain segment.Name, w io.Write
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(out, interruptible{ctx, in})
+	_, err = io.Copy(out, ctxread.New(ctx, in))
 	return errors.Join(err, out.Close())
 }
 
@@ -160,7 +161,7 @@ func contentHash(ctx context.Context, dir fs.FS, name string, c segment.Compress
 		return sum, err
 	}
 	defer f.Close()
-	content, err := segment.NewDecompressor(interruptible{ctx, f}, c)
+	content, err := segment.NewDecompressor(ctxread.New(ctx, f), c)
 	if err != nil {
 		return sum, fmt.Errorf("read %s: %w", name, err)
 	}
@@ -170,17 +171,4 @@ func contentHash(ctx context.Context, dir fs.FS, name string, c segment.Compress
 		return sum, fmt.Errorf("read %s: %w", name, err)
 	}
 	return [sha256.Size]byte(h.Sum(nil)), nil
-}
-
-// interruptible ends a copy when its context ends.
-type interruptible struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (i interruptible) Read(p []byte) (int, error) {
-	if err := i.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return i.r.Read(p)
 }

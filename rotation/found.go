@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/ctxread"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -115,7 +116,7 @@ func (t *tracer) segment(ctx context.Context, s segmentInfo, first bool, size in
 	if size >= 0 && s.name.Compression == segment.None {
 		in = io.LimitReader(f, size)
 	}
-	content, err := segment.NewDecompressor(interruptible{ctx, in}, s.name.Compression)
+	content, err := segment.NewDecompressor(ctxread.New(ctx, in), s.name.Compression)
 	if err != nil {
 		return s, fmt.Errorf("read %s: %w", name, err)
 	}

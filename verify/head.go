@@ -40,9 +40,7 @@ func (c *checker) head(f segment.File) *authority {
 	}
 	a.header, a.headerLeaf = &h, merkle.LeafHash(line)
 	a.context = signing.NewEventContext(h.Origin, h.Log)
-	if line, err := r.Next(); err == nil && segment.KindOf(line) == segment.KindEvent {
-		a.change = keyhistory.OnLine(line)
-	}
+	a.change = keyhistory.AfterHeader(r)
 	return a
 }
 

@@ -69,9 +69,6 @@ func NewIndex(maxEvents int, maxAge time.Duration) *Index {
 // Len returns the number of events that are remembered, those staged among them.
 func (x *Index) Len() int { return len(x.events) - x.first }
 
-// MaxEvents returns how many are remembered at the most.
-func (x *Index) MaxEvents() int { return x.maxEvents }
-
 // Check says whether an event is known now: what is too old by then is forgotten. If
 // another one with its id is known, first is what that says.
 func (x *Index) Check(id ID, content Content, now time.Time) (v Verdict, first Content) {

@@ -99,8 +99,14 @@ func indexOf(note []byte) (index uint64, ok bool) {
 	return index, err == nil
 }
 
-// OnLine returns the key change that an event line tells of, or nil.
-func OnLine(line []byte) *signing.KeyChange {
+// AfterHeader returns the key change that the line after a segment's header tells of, the next
+// one that r reads: that is where readers look for it (docs/format.md, section 6.4). It is nil
+// if that line is none, or cannot be read.
+func AfterHeader(r *segment.ForeignReader) *signing.KeyChange {
+	line, err := r.Next()
+	if err != nil || segment.KindOf(line) != segment.KindEvent {
+		return nil
+	}
 	parsed, err := segment.ParseEvent(line)
 	if err != nil {
 		return nil
@@ -131,8 +137,5 @@ func Introducing(fsys fs.FS, file segment.File) *signing.KeyChange {
 	if _, err := segment.ParseHeader(line); err != nil && !errors.Is(err, segment.ErrNewer) {
 		return nil
 	}
-	if line, err = r.Next(); err != nil || segment.KindOf(line) != segment.KindEvent {
-		return nil
-	}
-	return OnLine(line)
+	return AfterHeader(r)
 }

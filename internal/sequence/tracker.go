@@ -22,9 +22,6 @@ const (
 	Malformed Kind = "malformed"
 )
 
-// Kinds returns all kinds.
-func Kinds() []Kind { return []Kind{Gap, Repeat, BrokenLink, AfterEnd, Malformed} }
-
 // Finding is what does not fit in a stream. Its texts are the record's.
 type Finding struct {
 	Kind Kind

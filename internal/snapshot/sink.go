@@ -13,6 +13,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/ctxread"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/freespace"
 )
@@ -40,15 +41,9 @@ var errShorter = errors.New("it became shorter while it was being read, so that 
 func mode(info fs.FileInfo) fs.FileMode { return info.Mode().Perm() &^ 0o022 }
 
 // source tells errors of reading from those of writing.
-type source struct {
-	ctx context.Context
-	r   io.Reader
-}
+type source struct{ r io.Reader }
 
 func (s source) Read(p []byte) (int, error) {
-	if err := s.ctx.Err(); err != nil {
-		return 0, err
-	}
 	n, err := s.r.Read(p)
 	if err != nil && err != io.EOF {
 		err = sourceError{err}
@@ -58,7 +53,7 @@ func (s source) Read(p []byte) (int, error) {
 
 // transfer copies exactly size bytes.
 func transfer(ctx context.Context, w io.Writer, from io.Reader, size int64) error {
-	_, err := io.CopyN(w, source{ctx, from}, size)
+	_, err := io.CopyN(w, ctxread.New(ctx, source{from}), size)
 	if err == io.EOF {
 		err = sourceError{errShorter}
 	}
