@@ -186,6 +186,14 @@ func launchAs(t *testing.T, dir string, user *syscall.Credential, command ...str
 		close(p.exited)
 	}()
 	t.Cleanup(func() {
+		if t.Failed() {
+			// The output then ends with the stacks of all goroutines.
+			_ = p.cmd.Process.Signal(syscall.SIGQUIT)
+			select {
+			case <-p.exited:
+			case <-time.After(10 * time.Second):
+			}
+		}
 		_ = p.cmd.Process.Kill()
 		<-p.exited
 		if t.Failed() && !p.killed {

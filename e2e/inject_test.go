@@ -176,11 +176,15 @@ func oneCallFails(t *testing.T, log, keys string, call systemCall, do string) (i
 			if err == nil {
 				return true
 			}
-			if killed && outcomeOf(err) == unanswered {
+			switch {
+			case !killed || outcomeOf(err) != unanswered:
+				requireRefused(t, err, "")
+			case p == traced:
 				eventually(t, "the collector has ended", p.ended)
 				restart()
-			} else {
-				requireRefused(t, err, "")
+			default:
+				// The client tells of its last attempt to connect, before the restart.
+				require.False(t, p.ended(), "a collector ended that nothing was done to: %v", err)
 			}
 			err = c.resend(t.Context())
 			return err == nil
