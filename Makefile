@@ -30,7 +30,7 @@ SOURCES := $(shell find . -name '*.go' -not -name '*_test.go' -not -path './buil
 
 # The modules that are released, and those that are not. tools/ has no packages of its own.
 RELEASED := . cmd/auditlog emit
-MODULES  := $(RELEASED) e2e interop interop/witness interop/kafka interop/duckdb benchmarks examples/emit examples/kubernetes
+MODULES  := $(RELEASED) e2e interop interop/witness interop/kafka interop/duckdb benchmarks examples/emit examples/kubernetes tools
 
 # A module is built and tested with the versions of its own go.mod, which its users get, too,
 # and not with those of go.work. cmd/auditlog alone needs that: it requires the root at a version
@@ -124,7 +124,7 @@ manifests: $(KUBE_SCORE)
 # cmd/auditlog by a copy that replaces the root, since go mod tidy does not look at go.work.
 .PHONY: tidy
 tidy:
-	$(foreach m,$(filter-out cmd/auditlog interop/duckdb,$(MODULES)) tools,$(call in,$(m),go mod tidy -diff))
+	$(foreach m,$(filter-out cmd/auditlog interop/duckdb,$(MODULES)),$(call in,$(m),go mod tidy -diff))
 	@mkdir -p build
 	cp cmd/auditlog/go.mod build/tidy.mod && cp cmd/auditlog/go.sum build/tidy.sum
 	go mod edit -replace github.com/otel-auditlog/auditlogexporter=../.. build/tidy.mod
