@@ -15,6 +15,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -35,7 +36,7 @@ type account struct {
 	say      func() []logevent.Event
 }
 
-func (a *account) Admit(admission *rotation.Admission) {
+func (a *account) Admit(admission *stage.Admission) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.open != 0 {
@@ -89,7 +90,7 @@ func TestStageSeesTheOrderOfTheLog(t *testing.T) {
 	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
 			o, a := options(t), new(account)
-			o.Scope, o.Stages, o.MaxSegmentBytes = scope, []rotation.Stage{a}, 20_000
+			o.Scope, o.Stages, o.MaxSegmentBytes = scope, []stage.Stage{a}, 20_000
 			l := open(t, o)
 			var wg sync.WaitGroup
 			for w := range 8 {
@@ -117,7 +118,7 @@ func TestStageSeesTheOrderOfTheLog(t *testing.T) {
 func TestStageLearnsOfFailures(t *testing.T) {
 	o, a := options(t), new(account)
 	fsys := faulty(t, o.Directory)
-	o.FS, o.Stages = fsys, []rotation.Stage{a}
+	o.FS, o.Stages = fsys, []stage.Stage{a}
 	l := open(t, o)
 	if err := appendTagged(t, l, o, "a"); err != nil {
 		t.Fatal(err)
@@ -155,7 +156,7 @@ func TestWhatAStageSays(t *testing.T) {
 		a.say = func() []logevent.Event {
 			return []logevent.Event{{Action: logevent.SequenceGap, Sequence: &logevent.Sequence{Stream: hostile, RecordID: hostile, Producer: hostile, Number: 1<<63 + 1, Expected: 1, Missing: 1 << 63}}}
 		}
-		o.Stages = []rotation.Stage{a}
+		o.Stages = []stage.Stage{a}
 		l := open(t, o)
 		if err := appendTagged(t, l, o, "a"); err != nil {
 			t.Fatal(err)
@@ -223,7 +224,7 @@ func TestDropsEndWithTheCommit(t *testing.T) {
 	o, fsys := options(t), newModel()
 	o.Scope, o.FS = segment.ScopeCheckpoint, fsys
 	d := &dropper{drops: true}
-	o.Stages = []rotation.Stage{d}
+	o.Stages = []stage.Stage{d}
 	l := open(t, o)
 	b := batch(t, l, o, "a", "b")
 	defer b.Release()
@@ -249,7 +250,7 @@ func (d *dropper) Recall([]byte) error { return nil }
 func (d *dropper) Forget()             {}
 func (d *dropper) Settle(uint64, bool) {}
 
-func (d *dropper) Admit(a *rotation.Admission) {
+func (d *dropper) Admit(a *stage.Admission) {
 	for e := range a.Identified() {
 		if d.drops {
 			e.Drop()

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
-	"github.com/otel-auditlog/auditlogexporter/rotation"
 )
 
 // ReasonConflict is why a record is refused that has the id of another one.
@@ -57,7 +57,7 @@ type Stage struct {
 	repeats, conflicts int // of the commit that was admitted last
 }
 
-var _ rotation.Stage = (*Stage)(nil)
+var _ stage.Stage = (*Stage)(nil)
 
 // NewStage returns a stage for one log.
 func NewStage(o Options) *Stage {
@@ -71,7 +71,7 @@ func NewStage(o Options) *Stage {
 // open.
 func (s *Stage) Len() int { return s.index.Len() }
 
-// Recall implements [rotation.Stage].
+// Recall implements [stage.Stage].
 func (s *Stage) Recall(canonical []byte) error {
 	id, ok, err := event.Identify(canonical)
 	if err != nil || !ok {
@@ -92,11 +92,11 @@ func (s *Stage) Recall(canonical []byte) error {
 	return nil
 }
 
-// Forget implements [rotation.Stage].
+// Forget implements [stage.Stage].
 func (s *Stage) Forget() { s.index.Clear() }
 
-// Admit implements [rotation.Stage].
-func (s *Stage) Admit(a *rotation.Admission) {
+// Admit implements [stage.Stage].
+func (s *Stage) Admit(a *stage.Admission) {
 	for e := range a.Identified() {
 		id, content := ID(e.ID), Content(e.Content)
 		verdict, logged := s.index.Check(id, content, a.Time)
@@ -106,7 +106,7 @@ func (s *Stage) Admit(a *rotation.Admission) {
 			e.Drop()
 			continue
 		case verdict == Other && !s.o.RecordConflicts:
-			e.Refuse(func() rotation.Refusal { return refusal(e, logged) })
+			e.Refuse(func() stage.Refusal { return refusal(e, logged) })
 			continue
 		case verdict == Other:
 			s.conflicts++
@@ -121,16 +121,16 @@ func (s *Stage) Admit(a *rotation.Admission) {
 	}
 }
 
-func refusal(e rotation.Identified, logged Content) rotation.Refusal {
+func refusal(e stage.Identified, logged Content) stage.Refusal {
 	canonical, text := e.Text()
 	sum := sha256.Sum256(canonical)
-	return rotation.Refusal{
+	return stage.Refusal{
 		Reason: ReasonConflict, SHA256: sum[:], EventID: text,
 		Err: &ConflictError{ID: text, Logged: logged, Given: e.Content},
 	}
 }
 
-// Settle implements [rotation.Stage].
+// Settle implements [stage.Stage].
 func (s *Stage) Settle(_ uint64, durable bool) {
 	if durable {
 		s.index.Commit(s.o.Now())
