@@ -23,6 +23,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
@@ -52,9 +53,9 @@ func (gaps) Admit(a *stage.Admission) {
 	}
 }
 
-func (gaps) Recall([]byte) error { return nil }
-func (gaps) Settle(uint64, bool) {}
-func (gaps) Forget()             {}
+func (gaps) Recall(logdir.CheckedLine) error { return nil }
+func (gaps) Settle(uint64, bool)             {}
+func (gaps) Forget()                         {}
 
 func writeRich(t *testing.T, scope segment.Scope, pruned bool) *rich {
 	t.Helper()

@@ -17,6 +17,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -50,7 +51,7 @@ func (o *stranger) Admit(a *stage.Admission) {
 
 func (o *stranger) Settle(uint64, bool) {}
 
-func (o *stranger) Recall([]byte) error { return nil }
+func (o *stranger) Recall(logdir.CheckedLine) error { return nil }
 
 func (o *stranger) Forget() {}
 

@@ -16,6 +16,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -172,8 +173,12 @@ func TestWhatAStageSays(t *testing.T) {
 	}
 }
 
-func (a *account) Recall(canonical []byte) error {
-	e, err := event.Parse(canonical)
+func (a *account) Recall(line logdir.CheckedLine) error {
+	parsed, err := segment.ParseEvent(line.Bytes())
+	if err != nil {
+		return err
+	}
+	e, err := event.Parse(parsed.Canonical)
 	if err == nil && e.Log == nil {
 		a.recalled = append(a.recalled, e.EventID)
 	}
@@ -246,9 +251,9 @@ func TestDropsEndWithTheCommit(t *testing.T) {
 // dropper is a stage that drops the first event of each commit.
 type dropper struct{ drops bool }
 
-func (d *dropper) Recall([]byte) error { return nil }
-func (d *dropper) Forget()             {}
-func (d *dropper) Settle(uint64, bool) {}
+func (d *dropper) Recall(logdir.CheckedLine) error { return nil }
+func (d *dropper) Forget()                         {}
+func (d *dropper) Settle(uint64, bool)             {}
 
 func (d *dropper) Admit(a *stage.Admission) {
 	for e := range a.Identified() {

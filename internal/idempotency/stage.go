@@ -11,7 +11,9 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
+	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // ReasonConflict is why a record is refused that has the id of another one.
@@ -72,14 +74,18 @@ func NewStage(o Options) *Stage {
 func (s *Stage) Len() int { return s.index.Len() }
 
 // Recall implements [stage.Stage].
-func (s *Stage) Recall(canonical []byte) error {
-	id, ok, err := event.Identify(canonical)
+func (s *Stage) Recall(line logdir.CheckedLine) error {
+	parsed, err := segment.ParseEvent(line.Bytes())
+	if err != nil {
+		return err
+	}
+	id, ok, err := event.Identify(parsed.Canonical)
 	if err != nil || !ok {
 		return err
 	}
 	producer := ""
 	if s.o.ProducerOf != nil {
-		if producer, err = s.o.ProducerOf(canonical); err != nil {
+		if producer, err = s.o.ProducerOf(parsed.Canonical); err != nil {
 			return err
 		}
 	}
@@ -135,7 +141,7 @@ func (s *Stage) Settle(_ uint64, durable bool) {
 	if durable {
 		s.index.Commit(s.o.Now())
 	} else {
-		s.index.Unstage(0)
+		s.index.Unstage()
 	}
 	if durable && s.repeats+s.conflicts > 0 && s.o.Observe != nil {
 		s.o.Observe(s.repeats, s.conflicts)

@@ -13,7 +13,9 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
 	"github.com/otel-auditlog/auditlogexporter/internal/limiter"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
+	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // So many findings in streams of one producer, or in all those without a proof, may
@@ -117,11 +119,15 @@ func (s *Stage) Settle(_ uint64, durable bool) {
 }
 
 // Recall implements [stage.Stage].
-func (s *Stage) Recall(canonical []byte) error {
-	if !bytes.Contains(canonical, []byte(event.SequencePrefix)) {
+func (s *Stage) Recall(line logdir.CheckedLine) error {
+	if !bytes.Contains(line.Bytes(), []byte(event.SequencePrefix)) {
 		return nil
 	}
-	e, err := event.Parse(canonical)
+	parsed, err := segment.ParseEvent(line.Bytes())
+	if err != nil {
+		return err
+	}
+	e, err := event.Parse(parsed.Canonical)
 	if err != nil || e.Log != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -16,13 +17,20 @@ import (
 // the log, refuse a record, and have the log say something in the same commit. A log asks its
 // stages in order, and each sees what those before it have left. The log calls them one at a
 // time, with its writer held, so they must be quick.
+//
+// What a stage is given in Admit is tentative until Settle: until then the stage treats it as if
+// it were in the log, and forgets it if the commit fails. So a repeat of an event whose commit is
+// under way waits for that commit: if it fails, both calls fail, and neither has been told that
+// the log has the event.
 type Stage interface {
-	// Recall is given, at the start and before any other call, what the newest segments hold:
-	// each event in canonical JSON, in order. Forget says that none of that counts, because
-	// it does not lead to the log's checkpoint, or is no longer there.
-	Recall(canonical []byte) error
+	// Recall is given, when the log is opened and before Admit, the events of the newest segments
+	// in order, as lines that lead to a checkpoint which a key of the log has signed.
+	Recall(logdir.CheckedLine) error
+	// Forget says that nothing counts which the stage knows: the log is about to be opened, what
+	// it was given to recall does not lead to the end of the log, or lines that the log had
+	// acknowledged are gone.
 	Forget()
-	// Admit looks at a commit. What it does is tentative until Settle.
+	// Admit looks at a commit.
 	Admit(*Admission)
 	// Settle says whether what was admitted last has become durable. It is called once for
 	// each Admit, in order. A commit that turns out to have nothing to write is durable.
