@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -32,7 +33,7 @@ type Authority struct {
 // event or a commit, which are leaves. Only [Checked] makes one.
 type CheckedLine struct {
 	bytes  []byte
-	kind   segment.Kind
+	kind   segline.Kind
 	index  uint64
 	number int
 	offset int64
@@ -42,7 +43,7 @@ type CheckedLine struct {
 func (l CheckedLine) Bytes() []byte { return l.bytes }
 
 // Kind returns what kind of line it is.
-func (l CheckedLine) Kind() segment.Kind { return l.kind }
+func (l CheckedLine) Kind() segline.Kind { return l.kind }
 
 // Index returns the index of the leaf that the line is.
 func (l CheckedLine) Index() uint64 { return l.index }
@@ -92,12 +93,13 @@ func (c *Checked) Tree() merkle.Frontier { return c.good }
 func (c *Checked) Segment(r interface {
 	Next() ([]byte, error)
 	Line() int
-	Offset() int64
+	End() int64
 }, name segment.Name) iter.Seq2[CheckedLine, error] {
 	return func(yield func(CheckedLine, error) bool) {
 		s := &checkedSegment{Checked: c, name: name}
 		c.forget(c.good)
 		for {
+			offset := r.End()
 			line, err := r.Next()
 			if err == io.EOF {
 				if err = s.end(); err == nil {
@@ -106,7 +108,7 @@ func (c *Checked) Segment(r interface {
 				}
 			}
 			if err == nil {
-				err = s.line(line, r.Line(), r.Offset())
+				err = s.line(line, r.Line(), offset)
 			}
 			if err != nil {
 				// What a checkpoint covers is good all the same.
@@ -158,11 +160,11 @@ func (s *checkedSegment) line(line []byte, number int, offset int64) error {
 		if err := s.begin(line); err != nil {
 			return err
 		}
-	case kind == segment.KindCheckpoint:
+	case kind == segline.KindCheckpoint:
 		return s.checkpoint(line, number)
 	case s.commit:
 		return s.unchecked("line %d: no checkpoint follows the commit before it", number)
-	case kind != segment.KindEvent && kind != segment.KindCommit:
+	case kind != segline.KindEvent && kind != segline.KindCommit:
 		return s.unchecked("line %d is neither an event nor a commit", number)
 	}
 	if s.since += len(line); int64(s.since) > s.most {
@@ -170,12 +172,12 @@ func (s *checkedSegment) line(line []byte, number int, offset int64) error {
 	}
 	s.keep(line, kind, number, offset)
 	s.tree.Append(merkle.LeafHash(line))
-	s.commit = kind == segment.KindCommit
+	s.commit = kind == segline.KindCommit
 	return nil
 }
 
 // keep keeps a line until it has been checked.
-func (s *checkedSegment) keep(line []byte, kind segment.Kind, number int, offset int64) {
+func (s *checkedSegment) keep(line []byte, kind segline.Kind, number int, offset int64) {
 	from := len(s.buf)
 	s.buf = append(s.buf, line...)
 	s.pending = append(s.pending, CheckedLine{bytes: s.buf[from:len(s.buf):len(s.buf)], kind: kind, index: s.tree.Size(), number: number, offset: offset})
@@ -199,7 +201,7 @@ func (s *checkedSegment) begin(line []byte) error {
 		return s.unchecked("its header does not go on with the tree of %d leaves before it", s.tree.Size())
 	}
 	for _, k := range s.who.Keys {
-		if slices.ContainsFunc(h.Keys, func(named segment.Key) bool { return bytes.Equal(named.PublicKey, k.SPKI()) }) {
+		if slices.ContainsFunc(h.Keys, func(named segline.Key) bool { return bytes.Equal(named.PublicKey, k.SPKI()) }) {
 			s.keys = append(s.keys, k)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -71,7 +72,7 @@ func ExampleTail() {
 			if err != nil {
 				log.Fatal(err)
 			}
-			if segment.KindOf(line.Bytes) == segment.KindEvent {
+			if segment.KindOf(line.Bytes) == segline.KindEvent {
 				events++
 			}
 		}
@@ -100,7 +101,7 @@ func ExampleChecked() {
 			if err != nil {
 				log.Fatal(err)
 			}
-			if line.Kind() == segment.KindEvent {
+			if line.Kind() == segline.KindEvent {
 				fmt.Println("leaf", line.Index())
 			}
 		}

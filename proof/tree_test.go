@@ -20,6 +20,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -69,7 +70,7 @@ func write(t testing.TB, segmentBytes int64, commits []int) fstest.MapFS {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	o := rotation.Options{Directory: filepath.Join(dir, "log"), Origin: "test.example/auditlog", Signer: newSigner(t), Scope: segment.ScopeCheckpoint, MaxSegmentBytes: segmentBytes}
+	o := rotation.Options{Directory: filepath.Join(dir, "log"), Origin: "test.example/auditlog", Signer: newSigner(t), Scope: segline.ScopeCheckpoint, MaxSegmentBytes: segmentBytes}
 	l, err := rotation.Open(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +123,7 @@ func leaves(t testing.TB, fsys fs.FS) (hashes []tlog.Hash, begins []uint64) {
 			if err != nil {
 				break
 			}
-			if segment.KindOf(line) != segment.KindCheckpoint {
+			if segment.KindOf(line) != segline.KindCheckpoint {
 				hashes = append(hashes, tlog.RecordHash(line))
 			}
 		}

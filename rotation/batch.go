@@ -10,15 +10,15 @@ import (
 	"sync"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // Batch collects encoded events, with the hashes of their leaves, outside the
 // log's lock. It is for one goroutine at a time; while it is being appended it
 // belongs to the log.
 type Batch struct {
-	scope segment.Scope
+	scope segline.Scope
 	binds bool   // whether commits bind ids
 	keyID string // of the key that signed the events; "" if none did
 	// buf is a byte that hashing needs, and the lines.
@@ -104,7 +104,7 @@ type Encode func(dst []byte) (_ []byte, time uint64, err error)
 // fails the batch is left as it was: with what encode returned, a
 // *[SigningError], or an *[Error] of reason too_large.
 func (b *Batch) Add(encode Encode, sign func(canonical []byte) ([]byte, error), keyID string) error {
-	if (sign != nil) != (b.scope == segment.ScopeEvent) {
+	if (sign != nil) != (b.scope == segline.ScopeEvent) {
 		return fmt.Errorf("add an event: scope %s asks for %s", b.scope, map[bool]string{true: "no signature", false: "a signature"}[sign != nil])
 	}
 	if sign != nil && b.keyID != "" && b.keyID != keyID {
@@ -112,7 +112,7 @@ func (b *Batch) Add(encode Encode, sign func(canonical []byte) ([]byte, error), 
 	}
 	return b.add(encode, func(dst, canonical []byte) ([]byte, error) {
 		if sign == nil {
-			return segment.AppendNoSignature(dst), nil
+			return segline.AppendNoSignature(dst), nil
 		}
 		signature, err := sign(canonical)
 		if err == nil && len(signature) == 0 {
@@ -122,18 +122,18 @@ func (b *Batch) Add(encode Encode, sign func(canonical []byte) ([]byte, error), 
 			return nil, &SigningError{err}
 		}
 		b.keyID = keyID
-		return segment.AppendSignature(dst, signature, keyID), nil
+		return segline.AppendSignature(dst, signature, keyID), nil
 	})
 }
 
 // AddUnsigned appends one event marked as unsigned: the degraded mode of scope
 // event.
 func (b *Batch) AddUnsigned(encode Encode) error {
-	if b.scope != segment.ScopeEvent {
+	if b.scope != segline.ScopeEvent {
 		return fmt.Errorf("add an unsigned event: scope %s has no event signatures to leave out", b.scope)
 	}
 	err := b.add(encode, func(dst, _ []byte) ([]byte, error) {
-		return segment.AppendNullSignature(dst), nil
+		return segline.AppendNullSignature(dst), nil
 	})
 	if err == nil {
 		b.unsigned++
@@ -144,7 +144,7 @@ func (b *Batch) AddUnsigned(encode Encode) error {
 
 func (b *Batch) add(encode Encode, finish func(dst, canonical []byte) ([]byte, error)) error {
 	start := len(b.buf)
-	buf := segment.AppendEventStart(b.buf)
+	buf := segline.AppendEventStart(b.buf)
 	eventStart := len(buf)
 	buf, time, err := encode(buf)
 	if err != nil {

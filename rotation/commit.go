@@ -10,6 +10,9 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/segname"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -85,7 +88,7 @@ func (l *Log) tryCommit(g *group) error {
 	if err := l.ready(g); err != nil {
 		return err
 	}
-	if len(l.segments) > 0 && l.keys.changesNext() && l.due(g.bytes()) != "" && l.opts.Scope == segment.ScopeEvent && len(g.calls) > 0 {
+	if len(l.segments) > 0 && l.keys.changesNext() && l.due(g.bytes()) != "" && l.opts.Scope == segline.ScopeEvent && len(g.calls) > 0 {
 		// The events have been signed with the key before: the segment under the new
 		// one begins without them.
 		if err := l.put(&group{}, nil, l.due(g.bytes()), start); err != nil {
@@ -203,7 +206,7 @@ func (l *Log) assemble(g *group, says []logevent.Event, reason string) (c *chang
 		}
 	}
 	c.close()
-	if c.tree.Size() > segment.MaxIndex {
+	if c.tree.Size() > segline.MaxIndex {
 		return c, fmt.Errorf("the log is full: it has %d leaves", l.tree.Size())
 	}
 	if err := l.permitted(c, c.tree.Size()-1); err != nil {
@@ -212,7 +215,7 @@ func (l *Log) assemble(g *group, says []logevent.Event, reason string) (c *chang
 	if c.note, err = signing.SignCheckpoint(l.opts.Origin, c.tree.Size(), c.tree.Root(), l.keys.checkpointSigners(c.signer, c.keyChange)...); err != nil {
 		return c, &Error{Reason: ReasonSigning, Err: fmt.Errorf("sign a checkpoint: %w", err)}
 	}
-	c.end = append(segment.AppendCheckpoint(c.end, c.note), '\n')
+	c.end = append(segline.AppendCheckpoint(c.end, c.note), '\n')
 	c.bytes += int64(len(c.head) + len(c.end))
 	return c, nil
 }
@@ -242,10 +245,10 @@ func (c *change) take(b *Batch) {
 // close appends the commit line, which is the last leaf.
 func (c *change) close() {
 	line := segment.Commit{Number: c.number, Time: c.time}
-	if c.header.Has(segment.FeatureIDs) {
-		line.IDs = &segment.IDs{Count: c.ids.Size(), Root: c.ids.Root()}
+	if slices.Contains(c.header.Features, segline.FeatureIDs) {
+		line.IDs = &segline.IDs{Count: c.ids.Size(), Root: c.ids.Root()}
 	}
-	c.end = segment.AppendCommit(c.end, line)
+	c.end = segline.AppendCommit(c.end, line.Number, line.Time, line.IDs)
 	c.grow(merkle.LeafHash(c.end))
 	c.end = append(c.end, '\n')
 }
@@ -275,9 +278,9 @@ func (l *Log) begin(c *change, reason string) (err error) {
 			return &Error{Reason: ReasonSigning, Err: fmt.Errorf("begin a segment with another key: %w", err)}
 		}
 	}
-	c.name = segment.Name{FirstIndex: l.tree.Size(), Created: c.time, Compression: segment.None}
+	c.name = segment.Name{FirstIndex: l.tree.Size(), Created: c.time, Compression: compression.None}
 	c.header = l.nextHeader(c)
-	c.head = segment.AppendHeader(c.head, c.header)
+	c.head = c.header.AppendTo(c.head)
 	leaf := merkle.LeafHash(c.head)
 	c.mark = merkle.NewMark(&c.tree)
 	c.grow(leaf)
@@ -293,7 +296,7 @@ func (l *Log) begin(c *change, reason string) (err error) {
 		root := l.tree.Root()
 		previous := &logevent.Segment{
 			FirstIndex: last.name.FirstIndex, Range: l.mark.Range(&l.tree), RootHash: root,
-			Segment: last.name.Plain().String(), TreeSize: l.tree.Size(),
+			Segment: segname.Plain(last.name).String(), TreeSize: l.tree.Size(),
 		}
 		if a := l.active; a != nil && a.times.some {
 			previous.FirstTime, previous.LastTime = timeOf(a.times.first), timeOf(a.times.last)

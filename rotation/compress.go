@@ -11,22 +11,24 @@ import (
 	"io"
 	"io/fs"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/ctxread"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // compressSealed compresses the sealed segments that are still plain, one after
 // the other, and finishes what an earlier run began.
 func (l *Log) compressSealed(ctx context.Context) error {
-	if l.opts.Compression == segment.None {
+	if l.opts.Compression == compression.None {
 		return nil
 	}
 	var plain []segment.Name
 	l.hold(func() {
 		for i, s := range l.segments {
 			sealed := l.active == nil || i < len(l.segments)-1
-			if sealed && s.name.Compression == segment.None {
+			if sealed && s.name.Compression == compression.None {
 				plain = append(plain, s.name)
 			}
 		}
@@ -72,7 +74,7 @@ func (l *Log) compressOne(ctx context.Context, plain segment.Name) error {
 // segment does not change, and nobody else compresses it.
 type compressor struct {
 	dir durable.FS
-	to  segment.Compression
+	to  compression.Method
 }
 
 // replace replaces a sealed segment by its compressed form, and returns that one's name and
@@ -121,17 +123,17 @@ func (c compressor) pack(ctx context.Context, plain, packed segment.Name) error 
 		if err := c.packInto(ctx, plain, w); err != nil {
 			return err
 		}
-		return sameContent(ctx, c.dir, plain.String(), packed.String()+segment.TempSuffix, packed.Compression)
+		return sameContent(ctx, c.dir, plain.String(), packed.String()+durable.TempSuffix, packed.Compression)
 	})
 }
 
 func (c compressor) packInto(ctx context.Context, plain segment.Name, w io.Writer) (err error) {
-	in, err := segment.OpenRegular(c.dir, plain.String())
+	in, err := rootfs.OpenRegular(c.dir, plain.String())
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	out, err := segment.NewCompressor(w, c.to)
+	out, err := compression.NewWriter(w, c.to)
 	if err != nil {
 		return err
 	}
@@ -140,8 +142,8 @@ func (c compressor) packInto(ctx context.Context, plain segment.Name, w io.Write
 }
 
 // sameContent reads both forms of a segment and compares them.
-func sameContent(ctx context.Context, dir fs.FS, plain, packed string, c segment.Compression) error {
-	a, err := contentHash(ctx, dir, plain, segment.None)
+func sameContent(ctx context.Context, dir fs.FS, plain, packed string, c compression.Method) error {
+	a, err := contentHash(ctx, dir, plain, compression.None)
 	if err != nil {
 		return err
 	}
@@ -155,13 +157,13 @@ func sameContent(ctx context.Context, dir fs.FS, plain, packed string, c segment
 	return nil
 }
 
-func contentHash(ctx context.Context, dir fs.FS, name string, c segment.Compression) (sum [sha256.Size]byte, err error) {
-	f, err := segment.OpenRegular(dir, name)
+func contentHash(ctx context.Context, dir fs.FS, name string, c compression.Method) (sum [sha256.Size]byte, err error) {
+	f, err := rootfs.OpenRegular(dir, name)
 	if err != nil {
 		return sum, err
 	}
 	defer f.Close()
-	content, err := segment.NewDecompressor(ctxread.New(ctx, f), c)
+	content, err := compression.NewReader(ctxread.New(ctx, f), c)
 	if err != nil {
 		return sum, fmt.Errorf("read %s: %w", name, err)
 	}

@@ -9,7 +9,7 @@ import (
 	"syscall"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 )
 
 // Reason says, in one word fit for a metric, why the log refused a call.
@@ -63,7 +63,7 @@ type TooLargeError struct {
 }
 
 func (e *TooLargeError) Error() string {
-	if e.Limit == segment.MaxLineBytes {
+	if e.Limit == segline.MaxBytes {
 		return fmt.Sprintf("the event's line is longer than %d bytes, which is the most a log may hold", e.Limit)
 	}
 	return fmt.Sprintf("the event's line is longer than the %d bytes that limits::max_leaf_bytes allows", e.Limit)

@@ -11,7 +11,7 @@ import (
 	"io/fs"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -33,12 +33,12 @@ func (f *keyChangeFile) write() error {
 	}
 	var lines []byte
 	for _, note := range f.unfiled {
-		lines = append(segment.AppendKeyChange(lines, note), '\n')
+		lines = append(sidefile.AppendKeyChange(lines, note), '\n')
 	}
-	end, err := durable.Extend(f.dir, segment.KeyChangesName, f.good, durable.Bytes(lines))
+	end, err := durable.Extend(f.dir, sidefile.KeyChangesName, f.good, durable.Bytes(lines))
 	if errors.Is(err, fs.ErrNotExist) && f.good > 0 {
 		f.good = 0 // somebody has removed it
-		end, err = durable.Extend(f.dir, segment.KeyChangesName, 0, durable.Bytes(lines))
+		end, err = durable.Extend(f.dir, sidefile.KeyChangesName, 0, durable.Bytes(lines))
 	}
 	if errors.Is(err, durable.ErrShort) {
 		return fmt.Errorf("%w: somebody has cut the file: the next start writes it anew: %w", ErrDamaged, err)
@@ -52,7 +52,7 @@ func (f *keyChangeFile) write() error {
 
 // replace writes the file anew, with that much of what was found.
 func (f *keyChangeFile) replace(found *filedChanges) error {
-	return durable.Replace(f.dir, segment.KeyChangesName, durable.Private, durable.Bytes(found.lines[:found.bytes]))
+	return durable.Replace(f.dir, sidefile.KeyChangesName, durable.Private, durable.Bytes(found.lines[:found.bytes]))
 }
 
 // filedChanges is the beginning of the file of key changes whose changes follow one another.
@@ -83,7 +83,7 @@ func (f *filedChanges) drop() {
 // read reads the file as far as each change may follow the one before it, which is nil before
 // the first. An unfinished line at its end is cut off.
 func (f *keyChangeFile) read(mayFollow func(c, last *signing.KeyChange) bool) (filed filedChanges, err error) {
-	file, err := f.dir.Edit(segment.KeyChangesName)
+	file, err := f.dir.Edit(sidefile.KeyChangesName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return filed, nil
 	}
@@ -124,7 +124,7 @@ func (f *keyChangeFile) read(mayFollow func(c, last *signing.KeyChange) bool) (f
 }
 
 func parseKeyChange(line []byte) (*signing.KeyChange, error) {
-	note, err := segment.ParseKeyChange(line)
+	note, err := sidefile.ParseKeyChange(line)
 	if err != nil {
 		return nil, err
 	}

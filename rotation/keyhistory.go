@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -26,11 +27,11 @@ import (
 func (l *Log) loadKeyChanges(ctx context.Context) error {
 	filed, err := l.keys.changes.read(l.isNext)
 	if err != nil {
-		return fmt.Errorf("read the file %s: %w", segment.KeyChangesName, err)
+		return fmt.Errorf("read the file %s: %w", sidefile.KeyChangesName, err)
 	}
 	if len(l.segments) == 0 {
 		if filed.bytes > 0 || filed.spoiled {
-			return l.setAside(segment.KeyChangesName, "it is of another log")
+			return l.setAside(sidefile.KeyChangesName, "it is of another log")
 		}
 		return nil
 	}
@@ -58,7 +59,7 @@ func (l *Log) loadKeyChanges(ctx context.Context) error {
 		}
 	}
 	if filed.spoiled {
-		if err := l.setAside(segment.KeyChangesName, "its lines do not lead to the key that signs the log"); err != nil {
+		if err := l.setAside(sidefile.KeyChangesName, "its lines do not lead to the key that signs the log"); err != nil {
 			return err
 		}
 		if err := l.keys.changes.replace(&filed); err != nil {

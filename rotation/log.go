@@ -14,6 +14,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/limiter"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation/internal/cosign"
@@ -63,7 +64,7 @@ type Log struct {
 	buf      []byte           // what a commit writes at a time, reused
 
 	keeper   keeper
-	succeeds *segment.Predecessor // what a new log is to say
+	succeeds *segline.Predecessor // what a new log is to say
 
 	maintenance *maintenance
 	agent       *cosign.Agent // has a lock of its own
@@ -141,7 +142,7 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 	if err := l.closeToOthers(); err != nil {
 		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
 	}
-	l.pending = append(l.pending, logevent.Event{Action: logevent.Opened, Version: segment.Format})
+	l.pending = append(l.pending, logevent.Event{Action: logevent.Opened, Version: segline.Format})
 	l.startClock()
 	l.observeSegments()
 	// The log says that it was opened before it takes any event, so that a

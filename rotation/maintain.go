@@ -13,7 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 )
 
 // maintenance is the one goroutine that works next to the commits: it does its jobs one after
@@ -174,7 +174,7 @@ func (l *Log) writeCheckpointFile(note []byte) error {
 	if note == nil || bytes.Equal(note, l.filed) {
 		return nil
 	}
-	if err := durable.Replace(l.dir, segment.CheckpointName, durable.Private, durable.Bytes(note)); err != nil {
+	if err := durable.Replace(l.dir, sidefile.CheckpointName, durable.Private, durable.Bytes(note)); err != nil {
 		return err
 	}
 	l.filed = note

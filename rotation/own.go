@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -20,7 +21,7 @@ import (
 // newOwnBatch returns a batch for the log's own events: limits are for those of others.
 func (l *Log) newOwnBatch() *Batch {
 	b := l.NewBatch()
-	b.maxLeaf = segment.MaxLineBytes
+	b.maxLeaf = segline.MaxBytes
 	return b
 }
 
@@ -40,7 +41,7 @@ func (l *Log) addOwn(b *Batch, o logevent.Event, signer *signing.Signer, unsigne
 		}
 	}
 	encode := func(dst []byte) ([]byte, uint64, error) { return append(dst, line...), event.Nanoseconds(now), nil }
-	if l.opts.Scope != segment.ScopeEvent {
+	if l.opts.Scope != segline.ScopeEvent {
 		return b.Add(encode, nil, "")
 	}
 	err = b.Add(encode, l.Sign(signer), signer.Public().ID())
@@ -81,11 +82,11 @@ func (l *Log) ownEvent(o logevent.Event) (canonical []byte, now time.Time, err e
 // readBack reads an event of the log's own as readers of the log will: one line that they
 // do not take makes the whole log one that fails its check.
 func readBack(canonical []byte, o logevent.Event) error {
-	line := segment.AppendNoSignature(append(segment.AppendEventStart(nil), canonical...))
-	if len(line)+maxSignatureMembers > segment.MaxLineBytes {
-		return fmt.Errorf("its line is longer than %d bytes", segment.MaxLineBytes)
+	line := segline.AppendNoSignature(append(segline.AppendEventStart(nil), canonical...))
+	if len(line)+maxSignatureMembers > segline.MaxBytes {
+		return fmt.Errorf("its line is longer than %d bytes", segline.MaxBytes)
 	}
-	parsed, err := segment.ParseEvent(line)
+	parsed, err := segment.ParseEvent(nil, line)
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,10 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/segname"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -71,7 +74,7 @@ func (l *Log) load(ctx context.Context) error {
 // cut off before it could say so itself: nothing has been committed since.
 func (l *Log) loadTorn(names []string) error {
 	for _, name := range names {
-		index, _ := segment.TornIndex(name)
+		index, _ := sidefile.TornIndex(name)
 		if index != l.tree.Size() || l.pendingFile(name) {
 			continue
 		}
@@ -99,7 +102,7 @@ func (l *Log) loadTorn(names []string) error {
 func (l *Log) addListed(ctx context.Context, s segmentInfo) error {
 	if n := len(l.segments); n > 0 && l.segments[n-1].name.FirstIndex == s.name.FirstIndex {
 		plain := l.segments[n-1].name
-		if plain.Compression != segment.None || s.name.Plain() != plain {
+		if plain.Compression != compression.None || segname.Plain(s.name) != plain {
 			return fmt.Errorf("%w: %s and %s start at the same leaf: one of them does not belong here", ErrDamaged, plain, s.name)
 		}
 		if err := sameContent(ctx, l.dir, plain.String(), s.name.String(), s.name.Compression); err != nil {
@@ -122,8 +125,8 @@ func (l *Log) addListed(ctx context.Context, s segmentInfo) error {
 // removeTemporary removes what was being written when the writer ended.
 func (l *Log) removeTemporary(names []string) error {
 	for _, name := range names {
-		base := strings.TrimSuffix(name, segment.TempSuffix)
-		if _, err := segment.ParseName(base); err != nil && base != segment.CheckpointName && !segment.IsTornName(base) {
+		base := strings.TrimSuffix(name, durable.TempSuffix)
+		if _, err := segment.ParseName(base); err != nil && base != sidefile.CheckpointName && !sidefile.IsTornName(base) {
 			continue // not ours
 		}
 		if err := l.dir.Remove(name); err != nil {
@@ -148,7 +151,7 @@ func (l *Log) loadNewest(ctx context.Context) (torn *segment.Name, err error) {
 		}
 		// No checkpoint fits. Its first commit was never acknowledged, but
 		// only the newest segment can be in that state.
-		if torn != nil || newest.name.Compression != segment.None {
+		if torn != nil || newest.name.Compression != compression.None {
 			return nil, fmt.Errorf("%s: %w: no checkpoint in it fits", newest.name, ErrDamaged)
 		}
 		torn = &newest.name
@@ -161,7 +164,7 @@ func (l *Log) loadNewest(ctx context.Context) (torn *segment.Name, err error) {
 // still be in the cache, looking as good as the rest: a later sync would not write
 // it, so it must not be built upon.
 func (l *Log) scanFile(ctx context.Context, name segment.Name) (scanned, error) {
-	if name.Compression == segment.None {
+	if name.Compression == compression.None {
 		f, err := l.dir.Edit(name.String())
 		if err != nil {
 			return scanned{}, fmt.Errorf("check %s: %w", name, err)
@@ -194,7 +197,7 @@ func (l *Log) resume(info segmentInfo, s scanned) error {
 	if err := l.keys.canFollow(l.header.Keys); err != nil {
 		return fmt.Errorf("continue segment %s: %w", info.name, err)
 	}
-	if info.name.Compression != segment.None {
+	if info.name.Compression != compression.None {
 		if s.end != s.size {
 			return fmt.Errorf("%s: %w: bytes follow its last checkpoint", info.name, ErrDamaged)
 		}
@@ -302,7 +305,7 @@ func describe(r io.ReaderAt, at, size int64, index uint64) (logevent.Event, erro
 	return logevent.Event{
 		Action: logevent.Recovered,
 		Reason: "torn_tail",
-		File:   segment.TornName(index, sum),
+		File:   sidefile.TornName(index, sum),
 		SHA256: hex.EncodeToString(sum[:]),
 		Size:   uint64(size),
 	}, nil
@@ -346,7 +349,7 @@ func (l *Log) checkKept() error {
 	case kept.Size == l.tree.Size():
 		return fmt.Errorf("%w: its checkpoint file has the same size but another root hash: the directory holds parts of two logs", ErrDamaged)
 	case l.opts.Sync:
-		return fmt.Errorf("%w: the file %s says %d leaves, the segments hold %d: restore the missing segments, or, once the loss is understood, move that file out of the directory", ErrRolledBack, segment.CheckpointName, kept.Size, l.tree.Size())
+		return fmt.Errorf("%w: the file %s says %d leaves, the segments hold %d: restore the missing segments, or, once the loss is understood, move that file out of the directory", ErrRolledBack, sidefile.CheckpointName, kept.Size, l.tree.Size())
 	}
 	l.pending = append(l.pending, logevent.Event{Action: logevent.Damaged, Detail: fmt.Sprintf("the log ends at leaf %d, though a checkpoint over %d was signed: sync is off, and the rest never reached the disk", l.tree.Size(), kept.Size)})
 	return nil

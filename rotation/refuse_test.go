@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 func refusal(record int) rotation.Refusal {
@@ -63,7 +63,7 @@ func said(t *testing.T, o rotation.Options) (named int, counted uint64) {
 
 // What is refused is in the log when Append returns, also where nothing else is in the call.
 func TestRefusalsAreInTheLog(t *testing.T) {
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
 			o := options(t)
 			o.Scope = scope
@@ -93,7 +93,7 @@ func TestRefusalsAreInTheLog(t *testing.T) {
 // A flood of refused records takes a bounded part of the log, and each is counted.
 func TestRefusalsAreBounded(t *testing.T) {
 	o := options(t)
-	o.Scope = segment.ScopeCheckpoint
+	o.Scope = segline.ScopeCheckpoint
 	c := newClock()
 	o.Now = c.Now
 	l := open(t, o)
@@ -124,7 +124,7 @@ func TestRefusalsAreBounded(t *testing.T) {
 // What a failed commit did not say is said by the one that takes the call when it comes again.
 func TestRefusalsOfAFailedCommit(t *testing.T) {
 	o := options(t)
-	o.Scope = segment.ScopeCheckpoint
+	o.Scope = segline.ScopeCheckpoint
 	m := newModel()
 	o.FS = m
 	l := open(t, o)

@@ -13,7 +13,9 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/segname"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -210,7 +212,7 @@ func (l *Log) pruneOldest(n int) error {
 		}
 		root := end.Root()
 		o.Segments = append(o.Segments, logevent.Segment{
-			FirstIndex: s.name.FirstIndex, RootHash: root, Segment: s.name.Plain().String(), TreeSize: end.Size(),
+			FirstIndex: s.name.FirstIndex, RootHash: root, Segment: segname.Plain(s.name).String(), TreeSize: end.Size(),
 		})
 		o.Before, o.RootHash = end.Size(), root
 	}
@@ -258,7 +260,7 @@ func (l *Log) recordPruning(o logevent.Event) error {
 // it leads to.
 func (l *Log) removeSegment(name segment.Name) error {
 	names := []string{name.String()}
-	if packed := name; name.Compression == segment.None && l.opts.Compression != segment.None {
+	if packed := name; name.Compression == compression.None && l.opts.Compression != compression.None {
 		packed.Compression = l.opts.Compression
 		names = []string{packed.String(), name.String()} // the plain one is what the log goes by
 	}
@@ -281,7 +283,7 @@ func (l *Log) miss(name segment.Name) {
 			if l.unsound == nil {
 				l.unsound = &discrepancy{name.String(), detail}
 			}
-			l.pending = append(l.pending, logevent.Event{Action: logevent.Damaged, Reason: "interference", Segment: name.Plain().String(), Detail: detail})
+			l.pending = append(l.pending, logevent.Event{Action: logevent.Damaged, Reason: "interference", Segment: segname.Plain(name).String(), Detail: detail})
 			l.opts.Logger.Error("A sealed segment of the audit log has been removed by somebody", zap.Stringer("segment", name))
 			return
 		}

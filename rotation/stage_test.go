@@ -15,9 +15,9 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // account is a stage that keeps account of what it is shown.
@@ -86,7 +86,7 @@ func appendTagged(t testing.TB, l *rotation.Log, o rotation.Options, id string) 
 
 // A stage sees what is written in the order of the leaves, however many write.
 func TestStageSeesTheOrderOfTheLog(t *testing.T) {
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
 			o, a := options(t), new(account)
 			o.Scope, o.Stages, o.MaxSegmentBytes = scope, []rotation.Stage{a}, 20_000
@@ -187,7 +187,7 @@ func TestStagesInOrder(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		o, a := options(t), new(account)
 		fsys := faulty(t, o.Directory)
-		o.Scope, o.FS = segment.ScopeCheckpoint, fsys
+		o.Scope, o.FS = segline.ScopeCheckpoint, fsys
 		o.Stages = append(remember(idempotency.Options{MaxEvents: 1000}), a)
 		l := open(t, o)
 		logged := map[string]bool{}
@@ -221,7 +221,7 @@ func TestStagesInOrder(t *testing.T) {
 // event does not outlive the commit.
 func TestDropsEndWithTheCommit(t *testing.T) {
 	o, fsys := options(t), newModel()
-	o.Scope, o.FS = segment.ScopeCheckpoint, fsys
+	o.Scope, o.FS = segline.ScopeCheckpoint, fsys
 	d := &dropper{drops: true}
 	o.Stages = []rotation.Stage{d}
 	l := open(t, o)

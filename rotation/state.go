@@ -18,9 +18,11 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/logstate"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // How far the log has come is kept away from its directory: its id, size and root, once
@@ -161,7 +163,7 @@ func (k *keeper) read(dir durable.FS) (*logstate.State, error) {
 // readSmall reads a regular file, and no more of it than a state may have: the directory is the
 // key's, in which others' files may have such names.
 func readSmall(dir fs.FS, name string) ([]byte, error) {
-	f, err := segment.OpenRegular(dir, name)
+	f, err := rootfs.OpenRegular(dir, name)
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +197,7 @@ func (l *Log) beginWith(dir durable.FS, state *logstate.State) error {
 		if !bytes.Equal(permitted, l.keeper.saved) {
 			return l.missing(state)
 		}
-		begun.Succeeds = &segment.Predecessor{Log: state.Log, Size: state.Size, Root: state.Root}
+		begun.Succeeds = &segline.Predecessor{Log: state.Log, Size: state.Size, Root: state.Root}
 		l.succeeds = begun.Succeeds
 		l.opts.Logger.Warn("The audit log is begun anew, in the place of one that is missing, as was permitted", zap.Stringer("log", state.Log), zap.Uint64("tree_size", state.Size))
 	}
@@ -272,10 +274,10 @@ func (l *Log) rootAt(ctx context.Context, size uint64) (*merkle.Hash, error) {
 	// retention has left.
 	root, err := prunedRoot(ctx, l.dir, size, found[0].facts.before)
 	if err != nil {
-		return nil, fmt.Errorf("read the file %s: %w", segment.PrunedRangesName, err)
+		return nil, fmt.Errorf("read the file %s: %w", sidefile.PrunedRangesName, err)
 	}
 	if root == nil {
-		return nil, fmt.Errorf("%w: the segments begin at leaf %d, so that nothing shows what the first %d leaves were, nor does the file %s: restore the older segments, or that file", ErrNotExtended, l.segments[from].name.FirstIndex, size, segment.PrunedRangesName)
+		return nil, fmt.Errorf("%w: the segments begin at leaf %d, so that nothing shows what the first %d leaves were, nor does the file %s: restore the older segments, or that file", ErrNotExtended, l.segments[from].name.FirstIndex, size, sidefile.PrunedRangesName)
 	}
 	return root, nil
 }
@@ -394,7 +396,7 @@ func KnownOrigins(stateDirectory string) (origins []string, err error) {
 }
 
 // Anew is a log that may be begun anew.
-type Anew = segment.Predecessor
+type Anew = segline.Predecessor
 
 // PermitAnew permits that a log whose state is in a file, and which is missing, is begun
 // anew, once. It returns what the new log will say that it succeeds.

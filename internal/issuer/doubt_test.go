@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -138,7 +139,7 @@ func TestReceiptsOfACompressedLastSegment(t *testing.T) {
 	s.close()
 	plain := read(t, s.active())
 	var packed bytes.Buffer
-	w, err := segment.NewCompressor(&packed, segment.Zstd)
+	w, err := compression.NewWriter(&packed, compression.Zstd)
 	require.NoError(t, err)
 	_, err = w.Write(plain)
 	require.NoError(t, err)
@@ -225,7 +226,7 @@ func TestAHeaderThatDoesNotGoOn(t *testing.T) {
 	header, err := segment.ParseHeader(lineOf([]byte(content), `{"segment":`)[:strings.IndexByte(content, '\n')])
 	require.NoError(t, err)
 	header.Frontier[0][0] ^= 1
-	require.NoError(t, os.WriteFile(s.active(), append(segment.AppendHeader(nil, header), content[strings.IndexByte(content, '\n'):]...), 0o600))
+	require.NoError(t, os.WriteFile(s.active(), append(header.AppendTo(nil), content[strings.IndexByte(content, '\n'):]...), 0o600))
 	_, err = s.issue()
 	require.ErrorContains(t, err, "its header does not go on with the tree before it")
 	s.close()

@@ -23,8 +23,10 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -71,7 +73,7 @@ func newSite(t require.TestingT, dir string) *site {
 	require.NoError(t, err)
 	s := &site{t: t, at: &observed{}, good: map[string]*receipt.Receipt{}}
 	s.o = rotation.Options{
-		Directory: filepath.Join(dir, "log"), Origin: "test.example/auditlog", Scope: segment.ScopeCheckpoint,
+		Directory: filepath.Join(dir, "log"), Origin: "test.example/auditlog", Scope: segline.ScopeCheckpoint,
 		MaxSegmentBytes: 6000, Observer: s.at, BindIDs: true,
 	}
 	s.o.Signer, err = signing.NewSigner(key, nil)
@@ -133,7 +135,7 @@ func (s *site) files() (names []string) {
 	entries, err := os.ReadDir(s.to.Directory)
 	require.NoError(s.t, err)
 	for _, e := range entries {
-		if e.Name() != segment.LockName {
+		if e.Name() != durable.LockName {
 			names = append(names, e.Name())
 		}
 	}
@@ -184,7 +186,7 @@ func TestEachEventHasOneReceipt(t *testing.T) {
 		require.NoError(t, err)
 		defer os.RemoveAll(dir)
 		s := newSite(t, dir)
-		s.o.Compression = rapid.SampledFrom([]segment.Compression{segment.None, segment.Zstd}).Draw(t, "compression")
+		s.o.Compression = rapid.SampledFrom([]compression.Method{compression.None, compression.Zstd}).Draw(t, "compression")
 		live, err := issuer.Open(s.to)
 		require.NoError(t, err)
 		t.Repeat(map[string]func(*rapid.T){

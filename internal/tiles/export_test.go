@@ -21,6 +21,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/tiles"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -44,7 +45,7 @@ func newLog(t testing.TB, segmentBytes int64) *log {
 		t.Fatal(err)
 	}
 	l := &log{t: t}
-	l.o = rotation.Options{Directory: filepath.Join(t.TempDir(), "log"), Origin: "test.example/auditlog", Scope: segment.ScopeCheckpoint, MaxSegmentBytes: segmentBytes}
+	l.o = rotation.Options{Directory: filepath.Join(t.TempDir(), "log"), Origin: "test.example/auditlog", Scope: segline.ScopeCheckpoint, MaxSegmentBytes: segmentBytes}
 	if l.o.Signer, err = signing.NewSigner(key, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +144,7 @@ func (l *log) lines() (all [][]byte) {
 			if err != nil {
 				break
 			}
-			if segment.KindOf(line) != segment.KindCheckpoint {
+			if segment.KindOf(line) != segline.KindCheckpoint {
 				all = append(all, bytes.Clone(line))
 			}
 		}
