@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log"
 
-	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -72,7 +71,7 @@ func ExampleTail() {
 			if err != nil {
 				log.Fatal(err)
 			}
-			if segment.KindOf(line.Bytes) == segline.KindEvent {
+			if segment.KindOf(line.Bytes) == "event" {
 				events++
 			}
 		}
@@ -101,7 +100,7 @@ func ExampleChecked() {
 			if err != nil {
 				log.Fatal(err)
 			}
-			if line.Kind() == segline.KindEvent {
+			if line.Kind() == "event" {
 				fmt.Println("leaf", line.Index())
 			}
 		}

@@ -22,7 +22,9 @@ type Commit struct {
 	Number uint64
 	// Time is the writer's clock.
 	Time time.Time
-	// IDs is there if the segment has the feature "ids".
+	// IDs, there if the segment has the feature "ids", is the Count of the commit's event
+	// lines, and the Root hash (RFC 6962, section 2.1) of the tree whose leaves are their ids.
+	// These events are the leaves directly before the commit line.
 	IDs *segline.IDs
 }
 

@@ -27,8 +27,10 @@ var known = []segline.Feature{segline.FeatureIDs, segline.FeaturePartition}
 // the signatures of checkpoints.
 var ErrNewer = errors.New("the segment was written by a newer version")
 
-// Header is the first line of a segment, and the leaf with index FirstIndex.
+// Header is the first line of a segment (docs/format.md, section 3.1), and the leaf with index
+// FirstIndex.
 type Header struct {
+	// Origin is the log's name, as in its checkpoints (c2sp.org/tlog-checkpoint).
 	Origin string
 	// Log tells the log from any other of the same origin: it is chosen at random for
 	// leaf 0, and equal in every header of the log.
@@ -38,19 +40,27 @@ type Header struct {
 	// precedes the segment: the hashes of its maximal perfect subtrees, largest
 	// first. It lets a segment be checked without those before it.
 	Frontier []merkle.Hash
-	Created  time.Time
-	Scope    segline.Scope
-	// Features are sorted and unique.
+	// Created is the writer's clock; cut to seconds, it is the time in the file's name.
+	Created time.Time
+	// Scope is "event" if every event is signed on its own, or "checkpoint" if checkpoints
+	// alone are signed.
+	Scope segline.Scope
+	// Features are names of properties that a reader must know, sorted and unique: "ids" if
+	// each [Commit] has IDs, "partition" if the log is one of several that a writer divides its
+	// records among.
 	Features []segline.Feature
 	// MinAge, in whole seconds, is the writer's promise not to delete a leaf of the segment
 	// before the segment's last commit is that old.
 	MinAge time.Duration
 	// Retain is the writer's promise not to delete a leaf before FirstIndex earlier.
 	Retain time.Time
-	// Keys are the public keys of the signatures in the segment.
+	// Keys are the public keys of the signatures in the segment, 1 to 64, each with its ID, its
+	// Algorithm ("ed25519" or "ecdsa-p256-sha256") and the PublicKey, a SubjectPublicKeyInfo in
+	// DER (RFC 5280, section 4.1). The first signs events. They are a claim, not a reason to
+	// trust them.
 	Keys []segline.Key
-	// Succeeds, in the header of leaf 0 only, is the log that this one replaces; nil if
-	// there is none.
+	// Succeeds, in the header of leaf 0 only, is the log that this one replaces, with the size
+	// and root hash of its tree; nil if there is none. It is a statement, not a proof.
 	Succeeds *segline.Predecessor
 }
 

@@ -27,7 +27,7 @@ type Name struct {
 	// Created is the time of creation, UTC, in whole seconds. It is for
 	// people: the index alone orders segments.
 	Created time.Time
-	// Compression is how the file is stored.
+	// Compression is how the file is stored: "none", "zstd" (RFC 8878) or "gzip" (RFC 1952).
 	Compression compression.Method
 }
 

@@ -27,7 +27,7 @@ const (
 )
 
 // Reader reads a segment line by line, compressed or not, in memory that its
-// longest line bounds. It is for one goroutine at a time.
+// longest line bounds. It is for one goroutine at a time. It has to be closed.
 type Reader struct {
 	name   string
 	file   fs.File
@@ -43,7 +43,9 @@ type Reader struct {
 // Open opens the segment file called name at the root of fsys. Only regular
 // files are opened, and none is followed through a link. Of a plain segment
 // the first size bytes are read, so that one being written can be read up to
-// where it was when it was listed; size < 0 reads all.
+// where it was when it was listed; size < 0 reads all. A compressed segment is
+// always read whole. The error wraps [fs.ErrNotExist] if the file has been
+// deleted, or compressed since it was listed.
 func Open(fsys fs.FS, name string, size int64) (*Reader, error) {
 	parsed, err := ParseName(name)
 	if err != nil {
@@ -71,9 +73,12 @@ func NewReader(src io.Reader, name string) *Reader {
 	return &Reader{name: name, src: io.NopCloser(src)}
 }
 
-// Next returns the next line without its LF. The bytes are valid until the
-// next call. At the end the error is io.EOF, or segline.ErrPartial, together with
-// the bytes, if the last line has no LF.
+// Next returns the next line without its LF. The bytes are valid until the next call. At the
+// end the error is io.EOF. If the last line has no LF, because it is being written or a crash
+// has cut it off, Next returns its bytes together with an error; no other error comes with
+// bytes. It is an error, after which reading cannot go on, if a line is longer than 32 MiB, or
+// if compressed content is damaged or not of the one form that docs/format.md, section 2,
+// allows.
 func (r *Reader) Next() ([]byte, error) { return r.next(segline.MaxBytes, segline.ErrTooLong) }
 
 // NextHeader is Next where only a header is wanted: a line that is longer than any header
@@ -155,7 +160,7 @@ func (r *Reader) fill() {
 // Line returns the number of the line that Next returned last, counted from 1.
 func (r *Reader) Line() int { return r.line }
 
-// End returns the offset, in the uncompressed content, behind the line that
+// End returns the offset, in the uncompressed content, after the line that
 // Next returned last, its LF included.
 func (r *Reader) End() int64 { return r.offset }
 
