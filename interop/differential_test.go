@@ -25,6 +25,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
@@ -278,7 +279,7 @@ func (v vectorLog) lost(t *testing.T, before, after files) string {
 	}
 	end := uint64(1)
 	for _, kept := range v.options(t).Checkpoints {
-		c, err := kept.Parse()
+		c, err := signing.ParseCheckpoint(kept.Note)
 		if err != nil {
 			t.Fatal(err)
 		}

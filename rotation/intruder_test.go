@@ -24,6 +24,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
 	"github.com/otel-auditlog/auditlogexporter/internal/segname"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -420,7 +421,7 @@ func TestIntruderCannotHaveRecordsForgotten(t *testing.T) {
 				}
 				a := &account{}
 				ids := idempotency.NewStage(idempotency.Options{MaxEvents: 1000})
-				o.Stages = []rotation.Stage{ids, a}
+				o.Stages = []stage.Stage{ids, a}
 				l = open(t, o)
 				if err := os.WriteFile(path, good, 0o600); err != nil {
 					t.Fatal(err)

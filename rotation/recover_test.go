@@ -23,6 +23,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -520,9 +521,9 @@ func TestUnsignedEvents(t *testing.T) {
 
 // canonicalOf returns the canonical form of a batch's only event, with another
 // id.
-func canonicalOf(t *testing.T, b *rotation.Batch, id string) []byte {
+func canonicalOf(t *testing.T, b *stage.Batch, id string) []byte {
 	t.Helper()
-	line := bytes.TrimSuffix(rotation.Lines(b), []byte("\n"))
+	line := bytes.TrimSuffix(b.Lines(), []byte("\n"))
 	parsed, err := segment.ParseEvent(nil, line)
 	if err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 )
 
@@ -29,8 +30,8 @@ func remembering(t testing.TB, scope segline.Scope, maxEvents int) rotation.Opti
 	return o
 }
 
-func remember(o idempotency.Options) []rotation.Stage {
-	return []rotation.Stage{idempotency.NewStage(o)}
+func remember(o idempotency.Options) []stage.Stage {
+	return []stage.Stage{idempotency.NewStage(o)}
 }
 
 func TestRepeatsAreWrittenOnce(t *testing.T) {

@@ -140,7 +140,7 @@ func recorded(t *testing.T) (*history, *signing.PublicKey) {
 			t.Fatal(err)
 		}
 	}
-	l.close()
+	l.Close()
 	return h, l.first
 }
 

@@ -36,19 +36,19 @@ func (p *past) all() [][]byte { return append(p.leaves[:len(p.leaves):len(p.leav
 // prune deletes the oldest segments, but for the newest, and writes what retention does.
 func (p *past) prune(n int) {
 	p.t.Helper()
-	p.close()
-	fsys := os.DirFS(p.o.Directory)
+	p.Close()
+	fsys := os.DirFS(p.Options.Directory)
 	listing, err := segment.List(fsys)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	ranges, err := os.OpenFile(filepath.Join(p.o.Directory, sidefile.PrunedRangesName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	ranges, err := os.OpenFile(filepath.Join(p.Options.Directory, sidefile.PrunedRangesName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	defer ranges.Close()
 	for _, f := range listing.Segments[:min(n, len(listing.Segments)-1)] {
-		content, err := os.ReadFile(filepath.Join(p.o.Directory, f.Name))
+		content, err := os.ReadFile(filepath.Join(p.Options.Directory, f.Name))
 		if err != nil {
 			p.t.Fatal(err)
 		}
@@ -68,7 +68,7 @@ func (p *past) prune(n int) {
 			}
 			mark = merkle.NewMark(&p.tree)
 		}
-		if err := os.Remove(filepath.Join(p.o.Directory, f.Name)); err != nil {
+		if err := os.Remove(filepath.Join(p.Options.Directory, f.Name)); err != nil {
 			p.t.Fatal(err)
 		}
 	}
@@ -162,7 +162,7 @@ func TestExportOfPrunedLog(t *testing.T) {
 			}
 			l.prune(c.prune)
 			if c.noRanges {
-				if err := os.Remove(filepath.Join(l.o.Directory, sidefile.PrunedRangesName)); err != nil {
+				if err := os.Remove(filepath.Join(l.Options.Directory, sidefile.PrunedRangesName)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -232,7 +232,7 @@ func TestExportOfPrunedLogIsNotMisled(t *testing.T) {
 		want  error
 	}{
 		"ranges of other leaves": {func(l *past, _ string) {
-			edit(l.t.(*testing.T), filepath.Join(l.o.Directory, sidefile.PrunedRangesName), func(b []byte) []byte {
+			edit(l.t.(*testing.T), filepath.Join(l.Options.Directory, sidefile.PrunedRangesName), func(b []byte) []byte {
 				line, rest, _ := bytes.Cut(b, []byte("\n"))
 				one, _ := sidefile.ParsePrunedRange(line)
 				one.Subtrees[0][0] ^= 1
@@ -240,7 +240,7 @@ func TestExportOfPrunedLogIsNotMisled(t *testing.T) {
 			})
 		}, tiles.ErrTampered},
 		"ranges that end early": {func(l *past, _ string) {
-			edit(l.t.(*testing.T), filepath.Join(l.o.Directory, sidefile.PrunedRangesName), func(b []byte) []byte {
+			edit(l.t.(*testing.T), filepath.Join(l.Options.Directory, sidefile.PrunedRangesName), func(b []byte) []byte {
 				return b[:bytes.IndexByte(b, '\n')+1]
 			})
 		}, tiles.ErrTampered},
@@ -322,7 +322,7 @@ func TestCheckOfTheCheckpoint(t *testing.T) {
 				l.grow(c.later, 0)
 			}
 			before := files(t, dir)
-			_, err := l.export(dir, tiles.Options{Check: true, Keys: []*signing.PublicKey{l.o.Signer.Public()}})
+			_, err := l.export(dir, tiles.Options{Check: true, Keys: []*signing.PublicKey{l.Options.Signer.Public()}})
 			if err == nil || c.want != nil && !errors.Is(err, c.want) || c.want == nil && errors.Is(err, tiles.ErrChanged) {
 				t.Errorf("%v", err)
 			}
