@@ -370,23 +370,23 @@ func (l *Log) warnOfFuture(found []segmentInfo) {
 }
 
 // setAside renames a file that is not the log's own work, or not any longer, so that it
-// stays as evidence.
-func (l *Log) setAside(name, why string) error {
-	kept := "foreign-" + name
+// stays as evidence, and returns its new name.
+func (l *Log) setAside(name, why string) (kept string, err error) {
+	kept = "foreign-" + name
 	// What was set aside before is evidence, too.
 	for n := 2; ; n++ {
 		if _, err := l.dir.Lstat(kept); errors.Is(err, fs.ErrNotExist) {
 			break
 		} else if err != nil {
-			return fmt.Errorf("set %s aside: %w", name, err)
+			return "", fmt.Errorf("set %s aside: %w", name, err)
 		}
 		kept = fmt.Sprintf("foreign-%d-%s", n, name)
 	}
 	if err := durable.Rename(l.dir, name, kept); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("set %s aside: %w", name, err)
+		return "", fmt.Errorf("set %s aside: %w", name, err)
 	}
 	l.sayDamaged(name, why+"; it is kept as "+kept+", and written anew")
-	return nil
+	return kept, nil
 }
 
 // reportDamaged is sayDamaged for maintenance, which does not hold sem.
@@ -396,6 +396,6 @@ func (l *Log) reportDamaged(file, detail string) {
 
 // reportSetAside is setAside for maintenance.
 func (l *Log) reportSetAside(file, why string) (err error) {
-	l.hold(func() { err = l.setAside(file, why) })
+	l.hold(func() { _, err = l.setAside(file, why) })
 	return err
 }

@@ -25,17 +25,19 @@ import (
 // them to the key that the newest segment is signed with: what does not lead there is not the
 // log's work, and the file is written anew without it.
 func (l *Log) loadKeyChanges(ctx context.Context) error {
-	filed, err := l.keys.changes.read(l.isNext)
+	chain := keyChain{follows: l.isNext}
+	filed, err := l.keys.changes.read(ctx, chain)
 	if err != nil {
 		return fmt.Errorf("read the file %s: %w", sidefile.KeyChangesName, err)
 	}
 	if len(l.segments) == 0 {
 		if filed.bytes > 0 || filed.spoiled {
-			return l.setAside(sidefile.KeyChangesName, "it is of another log")
+			_, err = l.setAside(sidefile.KeyChangesName, "it is of another log")
+			return err
 		}
 		return nil
 	}
-	if len(filed.changes) == 0 && !filed.spoiled {
+	if filed.last() == nil && !filed.spoiled {
 		// Most logs never change their key: no need to look at each segment.
 		oldest, err := readHead(ctx, l.dir, l.segments[0].name)
 		if fromSystem(err) {
@@ -54,15 +56,20 @@ func (l *Log) loadKeyChanges(ctx context.Context) error {
 		if heads, need, err = l.changesAfter(ctx, nil); err != nil {
 			return err
 		}
-		for c := filed.last(); c != nil && (!bytes.Equal(c.To.SPKI(), need) || len(heads) > 0 && c.Index >= heads[0].Index); c = filed.last() {
-			filed.drop()
+		leads := chain
+		leads.ends = func(c *signing.KeyChange) bool {
+			return bytes.Equal(c.To.SPKI(), need) && (len(heads) == 0 || c.Index < heads[0].Index)
+		}
+		if filed, err = l.keys.changes.read(ctx, leads); err != nil {
+			return fmt.Errorf("read the file %s: %w", sidefile.KeyChangesName, err)
 		}
 	}
 	if filed.spoiled {
-		if err := l.setAside(sidefile.KeyChangesName, "its lines do not lead to the key that signs the log"); err != nil {
+		aside, err := l.setAside(sidefile.KeyChangesName, "its lines do not lead to the key that signs the log")
+		if err != nil {
 			return err
 		}
-		if err := l.keys.changes.replace(&filed); err != nil {
+		if err := l.keys.changes.replace(ctx, aside, &filed, chain); err != nil {
 			return err
 		}
 	}
