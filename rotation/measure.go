@@ -20,12 +20,12 @@ type measure struct {
 
 // newMeasure returns a measure for a segment that is stored in some form. It costs the
 // compression of each segment, so it measures only where sizes decide.
-func (l *Log) newMeasure(c compression.Method) (*measure, error) {
+func newMeasure(o *Options, c compression.Method) (*measure, error) {
 	if c == compression.None {
-		c = l.opts.Compression // which it is about to get
+		c = o.Compression // which it is about to get
 	}
 	m := &measure{}
-	if c == compression.None || l.opts.Retention.MaxTotalBytes == 0 {
+	if c == compression.None || o.Retention.MaxTotalBytes == 0 {
 		return m, nil
 	}
 	var err error
