@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -223,7 +224,7 @@ func (s *checkedSegment) checkpoint(line []byte, number int) error {
 	switch {
 	case err != nil:
 		return s.unchecked("line %d: %w", number, err)
-	case len(note) > MaxCheckpointBytes:
+	case len(note) > logfile.MaxCheckpointBytes:
 		return s.unchecked("line %d: a checkpoint of %d bytes", number, len(note))
 	case one.Origin != s.who.Origin || one.Size != s.tree.Size() || one.Root != s.tree.Root():
 		return s.unchecked("line %d: the lines do not lead to the checkpoint after them", number)

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -322,7 +323,7 @@ func (l *Log) keep(r io.ReaderAt, at, size int64) (logevent.Event, error) {
 
 // checkKept compares the log with the checkpoint file.
 func (l *Log) checkKept() error {
-	note, err := logdir.Checkpoint(l.dir)
+	note, err := logfile.Checkpoint(l.dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

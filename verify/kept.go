@@ -12,6 +12,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signers"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -83,7 +84,7 @@ func (c *checker) addGiven() error {
 // before the segments are listed: the writer replaces the file once what it covers
 // is in a segment.
 func (c *checker) addCheckpointOnDisk() error {
-	note, err := logdir.Checkpoint(c.fsys)
+	note, err := logfile.Checkpoint(c.fsys)
 	if errors.Is(err, fs.ErrNotExist) {
 		c.noCheckpointOnDisk = true
 		return nil
