@@ -16,7 +16,7 @@ import (
 // DurableCheckpoint returns the newest checkpoint of a log (c2sp.org/tlog-checkpoint) that is
 // known to be on stable storage, with the cosignatures that the file checkpoint has on it: the one
 // in that file, or one that the log has been continued after. Its signature has not been checked.
-// The error wraps [ErrNoLog], [ErrNoCheckpoint] or [ErrNotDurable] if there is none.
+// The error wraps [ErrNoLog] or [ErrNoCheckpoint] if there is none.
 func DurableCheckpoint(ctx context.Context, fsys fs.FS) ([]byte, error) {
 	return lookForCheckpoint(ctx, fsys, func(e logend.End) (note []byte, whole bool) { return e.Durable.Note, e.Whole })
 }
@@ -35,7 +35,7 @@ func NewestCheckpoint(ctx context.Context, fsys fs.FS) ([]byte, error) {
 func lookForCheckpoint(ctx context.Context, fsys fs.FS, want func(logend.End) (note []byte, whole bool)) (note []byte, _ error) {
 	err := logfile.Retry(ctx, func() error {
 		filed, err := logfile.Checkpoint(fsys)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) && !Malformed(err) {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !logfile.Malformed(err) {
 			return err
 		}
 		segments, err := Segments(fsys)
@@ -66,7 +66,7 @@ func lookForCheckpoint(ctx context.Context, fsys fs.FS, want func(logend.End) (n
 			return err
 		}
 		if e.Last.Size > 0 {
-			return ErrNotDurable
+			return errNotDurable
 		}
 		return ErrNoCheckpoint
 	})

@@ -19,10 +19,6 @@
 // check by themselves. A program that acts on what a log says reads it through Checked, or
 // verifies it first (package verify).
 //
-// # Errors
-//
-// [Malformed] tells what is wrong with a file from what kept it from being read.
-//
 // # Bounds
 //
 // Memory is bounded by the longest line ([segment.MaxLineBytes]), in Checked by the largest

@@ -31,7 +31,7 @@ func TestDurable(t *testing.T) {
 		is              error
 	}{
 		{"nothing committed", func(l *made) {}, none, none, logdir.ErrNoCheckpoint},
-		{"one commit", func(l *made) { l.commit(1) }, none, 0, logdir.ErrNotDurable},
+		{"one commit", func(l *made) { l.commit(1) }, none, 0, logdir.ErrNoCheckpoint},
 		{"one commit that is filed", func(l *made) { l.file(l.commit(1)) }, 0, 0, nil},
 		{"two commits", func(l *made) { l.commit(1); l.commit(1) }, 0, 1, nil},
 		{"two commits, the first filed", func(l *made) { l.file(l.commit(1)); l.commit(1) }, 0, 1, nil},
@@ -76,13 +76,13 @@ func TestDurable(t *testing.T) {
 		{"the file is a link", func(l *made) {
 			l.file(l.commit(1))
 			l.files[segment.CheckpointName].Mode = fs.ModeSymlink
-		}, none, 0, logdir.ErrNotDurable},
+		}, none, 0, logdir.ErrNoCheckpoint},
 		{"the file is of another log", func(l *made) {
 			c := l.commit(1)
 			c.Note, _ = signing.SignCheckpoint("other", c.Size, c.Root, l.signer)
 			l.file(c)
-		}, none, 0, logdir.ErrNotDurable},
-		{"what is no checkpoint", func(l *made) { l.commit(1); l.line([]byte(`{"checkpoint":"x"}`)) }, none, 0, logdir.ErrNotDurable},
+		}, none, 0, logdir.ErrNoCheckpoint},
+		{"what is no checkpoint", func(l *made) { l.commit(1); l.line([]byte(`{"checkpoint":"x"}`)) }, none, 0, logdir.ErrNoCheckpoint},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

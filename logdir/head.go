@@ -29,8 +29,8 @@ type Head struct {
 }
 
 // ReadHead reads the head of a segment, which may have been begun and hold nothing yet: then
-// the error wraps [segment.ErrPartialLine]. It is [Malformed] if the header is; if it wraps
-// [segment.ErrNewer], the head is there as far as this version knows it. The log may be in use.
+// the error wraps [segment.ErrPartialLine]. If it wraps [segment.ErrNewer], the head is there
+// as far as this version knows it. The log may be in use.
 func ReadHead(ctx context.Context, fsys fs.FS, s Segment) (h Head, err error) {
 	r, err := logfile.Open(ctx, fsys, s.File, 0)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -93,7 +94,7 @@ func TestReadHead(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			l.files[s.Name].Data = test.content
 			h, err := logdir.ReadHead(t.Context(), l.files, s)
-			if test.is == malformed && logdir.Malformed(err) && !errors.Is(err, segment.ErrNewer) {
+			if test.is == malformed && logfile.Malformed(err) && !errors.Is(err, segment.ErrNewer) {
 				test.is = err
 			}
 			if !errors.Is(err, test.is) || (h.Rotated != nil) != test.rotated {

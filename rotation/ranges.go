@@ -11,8 +11,8 @@ import (
 	"io/fs"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/pruned"
-	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -112,7 +112,7 @@ func (p *prunedRanges) check(ctx context.Context, before merkle.Frontier) (range
 	case errors.Is(err, pruned.ErrNone): // as a crash leaves it that came when it had just been begun anew
 		p.reportGone()
 		return rangesEnd{}, nil
-	case !logdir.Malformed(err):
+	case !logfile.Malformed(err):
 		return rangesEnd{}, err
 	}
 	return rangesEnd{}, p.log.reportSetAside(segment.PrunedRangesName, "its lines do not lead to the tree that the oldest segment follows")
@@ -147,7 +147,7 @@ func prunedRoot(ctx context.Context, dir fs.FS, size uint64, first merkle.Fronti
 	switch {
 	case err == nil:
 		return root, nil
-	case errors.Is(err, pruned.ErrNone), logdir.Malformed(err):
+	case errors.Is(err, pruned.ErrNone), logfile.Malformed(err):
 		return nil, nil
 	default:
 		return nil, err

@@ -18,7 +18,6 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
-	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -327,7 +326,7 @@ func (l *Log) checkKept() error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err != nil && !logdir.Malformed(err) {
+	if err != nil && !logfile.Malformed(err) {
 		return fmt.Errorf("read the checkpoint file: %w", err)
 	}
 	var kept signing.Checkpoint

@@ -9,7 +9,6 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/pruned"
-	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -49,7 +48,7 @@ func (c *checker) pruned(ctx context.Context, first point) (*prunedHistory, erro
 		if errors.Is(err, pruned.ErrIncomplete) {
 			h.wrong += ". " + copyAgain
 		}
-	case logdir.Malformed(err):
+	case logfile.Malformed(err):
 		h.wrong = err.Error()
 	default:
 		return nil, err
@@ -73,9 +72,9 @@ func (c *checker) checkPruned(ctx context.Context, results []*result) error {
 			continue
 		}
 		if root, ok := h.kept[k.Size]; ok {
-			metRoot{k, root}.settle()
+			k.Compare(root)
 		} else if h.wrong == "" {
-			k.unknown = true
+			k.MarkDeleted()
 		}
 	}
 	if h.wrong != "" && h.wrong != "it is not there" {

@@ -41,7 +41,7 @@ func (t *Tree) head(ctx context.Context, i int) (*head, error) {
 		return h, nil
 	}
 	read, err := logdir.ReadHead(ctx, t.fsys, s.file)
-	if logdir.Malformed(err) && !errors.Is(err, segment.ErrNotRegular) {
+	if logfile.Malformed(err) && !errors.Is(err, segment.ErrNotRegular) {
 		return nil, fmt.Errorf("%w: %w", logdir.ErrDamaged, err)
 	}
 	if err != nil {
