@@ -12,9 +12,9 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/kept"
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/promised"
 	"github.com/otel-auditlog/auditlogexporter/internal/signers"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -32,7 +32,7 @@ type keptCheckpoint struct {
 	// opened says that its signature has been checked.
 	opened bool
 	// promise is the receipts that hold it; nil if it was kept by itself.
-	promise *receipt.Promise
+	promise *promised.Checkpoint
 }
 
 // addGiven adds the checkpoints that the caller has kept, by themselves and in receipts.

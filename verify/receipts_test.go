@@ -21,6 +21,8 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
+	"github.com/otel-auditlog/auditlogexporter/internal/promised"
+	"github.com/otel-auditlog/auditlogexporter/internal/receiptline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
@@ -231,7 +233,7 @@ func TestAReceiptForALeafThatIsNoEvent(t *testing.T) {
 	_, w, _ := withReceipts(t, 5)
 	var leaves, ids []merkle.Hash
 	var line []byte
-	var commit receipt.Commit
+	var commit receiptline.Commit
 	for next := range bytes.Lines(w.fsys[w.names[0]].Data) {
 		next = bytes.TrimSuffix(next, []byte("\n"))
 		switch segment.KindOf(next) {
@@ -328,7 +330,7 @@ func TestHostileReceiptFiles(t *testing.T) {
 	require.Len(t, r.Findings, 1001)
 	assert.Contains(t, r.Findings[1000].Message, "2000 more receipts")
 
-	assert.ErrorContains(t, (&receipt.Set{}).Read("r", strings.NewReader(strings.Repeat("\n", receipt.MaxInSet+2))), "blank lines")
+	assert.ErrorContains(t, (&receipt.Set{}).Read("r", strings.NewReader(strings.Repeat("\n", promised.MaxReceipts+2))), "blank lines")
 }
 
 // Receipts show as much as the keys that have signed them are worth: not what a revoked key

@@ -13,9 +13,9 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/receiptline"
 	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -71,7 +71,7 @@ type Issuer struct {
 	fsys   fs.FS
 	out    outbox
 	events event.Scanner
-	commit receipt.Commit
+	commit receiptline.Commit
 	group  group
 
 	// told is the checkpoint of the newest receipt that was there at the start, until the
@@ -481,7 +481,7 @@ func (i *Issuer) event(line []byte) error {
 		return nil // the log's own
 	}
 	start := len(g.ids)
-	g.ids = append(g.ids, said.ID[:min(len(said.ID), receipt.MaxEventID+1)]...)
+	g.ids = append(g.ids, said.ID[:min(len(said.ID), receiptline.MaxEventID+1)]...)
 	g.events = append(g.events, written{leaf, start, len(g.ids)})
 	return nil
 }
