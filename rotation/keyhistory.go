@@ -15,7 +15,6 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
-	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -116,11 +115,10 @@ func readKeyChange(ctx context.Context, dir fs.FS, name segment.Name) (*signing.
 	if err != nil && !errors.Is(err, segment.ErrNewer) {
 		return nil, fmt.Errorf("look for a key change in %s: %w", name, err)
 	}
-	said, ok := head.Said(logevent.KeyChanged)
-	if !ok {
+	if head.KeyChanged == nil {
 		return nil, nil
 	}
-	c, err := signing.OpenKeyChange([]byte(said.KeyChange))
+	c, err := signing.OpenKeyChange([]byte(head.KeyChanged.KeyChange))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", name, ErrDamaged, err)
 	}

@@ -16,11 +16,11 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -174,7 +174,7 @@ func TestRotatedAtTheEndOfTheHead(t *testing.T) {
 			})
 			t.Run("proof", func(t *testing.T) {
 				f := rotatedOn(t, s, tt.line, func(*logevent.Segment) {})
-				tree, err := proof.Open(t.Context(), os.DirFS(f.dir))
+				tree, err := logtree.Open(t.Context(), os.DirFS(f.dir))
 				if err != nil {
 					t.Fatal(err)
 				}

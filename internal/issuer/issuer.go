@@ -16,11 +16,11 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/receiptline"
 	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
-	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -76,7 +76,7 @@ type Issuer struct {
 	fsys   fs.FS
 	out    outbox
 	events event.Scanner
-	commit receipt.Commit
+	commit receiptline.Commit
 	group  group
 
 	// told is the checkpoint of the newest receipt that was there at the start, until the
@@ -296,7 +296,7 @@ func (i *Issuer) read(ctx context.Context, p part, res *Result) error {
 	}
 	file := p.File
 	file.Size = p.bytes
-	r, err := logdir.OpenAt(ctx, i.fsys, logdir.Segment{File: file}, from)
+	r, err := logfile.Open(ctx, i.fsys, file, from)
 	if err != nil {
 		return cmp.Or(ctx.Err(), damaged(p, 0, err))
 	}
@@ -485,7 +485,7 @@ func (i *Issuer) event(line []byte) error {
 		return nil // the log's own
 	}
 	start := len(g.ids)
-	g.ids = append(g.ids, said.ID[:min(len(said.ID), receipt.MaxEventID+1)]...)
+	g.ids = append(g.ids, said.ID[:min(len(said.ID), receiptline.MaxEventID+1)]...)
 	g.events = append(g.events, written{leaf, start, len(g.ids)})
 	return nil
 }

@@ -13,8 +13,8 @@ import (
 	"strings"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/foreign"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
-	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -34,16 +34,16 @@ type History struct {
 // Read reads the file of key changes, if there is one.
 func Read(ctx context.Context, fsys fs.FS) (*History, error) {
 	h := &History{}
-	for line, err := range logdir.KeyChanges(ctx, fsys) {
+	for line, err := range logfile.KeyChanges(ctx, fsys) {
 		if len(h.Unfit) == maxUnfit {
 			h.Unfit = append(h.Unfit, "what follows was not looked at")
 			break
 		}
-		var wrong *logdir.LineError
+		var wrong *logfile.LineError
 		switch {
 		case errors.As(err, &wrong):
 			err = wrong.Err
-		case logdir.Malformed(err):
+		case logfile.Malformed(err):
 			h.Unfit = append(h.Unfit, err.Error())
 			continue
 		case err != nil:
