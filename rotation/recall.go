@@ -56,7 +56,9 @@ func (l *Log) recall(ctx context.Context) error {
 // recallSegment gives the stages the events of a segment, of which so many bytes are read; all, if
 // that is negative.
 func (l *Log) recallSegment(ctx context.Context, c *logdir.Checked, name segment.Name, size int64) (err error) {
-	r, err := logdir.Open(ctx, l.dir, logdir.Segment{File: segment.File{Name: name.String(), Parsed: name, Size: size}})
+	file := listed(name)
+	file.Size = size
+	r, err := logdir.Open(ctx, l.dir, logdir.Segment{File: file})
 	if err != nil {
 		return err
 	}

@@ -122,20 +122,19 @@ func AfterHeader(r *segment.ForeignReader) *signing.KeyChange {
 	return &n
 }
 
-// Introducing returns the key change that introduces a segment, or nil if there is none, or
-// the segment cannot be read.
-func Introducing(fsys fs.FS, file segment.File) *signing.KeyChange {
-	r, err := segment.OpenForeign(fsys, file.Name, file.Size)
+// Introducing returns the key change that introduces a segment, or nil if there is none.
+func Introducing(ctx context.Context, fsys fs.FS, file segment.File) (*signing.KeyChange, error) {
+	head, err := logdir.ReadHead(ctx, fsys, logdir.Segment{File: file})
+	if err != nil && !errors.Is(err, segment.ErrNewer) {
+		return nil, fmt.Errorf("look for a key change: %w", err)
+	}
+	said, ok := head.Said(logevent.KeyChanged)
+	if !ok {
+		return nil, nil
+	}
+	c, err := signing.OpenKeyChange([]byte(said.KeyChange))
 	if err != nil {
-		return nil
+		return nil, fmt.Errorf("%s: %w", file.Name, err)
 	}
-	defer r.Close()
-	line, err := r.NextHeader()
-	if err != nil {
-		return nil
-	}
-	if _, err := segment.ParseHeader(line); err != nil && !errors.Is(err, segment.ErrNewer) {
-		return nil
-	}
-	return AfterHeader(r)
+	return &c, nil
 }
