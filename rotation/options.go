@@ -106,6 +106,11 @@ func (o *Options) features() (f []segment.Feature) {
 	return f
 }
 
+// batchForm is that of batches for a log with these options, but for the length of lines.
+func (o *Options) batchForm(maxLeafBytes int) stage.Form {
+	return stage.Form{Scope: o.Scope, BindIDs: o.BindIDs, MaxLeafBytes: maxLeafBytes}
+}
+
 // Retention says which sealed segments may be deleted. A zero limit keeps
 // them for ever. The active segment is never deleted.
 type Retention struct {
