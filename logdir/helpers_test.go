@@ -5,6 +5,7 @@ package logdir_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"fmt"
 	"io/fs"
@@ -199,21 +200,14 @@ func (c changing) ReadDir(name string) ([]fs.DirEntry, error) {
 	return c.MapFS.ReadDir(name)
 }
 
-// linesOf reads all lines of a segment.
-func linesOf(t *testing.T, fsys fs.FS, s logdir.Segment) (lines [][]byte) {
+// linesIn returns the lines of the log, each of which has to be read without an error.
+func linesIn(t fatal, fsys fs.FS, o logdir.LinesOptions) (lines [][]byte) {
 	t.Helper()
-	r, err := logdir.Open(t.Context(), fsys, s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		line, err := r.Next()
+	for line, err := range logdir.Lines(context.Background(), fsys, o) {
 		if err != nil {
-			if err := r.Close(); err != nil {
-				t.Error(err)
-			}
-			return lines
+			t.Fatal(err)
 		}
-		lines = append(lines, bytes.Clone(line))
+		lines = append(lines, bytes.Clone(line.Bytes))
 	}
+	return lines
 }

@@ -11,7 +11,8 @@ import (
 	"io/fs"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
-	"github.com/otel-auditlog/auditlogexporter/logdir"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/pruned"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -108,10 +109,10 @@ func (p *prunedRanges) check(ctx context.Context, before merkle.Frontier) (range
 	switch {
 	case err == nil:
 		return rangesEnd{at: at, size: before.Size()}, nil
-	case errors.Is(err, logdir.ErrNoRanges): // as a crash leaves it that came when it had just been begun anew
+	case errors.Is(err, pruned.ErrNone): // as a crash leaves it that came when it had just been begun anew
 		p.reportGone()
 		return rangesEnd{}, nil
-	case !logdir.Malformed(err):
+	case !logfile.Malformed(err):
 		return rangesEnd{}, err
 	}
 	return rangesEnd{}, p.log.reportSetAside(segment.PrunedRangesName, "its lines do not lead to the tree that the oldest segment follows")
@@ -128,7 +129,7 @@ func rangesIn(ctx context.Context, f durable.File, to merkle.Frontier) (int64, e
 	if err != nil {
 		return 0, err
 	}
-	return logdir.PrunedRangesIn(ctx, io.NewSectionReader(f, 0, info.Size()), to.Size(), to.Root(), nil)
+	return pruned.ReadFrom(ctx, io.NewSectionReader(f, 0, info.Size()), to.Size(), to.Root(), nil)
 }
 
 // prunedRoot returns the root of the tree when it had so many leaves, which have been deleted
@@ -136,7 +137,7 @@ func rangesIn(ctx context.Context, f durable.File, to merkle.Frontier) (int64, e
 // segment follows, which is known.
 func prunedRoot(ctx context.Context, dir fs.FS, size uint64, first merkle.Frontier) (*merkle.Hash, error) {
 	var root *merkle.Hash
-	err := logdir.PrunedRanges(ctx, dir, first.Size(), first.Root(), func(_ segment.PrunedRange, after *merkle.Frontier) error {
+	err := pruned.Read(ctx, dir, first.Size(), first.Root(), func(_ segment.PrunedRange, after *merkle.Frontier) error {
 		if after.Size() == size {
 			then := after.Root()
 			root = &then
@@ -146,7 +147,7 @@ func prunedRoot(ctx context.Context, dir fs.FS, size uint64, first merkle.Fronti
 	switch {
 	case err == nil:
 		return root, nil
-	case errors.Is(err, logdir.ErrNoRanges), logdir.Malformed(err):
+	case errors.Is(err, pruned.ErrNone), logfile.Malformed(err):
 		return nil, nil
 	default:
 		return nil, err

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -35,9 +36,7 @@ func (r *recovery) recall(ctx context.Context) error {
 		return r.segments[i].name.Compression, r.segments[i].bytes
 	})
 	recalled := r.segments[from:]
-	c := logdir.NewChecked(logdir.Authority{
-		Origin: r.opts.Origin, Log: r.id, Keys: r.keys.since(recalled[0].name.FirstIndex),
-	}, maxRecalledBytes)
+	c := logdir.NewChecked(r.opts.Origin, r.id, r.keys.since(recalled[0].name.FirstIndex), maxRecalledBytes)
 	for i, s := range recalled {
 		size := int64(-1)
 		if i == len(recalled)-1 && r.active != nil {
@@ -58,7 +57,7 @@ func (r *recovery) recall(ctx context.Context) error {
 func (r *recovery) recallSegment(ctx context.Context, c *logdir.Checked, name segment.Name, size int64) (err error) {
 	file := listed(name)
 	file.Size = size
-	lines, err := logdir.Open(ctx, r.dir, logdir.Segment{File: file})
+	lines, err := logfile.Open(ctx, r.dir, file, 0)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
-	"github.com/otel-auditlog/auditlogexporter/logdir"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -261,11 +261,11 @@ func (r *recovery) setAsideSegment(name segment.Name) error {
 
 // checkKept compares the log with the checkpoint file.
 func (r *recovery) checkKept() error {
-	note, err := logdir.Checkpoint(r.dir)
+	note, err := logfile.Checkpoint(r.dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err != nil && !logdir.Malformed(err) {
+	if err != nil && !logfile.Malformed(err) {
 		return fmt.Errorf("read the checkpoint file: %w", err)
 	}
 	var kept signing.Checkpoint

@@ -13,8 +13,8 @@ import (
 	"io/fs"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/visible"
-	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -99,7 +99,7 @@ func (s *sortedRuns) Pop() any {
 // for the first with each.
 func (c *checker) findRepeated(ctx context.Context, res *result, repeated map[uint64]map[[sha256.Size]byte]string, add func(Finding)) error {
 	r, err := segment.OpenForeign(c.fsys, res.file.Name, res.file.Size)
-	if errors.Is(err, fs.ErrNotExist) || logdir.Malformed(err) {
+	if errors.Is(err, fs.ErrNotExist) || logfile.Malformed(err) {
 		return nil // compressed or pruned meanwhile, or reported
 	}
 	if err != nil {

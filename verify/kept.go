@@ -11,8 +11,8 @@ import (
 	"slices"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/kept"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signers"
-	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -55,12 +55,12 @@ func (c *checker) addGiven() error {
 // before the segments are listed: the writer replaces the file once what it covers
 // is in a segment.
 func (c *checker) addCheckpointOnDisk() error {
-	note, err := logdir.Checkpoint(c.fsys)
+	note, err := logfile.Checkpoint(c.fsys)
 	if errors.Is(err, fs.ErrNotExist) {
 		c.noCheckpointOnDisk = true
 		return nil
 	}
-	if err != nil && !logdir.Malformed(err) {
+	if err != nil && !logfile.Malformed(err) {
 		return err
 	}
 	k := &keptCheckpoint{Tree: &kept.Tree{}, name: "the file checkpoint", file: segment.CheckpointName, note: note, err: err}

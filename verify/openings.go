@@ -11,7 +11,7 @@ import (
 	"slices"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
-	"github.com/otel-auditlog/auditlogexporter/logdir"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -41,7 +41,7 @@ func (f *follower) openOpenings() error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
-	case logdir.Malformed(err):
+	case logfile.Malformed(err):
 		f.badOpening(name, 0, "%v", err)
 		return nil
 	case err != nil:
@@ -86,7 +86,7 @@ func (f *follower) nextOpening() error {
 	switch {
 	case err == io.EOF, errors.Is(err, segment.ErrPartialLine) && f.active():
 		return nil // a line may be being written
-	case logdir.Malformed(err):
+	case logfile.Malformed(err):
 		f.badOpening(o.name, o.r.Line(), "%v", err)
 		return nil
 	case err != nil:

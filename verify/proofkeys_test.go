@@ -262,7 +262,7 @@ func TestProofByRevokedKeys(t *testing.T) {
 		"the last, known from an earlier leaf on":  {5, proof.Options{Keys: public(keys[0]), Trust: trust.Keys{{Public: keys[2].Public(), From: atLeaf(third - 1)}}}, proof.ErrFails},
 		"another, known from a leaf on":            {5, proof.Options{Keys: public(keys[0]), Trust: trust.Keys{{Public: stranger, From: atLeaf(size - 1)}}}, proof.ErrFails},
 		"another, from a leaf on not there yet":    {5, proof.Options{Keys: public(keys[0]), Trust: trust.Keys{{Public: stranger, From: atLeaf(size)}}}, nil},
-		"a checkpoint key that is not the log's":   {5, proof.Options{Keys: public(keys[0]), CheckpointKeys: []*signing.PublicKey{stranger}}, proof.ErrNoCheckpointKey},
+		"a checkpoint key that is not the log's":   {5, proof.Options{Keys: public(keys[0]), CheckpointKeys: []*signing.PublicKey{stranger}}, proof.ErrUnsigned},
 		"so, known from a leaf on":                 {5, proof.Options{Keys: public(keys[0]), Trust: trust.Keys{{Public: stranger, Use: trust.UseCheckpoints, From: atLeaf(7)}}}, proof.ErrFails},
 		"so, not from there on yet":                {5, proof.Options{Keys: public(keys[0]), Trust: trust.Keys{{Public: stranger, Use: trust.UseCheckpoints, From: atLeaf(size)}}}, nil},
 		"so, left before":                          {5, proof.Options{Keys: public(keys[0]), Trust: trust.Keys{{Public: stranger, Use: trust.UseCheckpoints, Until: atLeaf(7)}}}, nil},

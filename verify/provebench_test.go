@@ -19,6 +19,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -118,7 +119,7 @@ func BenchmarkCheckManyKeys(b *testing.B) {
 // reportReading reports what of a log it takes reading to prove a leaf.
 func reportReading(b *testing.B, fsys fs.FS, index uint64) {
 	b.Helper()
-	tree, err := proof.Open(b.Context(), fsys)
+	tree, err := logtree.Open(b.Context(), fsys)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -359,7 +359,7 @@ func TestReceiptsByKeysThatAreNotGood(t *testing.T) {
 		"left at an earlier time":          {proof.Options{Trust: with(func(k *trust.Key) { k.Until = at(0) })}, proof.ErrFails},
 		"not valid yet":                    {proof.Options{Trust: with(func(k *trust.Key) { k.From = at(3) })}, proof.ErrFails},
 		"for checkpoints":                  {proof.Options{CheckpointKeys: public(w.signer)}, verify.ErrNoEventKey},
-		"another for checkpoints":          {proof.Options{Keys: public(w.signer), CheckpointKeys: public(beside)}, proof.ErrNoCheckpointKey},
+		"another for checkpoints":          {proof.Options{Keys: public(w.signer), CheckpointKeys: public(beside)}, proof.ErrUnsigned},
 		"another for checkpoints, begun":   {proof.Options{Keys: public(w.signer), Trust: trust.Keys{{Public: beside.Public(), Use: trust.UseCheckpoints, From: atLeaf(0)}}}, proof.ErrFails},
 		"another for checkpoints, not yet": {proof.Options{Keys: public(w.signer), Trust: trust.Keys{{Public: beside.Public(), Use: trust.UseCheckpoints, From: atLeaf(size)}}}, nil},
 		"its origin":                       {proof.Options{Keys: public(w.signer), Origin: o.Origin}, nil},

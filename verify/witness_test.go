@@ -430,7 +430,7 @@ func TestProofOfAWitnessedLog(t *testing.T) {
 	if err != nil || len(got.Cosigned) != 2 {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if _, err := proof.Check(p.Marshal(), proof.Options{Keys: public(w.signer), Witnesses: keysOf(witnesstest.New(t, "w"))}); !errors.Is(err, proof.ErrNotWitnessed) || errors.Is(err, proof.ErrFails) {
+	if _, err := proof.Check(p.Marshal(), proof.Options{Keys: public(w.signer), Witnesses: keysOf(witnesstest.New(t, "w"))}); !errors.Is(err, proof.ErrUnsigned) || errors.Is(err, proof.ErrFails) {
 		t.Errorf("with a stranger: %v", err)
 	}
 }

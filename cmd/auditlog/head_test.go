@@ -15,9 +15,9 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -171,7 +171,7 @@ func TestRotatedAtTheEndOfTheHead(t *testing.T) {
 			})
 			t.Run("proof", func(t *testing.T) {
 				f := rotatedOn(t, s, tt.line, func(*logevent.Segment) {})
-				tree, err := proof.Open(t.Context(), os.DirFS(f.dir))
+				tree, err := logtree.Open(t.Context(), os.DirFS(f.dir))
 				if err != nil {
 					t.Fatal(err)
 				}

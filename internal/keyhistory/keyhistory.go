@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -32,16 +33,16 @@ type History struct {
 // Read reads the file of key changes, if there is one.
 func Read(ctx context.Context, fsys fs.FS) (*History, error) {
 	h := &History{}
-	for line, err := range logdir.KeyChanges(ctx, fsys) {
+	for line, err := range logfile.KeyChanges(ctx, fsys) {
 		if len(h.Unfit) == maxUnfit {
 			h.Unfit = append(h.Unfit, "what follows was not looked at")
 			break
 		}
-		var wrong *logdir.LineError
+		var wrong *logfile.LineError
 		switch {
 		case errors.As(err, &wrong):
 			err = wrong.Err
-		case logdir.Malformed(err):
+		case logfile.Malformed(err):
 			h.Unfit = append(h.Unfit, err.Error())
 			continue
 		case err != nil:
@@ -128,11 +129,10 @@ func Introducing(ctx context.Context, fsys fs.FS, file segment.File) (*signing.K
 	if err != nil && !errors.Is(err, segment.ErrNewer) {
 		return nil, fmt.Errorf("look for a key change: %w", err)
 	}
-	said, ok := head.Said(logevent.KeyChanged)
-	if !ok {
+	if head.KeyChanged == nil {
 		return nil, nil
 	}
-	c, err := signing.OpenKeyChange([]byte(said.KeyChange))
+	c, err := signing.OpenKeyChange([]byte(head.KeyChanged.KeyChange))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file.Name, err)
 	}

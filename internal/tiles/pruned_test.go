@@ -15,9 +15,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
 	"github.com/otel-auditlog/auditlogexporter/internal/tiles"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -170,7 +170,7 @@ func TestExportOfPrunedLog(t *testing.T) {
 			o := tiles.Options{Check: c.before > 0}
 			r, err := l.export(dir, o)
 			if c.minimum == 0 {
-				if !errors.Is(err, proof.ErrPruned) {
+				if !errors.Is(err, logtree.ErrPruned) {
 					t.Fatalf("%+v, %v", r, err)
 				}
 				if _, err := os.Stat(filepath.Join(dir, ".minimum-index")); err == nil {

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"io/fs"
 
-	"github.com/otel-auditlog/auditlogexporter/logdir"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -21,7 +21,7 @@ func originOf(fsys fs.FS) string {
 			}
 		}
 	}
-	note, err := logdir.Checkpoint(fsys)
+	note, err := logfile.Checkpoint(fsys)
 	if err != nil {
 		return ""
 	}

@@ -1,7 +1,7 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package proof
+package logtree
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -40,8 +41,8 @@ func (t *Tree) head(ctx context.Context, i int) (*head, error) {
 		return h, nil
 	}
 	read, err := logdir.ReadHead(ctx, t.fsys, s.file)
-	if logdir.Malformed(err) && !errors.Is(err, segment.ErrNotRegular) {
-		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	if logfile.Malformed(err) && !errors.Is(err, segment.ErrNotRegular) {
+		return nil, fmt.Errorf("%w: %w", logdir.ErrDamaged, err)
 	}
 	if err != nil {
 		return nil, err
@@ -51,8 +52,8 @@ func (t *Tree) head(ctx context.Context, i int) (*head, error) {
 	if err := h.takeHeader(&read.Header, s); err != nil {
 		return nil, err
 	}
-	if said, ok := read.Said(logevent.Rotated); ok {
-		h.takeRotated(said, s)
+	if read.Rotated != nil {
+		h.takeRotated(read.Rotated, s)
 	}
 	t.heads[s.begin] = h
 	return h, nil
@@ -63,13 +64,13 @@ func (h *head) take(number int, line []byte, s span) error {
 	if number == 1 {
 		header, err := segment.ParseHeader(line)
 		if err != nil {
-			return fmt.Errorf("%w: %s: %w", ErrDamaged, s.file.Name, err)
+			return fmt.Errorf("%w: %s: %w", logdir.ErrDamaged, s.file.Name, err)
 		}
 		return h.takeHeader(&header, s)
 	}
 	if number <= logevent.HeadLines && segment.KindOf(line) == segment.KindEvent && logevent.Rotated.MayBeOn(line) {
 		if said := saidOn(line); said.Action == logevent.Rotated {
-			h.takeRotated(said, s)
+			h.takeRotated(&said, s)
 		}
 	}
 	return nil
@@ -77,13 +78,13 @@ func (h *head) take(number int, line []byte, s span) error {
 
 func (h *head) takeHeader(header *segment.Header, s span) error {
 	if header.FirstIndex != s.begin {
-		return fmt.Errorf("%w: the header of %s says that it begins at leaf %d", ErrDamaged, s.file.Name, header.FirstIndex)
+		return fmt.Errorf("%w: the header of %s says that it begins at leaf %d", logdir.ErrDamaged, s.file.Name, header.FirstIndex)
 	}
 	h.log, h.frontier = header.Log, subtrees{0, header.FirstIndex, header.Frontier}
 	return nil
 }
 
-func (h *head) takeRotated(said logevent.Event, s span) {
+func (h *head) takeRotated(said *logevent.Event, s span) {
 	p := said.Previous
 	if p == nil || p.TreeSize != s.begin || p.FirstIndex > s.begin {
 		return
@@ -117,7 +118,7 @@ type newest struct {
 
 // readNewest reads a segment to its last checkpoint that fits.
 func (t *Tree) readNewest(ctx context.Context, s *span) error {
-	r, err := logdir.Open(ctx, t.fsys, s.file)
+	r, err := logfile.Open(ctx, t.fsys, s.file.File, 0)
 	if err != nil {
 		return err
 	}
@@ -147,7 +148,7 @@ func (t *Tree) readNewest(ctx context.Context, s *span) error {
 		}
 		if r.Line() == 1 {
 			if tree, err = merkle.NewFrontier(h.frontier.end, h.frontier.hashes); err != nil {
-				return fmt.Errorf("%w: %s: %w", ErrDamaged, s.file.Name, err)
+				return fmt.Errorf("%w: %s: %w", logdir.ErrDamaged, s.file.Name, err)
 			}
 			mark = merkle.NewMark(&tree)
 			t.heads[s.begin] = h
@@ -183,7 +184,7 @@ func (t *Tree) readNewest(ctx context.Context, s *span) error {
 
 // lookForCheckpoint looks at what follows a header that is none: a crash leaves no
 // checkpoint there.
-func (t *Tree) lookForCheckpoint(s *span, r *logdir.Reader) error {
+func (t *Tree) lookForCheckpoint(s *span, r *logfile.Reader) error {
 	for {
 		line, err := r.Next()
 		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {

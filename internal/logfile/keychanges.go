@@ -1,7 +1,7 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package logdir
+package logfile
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"iter"
 
-	"github.com/otel-auditlog/auditlogexporter/internal/ctxread"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -18,8 +17,8 @@ import (
 // changes.
 const maxKeyChangesBytes = 128 << 20
 
-// FiledKeyChange is a line of the file key-changes.
-type FiledKeyChange struct {
+// KeyChange is a line of the file key-changes.
+type KeyChange struct {
 	// Line is its number, counted from 1, and End the offset after it.
 	Line int
 	End  int64
@@ -31,14 +30,14 @@ type FiledKeyChange struct {
 // does not exist. A line that is malformed comes with a [LineError], and what follows it is
 // still read; another error ends the sequence. An unfinished last line is left out: it may be
 // being written.
-func KeyChanges(ctx context.Context, fsys fs.FS) iter.Seq2[FiledKeyChange, error] {
-	return func(yield func(FiledKeyChange, error) bool) {
+func KeyChanges(ctx context.Context, fsys fs.FS) iter.Seq2[KeyChange, error] {
+	return func(yield func(KeyChange, error) bool) {
 		f, err := segment.OpenRegular(fsys, segment.KeyChangesName)
 		if errors.Is(err, fs.ErrNotExist) {
 			return
 		}
 		if err != nil {
-			yield(FiledKeyChange{}, err)
+			yield(KeyChange{}, err)
 			return
 		}
 		defer f.Close()
@@ -51,18 +50,18 @@ func KeyChanges(ctx context.Context, fsys fs.FS) iter.Seq2[FiledKeyChange, error
 }
 
 // KeyChangesIn is KeyChanges for what src holds.
-func KeyChangesIn(ctx context.Context, src io.Reader) iter.Seq2[FiledKeyChange, error] {
-	return func(yield func(FiledKeyChange, error) bool) {
-		l := newLines(ctxread.New(ctx, io.LimitReader(src, maxKeyChangesBytes)), segment.KeyChangesName, segment.MaxKeyChangeBytes)
+func KeyChangesIn(ctx context.Context, src io.Reader) iter.Seq2[KeyChange, error] {
+	return func(yield func(KeyChange, error) bool) {
+		l := NewLines(ctx, io.LimitReader(src, maxKeyChangesBytes), segment.KeyChangesName, segment.MaxKeyChangeBytes)
 		for {
-			line, err := l.next()
+			line, err := l.Next()
 			var note []byte
 			if err == nil {
 				if note, err = segment.ParseKeyChange(line); err != nil {
-					err = &LineError{segment.KeyChangesName, l.number, err}
+					err = &LineError{segment.KeyChangesName, l.Number, err}
 				}
 			}
-			if err == io.EOF || !yield(FiledKeyChange{l.number, l.end, note}, err) || err != nil && !Malformed(err) {
+			if err == io.EOF || !yield(KeyChange{l.Number, l.End, note}, err) || err != nil && !Malformed(err) {
 				return
 			}
 		}

@@ -1,7 +1,18 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package proof
+// Package logtree reads the hashes of a log's Merkle tree that it takes to prove something of the
+// log: that a leaf is in it, that a tree extends a smaller one.
+//
+// A [Tree] has a [tlog.HashReader] over a log directory, so that golang.org/x/mod/sumdb/tlog makes
+// the proofs. It reads as little as possible: the frontier in a segment's header has the hashes of
+// all larger subtrees before it, the log's own event rotated those that the segment before
+// contributes, and only hashes of subtrees within a segment take reading that segment. What it
+// returns is not checked: a proof must be, against a root that somebody signed.
+//
+// Errors wrap [logdir.ErrDamaged] if a segment does not hold what it should, [logdir.ErrNoLog] or
+// [logdir.ErrNoCheckpoint] if there is no tree, and [ErrPruned].
+package logtree
 
 import (
 	"context"
@@ -18,14 +29,8 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
-var (
-	// ErrNoLog: there is nothing that a proof could be made of.
-	ErrNoLog = errors.New("the log holds no checkpoint: nothing has been committed to it yet, or it is damaged")
-	// ErrPruned: a hash lies in segments that have been deleted.
-	ErrPruned = errors.New("the segments that it would take have been pruned")
-	// ErrDamaged: a segment does not hold what it should.
-	ErrDamaged = errors.New("the log is damaged: run auditlog verify")
-)
+// ErrPruned: a hash lies in segments that have been deleted.
+var ErrPruned = errors.New("the segments that it would take have been pruned")
 
 // Tree is a log's tree, up to its newest checkpoint when it was opened. It is for one
 // goroutine at a time.
@@ -82,12 +87,12 @@ func Open(ctx context.Context, fsys fs.FS) (*Tree, error) {
 	t := &Tree{fsys: fsys, heads: map[uint64]*head{}, known: map[node]tlog.Hash{}}
 	for i, f := range segments {
 		if i > 0 {
-			t.spans[i-1].end = f.Begin()
+			t.spans[i-1].end = f.Parsed.FirstIndex
 		}
-		t.spans = append(t.spans, span{file: f, begin: f.Begin()})
+		t.spans = append(t.spans, span{file: f, begin: f.Parsed.FirstIndex})
 	}
 	if len(t.spans) == 0 {
-		return nil, fmt.Errorf("%w: %w", logdir.ErrNoLog, ErrNoLog)
+		return nil, logdir.ErrNoLog
 	}
 	// The newest segment may have been begun and not committed.
 	for n := len(t.spans) - 1; n >= 0; n-- {
@@ -104,7 +109,7 @@ func Open(ctx context.Context, fsys fs.FS) (*Tree, error) {
 			return t, nil
 		}
 	}
-	return nil, ErrNoLog
+	return nil, logdir.ErrNoCheckpoint
 }
 
 // Checkpoint returns the newest checkpoint, whose signature has not been checked.
@@ -229,7 +234,7 @@ func (t *Tree) plan(ctx context.Context, n node, within *[]node) error {
 		}
 	}
 	if n.height == 0 {
-		return fmt.Errorf("%w: leaf %d is in no segment", ErrDamaged, n.first)
+		return fmt.Errorf("%w: leaf %d is in no segment", logdir.ErrDamaged, n.first)
 	}
 	if err := t.plan(ctx, node{n.first, n.height - 1}, within); err != nil {
 		return err

@@ -1,7 +1,9 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package export
+// Package committimes reads when the commits of a segment were made, by the writer's clock. A line
+// of a commit follows its events, so that this is known only once the commit has been read.
+package committimes
 
 import (
 	"context"
@@ -11,12 +13,12 @@ import (
 	"slices"
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/logdir"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
-// Commits says when the commits of a segment were made, by where in its content they end.
-type Commits []commitEnd
+// Times says when the commits of a segment were made, by where in its content they end.
+type Times []commitEnd
 
 // commitEnd is a commit line and when it says that it was written.
 type commitEnd struct {
@@ -24,10 +26,9 @@ type commitEnd struct {
 	time   time.Time
 }
 
-// ReadCommits reads when the commits of a segment were made. A line of a commit follows its
-// events, so that this is known only once it has been read.
-func ReadCommits(ctx context.Context, fsys fs.FS, s logdir.Segment) (all Commits, err error) {
-	r, err := logdir.Open(ctx, fsys, s)
+// Read reads a segment to its end. The error wraps [fs.ErrNotExist] if it has been deleted.
+func Read(ctx context.Context, fsys fs.FS, f segment.File) (all Times, err error) {
+	r, err := logfile.Open(ctx, fsys, f, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +52,7 @@ func ReadCommits(ctx context.Context, fsys fs.FS, s logdir.Segment) (all Commits
 
 // At returns when the commit was made that a line at an offset belongs to, or zero if none
 // follows it.
-func (c Commits) At(offset int64) time.Time {
+func (c Times) At(offset int64) time.Time {
 	i, _ := slices.BinarySearchFunc(c, offset, func(one commitEnd, offset int64) int {
 		if one.offset < offset {
 			return -1

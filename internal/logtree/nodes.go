@@ -1,7 +1,7 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package proof
+package logtree
 
 import (
 	"cmp"
@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -70,7 +71,7 @@ func (t *Tree) readWithin(ctx context.Context, s span, wanted []node) error {
 		return index+1 < last
 	})
 	if err == nil && len(wanted)+len(under) > 0 {
-		err = fmt.Errorf("%w: %s ends before leaf %d", ErrDamaged, s.file.Name, last-1)
+		err = fmt.Errorf("%w: %s ends before leaf %d", logdir.ErrDamaged, s.file.Name, last-1)
 	}
 	return err
 }
@@ -78,7 +79,7 @@ func (t *Tree) readWithin(ctx context.Context, s span, wanted []node) error {
 // eachLeaf calls f with the index and the line of each leaf of a segment, until it
 // returns false.
 func (t *Tree) eachLeaf(ctx context.Context, s span, f func(index uint64, line []byte) bool) error {
-	r, err := logdir.Open(ctx, t.fsys, s.file)
+	r, err := logfile.Open(ctx, t.fsys, s.file.File, 0)
 	if err != nil {
 		return err
 	}
@@ -120,7 +121,7 @@ func (t *Tree) Line(ctx context.Context, index uint64) (line []byte, err error) 
 		return i < index
 	})
 	if err == nil && line == nil {
-		err = fmt.Errorf("%w: leaf %d is not in %s", ErrDamaged, index, t.spans[at].file.Name)
+		err = fmt.Errorf("%w: leaf %d is not in %s", logdir.ErrDamaged, index, t.spans[at].file.Name)
 	}
 	return line, err
 }
@@ -138,7 +139,7 @@ func (t *Tree) Commit(ctx context.Context, index uint64) (at uint64, line []byte
 		return line == nil
 	})
 	if err == nil && line == nil {
-		err = fmt.Errorf("%w: no commit in %s covers leaf %d", ErrDamaged, t.spans[i].file.Name, index)
+		err = fmt.Errorf("%w: no commit in %s covers leaf %d", logdir.ErrDamaged, t.spans[i].file.Name, index)
 	}
 	return at, line, err
 }

@@ -1,7 +1,7 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package proof_test
+package logtree_test
 
 import (
 	"bytes"
@@ -19,8 +19,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -88,7 +89,7 @@ func TestTreeAgainstAllHashes(t *testing.T) {
 		hashes, begins := leaves(t, fsys)
 		size := int64(len(hashes))
 		all := stored(t, hashes)
-		tree, err := proof.Open(t.Context(), fsys)
+		tree, err := logtree.Open(t.Context(), fsys)
 		if err != nil {
 			r.Fatal(err)
 		}
@@ -96,7 +97,7 @@ func TestTreeAgainstAllHashes(t *testing.T) {
 			r.Fatalf("%d leaves, want %d", tree.Size(), size)
 		}
 		for range 5 {
-			tree, err := proof.Open(t.Context(), fsys)
+			tree, err := logtree.Open(t.Context(), fsys)
 			if err != nil {
 				r.Fatal(err)
 			}
@@ -157,7 +158,7 @@ func TestTreeWithoutRange(t *testing.T) {
 	}
 	silent := fsys[listing.Segments[2].Name]
 	silent.Data = bytes.Replace(silent.Data, []byte(`"action":"rotated"`), []byte(`"action":"rotatee"`), 1)
-	tree, err := proof.Open(t.Context(), fsys)
+	tree, err := logtree.Open(t.Context(), fsys)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +194,7 @@ func TestTreeOfPrunedLog(t *testing.T) {
 	for _, f := range listing.Segments[:2] {
 		delete(fsys, f.Name)
 	}
-	tree, err := proof.Open(t.Context(), fsys)
+	tree, err := logtree.Open(t.Context(), fsys)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,16 +212,16 @@ func TestTreeOfPrunedLog(t *testing.T) {
 			t.Errorf("leaf %d: another path", n)
 		}
 	}
-	if _, err := tree.Line(t.Context(), 1); !errors.Is(err, proof.ErrPruned) {
+	if _, err := tree.Line(t.Context(), 1); !errors.Is(err, logtree.ErrPruned) {
 		t.Errorf("a pruned line: %v", err)
 	}
-	if _, err := tlog.ProveRecord(size, 1, tree.Hashes(t.Context())); !errors.Is(err, proof.ErrPruned) {
+	if _, err := tlog.ProveRecord(size, 1, tree.Hashes(t.Context())); !errors.Is(err, logtree.ErrPruned) {
 		t.Errorf("a pruned leaf: %v", err)
 	}
 }
 
 func TestNoTree(t *testing.T) {
-	if _, err := proof.Open(t.Context(), fstest.MapFS{}); !errors.Is(err, proof.ErrNoLog) {
+	if _, err := logtree.Open(t.Context(), fstest.MapFS{}); !errors.Is(err, logdir.ErrNoLog) {
 		t.Errorf("an empty directory: %v", err)
 	}
 	fsys := write(t, 0, []int{1})
@@ -229,7 +230,7 @@ func TestNoTree(t *testing.T) {
 			f.Data = f.Data[:bytes.IndexByte(f.Data, '\n')+1]
 		}
 	}
-	if _, err := proof.Open(t.Context(), fsys); !errors.Is(err, proof.ErrNoLog) {
+	if _, err := logtree.Open(t.Context(), fsys); !errors.Is(err, logdir.ErrNoCheckpoint) {
 		t.Errorf("a header alone: %v", err)
 	}
 }
