@@ -345,7 +345,8 @@ func keyChangesFor(ctx context.Context, fsys fs.FS, size uint64) (notes [][]byte
 	// The newest may not be in the file yet.
 	if n := len(listing.Segments); n > 0 {
 		last := history.Last()
-		if n := keyhistory.Introducing(fsys, listing.Segments[n-1]); n != nil && (last == nil || last.Index < n.Index) {
+		// One that cannot be read introduces no key that could be followed.
+		if n, err := keyhistory.Introducing(ctx, fsys, listing.Segments[n-1]); err == nil && n != nil && (last == nil || last.Index < n.Index) {
 			changes = append(changes, *n)
 		}
 	}
