@@ -94,9 +94,9 @@ func (w *writer) keep(r io.ReaderAt, at, size int64) (logevent.Event, error) {
 }
 
 // setAside renames a file that is not the log's own work, or not any longer, so that it
-// stays as evidence, and says what has become of it.
-func setAside(dir durable.FS, name, why string) (detail string, err error) {
-	kept := "foreign-" + name
+// stays as evidence, and returns its new name.
+func setAside(dir durable.FS, name string) (kept string, err error) {
+	kept = "foreign-" + name
 	// What was set aside before is evidence, too.
 	for n := 2; ; n++ {
 		if _, err := dir.Lstat(kept); errors.Is(err, fs.ErrNotExist) {
@@ -109,14 +109,18 @@ func setAside(dir durable.FS, name, why string) (detail string, err error) {
 	if err := durable.Rename(dir, name, kept); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("set %s aside: %w", name, err)
 	}
-	return why + "; it is kept as " + kept + ", and written anew", nil
+	return kept, nil
+}
+
+// keptAs says of a file that was set aside why, and where it is.
+func keptAs(kept, why string) string {
+	return why + "; it is kept as " + kept + ", and written anew"
 }
 
 // setAside sets a file aside, and has the log say so.
-func (w *writer) setAside(name, why string) error {
-	detail, err := setAside(w.dir, name, why)
-	if err == nil {
-		w.sayDamaged(name, detail)
+func (w *writer) setAside(name, why string) (kept string, err error) {
+	if kept, err = setAside(w.dir, name); err == nil {
+		w.sayDamaged(name, keptAs(kept, why))
 	}
-	return err
+	return kept, err
 }

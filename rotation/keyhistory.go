@@ -24,17 +24,19 @@ import (
 // them to the key that the newest segment is signed with: what does not lead there is not the
 // log's work, and the file is written anew without it.
 func (r *recovery) loadKeyChanges(ctx context.Context) error {
-	filed, err := r.keys.changes.read(r.isNext)
+	chain := keyChain{follows: r.isNext}
+	filed, err := r.keys.changes.read(ctx, chain)
 	if err != nil {
 		return fmt.Errorf("read the file %s: %w", segment.KeyChangesName, err)
 	}
 	if len(r.segments) == 0 {
 		if filed.bytes > 0 || filed.spoiled {
-			return r.setAside(segment.KeyChangesName, "it is of another log")
+			_, err = r.setAside(segment.KeyChangesName, "it is of another log")
+			return err
 		}
 		return nil
 	}
-	if len(filed.changes) == 0 && !filed.spoiled {
+	if filed.last() == nil && !filed.spoiled {
 		// Most logs never change their key: no need to look at each segment.
 		oldest, err := readHead(ctx, r.dir, r.segments[0].name)
 		if fromSystem(err) {
@@ -53,15 +55,20 @@ func (r *recovery) loadKeyChanges(ctx context.Context) error {
 		if heads, need, err = r.changesAfter(ctx, nil); err != nil {
 			return err
 		}
-		for c := filed.last(); c != nil && (!bytes.Equal(c.To.SPKI(), need) || len(heads) > 0 && c.Index >= heads[0].Index); c = filed.last() {
-			filed.drop()
+		leads := chain
+		leads.ends = func(c *signing.KeyChange) bool {
+			return bytes.Equal(c.To.SPKI(), need) && (len(heads) == 0 || c.Index < heads[0].Index)
+		}
+		if filed, err = r.keys.changes.read(ctx, leads); err != nil {
+			return fmt.Errorf("read the file %s: %w", segment.KeyChangesName, err)
 		}
 	}
 	if filed.spoiled {
-		if err := r.setAside(segment.KeyChangesName, "its lines do not lead to the key that signs the log"); err != nil {
+		aside, err := r.setAside(segment.KeyChangesName, "its lines do not lead to the key that signs the log")
+		if err != nil {
 			return err
 		}
-		if err := r.keys.changes.replace(&filed); err != nil {
+		if err := r.keys.changes.replace(ctx, aside, &filed, chain); err != nil {
 			return err
 		}
 	}

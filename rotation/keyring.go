@@ -147,9 +147,7 @@ func (k *keyring) recallChanges(filed *filedChanges, heads []*signing.KeyChange)
 		k.known = append(k.known, c.From)
 		k.changes.add(c.Note)
 	}
-	// One segment has one change at the most.
-	k.latest = slices.Concat(filed.changes, heads)
-	k.latest = slices.Clone(k.latest[max(0, len(k.latest)-maxRecalledSegments):])
+	k.latest = newestChanges(slices.Concat(filed.newest, heads))
 	if err := k.changes.write(); err != nil {
 		// They are in the segments, too, which are not pruned before.
 		k.logger.Warn("A change of the audit log's key cannot be filed yet; it will be tried again", zap.Error(err))

@@ -168,41 +168,59 @@ func TestAnotherHistoryIsNotRecalled(t *testing.T) {
 }
 
 // A log whose segments have keys of their own, all but one of which are destroyed, recalls them
-// all the same, be the key changes in their file or in the segments alone.
+// all the same, be the key changes in their file, in the segments alone, or next to others.
 func TestRecallFollowsKeyChanges(t *testing.T) {
-	for _, gone := range []bool{false, true} {
-		path := filepath.Join(t.TempDir(), "key.pem")
-		if _, err := signing.CreateKeyFile(path, signing.Ed25519); err != nil {
-			t.Fatal(err)
-		}
-		o := options(t)
-		o.MaxSegmentBytes = 1
-		reopen := func() *rotation.Log {
-			k, err := signing.OpenRotatingKeyFile(path)
+	for name, change := range map[string]func(path string, good []byte) error{
+		"untouched": func(string, []byte) error { return nil },
+		"removed":   func(path string, _ []byte) error { return os.Remove(path) },
+		"spoiled": func(path string, good []byte) error {
+			return os.WriteFile(path, append(bytes.Clone(good), "{}\n"...), 0o600)
+		},
+		"a line less, in the middle": func(path string, good []byte) error {
+			lines := bytes.SplitAfter(good, []byte("\n"))
+			return os.WriteFile(path, bytes.Join(slices.Delete(lines, 20, 21), nil), 0o600)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "key.pem")
+			if _, err := signing.CreateKeyFile(path, signing.Ed25519); err != nil {
+				t.Fatal(err)
+			}
+			o := options(t)
+			o.MaxSegmentBytes = 1
+			reopen := func() *rotation.Log {
+				k, err := signing.OpenRotatingKeyFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				o.Signer, o.SegmentKeys = k.Current(), k
+				o.Stages = remember(idempotency.Options{MaxEvents: 1000})
+				return open(t, o)
+			}
+			all := numbered("e", 40)
+			l := reopen()
+			for _, id := range all {
+				mustAppend(t, l, o, id)
+			}
+			closeLog(t, l)
+			filed := filepath.Join(o.Directory, segment.KeyChangesName)
+			good, err := os.ReadFile(filed)
+			if err == nil {
+				err = change(filed, good)
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			o.Signer, o.SegmentKeys = k.Current(), k
-			o.Stages = remember(idempotency.Options{MaxEvents: 1000})
-			return open(t, o)
-		}
-		all := numbered("e", 25)
-		l := reopen()
-		for _, id := range all {
-			mustAppend(t, l, o, id)
-		}
-		closeLog(t, l)
-		if gone {
-			if err := os.Remove(filepath.Join(o.Directory, segment.KeyChangesName)); err != nil {
-				t.Fatal(err)
+			l = reopen()
+			if n := o.Stages[0].(*idempotency.Stage).Len(); n < rotation.MaxRecalledSegments-1 || n > rotation.MaxRecalledSegments {
+				t.Errorf("%d events of %d segments are remembered", n, rotation.MaxRecalledSegments)
 			}
-		}
-		l = reopen()
-		if n := o.Stages[0].(*idempotency.Stage).Len(); n < rotation.MaxRecalledSegments-1 || n > rotation.MaxRecalledSegments {
-			t.Errorf("%d events of %d segments are remembered; key-changes is gone: %t", n, rotation.MaxRecalledSegments, gone)
-		}
-		mustAppend(t, l, o, all[len(all)-10:]...)
-		closeLog(t, l)
-		sameIDs(t, read(t, o.Directory).ids, all)
+			mustAppend(t, l, o, all[len(all)-10:]...)
+			closeLog(t, l)
+			sameIDs(t, read(t, o.Directory).ids, all)
+			if got, err := os.ReadFile(filed); err != nil || !bytes.HasPrefix(got, good) {
+				t.Errorf("the file of key changes does not begin with the %d bytes that it had: %v", len(good), err)
+			}
+		})
 	}
 }

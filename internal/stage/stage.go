@@ -18,10 +18,10 @@ import (
 // stages in order, and each sees what those before it have left. The log calls them one at a
 // time, with its writer held, so they must be quick.
 //
-// What a stage is given in Admit is tentative until Settle: until then the stage treats it as if
-// it were in the log, and forgets it if the commit fails. So a repeat of an event whose commit is
-// under way waits for that commit: if it fails, both calls fail, and neither has been told that
-// the log has the event.
+// What a stage does in Admit is tentative until Settle, and undone if the commit fails. A repeat
+// of an event whose commit is under way waits for that commit: it succeeds with it, and where it
+// fails, the repeat fails with it if they share the commit, and otherwise has the event written by
+// a commit of its own. Nobody is told that the log has an event before it has.
 type Stage interface {
 	// Recall is given, when the log is opened and before Admit, the events of the newest segments
 	// in order, as lines that lead to a checkpoint which a key of the log has signed.
