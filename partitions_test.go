@@ -202,7 +202,7 @@ func withBody(logs plog.Logs, body string) plog.Logs {
 func TestAFloodOfValuesIsBounded(t *testing.T) {
 	c := testConfig(t, byTenant, forgetful, inScope(segline.ScopeCheckpoint), func(c *auditlogexporter.Config) {
 		c.MaxPartitions = 4
-		c.Sync = auditlogexporter.SyncNever
+		c.Sync = "never"
 	})
 	r := start(t, c)
 	const calls, each = 100, 1000
@@ -590,7 +590,7 @@ func BenchmarkDivide(b *testing.B) {
 	for _, tenants := range []int{0, 1, 16} {
 		b.Run(fmt.Sprintf("partitions=%d", tenants), func(b *testing.B) {
 			c := testConfig(b, inScope(segline.ScopeCheckpoint), func(c *auditlogexporter.Config) {
-				c.Sync = auditlogexporter.SyncNever
+				c.Sync = "never"
 				if tenants > 0 {
 					byTenant(c)
 				}

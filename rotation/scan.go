@@ -216,7 +216,7 @@ func belongs(h *segment.Header, origin string, candidates []*signing.Signer) (*s
 			return s.Public(), nil
 		}
 	}
-	return nil, fmt.Errorf("%w: the signing key is %s, but the segment is signed with %s: give the key file that belongs to the log, give that file as the previous key to change the key, or choose another directory", ErrWrongKey, candidates[0].Public().ID(), h.Keys[0].ID)
+	return nil, fmt.Errorf("%w: the signing key is %s, but the segment is signed with %s: give the key file that belongs to the log, give that file as the previous key to change the key, or choose another directory", errWrongKey, candidates[0].Public().ID(), h.Keys[0].ID)
 }
 
 // checkpointFits returns the note in a checkpoint line, or nil, and whether it
