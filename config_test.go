@@ -19,6 +19,7 @@ import (
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/internal/metadata"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -85,8 +86,8 @@ var goodCases = map[string]func(*auditlogexporter.Config){
 		c.Receipts = auditlogexporter.ReceiptsConfig{Directory: "/var/lib/otelcol/audit-receipts", MaxSizeMiB: 20}
 		c.Mapping.Strict = true
 		c.Mapping.UserID = []string{"enduser.id"}
-		c.Mapping.Resources = []event.ResourcePair{{Type: "asset.kind", ID: "asset.id"}}
-		c.Mapping.Targets = []event.Target{{Attribute: "order.id", Type: "order"}}
+		c.Mapping.Resources = []mapping.ResourcePair{{Type: "asset.kind", ID: "asset.id"}}
+		c.Mapping.Targets = []mapping.Target{{Attribute: "order.id", Type: "order"}}
 		c.Mapping.Categories["order"] = event.CategoryFileSystem
 		c.Timeout = 5 * time.Second
 		c.RetryConfig.Enabled = true

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -41,7 +42,7 @@ type Event struct {
 	// EventLine is the line's parts.
 	segment.EventLine
 	// Summary is what filters look at.
-	Summary event.Summary
+	Summary eventjson.Summary
 	// Committed is when its commit was made, by the writer's clock; zero if that is not
 	// known, or was not asked for.
 	Committed time.Time
@@ -256,7 +257,7 @@ func (r *reader) line(offset int64, line []byte) (err error) {
 		return err
 	}
 	r.buf = e.Signature
-	if err := event.Scan(e.Canonical, &e.Summary); err != nil {
+	if err := eventjson.Scan(e.Canonical, &e.Summary); err != nil {
 		return err
 	}
 	if e.Index < r.o.From || r.o.Keep != nil && !r.o.Keep(e) {

@@ -19,8 +19,10 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/proof"
@@ -164,7 +166,7 @@ func (r *rich) append(t *testing.T, l *rotation.Log, o rotation.Options, id, use
 		if err := b.Add(encode, sign, keyID); err != nil {
 			t.Fatal(err)
 		}
-		is, ok, err := event.Identify(canonical)
+		is, ok, err := eventjson.Identify(canonical)
 		if err != nil || !ok {
 			t.Fatal(ok, err)
 		}
@@ -252,7 +254,7 @@ func say(t *testing.T, o rotation.Options, detail string) {
 	b := l.NewBatch()
 	encode := func(dst []byte) ([]byte, uint64, error) {
 		at := time.Unix(1_795_428_900, 0)
-		return event.AppendOwn(dst, event.Own{ID: "a-lie", Time: at, Origin: vectorOrigin, Level: event.LevelInfo, Action: "lie", Detail: []byte(detail)}), uint64(at.UnixNano()), nil
+		return ownevent.AppendOwn(dst, ownevent.Own{ID: "a-lie", Time: at, Origin: vectorOrigin, Level: event.LevelInfo, Action: "lie", Detail: []byte(detail)}), uint64(at.UnixNano()), nil
 	}
 	if o.Scope == segment.ScopeEvent {
 		err = b.Add(encode, l.Sign(o.Signer), o.Signer.Public().ID())
@@ -317,7 +319,7 @@ var attacks = map[string]attack{
 		if err != nil {
 			t.Fatal(err)
 		}
-		line := event.AppendOwn(segment.AppendEventStart(nil), event.Own{
+		line := ownevent.AppendOwn(segment.AppendEventStart(nil), ownevent.Own{
 			ID: "pruned", Time: time.Unix(1_795_428_900, 0), Origin: vectorOrigin, Level: event.LevelInfo, Action: "pruned",
 			Detail: fmt.Appendf(nil, `{"action":"pruned","before":%d,"root_hash":%q}`, n.FirstIndex, base64.StdEncoding.EncodeToString(make([]byte, 32))),
 		})

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -108,7 +109,7 @@ func (p *pen) own(action, detail string) {
 	p.t.Helper()
 	p.scribe++
 	id := fmt.Sprintf("own-%d", p.scribe)
-	p.write(id, event.AppendOwn(nil, event.Own{ID: id, Time: p.now, Origin: p.origin, Level: event.LevelInfo, Action: action, Detail: []byte(detail)}))
+	p.write(id, ownevent.AppendOwn(nil, ownevent.Own{ID: id, Time: p.now, Origin: p.origin, Level: event.LevelInfo, Action: action, Detail: []byte(detail)}))
 }
 
 // rotated writes the event of that name, about a segment before.

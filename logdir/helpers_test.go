@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -97,7 +98,7 @@ func (l *made) newest() string { return l.names[len(l.names)-1].String() }
 // event adds an event of the log's own.
 func (l *made) event(action string) {
 	l.events++
-	canonical := event.AppendOwn(nil, event.Own{
+	canonical := ownevent.AppendOwn(nil, ownevent.Own{
 		ID: fmt.Sprint("own-", l.events), Time: created, Origin: origin, Level: event.LevelInfo, Action: action, Detail: fmt.Appendf(nil, `{"action":%q}`, action),
 	})
 	l.leaf(segment.AppendNoSignature(append(segment.AppendEventStart(nil), canonical...)))

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/keyhistory"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
@@ -156,8 +156,8 @@ func find(ctx context.Context, tree *Tree, q Query) (index uint64, line []byte, 
 			return nil
 		}
 		parsed, err := segment.ParseEvent(l)
-		var sum event.Summary
-		if err != nil || event.Scan(parsed.Canonical, &sum) != nil || !bytes.Equal(sum.ID, id) {
+		var sum eventjson.Summary
+		if err != nil || eventjson.Scan(parsed.Canonical, &sum) != nil || !bytes.Equal(sum.ID, id) {
 			return nil
 		}
 		if at = append(at, i); len(at) == 1 {

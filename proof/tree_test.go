@@ -20,6 +20,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -49,7 +50,7 @@ func events(t testing.TB, l *rotation.Log, from, n int) {
 	defer b.Release()
 	for i := from; i < from+n; i++ {
 		err := b.Add(func(dst []byte) ([]byte, uint64, error) {
-			return event.AppendOwn(dst, event.Own{ID: fmt.Sprintf("id-%d", i), Time: time.Unix(1_800_000_000, 0), Origin: "test.example/auditlog", Level: event.LevelInfo, Action: "test", Detail: []byte(`{"action":"test"}`)}), uint64(time.Unix(1_800_000_000, 0).UnixNano()), nil
+			return ownevent.AppendOwn(dst, ownevent.Own{ID: fmt.Sprintf("id-%d", i), Time: time.Unix(1_800_000_000, 0), Origin: "test.example/auditlog", Level: event.LevelInfo, Action: "test", Detail: []byte(`{"action":"test"}`)}), uint64(time.Unix(1_800_000_000, 0).UnixNano()), nil
 		}, nil, "")
 		if err != nil {
 			t.Fatal(err)

@@ -14,9 +14,9 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/ctxread"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -252,8 +252,8 @@ func (t *tracer) event(line []byte, known *facts, firstCommit bool) error {
 		return err
 	}
 	if firstCommit || pruned {
-		var sum event.Summary
-		if err := event.Scan(parsed.Canonical, &sum); err != nil {
+		var sum eventjson.Summary
+		if err := eventjson.Scan(parsed.Canonical, &sum); err != nil {
 			return err
 		}
 		if sum.Log != nil {

@@ -11,7 +11,8 @@ import (
 	"github.com/google/uuid"
 	"go.uber.org/zap"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
+	"github.com/otel-auditlog/auditlogexporter/internal/timestamp"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -39,7 +40,7 @@ func (l *Log) addOwn(b *Batch, o logevent.Event, signer *signing.Signer, unsigne
 			return nil
 		}
 	}
-	encode := func(dst []byte) ([]byte, uint64, error) { return append(dst, line...), event.Nanoseconds(now), nil }
+	encode := func(dst []byte) ([]byte, uint64, error) { return append(dst, line...), timestamp.Nanoseconds(now), nil }
 	if l.opts.Scope != segment.ScopeEvent {
 		return b.Add(encode, nil, "")
 	}
@@ -89,8 +90,8 @@ func readBack(canonical []byte, o logevent.Event) error {
 	if err != nil {
 		return err
 	}
-	var sum event.Summary
-	if err := event.Scan(parsed.Canonical, &sum); err != nil {
+	var sum eventjson.Summary
+	if err := eventjson.Scan(parsed.Canonical, &sum); err != nil {
 		return err
 	}
 	read, err := logevent.Parse(sum.Log)

@@ -9,12 +9,12 @@ import (
 	"fmt"
 	"unicode/utf8"
 
-	"github.com/otel-auditlog/auditlogexporter/internal/jsontext"
+	"github.com/otel-auditlog/auditlogexporter/internal/jcs"
 )
 
 // AppendString appends s, in UTF-8, as a JSON string in the one form that RFC 8785,
 // section 3.2.2.2, allows.
-func AppendString(dst []byte, s []byte) []byte { return jsontext.Append(dst, s) }
+func AppendString(dst []byte, s []byte) []byte { return jcs.AppendString(dst, s) }
 
 // unquote appends to dst what the JSON string s, quotes included, stands for.
 // It accepts only the form that AppendString writes.
@@ -24,7 +24,7 @@ func unquote(dst, s []byte) ([]byte, error) {
 	}
 	from := len(dst)
 	for in := s[1 : len(s)-1]; len(in) > 0; {
-		n := jsontext.Plain(in)
+		n := jcs.Plain(in)
 		dst, in = append(dst, in[:n]...), in[n:]
 		if len(in) == 0 {
 			break
@@ -32,7 +32,7 @@ func unquote(dst, s []byte) ([]byte, error) {
 		if in[0] != '\\' {
 			return dst, fmt.Errorf("unescaped byte 0x%02x in a JSON string", in[0])
 		}
-		c, n, err := jsontext.Escape(in)
+		c, n, err := jcs.Escape(in)
 		if err != nil {
 			return dst, fmt.Errorf("a JSON string has %w", err)
 		}

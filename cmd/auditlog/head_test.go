@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/timestamp"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
@@ -95,7 +95,7 @@ var early = time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)
 func (f *forger) client() {
 	f.events++
 	f.event(fmt.Appendf(nil, `{"category":"system_health","event_id":"id-%d","level":"info","metadata":{},"operation":"x","resource_id":"r","resource_type":"t","success":null,"timestamp":%q}`,
-		f.events, event.FormatTime(event.Nanoseconds(early))))
+		f.events, timestamp.Format(timestamp.Nanoseconds(early))))
 }
 
 func (f *forger) say(e logevent.Event) {

@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 )
@@ -22,7 +22,7 @@ const ReasonConflict = "conflict"
 type ConflictError struct {
 	// ID is the id, cut to 128 bytes.
 	ID string
-	// Logged and Given are the hashes of what the two events say: see event.Identify.
+	// Logged and Given are the hashes of what the two events say: see eventjson.Identify.
 	Logged, Given Content
 }
 
@@ -73,7 +73,7 @@ func (s *Stage) Len() int { return s.index.Len() }
 
 // Recall implements [rotation.Stage].
 func (s *Stage) Recall(canonical []byte) error {
-	id, ok, err := event.Identify(canonical)
+	id, ok, err := eventjson.Identify(canonical)
 	if err != nil || !ok {
 		return err
 	}

@@ -11,8 +11,8 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
@@ -70,7 +70,7 @@ type Issuer struct {
 	log    *os.Root
 	fsys   fs.FS
 	out    outbox
-	events event.Scanner
+	events eventjson.Scanner
 	commit receipt.Commit
 	group  group
 
@@ -472,7 +472,7 @@ func (i *Issuer) event(line []byte) error {
 	g := &i.group
 	leaf := len(g.leaves)
 	g.leaves = append(g.leaves, merkle.LeafHash(line))
-	var said event.Summary
+	var said eventjson.Summary
 	if err := i.events.Scan(parsed.Canonical, &said); err != nil {
 		return err
 	}

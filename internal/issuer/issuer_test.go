@@ -22,9 +22,9 @@ import (
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -99,7 +99,7 @@ func (s *site) commit(n int) {
 }
 
 func (s *site) add(ids ...string) {
-	enc, err := event.NewEncoder(event.DefaultMapping())
+	enc, err := mapping.NewEncoder(mapping.Default())
 	require.NoError(s.t, err)
 	enc.SetResource(pcommon.NewResource(), "")
 	enc.SetScope(pcommon.NewInstrumentationScope(), "")

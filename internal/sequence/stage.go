@@ -12,6 +12,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
 	"github.com/otel-auditlog/auditlogexporter/internal/limiter"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 )
@@ -118,7 +119,7 @@ func (s *Stage) Settle(_ uint64, durable bool) {
 
 // Recall implements [rotation.Stage].
 func (s *Stage) Recall(canonical []byte) error {
-	if !bytes.Contains(canonical, []byte(event.SequencePrefix)) {
+	if !bytes.Contains(canonical, []byte(mapping.SequencePrefix)) {
 		return nil
 	}
 	e, err := event.Parse(canonical)
@@ -129,7 +130,7 @@ func (s *Stage) Recall(canonical []byte) error {
 	if err != nil {
 		return err
 	}
-	logs, err := e.Logs()
+	logs, err := mapping.Logs(e)
 	if err != nil {
 		return err
 	}

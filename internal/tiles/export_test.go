@@ -21,6 +21,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/internal/tiles"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -84,7 +85,7 @@ func (l *log) grow(n, padding int) {
 	for range n {
 		l.n++
 		err := b.Add(func(dst []byte) ([]byte, uint64, error) {
-			return event.AppendOwn(dst, event.Own{ID: fmt.Sprintf("id-%d-%s", l.n, strings.Repeat("x", padding)), Time: time.Unix(1_800_000_000, 0), Origin: "o", Level: event.LevelInfo, Action: "test", Detail: []byte(`{"action":"test"}`)}), uint64(time.Unix(1_800_000_000, 0).UnixNano()), nil
+			return ownevent.AppendOwn(dst, ownevent.Own{ID: fmt.Sprintf("id-%d-%s", l.n, strings.Repeat("x", padding)), Time: time.Unix(1_800_000_000, 0), Origin: "o", Level: event.LevelInfo, Action: "test", Detail: []byte(`{"action":"test"}`)}), uint64(time.Unix(1_800_000_000, 0).UnixNano()), nil
 		}, nil, "")
 		if err != nil {
 			l.t.Fatal(err)

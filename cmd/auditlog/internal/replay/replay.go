@@ -24,6 +24,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/otel-auditlog/auditlogexporter/export"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 )
 
 // maxBatchBytes bounds the events of a batch, as the log holds them: receivers refuse
@@ -97,7 +98,7 @@ func (s *Sender) add(ev *export.Event) error {
 	if err != nil {
 		return err
 	}
-	logs, err := e.Logs()
+	logs, err := mapping.Logs(e)
 	if err != nil {
 		return fmt.Errorf("leaf %d: %w", ev.Index, err)
 	}
