@@ -20,11 +20,11 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/configvalues"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingest"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/internal/partition"
 	"github.com/otel-auditlog/auditlogexporter/internal/realpath"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
@@ -80,7 +80,7 @@ type Config struct {
 	// Limits bounds what one call, and all of them at a time, may hold and write.
 	Limits limitsConfig `mapstructure:"limits"`
 	// Mapping says which attributes the members of an event are taken from.
-	Mapping event.Mapping `mapstructure:"mapping"`
+	Mapping mapping.Config `mapstructure:"mapping"`
 	// Witnesses are asked to cosign the log's checkpoints (c2sp.org/tlog-witness). No
 	// call waits for them.
 	Witnesses []WitnessConfig `mapstructure:"witnesses"`
@@ -130,7 +130,7 @@ func createDefaultConfig() component.Config {
 		MaxPartitions:   64,
 		MinFreeSpaceMiB: 64,
 		Limits:          defaultLimits(),
-		Mapping:         event.DefaultMapping(),
+		Mapping:         mapping.Default(),
 		WitnessInterval: 10 * time.Second,
 
 		IngressVerification: ingressOff,

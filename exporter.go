@@ -15,9 +15,9 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingest"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/witness"
@@ -41,7 +41,7 @@ type auditExporter struct {
 }
 
 func newAuditExporter(set exporter.Settings, config *Config) (*auditExporter, error) {
-	mapper, err := event.NewMapper(config.Mapping)
+	mapper, err := mapping.NewMapper(config.Mapping)
 	if err != nil {
 		return nil, err
 	}

@@ -24,6 +24,7 @@ import (
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/internal/partition"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
@@ -118,7 +119,7 @@ func TestEachValueHasALogOfItsOwn(t *testing.T) {
 				assert.Equal(t, one.Origin, report.Origin)
 				assert.Equal(t, want[name], writtenIDs(t, one), name)
 				for _, e := range written(t, one) {
-					back, err := e.Logs()
+					back, err := mapping.Logs(e)
 					require.NoError(t, err)
 					v, ok := back.ResourceLogs().At(0).Resource().Attributes().Get("tenant.id")
 					if !ok {
