@@ -96,7 +96,7 @@ func Read(ctx context.Context, fsys fs.FS, o Options, each func(*Event) error) e
 			return err
 		}
 	}
-	if r.tree.Root() != merkle.Hash(o.Checkpoint.Root) {
+	if r.tree.Root() != o.Checkpoint.Root {
 		return fmt.Errorf("%w: the %d leaves up to it hash to another root", ErrDamaged, o.Checkpoint.Size)
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -51,9 +52,9 @@ func TestCheckpoint(t *testing.T) {
 // rangesOf returns the file of pruned ranges for trees of these sizes, and the last tree.
 func rangesOf(sizes ...uint64) (file []byte, to merkle.Frontier) {
 	for _, size := range sizes {
-		mark := merkle.NewMark(&to)
+		mark := consistency.NewMark(&to)
 		for to.Size() < size {
-			to.AppendMarked(merkle.LeafHash([]byte{byte(to.Size())}), []*merkle.Mark{mark})
+			consistency.Append(&to, merkle.LeafHash([]byte{byte(to.Size())}), []*consistency.Mark{mark})
 		}
 		file = append(segment.AppendPrunedRange(file, segment.PrunedRange{Size: size, Subtrees: mark.Range(&to)}), '\n')
 	}

@@ -60,7 +60,7 @@ func TestADirectoryOfTraps(t *testing.T) {
 			for _, err := range logdir.KeyChanges(t.Context(), fsys) {
 				want("key changes", err, segment.ErrNotRegular)
 			}
-			want("pruned ranges", logdir.PrunedRanges(t.Context(), fsys, 0, merkle.EmptyRoot, nil), segment.ErrNotRegular)
+			want("pruned ranges", logdir.PrunedRanges(t.Context(), fsys, 0, new(merkle.Frontier).Root(), nil), segment.ErrNotRegular)
 			_, err = logdir.DurableCheckpoint(t.Context(), fsys)
 			want("durable", err, segment.ErrNotRegular)
 			for _, err := range logdir.NewTail(fsys, logdir.TailOptions{}).Lines(t.Context()) {

@@ -94,7 +94,7 @@ func (k *keyChain) checkCommit(p *Inclusion, c signing.Checkpoint) error {
 	if p.CommitIndex <= p.Index || p.CommitIndex >= size {
 		return fmt.Errorf("leaf %d is not the commit of leaf %d", p.CommitIndex, p.Index)
 	}
-	if tlog.CheckRecord(p.CommitPath, int64(size), tlog.Hash(root), int64(p.CommitIndex), tlog.RecordHash(p.Commit)) != nil {
+	if tlog.CheckRecord(p.CommitPath, int64(size), root, int64(p.CommitIndex), tlog.RecordHash(p.Commit)) != nil {
 		return errors.New("the commit and its path do not lead to the tree that the log's key has signed")
 	}
 	return nil

@@ -329,7 +329,7 @@ func addCommit(ctx context.Context, p *Inclusion, tree *Tree, size uint64) (err 
 
 // within reports whether a path leads from a proof's line to a tree's root.
 func within(path tlog.RecordProof, size uint64, root [32]byte, p *Inclusion) bool {
-	return tlog.CheckRecord(path, int64(size), tlog.Hash(root), int64(p.Index), tlog.RecordHash(p.Line)) == nil
+	return tlog.CheckRecord(path, int64(size), root, int64(p.Index), tlog.RecordHash(p.Line)) == nil
 }
 
 // keyChangesFor returns the key changes that lead to the signer of the checkpoint of a

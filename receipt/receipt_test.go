@@ -42,18 +42,15 @@ func (h *history) ReadHashes(indexes []int64) (hashes []tlog.Hash, _ error) {
 }
 
 func (h *history) add(t require.TestingT, n uint64, leaf merkle.Hash) {
-	more, err := tlog.StoredHashesForRecordHash(int64(n), tlog.Hash(leaf), h)
+	more, err := tlog.StoredHashesForRecordHash(int64(n), leaf, h)
 	require.NoError(t, err)
 	*h = append(*h, more...)
 }
 
-func (h *history) prove(t require.TestingT, size, index uint64) (path []merkle.Hash) {
+func (h *history) prove(t require.TestingT, size, index uint64) []merkle.Hash {
 	proof, err := tlog.ProveRecord(int64(size), int64(index), h)
 	require.NoError(t, err)
-	for _, hash := range proof {
-		path = append(path, merkle.Hash(hash))
-	}
-	return path
+	return proof
 }
 
 func newSigner(t require.TestingT) *signing.Signer {

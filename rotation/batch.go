@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/leafhash"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -167,7 +168,7 @@ func (b *Batch) add(encode Encode, finish func(dst, canonical []byte) ([]byte, e
 		}
 		b.idLeaves = append(b.idLeaves, merkle.LeafHash(sum.ID))
 	}
-	b.leaves = append(b.leaves, merkle.LeafHashIn(buf, start))
+	b.leaves = append(b.leaves, leafhash.In(buf, start))
 	b.buf = append(buf, '\n')
 	b.times.add(at(time))
 	b.last, b.lastUnsigned = start, false

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -48,8 +49,8 @@ func (l *Log) commit(g *group) error {
 type change struct {
 	tree merkle.Frontier
 	// mark is where the segment begins, marks those that are followed for proofs.
-	mark  *merkle.Mark
-	marks []*merkle.Mark
+	mark  *consistency.Mark
+	marks []*consistency.Mark
 	note  []byte
 	// head and end are the lines before and after those of the batches, each with its LF;
 	// bytes are how many all of them have.
@@ -261,9 +262,9 @@ func (c *change) lines(take func(lines []byte)) {
 
 // grow appends leaves to the tree.
 func (c *change) grow(leaves ...merkle.Hash) {
-	marks := append(append(make([]*merkle.Mark, 0, 8), c.mark), c.marks...)
+	marks := append(append(make([]*consistency.Mark, 0, 8), c.mark), c.marks...)
 	for _, leaf := range leaves {
-		c.tree.AppendMarked(leaf, marks)
+		consistency.Append(&c.tree, leaf, marks)
 	}
 }
 
@@ -279,7 +280,7 @@ func (l *Log) begin(c *change, reason string) (err error) {
 	c.header = l.nextHeader(c)
 	c.head = segment.AppendHeader(c.head, c.header)
 	leaf := merkle.LeafHash(c.head)
-	c.mark = merkle.NewMark(&c.tree)
+	c.mark = consistency.NewMark(&c.tree)
 	c.grow(leaf)
 	c.head = append(c.head, '\n')
 	if len(l.segments) > 0 && changesKeys(&l.header, &c.header) {

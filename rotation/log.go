@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/limiter"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
@@ -41,26 +42,26 @@ type Log struct {
 	// Close, when maintenance has ended) and what the types below say of themselves.
 	sem      chan struct{}
 	keys     *keyring
-	header   segment.Header   // of the newest segment
-	commits  uint64           // number of the last commit
-	lastTime time.Time        // of the last commit
-	tree     merkle.Frontier  // the durable tree
-	mark     *merkle.Mark     // where the newest segment begins in it
-	note     []byte           // the signed checkpoint over it
-	active   *activeSegment   // nil: the next commit starts a segment
-	sealed   string           // why there is none
-	debris   string           // a new segment that was not finished and is not durably removed
-	torn     bool             // the active segment has a tail that is still to be set aside
-	cutOff   logevent.Event   // what a repair that has to be tried again has cut off
-	segments []segmentInfo    // all of them, by index; the active one last
-	pending  []logevent.Event // to be written with the next commit
-	doubt    error            // why the active segment must be re-checked first
-	fault    error            // why the last commit failed, as the observer was told
-	pruning  bool             // the commit records a pruning
-	pruned   uint64           // leaves before this one have been recorded as pruned, by this process or in the newest segment of those found
-	degraded bool             // the log has said that events are unsigned
-	refusals limiter.Limiter  // of refused records, and those still to be told of
-	buf      []byte           // what a commit writes at a time, reused
+	header   segment.Header    // of the newest segment
+	commits  uint64            // number of the last commit
+	lastTime time.Time         // of the last commit
+	tree     merkle.Frontier   // the durable tree
+	mark     *consistency.Mark // where the newest segment begins in it
+	note     []byte            // the signed checkpoint over it
+	active   *activeSegment    // nil: the next commit starts a segment
+	sealed   string            // why there is none
+	debris   string            // a new segment that was not finished and is not durably removed
+	torn     bool              // the active segment has a tail that is still to be set aside
+	cutOff   logevent.Event    // what a repair that has to be tried again has cut off
+	segments []segmentInfo     // all of them, by index; the active one last
+	pending  []logevent.Event  // to be written with the next commit
+	doubt    error             // why the active segment must be re-checked first
+	fault    error             // why the last commit failed, as the observer was told
+	pruning  bool              // the commit records a pruning
+	pruned   uint64            // leaves before this one have been recorded as pruned, by this process or in the newest segment of those found
+	degraded bool              // the log has said that events are unsigned
+	refusals limiter.Limiter   // of refused records, and those still to be told of
+	buf      []byte            // what a commit writes at a time, reused
 
 	keeper   keeper
 	succeeds *segment.Predecessor // what a new log is to say

@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -161,7 +162,7 @@ func writeRanges(ctx context.Context, dir fs.FS, w *rangeWriter, name segment.Na
 	}
 	defer r.Close()
 	tree := before
-	mark := merkle.NewMark(&tree)
+	mark := consistency.NewMark(&tree)
 	for {
 		if r.Line()%1024 == 0 && ctx.Err() != nil {
 			return ctx.Err()
@@ -180,11 +181,11 @@ func writeRanges(ctx context.Context, dir fs.FS, w *rangeWriter, name segment.Na
 		if kind == segment.KindCheckpoint {
 			continue
 		}
-		tree.AppendMarked(merkle.LeafHash(line), []*merkle.Mark{mark})
+		consistency.Append(&tree, merkle.LeafHash(line), []*consistency.Mark{mark})
 		// A commit is a leaf, and its checkpoint is over all up to it.
 		if kind == segment.KindCommit {
 			w.add(segment.PrunedRange{Size: tree.Size(), Subtrees: mark.Range(&tree)})
-			mark = merkle.NewMark(&tree)
+			mark = consistency.NewMark(&tree)
 		}
 	}
 	if tree.Size() != after.Size() || tree.Root() != after.Root() || mark.Size() != after.Size() {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -26,7 +27,7 @@ type scanned struct {
 	// tree, note and size are those of the last checkpoint that fits; size is
 	// 0 if none does.
 	tree   merkle.Frontier
-	mark   *merkle.Mark // where the segment begins in the tree
+	mark   *consistency.Mark // where the segment begins in the tree
 	commit segment.Commit
 	note   []byte
 	size   int64
@@ -61,7 +62,7 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 		keys[i] = s.Public()
 	}
 	var tree merkle.Frontier
-	var marks []*merkle.Mark
+	var marks []*consistency.Mark
 	events := 0
 	var times timeRange
 	var held time.Time
@@ -119,9 +120,9 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 			if tree, err = merkle.NewFrontier(s.header.FirstIndex, s.header.Frontier); err != nil {
 				return s, err
 			}
-			marks = []*merkle.Mark{merkle.NewMark(&tree)}
+			marks = []*consistency.Mark{consistency.NewMark(&tree)}
 			s.mark = marks[0]
-			tree.AppendMarked(merkle.LeafHash(line), marks)
+			consistency.Append(&tree, merkle.LeafHash(line), marks)
 			// Another log's checkpoints never fit, and another key's never open: that
 			// must not be taken for what a crash left.
 			if s.key, err = belongs(&s.header, origin, candidates); err != nil {
@@ -129,7 +130,7 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 			}
 			keys = []*signing.PublicKey{s.key}
 		case kind == segment.KindEvent && !broken:
-			tree.AppendMarked(merkle.LeafHash(line), marks)
+			consistency.Append(&tree, merkle.LeafHash(line), marks)
 			parsed, err := segment.ParseEvent(line)
 			if err != nil || known.Scan(parsed.Canonical, &sum) != nil {
 				broken = true
@@ -155,7 +156,7 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 				continue
 			}
 			committed = r.Line()
-			tree.AppendMarked(merkle.LeafHash(line), marks)
+			consistency.Append(&tree, merkle.LeafHash(line), marks)
 			if s.follows(&c) {
 				commit = &c
 			}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compactrange"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 )
 
@@ -17,7 +18,7 @@ import (
 const PrunedRangesName = "pruned-ranges"
 
 // PrunedRange is a line of that file: the subtrees of the leaves from the size on the
-// line before, 0 before the first, up to a checkpoint's size (see [merkle.Subtrees]).
+// line before, 0 before the first, up to a checkpoint's size (see [compactrange.Subtrees]).
 type PrunedRange struct {
 	Size     uint64
 	Subtrees []merkle.Hash
@@ -45,7 +46,7 @@ func (r PrunedRange) Extend(tree *merkle.Frontier) error {
 	if r.Size <= tree.Size() {
 		return fmt.Errorf("its size, %d, is not above the one before", r.Size)
 	}
-	return tree.Extend(r.Size, r.Subtrees)
+	return compactrange.Extend(tree, r.Size, r.Subtrees)
 }
 
 // MaxPrunedRangeBytes bounds a line of that file, without its LF. It is far above the line

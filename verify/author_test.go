@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -26,7 +27,7 @@ type author struct {
 	// previous signs the next checkpoint, too.
 	previous *signing.Signer
 	tree     merkle.Frontier
-	marks    []*merkle.Mark
+	marks    []*consistency.Mark
 	head     segment.Header
 	// name and text are those of the newest segment, files the others and what else there is.
 	name   string
@@ -101,7 +102,7 @@ func (a *author) goOverTo(to *signing.Signer) {
 }
 
 func (a *author) line(line []byte) {
-	a.tree.AppendMarked(merkle.LeafHash(line), a.marks)
+	consistency.Append(&a.tree, merkle.LeafHash(line), a.marks)
 	a.text = append(append(a.text, line...), '\n')
 }
 
@@ -144,7 +145,7 @@ func (a *author) add(canonical []byte) {
 }
 
 // commit ends a commit, and returns its checkpoint with a mark at its tree.
-func (a *author) commit(change ...func(*segment.Commit)) (note []byte, mark *merkle.Mark) {
+func (a *author) commit(change ...func(*segment.Commit)) (note []byte, mark *consistency.Mark) {
 	a.t.Helper()
 	c := segment.Commit{Number: a.number, Time: a.now()}
 	if a.head.Has(segment.FeatureIDs) {
@@ -162,7 +163,7 @@ func (a *author) commit(change ...func(*segment.Commit)) (note []byte, mark *mer
 }
 
 // checkpoint writes a checkpoint over a commit.
-func (a *author) checkpoint(number uint64) (note []byte, mark *merkle.Mark) {
+func (a *author) checkpoint(number uint64) (note []byte, mark *consistency.Mark) {
 	a.t.Helper()
 	a.number, a.ids = number+1, nil
 	signers := []*signing.Signer{a.signer}
@@ -176,7 +177,7 @@ func (a *author) checkpoint(number uint64) (note []byte, mark *merkle.Mark) {
 	}
 	a.text = append(segment.AppendCheckpoint(a.text, note), '\n')
 	a.newest = note
-	mark = merkle.NewMark(&a.tree)
+	mark = consistency.NewMark(&a.tree)
 	a.marks = append(a.marks, mark)
 	return note, mark
 }

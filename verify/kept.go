@@ -158,7 +158,7 @@ func (f *follower) noteCheckpointRoots() {
 }
 
 func (m metRoot) settle() {
-	if m.root == merkle.Hash(m.kept.Root) {
+	if m.root == m.kept.Root {
 		m.kept.same.Store(true)
 	} else {
 		m.kept.other.Store(true)
@@ -170,7 +170,7 @@ func (m metRoot) settle() {
 // the log says all the same.
 func (f *follower) noteSignedRoot(c signing.Checkpoint) {
 	for _, k := range f.c.keptOf[c.Size] {
-		metRoot{k, merkle.Hash(c.Root)}.settle()
+		metRoot{k, c.Root}.settle()
 	}
 }
 

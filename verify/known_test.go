@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
@@ -603,9 +604,9 @@ func TestKeptCheckpointsOfDeletedLeaves(t *testing.T) {
 	ranges := func(sizes ...uint64) (file []byte) {
 		var tree merkle.Frontier
 		for _, size := range sizes {
-			mark := merkle.NewMark(&tree)
+			mark := consistency.NewMark(&tree)
 			for _, leaf := range leaves[tree.Size():size] {
-				tree.AppendMarked(leaf, []*merkle.Mark{mark})
+				consistency.Append(&tree, leaf, []*consistency.Mark{mark})
 			}
 			file = append(segment.AppendPrunedRange(file, segment.PrunedRange{Size: size, Subtrees: mark.Range(&tree)}), '\n')
 		}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
@@ -33,7 +34,7 @@ type forger struct {
 	previous *signing.Signer // signs the next checkpoint, too
 	now      time.Time
 	tree     merkle.Frontier
-	mark     *merkle.Mark // at the beginning of the segment
+	mark     *consistency.Mark // at the beginning of the segment
 	header   segment.Header
 	text     []byte
 	commits  uint64
@@ -60,7 +61,7 @@ func newKey(t *testing.T) *signing.Signer {
 }
 
 func (f *forger) line(line []byte) {
-	f.tree.AppendMarked(merkle.LeafHash(line), []*merkle.Mark{f.mark})
+	consistency.Append(&f.tree, merkle.LeafHash(line), []*consistency.Mark{f.mark})
 	f.text = append(append(f.text, line...), '\n')
 }
 
@@ -75,7 +76,7 @@ func (f *forger) begin() logevent.Segment {
 		Origin: forgedOrigin, Log: signing.LogID{1}, FirstIndex: f.tree.Size(), Frontier: f.tree.Hashes(), Created: f.now,
 		Scope: segment.ScopeCheckpoint, Retain: time.Unix(0, 0), Keys: []segment.Key{segment.KeyOf(f.signer.Public())},
 	}
-	f.text, f.mark = nil, merkle.NewMark(&f.tree)
+	f.text, f.mark = nil, consistency.NewMark(&f.tree)
 	f.line(segment.AppendHeader(nil, f.header))
 	return before
 }

@@ -216,7 +216,7 @@ func (x *export) load(tree *proof.Tree, to signing.Checkpoint) (from signing.Che
 	x.edge = &edge{}
 	note, err = x.out.readAtMost(checkpointName, logdir.MaxCheckpointBytes)
 	if errors.Is(err, fs.ErrNotExist) {
-		return signing.Checkpoint{Origin: to.Origin, Root: merkle.EmptyRoot}, nil, nil
+		return signing.Checkpoint{Origin: to.Origin, Root: new(merkle.Frontier).Root()}, nil, nil
 	}
 	if err != nil {
 		return from, note, err
@@ -232,7 +232,7 @@ func (x *export) load(tree *proof.Tree, to signing.Checkpoint) (from signing.Che
 			return from, nil, fmt.Errorf("%w: %d leaves were exported, and the log has %d", ErrForked, from.Size, tree.Size())
 		}
 		root, err := tree.Root(x.ctx, from.Size)
-		if err == nil && merkle.Hash(root) != merkle.Hash(from.Root) {
+		if err == nil && root != from.Root {
 			err = fmt.Errorf("%w: their trees of %d leaves differ; the log has %d", ErrForked, from.Size, tree.Size())
 		}
 		return from, note, err
@@ -248,7 +248,7 @@ func (x *export) load(tree *proof.Tree, to signing.Checkpoint) (from signing.Che
 	if err != nil {
 		return from, nil, fmt.Errorf("what was exported before: %w", err)
 	}
-	if exported.Root() != merkle.Hash(from.Root) {
+	if exported.Root() != from.Root {
 		return from, nil, fmt.Errorf("%w: its tiles do not lead to its checkpoint over %d leaves", ErrChanged, from.Size)
 	}
 	return from, note, x.loadBundle(tree, from.Size)
@@ -310,7 +310,7 @@ func (x *export) check(tree *proof.Tree, from, to signing.Checkpoint) error {
 	}
 	if x.start == to.Size { // which the oldest header says alone
 		before, err := tree.Before(x.ctx, x.start)
-		if err == nil && before.Root() != merkle.Hash(to.Root) {
+		if err == nil && before.Root() != to.Root {
 			err = fmt.Errorf("%w: its first segment does not begin with the checkpoint over %d leaves", ErrTampered, to.Size)
 		}
 		return err
@@ -320,7 +320,7 @@ func (x *export) check(tree *proof.Tree, from, to signing.Checkpoint) error {
 		return err
 	}
 	forked := func() error {
-		if before.Size() == from.Size && before.Root() != merkle.Hash(from.Root) {
+		if before.Size() == from.Size && before.Root() != from.Root {
 			return fmt.Errorf("%w: their trees of %d leaves differ; the log has %d", ErrForked, from.Size, to.Size)
 		}
 		return nil
@@ -337,7 +337,7 @@ func (x *export) check(tree *proof.Tree, from, to signing.Checkpoint) error {
 	if err := forked(); err != nil {
 		return err
 	}
-	if before.Size() != to.Size || before.Root() != merkle.Hash(to.Root) {
+	if before.Size() != to.Size || before.Root() != to.Root {
 		return fmt.Errorf("%w: the lines do not lead to the checkpoint over %d leaves", ErrTampered, to.Size)
 	}
 	return nil
@@ -363,7 +363,7 @@ func (x *export) add(tree *proof.Tree, from, to signing.Checkpoint) error {
 	if err != nil {
 		return err
 	}
-	if got.Root() != merkle.Hash(to.Root) {
+	if got.Root() != to.Root {
 		return fmt.Errorf("%w: it was changed while it was being exported", ErrTampered)
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"strconv"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compactrange"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
@@ -35,7 +36,7 @@ func (x *export) prunedTree(fsys fs.FS, oldest merkle.Frontier, from signing.Che
 	err := logdir.PrunedRanges(x.ctx, fsys, oldest.Size(), oldest.Root(), func(r segment.PrunedRange, after *merkle.Frontier) error {
 		if begin >= from.Size {
 			i := 0
-			for _, h := range merkle.Subtrees(begin, r.Size) {
+			for _, h := range compactrange.Subtrees(begin, r.Size) {
 				if err := add(h, r.Subtrees[i]); err != nil {
 					return err
 				}
@@ -43,7 +44,7 @@ func (x *export) prunedTree(fsys fs.FS, oldest merkle.Frontier, from signing.Che
 			}
 		}
 		if begin = r.Size; begin == from.Size {
-			if met = true; after.Root() != merkle.Hash(from.Root) {
+			if met = true; after.Root() != from.Root {
 				return fmt.Errorf("%w: their trees of %d leaves differ", ErrForked, from.Size)
 			}
 		}
@@ -69,7 +70,7 @@ func (x *export) oldestTree(oldest merkle.Frontier, from signing.Checkpoint, add
 		return unconnected(from, oldest)
 	}
 	hashes := oldest.Hashes()
-	for _, h := range merkle.Subtrees(0, oldest.Size()) {
+	for _, h := range compactrange.Subtrees(0, oldest.Size()) {
 		if err := add(h, hashes[0]); err != nil {
 			return err
 		}

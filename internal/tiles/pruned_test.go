@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
 	"github.com/otel-auditlog/auditlogexporter/internal/tiles"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
@@ -50,12 +51,12 @@ func (p *past) prune(n int) {
 		if err != nil {
 			p.t.Fatal(err)
 		}
-		mark := merkle.NewMark(&p.tree)
+		mark := consistency.NewMark(&p.tree)
 		for line := range bytes.Lines(content) {
 			line = bytes.TrimSuffix(line, []byte("\n"))
 			if segment.KindOf(line) != segment.KindCheckpoint {
 				p.leaves = append(p.leaves, line)
-				p.tree.AppendMarked(merkle.LeafHash(line), []*merkle.Mark{mark})
+				consistency.Append(&p.tree, merkle.LeafHash(line), []*consistency.Mark{mark})
 				continue
 			}
 			one := segment.PrunedRange{Size: p.tree.Size(), Subtrees: mark.Range(&p.tree)}
@@ -64,7 +65,7 @@ func (p *past) prune(n int) {
 					p.t.Fatal(err)
 				}
 			}
-			mark = merkle.NewMark(&p.tree)
+			mark = consistency.NewMark(&p.tree)
 		}
 		if err := os.Remove(filepath.Join(p.o.Directory, f.Name)); err != nil {
 			p.t.Fatal(err)

@@ -79,16 +79,13 @@ func (l *log) grow(t testing.TB, leaves ...string) []byte {
 	return note
 }
 
-func (l *log) proof(t testing.TB, from int64) (proof []merkle.Hash) {
+func (l *log) proof(t testing.TB, from int64) []merkle.Hash {
 	t.Helper()
 	p, err := tlog.ProveTree(l.size, from, l.reader())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, h := range p {
-		proof = append(proof, merkle.Hash(h))
-	}
-	return proof
+	return p
 }
 
 func newClient(t testing.TB, w *witnesstest.Witness) *client.Client {

@@ -103,7 +103,7 @@ func (q *request) readProof(ctx context.Context, old uint64) (p []merkle.Hash, e
 	return p, nil
 }
 
-func (q *request) tryReadProof(ctx context.Context, old uint64) (p []merkle.Hash, err error) {
+func (q *request) tryReadProof(ctx context.Context, old uint64) ([]merkle.Hash, error) {
 	tree, err := proof.Open(ctx, q.files)
 	if err != nil {
 		return nil, err
@@ -120,13 +120,10 @@ func (q *request) tryReadProof(ctx context.Context, old uint64) (p []merkle.Hash
 	if err != nil {
 		return nil, err
 	}
-	if err := tlog.CheckTree(read, int64(size), tlog.Hash(q.to.Tree.Root()), int64(old), from); err != nil {
+	if err := tlog.CheckTree(read, int64(size), q.to.Tree.Root(), int64(old), from); err != nil {
 		return nil, fmt.Errorf("%w: the segments do not lead to the log's own checkpoint", proof.ErrDamaged)
 	}
-	for _, h := range read {
-		p = append(p, merkle.Hash(h))
-	}
-	return p, nil
+	return read, nil
 }
 
 // maxReads is how often the log is read for a proof that one witness asks for, in as
