@@ -22,6 +22,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/configvalues"
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning/client"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingest"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
 	"github.com/otel-auditlog/auditlogexporter/internal/partition"
@@ -29,7 +30,6 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/witness"
-	"github.com/otel-auditlog/auditlogexporter/witness/client"
 )
 
 // Config is the configuration of the auditlog exporter. The defaults make an empty

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
@@ -61,7 +62,7 @@ func writeRich(t *testing.T, scope segment.Scope, pruned bool) *rich {
 	r := &rich{dir: filepath.Join(t.TempDir(), "log"), witness: w.Key}
 	keys := t.TempDir()
 	o := rotation.Options{
-		Directory: r.dir, Origin: vectorOrigin, Scope: scope, Sync: true, MaxSegmentBytes: 3000, Witnesses: []witness.Witness{w},
+		Directory: r.dir, Origin: vectorOrigin, Scope: scope, Sync: true, MaxSegmentBytes: 3000, Witnesses: []cosigning.Witness{w},
 		Stages: []rotation.Stage{idempotency.NewStage(idempotency.Options{MaxEvents: 100, RecordConflicts: true}), gaps{}}, BindIDs: true,
 	}
 	create := func(name string, a signing.Algorithm) *signing.Signer {
@@ -494,7 +495,7 @@ func TestSecondVerifierHearsLies(t *testing.T) {
 			}
 			w.Trust(t, vectorOrigin, s.Public())
 			dir := filepath.Join(t.TempDir(), "log")
-			o := rotation.Options{Directory: dir, Origin: vectorOrigin, Signer: s, Scope: scope, MaxSegmentBytes: 1, Witnesses: []witness.Witness{w}}
+			o := rotation.Options{Directory: dir, Origin: vectorOrigin, Signer: s, Scope: scope, MaxSegmentBytes: 1, Witnesses: []cosigning.Witness{w}}
 			for range 2 {
 				say(t, o, `{"action":"opened","version":"x"}`)
 			}

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -295,7 +296,7 @@ var sampleKinds = []struct {
 		w := witnesstest.New(t, "witness.example/w1")
 		signer := newSigner(t, signing.Ed25519)
 		w.Trust(t, vectorOrigin, signer.Public())
-		s := ofSegments(t, rotation.Options{Signer: signer, Witnesses: []witness.Witness{w}})
+		s := ofSegments(t, rotation.Options{Signer: signer, Witnesses: []cosigning.Witness{w}})
 		s.witness = w.Key
 		return s
 	}},

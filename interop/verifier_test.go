@@ -20,13 +20,13 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
-	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 // other runs the verifier in the other language and returns its exit status.
@@ -136,7 +136,7 @@ func (w watch) SegmentsChanged(int, int64)        { w.changed <- struct{}{} }
 func (w watch) FreeSpace(uint64)                  {}
 func (w watch) Fault(error)                       {}
 func (w watch) Healthy()                          {}
-func (w watch) WitnessReplied(witness.Reply)      {}
+func (w watch) WitnessReplied(cosigning.Reply)    {}
 func (w watch) Witnessed(uint64)                  {}
 func (w watch) WitnessesFault(error)              {}
 func (w watch) StateFault(error)                  {}

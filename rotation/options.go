@@ -10,10 +10,10 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
-	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 // Options say where and how a log is written.
@@ -66,7 +66,7 @@ type Options struct {
 	Retention   Retention
 	// Witnesses are asked to cosign the log's checkpoints, beside the commits. A commit
 	// never waits for them.
-	Witnesses []witness.Witness
+	Witnesses []cosigning.Witness
 	// WitnessQuorum is how many of them have to cosign a checkpoint for it to count as
 	// witnessed; 0 means all.
 	WitnessQuorum int

@@ -4,7 +4,6 @@
 package witness
 
 import (
-	"bytes"
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/binary"
@@ -86,13 +85,4 @@ func (k *Key) verify(text, signature []byte) (c Cosignature, err error) {
 	}
 	c.Time = time.Unix(int64(seconds), 0).UTC()
 	return c, nil
-}
-
-// Cosigned returns a checkpoint with cosignatures added to it.
-func Cosigned(checkpoint []byte, cosignatures ...Cosignature) []byte {
-	cosigned := bytes.Clone(checkpoint)
-	for _, c := range cosignatures {
-		cosigned = append(cosigned, c.Line...)
-	}
-	return cosigned
 }

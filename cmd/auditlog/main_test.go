@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -127,7 +128,7 @@ func writeWitnessed(t *testing.T, dir string, s *signing.Signer) error {
 	}
 	l, err := rotation.Open(context.Background(), rotation.Options{
 		Directory: filepath.Join(dir, "witnessed"), Origin: "witnessed.example/auditlog", Signer: s, CheckpointSigner: checkpointKey,
-		Scope: segment.ScopeEvent, Witnesses: []witness.Witness{w},
+		Scope: segment.ScopeEvent, Witnesses: []cosigning.Witness{w},
 	})
 	if err != nil {
 		return err

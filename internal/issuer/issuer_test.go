@@ -23,13 +23,13 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
-	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -49,7 +49,7 @@ func (o *observed) SegmentsChanged(int, int64)        {}
 func (o *observed) FreeSpace(uint64)                  {}
 func (o *observed) Fault(error)                       {}
 func (o *observed) Healthy()                          {}
-func (o *observed) WitnessReplied(witness.Reply)      {}
+func (o *observed) WitnessReplied(cosigning.Reply)    {}
 func (o *observed) Witnessed(uint64)                  {}
 func (o *observed) WitnessesFault(error)              {}
 func (o *observed) StateFault(error)                  {}

@@ -28,6 +28,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/witness"
@@ -90,7 +91,7 @@ func (w *Witness) Name() string { return w.Key.Name() }
 
 // AddCheckpoint asks the witness within the process.
 func (w *Witness) AddCheckpoint(ctx context.Context, old uint64, proof []merkle.Hash, checkpoint []byte) (none witness.Cosignature, _ error) {
-	body, err := witness.AppendRequest(nil, old, proof, checkpoint)
+	body, err := cosigning.AppendRequest(nil, old, proof, checkpoint)
 	if err != nil {
 		return none, err
 	}
@@ -103,7 +104,7 @@ func (w *Witness) AddCheckpoint(ctx context.Context, old uint64, proof []merkle.
 	if err := ctx.Err(); err != nil {
 		return none, err
 	}
-	return w.Key.ParseAnswer(checkpoint, rec.Code, rec.Header().Get("Content-Type"), rec.Body.Bytes())
+	return cosigning.ParseAnswer(w.Key, checkpoint, rec.Code, rec.Header().Get("Content-Type"), rec.Body.Bytes())
 }
 
 // Trust makes the witness know a log by a key.

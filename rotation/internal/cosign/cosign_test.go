@@ -19,13 +19,13 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation/internal/cosign"
 	"github.com/otel-auditlog/auditlogexporter/signing"
-	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -116,9 +116,9 @@ func (m *memory) Snapshot(keep []uint64) (*cosign.Snapshot, error) {
 
 func (m *memory) Cosigned() {}
 
-func (m *memory) WitnessReplied(witness.Reply) {}
-func (m *memory) Witnessed(size uint64)        { m.quorum = size }
-func (m *memory) WitnessesFault(error)         {}
+func (m *memory) WitnessReplied(cosigning.Reply) {}
+func (m *memory) Witnessed(size uint64)          { m.quorum = size }
+func (m *memory) WitnessesFault(error)           {}
 
 // prepare makes a log in memory, with so many witnesses that are not asked yet.
 func prepare(t *testing.T, n int) (*memory, []*witnesstest.Witness) {

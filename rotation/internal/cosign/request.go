@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -21,7 +22,7 @@ import (
 // request asks one witness to cosign one checkpoint. It has nothing of the rounds, and the
 // log only as files.
 type request struct {
-	witness witness.Witness
+	witness cosigning.Witness
 	reads   *reads
 	to      *Snapshot
 	old     uint64 // the size of the tree that the witness has cosigned, as far as is known
@@ -41,9 +42,9 @@ func (q *request) send(ctx context.Context) (witness.Cosignature, error) {
 			return witness.Cosignature{}, err
 		}
 		cosignature, err := q.addCheckpoint(ctx, old, proof)
-		var conflict *witness.Conflict
+		var conflict *cosigning.Conflict
 		switch {
-		case errors.Is(err, witness.ErrInconsistent) && old > 0:
+		case errors.Is(err, cosigning.ErrInconsistent) && old > 0:
 			err = &contradiction{witness: q.witness.Name(), reason: forked, size: old, err: err}
 		case !errors.As(err, &conflict):
 		case conflict.Size > segment.MaxIndex:
