@@ -14,6 +14,7 @@ import (
 	"time"
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -75,7 +76,7 @@ func afterLeaves(ctx context.Context, o *options, leaves uint64) (float64, error
 
 // grow begins a log at a leaf, as if there had been others.
 func grow(dir string, leaves uint64) error {
-	signer, err := signing.CreateKeyFile(filepath.Join(dir, "key.pem"), signing.ECDSAP256)
+	signer, err := keyfile.Create(filepath.Join(dir, "key.pem"), signing.ECDSAP256)
 	if err != nil {
 		return err
 	}
@@ -109,7 +110,7 @@ func sealed(ctx context.Context, o *options, segments int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	signer, err := signing.CreateKeyFile(filepath.Join(dir, "key.pem"), signing.ECDSAP256)
+	signer, err := keyfile.Create(filepath.Join(dir, "key.pem"), signing.ECDSAP256)
 	if err != nil {
 		return "", err
 	}
@@ -143,7 +144,7 @@ func logOptions(dir string, signer *signing.Signer) rotation.Options {
 
 // open measures a start, in microseconds.
 func open(ctx context.Context, dir string) (float64, error) {
-	signer, err := signing.LoadKeyFile(filepath.Join(dir, "key.pem"))
+	signer, err := keyfile.Load(filepath.Join(dir, "key.pem"))
 	if err != nil {
 		return 0, err
 	}

@@ -68,7 +68,7 @@ func TestRead(t *testing.T) {
 	}
 	err := export.Read(t.Context(), l.files, export.Options{Checkpoint: newest}, func(e *export.Event) error {
 		if !bytes.Equal(e.Canonical, l.canonical[e.Index]) || e.LeafHash != merkle.LeafHash(e.Line) || e.Own() != (e.Index == 1) ||
-			!l.signer.Public().VerifyEvent(signing.NewEventContext(origin, logID), e.Canonical, e.Signature) || e.KeyID != l.signer.Public().ID() {
+			!l.signer.Public().VerifyEvent(origin, logID, e.Canonical, e.Signature) || e.KeyID != l.signer.Public().ID() {
 			t.Errorf("leaf %d: %+v", e.Index, e)
 		}
 		return nil

@@ -22,6 +22,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/proof"
@@ -66,7 +67,7 @@ func writeRich(t *testing.T, scope segment.Scope, pruned bool) *rich {
 		Stages: []rotation.Stage{idempotency.NewStage(idempotency.Options{MaxEvents: 100, RecordConflicts: true}), gaps{}}, BindIDs: true,
 	}
 	create := func(name string, a signing.Algorithm) *signing.Signer {
-		s, err := signing.CreateKeyFile(filepath.Join(keys, name), a)
+		s, err := keyfile.Create(filepath.Join(keys, name), a)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +78,7 @@ func writeRich(t *testing.T, scope segment.Scope, pruned bool) *rich {
 	for i, a := range []signing.Algorithm{signing.ECDSAP256, signing.Ed25519} {
 		name := fmt.Sprintf("%d.pem", i)
 		if o.PreviousSigner, o.Signer = o.Signer, create(name, a); i == 0 {
-			r.key, r.public = signing.PublicKeyPath(filepath.Join(keys, name)), o.Signer.Public()
+			r.key, r.public = keyfile.PublicPath(filepath.Join(keys, name)), o.Signer.Public()
 		}
 		if pruned && i == 1 {
 			o.Retention.MaxTotalBytes = 12_000
@@ -489,7 +490,7 @@ func TestSecondVerifierHearsLies(t *testing.T) {
 		t.Run(string(scope), func(t *testing.T) {
 			w := witnesstest.New(t, "witness.example/w1")
 			keyFile := filepath.Join(t.TempDir(), "key.pem")
-			s, err := signing.CreateKeyFile(keyFile, signing.Ed25519)
+			s, err := keyfile.Create(keyFile, signing.Ed25519)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -546,7 +547,7 @@ func TestSecondVerifierHearsLies(t *testing.T) {
 				if err != nil || found.TamperingDetected != (c.want != "") {
 					t.Errorf("%s: ours: %v, %+v", name, err, found)
 				}
-				status, out := other(t, changed, signing.PublicKeyPath(keyFile), "--witness", w.Key.String())
+				status, out := other(t, changed, keyfile.PublicPath(keyFile), "--witness", w.Key.String())
 				if status == 0 != (c.want == "") || !strings.Contains(out, c.want) {
 					t.Errorf("%s: the other says %d, want %q: %s", name, status, c.want, out)
 				}

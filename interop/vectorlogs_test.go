@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -167,7 +168,7 @@ func (v *vectorMaker) kinds() {
 func (v *vectorMaker) publish(name string, s *signing.Signer) string {
 	v.t.Helper()
 	path := filepath.Join("keys", name+".pub.pem")
-	if err := os.WriteFile(filepath.Join(v.root, path), s.Public().MarshalPEM(), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(v.root, path), keyfile.MarshalPublic(s.Public()), 0o600); err != nil {
 		v.t.Fatal(err)
 	}
 	return path
@@ -870,7 +871,7 @@ func (v vectorLog) options(t *testing.T) verify.Options {
 
 func loadKey(t *testing.T, name string) *signing.PublicKey {
 	t.Helper()
-	k, err := signing.LoadPublicKey(filepath.Join(vectors, name))
+	k, err := keyfile.LoadPublic(filepath.Join(vectors, name))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/keyhistory"
+	"github.com/otel-auditlog/auditlogexporter/internal/signednote"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -250,7 +251,7 @@ func hasCosignatures(note []byte) bool {
 	if err != nil {
 		return false
 	}
-	_, signatures, err := signing.SplitNote(note)
+	_, signatures, err := signednote.Split(note)
 	if err != nil {
 		return false
 	}

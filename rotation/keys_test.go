@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -184,7 +185,7 @@ func TestKeyForEachSegment(t *testing.T) {
 	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "key.pem")
-			first, err := signing.CreateKeyFile(path, signing.ECDSAP256)
+			first, err := keyfile.Create(path, signing.ECDSAP256)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -193,7 +194,7 @@ func TestKeyForEachSegment(t *testing.T) {
 			o.MaxSegmentBytes = 3000
 			o.Compression = segment.Zstd
 			reopen := func() *rotation.Log {
-				k, err := signing.OpenRotatingKeyFile(path)
+				k, err := keyfile.OpenRotating(path)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -224,7 +225,7 @@ func TestKeyForEachSegment(t *testing.T) {
 					t.Errorf("segment %d is %s, want %s", i, s.Trust, want)
 				}
 			}
-			now, err := signing.LoadKeyFile(path)
+			now, err := keyfile.Load(path)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -311,11 +312,11 @@ func TestKeyChangeThatFailsChangesNothing(t *testing.T) {
 // cannot make another past: the key of an earlier segment is gone.
 func TestForwardSecurity(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "key.pem")
-	first, err := signing.CreateKeyFile(path, signing.ECDSAP256)
+	first, err := keyfile.Create(path, signing.ECDSAP256)
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := signing.OpenRotatingKeyFile(path)
+	k, err := keyfile.OpenRotating(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -338,7 +339,7 @@ func TestForwardSecurity(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range files {
-		if s, err := signing.LoadKeyFile(filepath.Join(filepath.Dir(path), f.Name())); err == nil {
+		if s, err := keyfile.Load(filepath.Join(filepath.Dir(path), f.Name())); err == nil {
 			stolen = append(stolen, s)
 		}
 	}

@@ -28,8 +28,7 @@ type Log struct {
 	opts Options
 	dir  durable.FS
 	// id and context are fixed once the log is open.
-	id      signing.LogID
-	context *signing.EventContext
+	id signing.LogID
 
 	// mu guards what callers share before a commit.
 	mu     sync.Mutex
@@ -135,7 +134,6 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 	if err := l.load(ctx); err != nil {
 		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
 	}
-	l.context = signing.NewEventContext(o.Origin, l.id)
 	if err := l.recall(ctx); err != nil {
 		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
 	}
@@ -204,7 +202,7 @@ func (l *Log) Signer() *signing.Signer { return l.keys.current() }
 
 // Sign returns the function that signs events of this log with a key, for [Batch.Add].
 func (l *Log) Sign(s *signing.Signer) func(canonical []byte) ([]byte, error) {
-	return func(canonical []byte) ([]byte, error) { return s.SignEvent(l.context, canonical) }
+	return func(canonical []byte) ([]byte, error) { return s.SignEvent(l.opts.Origin, l.id, canonical) }
 }
 
 // Checkpoint returns the newest signed checkpoint, or nil if there is none yet.

@@ -104,7 +104,7 @@ func TestAppendRefusesWhatTheScopeDoesNotAllow(t *testing.T) {
 	huge := func(dst []byte) ([]byte, uint64, error) {
 		return append(dst, make([]byte, segment.MaxLineBytes)...), 0, nil
 	}
-	if err := b.Add(huge, o.Signer.Sign, o.Signer.Public().ID()); !errors.As(err, new(*rotation.TooLargeError)) {
+	if err := b.Add(huge, l.Sign(o.Signer), o.Signer.Public().ID()); !errors.As(err, new(*rotation.TooLargeError)) {
 		t.Errorf("got %v, want a TooLargeError", err)
 	}
 }

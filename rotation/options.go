@@ -12,6 +12,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/signednote"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -129,7 +130,7 @@ func (o *Options) complete() error {
 	if o.Directory == "" && o.FS == nil {
 		return errors.New("open the audit log: no directory given")
 	}
-	if err := signing.ValidateOrigin(o.Origin); err != nil {
+	if err := signednote.ValidateOrigin(o.Origin); err != nil {
 		return fmt.Errorf("open the audit log: %w", err)
 	}
 	if o.Signer == nil {

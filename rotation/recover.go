@@ -5,6 +5,7 @@ package rotation
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -41,7 +42,7 @@ func (l *Log) load(ctx context.Context) error {
 			return err
 		}
 	}
-	l.sealed, l.id = "first", signing.NewLogID()
+	l.sealed, l.id = "first", newLogID()
 	torn, err := l.loadNewest(ctx)
 	if err != nil {
 		return err
@@ -350,4 +351,10 @@ func (l *Log) checkKept() error {
 	}
 	l.pending = append(l.pending, logevent.Event{Action: logevent.Damaged, Detail: fmt.Sprintf("the log ends at leaf %d, though a checkpoint over %d was signed: sync is off, and the rest never reached the disk", l.tree.Size(), kept.Size)})
 	return nil
+}
+
+// newLogID chooses the id of a log, at random.
+func newLogID() (id signing.LogID) {
+	_, _ = rand.Read(id[:]) // never fails
+	return id
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/signednote"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -253,7 +254,7 @@ func (in *headerJSON) header() (h Header, err error) {
 	if len(s.Keys) == 0 || len(s.Keys) > maxKeys {
 		return h, fmt.Errorf("it names %d keys; 1 to %d are allowed", len(s.Keys), maxKeys)
 	}
-	if err := signing.ValidateOrigin(s.Origin); err != nil {
+	if err := signednote.ValidateOrigin(s.Origin); err != nil {
 		return h, err
 	}
 	if len(s.Log) != len(h.Log) {

@@ -138,7 +138,7 @@ func (a *author) add(canonical []byte) {
 	a.ids = append(a.ids, string(sum.ID))
 	line := append(segment.AppendEventStart(nil), canonical...)
 	if a.head.Scope == segment.ScopeEvent {
-		a.line(signedIn(a.t, signing.NewEventContext(a.head.Origin, a.head.Log), canonical, a.signer))
+		a.line(signedIn(a.t, a.head.Origin, a.head.Log, canonical, a.signer))
 		return
 	}
 	a.line(segment.AppendNoSignature(line))

@@ -212,14 +212,14 @@ func (c *checker) checkEvent(line []byte, l *checked, h *segment.Header, a *auth
 		}
 		return
 	}
-	if a.context == nil {
+	if a.log == nil {
 		return // nothing says which log it was signed for
 	}
 	key := a.key(parsed.KeyID)
 	switch {
 	case key == nil:
 		l.signed = sigUnknownKey
-	case key.VerifyEvent(a.context, parsed.Canonical, parsed.Signature):
+	case key.VerifyEvent(a.log.origin, a.log.id, parsed.Canonical, parsed.Signature):
 		l.signed = sigValid
 	default:
 		l.signed = sigInvalid

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/signednote"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -38,7 +39,7 @@ func (k *Key) Cosignature(checkpoint []byte) (c Cosignature, err error) {
 	if _, err := signing.ParseCheckpoint(checkpoint); err != nil {
 		return c, err
 	}
-	text, lines, err := signing.SplitNote(checkpoint)
+	text, lines, err := signednote.Split(checkpoint)
 	if err != nil {
 		return c, err
 	}

@@ -17,6 +17,7 @@ import (
 
 	formats "github.com/transparency-dev/formats/note"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/witness"
@@ -27,7 +28,7 @@ const origin = "log.example/auditlog"
 // checkpoint makes a checkpoint of a log, signed with a fresh key.
 func checkpoint(t testing.TB, size uint64) []byte {
 	t.Helper()
-	key, err := signing.GenerateKey(signing.Ed25519)
+	key, err := keyfile.GenerateKey(signing.Ed25519)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,13 +14,14 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
 // A followed log shows every event once and in order, from one segment to the next.
 func TestShowFollows(t *testing.T) {
 	dir := t.TempDir()
-	s, err := signing.CreateKeyFile(filepath.Join(dir, "key.pem"), signing.Ed25519)
+	s, err := keyfile.Create(filepath.Join(dir, "key.pem"), signing.Ed25519)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +65,7 @@ func TestShowFollows(t *testing.T) {
 // The same within one segment, where only what is new is read.
 func TestShowFollowsASegment(t *testing.T) {
 	dir := t.TempDir()
-	s, err := signing.CreateKeyFile(filepath.Join(dir, "key.pem"), signing.Ed25519)
+	s, err := keyfile.Create(filepath.Join(dir, "key.pem"), signing.Ed25519)
 	if err != nil {
 		t.Fatal(err)
 	}

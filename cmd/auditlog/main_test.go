@@ -23,6 +23,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -54,10 +55,10 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
-			if _, err := signing.CreateKeyFile(filepath.Join(e.WorkDir, "other.pem"), signing.Ed25519); err != nil {
+			if _, err := keyfile.Create(filepath.Join(e.WorkDir, "other.pem"), signing.Ed25519); err != nil {
 				return err
 			}
-			s, err := signing.CreateKeyFile(filepath.Join(e.WorkDir, "key.pem"), signing.ECDSAP256)
+			s, err := keyfile.Create(filepath.Join(e.WorkDir, "key.pem"), signing.ECDSAP256)
 			if err != nil {
 				return err
 			}
@@ -115,7 +116,7 @@ func writeReceipts(dir string) error {
 
 // writeWitnessed writes a log that a witness has cosigned.
 func writeWitnessed(t *testing.T, dir string, s *signing.Signer) error {
-	checkpointKey, err := signing.CreateKeyFile(filepath.Join(dir, "checkpoint.pem"), signing.Ed25519)
+	checkpointKey, err := keyfile.Create(filepath.Join(dir, "checkpoint.pem"), signing.Ed25519)
 	if err != nil {
 		return err
 	}
@@ -139,7 +140,7 @@ func writeWitnessed(t *testing.T, dir string, s *signing.Signer) error {
 // grow adds events to a log, and has retention delete all but a few of its segments, if a
 // number is given: grow DIR [SEGMENTS]
 func grow(ts *testscript.TestScript, _ bool, args []string) {
-	s, err := signing.LoadKeyFile(ts.MkAbs("key.pem"))
+	s, err := keyfile.Load(ts.MkAbs("key.pem"))
 	ts.Check(err)
 	o := rotation.Options{Directory: ts.MkAbs(args[0]), Origin: "grown.example/auditlog", Signer: s, Scope: segment.ScopeCheckpoint, MaxSegmentBytes: 1}
 	if len(args) > 1 {

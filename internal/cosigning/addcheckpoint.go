@@ -13,8 +13,8 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/signednote"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
@@ -98,7 +98,7 @@ func ParseAnswer(k *witness.Key, checkpoint []byte, status int, contentType stri
 // parseCosignature takes the witness's own cosignature from the signature lines in
 // an answer. Those of other keys are passed over.
 func parseCosignature(k *witness.Key, checkpoint, body []byte) (witness.Cosignature, error) {
-	text, _, err := signing.SplitNote(checkpoint)
+	text, _, err := signednote.Split(checkpoint)
 	if err != nil {
 		return witness.Cosignature{}, fmt.Errorf("the checkpoint: %w", err)
 	}

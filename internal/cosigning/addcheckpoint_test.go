@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -22,7 +23,7 @@ const origin = "log.example/auditlog"
 // checkpoint makes a checkpoint of a log, signed with a fresh key.
 func checkpoint(t testing.TB, size uint64) []byte {
 	t.Helper()
-	key, err := signing.GenerateKey(signing.Ed25519)
+	key, err := keyfile.GenerateKey(signing.Ed25519)
 	if err != nil {
 		t.Fatal(err)
 	}

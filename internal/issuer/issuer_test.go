@@ -26,6 +26,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -67,7 +68,7 @@ type site struct {
 }
 
 func newSite(t require.TestingT, dir string) *site {
-	key, err := signing.GenerateKey(signing.Ed25519)
+	key, err := keyfile.GenerateKey(signing.Ed25519)
 	require.NoError(t, err)
 	s := &site{t: t, at: &observed{}, good: map[string]*receipt.Receipt{}}
 	s.o = rotation.Options{

@@ -14,8 +14,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/partition"
+	"github.com/otel-auditlog/auditlogexporter/internal/signednote"
 	"github.com/otel-auditlog/auditlogexporter/segment"
-	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
 func TestName(t *testing.T) {
@@ -103,7 +103,7 @@ func good(t testing.TB, name string) {
 	if strings.ContainsAny(name[:1], ".-") || strings.HasSuffix(name, ".") || !filepath.IsLocal(name) || filepath.Base(name) != name {
 		t.Fatalf("%q is not fit for a file's name", name)
 	}
-	if err := signing.ValidateOrigin("host.example.com/auditlog/" + name); err != nil {
+	if err := signednote.ValidateOrigin("host.example.com/auditlog/" + name); err != nil {
 		t.Fatal(err)
 	}
 	if !partition.Valid(name) {
@@ -209,7 +209,7 @@ func goodName(t *rapid.T, name string) {
 	if err == nil || segment.IsTornName(name) || name == segment.CheckpointName || name == segment.LockName {
 		t.Fatalf("%q is a log's file", name)
 	}
-	if err := signing.ValidateOrigin("o/" + name); err != nil {
+	if err := signednote.ValidateOrigin("o/" + name); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -7,13 +7,14 @@ package signingtest
 import (
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
 // New returns a signer with a fresh key.
 func New(t testing.TB, a signing.Algorithm) *signing.Signer {
 	t.Helper()
-	key, err := signing.GenerateKey(a)
+	key, err := keyfile.GenerateKey(a)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/snapshot"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -39,11 +40,11 @@ func newLog(t testing.TB, o rotation.Options) *log {
 	t.Helper()
 	dir := t.TempDir()
 	key := filepath.Join(dir, "key.pem")
-	signer, err := signing.CreateKeyFile(key, signing.Ed25519)
+	signer, err := keyfile.Create(key, signing.Ed25519)
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := signing.OpenRotatingKeyFile(key)
+	keys, err := keyfile.OpenRotating(key)
 	if err != nil {
 		t.Fatal(err)
 	}

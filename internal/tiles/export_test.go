@@ -21,6 +21,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/tiles"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -39,7 +40,7 @@ type log struct {
 
 func newLog(t testing.TB, segmentBytes int64) *log {
 	t.Helper()
-	key, err := signing.GenerateKey(signing.Ed25519)
+	key, err := keyfile.GenerateKey(signing.Ed25519)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,7 +52,7 @@ type Witness struct {
 
 // state is what a witness remembers of a log.
 type state struct {
-	keys []note.Verifier
+	keys []*signing.PublicKey
 	size int64
 	root tlog.Hash
 }
@@ -110,16 +110,12 @@ func (w *Witness) AddCheckpoint(ctx context.Context, old uint64, proof []merkle.
 // Trust makes the witness know a log by a key.
 func (w *Witness) Trust(t testing.TB, origin string, key *signing.PublicKey) {
 	t.Helper()
-	verifier, err := key.NoteVerifier(origin)
-	if err != nil {
-		t.Fatal(err)
-	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.logs[origin] == nil {
 		w.logs[origin] = &state{}
 	}
-	w.logs[origin].keys = append(w.logs[origin].keys, verifier)
+	w.logs[origin].keys = append(w.logs[origin].keys, key)
 }
 
 // Size returns the size of the newest tree of a log that the witness has cosigned.
@@ -282,10 +278,10 @@ func (w *Witness) addCheckpoint(body string) (string, error) {
 	if log == nil {
 		return "", refusal{http.StatusNotFound, "unknown log"}
 	}
-	opened, err := note.Open([]byte(signed), note.VerifierList(log.keys...))
-	if err != nil {
+	if _, _, err := signing.OpenCheckpoint([]byte(signed), checkpoint.Origin, log.keys); err != nil {
 		return "", refusal{http.StatusForbidden, err.Error()}
 	}
+	text := signed[:strings.LastIndex(signed, "\n\n")+1]
 	size := int64(checkpoint.Size)
 	if old > size {
 		return "", bad("the old size is larger than the checkpoint's")
@@ -308,7 +304,7 @@ func (w *Witness) addCheckpoint(body string) (string, error) {
 		}
 	}
 	log.size, log.root = size, root
-	return w.sign(opened.Text)
+	return w.sign(text)
 }
 
 // sign returns the signature line for a note's text.

@@ -30,6 +30,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/cosigning/client"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -285,10 +286,10 @@ func witnessedOptions(t *testing.T) rotation.Options {
 	t.Helper()
 	o := rotation.Options{Directory: filepath.Join(t.TempDir(), "log"), Origin: "host.example/auditlog", Scope: segment.ScopeEvent, Sync: true}
 	var err error
-	if o.Signer, err = signing.CreateKeyFile(filepath.Join(t.TempDir(), "key.pem"), signing.ECDSAP256); err != nil {
+	if o.Signer, err = keyfile.Create(filepath.Join(t.TempDir(), "key.pem"), signing.ECDSAP256); err != nil {
 		t.Fatal(err)
 	}
-	if o.CheckpointSigner, err = signing.CreateKeyFile(filepath.Join(t.TempDir(), "checkpoint.pem"), signing.Ed25519); err != nil {
+	if o.CheckpointSigner, err = keyfile.Create(filepath.Join(t.TempDir(), "checkpoint.pem"), signing.Ed25519); err != nil {
 		t.Fatal(err)
 	}
 	return o

@@ -19,6 +19,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/cosigning/client"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -37,7 +38,7 @@ type log struct {
 
 func newLog(t testing.TB) *log {
 	t.Helper()
-	key, err := signing.GenerateKey(signing.Ed25519)
+	key, err := keyfile.GenerateKey(signing.Ed25519)
 	if err != nil {
 		t.Fatal(err)
 	}
