@@ -30,6 +30,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/metadatatest"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
@@ -181,7 +182,7 @@ func checked(t testing.TB, c *auditlogexporter.Config) *verify.Report {
 	report, err := verify.Log(t.Context(), os.DirFS(c.Directory), verify.Options{Keys: []*signing.PublicKey{key}})
 	require.NoError(t, err)
 	// A log that was begun a moment ago has no file checkpoint yet.
-	report.Findings = slices.DeleteFunc(report.Findings, func(f verify.Finding) bool { return f.Kind == verify.CheckpointMissing })
+	report.Findings = slices.DeleteFunc(report.Findings, func(f verify.Finding) bool { return f.Kind == verify.Kind("checkpoint_missing") })
 	return report
 }
 
@@ -207,10 +208,10 @@ func everything(t testing.TB, c *auditlogexporter.Config) []*event.Event {
 				break
 			}
 			require.NoError(t, err)
-			if segment.KindOf(line) != segment.KindEvent {
+			if segment.KindOf(line) != segline.KindEvent {
 				continue
 			}
-			parsed, err := segment.ParseEvent(line)
+			parsed, err := segment.ParseEvent(nil, line)
 			require.NoError(t, err)
 			e, err := event.Parse(parsed.Canonical)
 			require.NoError(t, err)

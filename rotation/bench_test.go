@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
-	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -19,7 +19,7 @@ func BenchmarkRotation(b *testing.B) {
 	for _, keys := range []string{"one key", "a key for each segment"} {
 		b.Run(keys, func(b *testing.B) {
 			o := options(b)
-			o.Scope = segment.ScopeCheckpoint
+			o.Scope = segline.ScopeCheckpoint
 			o.MaxSegmentBytes = 1
 			path := filepath.Join(b.TempDir(), "key.pem")
 			if _, err := keyfile.Create(path, signing.ECDSAP256); err != nil {
@@ -35,7 +35,7 @@ func BenchmarkRotation(b *testing.B) {
 			l := open(b, o)
 			defer closeLog(b, l)
 			mustAppend(b, l, o, "first")
-			batch := func() *rotation.Batch { return batch(b, l, o, "id") }
+			batch := func() *stage.Batch { return batch(b, l, o, "id") }
 			for b.Loop() {
 				one := batch()
 				if _, err := l.Append(b.Context(), one); err != nil {

@@ -23,7 +23,9 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -41,7 +43,7 @@ func options(t testing.TB) rotation.Options {
 		Directory: filepath.Join(t.TempDir(), "log"),
 		Origin:    origin,
 		Signer:    signingtest.New(t, signing.ECDSAP256),
-		Scope:     segment.ScopeEvent,
+		Scope:     segline.ScopeEvent,
 		Sync:      true,
 	}
 }
@@ -64,7 +66,7 @@ func closeLog(t testing.TB, l *rotation.Log) {
 
 // batch makes a batch of events with these ids. What stands behind a slash is no part of
 // the id but of what happened.
-func batch(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) *rotation.Batch {
+func batch(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) *stage.Batch {
 	t.Helper()
 	enc, err := event.NewEncoder(event.DefaultMapping())
 	if err != nil {
@@ -88,7 +90,7 @@ func batch(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) *ro
 			}
 			return dst, info.Time, err
 		}
-		if o.Scope == segment.ScopeCheckpoint {
+		if o.Scope == segline.ScopeCheckpoint {
 			err = b.Add(encode, nil, "")
 		} else {
 			err = b.Add(encode, l.Sign(signer), signer.Public().ID())
@@ -96,7 +98,7 @@ func batch(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) *ro
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.Identify(idempotency.IDOf("", identity.ID), identity.Content, rotation.Place{Record: int32(b.Len() - 1)})
+		b.Identify(idempotency.IDOf("", identity.ID), identity.Content, stage.Place{Record: int32(b.Len() - 1)})
 	}
 	return b
 }
@@ -160,10 +162,10 @@ func readFS(t testing.TB, fsys fs.FS) (got logged) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if segment.KindOf(line) != segment.KindEvent {
+			if segment.KindOf(line) != segline.KindEvent {
 				continue
 			}
-			parsed, err := segment.ParseEvent(line)
+			parsed, err := segment.ParseEvent(nil, line)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -58,6 +59,7 @@ type keyring struct {
 	successor *signing.Signer                // the key to go over to at once
 	unretired bool                           // the key before is still to be destroyed
 	known     []*signing.PublicKey           // the keys of the key changes that were found at the start
+	latest    []*signing.KeyChange           // the last of those changes, for since
 	changes   keyChangeFile
 }
 
@@ -103,6 +105,19 @@ func (k *keyring) publicKeys() []*signing.PublicKey {
 	return keys
 }
 
+// since returns the keys that have signed the log from a leaf on, of those that recall asks for:
+// the current one, and from there on back each from which the log has gone over to the next. Each
+// such change bears the signatures of both keys.
+func (k *keyring) since(index uint64) []*signing.PublicKey {
+	keys := []*signing.PublicKey{k.current().Public()}
+	for _, c := range k.latest {
+		if c.Index > index {
+			keys = append(keys, c.From)
+		}
+	}
+	return keys
+}
+
 // adoptKey makes the key of the segment that a start goes on from the current one. It is one
 // of candidates, and the segment is durable: the key before it may be destroyed.
 func (k *keyring) adoptKey(public *signing.PublicKey) {
@@ -133,6 +148,7 @@ func (k *keyring) recallChanges(filed *filedChanges, heads []*signing.KeyChange)
 		k.known = append(k.known, c.From)
 		k.changes.add(c.Note)
 	}
+	k.latest = newestChanges(slices.Concat(filed.newest, heads))
 	if err := k.changes.write(); err != nil {
 		// They are in the segments, too, which are not pruned before.
 		k.logger.Warn("A change of the audit log's key cannot be filed yet; it will be tried again", zap.Error(err))
@@ -162,7 +178,7 @@ func (k *keyring) next() (*signing.Signer, error) {
 
 // due reports whether the keys of the newest segment, as its header names them, are no longer
 // those that the configuration asks for.
-func (k *keyring) due(keys []segment.Key) bool {
+func (k *keyring) due(keys []segline.Key) bool {
 	signer := k.current()
 	if k.successor != nil {
 		signer = k.successor
@@ -180,15 +196,15 @@ func (k *keyring) of(signer *signing.Signer) []*signing.Signer {
 }
 
 // headerKeys returns the keys of a segment as its header names them.
-func (k *keyring) headerKeys(signer *signing.Signer) (keys []segment.Key) {
+func (k *keyring) headerKeys(signer *signing.Signer) (keys []segline.Key) {
 	for _, s := range k.of(signer) {
-		keys = append(keys, segment.KeyOf(s.Public()))
+		keys = append(keys, segline.KeyOf(s.Public()))
 	}
 	return keys
 }
 
-func sameKeys(a, b []segment.Key) bool {
-	return slices.EqualFunc(a, b, func(a, b segment.Key) bool { return bytes.Equal(a.PublicKey, b.PublicKey) })
+func sameKeys(a, b []segline.Key) bool {
+	return slices.EqualFunc(a, b, func(a, b segline.Key) bool { return bytes.Equal(a.PublicKey, b.PublicKey) })
 }
 
 // checkpointSigners returns the signers of a checkpoint in a segment of a key. If the commit

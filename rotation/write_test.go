@@ -16,9 +16,10 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -35,7 +36,7 @@ func TestCommitOfSeveralWrites(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "log")
 		fsys := faulty(t, dir)
 		o := rotation.Options{
-			FS: fsys, Directory: dir, Origin: origin, Signer: signer, Scope: segment.ScopeCheckpoint,
+			FS: fsys, Directory: dir, Origin: origin, Signer: signer, Scope: segline.ScopeCheckpoint,
 			MaxSegmentBytes: rapid.SampledFrom([]int64{0, 1}).Draw(r, "segment bytes"),
 		}
 		l := open(t, o)
@@ -57,7 +58,7 @@ func TestCommitOfSeveralWrites(t *testing.T) {
 		})
 		var want []string
 		for call := range rapid.IntRange(1, 2).Draw(r, "calls") {
-			var batches []*rotation.Batch
+			var batches []*stage.Batch
 			var ids []string
 			var lines []byte
 			for i := range rapid.IntRange(1, 3).Draw(r, "batches") {
@@ -71,7 +72,7 @@ func TestCommitOfSeveralWrites(t *testing.T) {
 				}
 				b := batch(t, l, o, events...)
 				defer b.Release()
-				batches, lines = append(batches, b), append(lines, rotation.Lines(b)...)
+				batches, lines = append(batches, b), append(lines, b.Lines()...)
 			}
 			attempt := func() (failed bool, err error) {
 				mu.Lock()
@@ -114,7 +115,7 @@ func TestPowerCutWithinALongCommit(t *testing.T) {
 	for _, segmentBytes := range []int64{0, 1} {
 		t.Run(fmt.Sprintf("segments of %d bytes", segmentBytes), func(t *testing.T) {
 			m := newModel()
-			o := rotation.Options{FS: m, Directory: t.TempDir(), Origin: origin, Signer: signingtest.New(t, signing.Ed25519), Scope: segment.ScopeCheckpoint, Sync: true, MaxSegmentBytes: segmentBytes}
+			o := rotation.Options{FS: m, Directory: t.TempDir(), Origin: origin, Signer: signingtest.New(t, signing.Ed25519), Scope: segline.ScopeCheckpoint, Sync: true, MaxSegmentBytes: segmentBytes}
 			l := open(t, o)
 			mustAppend(t, l, o, "before")
 			events, ids := []string{}, numbered("long", 10)

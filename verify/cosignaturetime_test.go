@@ -11,10 +11,10 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/trust"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 	"github.com/otel-auditlog/auditlogexporter/witness"
@@ -38,7 +38,7 @@ func cosignedAt(t *testing.T, at time.Time) (*written, *witnesstest.Witness, []b
 	o, all := witnessed(t, rotation.Options{}, "w1")
 	o.Witnesses = []cosigning.Witness{timed{all[0], t, at}}
 	w := write(t, o, 1, 2)
-	note := w.fsys[segment.CheckpointName].Data
+	note := w.fsys[sidefile.CheckpointName].Data
 	return w, all[0], note
 }
 
@@ -51,10 +51,10 @@ func TestTimesOfCosignaturesThatCannotBe(t *testing.T) {
 		at   time.Time
 		want verify.Kind // of a warning
 	}{
-		"1970":                  {time.Unix(0, 0), verify.TimeWentBack},
-		"9999":                  {time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), verify.TimeInFuture},
-		"two days before":       {begun.Add(-48 * time.Hour), verify.TimeWentBack},
-		"ahead by ten minutes":  {now.Add(10 * time.Minute), verify.TimeInFuture},
+		"1970":                  {time.Unix(0, 0), verify.Kind("time_went_back")},
+		"9999":                  {time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), verify.Kind("time_in_future")},
+		"two days before":       {begun.Add(-48 * time.Hour), verify.Kind("time_went_back")},
+		"ahead by ten minutes":  {now.Add(10 * time.Minute), verify.Kind("time_in_future")},
 		"then":                  {begun.Add(time.Minute), ""},
 		"a clock that is ahead": {now.Add(time.Minute), ""},
 		"a clock that is slow":  {begun.Add(-time.Hour), ""},
@@ -69,7 +69,7 @@ func TestTimesOfCosignaturesThatCannotBe(t *testing.T) {
 				if r.TamperingDetected || r.WitnessedSize == 0 {
 					t.Fatalf("witnessed up to %d: %+v", r.WitnessedSize, r.Findings)
 				}
-				said := slices.Concat(ofKind(r, verify.TimeWentBack), ofKind(r, verify.TimeInFuture))
+				said := slices.Concat(ofKind(r, verify.Kind("time_went_back")), ofKind(r, verify.Kind("time_in_future")))
 				if (len(said) > 0) != (c.want != "") {
 					t.Errorf("it is said %+v", said)
 				}

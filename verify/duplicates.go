@@ -13,6 +13,8 @@ import (
 	"io/fs"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/foreign"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/visible"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -36,10 +38,10 @@ var idSeed = maphash.MakeSeed()
 func (c *checker) duplicates(ctx context.Context, results []*result, j *joined) error {
 	repeated, all := repeatedHashes(results)
 	if !all {
-		c.log.add(c.o.MaxFindings, Finding{Kind: DuplicatesUnchecked, Severity: Info, Message: fmt.Sprintf("more than %d event ids occur more than once; the others are not named", maxRepeated)})
+		c.log.add(c.o.MaxFindings, Finding{Kind: kindDuplicatesUnchecked, Severity: Info, Message: fmt.Sprintf("more than %d event ids occur more than once; the others are not named", maxRepeated)})
 	}
 	if n := len(results); n > 0 && j.report.TreeSize > c.base+maxCompared {
-		c.log.add(c.o.MaxFindings, Finding{Kind: DuplicatesUnchecked, Severity: Info, Message: fmt.Sprintf("only the ids of the events among the first %d leaves were compared with one another", maxCompared)})
+		c.log.add(c.o.MaxFindings, Finding{Kind: kindDuplicatesUnchecked, Severity: Info, Message: fmt.Sprintf("only the ids of the events among the first %d leaves were compared with one another", maxCompared)})
 	}
 	if len(repeated) == 0 {
 		return nil
@@ -98,7 +100,7 @@ func (s *sortedRuns) Pop() any {
 // findRepeated reads a segment again and reports the events with repeated ids, but
 // for the first with each.
 func (c *checker) findRepeated(ctx context.Context, res *result, repeated map[uint64]map[[sha256.Size]byte]string, add func(Finding)) error {
-	r, err := segment.OpenForeign(c.fsys, res.file.Name, res.file.Size)
+	r, err := foreign.Open(c.fsys, res.file.Name, res.file.Size)
 	if errors.Is(err, fs.ErrNotExist) || logdir.Malformed(err) {
 		return nil // compressed or pruned meanwhile, or reported
 	}
@@ -117,15 +119,15 @@ func (c *checker) findRepeated(ctx context.Context, res *result, repeated map[ui
 			return nil // the end, or reported
 		}
 		kind := segment.KindOf(line)
-		if kind == segment.KindCheckpoint {
+		if kind == segline.KindCheckpoint {
 			continue
 		}
 		at := index
 		index++
-		if kind != segment.KindEvent {
+		if kind != segline.KindEvent {
 			continue
 		}
-		parsed, err := segment.ParseEvent(line)
+		parsed, err := segment.ParseEvent(nil, line)
 		if err != nil || event.Scan(parsed.Canonical, &sum) != nil {
 			continue
 		}
@@ -139,6 +141,6 @@ func (c *checker) findRepeated(ctx context.Context, res *result, repeated map[ui
 			places[id] = fmt.Sprintf("line %d of %s", r.Line(), res.file.Name)
 			continue
 		}
-		add(Finding{Kind: DuplicateEventID, Severity: Warning, Line: r.Line(), Index: &at, EventID: visible.Clip(sum.ID, maxID), Message: "the event's id is also that of the event on " + first})
+		add(Finding{Kind: kindDuplicateEventID, Severity: Warning, Line: r.Line(), Index: &at, EventID: visible.Clip(sum.ID, maxID), Message: "the event's id is also that of the event on " + first})
 	}
 }

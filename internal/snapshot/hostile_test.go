@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/snapshot"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -29,7 +31,7 @@ func closed(t *testing.T) *log {
 			t.Fatal(err)
 		}
 	}
-	l.close()
+	l.Close()
 	return l
 }
 
@@ -46,27 +48,27 @@ func TestHostileDirectories(t *testing.T) {
 		"newest, a pipe":  {func(dir string) error { return syscall.Mkfifo(filepath.Join(dir, later), 0o600) }, later},
 		"directory":       {func(dir string) error { return os.Mkdir(filepath.Join(dir, planted), 0o700) }, planted},
 		"checkpoint, a link": {func(dir string) error {
-			at := filepath.Join(dir, segment.CheckpointName)
+			at := filepath.Join(dir, sidefile.CheckpointName)
 			return errors.Join(os.Rename(at, at+".old"), os.Symlink("checkpoint.old", at))
-		}, segment.CheckpointName},
+		}, sidefile.CheckpointName},
 		"checkpoint, without an end": {func(dir string) error {
-			return os.Truncate(filepath.Join(dir, segment.CheckpointName), 1<<40)
-		}, segment.CheckpointName},
+			return os.Truncate(filepath.Join(dir, sidefile.CheckpointName), 1<<40)
+		}, sidefile.CheckpointName},
 		"key changes, a pipe": {func(dir string) error {
-			at := filepath.Join(dir, segment.KeyChangesName)
+			at := filepath.Join(dir, sidefile.KeyChangesName)
 			return errors.Join(os.Remove(at), syscall.Mkfifo(at, 0o600))
-		}, segment.KeyChangesName},
-		"pruned ranges, a link": {func(dir string) error { return os.Symlink("/dev/zero", filepath.Join(dir, segment.PrunedRangesName)) }, segment.PrunedRangesName},
+		}, sidefile.KeyChangesName},
+		"pruned ranges, a link": {func(dir string) error { return os.Symlink("/dev/zero", filepath.Join(dir, sidefile.PrunedRangesName)) }, sidefile.PrunedRangesName},
 		"others' files":         {func(dir string) error { return os.WriteFile(filepath.Join(dir, "notes.txt"), []byte("x"), 0o600) }, ""},
 		"temporary":             {func(dir string) error { return os.WriteFile(filepath.Join(dir, "checkpoint.tmp"), []byte("x"), 0o600) }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := closed(t)
-			if err := c.do(l.o.Directory); err != nil {
+			if err := c.do(l.Options.Directory); err != nil {
 				t.Fatal(err)
 			}
 			dest := filepath.Join(t.TempDir(), "copy")
-			r, err := snapshot.Directory(t.Context(), l.o.Directory, dest, snapshot.Options{Link: name == "link"})
+			r, err := snapshot.Directory(t.Context(), l.Options.Directory, dest, snapshot.Options{Link: name == "link"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -90,16 +92,16 @@ func TestHostileDirectories(t *testing.T) {
 func TestNewestSegmentThatCannotBeRead(t *testing.T) {
 	l := closed(t)
 	var newest string
-	for _, e := range entries(t, l.o.Directory) {
+	for _, e := range entries(t, l.Options.Directory) {
 		if _, err := segment.ParseName(e.Name()); err == nil {
 			newest = e.Name()
 		}
 	}
-	at := filepath.Join(l.o.Directory, newest)
-	if err := errors.Join(os.Rename(at, at+".old"), os.Symlink(newest+".old", at), os.Remove(filepath.Join(l.o.Directory, segment.CheckpointName))); err != nil {
+	at := filepath.Join(l.Options.Directory, newest)
+	if err := errors.Join(os.Rename(at, at+".old"), os.Symlink(newest+".old", at), os.Remove(filepath.Join(l.Options.Directory, sidefile.CheckpointName))); err != nil {
 		t.Fatal(err)
 	}
-	r, err := snapshot.Directory(t.Context(), l.o.Directory, filepath.Join(t.TempDir(), "copy"), snapshot.Options{})
+	r, err := snapshot.Directory(t.Context(), l.Options.Directory, filepath.Join(t.TempDir(), "copy"), snapshot.Options{})
 	if err != nil || len(r.Left) != 1 || !strings.Contains(r.Left[0], newest) {
 		t.Errorf("left out %q: %v", r.Left, err)
 	}
@@ -123,10 +125,10 @@ func (u unsynced) Open(name string) (fs.File, error) {
 // Commits that cannot be synced are not in the copy, which is good without them.
 func TestCommitsThatCannotBeSynced(t *testing.T) {
 	l := closed(t)
-	if err := os.Remove(filepath.Join(l.o.Directory, segment.CheckpointName)); err != nil {
+	if err := os.Remove(filepath.Join(l.Options.Directory, sidefile.CheckpointName)); err != nil {
 		t.Fatal(err)
 	}
-	r, err := snapshot.Tar(t.Context(), unsynced{os.DirFS(l.o.Directory).(fs.ReadLinkFS)}, io.Discard, snapshot.Options{})
+	r, err := snapshot.Tar(t.Context(), unsynced{os.DirFS(l.Options.Directory).(fs.ReadLinkFS)}, io.Discard, snapshot.Options{})
 	if err != nil || len(r.Left) != 1 || !strings.Contains(r.Left[0], syscall.EIO.Error()) {
 		t.Errorf("left out %q: %v", r.Left, err)
 	}
@@ -145,14 +147,14 @@ func TestLogsOfATreeThatAreNotCopied(t *testing.T) {
 			return errors.Join(os.Mkdir(filepath.Join(root, "eu"), 0o700), os.Symlink(elsewhere, filepath.Join(root, "eu", "b")))
 		}, "eu/b"},
 		"a log whose files are gone": {func(root, _ string) error {
-			return errors.Join(os.Mkdir(filepath.Join(root, "b"), 0o700), os.WriteFile(filepath.Join(root, "b", segment.LockName), nil, 0o600))
+			return errors.Join(os.Mkdir(filepath.Join(root, "b"), 0o700), os.WriteFile(filepath.Join(root, "b", durable.LockName), nil, 0o600))
 		}, "b"},
-		"the lock of the logs below": {func(root, _ string) error { return os.WriteFile(filepath.Join(root, segment.LockName), nil, 0o600) }, ""},
+		"the lock of the logs below": {func(root, _ string) error { return os.WriteFile(filepath.Join(root, durable.LockName), nil, 0o600) }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := closed(t)
 			root := t.TempDir()
-			if err := errors.Join(os.CopyFS(filepath.Join(root, "a"), os.DirFS(l.o.Directory)), c.do(root, l.o.Directory)); err != nil {
+			if err := errors.Join(os.CopyFS(filepath.Join(root, "a"), os.DirFS(l.Options.Directory)), c.do(root, l.Options.Directory)); err != nil {
 				t.Fatal(err)
 			}
 			r, err := snapshot.Directory(t.Context(), root, filepath.Join(t.TempDir(), "copy"), snapshot.Options{Recursive: true})
@@ -181,12 +183,12 @@ func entries(t *testing.T, dir string) []fs.DirEntry {
 // A sparse file costs an intruder nothing, and would fill the disk of whoever copies it.
 func TestFileThatTheDiskCannotHold(t *testing.T) {
 	l := closed(t)
-	oldest := filepath.Join(l.o.Directory, entries(t, l.o.Directory)[1].Name())
+	oldest := filepath.Join(l.Options.Directory, entries(t, l.Options.Directory)[1].Name())
 	if err := os.Truncate(oldest, 1<<43); err != nil {
 		t.Skip(err)
 	}
 	parent := t.TempDir()
-	_, err := snapshot.Directory(t.Context(), l.o.Directory, filepath.Join(parent, "copy"), snapshot.Options{})
+	_, err := snapshot.Directory(t.Context(), l.Options.Directory, filepath.Join(parent, "copy"), snapshot.Options{})
 	if err == nil || !strings.Contains(err.Error(), filepath.Base(oldest)) {
 		t.Errorf("%v", err)
 	}
@@ -201,14 +203,14 @@ func TestInterruptedCopy(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	parent := t.TempDir()
-	if _, err := snapshot.Directory(ctx, l.o.Directory, filepath.Join(parent, "copy"), snapshot.Options{}); !errors.Is(err, context.Canceled) {
+	if _, err := snapshot.Directory(ctx, l.Options.Directory, filepath.Join(parent, "copy"), snapshot.Options{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
 	if left := entries(t, parent); len(left) > 0 {
 		t.Errorf("it left %v", left)
 	}
 	var out bytes.Buffer
-	if _, err := snapshot.Tar(t.Context(), os.DirFS(l.o.Directory), &failing{&out, 3000}, snapshot.Options{}); err == nil {
+	if _, err := snapshot.Tar(t.Context(), os.DirFS(l.Options.Directory), &failing{&out, 3000}, snapshot.Options{}); err == nil {
 		t.Error("an archive that could not be written is one")
 	}
 }
@@ -229,8 +231,8 @@ func (f *failing) Write(p []byte) (int, error) {
 // Copies are as closed to others as the log is, and no writer but their owner has them.
 func TestModes(t *testing.T) {
 	l := closed(t)
-	for name, mode := range map[string]fs.FileMode{segment.CheckpointName: 0o640, segment.KeyChangesName: 0o666} {
-		if err := os.Chmod(filepath.Join(l.o.Directory, name), mode); err != nil {
+	for name, mode := range map[string]fs.FileMode{sidefile.CheckpointName: 0o640, sidefile.KeyChangesName: 0o666} {
+		if err := os.Chmod(filepath.Join(l.Options.Directory, name), mode); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -238,7 +240,7 @@ func TestModes(t *testing.T) {
 	if err := os.Mkdir(dest, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := snapshot.Directory(t.Context(), l.o.Directory, dest, snapshot.Options{}); err != nil {
+	if _, err := snapshot.Directory(t.Context(), l.Options.Directory, dest, snapshot.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	info, err := os.Stat(dest)
@@ -252,9 +254,9 @@ func TestModes(t *testing.T) {
 		}
 		want := fs.FileMode(0o600)
 		switch e.Name() {
-		case segment.CheckpointName:
+		case sidefile.CheckpointName:
 			want = 0o640
-		case segment.KeyChangesName:
+		case sidefile.KeyChangesName:
 			want = 0o644
 		}
 		if info.Mode() != want {
@@ -267,17 +269,17 @@ func TestModes(t *testing.T) {
 // its end all the same.
 func TestCopyOfALogWhoseWriterWasKilled(t *testing.T) {
 	l := closed(t)
-	want := l.good(l.o.Directory).TreeSize
-	if err := os.Remove(filepath.Join(l.o.Directory, segment.CheckpointName)); err != nil {
+	want := l.good(l.Options.Directory).TreeSize
+	if err := os.Remove(filepath.Join(l.Options.Directory, sidefile.CheckpointName)); err != nil {
 		t.Fatal(err)
 	}
-	newest := entries(t, l.o.Directory)
+	newest := entries(t, l.Options.Directory)
 	for _, e := range newest {
 		if strings.HasPrefix(e.Name(), "audit-") {
 			newest[0] = e
 		}
 	}
-	f, err := os.OpenFile(filepath.Join(l.o.Directory, newest[0].Name()), os.O_WRONLY|os.O_APPEND, 0)
+	f, err := os.OpenFile(filepath.Join(l.Options.Directory, newest[0].Name()), os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -286,7 +288,7 @@ func TestCopyOfALogWhoseWriterWasKilled(t *testing.T) {
 	}
 	f.Close()
 	dest := filepath.Join(t.TempDir(), "copy")
-	if _, err := snapshot.Directory(t.Context(), l.o.Directory, dest, snapshot.Options{}); err != nil {
+	if _, err := snapshot.Directory(t.Context(), l.Options.Directory, dest, snapshot.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	if r := l.good(dest); r.TreeSize != want {

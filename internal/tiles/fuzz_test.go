@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/tiles"
 )
 
@@ -20,7 +21,7 @@ func FuzzExportGoesOnFrom(f *testing.F) {
 	earlier := filepath.Join(f.TempDir(), "earlier")
 	l.mustExport(earlier, tiles.Options{})
 	l.grow(10, 0)
-	l.close()
+	l.Close()
 	want := expected(f, l.lines(), false)
 	names := []string{"checkpoint", "tile/0/001.p/44", "tile/1/000.p/1", "tile/entries/001.p/44"}
 	var content [][]byte
@@ -47,7 +48,7 @@ func FuzzExportGoesOnFrom(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		here := &log{t: t, o: l.o} // F must not be used in here
+		here := &log{logtest.Closed(t, l.Options), t} // F must not be used in here
 		_, err := here.export(dir, tiles.Options{})
 		if err == nil {
 			holds(t, dir, want)
