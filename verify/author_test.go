@@ -13,6 +13,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
 	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
@@ -31,7 +32,7 @@ type author struct {
 	// previous signs the next checkpoint, too.
 	previous *signing.Signer
 	tree     merkle.Frontier
-	marks    []*merkle.Mark
+	marks    []*consistency.Mark
 	head     segment.Header
 	// name and text are those of the newest segment, files the others and what else there is.
 	name   string
@@ -106,7 +107,7 @@ func (a *author) goOverTo(to *signing.Signer) {
 }
 
 func (a *author) line(line []byte) {
-	a.tree.AppendMarked(merkle.LeafHash(line), a.marks)
+	consistency.Append(&a.tree, merkle.LeafHash(line), a.marks)
 	a.text = append(append(a.text, line...), '\n')
 }
 
@@ -142,14 +143,14 @@ func (a *author) add(canonical []byte) {
 	a.ids = append(a.ids, string(sum.ID))
 	line := append(segline.AppendEventStart(nil), canonical...)
 	if a.head.Scope == segline.ScopeEvent {
-		a.line(signedIn(a.t, signing.NewEventContext(a.head.Origin, a.head.Log), canonical, a.signer))
+		a.line(signedIn(a.t, a.head.Origin, a.head.Log, canonical, a.signer))
 		return
 	}
 	a.line(segline.AppendNoSignature(line))
 }
 
 // commit ends a commit, and returns its checkpoint with a mark at its tree.
-func (a *author) commit(change ...func(*segment.Commit)) (note []byte, mark *merkle.Mark) {
+func (a *author) commit(change ...func(*segment.Commit)) (note []byte, mark *consistency.Mark) {
 	a.t.Helper()
 	c := segment.Commit{Number: a.number, Time: a.now()}
 	if slices.Contains(a.head.Features, segline.FeatureIDs) {
@@ -167,7 +168,7 @@ func (a *author) commit(change ...func(*segment.Commit)) (note []byte, mark *mer
 }
 
 // checkpoint writes a checkpoint over a commit.
-func (a *author) checkpoint(number uint64) (note []byte, mark *merkle.Mark) {
+func (a *author) checkpoint(number uint64) (note []byte, mark *consistency.Mark) {
 	a.t.Helper()
 	a.number, a.ids = number+1, nil
 	signers := []*signing.Signer{a.signer}
@@ -181,7 +182,7 @@ func (a *author) checkpoint(number uint64) (note []byte, mark *merkle.Mark) {
 	}
 	a.text = append(segline.AppendCheckpoint(a.text, note), '\n')
 	a.newest = note
-	mark = merkle.NewMark(&a.tree)
+	mark = consistency.NewMark(&a.tree)
 	a.marks = append(a.marks, mark)
 	return note, mark
 }
