@@ -1,7 +1,7 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package receipt
+package receiptline
 
 import (
 	"encoding/base64"

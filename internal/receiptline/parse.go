@@ -1,7 +1,7 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package receipt
+package receiptline
 
 import (
 	"bytes"
@@ -11,16 +11,16 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 )
 
-// parseWritten parses a line as [Receipt.Append] writes it, unless that has escapes other
-// than those of a checkpoint: nearly all lines are such, and need no reader of JSON. It
-// returns nil for any other line.
-func parseWritten(line []byte) *Receipt {
+// Parse parses a line as [Append] writes it, unless that has escapes other than those of a
+// checkpoint: nearly all lines are such, and need no reader of JSON. It returns nil for any other
+// line.
+func Parse(line []byte) *Fields {
 	rest, ok := bytes.CutPrefix(line, []byte(lineStart+`"`))
 	if !ok {
 		return nil
 	}
 	_, rest, _ = bytes.Cut(rest, []byte(`"`)) // the origin: the checkpoint has it
-	var r Receipt
+	var r Fields
 	if id, ok := bytes.CutPrefix(rest, []byte(`,"event_id":"`)); ok {
 		id, rest, _ = bytes.Cut(id, []byte(`"`))
 		r.EventID = string(id)
@@ -53,7 +53,7 @@ func parseWritten(line []byte) *Receipt {
 	rest, _ = bytes.CutSuffix(rest, []byte(`"}`))
 	r.Checkpoint = bytes.ReplaceAll(rest, []byte(`\n`), []byte("\n"))
 	// Whatever is amiss, the line is then another than what is written for this receipt.
-	if !bytes.Equal(r.Append(make([]byte, 0, len(line))), line) {
+	if !bytes.Equal(Append(make([]byte, 0, len(line)), &r), line) {
 		return nil
 	}
 	return &r
@@ -61,7 +61,7 @@ func parseWritten(line []byte) *Receipt {
 
 // cutHashes takes hashes with commas between them from the beginning.
 func cutHashes(b []byte) (hashes []merkle.Hash, rest []byte, ok bool) {
-	for len(b) > 0 && b[0] != ']' && len(hashes) < maxPath {
+	for len(b) > 0 && b[0] != ']' && len(hashes) < MaxPath {
 		var h merkle.Hash
 		if h, b, ok = cutHash(b); !ok {
 			return nil, nil, false

@@ -1,14 +1,11 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package receipt
+package receiptline
 
 import (
-	"bytes"
-	"strconv"
-
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // Commit makes the receipts of the events of a commit, of nothing but the leaves by which
@@ -35,9 +32,9 @@ func (c *Commit) Set(before *merkle.Frontier, leaves, ids []merkle.Hash) {
 func (c *Commit) Tree() (merkle.Frontier, error) { return c.tree.frontier() }
 
 // IDs returns what the commit line has to say of the ids.
-func (c *Commit) IDs() (segment.IDs, error) {
+func (c *Commit) IDs() (segline.IDs, error) {
 	ids, err := c.ids.frontier()
-	return segment.IDs{Count: c.count, Root: ids.Root()}, err
+	return segline.IDs{Count: c.count, Root: ids.Root()}, err
 }
 
 // Sign takes in the commit line, without LF, and the signed checkpoint over [Commit.Tree],
@@ -65,46 +62,4 @@ func (c *Commit) Append(dst []byte, leaf int, id []byte) []byte {
 		dst = c.ids.appendPath(dst, index+1+c.count-c.tree.size)
 	}
 	return append(dst, c.end...)
-}
-
-const (
-	pathStart       = `,"path":[`
-	idPathStart     = `],"id_path":[`
-	commitPathStart = `,"commit_path":[`
-)
-
-// named reports whether a receipt holds an id.
-func named(id []byte) bool { return len(id) > 0 && len(id) <= MaxEventID }
-
-// appendStart appends how the receipts with a checkpoint begin.
-func appendStart(dst, checkpoint []byte) []byte {
-	return segment.AppendString(append(dst, lineStart...), originOf(checkpoint))
-}
-
-// originOf returns the first line of a checkpoint.
-func originOf(checkpoint []byte) []byte {
-	origin, _, _ := bytes.Cut(checkpoint, []byte("\n"))
-	return origin
-}
-
-// appendMembers appends what follows, up to the leaf's hash.
-func appendMembers(dst, id []byte, index uint64) []byte {
-	if named(id) {
-		dst = append(dst, `,"event_id":`...)
-		dst = segment.AppendString(dst, id)
-	}
-	dst = append(dst, `,"index":`...)
-	dst = strconv.AppendUint(dst, index, 10)
-	return append(dst, `,"leaf_hash":`...)
-}
-
-// appendCommit appends what follows the hashes of the id's path.
-func appendCommit(dst, commit []byte) []byte {
-	return segment.AppendString(append(dst, `],"commit":`...), commit)
-}
-
-// appendEnd appends what follows the hashes of the commit's path.
-func appendEnd(dst, checkpoint []byte) []byte {
-	dst = segment.AppendString(append(dst, `],"checkpoint":`...), checkpoint)
-	return append(dst, '}')
 }
