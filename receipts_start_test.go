@@ -160,7 +160,7 @@ func TestTheLogStartsWithWhatIsNoFileOfReceipts(t *testing.T) {
 // senders are told to try again, the status says why, and all goes on by itself.
 func TestAStartWithoutRoomForTheNextKey(t *testing.T) {
 	c := testConfig(t, inScope(segline.ScopeEvent))
-	c.Signing.RotateKey = auditlogexporter.RotateKeySegment
+	c.Signing.RotateKey = "segment"
 	keys := filepath.Join(t.TempDir(), "keys")
 	mountMemory(t, keys, "size=64k")
 	c.Signing.KeyFile = filepath.Join(keys, "log.pem")

@@ -26,6 +26,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/export"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -419,7 +420,7 @@ func TestOCSFOfAnything(t *testing.T) {
 // some event gets.
 func TestOCSFOfEachKind(t *testing.T) {
 	schema := loadSchema(t)
-	m := event.DefaultMapping()
+	m := mapping.Default()
 	types := []string{"", "user", "account", "service_account", "role", "group", "session", "process", "connection", "socket", "host", "file", "directory", "folder", "symlink", "table", "database", "service", "order"}
 	actions := []string{"", "CREATE", "read", "Update", "delete", "grant", "REVOKE", "member.added", "member.removed", "start", "stop", "connect", "DENY", "frobnicate"}
 	seen := map[string]bool{}

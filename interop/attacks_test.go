@@ -19,9 +19,11 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
-	"github.com/otel-auditlog/auditlogexporter/internal/jsontext"
+	"github.com/otel-auditlog/auditlogexporter/internal/jcs"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
@@ -169,7 +171,7 @@ func (r *rich) append(t *testing.T, l *rotation.Log, o rotation.Options, id, use
 		if err := b.Add(encode, sign, keyID); err != nil {
 			t.Fatal(err)
 		}
-		is, ok, err := event.Identify(canonical)
+		is, ok, err := eventjson.Identify(canonical)
 		if err != nil || !ok {
 			t.Fatal(ok, err)
 		}
@@ -257,7 +259,7 @@ func say(t *testing.T, o rotation.Options, detail string) {
 	b := l.NewBatch()
 	encode := func(dst []byte) ([]byte, uint64, error) {
 		at := time.Unix(1_795_428_900, 0)
-		return event.AppendOwn(dst, event.Own{ID: "a-lie", Time: at, Origin: vectorOrigin, Level: event.LevelInfo, Action: "lie", Detail: []byte(detail)}), uint64(at.UnixNano()), nil
+		return ownevent.AppendOwn(dst, ownevent.Own{ID: "a-lie", Time: at, Origin: vectorOrigin, Level: event.LevelInfo, Action: "lie", Detail: []byte(detail)}), uint64(at.UnixNano()), nil
 	}
 	if o.Scope == segline.ScopeEvent {
 		err = b.Add(encode, l.Sign(o.Signer), o.Signer.Public().ID())
@@ -322,7 +324,7 @@ var attacks = map[string]attack{
 		if err != nil {
 			t.Fatal(err)
 		}
-		line := event.AppendOwn(segline.AppendEventStart(nil), event.Own{
+		line := ownevent.AppendOwn(segline.AppendEventStart(nil), ownevent.Own{
 			ID: "pruned", Time: time.Unix(1_795_428_900, 0), Origin: vectorOrigin, Level: event.LevelInfo, Action: "pruned",
 			Detail: fmt.Appendf(nil, `{"action":"pruned","before":%d,"root_hash":%q}`, n.FirstIndex, base64.StdEncoding.EncodeToString(make([]byte, 32))),
 		})
@@ -519,7 +521,7 @@ func TestSecondVerifierHearsLies(t *testing.T) {
 			}
 			forged := regexp.MustCompile(`(`+regexp.QuoteMeta(w.Name())+` [A-Za-z0-9+/]{60})[A-Za-z0-9+/]{4}`).ReplaceAll(filed, []byte(`${1}AAAA`))
 			claim := func(note []byte, size int, proof string) string {
-				return fmt.Sprintf(`{"action":"witnessed","checkpoint":%s,%s"size":%d}`, jsontext.Append(nil, note), proof, size)
+				return fmt.Sprintf(`{"action":"witnessed","checkpoint":%s,%s"size":%d}`, jcs.AppendString(nil, note), proof, size)
 			}
 			hash := base64.StdEncoding.EncodeToString(root)
 			first, err := segment.ParseName(filepath.Base(segmentsIn(t, dir, 2)[1]))

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/tiles"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -66,7 +67,7 @@ func (p *published) grow(events int) {
 		for range min(events, 2000) {
 			p.n++
 			err := b.Add(func(dst []byte) ([]byte, uint64, error) {
-				return event.AppendOwn(dst, event.Own{ID: fmt.Sprint("id-", p.n), Time: time.Unix(1_800_000_000, 0), Origin: vectorOrigin, Level: event.LevelInfo, Action: "test", Detail: []byte(`{"action":"test"}`)}), uint64(time.Unix(1_800_000_000, 0).UnixNano()), nil
+				return ownevent.AppendOwn(dst, ownevent.Own{ID: fmt.Sprint("id-", p.n), Time: time.Unix(1_800_000_000, 0), Origin: vectorOrigin, Level: event.LevelInfo, Action: "test", Detail: []byte(`{"action":"test"}`)}), uint64(time.Unix(1_800_000_000, 0).UnixNano()), nil
 			}, nil, "")
 			if err != nil {
 				p.t.Fatal(err)

@@ -19,9 +19,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -74,7 +74,7 @@ func writeLog(t *testing.T, dir string, scope segline.Scope, s *signing.Signer) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	enc, err := event.NewEncoder(event.DefaultMapping())
+	enc, err := mapping.NewEncoder(mapping.Default())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,8 +12,8 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
-	"github.com/otel-auditlog/auditlogexporter/internal/jsontext"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
+	"github.com/otel-auditlog/auditlogexporter/internal/jcs"
 	"github.com/otel-auditlog/auditlogexporter/internal/keyhistory"
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
@@ -145,7 +145,7 @@ func find(ctx context.Context, tree *logtree.Tree, q Query) (index uint64, line 
 	var gone pruned
 	// The id as it stands on a line: most lines need not be parsed. Whatever else the
 	// log may say there is found out by parsing.
-	quoted := jsontext.Append(nil, id)
+	quoted := jcs.AppendString(nil, id)
 	err = tree.Leaves(ctx, 0, q.Progress, func(i uint64, l []byte) error {
 		if err := gone.readLine(i, l); err != nil {
 			return err
@@ -154,8 +154,8 @@ func find(ctx context.Context, tree *logtree.Tree, q Query) (index uint64, line 
 			return nil
 		}
 		parsed, err := segment.ParseEvent(nil, l)
-		var sum event.Summary
-		if err != nil || event.Scan(parsed.Canonical, &sum) != nil || !bytes.Equal(sum.ID, id) {
+		var sum eventjson.Summary
+		if err != nil || eventjson.Scan(parsed.Canonical, &sum) != nil || !bytes.Equal(sum.ID, id) {
 			return nil
 		}
 		if at = append(at, i); len(at) == 1 {

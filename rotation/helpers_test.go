@@ -21,7 +21,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
@@ -68,7 +70,7 @@ func closeLog(t testing.TB, l *rotation.Log) {
 // the id but of what happened.
 func batch(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) *stage.Batch {
 	t.Helper()
-	enc, err := event.NewEncoder(event.DefaultMapping())
+	enc, err := mapping.NewEncoder(mapping.Default())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,12 +83,12 @@ func batch(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) *st
 		id, more, _ := strings.Cut(id, "/")
 		r.Attributes().PutStr("audit.record.id", id)
 		r.Body().SetStr("something happened" + more)
-		var identity event.Identity
+		var identity eventjson.Identity
 		encode := func(dst []byte) ([]byte, uint64, error) {
 			start := len(dst)
 			dst, info, err := enc.Append(dst, r)
 			if err == nil {
-				identity, _, err = event.Identify(dst[start:])
+				identity, _, err = eventjson.Identify(dst[start:])
 			}
 			return dst, info.Time, err
 		}

@@ -22,8 +22,8 @@ import (
 // rangesBuffer is how much of the file of pruned ranges is written at a time.
 const rangesBuffer = 256 << 10
 
-// prunedRanges writes the file of pruned ranges. Maintenance alone uses it, without sem, because
-// a sealed segment does not change.
+// prunedRanges writes the file of pruned ranges, for upkeep. It reads sealed segments, which do
+// not change.
 type prunedRanges struct {
 	dir durable.FS
 	log damageReporter

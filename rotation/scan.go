@@ -12,8 +12,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/timestamp"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -73,8 +74,8 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 	refuted := 0    // the line of a signed checkpoint that does not fit
 	committed := 0  // the line of a commit that no checkpoint has followed yet
 	var commit *segment.Commit
-	var sum event.Summary
-	var known event.Scanner
+	var sum eventjson.Summary
+	var known eventjson.Scanner
 	for {
 		if r.Line()%1024 == 0 {
 			if err := ctx.Err(); err != nil {
@@ -149,7 +150,7 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 					pruned = max(pruned, said.Before)
 				}
 			}
-			times.add(at(event.Nanoseconds(sum.Time)))
+			times.add(at(timestamp.Nanoseconds(sum.Time)))
 		case kind == segline.KindCommit:
 			c, err := segment.ParseCommit(line)
 			if err != nil {
@@ -216,7 +217,7 @@ func belongs(h *segment.Header, origin string, candidates []*signing.Signer) (*s
 			return s.Public(), nil
 		}
 	}
-	return nil, fmt.Errorf("%w: the signing key is %s, but the segment is signed with %s: give the key file that belongs to the log, give that file as the previous key to change the key, or choose another directory", ErrWrongKey, candidates[0].Public().ID(), h.Keys[0].ID)
+	return nil, fmt.Errorf("%w: the signing key is %s, but the segment is signed with %s: give the key file that belongs to the log, give that file as the previous key to change the key, or choose another directory", errWrongKey, candidates[0].Public().ID(), h.Keys[0].ID)
 }
 
 // checkpointFits returns the note in a checkpoint line, or nil, and whether it

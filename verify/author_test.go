@@ -13,6 +13,8 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
@@ -124,7 +126,7 @@ func (a *author) say(detail any) {
 		a.t.Fatal(err)
 	}
 	a.events++
-	a.add(event.AppendOwn(nil, event.Own{
+	a.add(ownevent.AppendOwn(nil, ownevent.Own{
 		ID: fmt.Sprint("own-", a.events), Time: a.now(),
 		Origin: "test.example/auditlog", Level: event.LevelInfo, Category: event.CategorySystemHealth, Action: "said", Detail: b,
 	}))
@@ -133,8 +135,8 @@ func (a *author) say(detail any) {
 // add appends an event.
 func (a *author) add(canonical []byte) {
 	a.t.Helper()
-	var sum event.Summary
-	if err := event.Scan(canonical, &sum); err != nil {
+	var sum eventjson.Summary
+	if err := eventjson.Scan(canonical, &sum); err != nil {
 		a.t.Fatal(err)
 	}
 	a.ids = append(a.ids, string(sum.ID))

@@ -11,7 +11,8 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
+	"github.com/otel-auditlog/auditlogexporter/internal/opening"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -25,7 +26,7 @@ type chunk struct {
 	ends  []int  // in text, behind each line
 	first int    // number of the first line
 	lines []checked
-	scan  *event.Scanner
+	scan  *eventjson.Scanner
 	done  chan struct{}
 	// bytes taken from the budget
 	cost int
@@ -39,7 +40,7 @@ const (
 )
 
 // Chunks are small at first, because many a segment is, and grow as they are used again.
-var chunks = sync.Pool{New: func() any { return &chunk{scan: new(event.Scanner)} }}
+var chunks = sync.Pool{New: func() any { return &chunk{scan: new(eventjson.Scanner)} }}
 
 func newChunk(first int) *chunk {
 	k := chunks.Get().(*chunk)
@@ -64,7 +65,7 @@ type checked struct {
 	bad error
 	nul bool
 	// Of an event: its summary, the key it names, and whether its signature is valid.
-	sum event.Summary
+	sum eventjson.Summary
 	// unsigned says that it has "signature":null.
 	unsigned bool
 	keyID    string
@@ -73,7 +74,7 @@ type checked struct {
 	// idLeaf is the leaf hash of its id, where the segment's commits bind ids.
 	idLeaf merkle.Hash
 	// withheld are the values that it withholds.
-	withheld []event.Commitment
+	withheld []opening.Commitment
 	// Of a commit line: what it says.
 	commit segment.Commit
 	// Of a checkpoint: what it says, and who signed it.
@@ -193,7 +194,7 @@ func (c *checker) check(k *chunk, h *segment.Header, a *authority) {
 	}
 }
 
-func (c *checker) checkEvent(line []byte, l *checked, h *segment.Header, a *authority, buf []byte, scan *event.Scanner) {
+func (c *checker) checkEvent(line []byte, l *checked, h *segment.Header, a *authority, buf []byte, scan *eventjson.Scanner) {
 	parsed, err := segment.ParseEvent(buf, line)
 	if err != nil {
 		l.bad = err
@@ -201,7 +202,7 @@ func (c *checker) checkEvent(line []byte, l *checked, h *segment.Header, a *auth
 	}
 	l.unsigned, l.keyID = parsed.Unsigned, parsed.KeyID
 	if l.bad = scan.Scan(parsed.Canonical, &l.sum); l.bad == nil {
-		l.withheld, l.bad = event.Commitments(parsed.Canonical)
+		l.withheld, l.bad = opening.Commitments(parsed.Canonical)
 	}
 	if l.bad == nil && l.sum.Log != nil {
 		l.claim = c.claimIn(l.sum.Log)

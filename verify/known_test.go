@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
-	"github.com/otel-auditlog/auditlogexporter/internal/jsontext"
+	"github.com/otel-auditlog/auditlogexporter/internal/jcs"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
@@ -41,7 +41,7 @@ func (w *written) begin(t testing.TB, h segment.Header, note []byte, signers ...
 	w.fsys[w.names[len(w.names)-1]] = &fstest.MapFile{Data: append(h.AppendTo(nil), '\n'), Mode: 0o600}
 	var lines [][]byte
 	if note != nil {
-		quoted := string(jsontext.Append(nil, note))
+		quoted := string(jcs.AppendString(nil, note))
 		lines = append(lines, bare(own("key_changed", `{"action":"key_changed","key_change":`+quoted+`}`)))
 		file := w.fsys[sidefile.KeyChangesName]
 		if file == nil {

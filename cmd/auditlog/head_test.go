@@ -14,11 +14,11 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
+	"github.com/otel-auditlog/auditlogexporter/internal/timestamp"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -98,7 +98,7 @@ var early = time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)
 func (f *forger) client() {
 	f.events++
 	f.event(fmt.Appendf(nil, `{"category":"system_health","event_id":"id-%d","level":"info","metadata":{},"operation":"x","resource_id":"r","resource_type":"t","success":null,"timestamp":%q}`,
-		f.events, event.FormatTime(event.Nanoseconds(early))))
+		f.events, timestamp.Format(timestamp.Nanoseconds(early))))
 }
 
 func (f *forger) say(e logevent.Event) {

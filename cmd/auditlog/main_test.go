@@ -22,6 +22,8 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
@@ -172,7 +174,7 @@ func commitOwn(l *rotation.Log, n int) error {
 	at := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 	for i := range n {
 		err := b.Add(func(dst []byte) ([]byte, uint64, error) {
-			return event.AppendOwn(dst, event.Own{ID: strconv.Itoa(i), Time: at, Origin: "o", Level: event.LevelInfo, Action: "test", Detail: []byte(`{"action":"test"}`)}), uint64(at.UnixNano()), nil
+			return ownevent.AppendOwn(dst, ownevent.Own{ID: strconv.Itoa(i), Time: at, Origin: "o", Level: event.LevelInfo, Action: "test", Detail: []byte(`{"action":"test"}`)}), uint64(at.UnixNano()), nil
 		}, nil, "")
 		if err != nil {
 			return err
@@ -205,7 +207,7 @@ func records() []plog.LogRecord {
 // writer writes a log in which each append takes a segment.
 type writer struct {
 	log    *rotation.Log
-	enc    *event.Encoder
+	enc    *mapping.Encoder
 	signer *signing.Signer
 	clock  time.Time
 }
@@ -221,7 +223,7 @@ func newWriterOf(dir string, s *signing.Signer, maxSegmentBytes int64) (*writer,
 	if err != nil {
 		return nil, err
 	}
-	enc, err := event.NewEncoder(event.DefaultMapping())
+	enc, err := mapping.NewEncoder(mapping.Default())
 	if err != nil {
 		return nil, err
 	}

@@ -13,9 +13,9 @@ import (
 	"os"
 	"slices"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/receiptline"
 	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
@@ -76,7 +76,7 @@ type Issuer struct {
 	log    *os.Root
 	fsys   fs.FS
 	out    outbox
-	events event.Scanner
+	events eventjson.Scanner
 	commit receiptline.Commit
 	group  group
 
@@ -470,7 +470,7 @@ func (i *Issuer) event(line []byte) error {
 	g := &i.group
 	leaf := len(g.leaves)
 	g.leaves = append(g.leaves, merkle.LeafHash(line))
-	var said event.Summary
+	var said eventjson.Summary
 	if err := i.events.Scan(parsed.Canonical, &said); err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/otel-auditlog/auditlogexporter/internal/jsontext"
+	"github.com/otel-auditlog/auditlogexporter/internal/jcs"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 )
@@ -32,7 +32,7 @@ func AppendPrunedRange(dst []byte, r PrunedRange) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = jsontext.AppendBase64(dst, hash[:])
+		dst = jcs.AppendBase64(dst, hash[:])
 	}
 	return append(dst, "]}"...)
 }

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 )
@@ -24,7 +24,7 @@ type Batch struct {
 	buf      []byte
 	leaves   []merkle.Hash
 	idLeaves []merkle.Hash // of the events' ids, if they are bound
-	known    event.Scanner
+	known    eventjson.Scanner
 	// firstTime and lastTime are between which times the events lie, in nanoseconds since the
 	// Unix epoch.
 	firstTime, lastTime uint64
@@ -193,7 +193,7 @@ func (b *Batch) add(encode Encode, finish func(dst, canonical []byte) ([]byte, e
 		return b.tooLarge(len(buf) - start)
 	}
 	if b.form.BindIDs {
-		var sum event.Summary
+		var sum eventjson.Summary
 		if err := b.known.Scan(canonical, &sum); err != nil {
 			return fmt.Errorf("bind the id of an event: %w", err)
 		}

@@ -27,7 +27,7 @@ import (
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -313,7 +313,7 @@ func openWitnessed(t *testing.T, o rotation.Options, w *litewitness) *witnessedL
 // append appends some events, and returns the size of the tree with them.
 func (l *witnessedLog) append(prefix string, events int) uint64 {
 	l.t.Helper()
-	enc, err := event.NewEncoder(event.DefaultMapping())
+	enc, err := mapping.NewEncoder(mapping.Default())
 	if err != nil {
 		l.t.Fatal(err)
 	}
