@@ -19,8 +19,9 @@ import (
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/metadata"
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 )
 
 func defaultConfig() *auditlogexporter.Config {
@@ -61,10 +62,10 @@ var goodCases = map[string]func(*auditlogexporter.Config){
 			PreviousCheckpointKeyFile: "/etc/otelcol/audit-log-checkpoint-key-2025.pem",
 			RotateKey:                 auditlogexporter.RotateKeySegment,
 			KeysFile:                  "/etc/otelcol/audit-log-keys.yaml",
-			Scope:                     segment.ScopeCheckpoint,
+			Scope:                     segline.ScopeCheckpoint,
 			OnFailure:                 auditlogexporter.OnFailureWriteUnsigned,
 		}
-		c.Rotation = auditlogexporter.RotationConfig{MaxSizeMiB: 200, MaxAge: 90 * time.Minute, Compression: segment.Gzip}
+		c.Rotation = auditlogexporter.RotationConfig{MaxSizeMiB: 200, MaxAge: 90 * time.Minute, Compression: compression.Gzip}
 		c.Retention = auditlogexporter.RetentionConfig{MinAge: 30 * 24 * time.Hour, MaxSegments: 400, MaxAge: 400 * 24 * time.Hour, MaxTotalSizeMiB: 10240}
 		c.MinFreeSpaceMiB = 1024
 		c.Limits = auditlogexporter.LimitsConfig{MaxRecords: 2000, MaxSizeMiB: 16, MaxInFlightMiB: 48, MaxLeafBytes: 65535, OnOversize: auditlogexporter.OnOversizeReplace}
@@ -103,7 +104,7 @@ var goodCases = map[string]func(*auditlogexporter.Config){
 	},
 	"auditlog/no_limits": func(c *auditlogexporter.Config) {
 		c.Sync = auditlogexporter.SyncNever
-		c.Rotation = auditlogexporter.RotationConfig{Compression: segment.None}
+		c.Rotation = auditlogexporter.RotationConfig{Compression: compression.None}
 		c.MinFreeSpaceMiB = 0
 	},
 	"auditlog/default_queue":        func(c *auditlogexporter.Config) { c.QueueConfig.GetOrInsertDefault() },
@@ -280,10 +281,10 @@ func TestDefaultsAreTheSafeOnes(t *testing.T) {
 	assert.Equal(t, 10*time.Second, c.WitnessInterval)
 	assert.Empty(t, c.PartitionBy)
 	assert.Equal(t, 64, c.MaxPartitions)
-	assert.Equal(t, segment.ScopeEvent, c.Signing.Scope)
+	assert.Equal(t, segline.ScopeEvent, c.Signing.Scope)
 	assert.Equal(t, auditlogexporter.OnFailureRefuse, c.Signing.OnFailure)
 	assert.Equal(t, auditlogexporter.SyncAlways, c.Sync)
-	assert.Equal(t, auditlogexporter.RotationConfig{MaxSizeMiB: 50, MaxAge: 24 * time.Hour, Compression: segment.Zstd}, c.Rotation)
+	assert.Equal(t, auditlogexporter.RotationConfig{MaxSizeMiB: 50, MaxAge: 24 * time.Hour, Compression: compression.Zstd}, c.Rotation)
 	assert.Zero(t, c.Retention, "nothing is deleted unless asked for")
 	assert.EqualValues(t, 64, c.MinFreeSpaceMiB)
 	assert.False(t, c.Mapping.Strict)

@@ -21,7 +21,7 @@
 //
 // # Bounds
 //
-// Memory is bounded by the longest line ([segment.MaxLineBytes]), in Checked by the largest
+// Memory is bounded by the longest line ([segline.MaxBytes]), in Checked by the largest
 // commit, and files next to the segments by what the writer can write into them. Reading
 // costs a few large reads for each file and no look at a file for each line, so that the file
 // system may be a remote one; where its files are [io.ReaderAt], the end of a log is read from its

@@ -9,6 +9,7 @@ import (
 	"log"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -68,8 +69,8 @@ func ExampleLines() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		if segment.KindOf(line.Bytes) == segment.KindEvent {
-			e, err := segment.ParseEvent(line.Bytes)
+		if segment.KindOf(line.Bytes) == segline.KindEvent {
+			e, err := segment.ParseEvent(nil, line.Bytes)
 			if err != nil {
 				log.Fatal(err)
 			}
@@ -104,7 +105,7 @@ func ExampleChecked() {
 			if err != nil {
 				log.Fatal(err)
 			}
-			if segment.KindOf(line.Bytes()) == segment.KindEvent {
+			if segment.KindOf(line.Bytes()) == "event" {
 				events++
 			}
 		}

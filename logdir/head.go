@@ -11,6 +11,7 @@ import (
 	"io/fs"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -29,7 +30,7 @@ type Head struct {
 }
 
 // ReadHead reads the head of a segment, which may have been begun and hold nothing yet: then
-// the error wraps [segment.ErrPartialLine]. If it wraps [segment.ErrNewer], the head is there
+// the error wraps [segline.ErrPartial]. If it wraps [segment.ErrNewer], the head is there
 // as far as this version knows it. The log may be in use.
 func ReadHead(ctx context.Context, fsys fs.FS, s Segment) (h Head, err error) {
 	r, err := logfile.Open(ctx, fsys, s.File, 0)
@@ -39,7 +40,7 @@ func ReadHead(ctx context.Context, fsys fs.FS, s Segment) (h Head, err error) {
 	defer r.Close()
 	line, err := r.NextHeader()
 	if err == io.EOF {
-		err = segment.ErrPartialLine
+		err = segline.ErrPartial
 	}
 	if err != nil {
 		return h, fmt.Errorf("read the header of %s: %w", r.Name(), err)
@@ -55,13 +56,13 @@ func ReadHead(ctx context.Context, fsys fs.FS, s Segment) (h Head, err error) {
 	newer := err
 	for range logevent.HeadLines - 1 {
 		line, err := r.Next()
-		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
+		if err == io.EOF || errors.Is(err, segline.ErrPartial) {
 			break
 		}
 		if err != nil {
 			return h, fmt.Errorf("read the head of %s: %w", r.Name(), err)
 		}
-		if parsed, err := segment.ParseEvent(line); err == nil {
+		if parsed, err := segment.ParseEvent(nil, line); err == nil {
 			h.take(parsed.Canonical, r.Line())
 		}
 	}

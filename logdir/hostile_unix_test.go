@@ -12,12 +12,13 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/pruned"
 	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // Nobody ever writes to the pipes, and /dev/zero never ends: this test hangs if one of them is
@@ -31,7 +32,7 @@ func TestADirectoryOfTraps(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := newLog(t)
 			dir := t.TempDir()
-			for _, file := range []string{l.newest(), segment.CheckpointName, segment.KeyChangesName, segment.PrunedRangesName} {
+			for _, file := range []string{l.newest(), sidefile.CheckpointName, sidefile.KeyChangesName, sidefile.PrunedRangesName} {
 				if err := set(filepath.Join(dir, file)); err != nil {
 					t.Fatal(err)
 				}
@@ -53,21 +54,21 @@ func TestADirectoryOfTraps(t *testing.T) {
 				}
 			}
 			_, err = logfile.Open(t.Context(), fsys, segments[0].File, 0)
-			want("open", err, segment.ErrNotRegular)
+			want("open", err, rootfs.ErrNotRegular)
 			_, err = logfile.OpenBackward(t.Context(), fsys, segments[0].File)
-			want("open from the end", err, segment.ErrNotRegular)
+			want("open from the end", err, rootfs.ErrNotRegular)
 			_, err = logdir.ReadHead(t.Context(), fsys, segments[0])
-			want("head", err, segment.ErrNotRegular)
+			want("head", err, rootfs.ErrNotRegular)
 			_, err = logfile.Checkpoint(fsys)
-			want("checkpoint", err, segment.ErrNotRegular)
+			want("checkpoint", err, rootfs.ErrNotRegular)
 			for _, err := range logfile.KeyChanges(t.Context(), fsys) {
-				want("key changes", err, segment.ErrNotRegular)
+				want("key changes", err, rootfs.ErrNotRegular)
 			}
-			want("pruned ranges", pruned.Read(t.Context(), fsys, 0, merkle.EmptyRoot, nil), segment.ErrNotRegular)
+			want("pruned ranges", pruned.Read(t.Context(), fsys, 0, merkle.EmptyRoot, nil), rootfs.ErrNotRegular)
 			_, err = logdir.DurableCheckpoint(t.Context(), fsys)
-			want("durable", err, segment.ErrNotRegular)
+			want("durable", err, rootfs.ErrNotRegular)
 			for _, err := range logdir.Lines(t.Context(), fsys, logdir.LinesOptions{}) {
-				want("lines", err, segment.ErrNotRegular)
+				want("lines", err, rootfs.ErrNotRegular)
 			}
 		})
 	}
@@ -94,7 +95,7 @@ func TestAFileThatIsOpenStaysReadable(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n++; n == 1 {
-			if err := errors.Join(os.WriteFile(path+".zst", compressed(t, l.files[l.newest()].Data, segment.Zstd), 0o600), os.Remove(path)); err != nil {
+			if err := errors.Join(os.WriteFile(path+".zst", compressed(t, l.files[l.newest()].Data, compression.Zstd), 0o600), os.Remove(path)); err != nil {
 				t.Fatal(err)
 			}
 		}

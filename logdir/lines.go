@@ -12,7 +12,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -154,7 +156,7 @@ func (t *tail) segment(ctx context.Context, s Segment, newest bool, yield func(L
 			return err
 		}
 	}
-	if s.Parsed.Compression == segment.None {
+	if s.Parsed.Compression == compression.None {
 		// A restart of the writer may have cut off what was read as its tail.
 		t.offset = min(t.offset, s.Size)
 	}
@@ -164,8 +166,9 @@ func (t *tail) segment(ctx context.Context, s Segment, newest bool, yield func(L
 	}
 	defer r.Close()
 	for {
+		begin := r.End()
 		line, err := r.Next()
-		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
+		if err == io.EOF || errors.Is(err, segline.ErrPartial) {
 			t.seen = s.Size
 			return nil
 		}
@@ -176,7 +179,7 @@ func (t *tail) segment(ctx context.Context, s Segment, newest bool, yield func(L
 			return nil
 		}
 		t.offset = r.End()
-		if !yield(Line{Segment: s, Offset: r.Offset(), End: r.End(), Bytes: line, Committed: r.End() <= committed}, nil) {
+		if !yield(Line{Segment: s, Offset: begin, End: r.End(), Bytes: line, Committed: r.End() <= committed}, nil) {
 			return errStopped
 		}
 	}
@@ -196,11 +199,11 @@ func committedEnd(ctx context.Context, fsys fs.FS, s Segment) (int64, error) {
 	for end := int64(0); ; {
 		line, err := r.Next()
 		switch {
-		case err == io.EOF || errors.Is(err, segment.ErrPartialLine):
+		case err == io.EOF || errors.Is(err, segline.ErrPartial):
 			return end, nil
 		case err != nil:
 			return 0, err
-		case segment.KindOf(line) == segment.KindCheckpoint:
+		case segment.KindOf(line) == segline.KindCheckpoint:
 			end = r.End()
 		}
 	}
@@ -220,7 +223,7 @@ func committedEndBackward(ctx context.Context, fsys fs.FS, s Segment) (int64, er
 			return 0, nil
 		case err != nil:
 			return 0, err
-		case segment.KindOf(line) == segment.KindCheckpoint:
+		case segment.KindOf(line) == segline.KindCheckpoint:
 			return end, nil
 		}
 	}

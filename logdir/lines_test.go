@@ -17,8 +17,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 func wantLines(t fatal, got, want [][]byte) {
@@ -39,7 +39,7 @@ func TestLinesOfALogThatGrows(t *testing.T) {
 			func() { l.commit(1); l.rotate() },
 			func() {
 				if n := rapid.IntRange(0, len(l.names)-1).Draw(t, "n"); n < len(l.names)-1 {
-					l.compress(n, rapid.SampledFrom([]segment.Compression{segment.Zstd, segment.Gzip}).Draw(t, "compression"))
+					l.compress(n, rapid.SampledFrom([]compression.Method{compression.Zstd, compression.Gzip}).Draw(t, "compression"))
 				}
 			},
 		}

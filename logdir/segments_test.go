@@ -11,7 +11,9 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -27,7 +29,7 @@ func TestSegments(t *testing.T) {
 	l.commit(1)
 	// The second is being compressed, and somebody has put another file in its place, too.
 	plain := l.files[l.names[1].String()]
-	l.compress(1, segment.Gzip)
+	l.compress(1, compression.Gzip)
 	l.files[l.names[1].String()] = plain
 	other := l.names[1]
 	other.Created = created.AddDate(1, 0, 0)
@@ -78,8 +80,8 @@ func TestReadHead(t *testing.T) {
 		rotated bool
 		is      error
 	}{
-		{"empty", nil, false, segment.ErrPartialLine},
-		{"half a header", lines[0][:20], false, segment.ErrPartialLine},
+		{"empty", nil, false, segline.ErrPartial},
+		{"half a header", lines[0][:20], false, segline.ErrPartial},
 		{"a header", append(bytes.Clone(lines[0]), '\n'), false, nil},
 		{"half an event", whole[:len(lines[0])+20], false, nil},
 		{"an event", append(bytes.Join(lines[:2], []byte("\n")), '\n'), false, nil},

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/receiptline"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -136,7 +137,7 @@ func parse(line []byte) (*Receipt, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case c.Size > segment.MaxIndex+1 || r.Index >= c.Size:
+	case c.Size > segline.MaxIndex+1 || r.Index >= c.Size:
 		return nil, fmt.Errorf("its checkpoint over %d leaves does not cover leaf %d", c.Size, r.Index)
 	case r.EventID == "" && len(r.IDPath) > 0:
 		return nil, errors.New("it has an id_path, but no event_id")
@@ -146,7 +147,7 @@ func parse(line []byte) (*Receipt, error) {
 }
 
 // bound returns what the commit line binds of the ids of its events.
-func (r *Receipt) bound() (ids segment.IDs, _ error) {
+func (r *Receipt) bound() (ids segline.IDs, _ error) {
 	commit, err := segment.ParseCommit(r.Commit)
 	switch {
 	case err != nil:
@@ -160,8 +161,8 @@ func (r *Receipt) bound() (ids segment.IDs, _ error) {
 // receipt returns the receipt that the members are.
 func (w *wire) receipt() (*Receipt, error) {
 	switch {
-	case w.Format != segment.Format:
-		return nil, fmt.Errorf("it is of the form %.40q; this version reads %q", w.Format, segment.Format)
+	case w.Format != segline.Format:
+		return nil, fmt.Errorf("it is of the form %.40q; this version reads %q", w.Format, segline.Format)
 	case len(w.EventID) > receiptline.MaxEventID:
 		return nil, fmt.Errorf("its event_id has %d bytes, more than %d", len(w.EventID), receiptline.MaxEventID)
 	case len(w.LeafHash) != len(merkle.Hash{}):
@@ -205,7 +206,7 @@ func (r *Receipt) Check() (signing.Checkpoint, error) {
 	if err != nil {
 		return c, err
 	}
-	if r.Index >= c.Size || c.Size > segment.MaxIndex+1 || !leads(r.Path, r.LeafHash, r.Index, c.Size, c.Root) {
+	if r.Index >= c.Size || c.Size > segline.MaxIndex+1 || !leads(r.Path, r.LeafHash, r.Index, c.Size, c.Root) {
 		return c, fmt.Errorf("%w: the path of its leaf", errUnproven)
 	}
 	if !leads(r.CommitPath, merkle.LeafHash(r.Commit), c.Size-1, c.Size, c.Root) {

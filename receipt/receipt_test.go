@@ -20,9 +20,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/receiptline"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -42,10 +42,7 @@ func commitLine(number uint64, ids []merkle.Hash) []byte {
 	for _, id := range ids {
 		tree.Append(id)
 	}
-	return segment.AppendCommit(nil, segment.Commit{
-		Number: number, Time: time.Date(2026, 11, 23, 10, 15, 0, 0, time.UTC),
-		IDs: &segment.IDs{Count: tree.Size(), Root: tree.Root()},
-	})
+	return segline.AppendCommit(nil, number, time.Date(2026, 11, 23, 10, 15, 0, 0, time.UTC), &segline.IDs{Count: tree.Size(), Root: tree.Root()})
 }
 
 // exampleID is the id of the event that the example is for, leaf 3 of 6.

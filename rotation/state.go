@@ -18,9 +18,11 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/logstate"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // How far the log has come is kept away from its directory: its id, size and root, once
@@ -162,7 +164,7 @@ func (k *keeper) read(dir durable.FS) (*logstate.State, error) {
 // readSmall reads a regular file, and no more of it than a state may have: the directory is the
 // key's, in which others' files may have such names.
 func readSmall(dir fs.FS, name string) ([]byte, error) {
-	f, err := segment.OpenRegular(dir, name)
+	f, err := rootfs.OpenRegular(dir, name)
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +196,7 @@ func (r *recovery) beginWith(dir durable.FS, state *logstate.State) error {
 		if !bytes.Equal(permitted, r.upkeep.keeper.saved) {
 			return r.missing(state)
 		}
-		begun.Succeeds = &segment.Predecessor{Log: state.Log, Size: state.Size, Root: state.Root}
+		begun.Succeeds = &segline.Predecessor{Log: state.Log, Size: state.Size, Root: state.Root}
 		r.succeeds = begun.Succeeds
 		r.opts.Logger.Warn("The audit log is begun anew, in the place of one that is missing, as was permitted", zap.Stringer("log", state.Log), zap.Uint64("tree_size", state.Size))
 	}
@@ -270,10 +272,10 @@ func (r *recovery) rootAt(ctx context.Context, size uint64) (*merkle.Hash, error
 	// retention has left.
 	root, err := prunedRoot(ctx, r.dir, size, found[0].facts.before)
 	if err != nil {
-		return nil, fmt.Errorf("read the file %s: %w", segment.PrunedRangesName, err)
+		return nil, fmt.Errorf("read the file %s: %w", sidefile.PrunedRangesName, err)
 	}
 	if root == nil {
-		return nil, fmt.Errorf("%w: the segments begin at leaf %d, so that nothing shows what the first %d leaves were, nor does the file %s: restore the older segments, or that file", ErrNotExtended, r.segments[from].name.FirstIndex, size, segment.PrunedRangesName)
+		return nil, fmt.Errorf("%w: the segments begin at leaf %d, so that nothing shows what the first %d leaves were, nor does the file %s: restore the older segments, or that file", ErrNotExtended, r.segments[from].name.FirstIndex, size, sidefile.PrunedRangesName)
 	}
 	return root, nil
 }
@@ -379,7 +381,7 @@ func KnownOrigins(stateDirectory string) (origins []string, err error) {
 }
 
 // Anew is a log that may be begun anew.
-type Anew = segment.Predecessor
+type Anew = segline.Predecessor
 
 // PermitAnew permits that a log whose state is in a file, and which is missing, is begun
 // anew, once. It returns what the new log will say that it succeeds.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/committimes"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -80,7 +81,7 @@ func (s *shower) enter(ctx context.Context, f logdir.Segment) (err error) {
 
 // printLine prints a line as it comes, and says so if it is not as it should be.
 func (s *shower) printLine(l logdir.Line) error {
-	if s.json && !l.Committed && !s.told && segment.KindOf(l.Bytes) == segment.KindEvent {
+	if s.json && !l.Committed && !s.told && segment.KindOf(l.Bytes) == segline.KindEvent {
 		s.told = true // the line itself is as it was signed
 		fmt.Fprintf(s.warn, "auditlog: %s, byte %d: no checkpoint follows: the events from here on are uncommitted\n", l.Segment.Name, l.Offset)
 	}
@@ -97,8 +98,8 @@ var errMalformed = errors.New("malformed")
 // line prints a line, if it is an event that is wanted.
 func (s *shower) line(line []byte, at time.Time, committed bool) error {
 	switch segment.KindOf(line) {
-	case segment.KindEvent:
-	case segment.KindHeader:
+	case segline.KindEvent:
+	case segline.KindHeader:
 		h, err := segment.ParseHeader(line)
 		if err != nil && !errors.Is(err, segment.ErrNewer) {
 			return s.origin.check("")
@@ -107,7 +108,7 @@ func (s *shower) line(line []byte, at time.Time, committed bool) error {
 	default:
 		return nil
 	}
-	parsed, err := segment.ParseEvent(line)
+	parsed, err := segment.ParseEvent(nil, line)
 	if err != nil {
 		return errMalformed
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segname"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 )
 
@@ -42,7 +43,7 @@ func (s *shower) timesOf(ctx context.Context, f, next logdir.Segment) (first, la
 		return first, last, false
 	}
 	p := head.Rotated.Previous
-	if p == nil || p.FirstIndex != f.Parsed.FirstIndex || p.Segment != f.Parsed.Plain().String() || p.LastTime.IsZero() {
+	if p == nil || p.FirstIndex != f.Parsed.FirstIndex || p.Segment != segname.Plain(f.Parsed).String() || p.LastTime.IsZero() {
 		return first, last, false
 	}
 	return p.FirstTime, p.LastTime, true

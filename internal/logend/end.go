@@ -13,7 +13,10 @@ import (
 	"io/fs"
 	"slices"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -66,15 +69,15 @@ func Find(ctx context.Context, fsys fs.FS, segments []segment.File, filed []byte
 	next := noSegment
 	for i, s := range slices.Backward(segments) {
 		if !s.Mode.IsRegular() {
-			_ = e.damaged(fmt.Errorf("%s: %w but %s", s.Name, segment.ErrNotRegular, s.Mode.Type()))
+			_ = e.damaged(fmt.Errorf("%s: %w but %s", s.Name, rootfs.ErrNotRegular, s.Mode.Type()))
 			continue
 		}
 		if s.Size == 0 {
 			continue // begun, perhaps; there is nothing in it
 		}
-		if e.Last.Size > 0 || s.Parsed.Compression != segment.None {
+		if e.Last.Size > 0 || s.Parsed.Compression != compression.None {
 			e.At, e.Whole = i, true
-			if next <= segment.MaxIndex {
+			if next <= segline.MaxIndex {
 				e.Durable.Size = next
 			}
 			return e, nil
@@ -96,7 +99,7 @@ func Find(ctx context.Context, fsys fs.FS, segments []segment.File, filed []byte
 }
 
 // noSegment is where the segment after the last one begins.
-const noSegment = uint64(segment.MaxIndex) + 1
+const noSegment = uint64(segline.MaxIndex) + 1
 
 // LastOfWhole returns the last commit of a log that ends with a whole segment, which [Find] does
 // not read; its size is 0 if there is none.
@@ -184,7 +187,7 @@ func (s *search) forward(ctx context.Context, fsys fs.FS, f segment.File) error 
 	defer r.Close()
 	for {
 		line, err := r.Next()
-		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
+		if err == io.EOF || errors.Is(err, segline.ErrPartial) {
 			return nil
 		}
 		if err != nil {
@@ -202,7 +205,7 @@ func (s *search) forward(ctx context.Context, fsys fs.FS, f segment.File) error 
 // commit returns the commit that a line ends, if it does and is part of the log, and whether it
 // is known to be durable whatever follows it.
 func (s *search) commit(line []byte, end int64) (c Commit, known, ok bool) {
-	if segment.KindOf(line) != segment.KindCheckpoint {
+	if segment.KindOf(line) != segline.KindCheckpoint {
 		return c, false, false
 	}
 	note, err := segment.ParseCheckpoint(line)

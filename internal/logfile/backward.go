@@ -11,6 +11,9 @@ import (
 	"io"
 	"io/fs"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -33,10 +36,10 @@ type BackwardReader struct {
 // OpenBackward opens a plain segment, to read what it held when it was listed. The error wraps
 // [errors.ErrUnsupported] if it is compressed, or if its file system reads from the beginning only.
 func OpenBackward(ctx context.Context, fsys fs.FS, f segment.File) (*BackwardReader, error) {
-	if f.Parsed.Compression != segment.None {
+	if f.Parsed.Compression != compression.None {
 		return nil, fmt.Errorf("read %s from its end: %w: it is compressed", f.Name, errors.ErrUnsupported)
 	}
-	file, err := segment.OpenRegular(fsys, f.Name)
+	file, err := rootfs.OpenRegular(fsys, f.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +63,7 @@ func (r *BackwardReader) Close() error { return r.file.Close() }
 
 // Previous returns the line before the one that it returned last, at first the last whole one,
 // without its LF, and the offset after it. The bytes are valid until the next call. At the
-// beginning the error is io.EOF. It wraps [segment.ErrLineTooLong] if the line, or what follows
+// beginning the error is io.EOF. It wraps [segline.ErrTooLong] if the line, or what follows
 // the last whole one, is longer than any may be: then reading cannot go on.
 func (r *BackwardReader) Previous() (line []byte, end int64, err error) {
 	if !r.begun {
@@ -84,16 +87,16 @@ func (r *BackwardReader) cut(lf int) (line []byte, err error) {
 	search := r.buf[:len(r.buf)-lf]
 	for {
 		if i := bytes.LastIndexByte(search, '\n'); i >= 0 || r.at == 0 {
-			if len(r.buf)-i-1-lf > segment.MaxLineBytes {
+			if len(r.buf)-i-1-lf > segline.MaxBytes {
 				break
 			}
 			line, r.buf = r.buf[i+1:], r.buf[:i+1]
 			return line, nil
 		}
-		if len(r.buf)-lf > segment.MaxLineBytes {
+		if len(r.buf)-lf > segline.MaxBytes {
 			break
 		}
-		n := int(min(r.at, int64(max(backwardBytes, min(len(r.buf), segment.MaxLineBytes+2-len(r.buf))))))
+		n := int(min(r.at, int64(max(backwardBytes, min(len(r.buf), segline.MaxBytes+2-len(r.buf))))))
 		more := make([]byte, n, n+len(r.buf))
 		if err := r.read(more, r.at-int64(n)); err != nil {
 			return nil, err
@@ -102,7 +105,7 @@ func (r *BackwardReader) cut(lf int) (line []byte, err error) {
 		r.at -= int64(n)
 		search = more
 	}
-	return nil, fmt.Errorf("read %s from its end: %w", r.name, segment.ErrLineTooLong)
+	return nil, fmt.Errorf("read %s from its end: %w", r.name, segline.ErrTooLong)
 }
 
 // read fills p from an offset on.

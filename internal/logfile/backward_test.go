@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -33,7 +34,7 @@ func readForward(t *rapid.T, fsys fs.FS, file segment.File) (all []ended, _ erro
 	defer r.Close()
 	for {
 		line, err := r.Next()
-		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
+		if err == io.EOF || errors.Is(err, segline.ErrPartial) {
 			return all, nil
 		}
 		if err != nil {
@@ -85,7 +86,7 @@ func TestBackwardIsForward(t *testing.T) {
 
 // The longest line is read, and one that is longer by a byte is not, wherever it stands.
 func TestBackwardOverLongLines(t *testing.T) {
-	longest := bytes.Repeat([]byte("x"), segment.MaxLineBytes)
+	longest := bytes.Repeat([]byte("x"), segline.MaxBytes)
 	tests := []struct {
 		name    string
 		content []byte
@@ -94,10 +95,10 @@ func TestBackwardOverLongLines(t *testing.T) {
 	}{
 		{"the longest", slices.Concat([]byte("a\n"), longest, []byte("\nb\n")), 3, io.EOF},
 		{"the longest, unfinished", slices.Concat([]byte("a\n"), longest), 1, io.EOF},
-		{"too long", slices.Concat([]byte("a\nx"), longest, []byte("\nb\n")), 1, segment.ErrLineTooLong},
-		{"too long, at the beginning", slices.Concat([]byte("x"), longest, []byte("\nb\n")), 1, segment.ErrLineTooLong},
-		{"too long, unfinished", slices.Concat([]byte("a\nx"), longest), 0, segment.ErrLineTooLong},
-		{"zeros", make([]byte, 3*segment.MaxLineBytes), 0, segment.ErrLineTooLong},
+		{"too long", slices.Concat([]byte("a\nx"), longest, []byte("\nb\n")), 1, segline.ErrTooLong},
+		{"too long, at the beginning", slices.Concat([]byte("x"), longest, []byte("\nb\n")), 1, segline.ErrTooLong},
+		{"too long, unfinished", slices.Concat([]byte("a\nx"), longest), 0, segline.ErrTooLong},
+		{"zeros", make([]byte, 3*segline.MaxBytes), 0, segline.ErrTooLong},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

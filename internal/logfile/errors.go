@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 )
 
 // ErrTooLarge: a file has more bytes than the writer puts into it.
@@ -32,8 +34,8 @@ func (e *LineError) Unwrap() error { return e.Err }
 
 // forms are the errors of package segment that say what is wrong with a file.
 var forms = []error{
-	segment.ErrBadCompression, segment.ErrTrailingData, segment.ErrLineTooLong, segment.ErrPartialLine,
-	segment.ErrNotRegular, segment.ErrForeign, ErrTooLarge,
+	compression.ErrDamaged, compression.ErrTrailingData, segline.ErrTooLong, segline.ErrPartial,
+	rootfs.ErrNotRegular, compression.ErrForeign, ErrTooLarge,
 }
 
 // Malformed reports whether an error says what is wrong with a file's form. Any other error

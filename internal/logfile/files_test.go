@@ -13,7 +13,8 @@ import (
 	"testing/fstest"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 )
 
 func TestCheckpoint(t *testing.T) {
@@ -28,14 +29,14 @@ func TestCheckpoint(t *testing.T) {
 		{"what is no checkpoint", &fstest.MapFile{Data: []byte("x")}, nil, false},
 		{"the largest", &fstest.MapFile{Data: make([]byte, logfile.MaxCheckpointBytes)}, nil, false},
 		{"too large", &fstest.MapFile{Data: make([]byte, logfile.MaxCheckpointBytes+1)}, logfile.ErrTooLarge, true},
-		{"a link", &fstest.MapFile{Mode: fs.ModeSymlink | 0o777}, segment.ErrNotRegular, true},
-		{"a pipe", &fstest.MapFile{Mode: fs.ModeNamedPipe}, segment.ErrNotRegular, true},
+		{"a link", &fstest.MapFile{Mode: fs.ModeSymlink | 0o777}, rootfs.ErrNotRegular, true},
+		{"a pipe", &fstest.MapFile{Mode: fs.ModeNamedPipe}, rootfs.ErrNotRegular, true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			fsys := fstest.MapFS{}
 			if test.file != nil {
-				fsys[segment.CheckpointName] = test.file
+				fsys[sidefile.CheckpointName] = test.file
 			}
 			note, err := logfile.Checkpoint(fsys)
 			if !errors.Is(err, test.is) || logfile.Malformed(err) != test.form || test.is == nil && !bytes.Equal(note, test.file.Data) {
@@ -46,8 +47,8 @@ func TestCheckpoint(t *testing.T) {
 }
 
 func TestKeyChanges(t *testing.T) {
-	line := func(note string) string { return string(segment.AppendKeyChange(nil, []byte(note))) + "\n" }
-	long := strings.Repeat("x", segment.MaxKeyChangeBytes+1)
+	line := func(note string) string { return string(sidefile.AppendKeyChange(nil, []byte(note))) + "\n" }
+	long := strings.Repeat("x", sidefile.MaxKeyChangeBytes+1)
 	tests := []struct {
 		name  string
 		file  string
@@ -62,7 +63,7 @@ func TestKeyChanges(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			fsys := fstest.MapFS{segment.KeyChangesName: {Data: []byte(test.file)}}
+			fsys := fstest.MapFS{sidefile.KeyChangesName: {Data: []byte(test.file)}}
 			var notes []string
 			for c, err := range logfile.KeyChanges(t.Context(), fsys) {
 				if notes = append(notes, string(c.Note)); c.Line != len(notes) || (err == nil) == (len(c.Note) == 0) || err != nil && !logfile.Malformed(err) {
@@ -80,10 +81,10 @@ func TestKeyChanges(t *testing.T) {
 	for range logfile.KeyChanges(t.Context(), fstest.MapFS{}) {
 		t.Error("a change without a file")
 	}
-	link := fstest.MapFS{segment.KeyChangesName: {Mode: fs.ModeSymlink}}
+	link := fstest.MapFS{sidefile.KeyChangesName: {Mode: fs.ModeSymlink}}
 	n := 0
 	for _, err := range logfile.KeyChanges(t.Context(), link) {
-		if n++; !errors.Is(err, segment.ErrNotRegular) {
+		if n++; !errors.Is(err, rootfs.ErrNotRegular) {
 			t.Error(err)
 		}
 	}
@@ -94,8 +95,8 @@ func TestKeyChanges(t *testing.T) {
 
 // Whatever the file holds, reading it ends, and each line is told once.
 func FuzzKeyChanges(f *testing.F) {
-	f.Add(append(segment.AppendKeyChange(nil, []byte("note\n")), '\n'))
-	f.Add(bytes.Repeat([]byte("x"), segment.MaxKeyChangeBytes+2))
+	f.Add(append(sidefile.AppendKeyChange(nil, []byte("note\n")), '\n'))
+	f.Add(bytes.Repeat([]byte("x"), sidefile.MaxKeyChangeBytes+2))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		lines := 0
 		for c, err := range logfile.KeyChangesIn(t.Context(), bytes.NewReader(file)) {

@@ -10,7 +10,8 @@ import (
 	"io/fs"
 	"iter"
 
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 )
 
 // maxKeyChangesBytes is how much of the file key-changes is read: some hundred thousand
@@ -32,7 +33,7 @@ type KeyChange struct {
 // being written.
 func KeyChanges(ctx context.Context, fsys fs.FS) iter.Seq2[KeyChange, error] {
 	return func(yield func(KeyChange, error) bool) {
-		f, err := segment.OpenRegular(fsys, segment.KeyChangesName)
+		f, err := rootfs.OpenRegular(fsys, sidefile.KeyChangesName)
 		if errors.Is(err, fs.ErrNotExist) {
 			return
 		}
@@ -52,13 +53,13 @@ func KeyChanges(ctx context.Context, fsys fs.FS) iter.Seq2[KeyChange, error] {
 // KeyChangesIn is KeyChanges for what src holds.
 func KeyChangesIn(ctx context.Context, src io.Reader) iter.Seq2[KeyChange, error] {
 	return func(yield func(KeyChange, error) bool) {
-		l := NewLines(ctx, io.LimitReader(src, maxKeyChangesBytes), segment.KeyChangesName, segment.MaxKeyChangeBytes)
+		l := NewLines(ctx, io.LimitReader(src, maxKeyChangesBytes), sidefile.KeyChangesName, sidefile.MaxKeyChangeBytes)
 		for {
 			line, err := l.Next()
 			var note []byte
 			if err == nil {
-				if note, err = segment.ParseKeyChange(line); err != nil {
-					err = &LineError{segment.KeyChangesName, l.Number, err}
+				if note, err = sidefile.ParseKeyChange(line); err != nil {
+					err = &LineError{sidefile.KeyChangesName, l.Number, err}
 				}
 			}
 			if err == io.EOF || !yield(KeyChange{l.Number, l.End, note}, err) || err != nil && !Malformed(err) {

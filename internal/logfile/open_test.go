@@ -15,12 +15,16 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/segname"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // plainName is the name of the segment of these tests. What its lines hold is of no account here.
-var plainName = segment.Name{Created: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC), Compression: segment.None}
+var plainName = segment.Name{Created: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC), Compression: compression.None}
 
 // plain returns a directory with a plain segment of that content, and the segment as it is listed.
 func plain(content []byte) (fstest.MapFS, segment.File) {
@@ -38,10 +42,10 @@ func manyLines(n int) []byte {
 }
 
 // compress replaces the plain segment by its compressed form, as the writer does.
-func compress(t *testing.T, fsys fstest.MapFS, c segment.Compression) {
+func compress(t *testing.T, fsys fstest.MapFS, c compression.Method) {
 	t.Helper()
 	var b bytes.Buffer
-	z, err := segment.NewCompressor(&b, c)
+	z, err := compression.NewWriter(&b, c)
 	if err == nil {
 		_, err = z.Write(fsys[plainName.String()].Data)
 	}
@@ -58,12 +62,12 @@ func compress(t *testing.T, fsys fstest.MapFS, c segment.Compression) {
 // A segment is found in whichever form it has by the time that it is opened, and what is read
 // is what it held when it was listed.
 func TestASegmentThatIsCompressedMeanwhile(t *testing.T) {
-	for _, c := range []segment.Compression{segment.None, segment.Zstd, segment.Gzip} {
+	for _, c := range []compression.Method{compression.None, compression.Zstd, compression.Gzip} {
 		content := manyLines(9)
 		want := bytes.Split(bytes.TrimSuffix(content, []byte("\n")), []byte("\n"))
 		fsys, file := plain(append(bytes.Clone(content), "what was added since"...))
 		file.Size = int64(len(content))
-		if c != segment.None {
+		if c != compression.None {
 			fsys, _ = plain(content) // what is compressed has been sealed
 			compress(t, fsys, c)
 		}
@@ -88,8 +92,8 @@ func TestASegmentThatIsCompressedMeanwhile(t *testing.T) {
 				t.Fatal(err)
 			}
 			got, err := r.Next()
-			if !bytes.Equal(got, want[line]) || err != nil || r.Offset() != offset || r.End() != offset+int64(len(got))+1 || r.Line() != 1 || r.Name().Plain() != plainName {
-				t.Errorf("%s, line %d: %q, %v, from %d to %d of %s", c, line, got, err, r.Offset(), r.End(), r.Name())
+			if !bytes.Equal(got, want[line]) || err != nil || r.End() != offset+int64(len(got))+1 || r.Line() != 1 || segname.Plain(r.Name()) != plainName {
+				t.Errorf("%s, line %d: %q, %v, up to %d of %s", c, line, got, err, r.End(), r.Name())
 			}
 			if err := r.Close(); err != nil {
 				t.Error(err)
@@ -107,13 +111,13 @@ func TestWhatCannotBeOpened(t *testing.T) {
 		form   bool
 	}{
 		{"deleted", func(fsys fstest.MapFS) { delete(fsys, name) }, fs.ErrNotExist, false},
-		{"a link", func(fsys fstest.MapFS) { fsys[name].Mode = fs.ModeSymlink | 0o777 }, segment.ErrNotRegular, true},
-		{"a pipe", func(fsys fstest.MapFS) { fsys[name].Mode = fs.ModeNamedPipe | 0o600 }, segment.ErrNotRegular, true},
-		{"a directory", func(fsys fstest.MapFS) { delete(fsys, name); fsys[name+"/in"] = &fstest.MapFile{} }, segment.ErrNotRegular, true},
+		{"a link", func(fsys fstest.MapFS) { fsys[name].Mode = fs.ModeSymlink | 0o777 }, rootfs.ErrNotRegular, true},
+		{"a pipe", func(fsys fstest.MapFS) { fsys[name].Mode = fs.ModeNamedPipe | 0o600 }, rootfs.ErrNotRegular, true},
+		{"a directory", func(fsys fstest.MapFS) { delete(fsys, name); fsys[name+"/in"] = &fstest.MapFile{} }, rootfs.ErrNotRegular, true},
 		{"damaged", func(fsys fstest.MapFS) {
 			delete(fsys, name)
 			fsys[name+".gz"] = &fstest.MapFile{Data: []byte("no gzip")}
-		}, segment.ErrBadCompression, true},
+		}, compression.ErrDamaged, true},
 	}
 	for _, test := range tests {
 		t.Run(test.what, func(t *testing.T) {
@@ -132,14 +136,14 @@ func TestWhatCannotBeOpened(t *testing.T) {
 // A file that decompresses to more than there is memory for costs no more than its longest
 // line may have.
 func TestACompressionBomb(t *testing.T) {
-	fsys, file := plain(make([]byte, 4*segment.MaxLineBytes))
-	compress(t, fsys, segment.Zstd)
+	fsys, file := plain(make([]byte, 4*segline.MaxBytes))
+	compress(t, fsys, compression.Zstd)
 	r, err := logfile.Open(t.Context(), fsys, file, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	if _, err := r.Next(); !errors.Is(err, segment.ErrLineTooLong) || !logfile.Malformed(err) {
+	if _, err := r.Next(); !errors.Is(err, segline.ErrTooLong) || !logfile.Malformed(err) {
 		t.Error(err)
 	}
 }

@@ -13,14 +13,15 @@ import (
 	"io/fs"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 var (
 	// ErrNone: there is no file pruned-ranges, or no whole line in it, as a writer leaves it
 	// that was killed when it began the file.
-	ErrNone = fmt.Errorf("there is no line of the file %s", segment.PrunedRangesName)
+	ErrNone = fmt.Errorf("there is no line of the file %s", sidefile.PrunedRangesName)
 	// ErrIncomplete: the file ends before the tree that it has to lead to.
 	ErrIncomplete = errors.New("the file is incomplete")
 )
@@ -32,8 +33,8 @@ var (
 // The error wraps [ErrNone] if there is no such file. It is a [logfile.LineError] if the file does
 // not lead to the tree, and wraps [ErrIncomplete] if it ends before. That of visit is returned
 // as it is.
-func Read(ctx context.Context, fsys fs.FS, size uint64, root merkle.Hash, visit func(r segment.PrunedRange, after *merkle.Frontier) error) error {
-	f, err := segment.OpenRegular(fsys, segment.PrunedRangesName)
+func Read(ctx context.Context, fsys fs.FS, size uint64, root merkle.Hash, visit func(r sidefile.PrunedRange, after *merkle.Frontier) error) error {
+	f, err := rootfs.OpenRegular(fsys, sidefile.PrunedRangesName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return ErrNone
 	}
@@ -47,7 +48,7 @@ func Read(ctx context.Context, fsys fs.FS, size uint64, root merkle.Hash, visit 
 
 // ReadFrom is Read for what src holds. It returns where the line ends that
 // leads to the tree.
-func ReadFrom(ctx context.Context, src io.Reader, size uint64, root merkle.Hash, visit func(r segment.PrunedRange, after *merkle.Frontier) error) (end int64, err error) {
+func ReadFrom(ctx context.Context, src io.Reader, size uint64, root merkle.Hash, visit func(r sidefile.PrunedRange, after *merkle.Frontier) error) (end int64, err error) {
 	r := newRanges(ctx, src)
 	for r.tree.Size() < size {
 		one, err := r.next()
@@ -55,7 +56,7 @@ func ReadFrom(ctx context.Context, src io.Reader, size uint64, root merkle.Hash,
 		case err == io.EOF && r.lines.Number == 0:
 			return 0, ErrNone
 		case err == io.EOF:
-			return 0, &logfile.LineError{File: segment.PrunedRangesName, Line: r.lines.Number, Err: &incomplete{fmt.Sprintf("it ends at leaf %d, but the first segment begins at leaf %d", r.tree.Size(), size)}}
+			return 0, &logfile.LineError{File: sidefile.PrunedRangesName, Line: r.lines.Number, Err: &incomplete{fmt.Sprintf("it ends at leaf %d, but the first segment begins at leaf %d", r.tree.Size(), size)}}
 		case err != nil:
 			return 0, err
 		}
@@ -66,7 +67,7 @@ func ReadFrom(ctx context.Context, src io.Reader, size uint64, root merkle.Hash,
 		}
 	}
 	if r.tree.Size() != size || r.tree.Root() != root {
-		return 0, &logfile.LineError{File: segment.PrunedRangesName, Err: fmt.Errorf("it does not lead to the tree of %d leaves that the first segment begins with", size)}
+		return 0, &logfile.LineError{File: sidefile.PrunedRangesName, Err: fmt.Errorf("it does not lead to the tree of %d leaves that the first segment begins with", size)}
 	}
 	return r.lines.End, nil
 }
@@ -74,7 +75,7 @@ func ReadFrom(ctx context.Context, src io.Reader, size uint64, root merkle.Hash,
 // Last returns how many leaves the file pruned-ranges tells of, as far as its lines
 // are in good form; 0 if there is no such line.
 func Last(ctx context.Context, fsys fs.FS) (size uint64, err error) {
-	f, err := segment.OpenRegular(fsys, segment.PrunedRangesName)
+	f, err := rootfs.OpenRegular(fsys, sidefile.PrunedRangesName)
 	if errors.Is(err, fs.ErrNotExist) || logfile.Malformed(err) {
 		return 0, nil
 	}
@@ -98,19 +99,19 @@ type ranges struct {
 }
 
 func newRanges(ctx context.Context, src io.Reader) *ranges {
-	return &ranges{lines: logfile.NewLines(ctx, src, segment.PrunedRangesName, segment.MaxPrunedRangeBytes)}
+	return &ranges{lines: logfile.NewLines(ctx, src, sidefile.PrunedRangesName, sidefile.MaxPrunedRangeBytes)}
 }
 
-func (r *ranges) next() (one segment.PrunedRange, err error) {
+func (r *ranges) next() (one sidefile.PrunedRange, err error) {
 	line, err := r.lines.Next()
 	if err != nil {
 		return one, err
 	}
-	if one, err = segment.ParsePrunedRange(line); err == nil {
+	if one, err = sidefile.ParsePrunedRange(line); err == nil {
 		err = one.Extend(&r.tree)
 	}
 	if err != nil {
-		return one, &logfile.LineError{File: segment.PrunedRangesName, Line: r.lines.Number, Err: err}
+		return one, &logfile.LineError{File: sidefile.PrunedRangesName, Line: r.lines.Number, Err: err}
 	}
 	return one, nil
 }

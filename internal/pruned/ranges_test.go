@@ -15,8 +15,8 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/pruned"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // rangesOf returns the file of pruned ranges for trees of these sizes, and the last tree.
@@ -26,7 +26,7 @@ func rangesOf(sizes ...uint64) (file []byte, to merkle.Frontier) {
 		for to.Size() < size {
 			to.AppendMarked(merkle.LeafHash([]byte{byte(to.Size())}), []*merkle.Mark{mark})
 		}
-		file = append(segment.AppendPrunedRange(file, segment.PrunedRange{Size: size, Subtrees: mark.Range(&to)}), '\n')
+		file = append(sidefile.AppendPrunedRange(file, sidefile.PrunedRange{Size: size, Subtrees: mark.Range(&to)}), '\n')
 	}
 	return file, to
 }
@@ -55,14 +55,14 @@ func TestRead(t *testing.T) {
 		{"another tree", string(file), other, 2, nil, "pruned-ranges: it does not lead to the tree of 9 leaves that the first segment begins with"},
 		{"malformed", string(first) + "{}\n", to, 1, nil, "pruned-ranges, line 2: "},
 		{"not above", string(first) + string(first), to, 1, nil, "pruned-ranges, line 2: its size, 3, is not above the one before"},
-		{"a long line", string(first) + strings.Repeat("x", segment.MaxPrunedRangeBytes+1) + "\n", to, 1, nil, "pruned-ranges, line 2: the line has more than 8192 bytes"},
+		{"a long line", string(first) + strings.Repeat("x", sidefile.MaxPrunedRangeBytes+1) + "\n", to, 1, nil, "pruned-ranges, line 2: the line has more than 8192 bytes"},
 		{"a long line without an end", strings.Repeat("x", 1<<20), to, 0, nil, "pruned-ranges, line 1: the line has more than 8192 bytes"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			fsys := fstest.MapFS{segment.PrunedRangesName: {Data: []byte(test.file)}}
+			fsys := fstest.MapFS{sidefile.PrunedRangesName: {Data: []byte(test.file)}}
 			visits := 0
-			err := pruned.Read(t.Context(), fsys, test.to.Size(), test.to.Root(), func(r segment.PrunedRange, after *merkle.Frontier) error {
+			err := pruned.Read(t.Context(), fsys, test.to.Size(), test.to.Root(), func(r sidefile.PrunedRange, after *merkle.Frontier) error {
 				visits++
 				if r.Size != after.Size() {
 					t.Errorf("%d leaves after a range up to %d", after.Size(), r.Size)
@@ -83,8 +83,8 @@ func TestRead(t *testing.T) {
 		})
 	}
 	stop := errors.New("stop")
-	fsys := fstest.MapFS{segment.PrunedRangesName: {Data: file}}
-	if err := pruned.Read(t.Context(), fsys, to.Size(), to.Root(), func(segment.PrunedRange, *merkle.Frontier) error { return stop }); err != stop {
+	fsys := fstest.MapFS{sidefile.PrunedRangesName: {Data: file}}
+	if err := pruned.Read(t.Context(), fsys, to.Size(), to.Root(), func(sidefile.PrunedRange, *merkle.Frontier) error { return stop }); err != stop {
 		t.Error(err)
 	}
 	if err := pruned.Read(t.Context(), fstest.MapFS{}, to.Size(), to.Root(), nil); !errors.Is(err, pruned.ErrNone) {
@@ -128,7 +128,7 @@ func TestLast(t *testing.T) {
 	} {
 		fsys := fstest.MapFS{}
 		if test.file != nil {
-			fsys[segment.PrunedRangesName] = test.file
+			fsys[sidefile.PrunedRangesName] = test.file
 		}
 		if got, err := pruned.Last(t.Context(), fsys); got != test.want || err != nil {
 			t.Errorf("%s: %d, %v", test.name, got, err)
@@ -140,7 +140,7 @@ func TestLast(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	ranges, to := rangesOf(3, 10)
 	f.Add(ranges)
-	f.Add(bytes.Repeat([]byte("x"), segment.MaxPrunedRangeBytes+2))
+	f.Add(bytes.Repeat([]byte("x"), sidefile.MaxPrunedRangeBytes+2))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		if end, err := pruned.ReadFrom(t.Context(), bytes.NewReader(file), to.Size(), to.Root(), nil); err == nil && !bytes.HasPrefix(file, ranges[:end]) {
 			t.Errorf("%q leads to the tree", file)

@@ -4,8 +4,8 @@
 package receiptline
 
 import (
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // Commit makes the receipts of the events of a commit, of nothing but the leaves by which
@@ -32,9 +32,9 @@ func (c *Commit) Set(before *merkle.Frontier, leaves, ids []merkle.Hash) {
 func (c *Commit) Tree() (merkle.Frontier, error) { return c.tree.frontier() }
 
 // IDs returns what the commit line has to say of the ids.
-func (c *Commit) IDs() (segment.IDs, error) {
+func (c *Commit) IDs() (segline.IDs, error) {
 	ids, err := c.ids.frontier()
-	return segment.IDs{Count: c.count, Root: ids.Root()}, err
+	return segline.IDs{Count: c.count, Root: ids.Root()}, err
 }
 
 // Sign takes in the commit line, without LF, and the signed checkpoint over [Commit.Tree],

@@ -10,8 +10,9 @@ import (
 	"encoding/base64"
 	"strconv"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/jsontext"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // Fields are what a line holds: those of a receipt.Receipt, which tells of each.
@@ -33,7 +34,7 @@ const (
 	MaxPath = 63
 
 	// lineStart is how a receipt's line begins. The format is that of the log.
-	lineStart       = `{"receipt":"` + segment.Format + `","origin":`
+	lineStart       = `{"receipt":"` + segline.Format + `","origin":`
 	pathStart       = `,"path":[`
 	idPathStart     = `],"id_path":[`
 	commitPathStart = `,"commit_path":[`
@@ -75,7 +76,7 @@ func named(id []byte) bool { return len(id) > 0 && len(id) <= MaxEventID }
 
 // appendStart appends how the receipts with a checkpoint begin.
 func appendStart(dst, checkpoint []byte) []byte {
-	return segment.AppendString(append(dst, lineStart...), Origin(checkpoint))
+	return jsontext.Append(append(dst, lineStart...), Origin(checkpoint))
 }
 
 // Origin returns the first line of a checkpoint.
@@ -88,7 +89,7 @@ func Origin(checkpoint []byte) []byte {
 func appendMembers(dst, id []byte, index uint64) []byte {
 	if named(id) {
 		dst = append(dst, `,"event_id":`...)
-		dst = segment.AppendString(dst, id)
+		dst = jsontext.Append(dst, id)
 	}
 	dst = append(dst, `,"index":`...)
 	dst = strconv.AppendUint(dst, index, 10)
@@ -97,11 +98,11 @@ func appendMembers(dst, id []byte, index uint64) []byte {
 
 // appendCommit appends what follows the hashes of the id's path.
 func appendCommit(dst, commit []byte) []byte {
-	return segment.AppendString(append(dst, `],"commit":`...), commit)
+	return jsontext.Append(append(dst, `],"commit":`...), commit)
 }
 
 // appendEnd appends what follows the hashes of the commit's path.
 func appendEnd(dst, checkpoint []byte) []byte {
-	dst = segment.AppendString(append(dst, `],"checkpoint":`...), checkpoint)
+	dst = jsontext.Append(append(dst, `],"checkpoint":`...), checkpoint)
 	return append(dst, '}')
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/logend"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -25,7 +26,7 @@ func (c *copier) endOf(groups []forms, f *filed) (logend.End, error) {
 	for i, g := range groups {
 		if segments[i] = g[0]; !g[0].Mode.IsRegular() {
 			// The copy may end before it and be good: nothing else says that there was more.
-			c.leave(g[0].Name, fmt.Errorf("%w but %s", segment.ErrNotRegular, g[0].Mode.Type()))
+			c.leave(g[0].Name, fmt.Errorf("%w but %s", rootfs.ErrNotRegular, g[0].Mode.Type()))
 		}
 	}
 	var note []byte

@@ -13,13 +13,14 @@ import (
 	"os"
 	"strconv"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/trust"
 )
@@ -91,7 +92,7 @@ func Export(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Result
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
 	err = logfile.Retry(ctx, func() (err error) { r, err = exportOnce(ctx, fsys, root, o); return err })
-	for _, form := range []error{segment.ErrBadCompression, segment.ErrTrailingData, segment.ErrLineTooLong, logdir.ErrDamaged} {
+	for _, form := range []error{compression.ErrDamaged, compression.ErrTrailingData, segline.ErrTooLong, logdir.ErrDamaged} {
 		if errors.Is(err, form) {
 			return r, fmt.Errorf("%w: %w", ErrTampered, err)
 		}

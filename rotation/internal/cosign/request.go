@@ -14,9 +14,9 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
@@ -48,7 +48,7 @@ func (q *request) send(ctx context.Context) (witness.Cosignature, error) {
 		case errors.Is(err, witness.ErrInconsistent) && old > 0:
 			err = &contradiction{witness: q.witness.Name(), reason: forked, size: old, err: err}
 		case !errors.As(err, &conflict):
-		case conflict.Size > segment.MaxIndex:
+		case conflict.Size > segline.MaxIndex:
 			err = fmt.Errorf("the answer makes no sense, since no log has so many leaves: %w", err)
 		case conflict.Size > size:
 			err = &contradiction{witness: q.witness.Name(), reason: rolledBack, size: conflict.Size, err: err}
