@@ -21,11 +21,11 @@ const (
 	standingUntrusted standing = iota
 	// standingVouched: a trusted key signs the log from a later leaf on, and so all that came
 	// before it as a whole; the segment's own key is one that it succeeded.
-	standingVouched
+	standingSucceeded
 	// standingIntroduced: a chain of key changes leads from a trusted key to the segment's.
 	standingIntroduced
 	// standingGiven: the segment is signed with a key that the caller trusts.
-	standingGiven
+	standingTrusted
 )
 
 // authority says whose signatures count in a segment. It is not changed once
@@ -55,7 +55,7 @@ type authority struct {
 	// be read it is any.
 	trustedSigners []boundKey
 	// besideSigners are the other keys of the segment that the caller knows bounds of.
-	besideSigners []boundKey
+	otherSigners []boundKey
 	// wrong says what is wrong with how the segment's key came about.
 	wrong string
 }
@@ -94,7 +94,7 @@ func (a *authority) sound() bool {
 }
 
 func (s standing) String() string {
-	return [...]string{standingUntrusted: "unknown", standingVouched: "vouched", standingIntroduced: "introduced", standingGiven: "given"}[s]
+	return [...]string{standingUntrusted: "unknown", standingSucceeded: "vouched", standingIntroduced: "introduced", standingTrusted: "given"}[s]
 }
 
 // authorize finds out whose signatures count in each segment, of which all are the heads.
@@ -119,7 +119,7 @@ func (c *checker) authorize(files []segment.File, all []*authority) []*authority
 		}
 		if after != nil && a.standing == standingUntrusted && after.sound() && after.wrong == "" &&
 			(after.signer().Equal(a.signer()) || c.changes.lead(a.signer(), after.signer(), 0, after.header.FirstIndex)) {
-			a.standing = standingVouched
+			a.standing = standingSucceeded
 			c.trustSigners(a)
 		}
 		after = a
@@ -137,7 +137,7 @@ func (c *checker) authorize(files []segment.File, all []*authority) []*authority
 			}
 		}
 		if len(a.keys) == 0 {
-			a.keys, a.standing = c.keys, standingGiven
+			a.keys, a.standing = c.keys, standingTrusted
 		}
 		c.trustSigners(a)
 	}
@@ -151,16 +151,16 @@ func (c *checker) authorize(files []segment.File, all []*authority) []*authority
 }
 
 // sayTrustBegins says from which leaf on the trusted keys sign the log.
-func (c *checker) sayTrustBegins(results []*result, all []*authority, r *Report) {
+func (c *checker) reportTrustBegins(results []*result, all []*authority, r *Report) {
 	for i, a := range all {
 		if a.header == nil || a.standing < standingIntroduced {
 			continue
 		}
 		first := results[i].first
 		r.TrustedFrom = &first
-		if slices.ContainsFunc(all[:i], func(a *authority) bool { return a.standing == standingVouched }) {
-			c.log.add(c.o.MaxFindings, Finding{Kind: kindTrustBegins, Severity: Info, Segment: results[i].file.Name, Index: &first,
-				Message: fmt.Sprintf("the trusted keys sign the log from leaf %d on. They vouch for what came before as a whole: it has not changed since, but that its events were signed when they happened rests on keys that were not given", first)})
+		if slices.ContainsFunc(all[:i], func(a *authority) bool { return a.standing == standingSucceeded }) {
+			c.add(newFinding(kindTrustBegins, Info, place{segment: results[i].file.Name, index: &first},
+				"the trusted keys sign the log from leaf %d on. They vouch for what came before as a whole: it has not changed since, but that its events were signed when they happened rests on keys that were not given", first))
 		}
 		return
 	}
@@ -171,14 +171,14 @@ func (c *checker) trusts(k *signing.PublicKey) bool { return slices.ContainsFunc
 
 // trustSigners finds out for the sake of which key a segment counts.
 func (c *checker) trustSigners(a *authority) {
-	a.trustedSigners, a.besideSigners = nil, nil
+	a.trustedSigners, a.otherSigners = nil, nil
 	for i, k := range a.keys {
 		one := newBoundKey(k, c.o.Trust.Find(k))
 		switch {
 		case a.standing > standingUntrusted && (a.header == nil || i == 0):
 			a.trustedSigners = append(a.trustedSigners, one)
 		case one.bounds != nil:
-			a.besideSigners = append(a.besideSigners, one)
+			a.otherSigners = append(a.otherSigners, one)
 		}
 	}
 }
@@ -186,7 +186,7 @@ func (c *checker) trustSigners(a *authority) {
 // introduceSegment finds out why a segment is to be trusted, given the one before, if any.
 func (c *checker) introduceSegment(before, a *authority, first uint64) {
 	if c.trusts(a.signer()) {
-		a.standing = standingGiven
+		a.standing = standingTrusted
 	}
 	introduce := func() { a.standing = max(a.standing, standingIntroduced) }
 	switch {
@@ -207,7 +207,7 @@ func (c *checker) introduceSegment(before, a *authority, first uint64) {
 		if before.standing > standingUntrusted {
 			introduce()
 		}
-		if n := c.changes.at(first); n != nil && n.To.Equal(a.signer()) {
+		if n := c.changes.changeAt(first); n != nil && n.To.Equal(a.signer()) {
 			a.previous = n.From
 		}
 	default:

@@ -23,7 +23,7 @@ func (b *byteBudget) init(n int) {
 }
 
 // take waits until there are n bytes, or all if n is more than that.
-func (b *byteBudget) take(n int) {
+func (b *byteBudget) acquire(n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for b.left < min(n, b.all) {
@@ -32,7 +32,7 @@ func (b *byteBudget) take(n int) {
 	b.left -= min(n, b.all)
 }
 
-func (b *byteBudget) give(n int) {
+func (b *byteBudget) release(n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.left += min(n, b.all)

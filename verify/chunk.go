@@ -48,7 +48,7 @@ func newChunk(first int) *chunk {
 
 // release gives a chunk's share of the budget back, and its memory.
 func (c *checker) release(k *chunk) {
-	c.budget.give(k.cost)
+	c.budget.release(k.cost)
 	if cap(k.text) <= 2*chunkBytes {
 		chunks.Put(k)
 	}
@@ -118,7 +118,7 @@ func (c *checker) read(ctx context.Context, r *segment.Reader, again []byte, h *
 		// Once the chunk is passed on it is not ours to look at.
 		last := k.err != nil
 		k.cost = len(k.text)
-		c.budget.take(k.cost)
+		c.budget.acquire(k.cost)
 		select {
 		case c.slots <- struct{}{}:
 		case <-ctx.Done():

@@ -33,13 +33,13 @@ var idSeed = maphash.MakeSeed()
 // duplicates reports events that have the same id. Hashes of the ids, taken while
 // the segments were read, tell whether there are any; only then is the log read
 // again to say where.
-func (c *checker) duplicates(ctx context.Context, results []*result, j *joined) error {
+func (c *checker) checkDuplicates(ctx context.Context, results []*result, j *joined) error {
 	repeated, all := repeatedHashes(results)
 	if !all {
-		c.log.add(c.o.MaxFindings, Finding{Kind: kindDuplicatesUnchecked, Severity: Info, Message: fmt.Sprintf("more than %d event ids occur more than once; the others are not named", maxRepeated)})
+		c.add(newFinding(kindDuplicatesUnchecked, Info, place{}, "more than %d event ids occur more than once; the others are not named", maxRepeated))
 	}
 	if n := len(results); n > 0 && j.report.TreeSize > c.base+maxCompared {
-		c.log.add(c.o.MaxFindings, Finding{Kind: kindDuplicatesUnchecked, Severity: Info, Message: fmt.Sprintf("only the ids of the events among the first %d leaves were compared with one another", maxCompared)})
+		c.add(newFinding(kindDuplicatesUnchecked, Info, place{}, "only the ids of the events among the first %d leaves were compared with one another", maxCompared))
 	}
 	if len(repeated) == 0 {
 		return nil
@@ -120,7 +120,7 @@ func (c *checker) findRepeated(ctx context.Context, res *result, repeated map[ui
 		if kind == segment.KindCheckpoint {
 			continue
 		}
-		at := index
+		eventIndex := index
 		index++
 		if kind != segment.KindEvent {
 			continue
@@ -139,6 +139,6 @@ func (c *checker) findRepeated(ctx context.Context, res *result, repeated map[ui
 			places[id] = fmt.Sprintf("line %d of %s", r.Line(), res.file.Name)
 			continue
 		}
-		add(Finding{Kind: kindDuplicateEventID, Severity: Warning, Line: r.Line(), Index: &at, EventID: visible.Clip(sum.ID, maxID), Message: "the event's id is also that of the event on " + first})
+		add(newFinding(kindDuplicateEventID, Warning, place{line: r.Line(), index: &eventIndex, eventID: visible.Clip(sum.ID, maxID)}, "the event's id is also that of the event on %s", first))
 	}
 }

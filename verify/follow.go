@@ -64,7 +64,7 @@ func (f *follower) follow(l *checked) {
 		f.event(l)
 	default:
 		// What is not known may have been an event, so it takes the place of one.
-		f.mustRecheck(l, Finding{Kind: EventMalformed, Severity: Tampering, Line: f.line, Index: f.index(), Message: l.bad.Error()})
+		f.mustRecheck(l, newFinding(EventMalformed, Tampering, place{line: f.line, index: f.nextIndex()}, "%v", l.bad))
 		if l.kind == segment.KindUnknown {
 			f.group.unknown++
 		}
@@ -101,8 +101,8 @@ func (f *follower) add(one Finding) {
 // is tampering only if a checkpoint follows. mustRecheck reports whether that is open.
 func (f *follower) mustRecheck(l *checked, one Finding) bool {
 	f.malformed++
-	if l.nul && f.active() && len(f.group.doubts) < f.c.perSegment {
-		f.group.doubts = append(f.group.doubts, one)
+	if l.nul && f.active() && len(f.group.tornLines) < f.c.perSegment {
+		f.group.tornLines = append(f.group.tornLines, one)
 		return true
 	}
 	f.add(one)
@@ -111,9 +111,9 @@ func (f *follower) mustRecheck(l *checked, one Finding) bool {
 
 // index is that of the next leaf, as it would be if nothing had been changed
 // before.
-func (f *follower) index() *uint64 {
-	at := f.claimed + f.seen
-	return &at
+func (f *follower) nextIndex() *uint64 {
+	index := f.claimed + f.seen
+	return &index
 }
 
 // addLeaf adds the line to the tree. counts says that it is a pending event, late that it is
@@ -137,7 +137,7 @@ func (f *follower) addLeaf(l *checked, counts, late bool) {
 }
 
 func (f *follower) event(l *checked) {
-	index := f.index()
+	index := f.nextIndex()
 	// What is not in order is counted whatever time it says. Another event that is out of
 	// range is counted if its commit is not.
 	ranged := l.bad != nil || f.inRange(l.sum.Time)
@@ -147,26 +147,26 @@ func (f *follower) event(l *checked) {
 	}
 	kind, message := f.checkEventLine(l, *index)
 	good := kind == ""
-	f.watch(*index, time.Time{})
+	f.checkOtherSigners(*index, time.Time{})
 	f.addLeaf(l, good && ranged, good && !ranged)
-	f.remember(l.sum.ID)
-	if f.commit.unknown = f.commit.unknown || l.bad != nil; f.claims.Has(segment.FeatureIDs) && !f.commit.unknown {
+	f.rememberID(l.sum.ID)
+	if f.commit.idsUnknown = f.commit.idsUnknown || l.bad != nil; f.claims.Has(segment.FeatureIDs) && !f.commit.idsUnknown {
 		f.commit.ids.Append(l.idLeaf)
 	}
 	tally.count(l)
 	if !good {
-		one := Finding{Kind: kind, Severity: Tampering, Line: f.line, Index: index, EventID: visible.Clip(l.sum.ID, maxID), Message: message}
+		one := newFinding(kind, Tampering, place{line: f.line, index: index, eventID: visible.Clip(l.sum.ID, maxID)}, "%s", message)
 		tally.fail(f.c.perSegment, one.EventID)
 		switch {
 		case l.bad == nil:
 			f.add(one)
 		case f.mustRecheck(l, one):
-			tally.doubted++
+			tally.torn++
 		}
 		return
 	}
 	if l.form == segment.FormUnsigned {
-		f.add(Finding{Kind: UnsignedEvent, Severity: Warning, Index: index, EventID: visible.Clip(l.sum.ID, maxID), Message: "the event was written without a signature of its own, because signing failed; the checkpoint covers it"})
+		f.add(newFinding(UnsignedEvent, Warning, place{index: index, eventID: visible.Clip(l.sum.ID, maxID)}, "the event was written without a signature of its own, because signing failed; the checkpoint covers it"))
 		tally.unsigned++
 	}
 	if l.sum.Log != nil {
@@ -178,7 +178,7 @@ func (f *follower) event(l *checked) {
 		tally.withheld += withheld
 		f.failure = err
 	}
-	tally.await(f.c.perSegment, l, f.authority.bound())
+	tally.addPending(f.c.perSegment, l, f.authority.bound())
 }
 
 // checkEventLine says what is wrong with an event line by itself.
@@ -205,7 +205,7 @@ func (f *follower) inRange(t time.Time) bool {
 func (t *tally) count(l *checked) {
 	t.total++
 	if l.sum.Log != nil {
-		t.ours++
+		t.ownEvents++
 	}
 	if l.bad == nil {
 		t.span(l.sum.Time)
@@ -213,7 +213,7 @@ func (t *tally) count(l *checked) {
 }
 
 // remember keeps a hash of an event's id, to find those that occur twice.
-func (f *follower) remember(id []byte) {
+func (f *follower) rememberID(id []byte) {
 	if len(id) > 0 && f.claimed+f.seen-f.c.base < maxCompared {
 		f.ids = append(f.ids, maphash.Bytes(idSeed, id))
 	}
@@ -223,7 +223,7 @@ func (f *follower) checkpoint(l *checked) {
 	committed := f.commit.line > 0
 	f.commit.line = 0
 	if l.bad != nil {
-		f.mustRecheck(l, Finding{Kind: CheckpointMalformed, Severity: Tampering, Line: f.line, Message: l.bad.Error()})
+		f.mustRecheck(l, newFinding(CheckpointMalformed, Tampering, place{line: f.line}, "%v", l.bad))
 		return
 	}
 	if l.sigErr != nil {
@@ -231,15 +231,15 @@ func (f *follower) checkpoint(l *checked) {
 		if errors.Is(l.sigErr, signing.ErrNoTrustedSignature) {
 			kind = UnknownKey
 		}
-		f.add(Finding{Kind: kind, Severity: Tampering, Message: l.sigErr.Error()})
+		f.add(newFinding(kind, Tampering, place{}, "%v", l.sigErr))
 		return
 	}
 	if p := f.authority.previous; p != nil && f.end == nil && !slices.ContainsFunc(l.signers, p.Equal) {
-		f.add(Finding{Kind: CheckpointSignatureInvalid, Severity: Tampering, Message: fmt.Sprintf("the first checkpoint after a change of the key lacks the signature of the key before, %s", p.ID())})
+		f.add(newFinding(CheckpointSignatureInvalid, Tampering, place{}, "the first checkpoint after a change of the key lacks the signature of the key before, %s", p.ID()))
 		return
 	}
 	if kind, why := f.checkSigners(l); kind != "" {
-		f.add(Finding{Kind: kind, Severity: Tampering, Message: why})
+		f.add(newFinding(kind, Tampering, place{}, "%s", why))
 		return
 	}
 	for _, k := range l.signers {
@@ -249,11 +249,11 @@ func (f *follower) checkpoint(l *checked) {
 	}
 	f.endCommit()
 	if !committed && f.seen > 0 && f.authority.newer == nil {
-		f.ofCommit(CommitInvalid, Tampering, "no commit stands directly before the checkpoint")
+		f.addOfCommit(CommitInvalid, Tampering, "no commit stands directly before the checkpoint")
 	}
 	switch {
 	case f.seen == 0 && l.checkpoint.Size == f.claimed:
-		f.add(Finding{Kind: LineInserted, Severity: Tampering, Message: "the checkpoint repeats the one before it: no line lies between them"})
+		f.add(newFinding(LineInserted, Tampering, place{}, "the checkpoint repeats the one before it: no line lies between them"))
 	case f.anchored && l.checkpoint.Size == f.tree.Size() && merkle.Hash(l.checkpoint.Root) == f.tree.Root():
 		f.settle(true)
 	case f.anchored:
@@ -275,7 +275,7 @@ func (f *follower) checkSigners(l *checked) (kind Kind, why string) {
 		if !slices.ContainsFunc(l.signers, k.Equal) {
 			continue
 		}
-		if kind, why = k.objection(l.checkpoint.Size-1, f.commit.at); kind == "" {
+		if kind, why = k.objection(l.checkpoint.Size-1, f.commit.latest); kind == "" {
 			return "", ""
 		}
 	}
@@ -285,8 +285,8 @@ func (f *follower) checkSigners(l *checked) (kind Kind, why string) {
 // watch notes keys that sign checkpoints over a leaf beside those for whose sake the
 // segment counts, and may not. It is told once of each key. A zero time is that of no
 // commit: only the index is looked at.
-func (f *follower) watch(index uint64, at time.Time) {
-	for _, k := range f.authority.besideSigners {
+func (f *follower) checkOtherSigners(index uint64, at time.Time) {
+	for _, k := range f.authority.otherSigners {
 		if slices.Contains(f.objected, k.ID()) {
 			continue
 		}
@@ -298,8 +298,8 @@ func (f *follower) watch(index uint64, at time.Time) {
 			continue
 		}
 		f.objected = append(f.objected, k.ID())
-		f.group.objections = append(f.group.objections, Finding{Kind: kind, Severity: Tampering, Line: f.line, Index: &index,
-			Message: "a key signs the checkpoints from here on beside the others, and may not: " + why})
+		f.group.objections = append(f.group.objections, newFinding(kind, Tampering, place{line: f.line, index: &index},
+			"a key signs the checkpoints from here on beside the others, and may not: %s", why))
 	}
 }
 
@@ -315,7 +315,7 @@ func (f *follower) mismatch(l *checked) {
 	}
 	from, to := g.firstLine, max(g.firstLine, f.line-1)
 	index := g.before.Size()
-	f.add(Finding{Kind: RootMismatch, Severity: Tampering, Line: from, LastLine: to, Index: &index, Message: f.mismatchMessage(l.checkpoint.Size, from, to)})
+	f.add(newFinding(RootMismatch, Tampering, place{line: from, lastLine: to, index: &index}, "%s", f.mismatchMessage(l.checkpoint.Size, from, to)))
 	f.noteSignedRoot(l.checkpoint)
 	if f.tree.Size() == l.checkpoint.Size {
 		f.countUnknown()
@@ -335,14 +335,14 @@ func (f *follower) mismatchMessage(size uint64, from, to int) string {
 	if from == to {
 		where = fmt.Sprintf("line %d", from)
 	}
-	said := fmt.Sprintf("the signed checkpoint on line %d", f.line)
+	checkpoint := fmt.Sprintf("the signed checkpoint on line %d", f.line)
 	switch have := f.tree.Size(); {
 	case have < size:
-		return fmt.Sprintf("%s covers %d more than there are: %s missing at %s", said, size-have, plural(size-have, "a line is", "lines are"), where)
+		return fmt.Sprintf("%s covers %d more than there are: %s missing at %s", checkpoint, size-have, plural(size-have, "a line is", "lines are"), where)
 	case have > size:
-		return fmt.Sprintf("%s covers %d fewer than there are: %s inserted at %s", said, have-size, plural(have-size, "a line was", "lines were"), where)
+		return fmt.Sprintf("%s covers %d fewer than there are: %s inserted at %s", checkpoint, have-size, plural(have-size, "a line was", "lines were"), where)
 	default:
-		return fmt.Sprintf("%s does not fit: %s changed since it was signed", said, plural(uint64(to-from+1), where+" was", "one or more of "+where+" were"))
+		return fmt.Sprintf("%s does not fit: %s changed since it was signed", checkpoint, plural(uint64(to-from+1), where+" was", "one or more of "+where+" were"))
 	}
 }
 
@@ -360,8 +360,8 @@ func (f *follower) unanchored(l *checked) {
 	f.noteSignedRoot(l.checkpoint)
 	if have, want := f.seen, l.checkpoint.Size-f.claimed; have != want || l.checkpoint.Size < f.claimed {
 		index := f.claimed
-		f.add(Finding{Kind: RootMismatch, Severity: Tampering, Line: f.group.firstLine, LastLine: f.line, Index: &index,
-			Message: fmt.Sprintf("the signed checkpoints before and on line %d are %d leaves apart, but there are %d lines between them", f.line, int64(want), have)})
+		f.add(newFinding(RootMismatch, Tampering, place{line: f.group.firstLine, lastLine: f.line, index: &index},
+			"the signed checkpoints before and on line %d are %d leaves apart, but there are %d lines between them", f.line, int64(want), have))
 	} else {
 		f.countUnknown()
 		for _, one := range f.group.ofCommits {

@@ -16,13 +16,12 @@ import (
 
 // unreadable says that a segment cannot be read from a line on; 0 is all of it.
 func (f *follower) unreadable(line int, err error) {
-	one := Finding{Kind: SegmentUnreadable, Severity: Tampering, Line: line, Message: err.Error()}
 	if errors.Is(err, segment.ErrForeign) {
 		f.unread = true
-		one.Severity = Unchecked
-		one.Message += ". " + segment.HowToDecompress(f.file.Name)
+		f.add(newFinding(SegmentUnreadable, Unchecked, place{line: line}, "%v. %s", err, segment.HowToDecompress(f.file.Name)))
+		return
 	}
-	f.add(one)
+	f.add(newFinding(SegmentUnreadable, Tampering, place{line: line}, "%v", err))
 }
 
 // foreign says that a segment, which was read to its end, was compressed in another way than
@@ -31,7 +30,7 @@ func (f *follower) foreign(how string) {
 	if how == "" {
 		return
 	}
-	f.add(Finding{Kind: ForeignCompression, Severity: Unchecked, Message: "compressed by something else than the exporter: " + how + ". What it holds was checked; other readers refuse it. " + segment.HowToDecompress(f.file.Name)})
+	f.add(newFinding(ForeignCompression, Unchecked, place{}, "compressed by something else than the exporter: %s. What it holds was checked; other readers refuse it. %s", how, segment.HowToDecompress(f.file.Name)))
 }
 
 // unreadUpTo is the name of the last segment that counts, if that was not read to its end and

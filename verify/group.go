@@ -4,7 +4,6 @@
 package verify
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/visible"
@@ -28,17 +27,17 @@ type group struct {
 	// are those that are out of range, unless their commit is in it.
 	counted, present, late tally
 	// presentFrom is the number of the first leaf behind the last commit line.
-	presentFrom int
-	own         []ownEvent
-	met         []metRoot
-	vouches     []cosignature
+	presentFrom  int
+	logEvents    []logEvent
+	keptRoots    []keptRoot
+	cosignatures []cosignature
 	// first and last are the group's commits, ofCommits what is wrong with what they say.
 	first, last segment.Commit
 	ofCommits   []Finding
 	// objections are findings about keys that sign the checkpoint.
 	objections []Finding
 	// doubts are findings about lines that a crash may explain.
-	doubts []Finding
+	tornLines []Finding
 	// ofOpenings are findings about openings of the group's events.
 	ofOpenings []Finding
 	unknown    uint64 // lines of no known kind
@@ -68,7 +67,7 @@ type tally struct {
 	pendingIDs, signedIDs  []string
 	// doubted is how many of the lines that a crash may explain were counted as failed
 	// events.
-	doubted uint64
+	torn uint64
 }
 
 // clear makes the tally empty, but for its memory.
@@ -77,7 +76,7 @@ func (t *tally) clear() {
 }
 
 // take moves another tally into this one, which keeps as many ids as most.
-func (t *tally) take(o *tally, most int) {
+func (t *tally) merge(o *tally, most int) {
 	if t.total == 0 {
 		*t, *o = *o, *t
 		o.clear()
@@ -89,7 +88,7 @@ func (t *tally) take(o *tally, most int) {
 	t.pendingSigned += o.pendingSigned
 	t.pendingIDs = appendUpTo(t.pendingIDs, o.pendingIDs, most)
 	t.signedIDs = appendUpTo(t.signedIDs, o.signedIDs, most)
-	t.doubted += o.doubted
+	t.torn += o.torn
 	o.clear()
 }
 
@@ -99,7 +98,7 @@ func appendUpTo(to, from []string, most int) []string {
 
 // await takes in an event that is good but for the tree, or, if bound is set, for the time
 // of its commit.
-func (t *tally) await(most int, l *checked, bound bool) {
+func (t *tally) addPending(most int, l *checked, bound bool) {
 	t.pending++
 	ids := &t.pendingIDs
 	if l.signed == sigValid {
@@ -132,8 +131,8 @@ func (t *tally) failPending(most int, signedToo bool) {
 }
 
 // ownEvent is what the log says of itself on some line.
-type ownEvent struct {
-	said   logevent.Event
+type logEvent struct {
+	event  logevent.Event
 	line   int
 	index  uint64
 	id     string
@@ -141,7 +140,7 @@ type ownEvent struct {
 }
 
 // maxOwn bounds the events of the log's own that are kept for each group.
-const maxOwn = 1000
+const maxLogEvents = 1000
 
 // readLogEvent takes in what the log says of itself.
 func (f *follower) readLogEvent(l *checked, index uint64) {
@@ -149,34 +148,34 @@ func (f *follower) readLogEvent(l *checked, index uint64) {
 		f.claim(l.claim, index, visible.Clip(l.sum.ID, maxID))
 		return
 	}
-	e := ownEvent{line: f.line, index: index, id: visible.Clip(l.sum.ID, maxID), signed: l.signed == sigValid}
-	said, err := logevent.Parse(l.sum.Log)
+	e := logEvent{line: f.line, index: index, id: visible.Clip(l.sum.ID, maxID), signed: l.signed == sigValid}
+	parsed, err := logevent.Parse(l.sum.Log)
 	if err != nil {
-		f.add(Finding{Kind: EventMalformed, Severity: Tampering, Index: &index, EventID: e.id, Message: "what the log says of itself is malformed: " + err.Error()})
+		f.add(newFinding(EventMalformed, Tampering, place{index: &index, eventID: e.id}, "what the log says of itself is malformed: %s", err))
 		return
 	}
-	switch said.Action {
+	switch parsed.Action {
 	case logevent.Rotated:
 		// A writer says it once, at the head of a segment.
-		if said.Previous != nil && f.line <= logevent.HeadLines {
-			e.said = logevent.Event{Action: said.Action, Previous: said.Previous}
-			f.group.own = append(f.group.own, e)
+		if parsed.Previous != nil && f.line <= logevent.HeadLines {
+			e.event = logevent.Event{Action: parsed.Action, Previous: parsed.Previous}
+			f.group.logEvents = append(f.group.logEvents, e)
 		}
 	case logevent.KeyChanged:
 		f.checkKeyChangeLine(&e)
 	case logevent.Pruned, logevent.Recovered, logevent.Damaged, logevent.Contradicted:
-		if len(f.group.own) < maxOwn {
-			e.said = logevent.Event{
-				Action: said.Action, Before: said.Before, RootHash: said.RootHash, Size: said.Size,
-				Segment: visible.Clip(said.Segment, maxID), Reason: visible.Clip(said.Reason, maxID), Witness: visible.Clip(said.Witness, maxID), Detail: visible.Clip(said.Detail, maxMessage),
+		if len(f.group.logEvents) < maxLogEvents {
+			e.event = logevent.Event{
+				Action: parsed.Action, Before: parsed.Before, RootHash: parsed.RootHash, Size: parsed.Size,
+				Segment: visible.Clip(parsed.Segment, maxID), Reason: visible.Clip(parsed.Reason, maxID), Witness: visible.Clip(parsed.Witness, maxID), Detail: visible.Clip(parsed.Detail, maxMessage),
 			}
-			f.group.own = append(f.group.own, e)
+			f.group.logEvents = append(f.group.logEvents, e)
 		}
 	default:
-		if !said.Action.Known() && !f.unknownAction {
+		if !parsed.Action.Known() && !f.unknownAction {
 			f.unknownAction = true // once for each segment
-			f.add(Finding{Kind: kindUnknownAction, Severity: Info, Index: &index, EventID: e.id,
-				Message: fmt.Sprintf("the log says %.100q of itself, which this version does not know: a newer one may have written it", said.Action)})
+			f.add(newFinding(kindUnknownAction, Info, place{index: &index, eventID: e.id},
+				"the log says %.100q of itself, which this version does not know: a newer one may have written it", parsed.Action))
 		}
 	}
 }
@@ -185,7 +184,7 @@ func (f *follower) readLogEvent(l *checked, index uint64) {
 // Otherwise only what carries a signature of its own is believed.
 func (f *follower) settle(good bool) {
 	g := &f.group
-	for _, one := range slices.Concat(g.doubts, g.objections) {
+	for _, one := range slices.Concat(g.tornLines, g.objections) {
 		f.add(one)
 	}
 	if !f.unread {
@@ -199,18 +198,18 @@ func (f *follower) settle(good bool) {
 			f.add(one)
 		}
 		f.commits.extend(g.first, g.last)
-		f.own = append(f.own, g.own...)
-		for _, v := range g.vouches {
-			f.vouches = addCosignature(f.vouches, v)
+		f.logEvents = append(f.logEvents, g.logEvents...)
+		for _, v := range g.cosignatures {
+			f.cosignatures = addCosignature(f.cosignatures, v)
 		}
-		for _, m := range g.met {
+		for _, m := range g.keptRoots {
 			m.kept.Compare(m.root)
 		}
 	} else {
 		g.counted.failPending(f.c.perSegment, false)
-		for _, e := range g.own {
+		for _, e := range g.logEvents {
 			if e.signed {
-				f.own = append(f.own, e)
+				f.logEvents = append(f.logEvents, e)
 			}
 		}
 	}
@@ -224,7 +223,7 @@ func (f *follower) settle(good bool) {
 // counted, unless they have been taken in with their commit.
 func (f *follower) endCommit() {
 	g := &f.group
-	g.counted.take(&g.present, f.c.perSegment)
+	g.counted.merge(&g.present, f.c.perSegment)
 	g.late.clear()
 	g.presentFrom = len(g.leaves)
 }
@@ -237,7 +236,7 @@ func (f *follower) reset() {
 	g.late.clear()
 	*g = group{
 		firstLine: f.line + 1, before: f.tree, compared: len(f.ids), counted: g.counted, present: g.present, late: g.late,
-		leaves: g.leaves[:0], ids: g.ids[:0], own: g.own[:0], met: g.met[:0], vouches: g.vouches[:0], ofCommits: g.ofCommits[:0], doubts: g.doubts[:0], ofOpenings: g.ofOpenings[:0],
+		leaves: g.leaves[:0], ids: g.ids[:0], logEvents: g.logEvents[:0], keptRoots: g.keptRoots[:0], cosignatures: g.cosignatures[:0], ofCommits: g.ofCommits[:0], tornLines: g.tornLines[:0], ofOpenings: g.ofOpenings[:0],
 	}
 }
 
@@ -246,7 +245,7 @@ func (f *follower) reset() {
 func (f *follower) forget() {
 	f.endCommit()
 	g := &f.group
-	if failed := g.counted.failed - g.counted.doubted; failed > 0 {
+	if failed := g.counted.failed - g.counted.torn; failed > 0 {
 		f.total += failed
 		f.failed += failed
 		f.failedIDs = appendUpTo(f.failedIDs, g.counted.failedIDs, f.c.perSegment)

@@ -17,7 +17,7 @@ import (
 
 // head reads who signs a segment. What cannot be read will be found, and reported,
 // when the segment is checked.
-func (c *checker) head(f segment.File) *authority {
+func (c *checker) readHead(f segment.File) *authority {
 	a := &authority{}
 	r, err := segment.OpenForeign(c.fsys, f.Name, f.Size)
 	if err != nil {

@@ -36,7 +36,7 @@ type keptCheckpoint struct {
 }
 
 // addGiven adds the checkpoints that the caller has kept, by themselves and in receipts.
-func (c *checker) addGiven() error {
+func (c *checker) addCallersCheckpoints() error {
 	for _, k := range c.o.Checkpoints {
 		if _, err := kept.Parse(k.Name, k.Note); err != nil {
 			return err
@@ -47,7 +47,7 @@ func (c *checker) addGiven() error {
 		c.kept = append(c.kept, &keptCheckpoint{Tree: t, name: "another log of the origin", opened: true})
 	}
 	c.kept = append(c.kept, c.o.keptByReceipts()...)
-	c.given = len(c.kept)
+	c.fromCaller = len(c.kept)
 	return nil
 }
 
@@ -116,7 +116,7 @@ func (o *Options) checkKept(size uint64, by []*signing.PublicKey) (Kind, error) 
 }
 
 // metRoot is a tree that a kept checkpoint speaks of.
-type metRoot struct {
+type keptRoot struct {
 	kept *keptCheckpoint
 	root merkle.Hash
 }
@@ -125,7 +125,7 @@ type metRoot struct {
 // signed checkpoint shows that the tree is the log's.
 func (f *follower) noteCheckpointRoots() {
 	for _, k := range f.c.keptOf[f.tree.Size()] {
-		f.group.met = append(f.group.met, metRoot{k, f.tree.Root()})
+		f.group.keptRoots = append(f.group.keptRoots, keptRoot{k, f.tree.Root()})
 	}
 }
 
@@ -162,7 +162,7 @@ func (c *checker) checkKeptAll(first uint64, r *Report, results []*result) {
 			if k.promise != nil && kind == Rollback {
 				kind = ReceiptUnfulfilled
 			}
-			c.log.add(c.o.MaxFindings, Finding{Kind: kind, Severity: severity, Segment: k.file, Message: k.title() + " " + fmt.Sprintf(format, args...)})
+			c.add(newFinding(kind, severity, place{segment: k.file}, "%s %s", k.title(), fmt.Sprintf(format, args...)))
 		}
 		unchecked := func(kind Kind, format string, args ...any) {
 			if k.file != "" {
@@ -219,6 +219,6 @@ func (c *checker) checkEnd(r *Report, results []*result) {
 	}
 	r.EndChecked = known > r.PrunedBefore && readUpTo(results, r.PrunedBefore, known)
 	if c.noCheckpointOnDisk && r.TreeSize > 0 {
-		c.log.add(c.o.MaxFindings, Finding{Kind: kindCheckpointMissing, Severity: Warning, Segment: segment.CheckpointName, Message: "the file is not there, or empty, as in a log that was begun a moment ago, or after a crash; somebody who cuts off the log's end would take it away, too. Hold the log against a checkpoint kept elsewhere"})
+		c.add(newFinding(kindCheckpointMissing, Warning, place{segment: segment.CheckpointName}, "the file is not there, or empty, as in a log that was begun a moment ago, or after a crash; somebody who cuts off the log's end would take it away, too. Hold the log against a checkpoint kept elsewhere"))
 	}
 }

@@ -5,7 +5,6 @@ package verify
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -62,7 +61,7 @@ func changedBy(all []*authority, index uint64) time.Time {
 }
 
 // at returns the key change at an index, or nil.
-func (k *keyChanges) at(index uint64) *signing.KeyChange {
+func (k *keyChanges) changeAt(index uint64) *signing.KeyChange {
 	n, ok := k.index[index]
 	if !ok {
 		return nil
@@ -74,10 +73,10 @@ func (k *keyChanges) at(index uint64) *signing.KeyChange {
 // changes say, whether they lead somewhere or not. first is the key of that one.
 func (k *keyChanges) keyAt(index uint64, first *signing.PublicKey) *signing.PublicKey {
 	var before *signing.KeyChange
-	for _, at := range slices.Sorted(maps.Keys(k.all)) {
-		n := k.all[at]
+	for _, leaf := range slices.Sorted(maps.Keys(k.all)) {
+		n := k.all[leaf]
 		switch {
-		case at <= index:
+		case leaf <= index:
 			before = &n
 		case before == nil:
 			return n.From
@@ -99,10 +98,10 @@ func (k *keyChanges) lead(from, to *signing.PublicKey, after, until uint64) bool
 	}
 	seen := map[uint64]bool{}
 	for steps := []step{{from, after}}; len(steps) > 0; {
-		at := steps[len(steps)-1]
+		last := steps[len(steps)-1]
 		steps = steps[:len(steps)-1]
-		for _, n := range k.from[string(at.key.SPKI())] {
-			if n.Index <= at.after || n.Index > until || seen[n.Index] {
+		for _, n := range k.from[string(last.key.SPKI())] {
+			if n.Index <= last.after || n.Index > until || seen[n.Index] {
 				continue
 			}
 			if n.To.Equal(to) {
@@ -117,10 +116,10 @@ func (k *keyChanges) lead(from, to *signing.PublicKey, after, until uint64) bool
 
 // connected returns all keys that key changes connect with those given.
 func (k *keyChanges) connected(keys []*signing.PublicKey) []*signing.PublicKey {
-	beside := map[string][]*signing.PublicKey{}
+	neighbours := map[string][]*signing.PublicKey{}
 	for _, n := range k.index {
-		beside[n.From.ID()] = append(beside[n.From.ID()], n.To)
-		beside[n.To.ID()] = append(beside[n.To.ID()], n.From)
+		neighbours[n.From.ID()] = append(neighbours[n.From.ID()], n.To)
+		neighbours[n.To.ID()] = append(neighbours[n.To.ID()], n.From)
 	}
 	seen := map[string]bool{}
 	var all []*signing.PublicKey
@@ -132,16 +131,16 @@ func (k *keyChanges) connected(keys []*signing.PublicKey) []*signing.PublicKey {
 		}
 		seen[key.ID()] = true
 		all = append(all, key)
-		todo = append(todo, beside[key.ID()]...)
+		todo = append(todo, neighbours[key.ID()]...)
 	}
 	return all
 }
 
 // checkKeyChanges says what is wrong with the file of key changes, given the log it
 // belongs to.
-func (c *checker) checkKeyChanges(results []*result, r *Report) (said []Finding) {
+func (c *checker) checkKeyChanges(results []*result, r *Report) (found []Finding) {
 	say := func(kind Kind, format string, args ...any) {
-		said = append(said, Finding{Kind: kind, Severity: Tampering, Segment: segment.KeyChangesName, Message: fmt.Sprintf(format, args...)})
+		found = append(found, newFinding(kind, Tampering, place{segment: segment.KeyChangesName}, format, args...))
 	}
 	for _, why := range c.history.Unfit {
 		say(KeyChangeInvalid, "%s", why)
@@ -160,19 +159,19 @@ func (c *checker) checkKeyChanges(results []*result, r *Report) (said []Finding)
 		case r.Log != nil && n.Log != signing.LogID(r.Log):
 			say(KeyChangeInvalid, "a key change at leaf %d of another log that has the origin %q, too", n.Index, n.Origin)
 		case n.Index > r.TreeSize && unread != "":
-			said = append(said, Finding{Kind: Rollback, Severity: Unchecked, Segment: segment.KeyChangesName,
-				Message: fmt.Sprintf("the key was changed when the log had %d leaves, and %d could be read: %s may hold the others. %s", n.Index, r.TreeSize, unread, segment.HowToDecompress(unread))})
+			found = append(found, newFinding(Rollback, Unchecked, place{segment: segment.KeyChangesName},
+				"the key was changed when the log had %d leaves, and %d could be read: %s may hold the others. %s", n.Index, r.TreeSize, unread, segment.HowToDecompress(unread)))
 		case n.Index > r.TreeSize && leads && r.TreeSize > 0:
 			// The keys of the log have signed it, like the file checkpoint.
-			said = append(said, Finding{Kind: Rollback, Severity: Unchecked, Segment: segment.KeyChangesName,
-				Message: fmt.Sprintf("the key was changed when the log had %d leaves, but it has only %d: its end is missing. %s", n.Index, r.TreeSize, copyAgain)})
+			found = append(found, newFinding(Rollback, Unchecked, place{segment: segment.KeyChangesName},
+				"the key was changed when the log had %d leaves, but it has only %d: its end is missing. %s", n.Index, r.TreeSize, copyAgain))
 		case n.Index > r.TreeSize:
 			say(Rollback, "the key was changed when the log had %d leaves, but it has only %d: its end is missing", n.Index, r.TreeSize)
 		case contradicts(results, n):
 			say(KeyChangeInvalid, "a change to the key %s at leaf %d, where the log has none", n.To.ID(), n.Index)
 		}
 	}
-	return said
+	return found
 }
 
 // newestSigner is the first key of the last segment that counts.

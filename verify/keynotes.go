@@ -35,7 +35,7 @@ func (a *authority) misfit(n *signing.KeyChange, first uint64) string {
 }
 
 // checkKeyChangeLine looks at an event that tells of a key change.
-func (f *follower) checkKeyChangeLine(e *ownEvent) {
+func (f *follower) checkKeyChangeLine(e *logEvent) {
 	why := ""
 	switch {
 	case f.line != logevent.KeyChangedLine:
@@ -45,7 +45,7 @@ func (f *follower) checkKeyChangeLine(e *ownEvent) {
 	default:
 		return
 	}
-	f.add(Finding{Kind: KeyChangeInvalid, Severity: Tampering, Index: &e.index, EventID: e.id, Message: why})
+	f.add(newFinding(KeyChangeInvalid, Tampering, place{index: &e.index, eventID: e.id}, "%s", why))
 }
 
 // checkIntroduction says what is wrong with how a segment is introduced, given the one

@@ -5,7 +5,6 @@ package verify
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"slices"
@@ -63,12 +62,12 @@ func (f *follower) badOpening(name string, line int, format string, args ...any)
 }
 
 func valueInvalid(name string, line int, format string, args ...any) Finding {
-	return Finding{Kind: ValueInvalid, Severity: Tampering, Segment: name, Line: line, Message: fmt.Sprintf(format, args...)}
+	return newFinding(ValueInvalid, Tampering, place{segment: name, line: line}, format, args...)
 }
 
 // ofOpening says what is wrong with an opening. It may be of an event that no checkpoint that
 // has been read covers, and then it counts when one does.
-func (f *follower) ofOpening(leaf uint64, format string, args ...any) {
+func (f *follower) addOfOpening(leaf uint64, format string, args ...any) {
 	if f.end != nil && leaf < f.end.size {
 		f.badOpening(f.openings.name, f.openings.r.Line(), format, args...)
 		return
@@ -112,28 +111,28 @@ func (f *follower) open(index uint64, withheld []event.Commitment) (opened, clos
 	if o == nil {
 		return 0, closed, nil
 	}
-	var at map[event.Place]event.Withheld
+	var commitments map[event.Place]event.Withheld
 	for o.next != nil && o.next.Leaf <= index {
 		n := o.next
-		if at == nil && n.Leaf == index {
-			at = make(map[event.Place]event.Withheld, len(withheld))
+		if commitments == nil && n.Leaf == index {
+			commitments = make(map[event.Place]event.Withheld, len(withheld))
 			for _, c := range withheld {
-				at[c.Place] = c.Value
+				commitments[c.Place] = c.Value
 			}
 		}
 		place := n.Place()
-		value, ok := at[place]
+		value, ok := commitments[place]
 		switch {
 		case n.Leaf < index || !ok:
-			f.ofOpening(n.Leaf, "an opening for a place of leaf %d, %.200q, where no value is withheld, or is opened already", n.Leaf, n.Pointer)
+			f.addOfOpening(n.Leaf, "an opening for a place of leaf %d, %.200q, where no value is withheld, or is opened already", n.Leaf, n.Pointer)
 		case value != n.Commitment():
-			f.ofOpening(n.Leaf, "the opening for %.200q of leaf %d is not of the value that was withheld there", n.Pointer, n.Leaf)
+			f.addOfOpening(n.Leaf, "the opening for %.200q of leaf %d is not of the value that was withheld there", n.Pointer, n.Leaf)
 		default:
 			opened++
 			closed--
 		}
 		if ok {
-			delete(at, place)
+			delete(commitments, place)
 		}
 		if err := f.nextOpening(); err != nil {
 			return opened, closed, err

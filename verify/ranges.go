@@ -77,8 +77,8 @@ func (c *checker) checkPruned(ctx context.Context, results []*result) error {
 		}
 	}
 	if h.wrong != "" && h.wrong != "it is not there" {
-		c.log.add(c.o.MaxFindings, Finding{Kind: PrunedRangesInvalid, Severity: Tampering, Segment: segment.PrunedRangesName, Line: h.line,
-			Message: "the file is not what the log has written: " + h.wrong})
+		c.add(newFinding(PrunedRangesInvalid, Tampering, place{segment: segment.PrunedRangesName, line: h.line},
+			"the file is not what the log has written: %s", h.wrong))
 	}
 	return nil
 }

@@ -4,8 +4,6 @@
 package verify
 
 import (
-	"fmt"
-
 	"github.com/otel-auditlog/auditlogexporter/internal/kept"
 	"github.com/otel-auditlog/auditlogexporter/internal/visible"
 )
@@ -34,7 +32,7 @@ func (c *checker) checkReceipts(r *Report) {
 	}
 	for _, l := range c.o.Receipts.Logs() {
 		for _, why := range l.Broken() {
-			c.log.add(c.o.MaxFindings, Finding{Kind: ReceiptInvalid, Severity: Unchecked, Message: why})
+			c.add(newFinding(ReceiptInvalid, Unchecked, place{}, "%s", why))
 		}
 	}
 }
@@ -46,9 +44,7 @@ func (f *follower) compareReceipt(l *checked) {
 		return
 	}
 	if where, other := f.c.o.Receipts.OtherEvent(l.leaf, l.sum.ID); other {
-		f.add(Finding{
-			Kind: ReceiptInvalid, Severity: Tampering, Index: f.index(), EventID: visible.Clip(l.sum.ID, maxID),
-			Message: fmt.Sprintf("the receipt at %s is for this leaf, but names another event: it has been changed, or whoever wrote it deceived its holder", where),
-		})
+		f.add(newFinding(ReceiptInvalid, Tampering, place{index: f.nextIndex(), eventID: visible.Clip(l.sum.ID, maxID)},
+			"the receipt at %s is for this leaf, but names another event: it has been changed, or whoever wrote it deceived its holder", where))
 	}
 }

@@ -143,11 +143,11 @@ func Log(ctx context.Context, fsys fs.FS, o Options) (*Report, error) {
 	if err := o.trusted().Check(); err != nil {
 		return nil, err
 	}
-	c := &checker{fsys: fsys, o: o, now: time.Now(), known: map[known]*result{}}
+	c := &checker{fsys: fsys, o: o, now: time.Now(), checkedFiles: map[fileState]*result{}}
 	if o.Now != nil {
 		c.now = o.Now()
 	}
-	if err := c.addGiven(); err != nil {
+	if err := c.addCallersCheckpoints(); err != nil {
 		return nil, err
 	}
 	if err := c.addCheckpointOnDisk(); err != nil {
@@ -189,16 +189,16 @@ type checker struct {
 	keys, checkpointKeys []*signing.PublicKey
 	// kept are checkpoints that the log must extend, keptOf those of a size that are good;
 	// given is how many come from the caller.
-	kept   []*keptCheckpoint
-	keptOf map[uint64][]*keptCheckpoint
-	given  int
+	kept       []*keptCheckpoint
+	keptOf     map[uint64][]*keptCheckpoint
+	fromCaller int
 	// noCheckpointOnDisk says that the log's file checkpoint is not there, or empty.
 	noCheckpointOnDisk bool
 	// history is the key changes in their file, changes are those and the ones in the segments.
 	history *keyhistory.History
 	changes *keyChanges
 	// known are the results of segments that have been checked.
-	known map[known]*result
+	checkedFiles map[fileState]*result
 	// perSegment bounds the findings of each severity kept for a segment.
 	perSegment int
 	// base is the index of the first leaf there is, files the number of files that have a
@@ -220,7 +220,7 @@ type checker struct {
 }
 
 // known names a file as it was when it was checked.
-type known struct {
+type fileState struct {
 	name   string
 	size   int64
 	newest bool
@@ -230,14 +230,14 @@ type known struct {
 // not settled if something is missing that the listing may only have missed.
 func (c *checker) pass(ctx context.Context, l segment.Listing) (_ *Report, settled bool, _ error) {
 	c.log, c.files, c.values = findings{}, len(l.Segments), slices.Sorted(slices.Values(l.Values))
-	files, err := c.choose(ctx, l)
+	files, err := c.chooseFiles(ctx, l)
 	if err != nil {
 		return nil, false, err
 	}
-	if c.files == 0 && len(c.kept) == c.given {
+	if c.files == 0 && len(c.kept) == c.fromCaller {
 		return nil, false, ErrNoLog
 	}
-	files, heads, err := c.heads(ctx, files)
+	files, heads, err := c.readHeads(ctx, files)
 	if err != nil {
 		return nil, false, err
 	}
@@ -277,7 +277,7 @@ func (c *checker) pass(ctx context.Context, l segment.Listing) (_ *Report, settl
 	if err != nil {
 		return nil, false, err
 	}
-	if err := c.duplicates(ctx, results, j); err != nil {
+	if err := c.checkDuplicates(ctx, results, j); err != nil {
 		return nil, false, err
 	}
 	return c.report(results, j), !j.missing, nil
@@ -293,7 +293,7 @@ func (c *checker) segments(ctx context.Context, files []segment.File, authoritie
 	results := make([]*result, len(files))
 	todo := make([]int, 0, len(files))
 	for i, f := range files {
-		if results[i] = c.known[known{f.Name, f.Size, i == len(files)-1}]; results[i] == nil {
+		if results[i] = c.checkedFiles[fileState{f.Name, f.Size, i == len(files)-1}]; results[i] == nil {
 			todo = append(todo, i)
 			c.total.Add(f.Size)
 		}
@@ -328,7 +328,7 @@ func (c *checker) segments(ctx context.Context, files []segment.File, authoritie
 	}
 	for i, f := range files {
 		if !results[i].gone {
-			c.known[known{f.Name, f.Size, i == len(files)-1}] = results[i]
+			c.checkedFiles[fileState{f.Name, f.Size, i == len(files)-1}] = results[i]
 		}
 	}
 	return results, nil
@@ -366,7 +366,7 @@ func (c *checker) report(results []*result, j *joined) *Report {
 		r.VerifiedEvents += s.verified
 		r.FailedEvents += s.failed
 		r.UnsignedEvents += s.unsigned
-		r.OwnEvents += s.ours
+		r.OwnEvents += s.ownEvents
 		r.InRangeByCommitTime += s.byCommit
 		r.Opened += s.opened
 		r.Withheld += s.withheld

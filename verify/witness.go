@@ -33,12 +33,12 @@ type Witnessed struct {
 // cosigned. Cosignatures are checked with the event, whether the checkpoint is one of
 // this log once the tree before it is known.
 type claim struct {
-	bad        string // why the event is malformed
-	checkpoint signing.Checkpoint
-	proof      tlog.TreeProof
-	vouches    []cosignature
-	forged     []string // what is wrong with cosignatures of witnesses that were given
-	refused    []refusal
+	bad          string // why the event is malformed
+	checkpoint   signing.Checkpoint
+	proof        tlog.TreeProof
+	cosignatures []cosignature
+	forged       []string // what is wrong with cosignatures of witnesses that were given
+	refused      []refusal
 }
 
 // refusal is why a cosignature of a witness that was given does not count.
@@ -63,25 +63,25 @@ func (c *checker) claimIn(log []byte) *claim {
 	if !logevent.Witnessed.MayBeOn(log) {
 		return nil
 	}
-	said, err := logevent.Parse(log)
+	parsed, err := logevent.Parse(log)
 	switch {
-	case said.Action != logevent.Witnessed:
+	case parsed.Action != logevent.Witnessed:
 		return nil
 	case err != nil:
 		return &claim{bad: err.Error()}
 	}
 	k := &claim{}
-	checkpoint, err := signing.ParseCheckpoint([]byte(said.Checkpoint))
+	checkpoint, err := signing.ParseCheckpoint([]byte(parsed.Checkpoint))
 	switch {
 	case err != nil:
 		k.bad = err.Error()
 		return k
-	case checkpoint.Size != said.Size || said.Size == 0:
-		k.bad = fmt.Sprintf("the checkpoint is over %d leaves, not %d", checkpoint.Size, said.Size)
+	case checkpoint.Size != parsed.Size || parsed.Size == 0:
+		k.bad = fmt.Sprintf("the checkpoint is over %d leaves, not %d", checkpoint.Size, parsed.Size)
 		return k
 	}
-	k.vouches, k.forged, k.refused = c.cosignaturesIn(checkpoint)
-	for _, h := range said.Proof {
+	k.cosignatures, k.forged, k.refused = c.cosignaturesIn(checkpoint)
+	for _, h := range parsed.Proof {
 		k.proof = append(k.proof, tlog.Hash(h))
 	}
 	checkpoint.Note = nil // it is large, and not needed any more
@@ -115,7 +115,7 @@ func (c *checker) cosignaturesIn(checkpoint signing.Checkpoint) (good []cosignat
 // claim takes in a claim. It counts once a signed checkpoint covers the event.
 func (f *follower) claim(k *claim, index uint64, id string) {
 	say := func(kind Kind, format string, args ...any) {
-		f.add(Finding{Kind: kind, Severity: Tampering, Index: &index, EventID: id, Message: fmt.Sprintf(format, args...)})
+		f.add(newFinding(kind, Tampering, place{index: &index, eventID: id}, format, args...))
 	}
 	if k.bad != "" {
 		say(EventMalformed, "what the log says of its witnesses is malformed: %s", k.bad)
@@ -128,7 +128,7 @@ func (f *follower) claim(k *claim, index uint64, id string) {
 		name := f.c.o.Witnesses[r.witness].String()
 		if !slices.Contains(f.objected, name) { // once for each segment
 			f.objected = append(f.objected, name)
-			f.add(Finding{Kind: r.kind, Severity: Warning, Index: &index, EventID: id, Message: r.why})
+			f.add(newFinding(r.kind, Warning, place{index: &index, eventID: id}, "%s", r.why))
 		}
 	}
 	if !f.anchored {
@@ -143,24 +143,24 @@ func (f *follower) claim(k *claim, index uint64, id string) {
 	case tlog.CheckTree(k.proof, int64(before.Size()), tlog.Hash(root), int64(size), k.checkpoint.Root) != nil:
 		say(Rollback, "the log says that witnesses have cosigned a checkpoint over %d leaves, and cannot show that it extends that: this is another history of it", size)
 	default:
-		for _, v := range k.vouches {
+		for _, v := range k.cosignatures {
 			if f.checkCosignatureTime(&v, index, id) {
 				f.c.dateCosignature(&v)
-				f.group.vouches = addCosignature(f.group.vouches, v)
+				f.group.cosignatures = addCosignature(f.group.cosignatures, v)
 			}
 		}
 	}
 }
 
 // maxBehind is how far a witness's clock may be behind the writer's.
-const maxBehind = 24 * time.Hour
+const maxClockLag = 24 * time.Hour
 
 // checkCosignatureTime looks at the time of a cosignature, which is what the witness says. One that
 // cannot be is told of, and does not count as a time; nor does the cosignature count if its
 // key has bounds in time that the writer's clock has passed.
 func (f *follower) checkCosignatureTime(v *cosignature, index uint64, id string) bool {
 	w := f.c.o.Witnesses[v.witness]
-	kind, why := f.c.objectionToTime(v.time, f.commit.at.Add(-maxBehind))
+	kind, why := f.c.objectionToTime(v.time, f.commit.latest.Add(-maxClockLag))
 	if kind == "" {
 		return true
 	}
@@ -168,11 +168,11 @@ func (f *follower) checkCosignatureTime(v *cosignature, index uint64, id string)
 	say := func(kind Kind, why string) {
 		if name := string(kind) + " " + w.String(); !slices.Contains(f.objected, name) { // once for each segment
 			f.objected = append(f.objected, name)
-			f.add(Finding{Kind: kind, Severity: Warning, Index: &index, EventID: id, Message: fmt.Sprintf("a cosignature of the witness %s %s", w.Name(), why)})
+			f.add(newFinding(kind, Warning, place{index: &index, eventID: id}, "a cosignature of the witness %s %s", w.Name(), why))
 		}
 	}
 	say(kind, why)
-	if kind, why := objection(f.c.o.Trust.FindWitness(w), max(v.size, 1)-1, f.commit.at); kind != "" {
+	if kind, why := objection(f.c.o.Trust.FindWitness(w), max(v.size, 1)-1, f.commit.latest); kind != "" {
 		say(kind, "does not count: "+why)
 		return false
 	}
@@ -183,7 +183,7 @@ func (f *follower) checkCosignatureTime(v *cosignature, index uint64, id string)
 // time.
 func (c *checker) objectionToTime(at, after time.Time) (Kind, string) {
 	switch {
-	case at.After(c.now.Add(maxAhead)):
+	case at.After(c.now.Add(maxClockLead)):
 		return kindTimeInFuture, fmt.Sprintf("says that it is of %s, which is ahead of the clock here: its time does not count", at.Format(time.RFC3339))
 	case at.Before(after):
 		return kindTimeWentBack, fmt.Sprintf("says that it is of %s, long before what it covers: its time does not count", at.Format(time.RFC3339))
@@ -218,14 +218,14 @@ func addCosignature(list []cosignature, v cosignature) []cosignature {
 // accusation: the caller may have named a witness that the log never had. What the log says of
 // a witness and the witness has not signed is found where it says so.
 func (c *checker) checkWitnesses(j *joined, results []*result) {
-	var vouches []cosignature
+	var all []cosignature
 	var begun time.Time // no cosignature of this log is older
 	for _, r := range results {
-		for _, v := range r.vouches {
-			vouches = addCosignature(vouches, v)
+		for _, v := range r.cosignatures {
+			all = addCosignature(all, v)
 		}
 		if r.header != nil && begun.IsZero() {
-			begun = r.header.Created.Add(-maxBehind)
+			begun = r.header.Created.Add(-maxClockLag)
 		}
 	}
 	for _, k := range c.kept {
@@ -237,57 +237,57 @@ func (c *checker) checkWitnesses(j *joined, results []*result) {
 		for _, v := range good {
 			if kind, why := c.objectionToTime(v.time, begun); kind != "" {
 				v.time = time.Time{}
-				c.log.add(c.o.MaxFindings, Finding{Kind: kind, Severity: Warning, Segment: k.file, Message: fmt.Sprintf("%s: the cosignature of the witness %s %s", k.title(), c.o.Witnesses[v.witness].Name(), why)})
+				c.add(newFinding(kind, Warning, place{segment: k.file}, "%s: the cosignature of the witness %s %s", k.title(), c.o.Witnesses[v.witness].Name(), why))
 				// The log was begun before it was signed.
-				if kind, why := objection(c.o.Trust.FindWitness(c.o.Witnesses[v.witness]), max(v.size, 1)-1, begun.Add(maxBehind)); kind != "" {
+				if kind, why := objection(c.o.Trust.FindWitness(c.o.Witnesses[v.witness]), max(v.size, 1)-1, begun.Add(maxClockLag)); kind != "" {
 					refused = append(refused, refusal{v.witness, kind, "a cosignature does not count: " + why})
 					continue
 				}
 			}
 			c.dateCosignature(&v)
-			vouches = addCosignature(vouches, v)
+			all = addCosignature(all, v)
 		}
 		severity := Unchecked // what the caller has handed over is no accusation
 		if k.file != "" {
 			severity = Tampering
 		}
 		for _, why := range forged {
-			c.log.add(c.o.MaxFindings, Finding{Kind: CosignatureInvalid, Severity: severity, Segment: k.file, Message: k.title() + ": " + why})
+			c.add(newFinding(CosignatureInvalid, severity, place{segment: k.file}, "%s: %s", k.title(), why))
 		}
 		for _, r := range refused {
-			c.log.add(c.o.MaxFindings, Finding{Kind: r.kind, Severity: Warning, Segment: k.file, Message: k.title() + ": " + r.why})
+			c.add(newFinding(r.kind, Warning, place{segment: k.file}, "%s: %s", k.title(), r.why))
 		}
 	}
-	c.checkContradictions(j, results, vouches)
+	c.checkContradictions(j, results, all)
 	if len(c.o.Witnesses) == 0 {
 		return
 	}
 	newest, then := map[string]uint64{}, map[string]uint64{} // by name: a witness counts once, whatever keys it has
 	for i, w := range c.o.Witnesses {
 		one := Witnessed{Name: w.Name()}
-		if n := slices.IndexFunc(vouches, func(v cosignature) bool { return v.witness == i }); n >= 0 {
-			one.Size = vouches[n].size
-			if at := vouches[n].time; !at.IsZero() {
+		if n := slices.IndexFunc(all, func(v cosignature) bool { return v.witness == i }); n >= 0 {
+			one.Size = all[n].size
+			if at := all[n].time; !at.IsZero() {
 				one.Time = &at
 			}
 			newest[one.Name] = max(newest[one.Name], one.Size)
-			then[one.Name] = max(then[one.Name], vouches[n].then)
+			then[one.Name] = max(then[one.Name], all[n].then)
 		}
 		j.report.Witnesses = append(j.report.Witnesses, one)
 	}
-	sizes, given := slices.Sorted(maps.Values(newest)), signers.CountWitnesses(c.o.Witnesses)
+	sizes, witnesses := slices.Sorted(maps.Values(newest)), signers.CountWitnesses(c.o.Witnesses)
 	switch quorum := c.o.Quorum; {
 	case len(sizes) < quorum:
-		c.log.add(c.o.MaxFindings, Finding{Kind: NotWitnessed, Severity: Unchecked,
-			Message: fmt.Sprintf("%d of the %d witnesses given have cosigned a checkpoint of this log, but %d are needed. The log may never have had the others: ask who runs them for the newest checkpoint of the log that they have seen, and hand it over (--checkpoint), or name its own", len(sizes), given, quorum)})
+		c.add(newFinding(NotWitnessed, Unchecked, place{},
+			"%d of the %d witnesses given have cosigned a checkpoint of this log, but %d are needed. The log may never have had the others: ask who runs them for the newest checkpoint of the log that they have seen, and hand it over (--checkpoint), or name its own", len(sizes), witnesses, quorum))
 	default:
 		j.witnessedThen = slices.Sorted(maps.Values(then))[len(sizes)-quorum]
 		// A witness that vouches for a tree vouches for all smaller ones.
 		size := sizes[len(sizes)-quorum]
 		j.report.WitnessedSize = size
 		if size < j.report.TreeSize {
-			c.log.add(c.o.MaxFindings, Finding{Kind: NotWitnessed, Severity: Info, Index: &size,
-				Message: fmt.Sprintf("from leaf %d on, %d of the %d witnesses given do not vouch for the log yet", size, quorum, given)})
+			c.add(newFinding(NotWitnessed, Info, place{index: &size},
+				"from leaf %d on, %d of the %d witnesses given do not vouch for the log yet", size, quorum, witnesses))
 		}
 	}
 }
@@ -295,28 +295,28 @@ func (c *checker) checkWitnesses(j *joined, results []*result) {
 // checkContradictions tells of witnesses that have cosigned another history, as the log
 // itself says. No signature of theirs shows it; but where the witness is trusted, so is
 // what it says to the log, unless it has cosigned the log since.
-func (c *checker) checkContradictions(j *joined, results []*result, vouches []cosignature) {
+func (c *checker) checkContradictions(j *joined, results []*result, cosigned []cosignature) {
 	for i, r := range results {
-		for _, e := range r.own {
-			if e.said.Action != logevent.Contradicted {
+		for _, e := range r.logEvents {
+			if e.event.Action != logevent.Contradicted {
 				continue
 			}
-			one := Finding{Kind: Rollback, Severity: Warning, Line: e.line, Index: &e.index, EventID: e.id}
-			one.Message = fmt.Sprintf("the witness %q has cosigned a tree of %d leaves that this log does not extend (%s), as the log itself says", e.said.Witness, e.said.Size, e.said.Reason)
-			given, since := false, false
+			trusted, since := false, false
 			for n, w := range c.o.Witnesses {
-				if w.Name() == e.said.Witness {
-					given = true
-					since = since || slices.ContainsFunc(vouches, func(v cosignature) bool { return v.witness == n && v.size > e.index })
+				if w.Name() == e.event.Witness {
+					trusted = true
+					since = since || slices.ContainsFunc(cosigned, func(v cosignature) bool { return v.witness == n && v.size > e.index })
 				}
 			}
+			severity, more := Warning, ""
 			switch {
 			case since:
-				one.Message += "; it has cosigned this log since, that event included"
-			case given:
-				one.Severity = Tampering
+				more = "; it has cosigned this log since, that event included"
+			case trusted:
+				severity = Tampering
 			}
-			j.add(i, r, one)
+			j.add(i, r, newFinding(Rollback, severity, place{line: e.line, index: &e.index, eventID: e.id},
+				"the witness %q has cosigned a tree of %d leaves that this log does not extend (%s), as the log itself says%s", e.event.Witness, e.event.Size, e.event.Reason, more))
 		}
 	}
 }

@@ -111,11 +111,11 @@ func AfterHeader(r *segment.ForeignReader) *signing.KeyChange {
 	if err != nil {
 		return nil
 	}
-	said, ok := logevent.In(parsed.Canonical)
-	if !ok || said.Action != logevent.KeyChanged {
+	e, ok := logevent.In(parsed.Canonical)
+	if !ok || e.Action != logevent.KeyChanged {
 		return nil
 	}
-	n, err := signing.OpenKeyChange([]byte(said.KeyChange))
+	n, err := signing.OpenKeyChange([]byte(e.KeyChange))
 	if err != nil {
 		return nil
 	}
