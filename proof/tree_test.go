@@ -5,7 +5,6 @@ package proof_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,120 +12,49 @@ import (
 	"path/filepath"
 	"testing"
 	"testing/fstest"
-	"time"
 
+	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 	"golang.org/x/mod/sumdb/tlog"
 	"pgregory.net/rapid"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
-	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func newSigner(t testing.TB) *signing.Signer {
-	t.Helper()
-	key, err := signing.GenerateKey(signing.Ed25519)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := signing.NewSigner(key, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-// events appends a batch of n events to a log of scope checkpoint.
-func events(t testing.TB, l *rotation.Log, from, n int) {
-	t.Helper()
-	b := l.NewBatch()
-	defer b.Release()
-	for i := from; i < from+n; i++ {
-		err := b.Add(func(dst []byte) ([]byte, uint64, error) {
-			return event.AppendOwn(dst, event.Own{ID: fmt.Sprintf("id-%d", i), Time: time.Unix(1_800_000_000, 0), Origin: "test.example/auditlog", Level: event.LevelInfo, Action: "test", Detail: []byte(`{"action":"test"}`)}), uint64(time.Unix(1_800_000_000, 0).UnixNano()), nil
-		}, nil, "")
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := l.Append(context.Background(), b); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// write writes a log: commits says how many events each commit has, cut after which of
-// them the log is opened anew. A segment takes so many bytes.
+// write writes a log: commits says how many events each commit has. The log is closed and opened
+// again after three of them. A segment takes so many bytes.
 func write(t testing.TB, segmentBytes int64, commits []int) fstest.MapFS {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "proof")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer os.RemoveAll(dir)
-	o := rotation.Options{Directory: filepath.Join(dir, "log"), Origin: "test.example/auditlog", Signer: newSigner(t), Scope: segment.ScopeCheckpoint, MaxSegmentBytes: segmentBytes}
-	l, err := rotation.Open(context.Background(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := 0
-	for _, c := range commits {
-		events(t, l, n, c)
-		if n += c; c == 3 {
-			if err := l.Close(context.Background()); err != nil {
-				t.Fatal(err)
-			}
-			if l, err = rotation.Open(context.Background(), o); err != nil {
-				t.Fatal(err)
-			}
+	l := logtest.New(t, rotation.Options{Directory: filepath.Join(dir, "log"), MaxSegmentBytes: segmentBytes})
+	for _, n := range commits {
+		l.Commit(n)
+		if n == 3 {
+			l.Reopen()
 		}
 	}
-	if err := l.Close(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	fsys := fstest.MapFS{}
-	entries, err := os.ReadDir(o.Directory)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		b, err := os.ReadFile(filepath.Join(o.Directory, e.Name()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		fsys[e.Name()] = &fstest.MapFile{Data: b, Mode: 0o600}
-	}
-	return fsys
+	l.Close()
+	return l.Files()
 }
 
 // leaves returns all leaves of a log and where its segments begin.
 func leaves(t testing.TB, fsys fs.FS) (hashes []tlog.Hash, begins []uint64) {
 	t.Helper()
 	listing, err := segment.List(fsys)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for _, f := range listing.Segments {
 		begins = append(begins, f.Parsed.FirstIndex)
-		r, err := segment.Open(fsys, f.Name, -1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for {
-			line, err := r.Next()
-			if err != nil {
-				break
-			}
-			if segment.KindOf(line) != segment.KindCheckpoint {
-				hashes = append(hashes, tlog.RecordHash(line))
-			}
-		}
-		r.Close()
+	}
+	for _, line := range logtest.Leaves(t, fsys) {
+		hashes = append(hashes, tlog.RecordHash(line))
 	}
 	return hashes, begins
 }

@@ -119,8 +119,8 @@ func (l *Log) room(g *group) error {
 	}
 	need := uint64(l.opts.MinFreeBytes)
 	for _, c := range g.calls {
-		for _, b := range c.batches {
-			need += uint64(len(b.lines()))
+		for _, b := range c.Batches {
+			need += uint64(b.Bytes())
 		}
 	}
 	if free < need {

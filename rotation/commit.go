@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -54,7 +55,7 @@ type change struct {
 	// head and end are the lines before and after those of the batches, each with its LF;
 	// bytes are how many all of them have.
 	head, end []byte
-	batches   []*Batch
+	batches   []*stage.Batch
 	bytes     int64
 	// number and time are those of the commit.
 	number uint64
@@ -71,7 +72,7 @@ type change struct {
 	keyChange *keyChange
 	// says is what the log has to say of itself, scratch its lines.
 	says    []logevent.Event
-	scratch *Batch
+	scratch *stage.Batch
 	// events counts those of others than the log itself.
 	events int
 	times  timeRange
@@ -179,8 +180,8 @@ func (l *Log) assemble(g *group, says []logevent.Event, reason string) (c *chang
 		}
 	}()
 	for _, call := range g.calls {
-		for _, b := range call.batches {
-			c.unsigned += b.written().unsigned
+		for _, b := range call.Batches {
+			c.unsigned += b.Totals().Unsigned
 		}
 	}
 	if reason != "" {
@@ -197,9 +198,9 @@ func (l *Log) assemble(g *group, says []logevent.Event, reason string) (c *chang
 	c.take(c.scratch)
 	for _, call := range g.calls {
 		call.placement.FirstIndex = c.tree.Size()
-		for _, b := range call.batches {
+		for _, b := range call.Batches {
 			c.take(b)
-			c.events += b.written().events
+			c.events += b.Totals().Events
 		}
 	}
 	c.close()
@@ -227,16 +228,18 @@ func (l *Log) permitted(c *change, index uint64) error {
 
 // take appends a batch's lines and leaves. The lines stay where they are until they are
 // written: see lines.
-func (c *change) take(b *Batch) {
+func (c *change) take(b *stage.Batch) {
 	c.batches = append(c.batches, b)
-	b.runs(func(lines []byte, leaves, ids []merkle.Hash) {
+	b.Runs(func(lines []byte, leaves, ids []merkle.Hash) {
 		c.bytes += int64(len(lines))
 		c.grow(leaves...)
 		for _, id := range ids {
 			c.ids.Append(id)
 		}
 	})
-	c.times.add(b.times)
+	if first, last, ok := b.Times(); ok {
+		c.times.add(timeRange{first, last, true})
+	}
 }
 
 // close appends the commit line, which is the last leaf.
@@ -254,7 +257,7 @@ func (c *change) close() {
 func (c *change) lines(take func(lines []byte)) {
 	take(c.head)
 	for _, b := range c.batches {
-		b.runs(func(lines []byte, _, _ []merkle.Hash) { take(lines) })
+		b.Runs(func(lines []byte, _, _ []merkle.Hash) { take(lines) })
 	}
 	take(c.end)
 }
@@ -349,7 +352,7 @@ func (l *Log) addOwnEvents(c *change, g *group, says []logevent.Event) error {
 			return &Error{Reason: ReasonSigning, Err: fmt.Errorf("add the log's own event %s: %w", o.Action, err)}
 		}
 	}
-	c.unsigned += c.scratch.unsigned
+	c.unsigned += c.scratch.Totals().Unsigned
 	return nil
 }
 

@@ -24,7 +24,8 @@ import (
 
 // What this process has sealed it knows. What it found at its start is a claim until it has
 // been read, once, and leads to a tree that a checkpoint of ours is over: names, headers,
-// contents and times alike. Until then nothing is deleted, recalled or signed on its word.
+// contents and times alike. Until then nothing is deleted or signed on its word. No line leaves
+// this file: what stages recall is read through [logdir.Checked] (recall.go).
 
 // facts are what is known of a segment.
 type facts struct {
@@ -55,11 +56,10 @@ func (d *discrepancy) Unwrap() error { return ErrDamaged }
 type tracer struct {
 	log  *Log
 	tree merkle.Frontier
-	// visit is given the events; nil gives none. What it is given counts only if all leads
-	// to the tree in the end. So does root, which is that of the tree when it had at leaves.
-	visit func(canonical []byte) error
-	at    uint64
-	root  *merkle.Hash
+	// root is that of the tree when it had at leaves. It counts only if all leads to the tree in
+	// the end.
+	at   uint64
+	root *merkle.Hash
 }
 
 // append adds a leaf.
@@ -79,11 +79,7 @@ func (t *tracer) note() {
 // trace reads segments, which follow one another, and returns what is known of them, if
 // they lead to the tree. The last one is read up to there; size is then what it is long,
 // or −1 if it is sealed.
-func (l *Log) trace(ctx context.Context, list []segmentInfo, to *merkle.Frontier, size int64, visit func(canonical []byte) error) ([]segmentInfo, error) {
-	return l.traceWith(ctx, &tracer{log: l, visit: visit}, list, to, size)
-}
-
-func (l *Log) traceWith(ctx context.Context, t *tracer, list []segmentInfo, to *merkle.Frontier, size int64) ([]segmentInfo, error) {
+func (t *tracer) trace(ctx context.Context, list []segmentInfo, to *merkle.Frontier, size int64) ([]segmentInfo, error) {
 	for i := range list {
 		most := int64(-1)
 		if i == len(list)-1 {
@@ -241,33 +237,26 @@ func (t *tracer) checkpoint(line []byte, h *segment.Header) error {
 	return nil
 }
 
+// event looks for what the log says of itself.
 func (t *tracer) event(line []byte, known *facts, firstCommit bool) error {
 	firstCommit = firstCommit && known.header.FirstIndex > 0
-	pruned := logevent.Pruned.MayBeOn(line)
-	if !firstCommit && !pruned && t.visit == nil {
+	if !firstCommit && !logevent.Pruned.MayBeOn(line) {
 		return nil
 	}
 	parsed, err := segment.ParseEvent(line)
 	if err != nil {
 		return err
 	}
-	if firstCommit || pruned {
-		var sum event.Summary
-		if err := event.Scan(parsed.Canonical, &sum); err != nil {
-			return err
-		}
-		if sum.Log != nil {
-			said, err := logevent.Parse(sum.Log)
-			known.atStart = known.atStart || firstCommit && said.Action == logevent.Opened
-			if err == nil && said.Action == logevent.Pruned {
-				known.pruned = max(known.pruned, said.Before)
-			}
-		}
+	var sum event.Summary
+	if err := event.Scan(parsed.Canonical, &sum); err != nil || sum.Log == nil {
+		return err
 	}
-	if t.visit == nil {
-		return nil
+	said, err := logevent.Parse(sum.Log)
+	known.atStart = known.atStart || firstCommit && said.Action == logevent.Opened
+	if err == nil && said.Action == logevent.Pruned {
+		known.pruned = max(known.pruned, said.Before)
 	}
-	return t.visit(parsed.Canonical)
+	return nil
 }
 
 // checkFound reads the segments that the start has found and that have not been read yet.
@@ -294,7 +283,7 @@ func (l *Log) checkFound(ctx context.Context) error {
 	if unsound != nil || len(list) == 0 {
 		return unsound
 	}
-	found, err := l.trace(ctx, list, &to, -1, nil)
+	found, err := (&tracer{log: l}).trace(ctx, list, &to, -1)
 	if err != nil {
 		l.missGone(err, list)
 		return l.distrust(ctx, err)
@@ -406,55 +395,4 @@ func (l *Log) reportDamaged(file, detail string) {
 func (l *Log) reportSetAside(file, why string) (err error) {
 	l.hold(func() { err = l.setAside(file, why) })
 	return err
-}
-
-// What is read at a start for the stages: the newest segment, and others before it, up to so
-// many and about so many bytes. What is older is not recalled.
-const (
-	maxRecalledSegments = 16
-	maxRecalledBytes    = 256 << 20
-)
-
-// recall gives the stages what the newest segments hold. Nothing counts unless all that was
-// read leads to the tree.
-func (l *Log) recall(ctx context.Context) error {
-	l.forget()
-	if len(l.opts.Stages) == 0 || len(l.segments) == 0 {
-		return nil
-	}
-	from := segment.Recent(len(l.segments), maxRecalledSegments, maxRecalledBytes, func(i int) (segment.Compression, int64) {
-		return l.segments[i].name.Compression, l.segments[i].bytes
-	})
-	size := int64(-1)
-	if l.active != nil {
-		size = l.active.size
-	}
-	found, err := l.trace(ctx, slices.Clone(l.segments[from:]), &l.tree, size, func(canonical []byte) error {
-		for _, stage := range l.opts.Stages {
-			if err := stage.Recall(canonical); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err == nil {
-		copy(l.segments[from:], found)
-		if l.active != nil {
-			l.segments[len(l.segments)-1] = segmentInfo{name: l.active.name} // it goes on
-		}
-		l.warnOfFuture(found)
-		return nil
-	}
-	if ctx.Err() != nil {
-		return err
-	}
-	l.forget()
-	l.opts.Logger.Error("What the audit log holds cannot be relied on to know records that are sent again, and where streams are: all of that is forgotten, and such records are written again", zap.Error(err))
-	var d *discrepancy
-	if errors.As(err, &d) {
-		l.doNotDelete(d)
-	} else {
-		l.pending = append(l.pending, logevent.Event{Action: logevent.Damaged, Reason: "unreadable", Detail: err.Error()})
-	}
-	return nil
 }

@@ -6,14 +6,13 @@ package rotation
 import (
 	"slices"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 )
 
 // call is one Append.
 type call struct {
-	batches   []*Batch
-	events    int
-	refused   Refused // those of its events that have the ids of others
+	stage.Call
 	placement Placement
 	err       error // what keeps this call out of the commit
 }
@@ -28,15 +27,15 @@ type group struct {
 
 func (g *group) batches() (n int) {
 	for _, c := range g.calls {
-		n += len(c.batches)
+		n += len(c.Batches)
 	}
 	return n
 }
 
 func (g *group) bytes() (n int64) {
 	for _, c := range g.calls {
-		for _, b := range c.batches {
-			n += b.written().bytes
+		for _, b := range c.Batches {
+			n += b.Totals().Bytes
 		}
 	}
 	return n
@@ -45,9 +44,9 @@ func (g *group) bytes() (n int64) {
 // rejectStaleKey takes those calls out of the group whose events are signed with another
 // key than this.
 func (g *group) rejectStaleKey(keyID string) {
-	stale := func(b *Batch) bool { return b.keyID != "" && b.keyID != keyID }
+	stale := func(b *stage.Batch) bool { return b.KeyID() != "" && b.KeyID() != keyID }
 	g.calls = slices.DeleteFunc(g.calls, func(c *call) bool {
-		if slices.ContainsFunc(c.batches, stale) {
+		if slices.ContainsFunc(c.Batches, stale) {
 			c.err = ErrKeyChanged
 		}
 		return c.err != nil
@@ -56,7 +55,7 @@ func (g *group) rejectStaleKey(keyID string) {
 
 func (g *group) events() (n int) {
 	for _, c := range g.calls {
-		n += c.events
+		n += c.Events()
 	}
 	return n
 }
@@ -67,7 +66,7 @@ func (l *Log) join(c *call) (_ *group, leader bool, _ error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		l.opts.Observer.Refused(ReasonClosed, len(c.batches), c.events)
+		l.opts.Observer.Refused(ReasonClosed, len(c.Batches), c.Events())
 		return nil, false, &Error{Reason: ReasonClosed, Err: ErrClosed}
 	}
 	if l.next == nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/limiter"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation/internal/cosign"
@@ -86,7 +87,7 @@ type Placement struct {
 	// Segment is the name of the file that holds them, before compression.
 	Segment string
 	// Refused are the call's records that have the ids of others and were not written.
-	Refused Refused
+	Refused stage.Refused
 }
 
 // Exists reports whether the directory holds a log: any segment, or a
@@ -157,23 +158,24 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 }
 
 // Append commits the batches as one unit, but for records that are refused (see
-// [Batch.Refuse] and Options.RecordConflicts), of which the log says so. When it returns nil, the
+// [stage.Batch.Refuse] and [stage.Identified.Refuse]), of which the log says so. When it returns nil, the
 // other events are signed, on stable storage (unless Options.Sync is off) and covered by a
 // signed checkpoint, in the order given; otherwise none of them counts, and
-// the error is an [*Error] that says why, or [ErrKeyChanged]. Events that the
-// index knows (see Options.Index) are in the log from before. The context is looked at before the
+// the error is an [*Error] that says why, or [ErrKeyChanged]. Events that a
+// stage has dropped (see Options.Stages) are in the log from before. The context is looked at before the
 // call joins a commit: from then on the outcome is waited for, because a
 // caller that left early could not know it.
-func (l *Log) Append(ctx context.Context, batches ...*Batch) (Placement, error) {
-	c, refused := &call{batches: batches}, 0
+func (l *Log) Append(ctx context.Context, batches ...*stage.Batch) (Placement, error) {
+	c := &call{Call: stage.Call{Batches: batches}}
+	events, refused := 0, 0
 	for _, b := range batches {
-		if b.scope != l.opts.Scope {
-			return Placement{}, fmt.Errorf("append to the audit log: a batch of scope %s in a log of scope %s", b.scope, l.opts.Scope)
+		if b.Scope() != l.opts.Scope {
+			return Placement{}, fmt.Errorf("append to the audit log: a batch of scope %s in a log of scope %s", b.Scope(), l.opts.Scope)
 		}
-		c.events += b.Len()
-		refused += b.refused.Len()
+		events += b.Len()
+		refused += b.Refused().Len()
 	}
-	if c.events+refused == 0 {
+	if events+refused == 0 {
 		return Placement{}, errors.New("append to the audit log: no events")
 	}
 	if err := ctx.Err(); err != nil {
@@ -191,7 +193,7 @@ func (l *Log) Append(ctx context.Context, batches ...*Batch) (Placement, error) 
 	if err := cmp.Or(c.err, g.err); err != nil {
 		return Placement{}, err
 	}
-	c.placement.Refused = c.refused
+	c.placement.Refused = c.Refused
 	return c.placement, nil
 }
 
@@ -201,7 +203,14 @@ func (l *Log) ID() signing.LogID { return l.id }
 // Signer returns the key with which events are to be signed at present.
 func (l *Log) Signer() *signing.Signer { return l.keys.current() }
 
-// Sign returns the function that signs events of this log with a key, for [Batch.Add].
+// NewBatch returns an empty batch for the log, which Release gives back.
+func (l *Log) NewBatch() *stage.Batch { return stage.NewBatch(l.batchForm(l.opts.MaxLeafBytes)) }
+
+func (l *Log) batchForm(maxLeafBytes int) stage.Form {
+	return stage.Form{Scope: l.opts.Scope, BindIDs: l.opts.BindIDs, MaxLeafBytes: maxLeafBytes}
+}
+
+// Sign returns the function that signs events of this log with a key, for [stage.Batch.Add].
 func (l *Log) Sign(s *signing.Signer) func(canonical []byte) ([]byte, error) {
 	return func(canonical []byte) ([]byte, error) { return s.SignEvent(l.context, canonical) }
 }

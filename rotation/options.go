@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/witness"
@@ -79,7 +80,7 @@ type Options struct {
 	Observer Observer
 	// Stages look at each commit before it is written, in this order. They belong to the log,
 	// which has them recall what it holds at the start.
-	Stages []Stage
+	Stages []stage.Stage
 	// MaxLeafBytes is how long the line of an event that is added to a batch may be; 0
 	// means as long as readers take. The log's own events are not held to it.
 	MaxLeafBytes int

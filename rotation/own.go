@@ -12,23 +12,22 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
 // newOwnBatch returns a batch for the log's own events: limits are for those of others.
-func (l *Log) newOwnBatch() *Batch {
-	b := l.NewBatch()
-	b.maxLeaf = segment.MaxLineBytes
-	return b
+func (l *Log) newOwnBatch() *stage.Batch {
+	return stage.NewBatch(l.batchForm(segment.MaxLineBytes))
 }
 
 // addOwn appends an event of the log's own to the batch. It is signed like any
 // other of its segment; unsignedAllowed lets it be marked as unsigned where signing
 // fails. An event that readers would not take is replaced by what they take, or left
 // out: it must not spoil a commit that others have events in.
-func (l *Log) addOwn(b *Batch, o logevent.Event, signer *signing.Signer, unsignedAllowed bool) error {
+func (l *Log) addOwn(b *stage.Batch, o logevent.Event, signer *signing.Signer, unsignedAllowed bool) error {
 	line, now, err := l.ownEvent(o)
 	if err != nil {
 		l.opts.Logger.Error("The audit log cannot say of itself what it should: its readers would not take it", zap.String("action", string(o.Action)), zap.Error(err))

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -28,8 +29,8 @@ func remembering(t testing.TB, scope segment.Scope, maxEvents int) rotation.Opti
 	return o
 }
 
-func remember(o idempotency.Options) []rotation.Stage {
-	return []rotation.Stage{idempotency.NewStage(o)}
+func remember(o idempotency.Options) []stage.Stage {
+	return []stage.Stage{idempotency.NewStage(o)}
 }
 
 func TestRepeatsAreWrittenOnce(t *testing.T) {

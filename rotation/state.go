@@ -264,7 +264,7 @@ func (l *Log) rootAt(ctx context.Context, size uint64) (*merkle.Hash, error) {
 		end = l.active.size
 	}
 	t := &tracer{log: l, at: size}
-	found, err := l.traceWith(ctx, t, slices.Clone(l.segments[from:]), &l.tree, end)
+	found, err := t.trace(ctx, slices.Clone(l.segments[from:]), &l.tree, end)
 	if err != nil || t.root != nil {
 		return t.root, err
 	}

@@ -1,9 +1,11 @@
-// What generates code, so that a collector does not require it.
+// What generates code and measures the code, so that a collector does not require it.
 module github.com/otel-auditlog/auditlogexporter/tools
 
 go 1.26.0
 
 tool go.opentelemetry.io/collector/cmd/mdatagen
+
+require golang.org/x/tools v0.48.0
 
 require (
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
@@ -40,5 +42,4 @@ require (
 	golang.org/x/mod v0.39.0 // indirect
 	golang.org/x/sync v0.22.0 // indirect
 	golang.org/x/text v0.40.0 // indirect
-	golang.org/x/tools v0.48.0 // indirect
 )

@@ -12,7 +12,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
-	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -44,7 +44,7 @@ func TestRefusedAndReplacedAreShown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.Refuse(rotation.Refusal{Place: rotation.Place{Record: 3}, Reason: "too_large", SHA256: bytes.Repeat([]byte{0x5e}, 32), EventID: "huge  user=root"})
+	b.Refuse(stage.Refusal{Place: stage.Place{Record: 3}, Reason: "too_large", SHA256: bytes.Repeat([]byte{0x5e}, 32), EventID: "huge  user=root"})
 	if _, err := w.log.Append(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}

@@ -17,12 +17,12 @@ import (
 func BenchmarkIssue(b *testing.B) {
 	const commits, events = 100, 1000
 	s := newSite(b, b.TempDir())
-	defer s.close()
-	s.close()
-	s.o.MaxSegmentBytes = 50 << 20
-	s.open()
+	defer s.Close()
+	s.Close()
+	s.Options.MaxSegmentBytes = 50 << 20
+	s.Open()
 	for range commits {
-		s.commit(events)
+		s.Commit(events)
 	}
 	s.to.MaxFileBytes = 100 << 20
 	var size int64
@@ -30,7 +30,7 @@ func BenchmarkIssue(b *testing.B) {
 		require.NoError(b, os.RemoveAll(s.to.Directory))
 		i, err := issuer.Open(s.to)
 		require.NoError(b, err)
-		r, err := i.Issue(b.Context(), s.at.at)
+		r, err := i.Issue(b.Context(), s.durable())
 		require.NoError(b, err)
 		require.EqualValues(b, commits*events, r.Receipts)
 		require.NoError(b, i.Close())

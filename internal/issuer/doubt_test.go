@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -27,18 +28,15 @@ func (s *site) newestFile() string {
 	return filepath.Join(s.to.Directory, files[len(files)-1])
 }
 
-// active returns the path of the active segment.
-func (s *site) active() string { return filepath.Join(s.o.Directory, s.at.at.Segment) }
-
 // rotate has the log go on in another segment.
 func (s *site) rotate(events int) {
-	before, most := s.at.at.Segment, s.o.MaxSegmentBytes
-	s.close()
-	s.o.MaxSegmentBytes = 1
-	s.open()
-	s.commit(events)
-	s.o.MaxSegmentBytes = most
-	require.NotEqual(s.t, before, s.at.at.Segment)
+	before, most := s.Newest().Segment, s.Options.MaxSegmentBytes
+	s.Close()
+	s.Options.MaxSegmentBytes = 1
+	s.Open()
+	s.Commit(events)
+	s.Options.MaxSegmentBytes = most
+	require.NotEqual(s.t, before, s.Newest().Segment)
 }
 
 func read(t *testing.T, path string) []byte {
@@ -52,52 +50,50 @@ func read(t *testing.T, path string) []byte {
 // that of the receipts before is seen all the same.
 func TestAnEmptyFileForgetsNothing(t *testing.T) {
 	s := newSite(t, t.TempDir())
-	s.commit(2)
-	s.close()
-	before := s.o.Directory + "-before"
-	require.NoError(t, os.CopyFS(before, os.DirFS(s.o.Directory)))
-	s.open()
-	s.commit(60)
+	s.Commit(2)
+	s.Close()
+	before := s.Options.Directory + "-before"
+	require.NoError(t, os.CopyFS(before, os.DirFS(s.Options.Directory)))
+	s.Open()
+	s.Commit(60)
 	_, err := s.issue()
 	require.NoError(t, err)
 	require.Greater(t, len(s.files()), 1)
-	had := s.ids
+	had := s.IDs
 	require.NoError(t, os.Truncate(s.newestFile(), 0))
 	_, err = s.issue()
 	require.NoError(t, err)
 	assert.Equal(t, had, idsOf(s.receipts()), "it goes on where it was")
 
 	require.NoError(t, os.Truncate(s.newestFile(), 0))
-	s.close()
-	require.NoError(t, os.RemoveAll(s.o.Directory))
-	require.NoError(t, os.Rename(before, s.o.Directory))
-	require.NoError(t, os.Chmod(s.o.Directory, 0o700))
-	s.open()
+	s.Close()
+	require.NoError(t, os.RemoveAll(s.Options.Directory))
+	require.NoError(t, os.Rename(before, s.Options.Directory))
+	require.NoError(t, os.Chmod(s.Options.Directory, 0o700))
+	s.Open()
 	for range 3 {
-		s.commit(60)
+		s.Commit(60)
 	}
 	_, err = s.issue()
 	require.ErrorIs(t, err, issuer.ErrContradicted)
-	s.close()
+	s.Close()
 }
 
 // What stands in a sealed segment behind the place where the next begins is not in the
 // log, be it signed: it has been set aside, or was put there.
 func TestNoReceiptsForWhatWasSetAside(t *testing.T) {
 	s := newSite(t, t.TempDir())
-	s.commit(3)
-	first := s.active()
-	other := *s
-	other.at = &observed{}
-	other.o.Observer = other.at
-	other.o.Directory = filepath.Join(t.TempDir(), "log")
+	s.Commit(3)
+	first := s.Active()
+	other := logtest.Closed(t, s.Options)
+	other.Options.Directory = filepath.Join(t.TempDir(), "log")
 	// Nothing else, as the log may be at work on its other files.
-	require.NoError(t, os.Mkdir(other.o.Directory, 0o700))
-	require.NoError(t, os.WriteFile(filepath.Join(other.o.Directory, filepath.Base(first)), read(t, first), 0o600))
-	other.open()
-	other.add("set aside 1", "set aside 2")
-	other.close()
-	longer := read(t, other.active())
+	require.NoError(t, os.Mkdir(other.Options.Directory, 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(other.Options.Directory, filepath.Base(first)), read(t, first), 0o600))
+	other.Open()
+	other.Add("set aside 1", "set aside 2")
+	other.Close()
+	longer := read(t, other.Active())
 	s.rotate(2)
 	kept := read(t, first)
 	require.True(t, bytes.HasPrefix(longer, kept))
@@ -114,11 +110,11 @@ func TestNoReceiptsForWhatWasSetAside(t *testing.T) {
 			r, err := s.issue()
 			require.NoError(t, err)
 			all := idsOf(s.receipts())
-			assert.Equal(t, s.ids, all)
+			assert.Equal(t, s.IDs, all)
 			assert.Zero(t, r.Missed)
 		})
 	}
-	s.close()
+	s.Close()
 }
 
 // lineOf returns the line, with its LF, that holds a text.
@@ -134,21 +130,15 @@ func lineOf(content []byte, text string) []byte {
 // A segment that was sealed by a fault may be compressed before there is another.
 func TestReceiptsOfACompressedLastSegment(t *testing.T) {
 	s := newSite(t, t.TempDir())
-	s.commit(3)
-	s.close()
-	plain := read(t, s.active())
-	var packed bytes.Buffer
-	w, err := segment.NewCompressor(&packed, segment.Zstd)
-	require.NoError(t, err)
-	_, err = w.Write(plain)
-	require.NoError(t, err)
-	require.NoError(t, w.Close())
-	require.NoError(t, os.Remove(s.active()))
-	require.NoError(t, os.WriteFile(s.active()+".zst", packed.Bytes(), 0o600))
+	s.Commit(3)
+	s.Close()
+	plain := read(t, s.Active())
+	require.NoError(t, os.Remove(s.Active()))
+	require.NoError(t, os.WriteFile(s.Active()+".zst", logtest.Compressed(t, plain, segment.Zstd), 0o600))
 	r, err := s.issue()
 	require.NoError(t, err)
-	assert.Equal(t, issuer.Result{Receipts: 3, Size: s.at.at.Size}, r)
-	assert.Equal(t, s.ids, idsOf(s.receipts()))
+	assert.Equal(t, issuer.Result{Receipts: 3, Size: s.Newest().TreeSize}, r)
+	assert.Equal(t, s.IDs, idsOf(s.receipts()))
 }
 
 // Who removes, moves or cuts the newest file keeps nobody from a receipt.
@@ -164,26 +154,26 @@ func TestTheNewestFileIsInterferedWith(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t, t.TempDir())
-			defer s.close()
+			defer s.Close()
 			s.to.MaxFileBytes = 3000
 			i, err := issuer.Open(s.to)
 			require.NoError(t, err)
-			s.commit(8)
-			_, err = i.Issue(context.Background(), s.at.at)
+			s.Commit(8)
+			_, err = i.Issue(context.Background(), s.durable())
 			require.NoError(t, err)
 			newest := s.newestFile()
 			require.NoError(t, interfere(newest))
 			if name == "replaced" {
 				require.NoError(t, os.WriteFile(newest, nil, 0o600))
 			}
-			s.commit(1)
-			_, err = i.Issue(context.Background(), s.at.at)
+			s.Commit(1)
+			_, err = i.Issue(context.Background(), s.durable())
 			require.ErrorContains(t, err, "is written again")
 			require.NoError(t, i.Close())
 			_ = os.Remove(newest + ".moved")
 			_, err = s.issue()
 			require.NoError(t, err)
-			assert.Equal(t, s.ids, idsOf(s.receipts()))
+			assert.Equal(t, s.IDs, idsOf(s.receipts()))
 		})
 	}
 }
@@ -201,8 +191,8 @@ func appendTo(path, text string) error {
 // A last line that pretends to be a later receipt does not take those before it away.
 func TestAForgedLastReceipt(t *testing.T) {
 	s := newSite(t, t.TempDir())
-	defer s.close()
-	s.commit(6)
+	defer s.Close()
+	s.Commit(6)
 	_, err := s.issue()
 	require.NoError(t, err)
 	lines := strings.SplitAfter(string(read(t, s.newestFile())), "\n")
@@ -213,45 +203,45 @@ func TestAForgedLastReceipt(t *testing.T) {
 	require.NoError(t, os.WriteFile(s.newestFile(), []byte(lines[0]+lines[1]+forged+strings.Repeat(`{"receipt":"auditlog/v1","origin":}`+"\n", 100_000)), 0o600))
 	_, err = s.issue()
 	require.NoError(t, err)
-	assert.Equal(t, s.ids, idsOf(s.receipts()))
+	assert.Equal(t, s.IDs, idsOf(s.receipts()))
 }
 
 // A segment whose header begins another tree than the one before ended with is damaged.
 func TestAHeaderThatDoesNotGoOn(t *testing.T) {
 	s := newSite(t, t.TempDir())
-	s.commit(3)
+	s.Commit(3)
 	s.rotate(1)
-	content := string(read(t, s.active()))
+	content := string(read(t, s.Active()))
 	header, err := segment.ParseHeader(lineOf([]byte(content), `{"segment":`)[:strings.IndexByte(content, '\n')])
 	require.NoError(t, err)
 	header.Frontier[0][0] ^= 1
-	require.NoError(t, os.WriteFile(s.active(), append(segment.AppendHeader(nil, header), content[strings.IndexByte(content, '\n'):]...), 0o600))
+	require.NoError(t, os.WriteFile(s.Active(), append(segment.AppendHeader(nil, header), content[strings.IndexByte(content, '\n'):]...), 0o600))
 	_, err = s.issue()
 	require.ErrorContains(t, err, "its header does not go on with the tree before it")
-	s.close()
+	s.Close()
 }
 
 // What was written while receipts were off binds no ids, and goes without; what follows has
 // its receipts.
 func TestNoReceiptsForWhatBindsNoIDs(t *testing.T) {
 	s := newSite(t, t.TempDir())
-	s.commit(3)
+	s.Commit(3)
 	_, err := s.issue()
 	require.NoError(t, err)
-	s.close()
-	off := s.at.at.Size
-	s.o.BindIDs = false
-	s.open()
-	s.commit(2)
-	s.close()
-	on := s.at.at.Size
-	s.o.BindIDs = true
-	s.open()
-	s.commit(2)
+	s.Close()
+	off := s.Newest().TreeSize
+	s.Options.BindIDs = false
+	s.Open()
+	s.Commit(2)
+	s.Close()
+	on := s.Newest().TreeSize
+	s.Options.BindIDs = true
+	s.Open()
+	s.Commit(2)
 	r, err := s.issue()
 	require.NoError(t, err)
 	assert.Equal(t, on-off, r.Missed)
 	assert.ErrorContains(t, r.Why, "while receipts were off")
-	assert.Equal(t, append(slices.Clone(s.ids[:3]), s.ids[5:]...), idsOf(s.receipts()))
-	s.close()
+	assert.Equal(t, append(slices.Clone(s.IDs[:3]), s.IDs[5:]...), idsOf(s.receipts()))
+	s.Close()
 }

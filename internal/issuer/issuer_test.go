@@ -17,105 +17,40 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/collector/pdata/pcommon"
-	"go.opentelemetry.io/collector/pdata/plog"
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
-	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// observed keeps how far a log is.
-type observed struct {
-	rotation.Observer
-	at issuer.Durable
-}
-
-func (o *observed) Committed(c rotation.Commit) {
-	o.at = issuer.Durable{Segment: c.Segment, Bytes: c.SegmentBytes, Size: c.TreeSize}
-}
-func (o *observed) Refused(rotation.Reason, int, int) {}
-func (o *observed) Repeats(int, int)                  {}
-func (o *observed) SegmentsChanged(int, int64)        {}
-func (o *observed) FreeSpace(uint64)                  {}
-func (o *observed) Fault(error)                       {}
-func (o *observed) Healthy()                          {}
-func (o *observed) WitnessReplied(witness.Reply)      {}
-func (o *observed) Witnessed(uint64)                  {}
-func (o *observed) WitnessesFault(error)              {}
-func (o *observed) StateFault(error)                  {}
-
 // site is a log and its receipts.
 type site struct {
-	t   require.TestingT
-	o   rotation.Options
-	to  issuer.Options
-	log *rotation.Log
-	at  *observed
-	ids []string // of all events, in order
+	*logtest.Log
+	t  require.TestingT
+	to issuer.Options
 	// good are the lines that have been checked.
 	good map[string]*receipt.Receipt
 }
 
 func newSite(t require.TestingT, dir string) *site {
-	key, err := signing.GenerateKey(signing.Ed25519)
-	require.NoError(t, err)
-	s := &site{t: t, at: &observed{}, good: map[string]*receipt.Receipt{}}
-	s.o = rotation.Options{
-		Directory: filepath.Join(dir, "log"), Origin: "test.example/auditlog", Scope: segment.ScopeCheckpoint,
-		MaxSegmentBytes: 6000, Observer: s.at, BindIDs: true,
-	}
-	s.o.Signer, err = signing.NewSigner(key, nil)
-	require.NoError(t, err)
-	s.to = issuer.Options{Log: s.o.Directory, Origin: s.o.Origin, Directory: filepath.Join(dir, "receipts"), MaxFileBytes: 20_000}
-	s.open()
+	s := &site{t: t, good: map[string]*receipt.Receipt{}}
+	s.Log = logtest.New(t, rotation.Options{Directory: filepath.Join(dir, "log"), MaxSegmentBytes: 6000, BindIDs: true})
+	s.to = issuer.Options{Log: s.Options.Directory, Origin: s.Options.Origin, Directory: filepath.Join(dir, "receipts"), MaxFileBytes: 20_000}
 	return s
 }
 
-func (s *site) open() {
-	var err error
-	s.log, err = rotation.Open(context.Background(), s.o)
-	require.NoError(s.t, err)
-}
-
-func (s *site) close() { require.NoError(s.t, s.log.Close(context.Background())) }
-
-// commit adds events in one commit.
-func (s *site) commit(n int) {
-	ids := make([]string, n)
-	for i := range ids {
-		ids[i] = fmt.Sprintf("id-%d", len(s.ids)+i)
-	}
-	s.add(ids...)
-}
-
-func (s *site) add(ids ...string) {
-	enc, err := event.NewEncoder(event.DefaultMapping())
-	require.NoError(s.t, err)
-	enc.SetResource(pcommon.NewResource(), "")
-	enc.SetScope(pcommon.NewInstrumentationScope(), "")
-	b := s.log.NewBatch()
-	defer b.Release()
-	for _, id := range ids {
-		r := plog.NewLogRecord()
-		r.Attributes().PutStr("audit.record.id", id)
-		require.NoError(s.t, b.Add(func(dst []byte) ([]byte, uint64, error) {
-			dst, info, err := enc.Append(dst, r)
-			return dst, info.Time, err
-		}, nil, ""))
-	}
-	_, err = s.log.Append(context.Background(), b)
-	require.NoError(s.t, err)
-	s.ids = append(s.ids, ids...)
+// durable is how far the log is.
+func (s *site) durable() issuer.Durable {
+	c := s.Newest()
+	return issuer.Durable{Segment: c.Segment, Bytes: c.SegmentBytes, Size: c.TreeSize}
 }
 
 // issue issues what there is with an issuer of its own.
@@ -124,7 +59,7 @@ func (s *site) issue() (issuer.Result, error) {
 	if err != nil {
 		return issuer.Result{}, err
 	}
-	r, err := i.Issue(context.Background(), s.at.at)
+	r, err := i.Issue(context.Background(), s.durable())
 	require.NoError(s.t, i.Close())
 	return r, err
 }
@@ -158,9 +93,9 @@ func (s *site) receipts() (all []*receipt.Receipt) {
 			s.good[lines.Text()] = r
 			c, err := r.Check()
 			require.NoError(s.t, err)
-			_, _, err = signing.OpenCheckpoint(r.Checkpoint, s.o.Origin, []*signing.PublicKey{s.o.Signer.Public()})
+			_, _, err = signing.OpenCheckpoint(r.Checkpoint, s.Options.Origin, []*signing.PublicKey{s.Options.Signer.Public()})
 			require.NoError(s.t, err)
-			require.LessOrEqual(s.t, c.Size, s.at.at.Size)
+			require.LessOrEqual(s.t, c.Size, s.Newest().TreeSize)
 			all = append(all, r)
 		}
 		require.NoError(s.t, lines.Err())
@@ -184,20 +119,20 @@ func TestEachEventHasOneReceipt(t *testing.T) {
 		require.NoError(t, err)
 		defer os.RemoveAll(dir)
 		s := newSite(t, dir)
-		s.o.Compression = rapid.SampledFrom([]segment.Compression{segment.None, segment.Zstd}).Draw(t, "compression")
+		s.Options.Compression = rapid.SampledFrom([]segment.Compression{segment.None, segment.Zstd}).Draw(t, "compression")
 		live, err := issuer.Open(s.to)
 		require.NoError(t, err)
 		t.Repeat(map[string]func(*rapid.T){
-			"commit": func(t *rapid.T) { s.commit(rapid.IntRange(1, 12).Draw(t, "events")) },
-			"large":  func(t *rapid.T) { s.commit(60) },
+			"commit": func(t *rapid.T) { s.Commit(rapid.IntRange(1, 12).Draw(t, "events")) },
+			"large":  func(t *rapid.T) { s.Commit(60) },
 			"issue": func(t *rapid.T) {
-				r, err := live.Issue(context.Background(), s.at.at)
+				r, err := live.Issue(context.Background(), s.durable())
 				require.NoError(t, err)
 				require.Zero(t, r.Missed)
-				require.Equal(t, s.at.at.Size, r.Size)
-				require.Equal(t, s.ids, idsOf(s.receipts()))
+				require.Equal(t, s.Newest().TreeSize, r.Size)
+				require.Equal(t, s.IDs, idsOf(s.receipts()))
 			},
-			"restart the log": func(t *rapid.T) { s.close(); s.open() },
+			"restart the log": func(t *rapid.T) { s.Close(); s.Open() },
 			"restart the issuer": func(t *rapid.T) {
 				require.NoError(t, live.Close())
 				if files := s.files(); len(files) > 0 {
@@ -217,31 +152,31 @@ func TestEachEventHasOneReceipt(t *testing.T) {
 			},
 			"": func(t *rapid.T) {},
 		})
-		r, err := live.Issue(context.Background(), s.at.at)
+		r, err := live.Issue(context.Background(), s.durable())
 		require.NoError(t, err)
 		require.Zero(t, r.Missed)
-		require.Equal(t, s.ids, idsOf(s.receipts()))
+		require.Equal(t, s.IDs, idsOf(s.receipts()))
 		require.NoError(t, live.Close())
-		s.close()
+		s.Close()
 	})
 }
 
 // Those of before the first start have none; after that nobody is forgotten.
 func TestReceiptsBegin(t *testing.T) {
 	s := newSite(t, t.TempDir())
-	s.commit(3)
-	s.to.Begin = s.at.at.Size
+	s.Commit(3)
+	s.to.Begin = s.Newest().TreeSize
 	i, err := issuer.Open(s.to)
 	require.NoError(t, err)
 	require.NoError(t, i.Close())
-	s.commit(1)
-	s.to.Begin = s.at.at.Size
-	s.commit(1)
+	s.Commit(1)
+	s.to.Begin = s.Newest().TreeSize
+	s.Commit(1)
 	r, err := s.issue()
 	require.NoError(t, err)
-	assert.Equal(t, issuer.Result{Receipts: 2, Size: s.at.at.Size}, r)
-	assert.Equal(t, s.ids[3:], idsOf(s.receipts()))
-	s.close()
+	assert.Equal(t, issuer.Result{Receipts: 2, Size: s.Newest().TreeSize}, r)
+	assert.Equal(t, s.IDs[3:], idsOf(s.receipts()))
+	s.Close()
 	for _, name := range s.files() {
 		info, err := os.Stat(filepath.Join(s.to.Directory, name))
 		require.NoError(t, err)
@@ -255,31 +190,31 @@ func TestReceiptsBegin(t *testing.T) {
 func TestOldReceiptsAreDeleted(t *testing.T) {
 	s := newSite(t, t.TempDir())
 	s.to.MaxFiles = 3
-	s.commit(400)
+	s.Commit(400)
 	_, err := s.issue()
 	require.NoError(t, err)
 	files := s.files()
 	assert.Len(t, files, 3)
 	left := s.receipts()
-	assert.Equal(t, s.ids[400-len(left):], idsOf(left))
+	assert.Equal(t, s.IDs[400-len(left):], idsOf(left))
 	assert.Equal(t, fmt.Sprintf("receipts-%020d.jsonl", left[0].Index), files[0])
 	for _, name := range files {
 		info, err := os.Stat(filepath.Join(s.to.Directory, name))
 		require.NoError(t, err)
 		assert.LessOrEqual(t, info.Size(), s.to.MaxFileBytes)
 	}
-	s.close()
+	s.Close()
 }
 
 // Hostile ids do no harm; one that is too long is not repeated.
 func TestReceiptsOfHostileIDs(t *testing.T) {
 	s := newSite(t, t.TempDir())
 	long := strings.Repeat("ü", receipt.MaxEventID/2)
-	s.add("a\"\\\n\x00{}", "\u2028\u2029\x1b[2J", `{"receipt":"auditlog/v1"}`, long, long+"x", strings.Repeat("y", 1<<20))
+	s.Add("a\"\\\n\x00{}", "\u2028\u2029\x1b[2J", `{"receipt":"auditlog/v1"}`, long, long+"x", strings.Repeat("y", 1<<20))
 	_, err := s.issue()
 	require.NoError(t, err)
-	assert.Equal(t, append(slices.Clone(s.ids[:4]), "", ""), idsOf(s.receipts()))
-	s.close()
+	assert.Equal(t, append(slices.Clone(s.IDs[:4]), "", ""), idsOf(s.receipts()))
+	s.Close()
 }
 
 // What retention has deleted before its receipts were written is counted.
@@ -288,96 +223,96 @@ func TestPrunedBeforeItsReceipt(t *testing.T) {
 	i, err := issuer.Open(s.to)
 	require.NoError(t, err)
 	for range 8 {
-		s.commit(10)
+		s.Commit(10)
 	}
-	l, err := segment.List(os.DirFS(s.o.Directory))
+	l, err := segment.List(os.DirFS(s.Options.Directory))
 	require.NoError(t, err)
 	require.Greater(t, len(l.Segments), 3)
 	for _, f := range l.Segments[:2] {
-		require.NoError(t, os.Remove(filepath.Join(s.o.Directory, f.Name)))
+		require.NoError(t, os.Remove(filepath.Join(s.Options.Directory, f.Name)))
 	}
-	r, err := i.Issue(context.Background(), s.at.at)
+	r, err := i.Issue(context.Background(), s.durable())
 	require.NoError(t, err)
 	assert.Equal(t, l.Segments[2].Parsed.FirstIndex, r.Missed)
-	assert.Equal(t, s.ids[80-r.Receipts:], idsOf(s.receipts()))
+	assert.Equal(t, s.IDs[80-r.Receipts:], idsOf(s.receipts()))
 	require.NoError(t, i.Close())
-	s.close()
+	s.Close()
 }
 
 // No receipt is written for what has been changed; behind it, in the next segment, they
 // go on.
 func TestNoReceiptsForWhatIsDamaged(t *testing.T) {
 	s := newSite(t, t.TempDir())
-	s.commit(5)
+	s.Commit(5)
 	_, err := s.issue()
 	require.NoError(t, err)
-	s.commit(5)
-	active := filepath.Join(s.o.Directory, s.at.at.Segment)
+	s.Commit(5)
+	active := filepath.Join(s.Options.Directory, s.Newest().Segment)
 	content, err := os.ReadFile(active)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(active, []byte(strings.Replace(string(content), `"id-7"`, `"id-x"`, 1)), 0o600))
 	for range 2 {
 		r, err := s.issue()
-		require.ErrorContains(t, err, s.at.at.Segment)
+		require.ErrorContains(t, err, s.Newest().Segment)
 		require.ErrorContains(t, err, "run auditlog verify")
 		assert.Equal(t, issuer.Result{Size: r.Size}, r)
 	}
 	require.NoError(t, os.WriteFile(active, content, 0o600))
 	_, err = s.issue()
 	require.NoError(t, err)
-	assert.Equal(t, s.ids, idsOf(s.receipts()), "nothing is lost once it is as it was")
+	assert.Equal(t, s.IDs, idsOf(s.receipts()), "nothing is lost once it is as it was")
 
-	first := s.at.at.Segment
-	s.commit(3)
-	changed := s.at.at.Size - 4 // the commit line is a leaf, too
-	require.Equal(t, first, s.at.at.Segment)
+	first := s.Newest().Segment
+	s.Commit(3)
+	changed := s.Newest().TreeSize - 4 // the commit line is a leaf, too
+	require.Equal(t, first, s.Newest().Segment)
 	content, err = os.ReadFile(active)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(active, []byte(strings.Replace(string(content), `"id-11"`, `"id-xx"`, 1)), 0o600))
-	for s.at.at.Segment == first {
-		s.o.MaxSegmentBytes = 1
-		s.close()
+	for s.Newest().Segment == first {
+		s.Options.MaxSegmentBytes = 1
+		s.Close()
 		require.NoError(t, os.WriteFile(active, content, 0o600))
-		s.open()
-		s.commit(1)
+		s.Open()
+		s.Commit(1)
 		require.NoError(t, os.WriteFile(active, []byte(strings.Replace(string(content), `"id-11"`, `"id-xx"`, 1)), 0o600))
 	}
-	l, err := segment.List(os.DirFS(s.o.Directory))
+	l, err := segment.List(os.DirFS(s.Options.Directory))
 	require.NoError(t, err)
 	r, err := s.issue()
 	require.NoError(t, err)
 	assert.Equal(t, l.Segments[1].Parsed.FirstIndex-changed, r.Missed)
 	got := idsOf(s.receipts())
-	assert.Equal(t, append(slices.Clone(s.ids[:10]), s.ids[13:]...), got)
-	s.close()
+	assert.Equal(t, append(slices.Clone(s.IDs[:10]), s.IDs[13:]...), got)
+	s.Close()
 }
 
 // A log that does not go on where its receipts end has been rolled back or replaced, and
 // gets no more of them into the same files.
 func TestReceiptsContradictTheLog(t *testing.T) {
 	s := newSite(t, t.TempDir())
-	s.commit(3)
-	s.close()
-	before := s.o.Directory + "-before"
-	require.NoError(t, os.CopyFS(before, os.DirFS(s.o.Directory)))
-	s.open()
-	s.commit(3)
+	s.Commit(3)
+	s.Close()
+	before := s.Options.Directory + "-before"
+	require.NoError(t, os.CopyFS(before, os.DirFS(s.Options.Directory)))
+	s.Open()
+	s.Commit(3)
 	_, err := s.issue()
 	require.NoError(t, err)
-	s.close()
+	s.Close()
 	had := s.receipts()
-	require.NoError(t, os.RemoveAll(s.o.Directory))
-	require.NoError(t, os.Rename(before, s.o.Directory))
-	require.NoError(t, os.Chmod(s.o.Directory, 0o700))
+	require.NoError(t, os.RemoveAll(s.Options.Directory))
+	require.NoError(t, os.Rename(before, s.Options.Directory))
+	require.NoError(t, os.Chmod(s.Options.Directory, 0o700))
 	for _, f := range []string{"rolled back", "another history"} {
 		t.Run(f, func(t *testing.T) {
-			s.open()
+			s.Open()
 			_, err := s.issue()
 			require.ErrorIs(t, err, issuer.ErrContradicted)
-			s.add("other-1", "other-2", "other-3", "other-4")
+			s.Add("other-1", "other-2", "other-3", "other-4")
 			_, err = s.issue()
 			require.ErrorIs(t, err, issuer.ErrContradicted)
-			s.close()
+			s.Close()
 		})
 	}
 	assert.Equal(t, had, s.receipts())
@@ -393,14 +328,14 @@ func TestReceiptsContradictTheLog(t *testing.T) {
 // nobody's business.
 func TestReceiptsDirectory(t *testing.T) {
 	s := newSite(t, t.TempDir())
-	defer s.close()
-	s.commit(1)
+	defer s.Close()
+	s.Commit(1)
 	i, err := issuer.Open(s.to)
 	require.NoError(t, err)
 	_, err = issuer.Open(s.to)
 	require.ErrorIs(t, err, durable.ErrLocked)
 	require.NoError(t, os.Rename(s.to.Directory, s.to.Directory+"-moved"))
-	_, err = i.Issue(context.Background(), s.at.at)
+	_, err = i.Issue(context.Background(), s.durable())
 	require.ErrorIs(t, err, fs.ErrNotExist, "who looks there is to find them")
 	require.NoError(t, i.Close())
 	require.NoError(t, os.Rename(s.to.Directory+"-moved", s.to.Directory))
@@ -414,7 +349,7 @@ func TestReceiptsDirectory(t *testing.T) {
 	require.ErrorContains(t, err, "others can write to it")
 	require.NoError(t, os.Chmod(s.to.Directory, 0o700))
 	name := filepath.Join(s.to.Directory, "receipts-00000000000000000500.jsonl")
-	require.NoError(t, os.Symlink(filepath.Join(s.o.Directory, s.at.at.Segment), name))
+	require.NoError(t, os.Symlink(filepath.Join(s.Options.Directory, s.Newest().Segment), name))
 	_, err = issuer.Open(s.to)
 	require.ErrorContains(t, err, "not a regular file", "no link leads to what would be cut off")
 	require.NoError(t, os.Remove(name))
@@ -427,7 +362,7 @@ func TestReceiptsDirectory(t *testing.T) {
 	require.NoError(t, os.Remove(name))
 
 	s.to.ReserveBytes = 1 << 60
-	s.commit(1)
+	s.Commit(1)
 	_, err = s.issue()
 	require.ErrorContains(t, err, "make room")
 	s.to.ReserveBytes = 0
@@ -435,10 +370,10 @@ func TestReceiptsDirectory(t *testing.T) {
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	s.commit(1)
+	s.Commit(1)
 	i, err = issuer.Open(s.to)
 	require.NoError(t, err)
-	_, err = i.Issue(ctx, s.at.at)
+	_, err = i.Issue(ctx, s.durable())
 	require.True(t, errors.Is(err, context.Canceled))
 	require.NoError(t, i.Close())
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -17,6 +18,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 )
 
@@ -34,26 +36,30 @@ func (o *told) ReceiptsFault(err error) {
 	o.faults = append(o.faults, err)
 }
 
-// both is a log's observer that tells a schedule of commits, too.
-type both struct {
-	*observed
+// faultsSoFar returns what ReceiptsFault was called with. The scheduler goes on meanwhile.
+func (o *told) faultsSoFar() []error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.faults)
+}
+
+// committing is a log's observer that tells a schedule of commits.
+type committing struct {
+	logtest.Quiet
 	schedule *issuer.Schedule
 }
 
-func (o both) Committed(c rotation.Commit) {
-	o.observed.Committed(c)
-	o.schedule.Committed(c)
-}
+func (o committing) Committed(c rotation.Commit) { o.schedule.Committed(c) }
 
 // schedule opens the log of the site again, and has its receipts written.
 func (s *site) schedule(scheduler *issuer.Scheduler, name string) *told {
-	s.close()
+	s.Close()
 	o := &told{}
 	s.to.Directory = filepath.Join(s.to.Directory, name)
 	schedule := scheduler.Log(name, s.to, o)
-	s.o.Observer = both{s.at, schedule}
-	s.open()
-	require.NoError(s.t, schedule.Begin(s.log))
+	s.Options.Observer = committing{schedule: schedule}
+	s.Open()
+	require.NoError(s.t, schedule.Begin(s.Writer))
 	return o
 }
 
@@ -69,8 +75,8 @@ func TestSchedulerTriesAgain(t *testing.T) {
 		good, bad := newSite(t, t.TempDir()), newSite(t, t.TempDir())
 		good.to.Directory, bad.to.Directory = parent, parent
 		goodTold, badTold := good.schedule(scheduler, "good"), bad.schedule(scheduler, "bad")
-		good.add("a")
-		bad.add("b")
+		good.Add("a")
+		bad.Add("b")
 		synctest.Wait()
 		assert.Equal(t, []string{"a"}, good.idsOfAll())
 		assert.Equal(t, []string{"b"}, bad.idsOfAll())
@@ -79,24 +85,26 @@ func TestSchedulerTriesAgain(t *testing.T) {
 		require.NoError(t, os.Rename(bad.to.Directory, away))
 		require.NoError(t, os.WriteFile(bad.to.Directory, nil, 0o600))
 		for _, id := range []string{"c", "d"} {
-			good.add("good-" + id)
-			bad.add("bad-" + id)
+			good.Add("good-" + id)
+			bad.Add("bad-" + id)
 			synctest.Wait()
 		}
 		assert.Equal(t, []string{"a", "good-c", "good-d"}, good.idsOfAll())
-		require.NotEmpty(t, badTold.faults)
-		assert.Error(t, badTold.faults[len(badTold.faults)-1])
+		faults := badTold.faultsSoFar()
+		require.NotEmpty(t, faults)
+		assert.Error(t, faults[len(faults)-1])
 
 		require.NoError(t, os.Remove(bad.to.Directory))
 		require.NoError(t, os.Rename(away, bad.to.Directory))
 		time.Sleep(time.Minute) // of the bubble
 		synctest.Wait()
 		assert.Equal(t, []string{"b", "bad-c", "bad-d"}, bad.idsOfAll())
-		assert.NoError(t, badTold.faults[len(badTold.faults)-1])
-		assert.Empty(t, goodTold.faults)
+		faults = badTold.faultsSoFar()
+		assert.NoError(t, faults[len(faults)-1])
+		assert.Empty(t, goodTold.faultsSoFar())
 
-		good.close()
-		bad.close()
+		good.Close()
+		bad.Close()
 		require.NoError(t, scheduler.Close(context.Background()))
 	})
 }
@@ -107,14 +115,14 @@ func TestSchedulerCloses(t *testing.T) {
 	first, second := newSite(t, t.TempDir()), newSite(t, t.TempDir())
 	scheduler := issuer.NewScheduler("", zap.NewNop())
 	first.schedule(scheduler, "")
-	first.commit(100)
-	first.close()
+	first.Commit(100)
+	first.Close()
 	require.NoError(t, scheduler.Close(context.Background()))
 	assert.Len(t, first.receipts(), 100)
 
 	second.schedule(scheduler, "")
-	second.commit(1)
-	second.close()
+	second.Commit(1)
+	second.Close()
 	i, err := issuer.Open(second.to)
 	require.NoError(t, err, "it is not locked")
 	require.NoError(t, i.Close())

@@ -5,21 +5,32 @@
 package signingtest
 
 import (
-	"testing"
+	"bytes"
+	"crypto/ed25519"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
 // New returns a signer with a fresh key.
-func New(t testing.TB, a signing.Algorithm) *signing.Signer {
-	t.Helper()
+func New(t require.TestingT, a signing.Algorithm) *signing.Signer {
+	if t, ok := t.(interface{ Helper() }); ok {
+		t.Helper()
+	}
 	key, err := signing.GenerateKey(a)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	s, err := signing.NewSigner(key, nil)
-	if err != nil {
-		t.Fatal(err)
+	require.NoError(t, err)
+	return s
+}
+
+// Numbered returns one of several Ed25519 signers, each the same in every run.
+func Numbered(t require.TestingT, n byte) *signing.Signer {
+	if t, ok := t.(interface{ Helper() }); ok {
+		t.Helper()
 	}
+	s, err := signing.NewSigner(ed25519.NewKeyFromSeed(bytes.Repeat([]byte{n}, ed25519.SeedSize)), nil)
+	require.NoError(t, err)
 	return s
 }

@@ -138,7 +138,7 @@ func recorded(t *testing.T) (*history, *signing.PublicKey) {
 			t.Fatal(err)
 		}
 	}
-	l.close()
+	l.Close()
 	return h, l.first
 }
 

@@ -29,7 +29,7 @@ func closed(t *testing.T) *log {
 			t.Fatal(err)
 		}
 	}
-	l.close()
+	l.Close()
 	return l
 }
 
@@ -62,11 +62,11 @@ func TestHostileDirectories(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := closed(t)
-			if err := c.do(l.o.Directory); err != nil {
+			if err := c.do(l.Options.Directory); err != nil {
 				t.Fatal(err)
 			}
 			dest := filepath.Join(t.TempDir(), "copy")
-			r, err := snapshot.Directory(t.Context(), l.o.Directory, dest, snapshot.Options{Link: name == "link"})
+			r, err := snapshot.Directory(t.Context(), l.Options.Directory, dest, snapshot.Options{Link: name == "link"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -90,16 +90,16 @@ func TestHostileDirectories(t *testing.T) {
 func TestNewestSegmentThatCannotBeRead(t *testing.T) {
 	l := closed(t)
 	var newest string
-	for _, e := range entries(t, l.o.Directory) {
+	for _, e := range entries(t, l.Options.Directory) {
 		if _, err := segment.ParseName(e.Name()); err == nil {
 			newest = e.Name()
 		}
 	}
-	at := filepath.Join(l.o.Directory, newest)
-	if err := errors.Join(os.Rename(at, at+".old"), os.Symlink(newest+".old", at), os.Remove(filepath.Join(l.o.Directory, segment.CheckpointName))); err != nil {
+	at := filepath.Join(l.Options.Directory, newest)
+	if err := errors.Join(os.Rename(at, at+".old"), os.Symlink(newest+".old", at), os.Remove(filepath.Join(l.Options.Directory, segment.CheckpointName))); err != nil {
 		t.Fatal(err)
 	}
-	r, err := snapshot.Directory(t.Context(), l.o.Directory, filepath.Join(t.TempDir(), "copy"), snapshot.Options{})
+	r, err := snapshot.Directory(t.Context(), l.Options.Directory, filepath.Join(t.TempDir(), "copy"), snapshot.Options{})
 	if err != nil || len(r.Left) != 1 || !strings.Contains(r.Left[0], newest) {
 		t.Errorf("left out %q: %v", r.Left, err)
 	}
@@ -123,10 +123,10 @@ func (u unsynced) Open(name string) (fs.File, error) {
 // Commits that cannot be synced are not in the copy, which is good without them.
 func TestCommitsThatCannotBeSynced(t *testing.T) {
 	l := closed(t)
-	if err := os.Remove(filepath.Join(l.o.Directory, segment.CheckpointName)); err != nil {
+	if err := os.Remove(filepath.Join(l.Options.Directory, segment.CheckpointName)); err != nil {
 		t.Fatal(err)
 	}
-	r, err := snapshot.Tar(t.Context(), unsynced{os.DirFS(l.o.Directory).(fs.ReadLinkFS)}, io.Discard, snapshot.Options{})
+	r, err := snapshot.Tar(t.Context(), unsynced{os.DirFS(l.Options.Directory).(fs.ReadLinkFS)}, io.Discard, snapshot.Options{})
 	if err != nil || len(r.Left) != 1 || !strings.Contains(r.Left[0], syscall.EIO.Error()) {
 		t.Errorf("left out %q: %v", r.Left, err)
 	}
@@ -152,7 +152,7 @@ func TestLogsOfATreeThatAreNotCopied(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := closed(t)
 			root := t.TempDir()
-			if err := errors.Join(os.CopyFS(filepath.Join(root, "a"), os.DirFS(l.o.Directory)), c.do(root, l.o.Directory)); err != nil {
+			if err := errors.Join(os.CopyFS(filepath.Join(root, "a"), os.DirFS(l.Options.Directory)), c.do(root, l.Options.Directory)); err != nil {
 				t.Fatal(err)
 			}
 			r, err := snapshot.Directory(t.Context(), root, filepath.Join(t.TempDir(), "copy"), snapshot.Options{Recursive: true})
@@ -181,12 +181,12 @@ func entries(t *testing.T, dir string) []fs.DirEntry {
 // A sparse file costs an intruder nothing, and would fill the disk of whoever copies it.
 func TestFileThatTheDiskCannotHold(t *testing.T) {
 	l := closed(t)
-	oldest := filepath.Join(l.o.Directory, entries(t, l.o.Directory)[1].Name())
+	oldest := filepath.Join(l.Options.Directory, entries(t, l.Options.Directory)[1].Name())
 	if err := os.Truncate(oldest, 1<<43); err != nil {
 		t.Skip(err)
 	}
 	parent := t.TempDir()
-	_, err := snapshot.Directory(t.Context(), l.o.Directory, filepath.Join(parent, "copy"), snapshot.Options{})
+	_, err := snapshot.Directory(t.Context(), l.Options.Directory, filepath.Join(parent, "copy"), snapshot.Options{})
 	if err == nil || !strings.Contains(err.Error(), filepath.Base(oldest)) {
 		t.Errorf("%v", err)
 	}
@@ -201,14 +201,14 @@ func TestInterruptedCopy(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	parent := t.TempDir()
-	if _, err := snapshot.Directory(ctx, l.o.Directory, filepath.Join(parent, "copy"), snapshot.Options{}); !errors.Is(err, context.Canceled) {
+	if _, err := snapshot.Directory(ctx, l.Options.Directory, filepath.Join(parent, "copy"), snapshot.Options{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
 	if left := entries(t, parent); len(left) > 0 {
 		t.Errorf("it left %v", left)
 	}
 	var out bytes.Buffer
-	if _, err := snapshot.Tar(t.Context(), os.DirFS(l.o.Directory), &failing{&out, 3000}, snapshot.Options{}); err == nil {
+	if _, err := snapshot.Tar(t.Context(), os.DirFS(l.Options.Directory), &failing{&out, 3000}, snapshot.Options{}); err == nil {
 		t.Error("an archive that could not be written is one")
 	}
 }
@@ -230,7 +230,7 @@ func (f *failing) Write(p []byte) (int, error) {
 func TestModes(t *testing.T) {
 	l := closed(t)
 	for name, mode := range map[string]fs.FileMode{segment.CheckpointName: 0o640, segment.KeyChangesName: 0o666} {
-		if err := os.Chmod(filepath.Join(l.o.Directory, name), mode); err != nil {
+		if err := os.Chmod(filepath.Join(l.Options.Directory, name), mode); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -238,7 +238,7 @@ func TestModes(t *testing.T) {
 	if err := os.Mkdir(dest, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := snapshot.Directory(t.Context(), l.o.Directory, dest, snapshot.Options{}); err != nil {
+	if _, err := snapshot.Directory(t.Context(), l.Options.Directory, dest, snapshot.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	info, err := os.Stat(dest)
@@ -267,17 +267,17 @@ func TestModes(t *testing.T) {
 // its end all the same.
 func TestCopyOfALogWhoseWriterWasKilled(t *testing.T) {
 	l := closed(t)
-	want := l.good(l.o.Directory).TreeSize
-	if err := os.Remove(filepath.Join(l.o.Directory, segment.CheckpointName)); err != nil {
+	want := l.good(l.Options.Directory).TreeSize
+	if err := os.Remove(filepath.Join(l.Options.Directory, segment.CheckpointName)); err != nil {
 		t.Fatal(err)
 	}
-	newest := entries(t, l.o.Directory)
+	newest := entries(t, l.Options.Directory)
 	for _, e := range newest {
 		if strings.HasPrefix(e.Name(), "audit-") {
 			newest[0] = e
 		}
 	}
-	f, err := os.OpenFile(filepath.Join(l.o.Directory, newest[0].Name()), os.O_WRONLY|os.O_APPEND, 0)
+	f, err := os.OpenFile(filepath.Join(l.Options.Directory, newest[0].Name()), os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -286,7 +286,7 @@ func TestCopyOfALogWhoseWriterWasKilled(t *testing.T) {
 	}
 	f.Close()
 	dest := filepath.Join(t.TempDir(), "copy")
-	if _, err := snapshot.Directory(t.Context(), l.o.Directory, dest, snapshot.Options{}); err != nil {
+	if _, err := snapshot.Directory(t.Context(), l.Options.Directory, dest, snapshot.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	if r := l.good(dest); r.TreeSize != want {

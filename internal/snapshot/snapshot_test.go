@@ -11,11 +11,10 @@ import (
 	"slices"
 	"testing"
 
-	"go.opentelemetry.io/collector/pdata/pcommon"
-	"go.opentelemetry.io/collector/pdata/plog"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/snapshot"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -27,73 +26,30 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // log is a log that is written to.
 type log struct {
+	*logtest.Log
 	t     testing.TB
-	o     rotation.Options
-	log   *rotation.Log
 	first *signing.PublicKey
-	n     int
 }
 
 // newLog begins a log in which each segment has a key of its own.
 func newLog(t testing.TB, o rotation.Options) *log {
 	t.Helper()
-	dir := t.TempDir()
-	key := filepath.Join(dir, "key.pem")
+	key := filepath.Join(t.TempDir(), "key.pem")
 	signer, err := signing.CreateKeyFile(key, signing.Ed25519)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	keys, err := signing.OpenRotatingKeyFile(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := &log{t: t, o: o, first: signer.Public()}
-	l.o.Origin, l.o.Scope = "test.example/auditlog", segment.ScopeCheckpoint
-	if o.FS == nil {
-		l.o.Directory = filepath.Join(dir, "log")
-	}
-	l.o.Signer, l.o.SegmentKeys = keys.Current(), keys
-	if l.log, err = rotation.Open(t.Context(), l.o); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(l.close)
-	return l
+	require.NoError(t, err)
+	o.Signer, o.SegmentKeys = keys.Current(), keys
+	return &log{Log: logtest.New(t, o), t: t, first: signer.Public()}
 }
 
-func (l *log) close() {
-	if l.log != nil {
-		if err := l.log.Close(context.Background()); err != nil {
-			l.t.Error(err)
-		}
-		l.log = nil
-	}
-}
-
-// grow adds a commit of n events.
+// grow adds a commit of n events, also from another goroutine than the test's.
 func (l *log) grow(n int) error {
-	enc, err := event.NewEncoder(event.DefaultMapping())
-	if err != nil {
-		return err
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = fmt.Sprint("id-", len(l.IDs)+i)
 	}
-	enc.SetResource(pcommon.NewResource(), "")
-	enc.SetScope(pcommon.NewInstrumentationScope(), "")
-	b := l.log.NewBatch()
-	defer b.Release()
-	for range n {
-		l.n++
-		r := plog.NewLogRecord()
-		r.SetTimestamp(1_800_000_000_000_000_000)
-		r.Attributes().PutStr("audit.record.id", fmt.Sprint("id-", l.n))
-		err := b.Add(func(dst []byte) ([]byte, uint64, error) {
-			dst, info, err := enc.Append(dst, r)
-			return dst, info.Time, err
-		}, nil, "")
-		if err != nil {
-			return err
-		}
-	}
-	_, err = l.log.Append(context.Background(), b)
-	return err
+	return l.TryAdd(ids...)
 }
 
 // clean reports whether nothing is wrong with a log. One that was begun a moment ago, or whose
@@ -160,7 +116,7 @@ func TestCopiesOfALogInUse(t *testing.T) {
 	var size, first, segments uint64
 	for i := 0; i < 60 && (i < 10 || first < 1000); i++ {
 		dest := filepath.Join(to, fmt.Sprint(i))
-		r, err := snapshot.Directory(t.Context(), l.o.Directory, dest, snapshot.Options{Link: i%2 == 1})
+		r, err := snapshot.Directory(t.Context(), l.Options.Directory, dest, snapshot.Options{Link: i%2 == 1})
 		if err != nil {
 			t.Fatal(err)
 		}

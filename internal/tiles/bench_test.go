@@ -47,7 +47,7 @@ func BenchmarkExport(b *testing.B) {
 	for range events / 1000 {
 		l.grow(1000, 100)
 	}
-	_, source := stored(b, l.o.Directory)
+	_, source := stored(b, l.Options.Directory)
 	var dir string
 	b.Run("whole", func(b *testing.B) {
 		for b.Loop() {

@@ -21,6 +21,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/tiles"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -31,74 +32,30 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // log is a log that grows.
 type log struct {
-	t   testing.TB
-	o   rotation.Options
-	log *rotation.Log // nil while it is closed
-	n   int
+	*logtest.Log
+	t testing.TB
 }
 
 func newLog(t testing.TB, segmentBytes int64) *log {
 	t.Helper()
-	key, err := signing.GenerateKey(signing.Ed25519)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := &log{t: t}
-	l.o = rotation.Options{Directory: filepath.Join(t.TempDir(), "log"), Origin: "test.example/auditlog", Scope: segment.ScopeCheckpoint, MaxSegmentBytes: segmentBytes}
-	if l.o.Signer, err = signing.NewSigner(key, nil); err != nil {
-		t.Fatal(err)
-	}
-	l.open()
-	t.Cleanup(l.close)
-	return l
-}
-
-func (l *log) open() {
-	l.t.Helper()
-	if l.log != nil {
-		return
-	}
-	var err error
-	if l.log, err = rotation.Open(context.Background(), l.o); err != nil {
-		l.t.Fatal(err)
-	}
-}
-
-// close brings the checkpoint file up to date, too.
-func (l *log) close() {
-	if l.log == nil {
-		return
-	}
-	if err := l.log.Close(context.Background()); err != nil {
-		l.t.Error(err)
-	}
-	l.log = nil
+	return &log{logtest.New(t, rotation.Options{MaxSegmentBytes: segmentBytes}), t}
 }
 
 // grow adds a commit of n events of so many bytes more than they need.
 func (l *log) grow(n, padding int) {
 	l.t.Helper()
-	l.open()
-	b := l.log.NewBatch()
-	defer b.Release()
-	for range n {
-		l.n++
-		err := b.Add(func(dst []byte) ([]byte, uint64, error) {
-			return event.AppendOwn(dst, event.Own{ID: fmt.Sprintf("id-%d-%s", l.n, strings.Repeat("x", padding)), Time: time.Unix(1_800_000_000, 0), Origin: "o", Level: event.LevelInfo, Action: "test", Detail: []byte(`{"action":"test"}`)}), uint64(time.Unix(1_800_000_000, 0).UnixNano()), nil
-		}, nil, "")
-		if err != nil {
-			l.t.Fatal(err)
-		}
+	l.Open()
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("id-%d-%s", len(l.IDs)+i, strings.Repeat("x", padding))
 	}
-	if _, err := l.log.Append(context.Background(), b); err != nil {
-		l.t.Fatal(err)
-	}
+	l.Add(ids...)
 }
 
 // export exports the log while nobody writes to it.
 func (l *log) export(dir string, o tiles.Options) (tiles.Result, error) {
 	l.t.Helper()
-	l.close()
+	l.Close()
 	return l.exportLive(dir, o)
 }
 
@@ -113,7 +70,7 @@ func (l *log) exportLive(dir string, o tiles.Options) (tiles.Result, error) {
 		l.t.Fatal(err)
 	}
 	defer root.Close()
-	return tiles.Export(context.Background(), os.DirFS(l.o.Directory), root, o)
+	return tiles.Export(context.Background(), os.DirFS(l.Options.Directory), root, o)
 }
 
 func (l *log) mustExport(dir string, o tiles.Options) tiles.Result {
@@ -126,30 +83,9 @@ func (l *log) mustExport(dir string, o tiles.Options) tiles.Result {
 }
 
 // lines returns the log's leaves.
-func (l *log) lines() (all [][]byte) {
+func (l *log) lines() [][]byte {
 	l.t.Helper()
-	fsys := os.DirFS(l.o.Directory)
-	listing, err := segment.List(fsys)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	for _, f := range listing.Segments {
-		r, err := segment.Open(fsys, f.Name, -1)
-		if err != nil {
-			l.t.Fatal(err)
-		}
-		for {
-			line, err := r.Next()
-			if err != nil {
-				break
-			}
-			if segment.KindOf(line) != segment.KindCheckpoint {
-				all = append(all, bytes.Clone(line))
-			}
-		}
-		r.Close()
-	}
-	return all
+	return logtest.Leaves(l.t, os.DirFS(l.Options.Directory))
 }
 
 // expected computes, with the library alone, all tiles of a tree of these leaves.
@@ -233,7 +169,7 @@ func holds(t testing.TB, dir string, want map[string][]byte) {
 func TestExportAgainstLibrary(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		l := newLog(t, rapid.Int64Range(1, 100_000).Draw(r, "segment bytes"))
-		o := tiles.Options{Keys: []*signing.PublicKey{l.o.Signer.Public()}, HashesOnly: rapid.Bool().Draw(r, "hashes only")}
+		o := tiles.Options{Keys: []*signing.PublicKey{l.Options.Signer.Public()}, HashesOnly: rapid.Bool().Draw(r, "hashes only")}
 		dir := filepath.Join(t.TempDir(), "out")
 		for range rapid.IntRange(1, 4).Draw(r, "exports") {
 			for range rapid.IntRange(0, 3).Draw(r, "commits") {
@@ -333,13 +269,13 @@ func TestExportRefuses(t *testing.T) {
 		}, tiles.ErrForked},
 		"an end that the log does not have": {func(t *testing.T, l *log, dir string) {
 			copied := filepath.Join(t.TempDir(), "copied")
-			l.close() // an open log replaces its checkpoint file whenever it likes
-			if err := os.CopyFS(copied, os.DirFS(l.o.Directory)); err != nil {
+			l.Close() // an open log replaces its checkpoint file whenever it likes
+			if err := os.CopyFS(copied, os.DirFS(l.Options.Directory)); err != nil {
 				t.Fatal(err)
 			}
 			l.grow(600, 0)
 			l.mustExport(dir, tiles.Options{})
-			l.o.Directory = copied
+			l.Options.Directory = copied
 		}, tiles.ErrForked},
 		"a tile changed": {func(t *testing.T, l *log, dir string) {
 			edit(t, glob(t, dir, "tile/0/000.p/*"), func(b []byte) []byte { b[40] ^= 1; return b })
@@ -442,7 +378,7 @@ func TestExportOfALineThatIsTooLong(t *testing.T) {
 	// A bundle that is gone for another reason is missed; so it is when the log has lost its
 	// leaves, but for the one that was left out.
 	l.mustExport(steps, tiles.Options{Check: true})
-	names, err := filepath.Glob(filepath.Join(l.o.Directory, "audit-*"))
+	names, err := filepath.Glob(filepath.Join(l.Options.Directory, "audit-*"))
 	if err != nil || len(names) < 2 {
 		t.Fatal(names, err)
 	}
@@ -499,7 +435,7 @@ func glob(t *testing.T, dir, pattern string) string {
 
 func newest(t *testing.T, l *log) string {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(l.o.Directory, "audit-*"))
+	names, err := filepath.Glob(filepath.Join(l.Options.Directory, "audit-*"))
 	if err != nil || len(names) == 0 {
 		t.Fatal(err)
 	}

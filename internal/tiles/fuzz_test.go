@@ -20,7 +20,7 @@ func FuzzExportGoesOnFrom(f *testing.F) {
 	earlier := filepath.Join(f.TempDir(), "earlier")
 	l.mustExport(earlier, tiles.Options{})
 	l.grow(10, 0)
-	l.close()
+	l.Close()
 	want := expected(f, l.lines(), false)
 	names := []string{"checkpoint", "tile/0/001.p/44", "tile/1/000.p/1", "tile/entries/001.p/44"}
 	var content [][]byte

@@ -34,19 +34,19 @@ func (p *past) all() [][]byte { return append(p.leaves[:len(p.leaves):len(p.leav
 // prune deletes the oldest segments, but for the newest, and writes what retention does.
 func (p *past) prune(n int) {
 	p.t.Helper()
-	p.close()
-	fsys := os.DirFS(p.o.Directory)
+	p.Close()
+	fsys := os.DirFS(p.Options.Directory)
 	listing, err := segment.List(fsys)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	ranges, err := os.OpenFile(filepath.Join(p.o.Directory, segment.PrunedRangesName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	ranges, err := os.OpenFile(filepath.Join(p.Options.Directory, segment.PrunedRangesName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	defer ranges.Close()
 	for _, f := range listing.Segments[:min(n, len(listing.Segments)-1)] {
-		content, err := os.ReadFile(filepath.Join(p.o.Directory, f.Name))
+		content, err := os.ReadFile(filepath.Join(p.Options.Directory, f.Name))
 		if err != nil {
 			p.t.Fatal(err)
 		}
@@ -66,7 +66,7 @@ func (p *past) prune(n int) {
 			}
 			mark = merkle.NewMark(&p.tree)
 		}
-		if err := os.Remove(filepath.Join(p.o.Directory, f.Name)); err != nil {
+		if err := os.Remove(filepath.Join(p.Options.Directory, f.Name)); err != nil {
 			p.t.Fatal(err)
 		}
 	}
@@ -160,7 +160,7 @@ func TestExportOfPrunedLog(t *testing.T) {
 			}
 			l.prune(c.prune)
 			if c.noRanges {
-				if err := os.Remove(filepath.Join(l.o.Directory, segment.PrunedRangesName)); err != nil {
+				if err := os.Remove(filepath.Join(l.Options.Directory, segment.PrunedRangesName)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -230,7 +230,7 @@ func TestExportOfPrunedLogIsNotMisled(t *testing.T) {
 		want  error
 	}{
 		"ranges of other leaves": {func(l *past, _ string) {
-			edit(l.t.(*testing.T), filepath.Join(l.o.Directory, segment.PrunedRangesName), func(b []byte) []byte {
+			edit(l.t.(*testing.T), filepath.Join(l.Options.Directory, segment.PrunedRangesName), func(b []byte) []byte {
 				line, rest, _ := bytes.Cut(b, []byte("\n"))
 				one, _ := segment.ParsePrunedRange(line)
 				one.Subtrees[0][0] ^= 1
@@ -238,7 +238,7 @@ func TestExportOfPrunedLogIsNotMisled(t *testing.T) {
 			})
 		}, tiles.ErrTampered},
 		"ranges that end early": {func(l *past, _ string) {
-			edit(l.t.(*testing.T), filepath.Join(l.o.Directory, segment.PrunedRangesName), func(b []byte) []byte {
+			edit(l.t.(*testing.T), filepath.Join(l.Options.Directory, segment.PrunedRangesName), func(b []byte) []byte {
 				return b[:bytes.IndexByte(b, '\n')+1]
 			})
 		}, tiles.ErrTampered},
@@ -320,7 +320,7 @@ func TestCheckOfTheCheckpoint(t *testing.T) {
 				l.grow(c.later, 0)
 			}
 			before := files(t, dir)
-			_, err := l.export(dir, tiles.Options{Check: true, Keys: []*signing.PublicKey{l.o.Signer.Public()}})
+			_, err := l.export(dir, tiles.Options{Check: true, Keys: []*signing.PublicKey{l.Options.Signer.Public()}})
 			if err == nil || c.want != nil && !errors.Is(err, c.want) || c.want == nil && errors.Is(err, tiles.ErrChanged) {
 				t.Errorf("%v", err)
 			}

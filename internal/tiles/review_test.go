@@ -61,7 +61,7 @@ func TestExportGoesOnWhenTheLogIsRestored(t *testing.T) {
 		}
 		l.grow(600, 0)
 		l.grow(10, 0)
-		names, err := filepath.Glob(filepath.Join(l.o.Directory, "audit-*"))
+		names, err := filepath.Glob(filepath.Join(l.Options.Directory, "audit-*"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,9 +135,9 @@ func TestExportWhileASegmentIsCompressed(t *testing.T) {
 	for range 4 {
 		l.grow(20, 0)
 	}
-	l.close()
+	l.Close()
 	want := expected(t, l.lines(), false)
-	listing, err := segment.List(os.DirFS(l.o.Directory))
+	listing, err := segment.List(os.DirFS(l.Options.Directory))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func TestExportWhileASegmentIsCompressed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	fsys := &compressing{FS: os.DirFS(l.o.Directory), t: t, dir: l.o.Directory, name: listing.Segments[1].Name}
+	fsys := &compressing{FS: os.DirFS(l.Options.Directory), t: t, dir: l.Options.Directory, name: listing.Segments[1].Name}
 	if _, err := tiles.Export(context.Background(), fsys, root, tiles.Options{}); err != nil {
 		t.Fatal(err)
 	}
@@ -193,17 +193,17 @@ func (f syncingFile) Sync() error {
 func TestExportDoesNotPublishWhatIsNotDurable(t *testing.T) {
 	l := newLog(t, 0)
 	l.grow(10, 0)
-	l.close()
-	l.o.Sync = true
-	under, err := durable.OpenLocked(l.o.Directory)
+	l.Close()
+	l.Options.Sync = true
+	under, err := durable.OpenLocked(l.Options.Directory)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { under.Close() })
 	d := &syncing{FS: under}
-	l.o.FS = d
-	l.open()
-	t.Cleanup(l.close) // before the directory
+	l.Options.FS = d
+	l.Open()
+	t.Cleanup(l.Close) // before the directory
 	dir := filepath.Join(t.TempDir(), "out")
 	l.grow(10, 0)
 	if _, err := l.exportLive(dir, tiles.Options{}); err != nil {
@@ -216,12 +216,12 @@ func TestExportDoesNotPublishWhatIsNotDurable(t *testing.T) {
 		}
 		return syscall.EIO
 	}
-	b := l.log.NewBatch()
+	b := l.Writer.NewBatch()
 	defer b.Release()
 	if err := b.Add(func(dst []byte) ([]byte, uint64, error) { return append(dst, `{}`...), 0, nil }, nil, ""); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.log.Append(context.Background(), b); err == nil {
+	if _, err := l.Writer.Append(context.Background(), b); err == nil {
 		t.Fatal("appended, though the disk failed")
 	}
 	l.grow(30, 0)
@@ -236,17 +236,17 @@ func TestExportSaysThatACompressedSegmentIsDamaged(t *testing.T) {
 	for range 3 {
 		l.grow(20, 0)
 	}
-	listing, err := segment.List(os.DirFS(l.o.Directory))
+	listing, err := segment.List(os.DirFS(l.Options.Directory))
 	if err != nil {
 		t.Fatal(err)
 	}
-	fsys := &compressing{FS: os.DirFS(l.o.Directory), t: t, dir: l.o.Directory, name: listing.Segments[1].Name}
+	fsys := &compressing{FS: os.DirFS(l.Options.Directory), t: t, dir: l.Options.Directory, name: listing.Segments[1].Name}
 	f, err := fsys.Open(listing.Segments[0].Name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.Close()
-	edit(t, filepath.Join(l.o.Directory, listing.Segments[1].Name+".zst"), func(b []byte) []byte { b[0] ^= 1; return b })
+	edit(t, filepath.Join(l.Options.Directory, listing.Segments[1].Name+".zst"), func(b []byte) []byte { b[0] ^= 1; return b })
 	_, err = l.export(filepath.Join(t.TempDir(), "out"), tiles.Options{})
 	if !errors.Is(err, tiles.ErrTampered) && !errors.Is(err, proof.ErrDamaged) {
 		t.Errorf("exported: %v", err)
@@ -289,7 +289,7 @@ func TestExportThatIsOvertaken(t *testing.T) {
 	defer root.Close()
 	var latest tiles.Result
 	var failed error
-	fsys := &overtaken{os.DirFS(l.o.Directory), 2, func() {
+	fsys := &overtaken{os.DirFS(l.Options.Directory), 2, func() {
 		l.grow(300, 0)
 		latest, failed = l.export(dir, tiles.Options{})
 	}}
