@@ -22,7 +22,7 @@ func (b *byteBudget) init(n int) {
 	b.cond = sync.NewCond(&b.mu)
 }
 
-// take waits until there are n bytes, or all if n is more than that.
+// acquire waits until there are n bytes, or all if n is more than that.
 func (b *byteBudget) acquire(n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -17,18 +17,23 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
+// maxOpen bounds the segments that are read at a time, and thereby the memory that
+// decompression takes, on machines with many CPUs. The lines of each are checked by
+// all goroutines there are.
+const maxOpen = 4
+
 // chunk is some lines of a segment, on which everything that does not depend on
 // the lines before is checked at once with other chunks.
 type chunk struct {
 	text  []byte // a byte that hashing needs, and the lines
-	ends  []int  // in text, behind each line
+	ends  []int  // in text, after each line
 	first int    // number of the first line
 	lines []checked
 	scan  *event.Scanner
 	done  chan struct{}
 	// bytes taken from the budget
 	cost int
-	// err ended the reading behind these lines.
+	// err ended the reading after these lines.
 	err error
 }
 
@@ -53,42 +58,6 @@ func (c *checker) release(k *chunk) {
 		chunks.Put(k)
 	}
 }
-
-// checked is what is known of a line by itself.
-type checked struct {
-	kind segment.Kind
-	leaf merkle.Hash
-	// bad says what is wrong with the line's form, nul that it holds a NUL, which
-	// no line that was written does.
-	bad error
-	nul bool
-	// Of an event: its summary, form, and whether its signature is valid.
-	sum    event.Summary
-	form   segment.Form
-	keyID  string
-	signed signature
-	claim  *claim
-	// idLeaf is the leaf hash of its id, where the segment's commits bind ids.
-	idLeaf merkle.Hash
-	// withheld are the values that it withholds.
-	withheld []event.Commitment
-	// Of a commit line: what it says.
-	commit segment.Commit
-	// Of a checkpoint: what it says, and who signed it.
-	checkpoint signing.Checkpoint
-	signers    []*signing.PublicKey
-	sigErr     error
-}
-
-// signature is what became of checking a signature.
-type signature uint8
-
-const (
-	sigNone signature = iota
-	sigValid
-	sigInvalid
-	sigUnknownKey
-)
 
 // read cuts what the reader returns, and a line that has been read already, into
 // chunks and has them checked.

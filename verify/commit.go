@@ -10,39 +10,6 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
-// maxAhead is how far ahead of the verifier's clock a writer's may be.
-const maxClockLead = 5 * time.Minute
-
-// committing is where a follower is within the commits of a segment.
-type committing struct {
-	// line is that of the commit line, if it is the line before; otherwise 0.
-	line int
-	// number is that of the last commit, 0 if it is not known. at is the latest time that
-	// a commit or the header has said.
-	number uint64
-	latest time.Time
-	// ids is the tree over the ids of the events since, unless one is not known.
-	ids        merkle.Frontier
-	idsUnknown bool
-	// wentBack and ahead say that this has been told of the segment.
-	wentBack, ahead bool
-}
-
-// commits are the first and the last commit of a segment that a checkpoint covers. Their
-// numbers are 0 if they are not known.
-type commits struct {
-	first, last segment.Commit
-	begun       bool // first is decided, be it that it is not known
-}
-
-// extend takes in the first and the last commit of what a checkpoint covers.
-func (c *commits) extend(first, last segment.Commit) {
-	if !c.begun {
-		c.first, c.begun = first, true
-	}
-	c.last = last
-}
-
 // commitLine takes a commit line.
 func (f *follower) commitLine(l *checked) {
 	g, index := &f.group, f.nextIndex()
@@ -66,13 +33,7 @@ func (f *follower) commitLine(l *checked) {
 	f.commit.ids, f.commit.idsUnknown = merkle.Frontier{}, false
 }
 
-// ofCommit notes what is wrong with a commit. It counts once a signed checkpoint covers it.
-func (f *follower) addOfCommit(kind Kind, severity Severity, format string, args ...any) {
-	at := f.claimed + f.seen - 1
-	f.group.ofCommits = append(f.group.ofCommits, newFinding(kind, severity, place{line: f.line, index: &at}, format, args...))
-}
-
-// checkCommitTime takes in the time of the commit of the events before: it decides whether
+// checkCommitTime reads the time of the commit of the events before: it decides whether
 // they are in range, and whether the keys may have signed then.
 func (f *follower) checkCommitTime(l *checked, index uint64) {
 	g, at := &f.group, l.commit.Time

@@ -18,19 +18,10 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
-const (
-	// maxCompared bounds the events whose ids are compared, at 8 bytes each.
-	maxCompared = 4 << 20
-	// maxRepeated bounds the ids that are looked up once they are known to occur
-	// more than once.
-	maxRepeated = 1000
-)
+// maxRepeated bounds the ids that are looked up once they are known to occur more than once.
+const maxRepeated = 1000
 
-// idSeed makes the hashes of event ids unpredictable, so that nobody can choose
-// ids that collide.
-var idSeed = maphash.MakeSeed()
-
-// duplicates reports events that have the same id. Hashes of the ids, taken while
+// checkDuplicates reports events that have the same id. Hashes of the ids, taken while
 // the segments were read, tell whether there are any; only then is the log read
 // again to say where.
 func (c *checker) checkDuplicates(ctx context.Context, results []*result, j *joined) error {
@@ -84,10 +75,14 @@ func repeatedHashes(results []*result) (repeated map[uint64]map[[sha256.Size]byt
 // sortedRuns is a heap of sorted runs, by their first elements.
 type sortedRuns [][]uint64
 
-func (s sortedRuns) Len() int           { return len(s) }
+func (s sortedRuns) Len() int { return len(s) }
+
 func (s sortedRuns) Less(i, j int) bool { return s[i][0] < s[j][0] }
-func (s sortedRuns) Swap(i, j int)      { s[i], s[j] = s[j], s[i] }
-func (s *sortedRuns) Push(x any)        { *s = append(*s, x.([]uint64)) }
+
+func (s sortedRuns) Swap(i, j int) { s[i], s[j] = s[j], s[i] }
+
+func (s *sortedRuns) Push(x any) { *s = append(*s, x.([]uint64)) }
+
 func (s *sortedRuns) Pop() any {
 	last := len(*s) - 1
 	x := (*s)[last]

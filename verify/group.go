@@ -4,10 +4,7 @@
 package verify
 
 import (
-	"slices"
-
 	"github.com/otel-auditlog/auditlogexporter/internal/visible"
-	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -26,7 +23,7 @@ type group struct {
 	// counted are the events of commits, present those since the last commit line. late
 	// are those that are out of range, unless their commit is in it.
 	counted, present, late tally
-	// presentFrom is the number of the first leaf behind the last commit line.
+	// presentFrom is the number of the first leaf after the last commit line.
 	presentFrom  int
 	logEvents    []logEvent
 	keptRoots    []keptRoot
@@ -36,11 +33,17 @@ type group struct {
 	ofCommits   []Finding
 	// objections are findings about keys that sign the checkpoint.
 	objections []Finding
-	// doubts are findings about lines that a crash may explain.
+	// tornLines are findings about lines that a crash may explain.
 	tornLines []Finding
 	// ofOpenings are findings about openings of the group's events.
 	ofOpenings []Finding
 	unknown    uint64 // lines of no known kind
+}
+
+// keptRoot is a tree that a kept checkpoint speaks of.
+type keptRoot struct {
+	kept *keptCheckpoint
+	root merkle.Hash
 }
 
 // leaf is a line of a group.
@@ -65,7 +68,7 @@ type tally struct {
 	// commit may speak against them.
 	pending, pendingSigned uint64
 	pendingIDs, signedIDs  []string
-	// doubted is how many of the lines that a crash may explain were counted as failed
+	// torn is how many of the lines that a crash may explain were counted as failed
 	// events.
 	torn uint64
 }
@@ -75,7 +78,7 @@ func (t *tally) clear() {
 	*t = tally{failedIDs: t.failedIDs[:0], pendingIDs: t.pendingIDs[:0], signedIDs: t.signedIDs[:0]}
 }
 
-// take moves another tally into this one, which keeps as many ids as most.
+// merge moves another tally into this one, which keeps as many ids as most.
 func (t *tally) merge(o *tally, most int) {
 	if t.total == 0 {
 		*t, *o = *o, *t
@@ -96,7 +99,7 @@ func appendUpTo(to, from []string, most int) []string {
 	return append(to, from[:min(max(0, most-len(to)), len(from))]...)
 }
 
-// await takes in an event that is good but for the tree, or, if bound is set, for the time
+// addPending counts an event that is good but for the tree, or, if bound is set, for the time
 // of its commit.
 func (t *tally) addPending(most int, l *checked, bound bool) {
 	t.pending++
@@ -128,128 +131,4 @@ func (t *tally) failPending(most int, signedToo bool) {
 	t.failed += t.pending - t.pendingSigned
 	t.failedIDs = appendUpTo(t.failedIDs, t.pendingIDs, most)
 	t.pending, t.pendingIDs = t.pendingSigned, t.pendingIDs[:0]
-}
-
-// ownEvent is what the log says of itself on some line.
-type logEvent struct {
-	event  logevent.Event
-	line   int
-	index  uint64
-	id     string
-	signed bool
-}
-
-// maxOwn bounds the events of the log's own that are kept for each group.
-const maxLogEvents = 1000
-
-// readLogEvent takes in what the log says of itself.
-func (f *follower) readLogEvent(l *checked, index uint64) {
-	if l.claim != nil {
-		f.claim(l.claim, index, visible.Clip(l.sum.ID, maxID))
-		return
-	}
-	e := logEvent{line: f.line, index: index, id: visible.Clip(l.sum.ID, maxID), signed: l.signed == sigValid}
-	parsed, err := logevent.Parse(l.sum.Log)
-	if err != nil {
-		f.add(newFinding(EventMalformed, Tampering, place{index: &index, eventID: e.id}, "what the log says of itself is malformed: %s", err))
-		return
-	}
-	switch parsed.Action {
-	case logevent.Rotated:
-		// A writer says it once, at the head of a segment.
-		if parsed.Previous != nil && f.line <= logevent.HeadLines {
-			e.event = logevent.Event{Action: parsed.Action, Previous: parsed.Previous}
-			f.group.logEvents = append(f.group.logEvents, e)
-		}
-	case logevent.KeyChanged:
-		f.checkKeyChangeLine(&e)
-	case logevent.Pruned, logevent.Recovered, logevent.Damaged, logevent.Contradicted:
-		if len(f.group.logEvents) < maxLogEvents {
-			e.event = logevent.Event{
-				Action: parsed.Action, Before: parsed.Before, RootHash: parsed.RootHash, Size: parsed.Size,
-				Segment: visible.Clip(parsed.Segment, maxID), Reason: visible.Clip(parsed.Reason, maxID), Witness: visible.Clip(parsed.Witness, maxID), Detail: visible.Clip(parsed.Detail, maxMessage),
-			}
-			f.group.logEvents = append(f.group.logEvents, e)
-		}
-	default:
-		if !parsed.Action.Known() && !f.unknownAction {
-			f.unknownAction = true // once for each segment
-			f.add(newFinding(kindUnknownAction, Info, place{index: &index, eventID: e.id},
-				"the log says %.100q of itself, which this version does not know: a newer one may have written it", parsed.Action))
-		}
-	}
-}
-
-// settle ends a group; good says that a signed checkpoint covers all of it.
-// Otherwise only what carries a signature of its own is believed.
-func (f *follower) settle(good bool) {
-	g := &f.group
-	for _, one := range slices.Concat(g.tornLines, g.objections) {
-		f.add(one)
-	}
-	if !f.unread {
-		for _, one := range g.ofOpenings {
-			f.findings.add(f.c.perSegment, one)
-		}
-	}
-	f.endCommit()
-	if good {
-		for _, one := range g.ofCommits {
-			f.add(one)
-		}
-		f.commits.extend(g.first, g.last)
-		f.logEvents = append(f.logEvents, g.logEvents...)
-		for _, v := range g.cosignatures {
-			f.cosignatures = addCosignature(f.cosignatures, v)
-		}
-		for _, m := range g.keptRoots {
-			m.kept.Compare(m.root)
-		}
-	} else {
-		g.counted.failPending(f.c.perSegment, false)
-		for _, e := range g.logEvents {
-			if e.signed {
-				f.logEvents = append(f.logEvents, e)
-			}
-		}
-	}
-	g.counted.verified = g.counted.pending
-	f.counts.add(&g.counted.counts)
-	f.failedIDs = appendUpTo(f.failedIDs, g.counted.failedIDs, f.c.perSegment)
-	f.reset()
-}
-
-// endCommit takes in the events since the last commit line. Those out of range are not
-// counted, unless they have been taken in with their commit.
-func (f *follower) endCommit() {
-	g := &f.group
-	g.counted.merge(&g.present, f.c.perSegment)
-	g.late.clear()
-	g.presentFrom = len(g.leaves)
-}
-
-// reset begins a group behind the present line.
-func (f *follower) reset() {
-	g := &f.group
-	g.counted.clear()
-	g.present.clear()
-	g.late.clear()
-	*g = group{
-		firstLine: f.line + 1, before: f.tree, compared: len(f.ids), counted: g.counted, present: g.present, late: g.late,
-		leaves: g.leaves[:0], ids: g.ids[:0], logEvents: g.logEvents[:0], keptRoots: g.keptRoots[:0], cosignatures: g.cosignatures[:0], ofCommits: g.ofCommits[:0], tornLines: g.tornLines[:0], ofOpenings: g.ofOpenings[:0],
-	}
-}
-
-// forget drops a group that was never acknowledged. Lines in it that no crash
-// explains stay counted.
-func (f *follower) forget() {
-	f.endCommit()
-	g := &f.group
-	if failed := g.counted.failed - g.counted.torn; failed > 0 {
-		f.total += failed
-		f.failed += failed
-		f.failedIDs = appendUpTo(f.failedIDs, g.counted.failedIDs, f.c.perSegment)
-	}
-	f.ids = f.ids[:g.compared]
-	f.reset()
 }

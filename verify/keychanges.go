@@ -4,12 +4,12 @@
 package verify
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyhistory"
+	"github.com/otel-auditlog/auditlogexporter/internal/signers"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -21,16 +21,16 @@ type keyChanges struct {
 	all map[uint64]signing.KeyChange
 }
 
-// newKeyChanges takes in those of the file and those in the segments, which go
+// newKeyChanges returns those of the file and those in the segments, which go
 // before. What a key introduced that could not do so is left out.
-func (c *checker) newKeyChanges(all []*authority) *keyChanges {
+func newKeyChanges(trusted *signers.Trusted, history *keyhistory.History, all []*authority) *keyChanges {
 	k := &keyChanges{from: map[string][]signing.KeyChange{}, index: map[uint64]signing.KeyChange{}, all: map[uint64]signing.KeyChange{}}
 	add := func(n signing.KeyChange, at time.Time) {
 		if _, ok := k.all[n.Index]; ok {
 			return
 		}
 		k.all[n.Index] = n
-		if c.o.trusted().ObjectionToChange(&n, at) != "" {
+		if trusted.ObjectionToChange(&n, at) != "" {
 			return
 		}
 		k.index[n.Index] = n
@@ -42,7 +42,7 @@ func (c *checker) newKeyChanges(all []*authority) *keyChanges {
 			add(*a.change, a.header.Created)
 		}
 	}
-	for _, n := range c.history.Changes {
+	for _, n := range history.Changes {
 		add(n, changedBy(all, n.Index))
 	}
 	return k
@@ -60,7 +60,7 @@ func changedBy(all []*authority, index uint64) time.Time {
 	return time.Time{}
 }
 
-// at returns the key change at an index, or nil.
+// changeAt returns the key change at an index, or nil.
 func (k *keyChanges) changeAt(index uint64) *signing.KeyChange {
 	n, ok := k.index[index]
 	if !ok {
@@ -89,7 +89,7 @@ func (k *keyChanges) keyAt(index uint64, first *signing.PublicKey) *signing.Publ
 }
 
 // lead reports whether key changes lead from one key to another, each later than the
-// one before, all behind after and none behind until.
+// one before, all after the leaf after and none after until.
 func (k *keyChanges) lead(from, to *signing.PublicKey, after, until uint64) bool {
 	// Nearly always there is one way only; a key may come back, though.
 	type step struct {
@@ -134,68 +134,4 @@ func (k *keyChanges) connected(keys []*signing.PublicKey) []*signing.PublicKey {
 		todo = append(todo, neighbours[key.ID()]...)
 	}
 	return all
-}
-
-// checkKeyChanges says what is wrong with the file of key changes, given the log it
-// belongs to.
-func (c *checker) checkKeyChanges(results []*result, r *Report) (found []Finding) {
-	say := func(kind Kind, format string, args ...any) {
-		found = append(found, newFinding(kind, Tampering, place{segment: segment.KeyChangesName}, format, args...))
-	}
-	for _, why := range c.history.Unfit {
-		say(KeyChangeInvalid, "%s", why)
-	}
-	newest := newestSigner(results)
-	for i := range c.history.Changes {
-		n := &c.history.Changes[i]
-		leads := newest != nil && n.Index >= r.TreeSize && newest.Equal(n.From)
-		if leads {
-			newest = n.To
-		}
-		unread := unreadUpTo(results, n.Index)
-		switch {
-		case n.Origin != r.Origin && r.Origin != "":
-			say(KeyChangeInvalid, "a key change of the log %q, not of %q", n.Origin, r.Origin)
-		case r.Log != nil && n.Log != signing.LogID(r.Log):
-			say(KeyChangeInvalid, "a key change at leaf %d of another log that has the origin %q, too", n.Index, n.Origin)
-		case n.Index > r.TreeSize && unread != "":
-			found = append(found, newFinding(Rollback, Unchecked, place{segment: segment.KeyChangesName},
-				"the key was changed when the log had %d leaves, and %d could be read: %s may hold the others. %s", n.Index, r.TreeSize, unread, segment.HowToDecompress(unread)))
-		case n.Index > r.TreeSize && leads && r.TreeSize > 0:
-			// The keys of the log have signed it, like the file checkpoint.
-			found = append(found, newFinding(Rollback, Unchecked, place{segment: segment.KeyChangesName},
-				"the key was changed when the log had %d leaves, but it has only %d: its end is missing. %s", n.Index, r.TreeSize, copyAgain))
-		case n.Index > r.TreeSize:
-			say(Rollback, "the key was changed when the log had %d leaves, but it has only %d: its end is missing", n.Index, r.TreeSize)
-		case contradicts(results, n):
-			say(KeyChangeInvalid, "a change to the key %s at leaf %d, where the log has none", n.To.ID(), n.Index)
-		}
-	}
-	return found
-}
-
-// newestSigner is the first key of the last segment that counts.
-func newestSigner(results []*result) *signing.PublicKey {
-	for _, r := range slices.Backward(results) {
-		if r.end != nil && r.authority.header != nil {
-			return r.authority.signer()
-		}
-	}
-	return nil
-}
-
-// contradicts reports whether there is a segment that holds the leaf at which a key
-// was changed, and knows nothing of it. The segment may have been pruned.
-func contradicts(results []*result, n *signing.KeyChange) bool {
-	i, found := slices.BinarySearchFunc(results, n.Index, func(r *result, index uint64) int {
-		return cmp.Compare(r.file.Parsed.FirstIndex, index)
-	})
-	if !found {
-		i--
-	}
-	if i < 0 || results[i].end == nil || results[i].authority.header == nil || n.Index >= results[i].end.size {
-		return false
-	}
-	a := results[i].authority
-	return !found || a.misfit(n, n.Index) != ""
 }

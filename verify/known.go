@@ -31,12 +31,20 @@ func (c *checker) checkKnown(j *joined, results []*result) {
 	reportSuccession(j, results)
 }
 
-// add notes a finding about the log as a whole.
-func (c *checker) add(one Finding) { c.log.add(c.o.MaxFindings, one) }
-
-// say notes a finding about the log as a whole, and a leaf of it.
-func (c *checker) say(kind Kind, severity Severity, index *uint64, format string, args ...any) {
-	c.add(newFinding(kind, severity, place{index: index}, format, args...))
+// reportTrustBegins says from which leaf on the trusted keys sign the log.
+func (c *checker) reportTrustBegins(results []*result, all []*authority, r *Report) {
+	for i, a := range all {
+		if a.header == nil || a.standing < standingIntroduced {
+			continue
+		}
+		first := results[i].first
+		r.TrustedFrom = &first
+		if slices.ContainsFunc(all[:i], func(a *authority) bool { return a.standing == standingSucceeded }) {
+			c.add(newFinding(kindTrustBegins, Info, place{segment: results[i].file.Name, index: &first},
+				"the trusted keys sign the log from leaf %d on. They vouch for what came before as a whole: it has not changed since, but that its events were signed when they happened rests on keys that were not given", first))
+		}
+		return
+	}
 }
 
 // checkSize says so if the log is shorter than it must be. AsOf is the caller's word alone, and
@@ -212,7 +220,7 @@ func (c *checker) lastCommit(j *joined) time.Time {
 }
 
 // checkRevokedAlone says so if the last that counts in the log is signed with a key that has
-// been revoked, be it later: whoever has that key may have written all that nobody else vouches for.
+// been revoked, be it later: whoever has that key may have written all that nobody else has signed.
 func (c *checker) checkRevokedAlone(r *Report, results []*result) {
 	if c.o.AsOf != nil || r.TreeSize == 0 {
 		return
@@ -260,7 +268,7 @@ func (c *checker) checkDirectory(j *joined, results []*result) {
 	j.add(i, r, one)
 }
 
-// sayBegunAnew passes on what the log's first header says of a log before it: who asks for
+// reportSuccession passes on what the log's first header says of a log before it: who asks for
 // all events has to ask for that one's, too.
 func reportSuccession(j *joined, results []*result) {
 	i := slices.IndexFunc(results, func(r *result) bool { return r.header != nil && r.header.Succeeds != nil })

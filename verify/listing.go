@@ -20,7 +20,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
-// choose picks the file to read for each segment, and says what else there is.
+// chooseFiles picks the file to read for each segment, and says what else there is.
 func (c *checker) chooseFiles(ctx context.Context, l segment.Listing) (files []segment.File, err error) {
 	foreign := c.foreignSegments(l)
 	c.files += len(foreign)
@@ -87,7 +87,7 @@ func (c *checker) chooseFiles(ctx context.Context, l segment.Listing) (files []s
 // that their name asks for: anybody can put there as many as they like.
 const maxMisplaced = 100
 
-// heads reads how the segments begin, and leaves out those files that do not begin with the
+// readHeads reads how the segments begin, and leaves out those files that do not begin with the
 // header that their name asks for, but for the first ones: they are no part of a log.
 func (c *checker) readHeads(ctx context.Context, files []segment.File) (kept []segment.File, heads []*authority, err error) {
 	seen := map[merkle.Hash]bool{}

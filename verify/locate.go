@@ -36,7 +36,7 @@ func (f *follower) locate(size uint64, root merkle.Hash) bool {
 	}
 }
 
-// fits reports whether the leaves behind a tree lead to a root, and takes up the
+// fits reports whether the leaves after a tree lead to a root, and takes up the
 // resulting tree if so.
 func (f *follower) fits(tree merkle.Frontier, root merkle.Hash, n int, at func(i int) leaf) bool {
 	if f.tried += n; f.tried > maxTried {

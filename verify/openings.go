@@ -18,18 +18,6 @@ import (
 // segment, which is no part of the tree and may be deleted, whole or in part: what is missing
 // is withheld, and what is there must fit.
 
-// openings reads such a file along with the segment.
-type openings struct {
-	name string
-	file fs.File
-	r    *segment.Reader
-	// next is the opening that has been read and not used.
-	next *event.Opening
-	// last is the leaf of the one before.
-	last uint64
-	any  bool
-}
-
 // openOpenings opens the file of openings of a segment, if the directory has it.
 func (f *follower) openOpenings() error {
 	name := f.file.Parsed.ValuesName()
@@ -65,7 +53,7 @@ func valueInvalid(name string, line int, format string, args ...any) Finding {
 	return newFinding(ValueInvalid, Tampering, place{segment: name, line: line}, format, args...)
 }
 
-// ofOpening says what is wrong with an opening. It may be of an event that no checkpoint that
+// addOfOpening says what is wrong with an opening. It may be of an event that no checkpoint that
 // has been read covers, and then it counts when one does.
 func (f *follower) addOfOpening(leaf uint64, format string, args ...any) {
 	if f.end != nil && leaf < f.end.size {

@@ -20,7 +20,7 @@ import (
 type prunedHistory struct {
 	// kept are the roots at the sizes of kept checkpoints.
 	kept map[uint64]merkle.Hash
-	// wrong says why the file is not to be believed, or "".
+	// wrong says why the file does not count, or "".
 	wrong string
 	line  int
 }
