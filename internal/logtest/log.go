@@ -22,6 +22,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -218,7 +219,7 @@ func (l *Log) appendOnce(events []encoding) error {
 }
 
 // Sign adds an event to a batch, signed with the log's key if its scope is event.
-func Sign(l *rotation.Log, b *rotation.Batch, scope segment.Scope, encode encoding) error {
+func Sign(l *rotation.Log, b *stage.Batch, scope segment.Scope, encode encoding) error {
 	if scope != segment.ScopeEvent {
 		return b.Add(encode, nil, "")
 	}

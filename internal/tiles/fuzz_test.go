@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/tiles"
 )
 
@@ -47,7 +48,7 @@ func FuzzExportGoesOnFrom(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		here := &log{t: t, o: l.o} // F must not be used in here
+		here := &log{logtest.Closed(t, l.Options), t} // F must not be used in here
 		_, err := here.export(dir, tiles.Options{})
 		if err == nil {
 			holds(t, dir, want)

@@ -31,8 +31,8 @@ func TestExportRefusesAChangeInTheNewestSegment(t *testing.T) {
 		segmentBytes int64
 		old, new     string
 	}{
-		"an event of a later commit":               {0, `"id-101-`, `"ID-101-`},
-		"an event of the last of several segments": {1, `"id-102-`, `"ID-102-`},
+		"an event of a later commit":               {0, `"id-100-`, `"ID-100-`},
+		"an event of the last of several segments": {1, `"id-101-`, `"ID-101-`},
 		"a header":            {1, `{"format":`, `{"farmat":`},
 		"a checkpoint's root": {0, `auditlog\n108\n`, `auditlog\n208\n`},
 	} {
