@@ -20,136 +20,136 @@ import (
 )
 
 // author writes a log with what it likes in it, as whoever has the key can.
-type author struct {
-	t      testing.TB
-	signer *signing.Signer
+type Forger struct {
+	T      testing.TB
+	Signer *signing.Signer
 	// previous signs the next checkpoint, too.
-	previous *signing.Signer
-	tree     merkle.Frontier
+	Previous *signing.Signer
+	Tree     merkle.Frontier
 	marks    []*merkle.Mark
-	head     segment.Header
+	Head     segment.Header
 	// name and text are those of the newest segment, files the others and what else there is.
-	name   string
-	text   []byte
-	files  fstest.MapFS
+	Name   string
+	Text   []byte
+	Others fstest.MapFS
 	events int
 	// number and at are those of the next commit; at is a second for each event if it is
 	// zero.
-	number uint64
-	at     time.Time
-	ids    []string // of the events since the last commit
+	Number uint64
+	At     time.Time
+	IDs    []string // of the events since the last commit
 	// notes are the key changes, newest the last checkpoint.
-	notes, newest []byte
+	KeyChanges, Newest []byte
 }
 
-const forgedName = "audit-00000000000000000000-20261123T100000Z.jsonl"
+const ForgedName = "audit-00000000000000000000-20261123T100000Z.jsonl"
 
-var forgedAt = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+var ForgedAt = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 
-func newAuthor(t testing.TB, change ...func(*segment.Header)) *author {
-	a := &author{t: t, signer: signingtest.New(t, signing.Ed25519), number: 1, files: fstest.MapFS{}}
-	a.head = segment.Header{
-		Origin: "test.example/auditlog", Log: signing.LogID{1}, Created: forgedAt, Retain: forgedAt,
-		Scope: segment.ScopeCheckpoint, Keys: []segment.Key{segment.KeyOf(a.signer.Public())},
+func NewForger(t testing.TB, change ...func(*segment.Header)) *Forger {
+	a := &Forger{T: t, Signer: signingtest.New(t, signing.Ed25519), Number: 1, Others: fstest.MapFS{}}
+	a.Head = segment.Header{
+		Origin: "test.example/auditlog", Log: signing.LogID{1}, Created: ForgedAt, Retain: ForgedAt,
+		Scope: segment.ScopeCheckpoint, Keys: []segment.Key{segment.KeyOf(a.Signer.Public())},
 	}
 	for _, f := range change {
-		f(&a.head)
+		f(&a.Head)
 	}
-	a.begin()
+	a.Begin()
 	return a
 }
 
 // begin writes the header.
-func (a *author) begin() {
-	a.name = segment.Name{FirstIndex: a.head.FirstIndex, Created: a.head.Created, Compression: segment.None}.String()
-	a.text = nil
-	a.line(segment.AppendHeader(nil, a.head))
+func (a *Forger) Begin() {
+	a.Name = segment.Name{FirstIndex: a.Head.FirstIndex, Created: a.Head.Created, Compression: segment.None}.String()
+	a.Text = nil
+	a.Line(segment.AppendHeader(nil, a.Head))
 }
 
 // next begins another segment; its header is that of the one before, changed.
-func (a *author) next(change func(h *segment.Header)) {
-	a.files[a.name] = &fstest.MapFile{Data: a.text, Mode: 0o600}
-	a.head.FirstIndex, a.head.Frontier, a.head.Created, a.head.Succeeds = a.tree.Size(), a.tree.Hashes(), a.now(), nil
-	a.head.Keys = slices.Clone(a.head.Keys)
+func (a *Forger) Next(change func(h *segment.Header)) {
+	a.Others[a.Name] = &fstest.MapFile{Data: a.Text, Mode: 0o600}
+	a.Head.FirstIndex, a.Head.Frontier, a.Head.Created, a.Head.Succeeds = a.Tree.Size(), a.Tree.Hashes(), a.Now(), nil
+	a.Head.Keys = slices.Clone(a.Head.Keys)
 	if change != nil {
-		change(&a.head)
+		change(&a.Head)
 	}
-	a.begin()
+	a.Begin()
 }
 
 // introduce adds the key change that introduces the newest segment.
-func (a *author) introduce(to *signing.Signer, leaving ...*signing.Signer) {
-	a.t.Helper()
-	a.introduceBy(keyChange(a.t, &a.head, a.signer, to, leaving...))
-	if to != a.signer {
-		a.previous = a.signer
+func (a *Forger) Introduce(to *signing.Signer, leaving ...*signing.Signer) {
+	a.T.Helper()
+	a.IntroduceBy(KeyChange(a.T, &a.Head, a.Signer, to, leaving...))
+	if to != a.Signer {
+		a.Previous = a.Signer
 	}
-	a.signer = to
+	a.Signer = to
 }
 
-func (a *author) introduceBy(note []byte) {
-	a.t.Helper()
-	a.notes = append(segment.AppendKeyChange(a.notes, note), '\n')
-	a.say(map[string]string{"action": "key_changed", "key_change": string(note)})
+func (a *Forger) IntroduceBy(note []byte) {
+	a.T.Helper()
+	a.KeyChanges = append(segment.AppendKeyChange(a.KeyChanges, note), '\n')
+	a.Say(map[string]string{"action": "key_changed", "key_change": string(note)})
 }
 
 // goOverTo begins a segment with another key.
-func (a *author) goOverTo(to *signing.Signer) {
-	a.t.Helper()
-	a.next(func(h *segment.Header) { h.Keys[0] = segment.KeyOf(to.Public()) })
-	a.introduce(to)
+func (a *Forger) ChangeKey(to *signing.Signer) {
+	a.T.Helper()
+	a.Next(func(h *segment.Header) { h.Keys[0] = segment.KeyOf(to.Public()) })
+	a.Introduce(to)
 }
 
-func (a *author) line(line []byte) {
-	a.tree.AppendMarked(merkle.LeafHash(line), a.marks)
-	a.text = append(append(a.text, line...), '\n')
+func (a *Forger) Line(line []byte) {
+	a.Tree.AppendMarked(merkle.LeafHash(line), a.marks)
+	a.Text = append(append(a.Text, line...), '\n')
 }
 
 // now is when what is said next happens.
-func (a *author) now() time.Time {
-	if !a.at.IsZero() {
-		return a.at
+func (a *Forger) Now() time.Time {
+	if !a.At.IsZero() {
+		return a.At
 	}
-	return forgedAt.Add(time.Duration(a.events) * time.Second)
+	return ForgedAt.Add(time.Duration(a.events) * time.Second)
 }
 
 // say appends an event of the log's own.
-func (a *author) say(detail any) {
-	a.t.Helper()
+func (a *Forger) Say(detail any) {
+	a.T.Helper()
 	b, err := json.Marshal(detail)
 	if err != nil {
-		a.t.Fatal(err)
+		a.T.Fatal(err)
 	}
 	a.events++
-	a.add(event.AppendOwn(nil, event.Own{
-		ID: fmt.Sprint("own-", a.events), Time: a.now(),
+	a.Add(event.AppendOwn(nil, event.Own{
+		ID: fmt.Sprint("own-", a.events), Time: a.Now(),
 		Origin: "test.example/auditlog", Level: event.LevelInfo, Category: event.CategorySystemHealth, Action: "said", Detail: b,
 	}))
 }
 
 // add appends an event.
-func (a *author) add(canonical []byte) {
-	a.t.Helper()
+func (a *Forger) Add(canonical []byte) {
+	a.T.Helper()
 	var sum event.Summary
 	if err := event.Scan(canonical, &sum); err != nil {
-		a.t.Fatal(err)
+		a.T.Fatal(err)
 	}
-	a.ids = append(a.ids, string(sum.ID))
+	a.IDs = append(a.IDs, string(sum.ID))
 	line := append(segment.AppendEventStart(nil), canonical...)
-	if a.head.Scope == segment.ScopeEvent {
-		a.line(signedIn(a.t, signing.NewEventContext(a.head.Origin, a.head.Log), canonical, a.signer))
+	if a.Head.Scope == segment.ScopeEvent {
+		a.Line(SignedLine(a.T, signing.NewEventContext(a.Head.Origin, a.Head.Log), canonical, a.Signer))
 		return
 	}
-	a.line(segment.AppendNoSignature(line))
+	a.Line(segment.AppendNoSignature(line))
 }
 
 // commit ends a commit, and returns its checkpoint with a mark at its tree.
-func (a *author) commit(change ...func(*segment.Commit)) (note []byte, mark *merkle.Mark) {
-	a.t.Helper()
-	c := segment.Commit{Number: a.number, Time: a.now()}
-	if a.head.Has(segment.FeatureIDs) {
+func (a *Forger) Commit(change ...func(*segment.Commit)) (note []byte, mark *merkle.Mark) {
+	a.T.Helper()
+	c := segment.Commit{Number: a.Number, Time: a.Now()}
+	if a.Head.Has(segment.FeatureIDs) {
 		var ids merkle.Frontier
-		for _, id := range a.ids {
+		for _, id := range a.IDs {
 			ids.Append(merkle.LeafHash([]byte(id)))
 		}
 		c.IDs = &segment.IDs{Count: ids.Size(), Root: ids.Root()}
@@ -157,49 +157,49 @@ func (a *author) commit(change ...func(*segment.Commit)) (note []byte, mark *mer
 	for _, f := range change {
 		f(&c)
 	}
-	a.line(segment.AppendCommit(nil, c))
-	return a.checkpoint(c.Number)
+	a.Line(segment.AppendCommit(nil, c))
+	return a.Checkpoint(c.Number)
 }
 
 // checkpoint writes a checkpoint over a commit.
-func (a *author) checkpoint(number uint64) (note []byte, mark *merkle.Mark) {
-	a.t.Helper()
-	a.number, a.ids = number+1, nil
-	signers := []*signing.Signer{a.signer}
-	if a.previous != nil {
-		signers = append(signers, a.previous)
+func (a *Forger) Checkpoint(number uint64) (note []byte, mark *merkle.Mark) {
+	a.T.Helper()
+	a.Number, a.IDs = number+1, nil
+	signers := []*signing.Signer{a.Signer}
+	if a.Previous != nil {
+		signers = append(signers, a.Previous)
 	}
-	a.previous = nil
-	note, err := signing.SignCheckpoint(a.head.Origin, a.tree.Size(), a.tree.Root(), signers...)
+	a.Previous = nil
+	note, err := signing.SignCheckpoint(a.Head.Origin, a.Tree.Size(), a.Tree.Root(), signers...)
 	if err != nil {
-		a.t.Fatal(err)
+		a.T.Fatal(err)
 	}
-	a.text = append(segment.AppendCheckpoint(a.text, note), '\n')
-	a.newest = note
-	mark = merkle.NewMark(&a.tree)
+	a.Text = append(segment.AppendCheckpoint(a.Text, note), '\n')
+	a.Newest = note
+	mark = merkle.NewMark(&a.Tree)
 	a.marks = append(a.marks, mark)
 	return note, mark
 }
 
 // dir returns the log's files.
-func (a *author) dir() fstest.MapFS {
-	all := fstest.MapFS{a.name: {Data: a.text, Mode: 0o600}}
-	if a.newest != nil {
-		all[segment.CheckpointName] = &fstest.MapFile{Data: a.newest, Mode: 0o600}
+func (a *Forger) Dir() fstest.MapFS {
+	all := fstest.MapFS{a.Name: {Data: a.Text, Mode: 0o600}}
+	if a.Newest != nil {
+		all[segment.CheckpointName] = &fstest.MapFile{Data: a.Newest, Mode: 0o600}
 	}
-	for name, f := range a.files {
+	for name, f := range a.Others {
 		all[name] = f
 	}
-	if len(a.notes) > 0 {
-		all[segment.KeyChangesName] = &fstest.MapFile{Data: a.notes, Mode: 0o600}
+	if len(a.KeyChanges) > 0 {
+		all[segment.KeyChangesName] = &fstest.MapFile{Data: a.KeyChanges, Mode: 0o600}
 	}
 	return all
 }
 
-func (a *author) check(o verify.Options) *verify.Report {
-	a.t.Helper()
+func checkForged(a *Forger, o verify.Options) *verify.Report {
+	a.T.Helper()
 	if o.Keys == nil {
-		o.Keys = public(a.signer)
+		o.Keys = public(a.Signer)
 	}
-	return check(a.t, a.dir(), o)
+	return check(a.T, a.Dir(), o)
 }

@@ -76,14 +76,14 @@ func (f *meteredFile) Read(b []byte) (int, error) {
 // segmentNames returns so many names of segments.
 func segmentNames(n int) (names []string) {
 	for i := range n {
-		names = append(names, segment.Name{FirstIndex: uint64(i), Created: forgedAt, Compression: segment.None}.String())
+		names = append(names, segment.Name{FirstIndex: uint64(i), Created: ForgedAt, Compression: segment.None}.String())
 	}
 	return names
 }
 
 // manyKeys is a header of 64 keys.
 func manyKeys(t *testing.T, first *signing.Signer) segment.Header {
-	h := segment.Header{Origin: "test.example/auditlog", Log: signing.LogID{1}, Created: forgedAt, Retain: forgedAt, Scope: segment.ScopeEvent, Keys: []segment.Key{segment.KeyOf(first.Public())}}
+	h := segment.Header{Origin: "test.example/auditlog", Log: signing.LogID{1}, Created: ForgedAt, Retain: ForgedAt, Scope: segment.ScopeEvent, Keys: []segment.Key{segment.KeyOf(first.Public())}}
 	for len(h.Keys) < 64 {
 		h.Keys = append(h.Keys, segment.KeyOf(signingtest.New(t, signing.ECDSAP256).Public()))
 	}
@@ -109,7 +109,7 @@ func TestMemoryOfHostileNumbers(t *testing.T) {
 	head := manyKeys(t, given)
 	header := append(segment.AppendHeader(nil, head), '\n')
 	next := signingtest.New(t, signing.Ed25519)
-	note := changeOf(t, signing.KeyChange{Origin: "test.example/auditlog", Log: signing.LogID{1}, Index: 7}, given, next)
+	note := SignKeyChange(t, signing.KeyChange{Origin: "test.example/auditlog", Log: signing.LogID{1}, Index: 7}, given, next)
 	line := append(segment.AppendKeyChange(nil, note), '\n')
 	for name, c := range map[string]struct {
 		files func(fsys fstest.MapFS)
@@ -138,7 +138,7 @@ func TestMemoryOfHostileNumbers(t *testing.T) {
 			var all []byte
 			for i := range 5000 {
 				to := signingtest.New(t, signing.Ed25519)
-				all = append(segment.AppendKeyChange(all, changeOf(t, signing.KeyChange{Origin: head.Origin, Log: head.Log, Index: uint64(i + 1)}, from, to)), '\n')
+				all = append(segment.AppendKeyChange(all, SignKeyChange(t, signing.KeyChange{Origin: head.Origin, Log: head.Log, Index: uint64(i + 1)}, from, to)), '\n')
 				from = to
 			}
 			fsys[segment.KeyChangesName] = &fstest.MapFile{Data: all, Mode: 0o600}

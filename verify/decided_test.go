@@ -20,18 +20,18 @@ import (
 // there it must be as the log has written it.
 func TestJunkInPrunedRanges(t *testing.T) {
 	junk := &fstest.MapFile{Data: []byte("junk\n"), Mode: 0o600}
-	w := write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 1, 1, 1)
-	w.fsys[segment.PrunedRangesName] = junk
-	assert.Empty(t, w.check(t).Findings, "nothing is deleted")
+	w := Write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 1, 1, 1)
+	w.Files[segment.PrunedRangesName] = junk
+	assert.Empty(t, checkCopy(t, w).Findings, "nothing is deleted")
 
-	a := newAuthor(t)
-	a.commit()
-	a.next(nil)
-	a.pruned()
-	tree, base := a.tree, a.head.FirstIndex
+	a := NewForger(t)
+	a.Commit()
+	a.Next(nil)
+	sayPruned(a)
+	tree, base := a.Tree, a.Head.FirstIndex
 	require.Greater(t, tree.Size(), base)
-	a.remove(1)
-	line := append(segment.AppendPrunedRange(nil, segment.PrunedRange{Size: base, Subtrees: a.head.Frontier}), '\n')
+	remove(a, 1)
+	line := append(segment.AppendPrunedRange(nil, segment.PrunedRange{Size: base, Subtrees: a.Head.Frontier}), '\n')
 	for what, c := range map[string]struct {
 		content []byte
 		bad     bool
@@ -44,9 +44,9 @@ func TestJunkInPrunedRanges(t *testing.T) {
 		"nothing": {nil, false},
 		"torn":    {line[:len(line)-1], false},
 	} {
-		fsys := a.dir()
+		fsys := a.Dir()
 		fsys[segment.PrunedRangesName] = &fstest.MapFile{Data: c.content, Mode: 0o600}
-		found := kinds(bad(check(t, fsys, verify.Options{Keys: public(a.signer)})))
+		found := kinds(bad(check(t, fsys, verify.Options{Keys: public(a.Signer)})))
 		if c.bad {
 			assert.Equal(t, []verify.Kind{verify.PrunedRangesInvalid}, found, what)
 		} else {
@@ -57,11 +57,11 @@ func TestJunkInPrunedRanges(t *testing.T) {
 
 // A file's name says what its header does.
 func TestANameOfAnotherTime(t *testing.T) {
-	w := write(t, rotation.Options{}, 1)
-	n, err := segment.ParseName(w.names[0])
+	w := Write(t, rotation.Options{}, 1)
+	n, err := segment.ParseName(w.Segments[0])
 	require.NoError(t, err)
 	n.Created = n.Created.Add(time.Second)
-	w.fsys[n.String()] = w.fsys[w.names[0]]
-	delete(w.fsys, w.names[0])
-	assert.Equal(t, []verify.Kind{verify.HeaderInvalid}, kinds(bad(w.check(t))))
+	w.Files[n.String()] = w.Files[w.Segments[0]]
+	delete(w.Files, w.Segments[0])
+	assert.Equal(t, []verify.Kind{verify.HeaderInvalid}, kinds(bad(checkCopy(t, w))))
 }

@@ -31,14 +31,14 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // written is a log that the real writer wrote, in memory, to be changed.
-type written struct {
-	fsys   fstest.MapFS
-	signer *signing.Signer
-	names  []string // of segments
+type Copy struct {
+	Files    fstest.MapFS
+	Signer   *signing.Signer
+	Segments []string // of segments
 }
 
 // write writes a log: commits says how many events each commit has.
-func write(t testing.TB, o rotation.Options, commits ...int) *written {
+func Write(t testing.TB, o rotation.Options, commits ...int) *Copy {
 	t.Helper()
 	if o.Directory == "" {
 		o.Directory = filepath.Join(t.TempDir(), "log")
@@ -96,13 +96,13 @@ func write(t testing.TB, o rotation.Options, commits ...int) *written {
 	if err := l.Close(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	return load(t, o.Directory, o.Signer)
+	return Load(t, o.Directory, o.Signer)
 }
 
 // load reads a directory into memory.
-func load(t testing.TB, dir string, s *signing.Signer) *written {
+func Load(t testing.TB, dir string, s *signing.Signer) *Copy {
 	t.Helper()
-	w := &written{fsys: fstest.MapFS{}, signer: s}
+	w := &Copy{Files: fstest.MapFS{}, Signer: s}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -112,41 +112,41 @@ func load(t testing.TB, dir string, s *signing.Signer) *written {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.fsys[e.Name()] = &fstest.MapFile{Data: b, Mode: 0o600}
+		w.Files[e.Name()] = &fstest.MapFile{Data: b, Mode: 0o600}
 		if _, err := segment.ParseName(e.Name()); err == nil {
-			w.names = append(w.names, e.Name())
+			w.Segments = append(w.Segments, e.Name())
 		}
 	}
 	return w
 }
 
-func (w *written) clone() *written {
-	c := &written{fsys: fstest.MapFS{}, signer: w.signer, names: slices.Clone(w.names)}
-	for name, f := range w.fsys {
-		c.fsys[name] = &fstest.MapFile{Data: bytes.Clone(f.Data), Mode: f.Mode}
+func (w *Copy) Clone() *Copy {
+	c := &Copy{Files: fstest.MapFS{}, Signer: w.Signer, Segments: slices.Clone(w.Segments)}
+	for name, f := range w.Files {
+		c.Files[name] = &fstest.MapFile{Data: bytes.Clone(f.Data), Mode: f.Mode}
 	}
 	return c
 }
 
 // lines returns the lines of the i-th segment, each with its LF.
-func (w *written) lines(i int) [][]byte {
-	all := bytes.SplitAfter(w.fsys[w.names[i]].Data, []byte("\n"))
+func (w *Copy) Lines(i int) [][]byte {
+	all := bytes.SplitAfter(w.Files[w.Segments[i]].Data, []byte("\n"))
 	return all[:len(all)-1]
 }
 
-func (w *written) setLines(i int, lines [][]byte) {
-	w.fsys[w.names[i]].Data = bytes.Join(lines, nil)
+func (w *Copy) SetLines(i int, lines [][]byte) {
+	w.Files[w.Segments[i]].Data = bytes.Join(lines, nil)
 }
 
 // line returns the number of the line of the i-th segment that has this text.
-func (w *written) line(t testing.TB, i int, text string) int {
+func (w *Copy) LineOf(t testing.TB, i int, text string) int {
 	t.Helper()
-	for n, line := range w.lines(i) {
+	for n, line := range w.Lines(i) {
 		if bytes.Contains(line, []byte(text)) {
 			return n + 1
 		}
 	}
-	t.Fatalf("no line of %s contains %q", w.names[i], text)
+	t.Fatalf("no line of %s contains %q", w.Segments[i], text)
 	return 0
 }
 
@@ -167,9 +167,9 @@ func check(t testing.TB, fsys fs.FS, o verify.Options) *verify.Report {
 	return r
 }
 
-func (w *written) check(t testing.TB) *verify.Report {
+func checkCopy(t testing.TB, w *Copy) *verify.Report {
 	t.Helper()
-	return check(t, w.fsys, verify.Options{Keys: []*signing.PublicKey{w.signer.Public()}})
+	return check(t, w.Files, verify.Options{Keys: []*signing.PublicKey{w.Signer.Public()}})
 }
 
 // cutOff reports whether a log is shorter than its file checkpoint says, as a copy made

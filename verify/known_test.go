@@ -31,33 +31,33 @@ import (
 // begin begins a segment after what there is, and writes its first commit, signed by some
 // keys: the first of the segment, others that the header names, and more, which it does not.
 // note is the key change that introduces it, or nil.
-func (w *written) begin(t testing.TB, h segment.Header, note []byte, signers ...*signing.Signer) {
+func (w *Copy) Begin(t testing.TB, h segment.Header, note []byte, signers ...*signing.Signer) {
 	t.Helper()
-	w.names = append(w.names, segment.Name{FirstIndex: h.FirstIndex, Created: h.Created, Compression: segment.None}.String())
-	w.fsys[w.names[len(w.names)-1]] = &fstest.MapFile{Data: append(segment.AppendHeader(nil, h), '\n'), Mode: 0o600}
+	w.Segments = append(w.Segments, segment.Name{FirstIndex: h.FirstIndex, Created: h.Created, Compression: segment.None}.String())
+	w.Files[w.Segments[len(w.Segments)-1]] = &fstest.MapFile{Data: append(segment.AppendHeader(nil, h), '\n'), Mode: 0o600}
 	var lines [][]byte
 	if note != nil {
 		quoted := string(segment.Quote(note))
 		lines = append(lines, bare(own("key_changed", `{"action":"key_changed","key_change":`+quoted+`}`)))
-		file := w.fsys[segment.KeyChangesName]
+		file := w.Files[segment.KeyChangesName]
 		if file == nil {
 			file = &fstest.MapFile{Mode: 0o600}
-			w.fsys[segment.KeyChangesName] = file
+			w.Files[segment.KeyChangesName] = file
 		}
 		file.Data = append(segment.AppendKeyChange(file.Data, note), '\n')
 	}
-	c := w.lastCommit(t)
+	c := w.LastCommit(t)
 	c.Number, c.Time = c.Number+1, h.Created
-	w.commit(t, c, lines, signers...)
+	w.Commit(t, c, lines, signers...)
 }
 
 // next is the header of a segment that follows what there is, under some keys.
-func (w *written) next(t testing.TB, scope segment.Scope, keys ...*signing.Signer) segment.Header {
+func (w *Copy) Next(t testing.TB, scope segment.Scope, keys ...*signing.Signer) segment.Header {
 	t.Helper()
-	last := len(w.names) - 1
-	h, tree := w.header(t, last), w.tree(t, last, len(w.lines(last)))
+	last := len(w.Segments) - 1
+	h, tree := w.Header(t, last), w.Tree(t, last, len(w.Lines(last)))
 	h.FirstIndex, h.Frontier, h.Scope, h.Keys = tree.Size(), tree.Hashes(), scope, nil
-	h.Created = w.lastCommit(t).Time.Add(time.Minute).Truncate(time.Second)
+	h.Created = w.LastCommit(t).Time.Add(time.Minute).Truncate(time.Second)
 	for _, k := range keys {
 		h.Keys = append(h.Keys, segment.KeyOf(k.Public()))
 	}
@@ -65,14 +65,14 @@ func (w *written) next(t testing.TB, scope segment.Scope, keys ...*signing.Signe
 }
 
 // cut leaves the first n segments, and takes away what the directory says of others.
-func (w *written) cut(n int) *written {
-	c := w.clone()
-	for _, name := range c.names[n:] {
-		delete(c.fsys, name)
+func (w *Copy) Cut(n int) *Copy {
+	c := w.Clone()
+	for _, name := range c.Segments[n:] {
+		delete(c.Files, name)
 	}
-	c.names = c.names[:n]
+	c.Segments = c.Segments[:n]
 	for _, name := range []string{segment.CheckpointName, segment.KeyChangesName} {
-		delete(c.fsys, name)
+		delete(c.Files, name)
 	}
 	return c
 }
@@ -84,10 +84,10 @@ func bySize(n uint64) *uint64 { return &n }
 func TestALogThatIsTooShort(t *testing.T) {
 	keys := threeKeys(t)[:2]
 	w := writeKeys(t, rotation.Options{}, keys...)
-	second, size := w.firstIndex(t, 1), w.check(t).TreeSize
-	forged := write(t, rotation.Options{Signer: keys[0]}, 1)
-	require.Less(t, forged.check(t).TreeSize, second)
-	older := w.cut(1)
+	second, size := firstIndex(t, w, 1), checkCopy(t, w).TreeSize
+	forged := Write(t, rotation.Options{Signer: keys[0]}, 1)
+	require.Less(t, checkCopy(t, forged).TreeSize, second)
+	older := w.Cut(1)
 	first := trust.Key{Public: keys[0].Public()}
 	next := trust.Key{Public: keys[1].Public(), From: atLeaf(second)}
 	until, revoked := first, first
@@ -100,15 +100,15 @@ func TestALogThatIsTooShort(t *testing.T) {
 		"the next is known for checkpoints": {first, {Public: keys[1].Public(), Use: trust.UseCheckpoints, From: atLeaf(second)}},
 	} {
 		o := verify.Options{Trust: known}
-		r := check(t, forged.fsys, o)
+		r := check(t, forged.Files, o)
 		assert.Contains(t, kinds(bad(r)), verify.Rollback, name)
 		assert.Equal(t, verify.VerdictTampering, r.Verdict, name)
 		if len(known) == 2 && known[1].Use == 0 {
-			assert.Equal(t, verify.VerdictOK, check(t, w.fsys, o).Verdict, "%s: the log itself: %+v", name, check(t, w.fsys, o).Findings)
+			assert.Equal(t, verify.VerdictOK, check(t, w.Files, o).Verdict, "%s: the log itself: %+v", name, check(t, w.Files, o).Findings)
 		}
 		// A copy from before is no longer than it was, if that is what the caller says.
 		o.AsOf = bySize(second)
-		r = check(t, older.fsys, o)
+		r = check(t, older.Files, o)
 		if known[0].Until != nil && len(known) == 1 {
 			assert.Equal(t, verify.VerdictOK, r.Verdict, "%s: it is as long as that says", name)
 			continue
@@ -121,35 +121,35 @@ func TestALogThatIsTooShort(t *testing.T) {
 			assert.Equal(t, second, r.AsOf, name)
 		}
 		// The forged one is shorter than that; but that is what the caller says.
-		r = check(t, forged.fsys, o)
+		r = check(t, forged.Files, o)
 		assert.Contains(t, kinds(amiss(r)), verify.Rollback, name)
 		assert.Equal(t, verify.VerdictUnchecked, r.Verdict, name)
 	}
 	o := verify.Options{Trust: trust.Keys{first, next}, AsOf: bySize(size + 1)}
-	r := check(t, w.fsys, o)
+	r := check(t, w.Files, o)
 	assert.Equal(t, []verify.Kind{verify.Rollback}, kinds(amiss(r)), "as of a size that it does not have")
 	assert.Equal(t, verify.VerdictUnchecked, r.Verdict)
 	o.AsOf = bySize(size)
-	r = check(t, w.fsys, o)
+	r = check(t, w.Files, o)
 	assert.Equal(t, verify.VerdictOK, r.Verdict)
 	assert.Zero(t, r.AsOf, "it is as long as it has to be")
 	o.AsOf = bySize(0)
-	_, err := verify.Log(t.Context(), w.fsys, o)
+	_, err := verify.Log(t.Context(), w.Files, o)
 	assert.ErrorContains(t, err, "no leaf")
 	// What the caller has kept since cannot be held against an older copy.
-	o = verify.Options{Trust: trust.Keys{first, next}, AsOf: bySize(second), Checkpoints: keptNotes(w.notes(t)[len(w.notes(t))-1:]...)}
-	assert.Equal(t, verify.VerdictUnchecked, check(t, older.fsys, o).Verdict)
+	o = verify.Options{Trust: trust.Keys{first, next}, AsOf: bySize(second), Checkpoints: keptNotes(checkpointNotes(t, w)[len(checkpointNotes(t, w))-1:]...)}
+	assert.Equal(t, verify.VerdictUnchecked, check(t, older.Files, o).Verdict)
 	o.AsOf = nil
-	assert.Equal(t, verify.VerdictTampering, check(t, older.fsys, o).Verdict)
+	assert.Equal(t, verify.VerdictTampering, check(t, older.Files, o).Verdict)
 }
 
 // A log of just the leaves that a revoked key may have signed is vouched for by nobody else:
 // whoever has come by the key may have written it.
 func TestALogThatARevokedKeyAloneHasSigned(t *testing.T) {
 	s, beside := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)
-	w := write(t, rotation.Options{Signer: s, CheckpointSigner: beside}, 1, 1, 1)
-	notes := w.notes(t)
-	size := w.check(t).TreeSize
+	w := Write(t, rotation.Options{Signer: s, CheckpointSigner: beside}, 1, 1, 1)
+	notes := checkpointNotes(t, w)
+	size := checkCopy(t, w).TreeSize
 	revoked := trust.Keys{{Public: s.Public(), Revoked: atLeaf(size)}}
 	later := trust.Keys{{Public: s.Public(), Revoked: &trust.Point{Time: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)}}}
 	listed := slices.Concat(revoked, trust.Keys{{Public: beside.Public(), Use: trust.UseCheckpoints}})
@@ -168,7 +168,7 @@ func TestALogThatARevokedKeyAloneHasSigned(t *testing.T) {
 		"with one that is revoked, too":  {verify.Options{Trust: lost}, verify.VerdictUnchecked, 0},
 		"as of its size":                 {verify.Options{Trust: revoked, AsOf: &size}, verify.VerdictOK, 0},
 	} {
-		r := check(t, w.fsys, c.o)
+		r := check(t, w.Files, c.o)
 		assert.Equal(t, c.want, r.Verdict, "%s: %+v", name, r.Findings)
 		if found := ofKind(r, verify.RevokedAlone); c.want == verify.VerdictOK {
 			assert.Empty(t, found, name)
@@ -183,12 +183,12 @@ func TestALogThatARevokedKeyAloneHasSigned(t *testing.T) {
 func TestALogThatGoesOnWithTheThiefsKey(t *testing.T) {
 	keys, thief := threeKeys(t)[:2], signingtest.New(t, signing.Ed25519)
 	honest := writeKeys(t, rotation.Options{}, keys...)
-	second := honest.firstIndex(t, 1)
+	second := firstIndex(t, honest, 1)
 	dir := filepath.Join(t.TempDir(), "log")
-	write(t, rotation.Options{Directory: dir, Signer: keys[0]}, 1)
-	w := write(t, rotation.Options{Directory: dir, Signer: thief, PreviousSigner: keys[0]}, slices.Repeat([]int{2}, 8)...)
-	require.Less(t, w.firstIndex(t, 1), second)
-	require.Equal(t, verify.VerdictOK, check(t, w.fsys, verify.Options{Keys: public(keys[0])}).Verdict, "the forged log is in good form")
+	Write(t, rotation.Options{Directory: dir, Signer: keys[0]}, 1)
+	w := Write(t, rotation.Options{Directory: dir, Signer: thief, PreviousSigner: keys[0]}, slices.Repeat([]int{2}, 8)...)
+	require.Less(t, firstIndex(t, w, 1), second)
+	require.Equal(t, verify.VerdictOK, check(t, w.Files, verify.Options{Keys: public(keys[0])}).Verdict, "the forged log is in good form")
 	for name, known := range map[string]trust.Keys{
 		"revoked at a leaf": {{Public: keys[0].Public(), Revoked: atLeaf(second)}},
 		"revoked at a time": {{Public: keys[0].Public(), Revoked: &trust.Point{Time: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)}}},
@@ -197,15 +197,15 @@ func TestALogThatGoesOnWithTheThiefsKey(t *testing.T) {
 		"left":              {{Public: keys[0].Public(), Until: atLeaf(second)}, {Public: keys[1].Public(), From: atLeaf(second)}},
 	} {
 		for _, given := range [][]*signing.PublicKey{nil, public(keys[0])} {
-			r := check(t, w.fsys, verify.Options{Keys: given, Trust: known})
+			r := check(t, w.Files, verify.Options{Keys: given, Trust: known})
 			assert.Equal(t, verify.VerdictTampering, r.Verdict, "%s: %+v", name, r.Findings)
-			for _, index := range []uint64{1, w.firstIndex(t, 1) + 5} {
+			for _, index := range []uint64{1, firstIndex(t, w, 1) + 5} {
 				_, err := proof.Check(proveLeaf(t, w, index).Marshal(), proof.Options{Keys: given, Trust: known})
 				assert.Error(t, err, "%s, leaf %d", name, index)
 			}
 		}
 		if len(known) == 2 {
-			r := check(t, honest.fsys, verify.Options{Trust: known})
+			r := check(t, honest.Files, verify.Options{Trust: known})
 			assert.Equal(t, verify.VerdictOK, r.Verdict, "%s: the log itself: %+v", name, r.Findings)
 			_, err := proof.Check(proveLeaf(t, honest, second+3).Marshal(), proof.Options{Trust: known})
 			assert.NoError(t, err, name)
@@ -217,7 +217,7 @@ func TestALogThatGoesOnWithTheThiefsKey(t *testing.T) {
 func TestAKeyThatIsKnownFromALeafOn(t *testing.T) {
 	keys := threeKeys(t)
 	w := writeKeys(t, rotation.Options{}, keys...)
-	second, third := w.firstIndex(t, 1), w.firstIndex(t, 2)
+	second, third := firstIndex(t, w, 1), firstIndex(t, w, 2)
 	for name, c := range map[string]struct {
 		key  int
 		from uint64
@@ -231,15 +231,15 @@ func TestAKeyThatIsKnownFromALeafOn(t *testing.T) {
 		"the third":                     {2, third, true},
 		"the first, too late":           {0, third, false},
 	} {
-		r := check(t, w.fsys, verify.Options{Keys: public(keys[0]), Trust: trust.Keys{{Public: keys[c.key].Public(), From: atLeaf(c.from)}}})
+		r := check(t, w.Files, verify.Options{Keys: public(keys[0]), Trust: trust.Keys{{Public: keys[c.key].Public(), From: atLeaf(c.from)}}})
 		assert.Equal(t, c.good, !slices.Contains(kinds(bad(r)), verify.KeyNotValid), "%s: %+v", name, bad(r))
 	}
 	// Where retention has deleted the leaf, the key changes tell.
-	c := w.clone()
-	delete(c.fsys, c.names[0])
-	delete(c.fsys, c.names[1])
+	c := w.Clone()
+	delete(c.Files, c.Segments[0])
+	delete(c.Files, c.Segments[1])
 	for from, good := range map[uint64]bool{second: true, third - 1: true, second - 1: false, 0: false} {
-		r := check(t, c.fsys, verify.Options{Keys: public(keys[0]), Trust: trust.Keys{{Public: keys[1].Public(), From: atLeaf(from)}}})
+		r := check(t, c.Files, verify.Options{Keys: public(keys[0]), Trust: trust.Keys{{Public: keys[1].Public(), From: atLeaf(from)}}})
 		assert.Equal(t, good, !slices.Contains(kinds(bad(r)), verify.KeyNotValid), "from leaf %d: %+v", from, bad(r))
 	}
 }
@@ -248,25 +248,25 @@ func TestAKeyThatIsKnownFromALeafOn(t *testing.T) {
 func TestTheCheckpointKeyAloneForgesNothing(t *testing.T) {
 	signer, beside, thief := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519), signingtest.New(t, signing.ECDSAP256)
 	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
-		honest := write(t, rotation.Options{Scope: scope, Signer: signer, CheckpointSigner: beside}, 2)
-		forged := write(t, rotation.Options{Scope: scope, Signer: thief, CheckpointSigner: beside}, 2)
-		alone := write(t, rotation.Options{Scope: scope, Signer: beside}, 2)
+		honest := Write(t, rotation.Options{Scope: scope, Signer: signer, CheckpointSigner: beside}, 2)
+		forged := Write(t, rotation.Options{Scope: scope, Signer: thief, CheckpointSigner: beside}, 2)
+		alone := Write(t, rotation.Options{Scope: scope, Signer: beside}, 2)
 		listed := trust.Keys{{Public: beside.Public(), Use: trust.UseCheckpoints}}
 		for name, o := range map[string]verify.Options{
 			"given":                 {Keys: public(signer), CheckpointKeys: public(beside)},
 			"listed":                {Keys: public(signer), Trust: listed},
-			"given, with a kept":    {Keys: public(signer), CheckpointKeys: public(beside), Checkpoints: []verify.Kept{{Note: forged.note(t)}}},
+			"given, with a kept":    {Keys: public(signer), CheckpointKeys: public(beside), Checkpoints: []verify.Kept{{Note: forged.Checkpoint(t)}}},
 			"for events, by itself": {Keys: public(beside)},
 		} {
 			if name != "for events, by itself" {
-				r := check(t, honest.fsys, o)
+				r := check(t, honest.Files, o)
 				if o.Checkpoints == nil {
 					assert.Equal(t, verify.VerdictOK, r.Verdict, "%s: %+v", name, r.Findings)
 				}
-				_, err := verify.Log(t.Context(), alone.fsys, o)
+				_, err := verify.Log(t.Context(), alone.Files, o)
 				assert.ErrorIs(t, err, verify.ErrWrongKey, "%s: it signs all", name)
 			}
-			_, err := verify.Log(t.Context(), forged.fsys, o)
+			_, err := verify.Log(t.Context(), forged.Files, o)
 			assert.ErrorIs(t, err, verify.ErrWrongKey, name)
 			if o.Checkpoints == nil && name != "for events, by itself" {
 				_, err = proof.Check(proveLeaf(t, forged, 3).Marshal(), proof.Options{Keys: o.Keys, CheckpointKeys: o.CheckpointKeys, Trust: o.Trust})
@@ -280,14 +280,14 @@ func TestTheCheckpointKeyAloneForgesNothing(t *testing.T) {
 			"given": {CheckpointKeys: public(beside)}, "listed": {Trust: listed}, "as an anchor": {Trust: trust.Keys{{Public: beside.Public(), Use: trust.UseAnchor}}},
 			"as a delegate": {Trust: trust.Keys{{Public: beside.Public(), Use: trust.UseDelegate}}},
 		} {
-			_, err := verify.Log(t.Context(), honest.fsys, o)
+			_, err := verify.Log(t.Context(), honest.Files, o)
 			assert.ErrorIs(t, err, verify.ErrNoEventKey, "%s, and no other key", name)
 		}
 		for name, o := range map[string]verify.Options{
 			"for events, though listed for checkpoints": {Keys: public(beside), Trust: listed},
 			"for checkpoints, though an anchor":         {Keys: public(signer), CheckpointKeys: public(beside), Trust: trust.Keys{{Public: beside.Public(), Use: trust.UseAnchor}}},
 		} {
-			_, err := verify.Log(t.Context(), honest.fsys, o)
+			_, err := verify.Log(t.Context(), honest.Files, o)
 			assert.ErrorContains(t, err, "listed among the trusted keys for", name)
 		}
 	}
@@ -296,23 +296,23 @@ func TestTheCheckpointKeyAloneForgesNothing(t *testing.T) {
 // A checkpoint of the checkpoint key alone is evidence against a log, and none for it.
 func TestAKeptCheckpointOfTheCheckpointKey(t *testing.T) {
 	signer, beside := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)
-	w := write(t, rotation.Options{Signer: signer, CheckpointSigner: beside}, 2, 2)
-	r := check(t, w.fsys, verify.Options{Keys: public(signer)})
+	w := Write(t, rotation.Options{Signer: signer, CheckpointSigner: beside}, 2, 2)
+	r := check(t, w.Files, verify.Options{Keys: public(signer)})
 	sign := func(size uint64, root [32]byte) [][]byte {
 		note, err := signing.SignCheckpoint(r.Origin, size, root, beside)
 		require.NoError(t, err)
 		return [][]byte{note}
 	}
 	o := verify.Options{Keys: public(signer), CheckpointKeys: public(beside), Checkpoints: keptNotes(sign(r.TreeSize, [32]byte(r.RootHash))...)}
-	assert.Equal(t, verify.VerdictOK, check(t, w.fsys, o).Verdict)
+	assert.Equal(t, verify.VerdictOK, check(t, w.Files, o).Verdict)
 	for _, checkpoints := range [][][]byte{sign(r.TreeSize, [32]byte{1}), sign(r.TreeSize+1, [32]byte{1})} {
 		o.Checkpoints = keptNotes(checkpoints...)
-		assert.Contains(t, kinds(bad(check(t, w.fsys, o))), verify.Rollback)
+		assert.Contains(t, kinds(bad(check(t, w.Files, o))), verify.Rollback)
 	}
 	// In a log of nobody's it helps nobody.
-	stranger := write(t, rotation.Options{}, 2)
-	o.Checkpoints = keptNotes(stranger.notes(t)...)
-	_, err := verify.Log(t.Context(), stranger.fsys, o)
+	stranger := Write(t, rotation.Options{}, 2)
+	o.Checkpoints = keptNotes(checkpointNotes(t, stranger)...)
+	_, err := verify.Log(t.Context(), stranger.Files, o)
 	assert.ErrorIs(t, err, verify.ErrWrongKey)
 }
 
@@ -321,32 +321,32 @@ func TestAKeptCheckpointOfTheCheckpointKey(t *testing.T) {
 func TestACheckpointKeyIsDropped(t *testing.T) {
 	signer, beside := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)
 	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
-		good := write(t, rotation.Options{Scope: scope, Signer: signer, CheckpointSigner: beside}, 2)
-		for name, do := range map[string]func(w *written){
-			"no note": func(w *written) { w.begin(t, w.next(t, scope, signer), nil, signer) },
-			"a note that it has not signed": func(w *written) {
-				h := w.next(t, scope, signer)
-				w.begin(t, h, keyChange(t, &h, signer, signer), signer)
+		good := Write(t, rotation.Options{Scope: scope, Signer: signer, CheckpointSigner: beside}, 2)
+		for name, do := range map[string]func(w *Copy){
+			"no note": func(w *Copy) { w.Begin(t, w.Next(t, scope, signer), nil, signer) },
+			"a note that it has not signed": func(w *Copy) {
+				h := w.Next(t, scope, signer)
+				w.Begin(t, h, KeyChange(t, &h, signer, signer), signer)
 			},
-			"a note to another key, too": func(w *written) {
+			"a note to another key, too": func(w *Copy) {
 				thief := signingtest.New(t, signing.Ed25519)
-				h := w.next(t, scope, thief)
-				w.begin(t, h, keyChange(t, &h, signer, thief), thief, signer)
+				h := w.Next(t, scope, thief)
+				w.Begin(t, h, KeyChange(t, &h, signer, thief), thief, signer)
 			},
-			"another in its place": func(w *written) {
+			"another in its place": func(w *Copy) {
 				thief := signingtest.New(t, signing.Ed25519)
-				h := w.next(t, scope, signer, thief)
-				w.begin(t, h, keyChange(t, &h, signer, signer, thief), signer, thief)
+				h := w.Next(t, scope, signer, thief)
+				w.Begin(t, h, KeyChange(t, &h, signer, signer, thief), signer, thief)
 			},
 		} {
-			w := good.clone()
-			delete(w.fsys, segment.CheckpointName)
+			w := good.Clone()
+			delete(w.Files, segment.CheckpointName)
 			do(w)
 			for what, o := range map[string]verify.Options{
 				"not given": {Keys: public(signer)}, "given": {Keys: public(signer), CheckpointKeys: public(beside)},
 				"listed": {Trust: trust.Keys{{Public: signer.Public()}, {Public: beside.Public(), Use: trust.UseCheckpoints}}},
 			} {
-				r := check(t, w.fsys, o)
+				r := check(t, w.Files, o)
 				assert.Equal(t, verify.VerdictTampering, r.Verdict, "%s, %s, %s", scope, name, what)
 				if what != "not given" {
 					found := ofKind(r, verify.CheckpointKeyMissing)
@@ -356,9 +356,9 @@ func TestACheckpointKeyIsDropped(t *testing.T) {
 			}
 		}
 		// A log made anew shows nothing of it: then it is for the caller to know.
-		anew := write(t, rotation.Options{Scope: scope, Signer: signer}, 2)
+		anew := Write(t, rotation.Options{Scope: scope, Signer: signer}, 2)
 		o := verify.Options{Keys: public(signer), CheckpointKeys: public(beside)}
-		r := check(t, anew.fsys, o)
+		r := check(t, anew.Files, o)
 		assert.Equal(t, verify.VerdictUnchecked, r.Verdict)
 		assert.Len(t, ofKind(r, verify.CheckpointKeyMissing), 1)
 		_, err := proof.Check(proveLeaf(t, anew, 3).Marshal(), proof.Options{Keys: o.Keys, CheckpointKeys: o.CheckpointKeys})
@@ -366,26 +366,26 @@ func TestACheckpointKeyIsDropped(t *testing.T) {
 		size := r.TreeSize
 		for from, want := range map[uint64]string{0: verify.VerdictTampering, size - 1: verify.VerdictTampering} {
 			o.Trust = trust.Keys{{Public: beside.Public(), Use: trust.UseCheckpoints, From: atLeaf(from)}}
-			assert.Equal(t, verify.VerdictUnchecked, check(t, anew.fsys, o).Verdict, "known from leaf %d on, maybe of another log", from)
+			assert.Equal(t, verify.VerdictUnchecked, check(t, anew.Files, o).Verdict, "known from leaf %d on, maybe of another log", from)
 			o.Trust = append(o.Trust, trust.Key{Public: signer.Public()})
-			assert.Equal(t, want, check(t, anew.fsys, o).Verdict, "known from leaf %d on", from)
+			assert.Equal(t, want, check(t, anew.Files, o).Verdict, "known from leaf %d on", from)
 			_, err := proof.Check(proveLeaf(t, anew, 3).Marshal(), proof.Options{Keys: o.Keys, Trust: o.Trust})
 			assert.ErrorIs(t, err, proof.ErrFails, "known from leaf %d on", from)
 		}
 		o.Trust = nil
-		o.Checkpoints = keptNotes(good.notes(t)[:1]...)
-		assert.Equal(t, verify.VerdictTampering, check(t, anew.fsys, o).Verdict, "another history")
+		o.Checkpoints = keptNotes(checkpointNotes(t, good)[:1]...)
+		assert.Equal(t, verify.VerdictTampering, check(t, anew.Files, o).Verdict, "another history")
 		// What it has signed of another log says nothing of this one.
 		others, err := signing.SignCheckpoint("other.example/auditlog", 1, [32]byte{1}, signer, beside)
 		require.NoError(t, err)
 		o.Checkpoints = []verify.Kept{{Note: others}}
-		assert.Equal(t, verify.VerdictUnchecked, check(t, anew.fsys, o).Verdict)
+		assert.Equal(t, verify.VerdictUnchecked, check(t, anew.Files, o).Verdict)
 		// The very log, but for that key, is no better.
-		root := check(t, anew.fsys, verify.Options{Keys: public(signer)}).RootHash
+		root := check(t, anew.Files, verify.Options{Keys: public(signer)}).RootHash
 		kept, err := signing.SignCheckpoint("test.example/auditlog", size, [32]byte(root), signer, beside)
 		require.NoError(t, err)
 		o.Checkpoints = []verify.Kept{{Note: kept}}
-		r = check(t, anew.fsys, o)
+		r = check(t, anew.Files, o)
 		require.Len(t, ofKind(r, verify.CheckpointKeyMissing), 1)
 		assert.Equal(t, verify.Tampering, ofKind(r, verify.CheckpointKeyMissing)[0].Severity, "it had signed the log by then")
 	}
@@ -395,15 +395,15 @@ func TestACheckpointKeyIsDropped(t *testing.T) {
 func TestACheckpointKeyComesAndGoes(t *testing.T) {
 	signer, beside := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)
 	o := rotation.Options{Directory: filepath.Join(t.TempDir(), "log"), Signer: signer}
-	write(t, o, 1)
+	Write(t, o, 1)
 	o.CheckpointSigner = beside
-	write(t, o, 1)
+	Write(t, o, 1)
 	o.CheckpointSigner, o.PreviousCheckpointSigner = nil, beside
-	w := write(t, o, 1)
-	require.Len(t, w.names, 3)
-	begins, left := w.firstIndex(t, 1), w.firstIndex(t, 2)
+	w := Write(t, o, 1)
+	require.Len(t, w.Segments, 3)
+	begins, left := firstIndex(t, w, 1), firstIndex(t, w, 2)
 	given := verify.Options{Keys: public(signer), CheckpointKeys: public(beside)}
-	r := check(t, w.fsys, given)
+	r := check(t, w.Files, given)
 	assert.Equal(t, verify.VerdictOK, r.Verdict, "%+v", r.Findings)
 	found := ofKind(r, verify.Kind("checkpoint_key_begins"))
 	require.Len(t, found, 1)
@@ -418,7 +418,7 @@ func TestACheckpointKeyComesAndGoes(t *testing.T) {
 		"until before it left":       {trust.Key{Until: atLeaf(left - 1)}, verify.VerdictTampering},
 	} {
 		c.key.Public, c.key.Use = beside.Public(), trust.UseCheckpoints
-		r := check(t, w.fsys, verify.Options{Keys: public(signer), Trust: trust.Keys{c.key}})
+		r := check(t, w.Files, verify.Options{Keys: public(signer), Trust: trust.Keys{c.key}})
 		assert.Equal(t, c.want, r.Verdict, "%s: %+v", name, r.Findings)
 	}
 	for _, index := range []uint64{1, begins + 3, left + 3} {
@@ -426,16 +426,16 @@ func TestACheckpointKeyComesAndGoes(t *testing.T) {
 		assert.NoError(t, err, "leaf %d: the proof shows that it has left", index)
 	}
 	// Where it can sign nothing any more, its bounds let it leave.
-	lost := write(t, rotation.Options{Signer: signer, CheckpointSigner: beside}, 1)
-	delete(lost.fsys, segment.CheckpointName)
-	h := lost.next(t, segment.ScopeEvent, signer)
-	lost.begin(t, h, keyChange(t, &h, signer, signer), signer)
-	lost.setLines(1, slices.Concat(lost.lines(1)[:1], [][]byte{append(lost.signed(t, keyChangedEvent(t, lost.lines(1)[1]), signer), '\n')}))
-	c := lost.lastCommit(t)
+	lost := Write(t, rotation.Options{Signer: signer, CheckpointSigner: beside}, 1)
+	delete(lost.Files, segment.CheckpointName)
+	h := lost.Next(t, segment.ScopeEvent, signer)
+	lost.Begin(t, h, KeyChange(t, &h, signer, signer), signer)
+	lost.SetLines(1, slices.Concat(lost.Lines(1)[:1], [][]byte{append(lost.SignedLine(t, keyChangedEvent(t, lost.Lines(1)[1]), signer), '\n')}))
+	c := lost.LastCommit(t)
 	c.Number, c.Time = c.Number+1, h.Created
-	lost.commit(t, c, nil, signer)
+	lost.Commit(t, c, nil, signer)
 	for until, want := range map[uint64]string{h.FirstIndex: verify.VerdictOK, h.FirstIndex + 1: verify.VerdictTampering} {
-		r := check(t, lost.fsys, verify.Options{Keys: public(signer), Trust: trust.Keys{{Public: beside.Public(), Use: trust.UseCheckpoints, Until: atLeaf(until)}}})
+		r := check(t, lost.Files, verify.Options{Keys: public(signer), Trust: trust.Keys{{Public: beside.Public(), Use: trust.UseCheckpoints, Until: atLeaf(until)}}})
 		assert.Equal(t, want, r.Verdict, "until leaf %d: %+v", until, r.Findings)
 	}
 }
@@ -450,28 +450,28 @@ func keyChangedEvent(t testing.TB, line []byte) []byte {
 
 // A log of another origin than the one asked for is not checked in its place.
 func TestOriginAskedFor(t *testing.T) {
-	w := write(t, rotation.Options{}, 1)
-	o := verify.Options{Keys: public(w.signer), Origin: "test.example/auditlog"}
-	assert.Equal(t, verify.VerdictOK, check(t, w.fsys, o).Verdict)
+	w := Write(t, rotation.Options{}, 1)
+	o := verify.Options{Keys: public(w.Signer), Origin: "test.example/auditlog"}
+	assert.Equal(t, verify.VerdictOK, check(t, w.Files, o).Verdict)
 	o.Origin = "test.example/other"
-	_, err := verify.Log(t.Context(), w.fsys, o)
+	_, err := verify.Log(t.Context(), w.Files, o)
 	require.ErrorIs(t, err, verify.ErrWrongOrigin)
 	assert.ErrorContains(t, err, `it is "test.example/auditlog", not "test.example/other"`)
-	_, err = fleet.Check(t.Context(), w.fsys, o, func(fleet.Log) error { return nil })
+	_, err = fleet.Check(t.Context(), w.Files, o, func(fleet.Log) error { return nil })
 	assert.ErrorContains(t, err, "have each its origin")
 }
 
 // The directory of a partition is called as its origin ends. Others may be called anything.
 func TestPartitionsInPlaceOfOneAnother(t *testing.T) {
 	s := signingtest.New(t, signing.Ed25519)
-	partition := func(origin string, events int) *written {
-		return write(t, rotation.Options{Signer: s, Origin: origin, Partition: true}, events)
+	partition := func(origin string, events int) *Copy {
+		return Write(t, rotation.Options{Signer: s, Origin: origin, Partition: true}, events)
 	}
 	acme, other, none, far := partition("fleet/0/acme", 3), partition("fleet/0/other", 2), partition("fleet/0/_none", 1), partition("fleet/1/acme", 2)
 	plain := of(t, s, "fleet/plain", 1)
-	o := verify.Options{Keys: public(s), Checkpoints: []verify.Kept{{Note: acme.note(t)}, {Note: other.note(t)}, {Note: none.note(t)}}}
+	o := verify.Options{Keys: public(s), Checkpoints: []verify.Kept{{Note: acme.Checkpoint(t)}, {Note: other.Checkpoint(t)}, {Note: none.Checkpoint(t)}}}
 	all := func(a, b, n string) forest {
-		return forest{}.plant(a, acme.fsys).plant(b, other.fsys).plant(n, none.fsys)
+		return forest{}.plant(a, acme.Files).plant(b, other.Files).plant(n, none.Files)
 	}
 	for name, c := range map[string]struct {
 		f        forest
@@ -479,14 +479,14 @@ func TestPartitionsInPlaceOfOneAnother(t *testing.T) {
 		findings []string
 	}{
 		"as they are":         {all("0/acme", "0/other", "0/_none"), 0, nil},
-		"with another log":    {all("0/acme", "0/other", "0/_none").plant("x", plain.fsys), 0, nil},
+		"with another log":    {all("0/acme", "0/other", "0/_none").plant("x", plain.Files), 0, nil},
 		"in another root":     {all("snapshot/acme", "snapshot/other", "snapshot/_none"), 0, nil},
 		"two swapped":         {all("0/other", "0/acme", "0/_none"), 2, nil},
 		"one renamed":         {all("0/acme", "0/older", "0/_none"), 1, nil},
 		"in capitals":         {all("0/Acme", "0/other", "0/_none"), 1, nil},
 		"a longer name":       {all("0/0/acme", "0/other", "0/xacme/_none"), 0, nil},
-		"of another exporter": {all("0/acme", "0/other", "0/_none").plant("0/acme/far/acme", far.fsys), 0, nil},
-		"next to another's":   {all("1/acme", "0/other", "0/_none").plant("0/acme", far.fsys), 0, []string{"tampering wrong_directory 0/acme"}},
+		"of another exporter": {all("0/acme", "0/other", "0/_none").plant("0/acme/far/acme", far.Files), 0, nil},
+		"next to another's":   {all("1/acme", "0/other", "0/_none").plant("0/acme", far.Files), 0, []string{"tampering wrong_directory 0/acme"}},
 	} {
 		sum, logs := tree(t, c.f, o)
 		assert.Equal(t, c.tampered, sum.Tampered, "%s: %s", name, encoded(logs))
@@ -501,13 +501,13 @@ func TestPartitionsInPlaceOfOneAnother(t *testing.T) {
 	}
 	// Alone, it may be a copy.
 	for dir, want := range map[string]int{"acme": 0, "copy": 1, "": 0} {
-		r := check(t, acme.fsys, verify.Options{Keys: public(s), Directory: dir})
+		r := check(t, acme.Files, verify.Options{Keys: public(s), Directory: dir})
 		assert.Len(t, ofKind(r, verify.WrongDirectory), want, dir)
 		assert.Equal(t, verify.VerdictOK, r.Verdict, dir)
 	}
-	assert.Empty(t, ofKind(check(t, plain.fsys, verify.Options{Keys: public(s), Directory: "copy"}), verify.WrongDirectory))
+	assert.Empty(t, ofKind(check(t, plain.Files, verify.Options{Keys: public(s), Directory: "copy"}), verify.WrongDirectory))
 	// The root has no name of its own.
-	sum, _ := tree(t, forest{}.plant(".", acme.fsys), verify.Options{Keys: public(s)})
+	sum, _ := tree(t, forest{}.plant(".", acme.Files), verify.Options{Keys: public(s)})
 	assert.False(t, sum.TamperingDetected)
 }
 
@@ -515,7 +515,7 @@ func TestPartitionsInPlaceOfOneAnother(t *testing.T) {
 // it as it is.
 func TestWhatWasKeptOfALogThatIsNotThere(t *testing.T) {
 	s, beside, stranger := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519), signingtest.New(t, signing.ECDSAP256)
-	f := forest{}.plant("a", of(t, s, "fleet/a", 1).fsys)
+	f := forest{}.plant("a", of(t, s, "fleet/a", 1).Files)
 	sign := func(k *signing.Signer) []byte {
 		note, err := signing.SignCheckpoint("fleet/b", 3, [32]byte{1}, k)
 		require.NoError(t, err)
@@ -549,16 +549,16 @@ func TestWhatWasKeptOfALogThatIsNotThere(t *testing.T) {
 // event changes nothing.
 func TestBoundsInTimeAndTimesOfEvents(t *testing.T) {
 	s := signingtest.New(t, signing.ECDSAP256)
-	w := write(t, rotation.Options{Signer: s}, 1)
+	w := Write(t, rotation.Options{Signer: s}, 1)
 	var lines [][]byte
 	for i, year := range []string{"1970", "2099"} {
 		canonical := bytes.Replace(own("opened", `{"action":"opened"}`), []byte("2026"), []byte(year), 1)
 		canonical = bytes.Replace(canonical, []byte("own-opened"), []byte("id-far-"+string(rune('a'+i))), 1)
-		lines = append(lines, append(w.signed(t, canonical, s), '\n'))
+		lines = append(lines, append(w.SignedLine(t, canonical, s), '\n'))
 	}
-	delete(w.fsys, segment.CheckpointName)
-	w.extend(t, lines...)
-	committed := w.lastCommit(t).Time
+	delete(w.Files, segment.CheckpointName)
+	w.Extend(t, lines...)
+	committed := w.LastCommit(t).Time
 	for name, c := range map[string]struct {
 		key  trust.Key
 		good bool
@@ -568,7 +568,7 @@ func TestBoundsInTimeAndTimesOfEvents(t *testing.T) {
 		"valid later":              {trust.Key{From: &trust.Point{Time: committed.AddDate(0, 0, 1)}}, false},
 	} {
 		c.key.Public = s.Public()
-		r := check(t, w.fsys, verify.Options{Trust: trust.Keys{c.key}})
+		r := check(t, w.Files, verify.Options{Trust: trust.Keys{c.key}})
 		assert.Equal(t, c.good, !r.TamperingDetected, "%s: %+v", name, bad(r))
 		for _, index := range []uint64{5, 6} {
 			_, err := proof.Check(proveLeaf(t, w, index).Marshal(), proof.Options{Trust: trust.Keys{c.key}})
@@ -580,12 +580,12 @@ func TestBoundsInTimeAndTimesOfEvents(t *testing.T) {
 // A checkpoint that was kept of leaves which retention has deleted is held against what the file
 // of pruned ranges leads to. Without that it is not known whose fault it is.
 func TestKeptCheckpointsOfDeletedLeaves(t *testing.T) {
-	w := write(t, rotation.Options{MaxSegmentBytes: 1, Scope: segment.ScopeCheckpoint}, 1, 1, 1, 1)
-	require.GreaterOrEqual(t, len(w.names), 4)
+	w := Write(t, rotation.Options{MaxSegmentBytes: 1, Scope: segment.ScopeCheckpoint}, 1, 1, 1, 1)
+	require.GreaterOrEqual(t, len(w.Segments), 4)
 	var sizes []uint64
 	var kept [][]byte
-	first := w.firstIndex(t, 2)
-	for _, note := range w.notes(t) {
+	first := firstIndex(t, w, 2)
+	for _, note := range checkpointNotes(t, w) {
 		if c, err := signing.ParseCheckpoint(note); assert.NoError(t, err) && c.Size < first {
 			sizes, kept = append(sizes, c.Size), append(kept, note)
 		}
@@ -594,7 +594,7 @@ func TestKeptCheckpointsOfDeletedLeaves(t *testing.T) {
 	sizes = append(sizes, first)
 	var leaves []merkle.Hash
 	for i := range 2 {
-		for _, line := range w.lines(i) {
+		for _, line := range w.Lines(i) {
 			if segment.KindOf(line) != segment.KindCheckpoint {
 				leaves = append(leaves, merkle.LeafHash(bytes.TrimSuffix(line, []byte("\n"))))
 			}
@@ -611,13 +611,13 @@ func TestKeptCheckpointsOfDeletedLeaves(t *testing.T) {
 		}
 		return file
 	}
-	delete(w.fsys, segment.CheckpointName)
-	tree := w.tree(t, 2, 0)
+	delete(w.Files, segment.CheckpointName)
+	tree := w.Tree(t, 2, 0)
 	root := tree.Root()
-	w.extend(t, bare(own("pruned", `{"action":"pruned","before":`+strconv.FormatUint(first, 10)+`,"root_hash":"`+base64.StdEncoding.EncodeToString(root[:])+`"}`)))
-	delete(w.fsys, w.names[0])
-	delete(w.fsys, w.names[1])
-	other, err := signing.SignCheckpoint("test.example/auditlog", sizes[0], [32]byte{1}, w.signer)
+	w.Extend(t, bare(own("pruned", `{"action":"pruned","before":`+strconv.FormatUint(first, 10)+`,"root_hash":"`+base64.StdEncoding.EncodeToString(root[:])+`"}`)))
+	delete(w.Files, w.Segments[0])
+	delete(w.Files, w.Segments[1])
+	other, err := signing.SignCheckpoint("test.example/auditlog", sizes[0], [32]byte{1}, w.Signer)
 	require.NoError(t, err)
 	for name, c := range map[string]struct {
 		file []byte
@@ -635,12 +635,12 @@ func TestKeptCheckpointsOfDeletedLeaves(t *testing.T) {
 		"a file that leads nowhere":     {ranges(sizes[:1]...), kept[0], verify.VerdictTampering, verify.CheckpointUnchecked},
 		"a file that leads nowhere, so": {append([]byte("junk\n"), ranges(sizes...)...), kept[0], verify.VerdictTampering, verify.CheckpointUnchecked},
 	} {
-		w := w.clone()
-		delete(w.fsys, segment.PrunedRangesName)
+		w := w.Clone()
+		delete(w.Files, segment.PrunedRangesName)
 		if c.file != nil {
-			w.fsys[segment.PrunedRangesName] = &fstest.MapFile{Data: c.file, Mode: 0o600}
+			w.Files[segment.PrunedRangesName] = &fstest.MapFile{Data: c.file, Mode: 0o600}
 		}
-		r := check(t, w.fsys, verify.Options{Keys: public(w.signer), Checkpoints: []verify.Kept{{Note: c.kept}}})
+		r := check(t, w.Files, verify.Options{Keys: public(w.Signer), Checkpoints: []verify.Kept{{Note: c.kept}}})
 		assert.Equal(t, c.want, r.Verdict, "%s: %+v", name, r.Findings)
 		if c.kind != "" {
 			assert.NotEmpty(t, ofKind(r, c.kind), "%s: %+v", name, r.Findings)
@@ -661,10 +661,10 @@ func TestALogThatWasBegunAnew(t *testing.T) {
 		"the first":  {nil, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := newAuthor(t, func(h *segment.Header) { h.Succeeds = c.succeeds })
-			a.say(map[string]string{"action": "opened", "version": "auditlog/v1"})
-			a.commit()
-			r := a.check(verify.Options{Keys: public(a.signer)})
+			a := NewForger(t, func(h *segment.Header) { h.Succeeds = c.succeeds })
+			a.Say(map[string]string{"action": "opened", "version": "auditlog/v1"})
+			a.Commit()
+			r := checkForged(a, verify.Options{Keys: public(a.Signer)})
 			assert.Equal(t, verify.VerdictOK, r.Verdict)
 			said := slices.DeleteFunc(r.Findings, func(f verify.Finding) bool { return f.Kind != verify.Kind("begun_anew") })
 			require.Len(t, said, c.want)

@@ -76,9 +76,9 @@ func TestProofByALaterKeyWithKeyChangesOfItsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	thief, helper := keys[2], signingtest.New(t, signing.Ed25519)
-	line := w.signed(t, bytes.Replace(parsed.Canonical, []byte("user-001"), []byte("user-999"), 1), thief)
+	line := w.SignedLine(t, bytes.Replace(parsed.Canonical, []byte("user-001"), []byte("user-999"), 1), thief)
 	change := func(index uint64, from, to *signing.Signer) []byte {
-		return changeOf(t, signing.KeyChange{Origin: "test.example/auditlog", Log: p.Log, Index: index}, from, to)
+		return SignKeyChange(t, signing.KeyChange{Origin: "test.example/auditlog", Log: p.Log, Index: index}, from, to)
 	}
 	for name, changes := range map[string][][]byte{
 		"a change to the stolen key before":  append([][]byte{change(1, helper, thief)}, p.KeyChanges...),
@@ -102,7 +102,7 @@ func TestProofByALaterKeyWithKeyChangesOfItsOwn(t *testing.T) {
 func TestProofCosignedBeforeAKeyChange(t *testing.T) {
 	keys := threeKeys(t)
 	w := writeKeys(t, rotation.Options{}, keys...)
-	lines := w.lines(0)
+	lines := w.Lines(0)
 	checkpoint, err := segment.ParseCheckpoint(bytes.TrimSuffix(lines[len(lines)-1], []byte("\n")))
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +127,7 @@ func TestProofCosignedBeforeAKeyChange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.fsys[segment.CheckpointName].Data = cosigned
+	w.Files[segment.CheckpointName].Data = cosigned
 	p := proveLeaf(t, w, 5)
 	if !bytes.Equal(p.Checkpoint, cosigned) || len(p.KeyChanges) != 0 {
 		t.Errorf("%d key changes, checkpoint\n%s", len(p.KeyChanges), p.Checkpoint)
@@ -138,7 +138,7 @@ func TestProofCosignedBeforeAKeyChange(t *testing.T) {
 	// A key change at the checkpoint's very size is later than it.
 	late := *p
 	late.KeyChanges, late.KeyChangePath = proveLeaf(t, w, 21).KeyChanges[:1], p.Path
-	if c, err := signing.ParseCheckpoint(cosigned); err != nil || c.Size != w.firstIndex(t, 1) {
+	if c, err := signing.ParseCheckpoint(cosigned); err != nil || c.Size != firstIndex(t, w, 1) {
 		t.Fatalf("the checkpoint is over %d leaves, %v", c.Size, err)
 	}
 	if got, err := proof.Check(late.Marshal(), proof.Options{Keys: public(keys[0])}); !errors.Is(err, proof.ErrFails) {
@@ -225,8 +225,8 @@ func TestProofByTheThiefOfALaterKey(t *testing.T) {
 func TestProofByRevokedKeys(t *testing.T) {
 	keys, beside := threeKeys(t), signingtest.New(t, signing.Ed25519)
 	w := writeKeys(t, rotation.Options{CheckpointSigner: beside}, keys...)
-	second, third := w.firstIndex(t, 1), w.firstIndex(t, 2)
-	size := w.check(t).TreeSize
+	second, third := firstIndex(t, w, 1), firstIndex(t, w, 2)
+	size := checkCopy(t, w).TreeSize
 	time := func(hour int) *trust.Point {
 		return &trust.Point{Time: time.Date(2026, 11, 23, hour, 0, 0, 0, time.UTC)}
 	}
@@ -325,14 +325,14 @@ func TestProofWithAnotherCommit(t *testing.T) {
 
 // What does not begin as a proof has nothing in it that could fail, and what is cut off not all of it.
 func TestWhatIsNoProof(t *testing.T) {
-	w := write(t, rotation.Options{}, 1)
+	w := Write(t, rotation.Options{}, 1)
 	good := proveLeaf(t, w, 3).Marshal()
 	for name, text := range map[string][]byte{
-		"nothing": nil, "a checkpoint": w.note(t), "with CRLF": bytes.ReplaceAll(good, []byte("\n"), []byte("\r\n")), "with a byte order mark": append([]byte("\ufeff"), good...),
+		"nothing": nil, "a checkpoint": w.Checkpoint(t), "with CRLF": bytes.ReplaceAll(good, []byte("\n"), []byte("\r\n")), "with a byte order mark": append([]byte("\ufeff"), good...),
 		"the newline cut off": good[:len(good)-1], "cut off within": good[:len(good)/2], "cut after a line": good[:bytes.Index(good, []byte("\nindex "))+1],
 		"its signatures cut off": good[:bytes.LastIndex(good, []byte("\n\n"))+2],
 	} {
-		if _, err := proof.Check(text, proof.Options{Keys: public(w.signer)}); err == nil || errors.Is(err, proof.ErrFails) {
+		if _, err := proof.Check(text, proof.Options{Keys: public(w.Signer)}); err == nil || errors.Is(err, proof.ErrFails) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -343,11 +343,11 @@ func TestOpenCheckpointOfTheCheckpointKey(t *testing.T) {
 	keys, beside := threeKeys(t), signingtest.New(t, signing.Ed25519)
 	w := writeKeys(t, rotation.Options{CheckpointSigner: beside}, keys...)
 	for _, k := range keys {
-		if _, err := proof.OpenCheckpoint(t.Context(), w.fsys, w.note(t), proof.Options{Keys: public(k, beside)}); err != nil {
+		if _, err := proof.OpenCheckpoint(t.Context(), w.Files, w.Checkpoint(t), proof.Options{Keys: public(k, beside)}); err != nil {
 			t.Errorf("%s: %v", k.Public().ID(), err)
 		}
 	}
-	if _, err := proof.OpenCheckpoint(t.Context(), w.fsys, w.note(t), proof.Options{Keys: public(beside)}); !errors.Is(err, verify.ErrWrongKey) {
+	if _, err := proof.OpenCheckpoint(t.Context(), w.Files, w.Checkpoint(t), proof.Options{Keys: public(beside)}); !errors.Is(err, verify.ErrWrongKey) {
 		t.Errorf("the checkpoint key: %v", err)
 	}
 }

@@ -83,7 +83,7 @@ func BenchmarkProve(b *testing.B) {
 func BenchmarkCheckManyKeys(b *testing.B) {
 	const most = 3000
 	first := signingtest.New(b, signing.Ed25519)
-	w := write(b, rotation.Options{Scope: segment.ScopeCheckpoint, Signer: first}, most+1)
+	w := Write(b, rotation.Options{Scope: segment.ScopeCheckpoint, Signer: first}, most+1)
 	p := proveLeaf(b, w, most)
 	c, err := signing.ParseCheckpoint(p.Checkpoint)
 	if err != nil {

@@ -26,25 +26,25 @@ import (
 // what the log is shown to have done. Nor is it called good.
 func TestWhatIsWronglyGivenAccusesNobody(t *testing.T) {
 	_, w, _ := withReceipts(t, 5, 3)
-	own, others := public(w.signer), signingtest.New(t, signing.Ed25519)
-	size := w.check(t).TreeSize
-	other := write(t, rotation.Options{Origin: "other.example/auditlog", Signer: others}, 3)
-	shared := write(t, rotation.Options{Origin: "other.example/auditlog", Signer: w.signer}, 3) // another log of the same key
+	own, others := public(w.Signer), signingtest.New(t, signing.Ed25519)
+	size := checkCopy(t, w).TreeSize
+	other := Write(t, rotation.Options{Origin: "other.example/auditlog", Signer: others}, 3)
+	shared := Write(t, rotation.Options{Origin: "other.example/auditlog", Signer: w.Signer}, 3) // another log of the same key
 	_, strange, strangers := withReceipts(t, 2)
-	require.NotEqual(t, strange.signer, w.signer)
+	require.NotEqual(t, strange.Signer, w.Signer)
 	index := trust.Point{Index: size + 1000, ByIndex: true}
 	ofOther := trust.Keys{{Public: others.Public(), Until: &index}, {Public: signingtest.New(t, signing.Ed25519).Public(), From: &index}}
 	sizeBeyond := size + 1
 	for name, o := range map[string]verify.Options{
 		"a key that never signed the log":               {Keys: public(others)},
-		"that of another log, for events":               {Keys: public(strange.signer)},
+		"that of another log, for events":               {Keys: public(strange.Signer)},
 		"a checkpoint key that it never had":            {Keys: own, CheckpointKeys: public(others)},
 		"its own key, for checkpoints as well":          {Keys: public(others), CheckpointKeys: own},
 		"another origin":                                {Keys: own, Origin: "other.example/auditlog"},
 		"receipts of another log, of that name":         {Keys: own, Receipts: readReceipts(t, strangers)},
-		"a checkpoint of another log":                   {Keys: own, Checkpoints: []verify.Kept{{Note: other.note(t)}}},
-		"a checkpoint of another log of its key":        {Keys: own, Checkpoints: []verify.Kept{{Note: shared.note(t)}}},
-		"a checkpoint of another log of that name":      {Keys: own, Checkpoints: []verify.Kept{{Note: strange.note(t)}}},
+		"a checkpoint of another log":                   {Keys: own, Checkpoints: []verify.Kept{{Note: other.Checkpoint(t)}}},
+		"a checkpoint of another log of its key":        {Keys: own, Checkpoints: []verify.Kept{{Note: shared.Checkpoint(t)}}},
+		"a checkpoint of another log of that name":      {Keys: own, Checkpoints: []verify.Kept{{Note: strange.Checkpoint(t)}}},
 		"a trust file of another log":                   {Keys: own, Trust: ofOther},
 		"a trust file of another log, and its origin":   {Keys: own, Trust: ofOther, Origin: "test.example/auditlog"},
 		"a trust file of another log alone":             {Trust: ofOther},
@@ -53,7 +53,7 @@ func TestWhatIsWronglyGivenAccusesNobody(t *testing.T) {
 		"the size of another log":                       {Keys: own, AsOf: &sizeBeyond},
 		"a witness that it never had":                   {Keys: own, Witnesses: keysOf(witnesstest.New(t, "witness.example/w9"))},
 	} {
-		r, err := verify.Log(t.Context(), w.fsys, o)
+		r, err := verify.Log(t.Context(), w.Files, o)
 		if err == nil {
 			assert.Equal(t, verify.VerdictUnchecked, r.Verdict, "%s: %+v", name, r.Findings)
 		}
@@ -64,28 +64,28 @@ func TestWhatIsWronglyGivenAccusesNobody(t *testing.T) {
 // against one of them only if that is asked for.
 func TestIndicesAreOfOneLog(t *testing.T) {
 	index := trust.Point{Index: 1000, ByIndex: true}
-	a := newAuthor(t, func(h *segment.Header) {
+	a := NewForger(t, func(h *segment.Header) {
 		h.Origin, h.Features = "test.example/auditlog/a", []segment.Feature{segment.FeaturePartition}
 	})
-	a.commit()
-	known := trust.Keys{{Public: a.signer.Public(), Until: &index}}
+	a.Commit()
+	known := trust.Keys{{Public: a.Signer.Public(), Until: &index}}
 	for origin, want := range map[string]string{"": verify.VerdictUnchecked, "test.example/auditlog/a": verify.VerdictTampering} {
-		r := check(t, a.dir(), verify.Options{Trust: known, Origin: origin, Now: at(time.Hour)})
+		r := check(t, a.Dir(), verify.Options{Trust: known, Origin: origin, Now: at(time.Hour)})
 		assert.Equal(t, want, r.Verdict, "%q: %+v", origin, r.Findings)
 		assert.Equal(t, []verify.Kind{verify.Rollback}, kinds(amiss(r)), "%q", origin)
 	}
 	// So it is with each log of a tree, whatever it is.
-	plain := write(t, rotation.Options{}, 1)
+	plain := Write(t, rotation.Options{}, 1)
 	tree := fstest.MapFS{}
-	for name, f := range plain.fsys {
+	for name, f := range plain.Files {
 		tree["a/"+name] = f
 	}
-	known[0].Public = plain.signer.Public()
+	known[0].Public = plain.Signer.Public()
 	s, err := fleet.Check(t.Context(), tree, verify.Options{Trust: known}, func(l fleet.Log) error {
 		assert.Equal(t, verify.VerdictUnchecked, l.Report.Verdict, fmt.Sprint(l.Report.Findings))
 		return nil
 	})
 	require.NoError(t, err)
 	assert.False(t, s.TamperingDetected)
-	assert.Equal(t, verify.VerdictTampering, check(t, plain.fsys, verify.Options{Trust: known}).Verdict, "by itself")
+	assert.Equal(t, verify.VerdictTampering, check(t, plain.Files, verify.Options{Trust: known}).Verdict, "by itself")
 }
