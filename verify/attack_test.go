@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -39,11 +40,11 @@ func mutants(b byte) (all []byte) {
 
 // attacked are small logs of every kind: both scopes, both kinds of key, plain and
 // compressed, with key changes and a checkpoint key, witnessed, and pruned.
-func attacked(t *testing.T) map[string]*Copy {
-	all := map[string]*Copy{}
+func attacked(t *testing.T) map[string]*logtest.Copy {
+	all := map[string]*logtest.Copy{}
 	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
 		for _, a := range []signing.Algorithm{signing.ECDSAP256, signing.Ed25519} {
-			plain := Write(t, rotation.Options{Scope: scope, Signer: signingtest.New(t, a), MaxSegmentBytes: 1500}, 1, 2)
+			plain := logtest.Write(t, rotation.Options{Scope: scope, Signer: signingtest.New(t, a), MaxSegmentBytes: 1500}, 1, 2)
 			all[fmt.Sprintf("%s/%s/plain", scope, a)] = plain
 			for _, c := range []segment.Compression{segment.Zstd, segment.Gzip} {
 				w := plain.Clone()
@@ -55,9 +56,9 @@ func attacked(t *testing.T) map[string]*Copy {
 			}
 		}
 		keys := []*signing.Signer{signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)}
-		o, _ := witnessed(t, rotation.Options{Scope: scope, MaxSegmentBytes: 1500}, "witness.example/w1")
-		all[fmt.Sprintf("%s/witnessed", scope)] = Write(t, o, 1, 2)
-		all[fmt.Sprintf("%s/keys", scope)] = writeKeys(t, rotation.Options{Scope: scope, CheckpointSigner: signingtest.New(t, signing.Ed25519)}, keys...)
+		o, _ := logtest.Witnessed(t, rotation.Options{Scope: scope, MaxSegmentBytes: 1500}, "witness.example/w1")
+		all[fmt.Sprintf("%s/witnessed", scope)] = logtest.Write(t, o, 1, 2)
+		all[fmt.Sprintf("%s/keys", scope)] = logtest.WriteKeys(t, rotation.Options{Scope: scope, CheckpointSigner: signingtest.New(t, signing.Ed25519)}, keys...)
 	}
 	return all
 }
@@ -74,7 +75,7 @@ func TestEveryByteOfEveryLog(t *testing.T) {
 				t.Fatalf("%+v", want.Findings)
 			}
 			files := append(namesOf(w), segment.KeyChangesName)
-			jobs := make(chan func(*Copy))
+			jobs := make(chan func(*logtest.Copy))
 			var wg sync.WaitGroup
 			for range runtime.GOMAXPROCS(0) {
 				mine := w.Clone()
@@ -93,12 +94,12 @@ func TestEveryByteOfEveryLog(t *testing.T) {
 						if (at+i)%*attackStride != 0 {
 							continue
 						}
-						jobs <- func(w *Copy) {
+						jobs <- func(w *logtest.Copy) {
 							changes.Add(1)
 							f := w.Files[file]
 							f.Data[at] = m
 							defer func() { f.Data[at] = b }()
-							r, err := verify.Log(context.Background(), w.Files, verify.Options{Keys: public(w.Signer), Jobs: 1})
+							r, err := verify.Log(context.Background(), w.Files, verify.Options{Keys: logtest.PublicKeys(w.Signer), Jobs: 1})
 							if err != nil || r.TamperingDetected || cutOff(r, want) || notRead(r, file) {
 								found.Add(1)
 								return
@@ -125,7 +126,7 @@ func notRead(r *verify.Report, file string) bool {
 }
 
 // harmless says why a change that is not found means nothing, or "".
-func harmless(w *Copy, file string, at int, before [][]byte, want, r *verify.Report) string {
+func harmless(w *logtest.Copy, file string, at int, before [][]byte, want, r *verify.Report) string {
 	last := len(w.Files[file].Data) - 1
 	newest := w.Segments[len(w.Segments)-1]
 	parsed, err := segment.ParseName(file)
@@ -145,7 +146,7 @@ func harmless(w *Copy, file string, at int, before [][]byte, want, r *verify.Rep
 }
 
 // filedSize is the size of the checkpoint in the checkpoint file.
-func filedSize(w *Copy) uint64 {
+func filedSize(w *logtest.Copy) uint64 {
 	c, err := signing.ParseCheckpoint(w.Files[segment.CheckpointName].Data)
 	if err != nil {
 		panic(err) // the writer has written it

@@ -14,6 +14,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -22,29 +23,9 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
-// writeKeys writes a log that goes over from one key to the next, with a segment of
-// two events for each.
-func writeKeys(t testing.TB, o rotation.Options, keys ...*signing.Signer) *Copy {
-	t.Helper()
-	o.Directory = filepath.Join(t.TempDir(), "log")
-	var w *Copy
-	for i, k := range keys {
-		if o.Signer = k; i > 0 {
-			o.PreviousSigner = keys[i-1]
-		}
-		w = Write(t, o, 1, 1)
-	}
-	w.Signer = keys[0]
-	return w
-}
-
-func threeKeys(t testing.TB) []*signing.Signer {
-	return []*signing.Signer{signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519), signingtest.New(t, signing.ECDSAP256)}
-}
-
 // stranger continues a log with a segment of one event, signed with a key and not
 // introduced by the one before. keys are those that its header names.
-func stranger(t testing.TB, w *Copy, s *signing.Signer, keys ...segment.Key) {
+func stranger(t testing.TB, w *logtest.Copy, s *signing.Signer, keys ...segment.Key) {
 	t.Helper()
 	last := len(w.Segments) - 1
 	tree, log := w.Tree(t, last, len(w.Lines(last))), w.Header(t, last).Log
@@ -55,13 +36,13 @@ func stranger(t testing.TB, w *Copy, s *signing.Signer, keys ...segment.Key) {
 	w.Files[name.String()] = &fstest.MapFile{Data: append(header, '\n'), Mode: 0o600}
 	signer := w.Signer
 	w.Signer = s
-	w.Extend(t, bare(own("opened", `{"action":"opened"}`)))
+	w.Extend(t, logtest.BareLine(logtest.OwnEvent("opened", `{"action":"opened"}`)))
 	w.Signer = signer
 }
 
 // A key that appears without a key change is found, whoever's it is.
 func TestKeyWithoutKeyChange(t *testing.T) {
-	keys := threeKeys(t)
+	keys := logtest.ThreeKeys(t)
 	thief := signingtest.New(t, signing.ECDSAP256)
 	for name, c := range map[string]struct {
 		key    *signing.Signer
@@ -76,7 +57,7 @@ func TestKeyWithoutKeyChange(t *testing.T) {
 		"one that was left, another is given": {keys[0], keys[1:2], 13},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := writeKeys(t, rotation.Options{}, keys...)
+			w := logtest.WriteKeys(t, rotation.Options{}, keys...)
 			stranger(t, w, c.key, segment.KeyOf(c.key.Public()))
 			var o verify.Options
 			for _, k := range c.given {
@@ -104,7 +85,7 @@ func TestKeyChangeMutated(t *testing.T) {
 	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
 			keys := []*signing.Signer{signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)}
-			w := writeKeys(t, rotation.Options{Scope: scope, CheckpointSigner: signingtest.New(t, signing.Ed25519)}, keys...)
+			w := logtest.WriteKeys(t, rotation.Options{Scope: scope, CheckpointSigner: signingtest.New(t, signing.Ed25519)}, keys...)
 			want := checkCopy(t, w)
 			if want.TamperingDetected {
 				t.Fatalf("%+v", want.Findings)
@@ -131,9 +112,9 @@ func TestKeyChangeMutated(t *testing.T) {
 // A checkpoint is signed by all keys that the header names, and the first after a key
 // change by the key before.
 func TestCheckpointSignaturesStripped(t *testing.T) {
-	keys, checkpointKey := threeKeys(t)[:2], signingtest.New(t, signing.Ed25519)
-	w := writeKeys(t, rotation.Options{CheckpointSigner: checkpointKey}, keys...)
-	strip := func(w *Copy, segmentNo, line, signature int) {
+	keys, checkpointKey := logtest.ThreeKeys(t)[:2], signingtest.New(t, signing.Ed25519)
+	w := logtest.WriteKeys(t, rotation.Options{CheckpointSigner: checkpointKey}, keys...)
+	strip := func(w *logtest.Copy, segmentNo, line, signature int) {
 		lines := w.Lines(segmentNo)
 		note, err := segment.ParseCheckpoint(bytes.TrimSuffix(lines[line], []byte("\n")))
 		if err != nil {
@@ -173,9 +154,9 @@ func TestCheckpointSignaturesStripped(t *testing.T) {
 // Retention deletes the segments in which keys were changed; the file of key changes
 // still leads from the first key to the newest.
 func TestKeyChangesOutliveTheirSegments(t *testing.T) {
-	keys := threeKeys(t)
+	keys := logtest.ThreeKeys(t)
 	o := rotation.Options{Directory: filepath.Join(t.TempDir(), "log"), Retention: rotation.Retention{MaxSegments: 1}}
-	w := writeKeys(t, o, keys...)
+	w := logtest.WriteKeys(t, o, keys...)
 	// Whether the writer pruned before it was closed is not sure: the second start does.
 	if len(w.Segments) > 1 {
 		t.Skip("not pruned yet")
@@ -204,11 +185,11 @@ func TestKeyChangesOutliveTheirSegments(t *testing.T) {
 
 // What the file of key changes says is held against the log.
 func TestKeyChangesFileContradicts(t *testing.T) {
-	keys := threeKeys(t)
+	keys := logtest.ThreeKeys(t)
 	thief := signingtest.New(t, signing.ECDSAP256)
-	good := writeKeys(t, rotation.Options{}, keys...)
+	good := logtest.WriteKeys(t, rotation.Options{}, keys...)
 	change := func(index uint64, from, to *signing.Signer, origin string) []byte {
-		note := SignKeyChange(t, signing.KeyChange{Origin: origin, Log: good.Header(t, 0).Log, Index: index}, from, to)
+		note := logtest.SignKeyChange(t, signing.KeyChange{Origin: origin, Log: good.Header(t, 0).Log, Index: index}, from, to)
 		return append(segment.AppendKeyChange(nil, note), '\n')
 	}
 	for name, c := range map[string]struct {
@@ -255,9 +236,9 @@ func TestKeyChangesFileContradicts(t *testing.T) {
 // What a key signs after it was revoked is found, and a key that it introduced, whenever that
 // was, is not trusted unless it is listed itself.
 func TestRevokedKey(t *testing.T) {
-	keys := threeKeys(t)
-	w := writeKeys(t, rotation.Options{}, keys...)
-	second, third := firstIndex(t, w, 1), firstIndex(t, w, 2)
+	keys := logtest.ThreeKeys(t)
+	w := logtest.WriteKeys(t, rotation.Options{}, keys...)
+	second, third := logtest.FirstIndex(t, w, 1), logtest.FirstIndex(t, w, 2)
 	public := func(k *signing.Signer, revoked *trust.Point) trust.Key {
 		return trust.Key{Public: k.Public(), Revoked: revoked, Reason: "stolen"}
 	}
@@ -269,14 +250,14 @@ func TestRevokedKey(t *testing.T) {
 		segments []string // trust
 	}{
 		"none is":                          {trust.Keys{public(keys[0], nil)}, 0, "", []string{"given", "introduced", "introduced"}},
-		"after it was left":                {trust.Keys{public(keys[0], atLeaf(second+1))}, 10, verify.UnknownKey, []string{"given", "unknown", "unknown"}},
-		"after it was left, next listed":   {trust.Keys{public(keys[0], atLeaf(second+1)), public(keys[1], nil)}, 0, "", []string{"given", "given", "introduced"}},
-		"after it was left, last listed":   {trust.Keys{public(keys[0], atLeaf(second+1)), public(keys[2], nil)}, 5, verify.UnknownKey, []string{"given", "unknown", "given"}},
-		"before its last event":            {trust.Keys{public(keys[0], atLeaf(second-2)), public(keys[1], nil)}, 1, verify.KeyRevoked, []string{"given", "given", "introduced"}},
+		"after it was left":                {trust.Keys{public(keys[0], logtest.AtLeaf(second+1))}, 10, verify.UnknownKey, []string{"given", "unknown", "unknown"}},
+		"after it was left, next listed":   {trust.Keys{public(keys[0], logtest.AtLeaf(second+1)), public(keys[1], nil)}, 0, "", []string{"given", "given", "introduced"}},
+		"after it was left, last listed":   {trust.Keys{public(keys[0], logtest.AtLeaf(second+1)), public(keys[2], nil)}, 5, verify.UnknownKey, []string{"given", "unknown", "given"}},
+		"before its last event":            {trust.Keys{public(keys[0], logtest.AtLeaf(second-2)), public(keys[1], nil)}, 1, verify.KeyRevoked, []string{"given", "given", "introduced"}},
 		"at a time, next listed":           {trust.Keys{public(keys[0], noon), public(keys[1], nil)}, 0, "", []string{"given", "given", "introduced"}},
 		"at a time":                        {trust.Keys{public(keys[0], noon)}, 10, verify.UnknownKey, []string{"given", "unknown", "unknown"}},
-		"the second, known by the first":   {trust.Keys{public(keys[0], nil), public(keys[1], atLeaf(third-2)), public(keys[2], nil)}, 1, verify.KeyRevoked, []string{"given", "given", "given"}},
-		"the second, the third not listed": {trust.Keys{public(keys[0], nil), public(keys[1], atLeaf(third+1))}, 5, verify.UnknownKey, []string{"given", "given", "unknown"}},
+		"the second, known by the first":   {trust.Keys{public(keys[0], nil), public(keys[1], logtest.AtLeaf(third-2)), public(keys[2], nil)}, 1, verify.KeyRevoked, []string{"given", "given", "given"}},
+		"the second, the third not listed": {trust.Keys{public(keys[0], nil), public(keys[1], logtest.AtLeaf(third+1))}, 5, verify.UnknownKey, []string{"given", "given", "unknown"}},
 		"listed, but for checkpoints":      {trust.Keys{public(keys[0], nil), {Public: keys[1].Public(), Use: trust.UseCheckpoints}}, 10, verify.UnknownKey, []string{"given", "unknown", "unknown"}},
 		"listed as an anchor":              {trust.Keys{public(keys[0], nil), {Public: keys[1].Public(), Use: trust.UseAnchor}}, 10, verify.UnknownKey, []string{"given", "unknown", "unknown"}},
 	} {

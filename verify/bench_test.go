@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -21,13 +22,13 @@ import (
 )
 
 // benchmarkLog writes a log of several segments to a directory.
-func benchmarkLog(b *testing.B, scope segment.Scope, commits, events int) (dir string, w *Copy) {
+func benchmarkLog(b *testing.B, scope segment.Scope, commits, events int) (dir string, w *logtest.Copy) {
 	b.Helper()
 	sizes := make([]int, commits)
 	for i := range sizes {
 		sizes[i] = events
 	}
-	w = Write(b, rotation.Options{Scope: scope, Signer: signingtest.New(b, signing.ECDSAP256), MaxSegmentBytes: 4 << 20}, sizes...)
+	w = logtest.Write(b, rotation.Options{Scope: scope, Signer: signingtest.New(b, signing.ECDSAP256), MaxSegmentBytes: 4 << 20}, sizes...)
 	dir = b.TempDir()
 	for name, f := range w.Files {
 		if err := os.WriteFile(filepath.Join(dir, name), f.Data, 0o600); err != nil {

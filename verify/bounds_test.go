@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -76,14 +77,14 @@ func (f *meteredFile) Read(b []byte) (int, error) {
 // segmentNames returns so many names of segments.
 func segmentNames(n int) (names []string) {
 	for i := range n {
-		names = append(names, segment.Name{FirstIndex: uint64(i), Created: ForgedAt, Compression: segment.None}.String())
+		names = append(names, segment.Name{FirstIndex: uint64(i), Created: logtest.ForgedAt, Compression: segment.None}.String())
 	}
 	return names
 }
 
 // manyKeys is a header of 64 keys.
 func manyKeys(t *testing.T, first *signing.Signer) segment.Header {
-	h := segment.Header{Origin: "test.example/auditlog", Log: signing.LogID{1}, Created: ForgedAt, Retain: ForgedAt, Scope: segment.ScopeEvent, Keys: []segment.Key{segment.KeyOf(first.Public())}}
+	h := segment.Header{Origin: "test.example/auditlog", Log: signing.LogID{1}, Created: logtest.ForgedAt, Retain: logtest.ForgedAt, Scope: segment.ScopeEvent, Keys: []segment.Key{segment.KeyOf(first.Public())}}
 	for len(h.Keys) < 64 {
 		h.Keys = append(h.Keys, segment.KeyOf(signingtest.New(t, signing.ECDSAP256).Public()))
 	}
@@ -109,7 +110,7 @@ func TestMemoryOfHostileNumbers(t *testing.T) {
 	head := manyKeys(t, given)
 	header := append(segment.AppendHeader(nil, head), '\n')
 	next := signingtest.New(t, signing.Ed25519)
-	note := SignKeyChange(t, signing.KeyChange{Origin: "test.example/auditlog", Log: signing.LogID{1}, Index: 7}, given, next)
+	note := logtest.SignKeyChange(t, signing.KeyChange{Origin: "test.example/auditlog", Log: signing.LogID{1}, Index: 7}, given, next)
 	line := append(segment.AppendKeyChange(nil, note), '\n')
 	for name, c := range map[string]struct {
 		files func(fsys fstest.MapFS)
@@ -138,7 +139,7 @@ func TestMemoryOfHostileNumbers(t *testing.T) {
 			var all []byte
 			for i := range 5000 {
 				to := signingtest.New(t, signing.Ed25519)
-				all = append(segment.AppendKeyChange(all, SignKeyChange(t, signing.KeyChange{Origin: head.Origin, Log: head.Log, Index: uint64(i + 1)}, from, to)), '\n')
+				all = append(segment.AppendKeyChange(all, logtest.SignKeyChange(t, signing.KeyChange{Origin: head.Origin, Log: head.Log, Index: uint64(i + 1)}, from, to)), '\n')
 				from = to
 			}
 			fsys[segment.KeyChangesName] = &fstest.MapFile{Data: all, Mode: 0o600}
@@ -158,7 +159,7 @@ func TestMemoryOfHostileNumbers(t *testing.T) {
 			m.sample()
 			before := m.most
 			start := time.Now()
-			r := check(t, m, verify.Options{Keys: public(given)})
+			r := check(t, m, verify.Options{Keys: logtest.PublicKeys(given)})
 			m.sample()
 			t.Logf("%d MiB, %d opened, %d listed, %d bytes, %s, %d findings", (m.most-before)/mib, m.opens.Load(), m.lists.Load(), m.bytes.Load(), time.Since(start), len(r.Findings))
 			assert.True(t, r.TamperingDetected)

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -26,7 +27,7 @@ import (
 func TestEachCheckpointLineCounts(t *testing.T) {
 	eachKind(t, func(t *testing.T, o rotation.Options) {
 		o.MaxSegmentBytes = 3000
-		whole := Write(t, o, 1, 2, 1, 3, 1, 1)
+		whole := logtest.Write(t, o, 1, 2, 1, 3, 1, 1)
 		delete(whole.Files, segment.CheckpointName)
 		newest := len(whole.Segments) - 1
 		for i := range whole.Segments {
@@ -54,39 +55,39 @@ func TestCommitsAgainstTheRules(t *testing.T) {
 	ids := func(h *segment.Header) { h.Features = []string{segment.FeatureIDs} }
 	for name, c := range map[string]struct {
 		header func(*segment.Header)
-		write  func(a *Forger)
+		write  func(a *logtest.Forger)
 		want   []verify.Kind
 	}{
-		"none broken":            {other, func(a *Forger) { a.Commit(); a.Commit() }, nil},
-		"the first is not one":   {other, func(a *Forger) { a.Commit(func(c *segment.Commit) { c.Number = 2 }) }, []verify.Kind{verify.CommitInvalid}},
-		"a number left out":      {other, func(a *Forger) { a.Commit(); a.Commit(func(c *segment.Commit) { c.Number = 3 }) }, []verify.Kind{verify.CommitInvalid}},
-		"a number repeated":      {other, func(a *Forger) { a.Commit(); a.Commit(func(c *segment.Commit) { c.Number = 1 }) }, []verify.Kind{verify.CommitInvalid}},
-		"a number in the next":   {other, func(a *Forger) { a.Commit(); a.Next(nil); a.Commit(func(c *segment.Commit) { c.Number = 3 }) }, []verify.Kind{verify.CommitInvalid}},
-		"it goes on in the next": {other, func(a *Forger) { a.Commit(); a.Next(nil); a.Commit() }, nil},
-		"no commit line":         {other, func(a *Forger) { a.Commit(); a.Say(map[string]string{"action": "opened"}); a.Checkpoint(1) }, []verify.Kind{verify.CommitInvalid}},
-		"an event after the line": {other, func(a *Forger) {
-			a.Line(segment.AppendCommit(nil, segment.Commit{Number: 1, Time: ForgedAt}))
+		"none broken":            {other, func(a *logtest.Forger) { a.Commit(); a.Commit() }, nil},
+		"the first is not one":   {other, func(a *logtest.Forger) { a.Commit(func(c *segment.Commit) { c.Number = 2 }) }, []verify.Kind{verify.CommitInvalid}},
+		"a number left out":      {other, func(a *logtest.Forger) { a.Commit(); a.Commit(func(c *segment.Commit) { c.Number = 3 }) }, []verify.Kind{verify.CommitInvalid}},
+		"a number repeated":      {other, func(a *logtest.Forger) { a.Commit(); a.Commit(func(c *segment.Commit) { c.Number = 1 }) }, []verify.Kind{verify.CommitInvalid}},
+		"a number in the next":   {other, func(a *logtest.Forger) { a.Commit(); a.Next(nil); a.Commit(func(c *segment.Commit) { c.Number = 3 }) }, []verify.Kind{verify.CommitInvalid}},
+		"it goes on in the next": {other, func(a *logtest.Forger) { a.Commit(); a.Next(nil); a.Commit() }, nil},
+		"no commit line":         {other, func(a *logtest.Forger) { a.Commit(); a.Say(map[string]string{"action": "opened"}); a.Checkpoint(1) }, []verify.Kind{verify.CommitInvalid}},
+		"an event after the line": {other, func(a *logtest.Forger) {
+			a.Line(segment.AppendCommit(nil, segment.Commit{Number: 1, Time: logtest.ForgedAt}))
 			a.Say(map[string]string{"action": "opened"})
 			a.Checkpoint(1)
 		}, []verify.Kind{verify.CommitInvalid, verify.CommitInvalid}},
-		"two commit lines": {other, func(a *Forger) {
-			a.Line(segment.AppendCommit(nil, segment.Commit{Number: 1, Time: ForgedAt}))
+		"two commit lines": {other, func(a *logtest.Forger) {
+			a.Line(segment.AppendCommit(nil, segment.Commit{Number: 1, Time: logtest.ForgedAt}))
 			a.Number = 2
 			a.Commit()
 		}, []verify.Kind{verify.CommitInvalid}},
-		"a malformed line": {other, func(a *Forger) { a.Line([]byte(`{"commit":{}}`)); a.Checkpoint(1) }, []verify.Kind{verify.CommitInvalid}},
-		"ids are bound":    {ids, func(a *Forger) { a.Say(map[string]string{"action": "opened"}); a.Commit(); a.Commit() }, nil},
-		"ids unasked":      {other, func(a *Forger) { a.Commit(func(c *segment.Commit) { c.IDs = &segment.IDs{} }) }, []verify.Kind{verify.CommitInvalid}},
-		"ids not bound":    {ids, func(a *Forger) { a.Commit(func(c *segment.Commit) { c.IDs = nil }) }, []verify.Kind{verify.CommitInvalid}},
-		"another root of ids": {ids, func(a *Forger) {
+		"a malformed line": {other, func(a *logtest.Forger) { a.Line([]byte(`{"commit":{}}`)); a.Checkpoint(1) }, []verify.Kind{verify.CommitInvalid}},
+		"ids are bound":    {ids, func(a *logtest.Forger) { a.Say(map[string]string{"action": "opened"}); a.Commit(); a.Commit() }, nil},
+		"ids unasked":      {other, func(a *logtest.Forger) { a.Commit(func(c *segment.Commit) { c.IDs = &segment.IDs{} }) }, []verify.Kind{verify.CommitInvalid}},
+		"ids not bound":    {ids, func(a *logtest.Forger) { a.Commit(func(c *segment.Commit) { c.IDs = nil }) }, []verify.Kind{verify.CommitInvalid}},
+		"another root of ids": {ids, func(a *logtest.Forger) {
 			a.Say(map[string]string{"action": "opened"})
 			a.Commit(func(c *segment.Commit) { c.IDs.Root[0] ^= 1 })
 		}, []verify.Kind{verify.CommitInvalid}},
-		"another number of ids": {ids, func(a *Forger) {
+		"another number of ids": {ids, func(a *logtest.Forger) {
 			a.Say(map[string]string{"action": "opened"})
 			a.Commit(func(c *segment.Commit) { c.IDs.Count++ })
 		}, []verify.Kind{verify.CommitInvalid}},
-		"ids of the commit before": {ids, func(a *Forger) {
+		"ids of the commit before": {ids, func(a *logtest.Forger) {
 			a.Say(map[string]string{"action": "opened"})
 			a.Commit()
 			a.Say(map[string]string{"action": "opened"})
@@ -95,7 +96,7 @@ func TestCommitsAgainstTheRules(t *testing.T) {
 		}, []verify.Kind{verify.CommitInvalid}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := NewForger(t, c.header)
+			a := logtest.NewForger(t, c.header)
 			c.write(a)
 			r := checkForged(a, verify.Options{})
 			assert.Equal(t, c.want, kinds(bad(r)), "%+v", r.Findings)
@@ -106,7 +107,7 @@ func TestCommitsAgainstTheRules(t *testing.T) {
 
 // The real writer's ids are those of its events, in commits of any size.
 func TestIDsOfTheWriter(t *testing.T) {
-	w := Write(t, rotation.Options{BindIDs: true, MaxSegmentBytes: 100_000}, 1, 700, 2, 1300)
+	w := logtest.Write(t, rotation.Options{BindIDs: true, MaxSegmentBytes: 100_000}, 1, 700, 2, 1300)
 	r := checkCopy(t, w)
 	assert.Empty(t, r.Findings)
 	require.Contains(t, w.Header(t, 0).Features, segment.FeatureIDs)
@@ -115,44 +116,44 @@ func TestIDsOfTheWriter(t *testing.T) {
 
 // A clock that goes back, or is ahead, is told of, and is no tampering.
 func TestTimesOfCommits(t *testing.T) {
-	at := func(d time.Duration) time.Time { return ForgedAt.Add(d) }
+	at := func(d time.Duration) time.Time { return logtest.ForgedAt.Add(d) }
 	for name, c := range map[string]struct {
-		write func(a *Forger)
+		write func(a *logtest.Forger)
 		want  []verify.Kind
 	}{
-		"they go on":        {func(a *Forger) { a.At = at(time.Hour); a.Commit(); a.At = at(2 * time.Hour); a.Commit() }, nil},
-		"they stand still":  {func(a *Forger) { a.At = at(time.Hour); a.Commit(); a.Commit() }, nil},
-		"one goes back":     {func(a *Forger) { a.At = at(time.Hour); a.Commit(); a.At = at(time.Minute); a.Commit() }, []verify.Kind{verify.Kind("time_went_back")}},
-		"before the header": {func(a *Forger) { a.At = at(-time.Hour); a.Commit() }, []verify.Kind{verify.Kind("time_went_back")}},
-		"twice in a segment": {func(a *Forger) {
+		"they go on":        {func(a *logtest.Forger) { a.At = at(time.Hour); a.Commit(); a.At = at(2 * time.Hour); a.Commit() }, nil},
+		"they stand still":  {func(a *logtest.Forger) { a.At = at(time.Hour); a.Commit(); a.Commit() }, nil},
+		"one goes back":     {func(a *logtest.Forger) { a.At = at(time.Hour); a.Commit(); a.At = at(time.Minute); a.Commit() }, []verify.Kind{verify.Kind("time_went_back")}},
+		"before the header": {func(a *logtest.Forger) { a.At = at(-time.Hour); a.Commit() }, []verify.Kind{verify.Kind("time_went_back")}},
+		"twice in a segment": {func(a *logtest.Forger) {
 			for i := range 6 {
 				a.At = at(time.Duration(i%2) * time.Hour)
 				a.Commit()
 			}
 		}, []verify.Kind{verify.Kind("time_went_back")}},
-		"a header goes back": {func(a *Forger) {
+		"a header goes back": {func(a *logtest.Forger) {
 			a.At = at(time.Hour)
 			a.Commit()
 			a.Next(func(h *segment.Header) { h.Created = at(time.Minute) })
 			a.Commit()
 		}, []verify.Kind{verify.Kind("time_went_back")}},
-		"five minutes ahead": {func(a *Forger) { a.At = at(24*time.Hour + 5*time.Minute); a.Commit() }, nil},
-		"more":               {func(a *Forger) { a.At = at(24*time.Hour + 5*time.Minute + 1); a.Commit() }, []verify.Kind{verify.Kind("time_in_future")}},
-		"a header ahead": {func(a *Forger) {
+		"five minutes ahead": {func(a *logtest.Forger) { a.At = at(24*time.Hour + 5*time.Minute); a.Commit() }, nil},
+		"more":               {func(a *logtest.Forger) { a.At = at(24*time.Hour + 5*time.Minute + 1); a.Commit() }, []verify.Kind{verify.Kind("time_in_future")}},
+		"a header ahead": {func(a *logtest.Forger) {
 			a.At = at(time.Hour)
 			a.Commit()
 			a.Next(func(h *segment.Header) { h.Created = at(25 * time.Hour) })
 			a.At = at(25 * time.Hour)
 			a.Commit()
 		}, []verify.Kind{verify.Kind("time_in_future")}},
-		"one that nobody signs": {func(a *Forger) {
+		"one that nobody signs": {func(a *logtest.Forger) {
 			a.At = at(time.Hour)
 			a.Commit()
 			a.Line(segment.AppendCommit(nil, segment.Commit{Number: 2, Time: at(1000 * time.Hour)}))
 		}, []verify.Kind{verify.Kind("torn_tail")}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := NewForger(t)
+			a := logtest.NewForger(t)
 			c.write(a)
 			r := checkForged(a, verify.Options{Now: func() time.Time { return at(24 * time.Hour) }})
 			assert.Equal(t, c.want, kinds(r.Findings), "%+v", r.Findings)
@@ -172,15 +173,15 @@ func forgedTime(id string, at time.Time) []byte {
 // against a key: when it was committed decides.
 func TestForgedTimesOfClients(t *testing.T) {
 	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
-		a := NewForger(t, func(h *segment.Header) { h.Scope = scope })
+		a := logtest.NewForger(t, func(h *segment.Header) { h.Scope = scope })
 		past, future := time.Date(1970, 1, 2, 0, 0, 0, 0, time.UTC), time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)
-		a.At = ForgedAt.Add(time.Minute)
-		for i, at := range []time.Time{past, ForgedAt, future} {
+		a.At = logtest.ForgedAt.Add(time.Minute)
+		for i, at := range []time.Time{past, logtest.ForgedAt, future} {
 			a.Add(forgedTime(fmt.Sprint("id-", i), at))
 		}
 		a.Commit()
-		a.At = ForgedAt.Add(time.Hour)
-		a.Add(forgedTime("id-3", ForgedAt))
+		a.At = logtest.ForgedAt.Add(time.Hour)
+		a.Add(forgedTime("id-3", logtest.ForgedAt))
 		a.Commit()
 		for name, c := range map[string]struct {
 			since, until      time.Duration
@@ -192,17 +193,17 @@ func TestForgedTimesOfClients(t *testing.T) {
 			"after both":                     {2 * time.Hour, 3 * time.Hour, 0, 0},
 			"the event that is there by its": {-time.Hour, time.Second, 2, 0},
 		} {
-			r := checkForged(a, verify.Options{Since: ForgedAt.Add(c.since), Until: ForgedAt.Add(c.until)})
+			r := checkForged(a, verify.Options{Since: logtest.ForgedAt.Add(c.since), Until: logtest.ForgedAt.Add(c.until)})
 			assert.Equal(t, []uint64{c.byEvent, c.byCommit, c.byEvent + c.byCommit, c.byEvent + c.byCommit},
 				[]uint64{r.InRangeByEventTime, r.InRangeByCommitTime, r.TotalEvents, r.VerifiedEvents}, "%s, %s", scope, name)
 		}
 		// The key was good for as long as the log says that it was used.
-		bounds := trust.Key{Public: a.Signer.Public(), From: &trust.Point{Time: ForgedAt}, Until: &trust.Point{Time: ForgedAt.Add(2 * time.Hour)}}
+		bounds := trust.Key{Public: a.Signer.Public(), From: &trust.Point{Time: logtest.ForgedAt}, Until: &trust.Point{Time: logtest.ForgedAt.Add(2 * time.Hour)}}
 		r := checkForged(a, verify.Options{Keys: []*signing.PublicKey{}, Trust: trust.Keys{bounds}})
 		assert.Empty(t, bad(r), "%s", scope)
 		assert.Equal(t, r.TotalEvents, r.VerifiedEvents)
 		// It was not, for the second commit.
-		bounds.Until.Time = ForgedAt.Add(time.Hour)
+		bounds.Until.Time = logtest.ForgedAt.Add(time.Hour)
 		r = checkForged(a, verify.Options{Keys: []*signing.PublicKey{}, Trust: trust.Keys{bounds}})
 		assert.Equal(t, []verify.Kind{verify.KeyNotValid}, kinds(bad(r)), "%s", scope)
 		assert.Equal(t, uint64(3), r.VerifiedEvents)
@@ -212,14 +213,14 @@ func TestForgedTimesOfClients(t *testing.T) {
 
 // A range counts nothing twice, and hides no finding.
 func TestARangeHidesNoFinding(t *testing.T) {
-	w := Write(t, rotation.Options{MaxSegmentBytes: 3000}, 3, 3, 3)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 3000}, 3, 3, 3)
 	lines := w.Lines(0)
 	n := w.LineOf(t, 0, "id-001") - 1
 	lines[n] = bytes.Replace(lines[n], []byte("user-"), []byte("User-"), 1)
 	w.SetLines(0, lines)
 	whole := checkCopy(t, w)
 	for minute := range 9 {
-		from := ForgedAt.Add(time.Duration(minute) * time.Minute)
+		from := logtest.ForgedAt.Add(time.Duration(minute) * time.Minute)
 		r := check(t, w.Files, verify.Options{Keys: trusting(w), Since: from})
 		before := check(t, w.Files, verify.Options{Keys: trusting(w), Until: from})
 		assert.Equal(t, whole.Findings, r.Findings)
@@ -232,13 +233,13 @@ func TestARangeHidesNoFinding(t *testing.T) {
 // there, though key and origin are the same.
 func TestEventsOfAnotherLog(t *testing.T) {
 	signer := signingtest.New(t, signing.ECDSAP256)
-	a, b := Write(t, rotation.Options{Signer: signer}, 2), Write(t, rotation.Options{Signer: signer}, 2)
+	a, b := logtest.Write(t, rotation.Options{Signer: signer}, 2), logtest.Write(t, rotation.Options{Signer: signer}, 2)
 	line := a.Lines(0)[a.LineOf(t, 0, "id-001")-1]
 	b.Extend(t, line)
 	assert.Contains(t, kinds(bad(checkCopy(t, b))), verify.EventSignatureInvalid)
 	// Nor can a whole segment.
-	c := Write(t, rotation.Options{Signer: signer, MaxSegmentBytes: 1}, 1, 1)
-	d := Write(t, rotation.Options{Signer: signer, MaxSegmentBytes: 1}, 1, 1)
+	c := logtest.Write(t, rotation.Options{Signer: signer, MaxSegmentBytes: 1}, 1, 1)
+	d := logtest.Write(t, rotation.Options{Signer: signer, MaxSegmentBytes: 1}, 1, 1)
 	require.Equal(t, c.Segments, d.Segments)
 	c.Files[c.Segments[1]] = d.Files[d.Segments[1]]
 	delete(c.Files, segment.CheckpointName)
@@ -249,7 +250,7 @@ func TestEventsOfAnotherLog(t *testing.T) {
 func TestNumbersOfCommitsNextToAChange(t *testing.T) {
 	for name, commit := range map[string]int{"the first commit": 0, "the second": 1} {
 		t.Run(name, func(t *testing.T) {
-			a := NewForger(t)
+			a := logtest.NewForger(t)
 			var swapped int
 			for i := range 4 {
 				if i == commit {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -32,11 +33,11 @@ func (w timed) AddCheckpoint(_ context.Context, _ uint64, _ []merkle.Hash, check
 
 // cosignedAt writes a log that a witness cosigns at such a time, and returns its newest
 // checkpoint, cosigned as well.
-func cosignedAt(t *testing.T, at time.Time) (*Copy, *witnesstest.Witness, []byte) {
+func cosignedAt(t *testing.T, at time.Time) (*logtest.Copy, *witnesstest.Witness, []byte) {
 	t.Helper()
-	o, all := witnessed(t, rotation.Options{}, "w1")
+	o, all := logtest.Witnessed(t, rotation.Options{}, "w1")
 	o.Witnesses = []witness.Witness{timed{all[0], t, at}}
-	w := Write(t, o, 1, 2)
+	w := logtest.Write(t, o, 1, 2)
 	note := w.Files[segment.CheckpointName].Data
 	return w, all[0], note
 }
@@ -60,7 +61,7 @@ func TestTimesOfCosignaturesThatCannotBe(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, by, note := cosignedAt(t, c.at)
-			o := verify.Options{Keys: public(w.Signer), Witnesses: keysOf(by), Now: func() time.Time { return now }}
+			o := verify.Options{Keys: logtest.PublicKeys(w.Signer), Witnesses: logtest.WitnessKeys(by), Now: func() time.Time { return now }}
 			kept := o
 			kept.Checkpoints = []verify.Kept{{Note: note}}
 			for _, o := range []verify.Options{o, kept} {
@@ -89,7 +90,7 @@ func TestTimesOfCosignaturesThatCannotBe(t *testing.T) {
 func TestATimeThatCannotBeGoesAroundNoBound(t *testing.T) {
 	w, by, note := cosignedAt(t, time.Unix(0, 0))
 	revoked := trust.Point{Time: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)} // before all of it
-	o := verify.Options{Trust: trust.Keys{{Public: w.Signer.Public()}, {Witness: by.Key, Revoked: &revoked, Reason: "stolen"}}, Witnesses: keysOf(by), Quorum: 1}
+	o := verify.Options{Trust: trust.Keys{{Public: w.Signer.Public()}, {Witness: by.Key, Revoked: &revoked, Reason: "stolen"}}, Witnesses: logtest.WitnessKeys(by), Quorum: 1}
 	for _, kept := range [][][]byte{nil, {note}} {
 		o.Checkpoints = keptNotes(kept...)
 		r := check(t, w.Files, o)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/verify"
@@ -20,11 +21,11 @@ import (
 // there it must be as the log has written it.
 func TestJunkInPrunedRanges(t *testing.T) {
 	junk := &fstest.MapFile{Data: []byte("junk\n"), Mode: 0o600}
-	w := Write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 1, 1, 1)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 1, 1, 1)
 	w.Files[segment.PrunedRangesName] = junk
 	assert.Empty(t, checkCopy(t, w).Findings, "nothing is deleted")
 
-	a := NewForger(t)
+	a := logtest.NewForger(t)
 	a.Commit()
 	a.Next(nil)
 	sayPruned(a)
@@ -46,7 +47,7 @@ func TestJunkInPrunedRanges(t *testing.T) {
 	} {
 		fsys := a.Dir()
 		fsys[segment.PrunedRangesName] = &fstest.MapFile{Data: c.content, Mode: 0o600}
-		found := kinds(bad(check(t, fsys, verify.Options{Keys: public(a.Signer)})))
+		found := kinds(bad(check(t, fsys, verify.Options{Keys: logtest.PublicKeys(a.Signer)})))
 		if c.bad {
 			assert.Equal(t, []verify.Kind{verify.PrunedRangesInvalid}, found, what)
 		} else {
@@ -57,7 +58,7 @@ func TestJunkInPrunedRanges(t *testing.T) {
 
 // A file's name says what its header does.
 func TestANameOfAnotherTime(t *testing.T) {
-	w := Write(t, rotation.Options{}, 1)
+	w := logtest.Write(t, rotation.Options{}, 1)
 	n, err := segment.ParseName(w.Segments[0])
 	require.NoError(t, err)
 	n.Created = n.Created.Add(time.Second)

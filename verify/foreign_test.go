@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -105,7 +106,7 @@ var handmade = map[string]byHand{
 // read is checked, and says what to do.
 func TestCompressedByHand(t *testing.T) {
 	t.Parallel()
-	w := Write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1, 1, 1)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1, 1, 1)
 	n := len(w.Segments)
 	require.Greater(t, n, 3)
 	whole := checkCopy(t, w)
@@ -150,14 +151,14 @@ func TestCompressedByHand(t *testing.T) {
 // What a compressor is not to blame for stays tampering.
 func TestCompressedByHandAndChanged(t *testing.T) {
 	t.Parallel()
-	w := Write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1, 1, 1)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1, 1, 1)
 	n := len(w.Segments)
 	change := func(plain []byte) []byte { return bytes.Replace(plain, []byte("user-00"), []byte("user-99"), 1) }
 	for form, hand := range handmade {
 		for i := range n {
 			t.Run(form+", "+w.Segments[i], func(t *testing.T) {
 				good := hand.compress(t, w.Files[w.Segments[i]].Data)
-				tampered := func(what string, do func(c *Copy, packed string), o verify.Options) {
+				tampered := func(what string, do func(c *logtest.Copy, packed string), o verify.Options) {
 					t.Helper()
 					c, packed := w.Clone(), w.Segments[i]+hand.suffix
 					c.Files[packed] = &fstest.MapFile{Data: bytes.Clone(good), Mode: 0o600}
@@ -168,17 +169,17 @@ func TestCompressedByHandAndChanged(t *testing.T) {
 					assert.Equal(t, verify.VerdictTampering, r.Verdict, "%s: %+v", what, r.Findings)
 				}
 				if !hand.unread {
-					tampered("its content", func(c *Copy, packed string) {
+					tampered("its content", func(c *logtest.Copy, packed string) {
 						c.Files[packed].Data = hand.compress(t, change(w.Files[w.Segments[i]].Data))
 					}, verify.Options{})
-					tampered("its end", func(c *Copy, packed string) { f := c.Files[packed]; f.Data = f.Data[:len(f.Data)-13] }, verify.Options{})
-					tampered("more after it", func(c *Copy, packed string) { f := c.Files[packed]; f.Data = append(f.Data, "x"...) }, verify.Options{})
+					tampered("its end", func(c *logtest.Copy, packed string) { f := c.Files[packed]; f.Data = f.Data[:len(f.Data)-13] }, verify.Options{})
+					tampered("more after it", func(c *logtest.Copy, packed string) { f := c.Files[packed]; f.Data = append(f.Data, "x"...) }, verify.Options{})
 				}
 				if other := (i + 2) % n; other != n-1 {
-					tampered("another one's content", func(c *Copy, _ string) { f := c.Files[w.Segments[other]]; f.Data = change(f.Data) }, verify.Options{})
+					tampered("another one's content", func(c *logtest.Copy, _ string) { f := c.Files[w.Segments[other]]; f.Data = change(f.Data) }, verify.Options{})
 				}
 				if i > 0 && i < n-1 {
-					tampered("the one before is gone, and this stands for both", func(c *Copy, packed string) {
+					tampered("the one before is gone, and this stands for both", func(c *logtest.Copy, packed string) {
 						c.Files[w.Segments[i-1]+hand.suffix] = c.Files[packed]
 						delete(c.Files, w.Segments[i-1])
 						delete(c.Files, packed)
@@ -186,12 +187,12 @@ func TestCompressedByHandAndChanged(t *testing.T) {
 				}
 				note := w.Files[segment.CheckpointName].Data
 				if i < n-2 || i == n-2 && !hand.unread {
-					tampered("the end is gone", func(c *Copy, _ string) { delete(c.Files, w.Segments[n-1]) }, verify.Options{Checkpoints: []verify.Kept{{Note: note}}})
+					tampered("the end is gone", func(c *logtest.Copy, _ string) { delete(c.Files, w.Segments[n-1]) }, verify.Options{Checkpoints: []verify.Kept{{Note: note}}})
 				}
 				forked, err := signing.SignCheckpoint("test.example/auditlog", 3, [32]byte{1}, w.Signer)
 				require.NoError(t, err)
 				if i > 0 || !hand.unread {
-					tampered("another history", func(*Copy, string) {}, verify.Options{Checkpoints: []verify.Kept{{Note: forked}}})
+					tampered("another history", func(*logtest.Copy, string) {}, verify.Options{Checkpoints: []verify.Kept{{Note: forked}}})
 				}
 			})
 		}
@@ -201,7 +202,7 @@ func TestCompressedByHandAndChanged(t *testing.T) {
 // Nobody knows how far a last segment goes that was not read. What was kept of its end is told,
 // and is never OK.
 func TestTheEndIsCompressedByHand(t *testing.T) {
-	w := writeKeys(t, rotation.Options{}, threeKeys(t)...)
+	w := logtest.WriteKeys(t, rotation.Options{}, logtest.ThreeKeys(t)...)
 	for form, hand := range handmade {
 		if !hand.unread {
 			continue
@@ -223,7 +224,7 @@ func TestTheEndIsCompressedByHand(t *testing.T) {
 // After it there may be one of which nothing counts yet.
 func TestCompressedByHandBeforeAnEmptyEnd(t *testing.T) {
 	t.Parallel()
-	w := Write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1, 1, 1)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1, 1, 1)
 	n := len(w.Segments)
 	sealed := w.Lines(n - 2)
 	note, err := segment.ParseCheckpoint(bytes.TrimSuffix(sealed[len(sealed)-1], []byte("\n")))
@@ -246,7 +247,7 @@ func TestCompressedByHandBeforeAnEmptyEnd(t *testing.T) {
 
 // What the log says of retention may be in what was not read.
 func TestTheWordOfRetentionIsCompressedByHand(t *testing.T) {
-	w := Write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1)
 	prune(t, w, 1)
 	said := w.Segments[len(w.Segments)-1]
 	delete(w.Files, w.Segments[0])
@@ -265,7 +266,7 @@ func TestTheWordOfRetentionIsCompressedByHand(t *testing.T) {
 
 // What was read of a segment is held against the others, whatever follows that nobody can read.
 func TestWhatIsUnreadHidesNothingThatWasRead(t *testing.T) {
-	w := Write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1, 1, 1)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1, 1, 1)
 	large := []byte("\x28\xb5\x2f\xfd\xa4\x00\x00\x00\x40")
 	for i := range len(w.Segments) - 1 {
 		one := w.Clone()
@@ -277,9 +278,9 @@ func TestWhatIsUnreadHidesNothingThatWasRead(t *testing.T) {
 		assert.Contains(t, kinds(bad(checkCopy(t, c))), verify.SegmentOverlap, w.Segments[i])
 	}
 
-	keys := threeKeys(t)
-	k := writeKeys(t, rotation.Options{}, keys...)
-	early := trust.Keys{{Public: keys[0].Public()}, {Public: keys[1].Public(), From: &trust.Point{ByIndex: true, Index: firstIndex(t, k, 1) - 1}}}
+	keys := logtest.ThreeKeys(t)
+	k := logtest.WriteKeys(t, rotation.Options{}, keys...)
+	early := trust.Keys{{Public: keys[0].Public()}, {Public: keys[1].Public(), From: &trust.Point{ByIndex: true, Index: logtest.FirstIndex(t, k, 1) - 1}}}
 	last := k.Segments[2]
 	k.Files[last+".xz"] = &fstest.MapFile{Data: []byte("\xfd7zXZ\x00"), Mode: 0o600}
 	delete(k.Files, last)
@@ -290,7 +291,7 @@ func TestWhatIsUnreadHidesNothingThatWasRead(t *testing.T) {
 
 // A name alone, or junk in a compressed file, is no compressor's work.
 func TestNotCompressedByHand(t *testing.T) {
-	w := Write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1, 1, 1)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1, 1, 1)
 	for suffix, content := range map[string]string{".xz": "", ".bz2": "junk", ".gz": "junk", ".zst": "", ".xz.gz": "\xfd7zXZ\x00", ".gz.xz": "\xfd7zXZ\x00"} {
 		c := w.Clone()
 		delete(c.Files, w.Segments[1])

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/verify"
@@ -44,7 +45,7 @@ func bomb(t testing.TB, header []byte, unit string, n int) []byte {
 
 func TestDecompressionBombs(t *testing.T) {
 	t.Parallel()
-	w := Write(t, rotation.Options{}, 1)
+	w := logtest.Write(t, rotation.Options{}, 1)
 	header := w.Lines(0)[0]
 	for what, unit := range map[string]string{"one line": "x", "empty lines": "\n", "junk": "junk\n", "events": "{\"event\":{}}\n", "checkpoints": "{\"checkpoint\":\"\"}\n"} {
 		c := w.Clone()
@@ -63,11 +64,11 @@ func TestDecompressionBombs(t *testing.T) {
 
 // What a file holds does not make the report large.
 func TestGiantValuesInFindings(t *testing.T) {
-	w := Write(t, rotation.Options{}, 1)
+	w := logtest.Write(t, rotation.Options{}, 1)
 	giant := strings.Repeat("é", 1<<20)
-	event := bytes.Replace(own("opened", `{"action":"opened"}`), []byte("own-opened"), []byte(giant), 1)
+	event := bytes.Replace(logtest.OwnEvent("opened", `{"action":"opened"}`), []byte("own-opened"), []byte(giant), 1)
 	member := []byte(`{"` + giant + `":1}`)
-	w.SetLines(0, append(w.Lines(0), bare(event), bare(member), []byte(`{"checkpoint":"`+giant+"\\n\\n\"}\n")))
+	w.SetLines(0, append(w.Lines(0), logtest.BareLine(event), logtest.BareLine(member), []byte(`{"checkpoint":"`+giant+"\\n\\n\"}\n")))
 	r := checkCopy(t, w)
 	if len(bad(r)) < 3 {
 		t.Fatalf("%d findings", len(r.Findings))
@@ -80,7 +81,7 @@ func TestGiantValuesInFindings(t *testing.T) {
 }
 
 func TestManyStrayFiles(t *testing.T) {
-	w := Write(t, rotation.Options{}, 1)
+	w := logtest.Write(t, rotation.Options{}, 1)
 	for i := range 3000 {
 		w.Files["stray-"+strings.Repeat("i", i%50)+string(rune('a'+i%26))+base64Of([]byte{byte(i), byte(i >> 8)})] = &fstest.MapFile{}
 	}
@@ -91,7 +92,7 @@ func TestManyStrayFiles(t *testing.T) {
 }
 
 func TestTheCheckpointFileIsNotFollowed(t *testing.T) {
-	w := Write(t, rotation.Options{}, 1)
+	w := logtest.Write(t, rotation.Options{}, 1)
 	w.Files["checkpoint"] = &fstest.MapFile{Data: []byte("/etc/passwd"), Mode: fs.ModeSymlink}
 	if found := bad(checkCopy(t, w)); len(found) != 1 || found[0].Kind != verify.Rollback || found[0].Segment != "checkpoint" {
 		t.Errorf("%+v", found)

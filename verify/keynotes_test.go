@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -23,17 +24,17 @@ func TestKeyChangesIntroduceTheirHeader(t *testing.T) {
 	beside := signingtest.New(t, signing.Ed25519)
 	to := func(h *segment.Header) { h.Keys[0] = segment.KeyOf(second.Public()) }
 	// noted is what a good note says, changed.
-	noted := func(a *Forger, change func(c *signing.KeyChange)) []byte {
+	noted := func(a *logtest.Forger, change func(c *signing.KeyChange)) []byte {
 		tree := rootBefore(a)
 		c := signing.KeyChange{
 			Origin: a.Head.Origin, Log: a.Head.Log, Index: a.Head.FirstIndex, Root: tree,
 			Header: merkle.LeafHash(segment.AppendHeader(nil, a.Head)), Retain: a.Head.Retain,
 		}
 		change(&c)
-		return SignKeyChange(t, c, a.Signer, second)
+		return logtest.SignKeyChange(t, c, a.Signer, second)
 	}
-	misfit := func(change func(c *signing.KeyChange)) func(a *Forger) {
-		return func(a *Forger) {
+	misfit := func(change func(c *signing.KeyChange)) func(a *logtest.Forger) {
+		return func(a *logtest.Forger) {
 			a.Next(to)
 			a.IntroduceBy(noted(a, change))
 			a.Previous, a.Signer = a.Signer, second
@@ -41,34 +42,37 @@ func TestKeyChangesIntroduceTheirHeader(t *testing.T) {
 		}
 	}
 	for name, c := range map[string]struct {
-		write func(a *Forger)
+		write func(a *logtest.Forger)
 		want  []verify.Kind // any of them; nil if it is good
 	}{
-		"as it should be": {func(a *Forger) { a.ChangeKey(second) }, nil},
-		"another scope": {func(a *Forger) {
+		"as it should be": {func(a *logtest.Forger) { a.ChangeKey(second) }, nil},
+		"another scope": {func(a *logtest.Forger) {
 			a.Next(func(h *segment.Header) { h.Scope = segment.ScopeEvent })
 			a.Introduce(a.Signer)
 		}, nil},
-		"other features": {func(a *Forger) {
+		"other features": {func(a *logtest.Forger) {
 			a.Next(func(h *segment.Header) { h.Features = []string{segment.FeatureIDs} })
 			a.Introduce(a.Signer)
 		}, nil},
-		"scope without a note": {func(a *Forger) { a.Next(func(h *segment.Header) { h.Scope = segment.ScopeEvent }) }, []verify.Kind{verify.KeyChangeInvalid}},
-		"features without one": {func(a *Forger) { a.Next(func(h *segment.Header) { h.Features = []string{segment.FeatureIDs} }) }, []verify.Kind{verify.KeyChangeInvalid}},
-		"keys without one":     {func(a *Forger) { a.Next(to); a.Signer = second }, []verify.Kind{verify.UnknownKey, verify.KeyChangeInvalid}},
-		"a note for nothing":   {func(a *Forger) { a.Next(nil); a.Introduce(a.Signer) }, []verify.Kind{verify.KeyChangeInvalid}},
-		"on the third line":    {func(a *Forger) { a.Next(to); a.Say(map[string]string{"action": "opened"}); a.Introduce(second) }, []verify.Kind{verify.KeyChangeInvalid}},
-		"once more later": {func(a *Forger) {
+		"scope without a note": {func(a *logtest.Forger) { a.Next(func(h *segment.Header) { h.Scope = segment.ScopeEvent }) }, []verify.Kind{verify.KeyChangeInvalid}},
+		"features without one": {func(a *logtest.Forger) { a.Next(func(h *segment.Header) { h.Features = []string{segment.FeatureIDs} }) }, []verify.Kind{verify.KeyChangeInvalid}},
+		"keys without one":     {func(a *logtest.Forger) { a.Next(to); a.Signer = second }, []verify.Kind{verify.UnknownKey, verify.KeyChangeInvalid}},
+		"a note for nothing":   {func(a *logtest.Forger) { a.Next(nil); a.Introduce(a.Signer) }, []verify.Kind{verify.KeyChangeInvalid}},
+		"on the third line":    {func(a *logtest.Forger) { a.Next(to); a.Say(map[string]string{"action": "opened"}); a.Introduce(second) }, []verify.Kind{verify.KeyChangeInvalid}},
+		"once more later": {func(a *logtest.Forger) {
 			a.ChangeKey(second)
 			a.Say(map[string]string{"action": "key_changed", "key_change": "x"})
 		}, []verify.Kind{verify.KeyChangeInvalid}},
-		"malformed":          {func(a *Forger) { a.Next(nil); a.Say(map[string]string{"action": "key_changed", "key_change": "x"}) }, []verify.Kind{verify.KeyChangeInvalid}},
+		"malformed": {func(a *logtest.Forger) {
+			a.Next(nil)
+			a.Say(map[string]string{"action": "key_changed", "key_change": "x"})
+		}, []verify.Kind{verify.KeyChangeInvalid}},
 		"for another header": {misfit(func(c *signing.KeyChange) { c.Header[0] ^= 1 }), []verify.Kind{verify.UnknownKey}},
 		"for another log":    {misfit(func(c *signing.KeyChange) { c.Log[0] ^= 1 }), []verify.Kind{verify.UnknownKey}},
 		"another promise":    {misfit(func(c *signing.KeyChange) { c.Retain = c.Retain.Add(time.Hour) }), []verify.Kind{verify.UnknownKey}},
 		"another tree":       {misfit(func(c *signing.KeyChange) { c.Root[0] ^= 1 }), []verify.Kind{verify.UnknownKey}},
 		"another place":      {misfit(func(c *signing.KeyChange) { c.Index-- }), []verify.Kind{verify.UnknownKey}},
-		"a key that leaves unsigned": {func(a *Forger) {
+		"a key that leaves unsigned": {func(a *logtest.Forger) {
 			a.Next(func(h *segment.Header) { h.Keys = append(h.Keys, segment.KeyOf(beside.Public())) })
 			a.Introduce(a.Signer)
 			a.Previous = beside
@@ -76,7 +80,7 @@ func TestKeyChangesIntroduceTheirHeader(t *testing.T) {
 			a.Next(func(h *segment.Header) { h.Keys = h.Keys[:1] })
 			a.Introduce(a.Signer)
 		}, []verify.Kind{verify.KeyChangeInvalid}},
-		"a key that leaves": {func(a *Forger) {
+		"a key that leaves": {func(a *logtest.Forger) {
 			a.Next(func(h *segment.Header) { h.Keys = append(h.Keys, segment.KeyOf(beside.Public())) })
 			a.Introduce(a.Signer)
 			a.Previous = beside
@@ -84,14 +88,14 @@ func TestKeyChangesIntroduceTheirHeader(t *testing.T) {
 			a.Next(func(h *segment.Header) { h.Keys = h.Keys[:1] })
 			a.Introduce(a.Signer, beside)
 		}, nil},
-		"a key that stays, and is said to leave": {func(a *Forger) {
+		"a key that stays, and is said to leave": {func(a *logtest.Forger) {
 			a.Next(func(h *segment.Header) { h.Scope = segment.ScopeEvent })
 			a.Introduce(a.Signer, beside)
 		}, []verify.Kind{verify.KeyChangeInvalid}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := NewForger(t)
-			given := public(a.Signer)
+			a := logtest.NewForger(t)
+			given := logtest.PublicKeys(a.Signer)
 			a.Commit()
 			c.write(a)
 			a.Commit()
@@ -110,7 +114,7 @@ func TestKeyChangesIntroduceTheirHeader(t *testing.T) {
 }
 
 // rootBefore is the root of the tree before the newest segment.
-func rootBefore(a *Forger) [32]byte {
+func rootBefore(a *logtest.Forger) [32]byte {
 	tree, err := merkle.NewFrontier(a.Head.FirstIndex, a.Head.Frontier)
 	if err != nil {
 		a.T.Fatal(err)

@@ -10,13 +10,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
 // newer writes a log as a later version of the format may have it, from a segment on.
-func newer(t *testing.T, change func(line []byte) []byte) *Forger {
-	a := NewForger(t)
+func newer(t *testing.T, change func(line []byte) []byte) *logtest.Forger {
+	a := logtest.NewForger(t)
 	a.Say(map[string]string{"action": "opened"})
 	a.Commit()
 	a.Next(nil)
@@ -58,13 +59,13 @@ func TestANewerVersion(t *testing.T) {
 					}
 					changed := *a
 					changed.Text = slices.Replace(bytes.Clone(a.Text), bytes.Index(a.Text, line)+at, bytes.Index(a.Text, line)+at+1, line[at]^1)
-					r, err := verify.Log(t.Context(), changed.Dir(), verify.Options{Keys: public(a.Signer)})
+					r, err := verify.Log(t.Context(), changed.Dir(), verify.Options{Keys: logtest.PublicKeys(a.Signer)})
 					assert.True(t, err != nil || r.TamperingDetected, "line %d, byte %d", i+1, at)
 				}
 			}
 		})
 	}
-	a := NewForger(t)
+	a := logtest.NewForger(t)
 	a.Say(map[string]string{"action": "moved_to_the_moon"})
 	a.Say(map[string]string{"action": "moved_back"})
 	a.Commit()

@@ -15,12 +15,13 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
 // withholding is an event in which values are withheld, with the openings for its leaf.
-func withhold(a *Forger, values ...string) (openings [][]byte) {
+func withhold(a *logtest.Forger, values ...string) (openings [][]byte) {
 	a.T.Helper()
 	leaf := a.Tree.Size()
 	metadata := ""
@@ -30,13 +31,13 @@ func withhold(a *Forger, values ...string) (openings [][]byte) {
 		metadata += fmt.Sprintf(`,"k%d":{"$commit":"%s"}`, i, base64.StdEncoding.EncodeToString(c[:]))
 		openings = append(openings, append(event.AppendOpening(nil, &o), '\n'))
 	}
-	canonical := forgedTime(fmt.Sprint("id-", leaf), ForgedAt)
+	canonical := forgedTime(fmt.Sprint("id-", leaf), logtest.ForgedAt)
 	a.Add(bytes.Replace(canonical, []byte(`"metadata":{}`), []byte(`"metadata":{`+strings.TrimPrefix(metadata, ",")+`}`), 1))
 	return openings
 }
 
 // valuesName is the file of openings of the newest segment.
-func valuesName(a *Forger) string {
+func valuesName(a *logtest.Forger) string {
 	n, err := segment.ParseName(a.Name)
 	if err != nil {
 		a.T.Fatal(err)
@@ -45,10 +46,10 @@ func valuesName(a *Forger) string {
 }
 
 func TestOpeningsOfWithheldValues(t *testing.T) {
-	a := NewForger(t)
+	a := logtest.NewForger(t)
 	all := withhold(a, `"alice"`, `{"a":1}`)
 	all = append(all, withhold(a, `"bob"`)...)
-	a.Add(forgedTime("plain", ForgedAt))
+	a.Add(forgedTime("plain", logtest.ForgedAt))
 	a.Commit()
 	name := valuesName(a)
 	a.Next(nil) // a sealed one is complete
@@ -82,7 +83,7 @@ func TestOpeningsOfWithheldValues(t *testing.T) {
 		if c.file != nil {
 			fsys[name] = &fstest.MapFile{Data: c.file, Mode: 0o600}
 		}
-		r := check(t, fsys, verify.Options{Keys: public(a.Signer)})
+		r := check(t, fsys, verify.Options{Keys: logtest.PublicKeys(a.Signer)})
 		assert.Equal(t, []uint64{c.opened, c.withheld}, []uint64{r.Opened, r.Withheld}, "%s: %+v", what, r.Findings)
 		if assert.Equal(t, c.bad, len(bad(r)) > 0, "%s: %+v", what, r.Findings); c.bad {
 			assert.Equal(t, verify.ValueInvalid, bad(r)[0].Kind, what)
@@ -93,13 +94,13 @@ func TestOpeningsOfWithheldValues(t *testing.T) {
 		assert.Equal(t, r.TotalEvents, r.VerifiedEvents, what)
 	}
 	// In the newest segment more may be being written.
-	b := NewForger(t)
+	b := logtest.NewForger(t)
 	lines := withhold(b, `"alice"`)
 	b.Commit()
 	lines = append(lines, withhold(b, `"bob"`)...)
 	fsys := b.Dir()
 	fsys[valuesName(b)] = &fstest.MapFile{Data: bytes.TrimSuffix(bytes.Join(lines, nil), []byte("\n")), Mode: 0o600}
-	r := check(t, fsys, verify.Options{Keys: public(b.Signer)})
+	r := check(t, fsys, verify.Options{Keys: logtest.PublicKeys(b.Signer)})
 	assert.Equal(t, []verify.Kind{verify.Kind("torn_tail")}, kinds(r.Findings), "%+v", r.Findings)
 	assert.Equal(t, uint64(1), r.Opened)
 	// What is there of events that no checkpoint covers is of nothing that counts, but for its
@@ -118,14 +119,14 @@ func TestOpeningsOfWithheldValues(t *testing.T) {
 		"junk after one":       {slices.Concat(noPlace, []byte("junk\n")), [2]bool{true, true}},
 		"junk after one later": {slices.Concat(bytes.Replace(lines[1], []byte(`"leaf":3`), []byte(`"leaf":9`), 1), []byte("junk\n")), [2]bool{true, true}},
 	} {
-		b := NewForger(t)
+		b := logtest.NewForger(t)
 		withhold(b, `"alice"`)
 		b.Commit()
 		withhold(b, `"bob"`)
 		for i, want := range c.bad {
 			fsys := b.Dir()
 			fsys[valuesName(b)] = &fstest.MapFile{Data: slices.Concat(lines[0], c.line), Mode: 0o600}
-			r := check(t, fsys, verify.Options{Keys: public(b.Signer)})
+			r := check(t, fsys, verify.Options{Keys: logtest.PublicKeys(b.Signer)})
 			assert.Equal(t, want, slices.Contains(kinds(bad(r)), verify.ValueInvalid), "%s: %+v", what, r.Findings)
 			if i == 0 {
 				b.Commit()

@@ -12,6 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -20,15 +21,15 @@ import (
 )
 
 // variety returns logs of every kind, written once.
-var variety = sync.OnceValue(func() []func(testing.TB) *Copy {
-	var all []func(testing.TB) *Copy
+var variety = sync.OnceValue(func() []func(testing.TB) *logtest.Copy {
+	var all []func(testing.TB) *logtest.Copy
 	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
 		for _, a := range []signing.Algorithm{signing.ECDSAP256, signing.Ed25519} {
 			for _, c := range []segment.Compression{segment.None, segment.Zstd, segment.Gzip} {
-				var w *Copy
-				all = append(all, func(t testing.TB) *Copy {
+				var w *logtest.Copy
+				all = append(all, func(t testing.TB) *logtest.Copy {
 					if w == nil {
-						w = Write(t, rotation.Options{Scope: scope, Signer: signingtest.New(t, a), MaxSegmentBytes: 2500}, 2, 1, 3, 1, 1, 2, 4, 1, 1, 1)
+						w = logtest.Write(t, rotation.Options{Scope: scope, Signer: signingtest.New(t, a), MaxSegmentBytes: 2500}, 2, 1, 3, 1, 1, 2, 4, 1, 1, 1)
 						if c != segment.None {
 							for _, name := range w.Segments[:len(w.Segments)-1] {
 								w.Compress(t, name, c)
@@ -45,7 +46,7 @@ var variety = sync.OnceValue(func() []func(testing.TB) *Copy {
 })
 
 // segments lists the segments there are.
-func namesOf(w *Copy) (names []string) {
+func namesOf(w *logtest.Copy) (names []string) {
 	for name := range w.Files {
 		if _, err := segment.ParseName(name); err == nil {
 			names = append(names, name)
@@ -68,7 +69,7 @@ func TestRandomLogsAreGood(t *testing.T) {
 		commits := rapid.SliceOfN(rapid.IntRange(1, 6), 1, 6).Draw(rt, "commits")
 		o := rotation.Options{MaxSegmentBytes: rapid.SampledFrom([]int64{0, 1, 1500, 5000}).Draw(rt, "segment size")}
 		o.Scope = rapid.SampledFrom([]segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint}).Draw(rt, "scope")
-		w := Write(t, o, commits...)
+		w := logtest.Write(t, o, commits...)
 		r := checkCopy(t, w)
 		events := 0
 		for _, n := range commits {
@@ -104,7 +105,7 @@ func TestRandomMutationsAreFound(t *testing.T) {
 }
 
 // content returns what a log says: all of its lines.
-func content(w *Copy) (all [][]byte) {
+func content(w *logtest.Copy) (all [][]byte) {
 	for _, name := range namesOf(w) {
 		r, err := segment.Open(w.Files, name, -1)
 		if err != nil {
@@ -124,7 +125,7 @@ func content(w *Copy) (all [][]byte) {
 }
 
 // mutate changes a segment, or the files, in a random way.
-func mutate(rt *rapid.T, w *Copy, i int) string {
+func mutate(rt *rapid.T, w *logtest.Copy, i int) string {
 	name := w.Segments[i]
 	f := w.Files[name]
 	parsed, err := segment.ParseName(name)
@@ -158,7 +159,7 @@ func mutate(rt *rapid.T, w *Copy, i int) string {
 	return fmt.Sprintf("%s of line %d (%d)", what, at+1, other+1)
 }
 
-func mutateBytes(rt *rapid.T, w *Copy, i int) string {
+func mutateBytes(rt *rapid.T, w *logtest.Copy, i int) string {
 	f := w.Files[w.Segments[i]]
 	at := rapid.IntRange(0, len(f.Data)-1).Draw(rt, "at")
 	switch rapid.SampledFrom([]string{"change", "insert", "delete", "truncate", "append", "remove file", "swap files"}).Draw(rt, "mutation") {
@@ -189,7 +190,7 @@ func mutateBytes(rt *rapid.T, w *Copy, i int) string {
 }
 
 func FuzzSegment(f *testing.F) {
-	w := Write(f, rotation.Options{Scope: segment.ScopeCheckpoint, Signer: signingtest.New(f, signing.Ed25519)}, 1, 2)
+	w := logtest.Write(f, rotation.Options{Scope: segment.ScopeCheckpoint, Signer: signingtest.New(f, signing.Ed25519)}, 1, 2)
 	whole := w.Files[w.Segments[0]].Data
 	f.Add(whole)
 	f.Add(whole[:len(whole)/2])
@@ -215,4 +216,4 @@ func FuzzSegment(f *testing.F) {
 	})
 }
 
-func trusting(w *Copy) []*signing.PublicKey { return []*signing.PublicKey{w.Signer.Public()} }
+func trusting(w *logtest.Copy) []*signing.PublicKey { return []*signing.PublicKey{w.Signer.Public()} }

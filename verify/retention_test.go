@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -35,27 +36,27 @@ func prunedBefore(t testing.TB, h *segment.Header) []byte {
 }
 
 // pruned says that retention deletes what is before the newest segment.
-func sayPruned(a *Forger) {
+func sayPruned(a *logtest.Forger) {
 	a.T.Helper()
 	a.Say(json.RawMessage(prunedBefore(a.T, &a.Head)))
 	a.Commit()
 }
 
 // prune says that retention deletes what is before the i-th segment.
-func prune(t testing.TB, w *Copy, i int) {
+func prune(t testing.TB, w *logtest.Copy, i int) {
 	t.Helper()
 	h := w.Header(t, i)
-	w.Extend(t, append(w.SignedLine(t, own("pruned", string(prunedBefore(t, &h))), w.Signer), '\n'))
+	w.Extend(t, append(w.SignedLine(t, logtest.OwnEvent("pruned", string(prunedBefore(t, &h))), w.Signer), '\n'))
 }
 
 // remove deletes the first so many segments.
-func remove(a *Forger, n int) {
+func remove(a *logtest.Forger, n int) {
 	for _, name := range namesIn(a)[:n] {
 		delete(a.Others, name)
 	}
 }
 
-func namesIn(a *Forger) (names []string) {
+func namesIn(a *logtest.Forger) (names []string) {
 	for name := range a.Others {
 		names = append(names, name)
 	}
@@ -71,11 +72,11 @@ func keep(h *segment.Header) {
 	}
 }
 
-func at(d time.Duration) func() time.Time { return func() time.Time { return ForgedAt.Add(d) } }
+func at(d time.Duration) func() time.Time { return func() time.Time { return logtest.ForgedAt.Add(d) } }
 
 // Retention deletes from the beginning on, so that a hole is tampering whatever the log says.
 func TestAHoleIsNoRetention(t *testing.T) {
-	whole := Write(t, rotation.Options{MaxSegmentBytes: 1}, slices.Repeat([]int{1}, 6)...)
+	whole := logtest.Write(t, rotation.Options{MaxSegmentBytes: 1}, slices.Repeat([]int{1}, 6)...)
 	last := len(whole.Segments) - 1
 	for first := range last {
 		for end := first + 1; end < last; end++ {
@@ -89,7 +90,7 @@ func TestAHoleIsNoRetention(t *testing.T) {
 			r := checkCopy(t, w)
 			if first == 0 {
 				assert.Empty(t, bad(r), "%d to %d", first, end)
-				assert.Equal(t, firstIndex(t, whole, end), r.PrunedBefore)
+				assert.Equal(t, logtest.FirstIndex(t, whole, end), r.PrunedBefore)
 				continue
 			}
 			assert.Equal(t, []verify.Kind{verify.SegmentMissing}, kinds(bad(r)), "%d to %d", first, end)
@@ -111,19 +112,19 @@ func TestAHoleIsNoRetention(t *testing.T) {
 func TestAPromiseIsKept(t *testing.T) {
 	for name, c := range map[string]struct {
 		// write writes the log; what is deleted are the segments but the newest.
-		write func(t *testing.T, a *Forger)
+		write func(t *testing.T, a *logtest.Forger)
 		// forget are what an intruder takes away.
-		forget func(a *Forger, fsys fstest.MapFS)
+		forget func(a *logtest.Forger, fsys fstest.MapFS)
 	}{
-		"of a header": {func(t *testing.T, a *Forger) { a.Commit(); a.Next(keep); a.Commit() }, nil},
-		"of a note": {func(t *testing.T, a *Forger) {
+		"of a header": {func(t *testing.T, a *logtest.Forger) { a.Commit(); a.Next(keep); a.Commit() }, nil},
+		"of a note": {func(t *testing.T, a *logtest.Forger) {
 			a.Commit()
 			thief := signingtest.New(t, signing.Ed25519)
 			a.Next(func(h *segment.Header) { keep(h); h.Keys[0] = segment.KeyOf(thief.Public()) })
 			a.Introduce(thief)
 			a.Commit()
 		}, nil},
-		"of a note in the file alone": {func(t *testing.T, a *Forger) {
+		"of a note in the file alone": {func(t *testing.T, a *logtest.Forger) {
 			a.Commit()
 			second := signingtest.New(t, signing.Ed25519)
 			a.Next(func(h *segment.Header) { keep(h); h.Keys[0] = segment.KeyOf(second.Public()) })
@@ -135,8 +136,8 @@ func TestAPromiseIsKept(t *testing.T) {
 		}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := NewForger(t, keep)
-			given := public(a.Signer)
+			a := logtest.NewForger(t, keep)
+			given := logtest.PublicKeys(a.Signer)
 			c.write(t, a)
 			sayPruned(a)
 			remove(a, len(a.Others))
@@ -164,11 +165,11 @@ func TestAPromiseIsNotTakenBack(t *testing.T) {
 	}{
 		"as it should be":     {keep, nil},
 		"longer":              {func(h *segment.Header) { keep(h); h.Retain = h.Retain.Add(time.Hour) }, nil},
-		"less than the first": {func(h *segment.Header) { h.MinAge, h.Retain = 0, ForgedAt.Add(-time.Hour) }, []verify.Kind{verify.RetentionBroken}},
-		"not for its segment": {func(h *segment.Header) { h.MinAge, h.Retain = 0, ForgedAt.Add(time.Hour) }, []verify.Kind{verify.RetentionBroken}},
+		"less than the first": {func(h *segment.Header) { h.MinAge, h.Retain = 0, logtest.ForgedAt.Add(-time.Hour) }, []verify.Kind{verify.RetentionBroken}},
+		"not for its segment": {func(h *segment.Header) { h.MinAge, h.Retain = 0, logtest.ForgedAt.Add(time.Hour) }, []verify.Kind{verify.RetentionBroken}},
 		"for ever":            {func(h *segment.Header) { h.Retain = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC) }, nil},
 	} {
-		a := NewForger(t, keep)
+		a := logtest.NewForger(t, keep)
 		a.Commit()
 		a.Next(c.next)
 		a.Commit()
@@ -179,7 +180,7 @@ func TestAPromiseIsNotTakenBack(t *testing.T) {
 
 // Of what has been deleted, the key changes are still there; that one is missing is found.
 func TestAKeyChangeOfDeletedSegmentsIsMissing(t *testing.T) {
-	a := NewForger(t)
+	a := logtest.NewForger(t)
 	keys := []*signing.Signer{a.Signer}
 	a.Commit()
 	for range 4 {
@@ -192,14 +193,14 @@ func TestAKeyChangeOfDeletedSegmentsIsMissing(t *testing.T) {
 	remove(a, 5)
 	lines := bytes.SplitAfter(a.KeyChanges, []byte("\n"))[:4]
 	for _, given := range []*signing.Signer{keys[0], keys[4]} {
-		require.Empty(t, bad(checkForged(a, verify.Options{Keys: public(given)})))
+		require.Empty(t, bad(checkForged(a, verify.Options{Keys: logtest.PublicKeys(given)})))
 		for i := range lines {
 			if i == 0 {
 				continue // that no key came before it, nothing shows
 			}
 			fsys := a.Dir()
 			fsys[segment.KeyChangesName].Data = bytes.Join(slices.Delete(slices.Clone(lines), i, i+1), nil)
-			r := check(t, fsys, verify.Options{Keys: public(given)})
+			r := check(t, fsys, verify.Options{Keys: logtest.PublicKeys(given)})
 			assert.Contains(t, kinds(bad(r)), verify.KeyChangeInvalid, "without line %d: %+v", i+1, r.Findings)
 		}
 	}
@@ -210,14 +211,14 @@ func TestAKeyChangeOfDeletedSegmentsIsMissing(t *testing.T) {
 			mixed = append(mixed, lines[i]...)
 		}
 		fsys[segment.KeyChangesName].Data = mixed
-		assert.Contains(t, kinds(bad(check(t, fsys, verify.Options{Keys: public(keys[0], keys[4])}))), verify.KeyChangeInvalid, what)
+		assert.Contains(t, kinds(bad(check(t, fsys, verify.Options{Keys: logtest.PublicKeys(keys[0], keys[4])}))), verify.KeyChangeInvalid, what)
 	}
 }
 
 // Without the file, nothing leads from the keys of deleted segments to those that are there:
 // whoever trusts the first key is told that it is not the log's, and nobody is accused.
 func TestKeyChangesThatAreGone(t *testing.T) {
-	a := NewForger(t)
+	a := logtest.NewForger(t)
 	first := a.Signer
 	a.Commit()
 	a.ChangeKey(signingtest.New(t, signing.Ed25519))
@@ -226,24 +227,24 @@ func TestKeyChangesThatAreGone(t *testing.T) {
 	sayPruned(a)
 	remove(a, 2)
 	fsys := a.Dir()
-	require.Equal(t, verify.VerdictOK, check(t, fsys, verify.Options{Keys: public(first)}).Verdict)
+	require.Equal(t, verify.VerdictOK, check(t, fsys, verify.Options{Keys: logtest.PublicKeys(first)}).Verdict)
 	delete(fsys, segment.KeyChangesName)
-	_, err := verify.Log(t.Context(), fsys, verify.Options{Keys: public(first)})
+	_, err := verify.Log(t.Context(), fsys, verify.Options{Keys: logtest.PublicKeys(first)})
 	assert.ErrorIs(t, err, verify.ErrWrongKey)
-	assert.Equal(t, verify.VerdictOK, check(t, fsys, verify.Options{Keys: public(a.Signer)}).Verdict)
+	assert.Equal(t, verify.VerdictOK, check(t, fsys, verify.Options{Keys: logtest.PublicKeys(a.Signer)}).Verdict)
 }
 
 // Whoever asks for the log from an index on hears of it if that is not there. For a time the
 // log's own word is not enough, nor is it an accusation.
 func TestCompleteFrom(t *testing.T) {
-	a := NewForger(t)
+	a := logtest.NewForger(t)
 	a.Commit()
-	a.At = ForgedAt.Add(time.Hour)
+	a.At = logtest.ForgedAt.Add(time.Hour)
 	a.Next(func(h *segment.Header) { h.Created = a.At })
 	a.Commit()
 	base := a.Head.FirstIndex
 	index := func(i uint64) *trust.Point { return &trust.Point{Index: i, ByIndex: true} }
-	since := func(d time.Duration) *trust.Point { return &trust.Point{Time: ForgedAt.Add(d)} }
+	since := func(d time.Duration) *trust.Point { return &trust.Point{Time: logtest.ForgedAt.Add(d)} }
 	points := []*trust.Point{index(0), index(base - 1), index(base), index(base + 1), since(0), since(time.Hour - 1), since(time.Hour), since(2 * time.Hour)}
 	for _, p := range points {
 		assert.Empty(t, checkForged(a, verify.Options{CompleteFrom: p}).Findings, "%s", p)
@@ -263,11 +264,11 @@ func TestCompleteFrom(t *testing.T) {
 // That deleted leaves are from before a time is shown by enough witnesses that had cosigned a
 // tree with all of them by then, and by nothing that the log's key alone can sign.
 func TestCompleteFromATime(t *testing.T) {
-	from := ForgedAt.Add(3 * time.Hour)
+	from := logtest.ForgedAt.Add(3 * time.Hour)
 	early, late := witnesstest.New(t, "w1"), witnesstest.New(t, "w2")
-	a := NewForger(t)
+	a := logtest.NewForger(t)
 	small, _ := a.Commit()
-	a.At = ForgedAt.Add(time.Hour)
+	a.At = logtest.ForgedAt.Add(time.Hour)
 	a.Commit()
 	a.Next(func(h *segment.Header) { h.Created = a.At })
 	note, mark := a.Commit()
@@ -275,22 +276,22 @@ func TestCompleteFromATime(t *testing.T) {
 	newer, _ := a.Commit()
 	sayPruned(a)
 	remove(a, 1)
-	both := keysOf(early, late)
+	both := logtest.WitnessKeys(early, late)
 	for name, c := range map[string]struct {
 		o    verify.Options
 		want string
 	}{
 		"the log's word":                        {verify.Options{}, verify.VerdictUnchecked},
 		"a kept checkpoint":                     {verify.Options{Checkpoints: []verify.Kept{{Note: newer}}}, verify.VerdictUnchecked},
-		"a cosignature that nobody trusts":      {verify.Options{Witnesses: keysOf(late)}, verify.VerdictUnchecked},
-		"a witness, a second before":            {verify.Options{Witnesses: keysOf(early)}, verify.VerdictOK},
+		"a cosignature that nobody trusts":      {verify.Options{Witnesses: logtest.WitnessKeys(late)}, verify.VerdictUnchecked},
+		"a witness, a second before":            {verify.Options{Witnesses: logtest.WitnessKeys(early)}, verify.VerdictOK},
 		"two, of which one came too late":       {verify.Options{Witnesses: both}, verify.VerdictUnchecked},
 		"one of two, if one is enough":          {verify.Options{Witnesses: both, Quorum: 1}, verify.VerdictOK},
-		"a witness that was revoked before":     {verify.Options{Witnesses: keysOf(early), Trust: trust.Keys{{Witness: early.Key, Revoked: atLeaf(0)}}}, verify.VerdictUnchecked},
+		"a witness that was revoked before":     {verify.Options{Witnesses: logtest.WitnessKeys(early), Trust: trust.Keys{{Witness: early.Key, Revoked: logtest.AtLeaf(0)}}}, verify.VerdictUnchecked},
 		"both, one on a checkpoint kept of all": {verify.Options{Witnesses: both, Checkpoints: []verify.Kept{{Note: []byte(string(newer) + late.CosignAt(t, newer, from.Add(-time.Minute)))}}}, verify.VerdictOK},
 		"both, one on a tree that lacks some":   {verify.Options{Witnesses: both, Checkpoints: []verify.Kept{{Note: []byte(string(small) + late.CosignAt(t, small, from.Add(-time.Minute)))}}}, verify.VerdictUnchecked},
-		"a later one of the same witness":       {verify.Options{Witnesses: keysOf(early), Checkpoints: []verify.Kept{{Note: []byte(string(newer) + early.CosignAt(t, newer, from.Add(time.Hour)))}}}, verify.VerdictOK},
-		"a time that cannot be":                 {verify.Options{Witnesses: keysOf(late), Checkpoints: []verify.Kept{{Note: []byte(string(newer) + late.CosignAt(t, newer, ForgedAt.Add(-1000*time.Hour)))}}}, verify.VerdictUnchecked},
+		"a later one of the same witness":       {verify.Options{Witnesses: logtest.WitnessKeys(early), Checkpoints: []verify.Kept{{Note: []byte(string(newer) + early.CosignAt(t, newer, from.Add(time.Hour)))}}}, verify.VerdictOK},
+		"a time that cannot be":                 {verify.Options{Witnesses: logtest.WitnessKeys(late), Checkpoints: []verify.Kept{{Note: []byte(string(newer) + late.CosignAt(t, newer, logtest.ForgedAt.Add(-1000*time.Hour)))}}}, verify.VerdictUnchecked},
 	} {
 		c.o.CompleteFrom = &trust.Point{Time: from}
 		c.o.Now = at(1000 * time.Hour)
@@ -302,9 +303,9 @@ func TestCompleteFromATime(t *testing.T) {
 
 // A receipt that the log honors shows what the log has deleted, by the log's own time.
 func TestAReceiptShowsWhatIsIncomplete(t *testing.T) {
-	_, w, receipts := withReceipts(t, 5, 3, 4, 6, 7)
+	_, w, receipts := logtest.WithReceipts(t, 5, 3, 4, 6, 7)
 	last := len(w.Segments) - 1
-	base := firstIndex(t, w, last)
+	base := logtest.FirstIndex(t, w, last)
 	var deleted time.Time // the time of the last commit that is deleted
 	for _, line := range w.Lines(last - 1) {
 		if segment.KindOf(line) == segment.KindCommit {
@@ -329,9 +330,9 @@ func TestAReceiptShowsWhatIsIncomplete(t *testing.T) {
 		"from later":          {deleted.Add(time.Hour), receipts, verify.Unchecked},
 		"without the receipt": {deleted, nil, verify.Unchecked},
 	} {
-		o := verify.Options{Keys: public(w.Signer), CompleteFrom: &trust.Point{Time: c.from}}
+		o := verify.Options{Keys: logtest.PublicKeys(w.Signer), CompleteFrom: &trust.Point{Time: c.from}}
 		if c.text != nil {
-			o.Receipts = readReceipts(t, c.text)
+			o.Receipts = logtest.ReadReceipts(t, c.text)
 		}
 		found := ofKind(check(t, w.Files, o), verify.Incomplete)
 		require.Len(t, found, 1, name)

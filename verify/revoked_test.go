@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -22,33 +23,24 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
-func atLeaf(index uint64) *trust.Point { return &trust.Point{Index: index, ByIndex: true} }
-
-func firstIndex(t testing.TB, w *Copy, i int) uint64 {
-	t.Helper()
-	n, err := segment.ParseName(w.Segments[i])
-	require.NoError(t, err)
-	return n.FirstIndex
-}
-
 // A key that signs checkpoints next to another is held against its bounds, too, whichever
 // of the two the caller lists first.
 func TestRevokedCheckpointKey(t *testing.T) {
 	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
 		signer, beside := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)
-		w := Write(t, rotation.Options{Scope: scope, Signer: signer, CheckpointSigner: beside, MaxSegmentBytes: 1}, 1, 1, 1)
+		w := logtest.Write(t, rotation.Options{Scope: scope, Signer: signer, CheckpointSigner: beside, MaxSegmentBytes: 1}, 1, 1, 1)
 		require.Len(t, w.Segments, 3)
-		at := firstIndex(t, w, 2) - 1
-		revoked := trust.Key{Public: beside.Public(), Revoked: atLeaf(at), Reason: "copied"}
+		at := logtest.FirstIndex(t, w, 2) - 1
+		revoked := trust.Key{Public: beside.Public(), Revoked: logtest.AtLeaf(at), Reason: "copied"}
 		forCheckpoints := revoked
 		forCheckpoints.Use = trust.UseCheckpoints
 		for name, o := range map[string]verify.Options{
 			"the signer is listed, too":      {Trust: trust.Keys{{Public: signer.Public()}, revoked}},
 			"the signer is listed after it":  {Trust: trust.Keys{revoked, {Public: signer.Public()}}},
-			"the signer is given by itself":  {Keys: public(signer), Trust: trust.Keys{revoked}},
-			"it is listed for checkpoints":   {Keys: public(signer), Trust: trust.Keys{forCheckpoints}},
-			"it is given for checkpoints":    {Keys: public(signer), CheckpointKeys: public(beside), Trust: trust.Keys{revoked}},
-			"it is given for both by itself": {Keys: public(signer, beside), Trust: trust.Keys{revoked}},
+			"the signer is given by itself":  {Keys: logtest.PublicKeys(signer), Trust: trust.Keys{revoked}},
+			"it is listed for checkpoints":   {Keys: logtest.PublicKeys(signer), Trust: trust.Keys{forCheckpoints}},
+			"it is given for checkpoints":    {Keys: logtest.PublicKeys(signer), CheckpointKeys: logtest.PublicKeys(beside), Trust: trust.Keys{revoked}},
+			"it is given for both by itself": {Keys: logtest.PublicKeys(signer, beside), Trust: trust.Keys{revoked}},
 		} {
 			t.Run(string(scope)+"/"+name, func(t *testing.T) {
 				r := check(t, w.Files, o)
@@ -61,18 +53,18 @@ func TestRevokedCheckpointKey(t *testing.T) {
 			})
 		}
 		// It may sign up to there, and the checkpoint of that very size.
-		revoked.Revoked = atLeaf(check(t, w.Files, verify.Options{Keys: public(signer)}).TreeSize)
-		assert.Empty(t, check(t, w.Files, verify.Options{Keys: public(signer), Trust: trust.Keys{revoked}}).Findings)
+		revoked.Revoked = logtest.AtLeaf(check(t, w.Files, verify.Options{Keys: logtest.PublicKeys(signer)}).TreeSize)
+		assert.Empty(t, check(t, w.Files, verify.Options{Keys: logtest.PublicKeys(signer), Trust: trust.Keys{revoked}}).Findings)
 	}
 }
 
 // A header that cannot be read does not hide from when on a key is revoked.
 func TestRevokedKeyBehindADamagedHeader(t *testing.T) {
 	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
-		w := Write(t, rotation.Options{Scope: scope, MaxSegmentBytes: 1}, 1, 1, 1)
-		first := firstIndex(t, w, 1)
+		w := logtest.Write(t, rotation.Options{Scope: scope, MaxSegmentBytes: 1}, 1, 1, 1)
+		first := logtest.FirstIndex(t, w, 1)
 		for name, revoked := range map[string]*trust.Point{
-			"at a leaf": atLeaf(first), "at a time": {Time: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)},
+			"at a leaf": logtest.AtLeaf(first), "at a time": {Time: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)},
 		} {
 			w := w.Clone()
 			lines := w.Lines(1)
@@ -91,9 +83,9 @@ func TestRevokedKeyBehindADamagedHeader(t *testing.T) {
 // no time.
 func TestKeyRevokedAtATimeIntroducesNobody(t *testing.T) {
 	old, thief := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)
-	w := Write(t, rotation.Options{Signer: old}, 2)
+	w := logtest.Write(t, rotation.Options{Signer: old}, 2)
 	r := checkCopy(t, w)
-	change := SignKeyChange(t, signing.KeyChange{Origin: "test.example/auditlog", Log: w.Header(t, 0).Log, Index: r.TreeSize, Root: [32]byte(r.RootHash)}, old, thief)
+	change := logtest.SignKeyChange(t, signing.KeyChange{Origin: "test.example/auditlog", Log: w.Header(t, 0).Log, Index: r.TreeSize, Root: [32]byte(r.RootHash)}, old, thief)
 	w.Files[segment.KeyChangesName] = &fstest.MapFile{Data: append(segment.AppendKeyChange(nil, change), '\n'), Mode: 0o600}
 	stranger(t, w, thief, segment.KeyOf(thief.Public())) // created on the 24th
 	lines := w.Lines(1)
@@ -109,7 +101,7 @@ func TestKeyRevokedAtATimeIntroducesNobody(t *testing.T) {
 	at := func(hour int) verify.Options {
 		return verify.Options{Trust: trust.Keys{{Public: old.Public(), Revoked: &trust.Point{Time: time.Date(2026, 11, 23, hour, 0, 0, 0, time.UTC)}}}}
 	}
-	require.Equal(t, []string{"given", "introduced"}, trustOf(check(t, w.Files, verify.Options{Keys: public(old)})), "the forged log is in good form")
+	require.Equal(t, []string{"given", "introduced"}, trustOf(check(t, w.Files, verify.Options{Keys: logtest.PublicKeys(old)})), "the forged log is in good form")
 	assert.Equal(t, []string{"given", "unknown"}, trustOf(check(t, w.Files, at(20))))
 
 	// Nor with what came before gone.
@@ -131,18 +123,18 @@ func TestKeyRevokedAtATimeIntroducesNobody(t *testing.T) {
 // accuses nobody.
 func TestKeptCheckpointOfARevokedKey(t *testing.T) {
 	old, next := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)
-	w := writeKeys(t, rotation.Options{}, old, next)
-	whole := check(t, w.Files, verify.Options{Keys: public(old)})
+	w := logtest.WriteKeys(t, rotation.Options{}, old, next)
+	whole := check(t, w.Files, verify.Options{Keys: logtest.PublicKeys(old)})
 	kept, err := signing.SignCheckpoint(whole.Origin, whole.TreeSize, [32]byte(whole.RootHash), old)
 	require.NoError(t, err)
 	good, err := signing.SignCheckpoint(whole.Origin, whole.TreeSize, [32]byte(whole.RootHash), old, next)
 	require.NoError(t, err)
-	limit := firstIndex(t, w, 1) + 1
+	limit := logtest.FirstIndex(t, w, 1) + 1
 	for what, k := range map[string]trust.Key{
-		"revoked":   {Public: old.Public(), Revoked: atLeaf(limit)},
-		"not valid": {Public: old.Public(), Until: atLeaf(limit)},
+		"revoked":   {Public: old.Public(), Revoked: logtest.AtLeaf(limit)},
+		"not valid": {Public: old.Public(), Until: logtest.AtLeaf(limit)},
 	} {
-		o := verify.Options{Keys: public(next), Trust: trust.Keys{k}}
+		o := verify.Options{Keys: logtest.PublicKeys(next), Trust: trust.Keys{k}}
 		require.Empty(t, bad(check(t, w.Files, o)), what)
 		o.Checkpoints = []verify.Kept{{Note: kept}}
 		want := verify.KeyRevoked
@@ -160,14 +152,14 @@ func TestKeptCheckpointOfARevokedKey(t *testing.T) {
 
 // Cosignatures that a witness's key made after it was revoked do not count, those before do.
 func TestRevokedWitness(t *testing.T) {
-	o, all := witnessed(t, rotation.Options{}, "witness.example/w1", "witness.example/w2")
-	w := Write(t, o, 3, 2)
-	given := verify.Options{Keys: public(w.Signer), Witnesses: keysOf(all...), Quorum: 2}
+	o, all := logtest.Witnessed(t, rotation.Options{}, "witness.example/w1", "witness.example/w2")
+	w := logtest.Write(t, o, 3, 2)
+	given := verify.Options{Keys: logtest.PublicKeys(w.Signer), Witnesses: logtest.WitnessKeys(all...), Quorum: 2}
 	before := check(t, w.Files, given)
 	require.False(t, before.TamperingDetected)
 	renamed := renamed(t, all[0].Key, "witness.example/other")
 	for what, k := range map[string]*witness.Key{"by its key": all[0].Key, "whatever it is called": renamed} {
-		given.Trust = trust.Keys{{Witness: k, Revoked: atLeaf(0), Reason: "stolen"}}
+		given.Trust = trust.Keys{{Witness: k, Revoked: logtest.AtLeaf(0), Reason: "stolen"}}
 		r := check(t, w.Files, given)
 		assert.Equal(t, []verify.Kind{verify.NotWitnessed}, kinds(amiss(r)), what)
 		assert.Equal(t, verify.VerdictUnchecked, r.Verdict, what)
@@ -176,7 +168,7 @@ func TestRevokedWitness(t *testing.T) {
 		assert.Nil(t, r.Witnesses[0].Time, what)
 	}
 	for what, p := range map[string]*trust.Point{
-		"a leaf": atLeaf(before.WitnessedSize), "a time": {Time: before.Witnesses[0].Time.Add(time.Second)},
+		"a leaf": logtest.AtLeaf(before.WitnessedSize), "a time": {Time: before.Witnesses[0].Time.Add(time.Second)},
 	} {
 		given.Trust = trust.Keys{{Witness: all[0].Key, Revoked: p}}
 		r := check(t, w.Files, given)

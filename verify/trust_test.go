@@ -11,12 +11,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -24,30 +23,17 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
-// own returns the canonical JSON of an event of the log's own.
-func own(action, detail string) []byte {
-	return event.AppendOwn(nil, event.Own{
-		ID: "own-" + action, Time: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC), Origin: "test.example/auditlog",
-		Level: event.LevelInfo, Action: action, Detail: []byte(detail),
-	})
-}
-
-// bare returns an event line without a signature.
-func bare(canonical []byte) []byte {
-	return append(segment.AppendNoSignature(append(segment.AppendEventStart(nil), canonical...)), '\n')
-}
-
 // Who can write to the directory, but not sign, appends the leave to delete what
 // came before: it does not count until a checkpoint covers it.
 func TestPruningIsBelievedOnlyUnderACheckpoint(t *testing.T) {
 	o := rotation.Options{Scope: segment.ScopeCheckpoint, MaxSegmentBytes: 2000}
-	w := Write(t, o, slices.Repeat([]int{1}, 10)...)
+	w := logtest.Write(t, o, slices.Repeat([]int{1}, 10)...)
 	last := len(w.Segments) - 1
 	index, err := segment.ParseName(w.Segments[last])
 	if err != nil {
 		t.Fatal(err)
 	}
-	pruned := bare(own("pruned", fmt.Sprintf(`{"action":"pruned","before":%d}`, index.FirstIndex)))
+	pruned := logtest.BareLine(logtest.OwnEvent("pruned", fmt.Sprintf(`{"action":"pruned","before":%d}`, index.FirstIndex)))
 	honest := w.Clone()
 	for _, name := range w.Segments[:last] {
 		delete(w.Files, name)
@@ -69,10 +55,10 @@ func TestPruningIsBelievedOnlyUnderACheckpoint(t *testing.T) {
 }
 
 func TestAFloodOfWarningsHidesNothing(t *testing.T) {
-	w := Write(t, rotation.Options{}, 1)
+	w := logtest.Write(t, rotation.Options{}, 1)
 	var unsigned [][]byte
 	for i := range 50 {
-		canonical := bytes.Replace(own("opened", `{"action":"opened"}`), []byte("own-opened"), fmt.Appendf(nil, "id-%d", i), 1)
+		canonical := bytes.Replace(logtest.OwnEvent("opened", `{"action":"opened"}`), []byte("own-opened"), fmt.Appendf(nil, "id-%d", i), 1)
 		unsigned = append(unsigned, append(segment.AppendNullSignature(append(segment.AppendEventStart(nil), canonical...)), '\n'))
 	}
 	w.Extend(t, unsigned...)
@@ -81,14 +67,14 @@ func TestAFloodOfWarningsHidesNothing(t *testing.T) {
 	if r.TamperingDetected || r.UnsignedEvents != 50 || len(r.Findings) != 5 || r.FindingsOmitted != 45 || r.FindingCounts[verify.Warning] != 50 {
 		t.Fatalf("unsigned %d, %d findings, %d omitted, %v: %+v", r.UnsignedEvents, len(r.Findings), r.FindingsOmitted, r.FindingCounts, bad(r))
 	}
-	w.Extend(t, bare(own("opened", `{"action":"opened"}`)))
+	w.Extend(t, logtest.BareLine(logtest.OwnEvent("opened", `{"action":"opened"}`)))
 	if r := check(t, w.Files, o); !r.TamperingDetected || len(r.Findings) != 5 || !slices.Equal(kinds(bad(r)), []verify.Kind{verify.UnsignedEvent}) {
 		t.Errorf("tampering behind 50 warnings: %+v", r.Findings)
 	}
 }
 
 func TestAKeyGivenTwiceIsOneKey(t *testing.T) {
-	w := Write(t, rotation.Options{}, 1)
+	w := logtest.Write(t, rotation.Options{}, 1)
 	again, err := signing.ParsePublicKeyDER(w.Signer.Public().SPKI())
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +87,7 @@ func TestAKeyGivenTwiceIsOneKey(t *testing.T) {
 // Without a key, the log's own first key counts; a stranger cannot continue the log
 // with one of his own.
 func TestSelfAttestedLogHasOneOwner(t *testing.T) {
-	w := Write(t, rotation.Options{MaxSegmentBytes: 1}, 1, 1)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 1}, 1, 1)
 	last := len(w.Segments) - 1
 	lines := w.Lines(last)
 	h, err := segment.ParseHeader(bytes.TrimSuffix(lines[0], []byte("\n")))
@@ -110,7 +96,7 @@ func TestSelfAttestedLogHasOneOwner(t *testing.T) {
 	}
 	stranger := signingtest.New(t, signing.Ed25519)
 	h.Keys = []segment.Key{segment.KeyOf(stranger.Public())}
-	canonical := own("opened", `{"action":"opened"}`)
+	canonical := logtest.OwnEvent("opened", `{"action":"opened"}`)
 	forged := append(w.SignedLine(t, canonical, stranger), '\n')
 	w.SetLines(last, [][]byte{append(segment.AppendHeader(nil, h), '\n'), forged})
 	w.Signer = stranger
@@ -123,7 +109,7 @@ func TestSelfAttestedLogHasOneOwner(t *testing.T) {
 }
 
 func TestARepeatedCheckpointIsNamed(t *testing.T) {
-	w := Write(t, rotation.Options{}, 1, 1)
+	w := logtest.Write(t, rotation.Options{}, 1, 1)
 	n := w.LineOf(t, 0, `{"checkpoint"`)
 	w.SetLines(0, slices.Insert(w.Lines(0), n, w.Lines(0)[n-1]))
 	r := checkCopy(t, w)
@@ -135,7 +121,7 @@ func TestARepeatedCheckpointIsNamed(t *testing.T) {
 // A damaged header costs the tie to the tree, not the events that have signatures
 // of their own, nor the segments around it.
 func TestADamagedHeader(t *testing.T) {
-	w := Write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 1, 1, 1, 1, 1, 1)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 1, 1, 1, 1, 1, 1)
 	want := checkCopy(t, w)
 	for what, change := range map[string]func(line []byte) []byte{
 		"a member":       func(l []byte) []byte { return bytes.Replace(l, []byte(`"scope"`), []byte(`"Scope"`), 1) },
@@ -160,7 +146,7 @@ func TestADamagedHeader(t *testing.T) {
 
 // A line whose beginning is destroyed was still an event.
 func TestAnUnrecognisableEventCountsAsFailed(t *testing.T) {
-	w := Write(t, rotation.Options{}, 1, 1, 1)
+	w := logtest.Write(t, rotation.Options{}, 1, 1, 1)
 	want := checkCopy(t, w)
 	n := w.LineOf(t, 0, "id-001")
 	l := w.Lines(0)
@@ -175,14 +161,14 @@ func TestAnUnrecognisableEventCountsAsFailed(t *testing.T) {
 // A kept checkpoint over lines that were changed is held against what the log itself has
 // signed there; without that it is not known what it says of the log.
 func TestAKeptCheckpointAmongChangedLines(t *testing.T) {
-	w := Write(t, rotation.Options{}, 2, 2)
-	notes := checkpointNotes(t, w)
+	w := logtest.Write(t, rotation.Options{}, 2, 2)
+	notes := logtest.CheckpointNotes(t, w)
 	n := w.LineOf(t, 0, "id-000")
 	l := w.Lines(0)
 	l[n-1] = bytes.Replace(l[n-1], []byte("user-000"), []byte("user-999"), 1)
 	w.SetLines(0, l)
 	delete(w.Files, "checkpoint")
-	o := verify.Options{Keys: public(w.Signer), Checkpoints: []verify.Kept{{Note: notes[1]}}}
+	o := verify.Options{Keys: logtest.PublicKeys(w.Signer), Checkpoints: []verify.Kept{{Note: notes[1]}}}
 	r := check(t, w.Files, o)
 	if found := kinds(r.Findings); slices.Contains(found, verify.Rollback) || slices.Contains(found, verify.CheckpointUnchecked) || !r.TamperingDetected {
 		t.Errorf("its own checkpoint is there: %q", found)
@@ -210,27 +196,10 @@ func TestAKeptCheckpointAmongChangedLines(t *testing.T) {
 	}
 }
 
-// notes returns the log's checkpoints.
-func checkpointNotes(t testing.TB, w *Copy) (notes [][]byte) {
-	t.Helper()
-	for i := range w.Segments {
-		for _, line := range w.Lines(i) {
-			if segment.KindOf(line) == segment.KindCheckpoint {
-				note, err := segment.ParseCheckpoint(bytes.TrimSuffix(line, []byte("\n")))
-				if err != nil {
-					t.Fatal(err)
-				}
-				notes = append(notes, note)
-			}
-		}
-	}
-	return notes
-}
-
 // What a power cut leaves behind the last checkpoint is no tampering; the same bytes
 // elsewhere are.
 func TestHolesOfAPowerCut(t *testing.T) {
-	w := Write(t, rotation.Options{}, 1, 1)
+	w := logtest.Write(t, rotation.Options{}, 1, 1)
 	want := checkCopy(t, w)
 	hole := strings.Repeat("\x00", 40)
 	for what, tail := range map[string]string{
@@ -265,10 +234,10 @@ func TestHolesOfAPowerCut(t *testing.T) {
 // Who puts a segment of another log next to a log's own keeps nobody from finding what was
 // changed, whoever has signed it.
 func TestASegmentOfAnotherOrigin(t *testing.T) {
-	w := Write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1)
 	o := verify.Options{Keys: trusting(w), Origin: "test.example/auditlog"}
 	for who, signer := range map[string]*signing.Signer{"a stranger": signingtest.New(t, signing.Ed25519), "the log's key": w.Signer} {
-		other := Write(t, rotation.Options{Origin: "other.example/auditlog", Signer: signer}, 1)
+		other := logtest.Write(t, rotation.Options{Origin: "other.example/auditlog", Signer: signer}, 1)
 		c := w.Clone()
 		c.Files["audit-00000000000000000000-20000101T000000Z.jsonl"] = other.Files[other.Segments[0]]
 		r, err := verify.Log(t.Context(), c.Files, o)
@@ -311,7 +280,7 @@ func (f *flippingFile) Read(p []byte) (int, error) {
 
 // A log that is never twice the same is not checked, and that is said.
 func TestASegmentThatIsReplacedAgainAndAgain(t *testing.T) {
-	w := Write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1)
 	name := w.Segments[1]
 	other := bytes.Replace(w.Files[name].Data, []byte(`"min_age":0`), []byte(`"min_age":1`), 1)
 	require.NotEqual(t, w.Files[name].Data, other)

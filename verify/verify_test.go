@@ -18,6 +18,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -39,7 +40,7 @@ func eachKind(t *testing.T, f func(t *testing.T, o rotation.Options)) {
 func TestGoodLog(t *testing.T) {
 	eachKind(t, func(t *testing.T, o rotation.Options) {
 		o.MaxSegmentBytes = 3000
-		w := Write(t, o, 1, 2, 3, 4, 5)
+		w := logtest.Write(t, o, 1, 2, 3, 4, 5)
 		r := checkCopy(t, w)
 		if len(r.Findings) != 0 || r.TamperingDetected || r.SelfAttested {
 			t.Errorf("%+v", r.Findings)
@@ -62,7 +63,7 @@ func TestGoodLog(t *testing.T) {
 }
 
 func TestTimeRange(t *testing.T) {
-	w := Write(t, rotation.Options{}, 10)
+	w := logtest.Write(t, rotation.Options{}, 10)
 	at := func(minute int) time.Time { return time.Date(2026, 11, 23, 10, minute, 0, 0, time.UTC) }
 	// The log was opened at 10:00; the events of each minute from then on are of one commit,
 	// at 10:09.
@@ -96,12 +97,12 @@ func TestTampering(t *testing.T) {
 		name string
 		// do changes the log and returns the segment and the line that are to be
 		// named; 0 for any line.
-		do   func(t *testing.T, w *Copy) (name string, line int)
+		do   func(t *testing.T, w *logtest.Copy) (name string, line int)
 		kind verify.Kind // in scope event
 		any  verify.Kind // in scope checkpoint
 	}
-	edit := func(text string, f func(lines [][]byte, i int) [][]byte) func(*testing.T, *Copy) (string, int) {
-		return func(t *testing.T, w *Copy) (string, int) {
+	edit := func(text string, f func(lines [][]byte, i int) [][]byte) func(*testing.T, *logtest.Copy) (string, int) {
+		return func(t *testing.T, w *logtest.Copy) (string, int) {
 			n := w.LineOf(t, 1, text)
 			w.SetLines(1, f(w.Lines(1), n-1))
 			return w.Segments[1], n
@@ -114,17 +115,17 @@ func TestTampering(t *testing.T) {
 			return l
 		}), verify.EventSignatureInvalid, verify.RootMismatch},
 		{"line deleted", edit("id-005", func(l [][]byte, i int) [][]byte { return slices.Delete(l, i, i+1) }), verify.RootMismatch, verify.RootMismatch},
-		{"line repeated", func(t *testing.T, w *Copy) (string, int) {
+		{"line repeated", func(t *testing.T, w *logtest.Copy) (string, int) {
 			n := w.LineOf(t, 1, "id-005")
 			w.SetLines(1, slices.Insert(w.Lines(1), n, w.Lines(1)[n-1]))
 			return w.Segments[1], n + 1
 		}, verify.LineInserted, verify.LineInserted},
-		{"event replayed later", func(t *testing.T, w *Copy) (string, int) {
+		{"event replayed later", func(t *testing.T, w *logtest.Copy) (string, int) {
 			n := w.LineOf(t, 1, "id-006")
 			w.SetLines(1, slices.Insert(w.Lines(1), n-1, w.Lines(1)[w.LineOf(t, 1, "id-005")-1]))
 			return w.Segments[1], n
 		}, verify.LineInserted, verify.LineInserted},
-		{"lines swapped within a commit", func(t *testing.T, w *Copy) (string, int) {
+		{"lines swapped within a commit", func(t *testing.T, w *logtest.Copy) (string, int) {
 			n := w.LineOf(t, 0, "id-001")
 			l := w.Lines(0)
 			l[n-1], l[n] = l[n], l[n-1]
@@ -136,7 +137,7 @@ func TestTampering(t *testing.T) {
 			return l
 		}), verify.RootMismatch, verify.RootMismatch},
 		{"a commit deleted", edit("id-005", func(l [][]byte, i int) [][]byte { return slices.Delete(l, i, i+3) }), verify.RootMismatch, verify.RootMismatch},
-		{"a checkpoint deleted between others", func(t *testing.T, w *Copy) (string, int) {
+		{"a checkpoint deleted between others", func(t *testing.T, w *logtest.Copy) (string, int) {
 			n := w.LineOf(t, 1, "id-005") + 1
 			w.SetLines(1, slices.Delete(w.Lines(1), n, n+1))
 			return w.Segments[1], n
@@ -159,7 +160,7 @@ func TestTampering(t *testing.T) {
 			}
 			return l
 		}), verify.UnsignedEvent, verify.EventMalformed},
-		{"checkpoint deleted", func(t *testing.T, w *Copy) (string, int) {
+		{"checkpoint deleted", func(t *testing.T, w *logtest.Copy) (string, int) {
 			// The last of a sealed segment.
 			l := w.Lines(1)
 			w.SetLines(1, l[:len(l)-1])
@@ -172,41 +173,41 @@ func TestTampering(t *testing.T) {
 		}), "", ""},
 		{"junk line", edit("id-005", func(l [][]byte, i int) [][]byte { return slices.Insert(l, i, []byte("junk\n")) }), verify.EventMalformed, verify.EventMalformed},
 		{"empty line", edit("id-005", func(l [][]byte, i int) [][]byte { return slices.Insert(l, i, []byte("\n")) }), verify.EventMalformed, verify.EventMalformed},
-		{"header changed", func(t *testing.T, w *Copy) (string, int) {
+		{"header changed", func(t *testing.T, w *logtest.Copy) (string, int) {
 			l := w.Lines(1)
 			l[0] = bytes.Replace(l[0], []byte(".000000000Z"), []byte(".000000001Z"), 1)
 			w.SetLines(1, l)
 			return w.Segments[1], 1
 		}, verify.RootMismatch, verify.RootMismatch},
-		{"frontier changed", func(t *testing.T, w *Copy) (string, int) {
+		{"frontier changed", func(t *testing.T, w *logtest.Copy) (string, int) {
 			l := w.Lines(1)
 			at := bytes.Index(l[0], []byte(`"frontier":["`)) + len(`"frontier":["`)
 			l[0][at] = map[bool]byte{true: 'B', false: 'A'}[l[0][at] == 'A']
 			w.SetLines(1, l)
 			return w.Segments[1], 1
 		}, verify.RootMismatch, verify.RootMismatch},
-		{"header removed", func(t *testing.T, w *Copy) (string, int) {
+		{"header removed", func(t *testing.T, w *logtest.Copy) (string, int) {
 			w.SetLines(1, w.Lines(1)[1:])
 			return w.Segments[1], 1
 		}, verify.HeaderInvalid, verify.HeaderInvalid},
-		{"middle segment removed", func(t *testing.T, w *Copy) (string, int) {
+		{"middle segment removed", func(t *testing.T, w *logtest.Copy) (string, int) {
 			delete(w.Files, w.Segments[1])
 			return w.Segments[2], 0
 		}, verify.SegmentMissing, verify.SegmentMissing},
-		{"first segment removed", func(t *testing.T, w *Copy) (string, int) {
+		{"first segment removed", func(t *testing.T, w *logtest.Copy) (string, int) {
 			delete(w.Files, w.Segments[0])
 			return w.Segments[1], 0
 		}, verify.SegmentMissing, verify.SegmentMissing},
-		{"sealed segment truncated", func(t *testing.T, w *Copy) (string, int) {
+		{"sealed segment truncated", func(t *testing.T, w *logtest.Copy) (string, int) {
 			f := w.Files[w.Segments[1]]
 			f.Data = f.Data[:len(f.Data)*2/3]
 			return w.Segments[1], 0
 		}, verify.SegmentTruncated, verify.SegmentTruncated},
-		{"sealed segment emptied", func(t *testing.T, w *Copy) (string, int) {
+		{"sealed segment emptied", func(t *testing.T, w *logtest.Copy) (string, int) {
 			w.Files[w.Segments[1]].Data = nil
 			return w.Segments[1], 1
 		}, verify.SegmentTruncated, verify.SegmentTruncated},
-		{"segment renamed", func(t *testing.T, w *Copy) (string, int) {
+		{"segment renamed", func(t *testing.T, w *logtest.Copy) (string, int) {
 			n, err := segment.ParseName(w.Segments[1])
 			if err != nil {
 				t.Fatal(err)
@@ -216,7 +217,7 @@ func TestTampering(t *testing.T) {
 			delete(w.Files, w.Segments[1])
 			return n.String(), 1
 		}, verify.HeaderInvalid, verify.HeaderInvalid},
-		{"segment copied under a second name", func(t *testing.T, w *Copy) (string, int) {
+		{"segment copied under a second name", func(t *testing.T, w *logtest.Copy) (string, int) {
 			n, err := segment.ParseName(w.Segments[1])
 			if err != nil {
 				t.Fatal(err)
@@ -225,7 +226,7 @@ func TestTampering(t *testing.T) {
 			w.Files[n.String()] = w.Files[w.Segments[1]]
 			return n.String(), 0
 		}, verify.SegmentOverlap, verify.SegmentOverlap},
-		{"segments' contents swapped", func(t *testing.T, w *Copy) (string, int) {
+		{"segments' contents swapped", func(t *testing.T, w *logtest.Copy) (string, int) {
 			a, b := w.Files[w.Segments[1]], w.Files[w.Segments[2]]
 			a.Data, b.Data = b.Data, a.Data
 			return w.Segments[1], 1
@@ -237,7 +238,7 @@ func TestTampering(t *testing.T) {
 				if o.Scope == segment.ScopeCheckpoint {
 					o.MaxSegmentBytes = 3600
 				}
-				w := Write(t, o, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)
+				w := logtest.Write(t, o, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)
 				if len(w.Segments) < 3 || !bytes.Contains(w.Files[w.Segments[0]].Data, []byte("id-002")) {
 					t.Fatalf("the log is not as the test needs it: %q", w.Segments)
 				}
@@ -269,7 +270,7 @@ func TestTampering(t *testing.T) {
 
 // shift renames the log's ids so that the second segment holds id-005 and id-006,
 // which tests look for; it does so by pointing names at the segment that does.
-func shift(t *testing.T, w *Copy) {
+func shift(t *testing.T, w *logtest.Copy) {
 	t.Helper()
 	for i := 1; i < len(w.Segments)-1; i++ {
 		if d := w.Files[w.Segments[i]].Data; bytes.Contains(d, []byte("id-005")) && bytes.Contains(d, []byte("id-006")) {
@@ -282,7 +283,7 @@ func shift(t *testing.T, w *Copy) {
 
 // What is good behind a change is still counted.
 func TestLaterEventsAreStillCounted(t *testing.T) {
-	w := Write(t, rotation.Options{MaxSegmentBytes: 4000}, slices.Repeat([]int{1}, 20)...)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 4000}, slices.Repeat([]int{1}, 20)...)
 	n := w.LineOf(t, 0, "id-001")
 	l := w.Lines(0)
 	l[n-1] = bytes.Replace(l[n-1], []byte("user-001"), []byte("user-100"), 1)
@@ -301,7 +302,7 @@ func TestEveryByteCounts(t *testing.T) {
 	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
 			t.Parallel()
-			w := Write(t, rotation.Options{Scope: scope, Signer: signingtest.New(t, signing.Ed25519), MaxSegmentBytes: 1500}, 1, 1)
+			w := logtest.Write(t, rotation.Options{Scope: scope, Signer: signingtest.New(t, signing.Ed25519), MaxSegmentBytes: 1500}, 1, 1)
 			if len(w.Segments) < 2 {
 				t.Fatal("no sealed segment")
 			}
@@ -335,7 +336,7 @@ func TestEveryByteCounts(t *testing.T) {
 
 func TestKeptCheckpoints(t *testing.T) {
 	signer := signingtest.New(t, signing.ECDSAP256)
-	w := Write(t, rotation.Options{Signer: signer, MaxSegmentBytes: 3000}, 1, 1, 1, 1, 1, 1)
+	w := logtest.Write(t, rotation.Options{Signer: signer, MaxSegmentBytes: 3000}, 1, 1, 1, 1, 1, 1)
 	options := func(notes ...[]byte) verify.Options {
 		return verify.Options{Keys: []*signing.PublicKey{signer.Public()}, Checkpoints: keptNotes(notes...)}
 	}
@@ -404,7 +405,7 @@ func TestKeptCheckpoints(t *testing.T) {
 }
 
 func TestKeys(t *testing.T) {
-	w := Write(t, rotation.Options{}, 2)
+	w := logtest.Write(t, rotation.Options{}, 2)
 	other := signingtest.New(t, signing.Ed25519).Public()
 	if _, err := verify.Log(t.Context(), w.Files, verify.Options{Keys: []*signing.PublicKey{other}}); !errors.Is(err, verify.ErrWrongKey) {
 		t.Errorf("with another key: %v", err)
@@ -413,7 +414,7 @@ func TestKeys(t *testing.T) {
 		t.Errorf("with one more key: %+v", r.Findings)
 	}
 	// Somebody continues the log with a key of his own.
-	forged := Write(t, rotation.Options{Signer: signingtest.New(t, signing.ECDSAP256), MaxSegmentBytes: 1}, 2, 1)
+	forged := logtest.Write(t, rotation.Options{Signer: signingtest.New(t, signing.ECDSAP256), MaxSegmentBytes: 1}, 2, 1)
 	w.Files[forged.Segments[1]] = forged.Files[forged.Segments[1]]
 	if r := checkCopy(t, w); !r.TamperingDetected {
 		t.Error("a segment signed by a stranger was taken")
@@ -422,8 +423,8 @@ func TestKeys(t *testing.T) {
 
 func TestSplices(t *testing.T) {
 	signer := signingtest.New(t, signing.ECDSAP256)
-	a := Write(t, rotation.Options{Signer: signer, MaxSegmentBytes: 3000}, 1, 1, 1, 1, 1, 1)
-	b := Write(t, rotation.Options{Signer: signer, MaxSegmentBytes: 3000, Origin: "other.example/log"}, 1, 1, 1, 1, 1, 1)
+	a := logtest.Write(t, rotation.Options{Signer: signer, MaxSegmentBytes: 3000}, 1, 1, 1, 1, 1, 1)
+	b := logtest.Write(t, rotation.Options{Signer: signer, MaxSegmentBytes: 3000, Origin: "other.example/log"}, 1, 1, 1, 1, 1, 1)
 	t.Run("segment of another log", func(t *testing.T) {
 		w := a.Clone()
 		w.Files[w.Segments[1]].Data = b.Files[b.Segments[1]].Data
@@ -454,7 +455,7 @@ func TestSplices(t *testing.T) {
 }
 
 func TestTornTail(t *testing.T) {
-	w := Write(t, rotation.Options{}, 1, 1)
+	w := logtest.Write(t, rotation.Options{}, 1, 1)
 	last := w.Segments[len(w.Segments)-1]
 	for name, tail := range map[string]string{"partial line": `{"event":{"a"`, "whole line": string(w.Lines(0)[w.LineOf(t, 0, "id-000")-1]), "zeros": strings.Repeat("\x00", 100)} {
 		c := w.Clone()
@@ -486,12 +487,12 @@ func TestPruned(t *testing.T) {
 }
 
 // writePruned writes a log whose first segments have been pruned.
-func writePruned(t *testing.T, o rotation.Options) *Copy {
+func writePruned(t *testing.T, o rotation.Options) *logtest.Copy {
 	t.Helper()
 	deadline := time.Now().Add(time.Minute)
 	for time.Now().Before(deadline) {
 		// Retention runs beside the writer: try again if it came too late.
-		if w := Write(t, o, slices.Repeat([]int{1}, 200)...); !strings.Contains(w.Segments[0], "00000000000000000000") {
+		if w := logtest.Write(t, o, slices.Repeat([]int{1}, 200)...); !strings.Contains(w.Segments[0], "00000000000000000000") {
 			return w
 		}
 	}
@@ -507,7 +508,7 @@ func TestDuplicateIDs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := Write(t, rotation.Options{Signer: signer}, 1)
+	other := logtest.Write(t, rotation.Options{Signer: signer}, 1)
 	line := other.Lines(0)[other.LineOf(t, 0, "id-000")-1]
 	parsed, err := segment.ParseEvent(bytes.TrimSuffix(line, []byte("\n")))
 	if err != nil {
@@ -525,7 +526,7 @@ func TestDuplicateIDs(t *testing.T) {
 	if err := l.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	r := checkCopy(t, Load(t, dir, signer))
+	r := checkCopy(t, logtest.LoadCopy(t, dir, signer))
 	if r.TamperingDetected || len(r.Findings) != 1 || r.Findings[0].Kind != verify.Kind("duplicate_event_id") || r.Findings[0].Line != 8 || r.Findings[0].EventID != "id-000" {
 		t.Errorf("%+v", r.Findings)
 	}
@@ -533,7 +534,7 @@ func TestDuplicateIDs(t *testing.T) {
 
 func TestCompressedSegments(t *testing.T) {
 	t.Parallel()
-	w := Write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 1, 1, 1, 1, 1)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 1, 1, 1, 1, 1)
 	for _, c := range []segment.Compression{segment.Zstd, segment.Gzip} {
 		p := w.Clone()
 		var buf bytes.Buffer
@@ -581,7 +582,7 @@ func TestCompressedSegments(t *testing.T) {
 
 func TestHostileDirectories(t *testing.T) {
 	t.Parallel()
-	w := Write(t, rotation.Options{}, 1)
+	w := logtest.Write(t, rotation.Options{}, 1)
 	dir := t.TempDir()
 	for name, f := range w.Files {
 		if err := os.WriteFile(filepath.Join(dir, name), f.Data, 0o600); err != nil {
@@ -630,7 +631,7 @@ func TestCannotBeChecked(t *testing.T) {
 	if _, err := verify.Log(t.Context(), os.DirFS(filepath.Join(t.TempDir(), "missing")), verify.Options{}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no directory: %v", err)
 	}
-	w := Write(t, rotation.Options{MaxSegmentBytes: 1}, slices.Repeat([]int{1}, 20)...)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 1}, slices.Repeat([]int{1}, 20)...)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if _, err := verify.Log(ctx, w.Files, verify.Options{}); !errors.Is(err, context.Canceled) {
@@ -651,7 +652,7 @@ func TestCannotBeChecked(t *testing.T) {
 }
 
 func TestReportIsDeterministic(t *testing.T) {
-	w := Write(t, rotation.Options{MaxSegmentBytes: 2000}, slices.Repeat([]int{2}, 20)...)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 2000}, slices.Repeat([]int{2}, 20)...)
 	for i := range w.Segments {
 		l := w.Lines(i)
 		l[1] = bytes.Replace(l[1], []byte(`"level":"info"`), []byte(`"level":"debug"`), 1)
@@ -674,7 +675,7 @@ func TestReportIsDeterministic(t *testing.T) {
 }
 
 func TestProgress(t *testing.T) {
-	w := Write(t, rotation.Options{MaxSegmentBytes: 1}, 1, 1, 1)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 1}, 1, 1, 1)
 	var done, total int64
 	check(t, w.Files, verify.Options{Jobs: 1, Progress: func(d, n int64) { done, total = d, n }})
 	if done != total || total == 0 {

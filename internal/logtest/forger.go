@@ -1,7 +1,7 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package verify_test
+package logtest
 
 import (
 	"encoding/json"
@@ -16,29 +16,28 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
-	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
-// author writes a log with what it likes in it, as whoever has the key can.
+// Forger writes a log with what it likes in it, as the holder of its key can.
 type Forger struct {
 	T      testing.TB
 	Signer *signing.Signer
-	// previous signs the next checkpoint, too.
+	// Previous signs the next checkpoint, too.
 	Previous *signing.Signer
 	Tree     merkle.Frontier
-	marks    []*merkle.Mark
+	Marks    []*merkle.Mark
 	Head     segment.Header
-	// name and text are those of the newest segment, files the others and what else there is.
+	// Name and Text are those of the newest segment, Others the others and what else there is.
 	Name   string
 	Text   []byte
 	Others fstest.MapFS
 	events int
-	// number and at are those of the next commit; at is a second for each event if it is
+	// Number and At are those of the next commit; At is a second for each event if it is
 	// zero.
 	Number uint64
 	At     time.Time
 	IDs    []string // of the events since the last commit
-	// notes are the key changes, newest the last checkpoint.
+	// KeyChanges are the notes about them, Newest is the last checkpoint.
 	KeyChanges, Newest []byte
 }
 
@@ -59,14 +58,14 @@ func NewForger(t testing.TB, change ...func(*segment.Header)) *Forger {
 	return a
 }
 
-// begin writes the header.
+// Begin writes the header.
 func (a *Forger) Begin() {
 	a.Name = segment.Name{FirstIndex: a.Head.FirstIndex, Created: a.Head.Created, Compression: segment.None}.String()
 	a.Text = nil
 	a.Line(segment.AppendHeader(nil, a.Head))
 }
 
-// next begins another segment; its header is that of the one before, changed.
+// Next begins another segment; its header is that of the one before, changed.
 func (a *Forger) Next(change func(h *segment.Header)) {
 	a.Others[a.Name] = &fstest.MapFile{Data: a.Text, Mode: 0o600}
 	a.Head.FirstIndex, a.Head.Frontier, a.Head.Created, a.Head.Succeeds = a.Tree.Size(), a.Tree.Hashes(), a.Now(), nil
@@ -77,7 +76,7 @@ func (a *Forger) Next(change func(h *segment.Header)) {
 	a.Begin()
 }
 
-// introduce adds the key change that introduces the newest segment.
+// Introduce adds the key change that introduces the newest segment.
 func (a *Forger) Introduce(to *signing.Signer, leaving ...*signing.Signer) {
 	a.T.Helper()
 	a.IntroduceBy(KeyChange(a.T, &a.Head, a.Signer, to, leaving...))
@@ -93,7 +92,7 @@ func (a *Forger) IntroduceBy(note []byte) {
 	a.Say(map[string]string{"action": "key_changed", "key_change": string(note)})
 }
 
-// goOverTo begins a segment with another key.
+// ChangeKey begins a segment with another key.
 func (a *Forger) ChangeKey(to *signing.Signer) {
 	a.T.Helper()
 	a.Next(func(h *segment.Header) { h.Keys[0] = segment.KeyOf(to.Public()) })
@@ -101,11 +100,11 @@ func (a *Forger) ChangeKey(to *signing.Signer) {
 }
 
 func (a *Forger) Line(line []byte) {
-	a.Tree.AppendMarked(merkle.LeafHash(line), a.marks)
+	a.Tree.AppendMarked(merkle.LeafHash(line), a.Marks)
 	a.Text = append(append(a.Text, line...), '\n')
 }
 
-// now is when what is said next happens.
+// Now is when what is said next happens.
 func (a *Forger) Now() time.Time {
 	if !a.At.IsZero() {
 		return a.At
@@ -113,7 +112,7 @@ func (a *Forger) Now() time.Time {
 	return ForgedAt.Add(time.Duration(a.events) * time.Second)
 }
 
-// say appends an event of the log's own.
+// Say appends an event of the log's own.
 func (a *Forger) Say(detail any) {
 	a.T.Helper()
 	b, err := json.Marshal(detail)
@@ -127,7 +126,7 @@ func (a *Forger) Say(detail any) {
 	}))
 }
 
-// add appends an event.
+// Add appends an event.
 func (a *Forger) Add(canonical []byte) {
 	a.T.Helper()
 	var sum event.Summary
@@ -143,7 +142,7 @@ func (a *Forger) Add(canonical []byte) {
 	a.Line(segment.AppendNoSignature(line))
 }
 
-// commit ends a commit, and returns its checkpoint with a mark at its tree.
+// Commit ends a commit, and returns its checkpoint with a mark at its tree.
 func (a *Forger) Commit(change ...func(*segment.Commit)) (note []byte, mark *merkle.Mark) {
 	a.T.Helper()
 	c := segment.Commit{Number: a.Number, Time: a.Now()}
@@ -161,7 +160,7 @@ func (a *Forger) Commit(change ...func(*segment.Commit)) (note []byte, mark *mer
 	return a.Checkpoint(c.Number)
 }
 
-// checkpoint writes a checkpoint over a commit.
+// Checkpoint writes a checkpoint over a commit.
 func (a *Forger) Checkpoint(number uint64) (note []byte, mark *merkle.Mark) {
 	a.T.Helper()
 	a.Number, a.IDs = number+1, nil
@@ -177,11 +176,11 @@ func (a *Forger) Checkpoint(number uint64) (note []byte, mark *merkle.Mark) {
 	a.Text = append(segment.AppendCheckpoint(a.Text, note), '\n')
 	a.Newest = note
 	mark = merkle.NewMark(&a.Tree)
-	a.marks = append(a.marks, mark)
+	a.Marks = append(a.Marks, mark)
 	return note, mark
 }
 
-// dir returns the log's files.
+// Dir returns the log's files.
 func (a *Forger) Dir() fstest.MapFS {
 	all := fstest.MapFS{a.Name: {Data: a.Text, Mode: 0o600}}
 	if a.Newest != nil {
@@ -194,12 +193,4 @@ func (a *Forger) Dir() fstest.MapFS {
 		all[segment.KeyChangesName] = &fstest.MapFile{Data: a.KeyChanges, Mode: 0o600}
 	}
 	return all
-}
-
-func checkForged(a *Forger, o verify.Options) *verify.Report {
-	a.T.Helper()
-	if o.Keys == nil {
-		o.Keys = public(a.Signer)
-	}
-	return check(a.T, a.Dir(), o)
 }

@@ -1,7 +1,7 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package verify_test
+package proof_test
 
 import (
 	"bytes"
@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/proof"
@@ -24,7 +25,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
-func prove(t testing.TB, w *Copy, id string) *proof.Inclusion {
+func prove(t testing.TB, w *logtest.Copy, id string) *proof.Inclusion {
 	t.Helper()
 	p, err := proof.Prove(t.Context(), w.Files, proof.Query{EventID: id})
 	if err != nil {
@@ -34,7 +35,7 @@ func prove(t testing.TB, w *Copy, id string) *proof.Inclusion {
 }
 
 // proveLeaf proves the event at a leaf.
-func proveLeaf(t testing.TB, w *Copy, index uint64) *proof.Inclusion {
+func proveLeaf(t testing.TB, w *logtest.Copy, index uint64) *proof.Inclusion {
 	t.Helper()
 	p, err := proof.Prove(t.Context(), w.Files, proof.Query{Index: index, ByIndex: true})
 	if err != nil {
@@ -43,19 +44,12 @@ func proveLeaf(t testing.TB, w *Copy, index uint64) *proof.Inclusion {
 	return p
 }
 
-func public(signers ...*signing.Signer) (keys []*signing.PublicKey) {
-	for _, s := range signers {
-		keys = append(keys, s.Public())
-	}
-	return keys
-}
-
 // Every event of a log can be proven by its id and by its index, and the proof shows
 // that event and no other.
 func TestProveEveryEvent(t *testing.T) {
 	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
-			w := Write(t, rotation.Options{Scope: scope, MaxSegmentBytes: 3000}, 1, 5, 2, 3, 1, 1, 4)
+			w := logtest.Write(t, rotation.Options{Scope: scope, MaxSegmentBytes: 3000}, 1, 5, 2, 3, 1, 1, 4)
 			for n := range 17 {
 				id := fmt.Sprintf("id-%03d", n)
 				p := prove(t, w, id)
@@ -63,7 +57,7 @@ func TestProveEveryEvent(t *testing.T) {
 				if err != nil || !bytes.Equal(byIndex.Marshal(), p.Marshal()) {
 					t.Errorf("%s by its index: %v", id, err)
 				}
-				got, err := proof.Check(p.Marshal(), proof.Options{Keys: public(w.Signer)})
+				got, err := proof.Check(p.Marshal(), proof.Options{Keys: logtest.PublicKeys(w.Signer)})
 				if err != nil {
 					t.Fatalf("%s: %v", id, err)
 				}
@@ -84,7 +78,7 @@ func TestProveEveryEvent(t *testing.T) {
 // Of compressed segments, the proofs are the same.
 func TestProveCompressed(t *testing.T) {
 	for _, c := range []segment.Compression{segment.Zstd, segment.Gzip} {
-		w := Write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 5, 2, 3, 1, 1, 4)
+		w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 5, 2, 3, 1, 1, 4)
 		want := [][]byte{prove(t, w, "id-000").Marshal(), proveLeaf(t, w, 9).Marshal(), prove(t, w, "id-016").Marshal()}
 		for _, name := range w.Segments {
 			w.Compress(t, name, c)
@@ -100,10 +94,10 @@ func TestProveCompressed(t *testing.T) {
 // No byte of a proof can be changed, left out, repeated or put between.
 func TestProofMutated(t *testing.T) {
 	t.Parallel()
-	keys := threeKeys(t)
-	w := writeKeys(t, rotation.Options{}, keys...)
+	keys := logtest.ThreeKeys(t)
+	w := logtest.WriteKeys(t, rotation.Options{}, keys...)
 	text := proveLeaf(t, w, 3).Marshal()
-	o := proof.Options{Keys: public(keys[0])}
+	o := proof.Options{Keys: logtest.PublicKeys(keys[0])}
 	if _, err := proof.Check(text, o); err != nil {
 		t.Fatal(err)
 	}
@@ -134,23 +128,23 @@ func TestProofMutated(t *testing.T) {
 
 // A proof leads from the first key to the later ones.
 func TestProofFollowsKeys(t *testing.T) {
-	keys := threeKeys(t)
-	w := writeKeys(t, rotation.Options{}, keys...)
+	keys := logtest.ThreeKeys(t)
+	w := logtest.WriteKeys(t, rotation.Options{}, keys...)
 	for _, index := range []uint64{3, 12, 21} {
 		p := proveLeaf(t, w, index)
 		if len(p.KeyChanges) != 2 {
 			t.Fatalf("%d key changes", len(p.KeyChanges))
 		}
 		for _, k := range keys {
-			if _, err := proof.Check(p.Marshal(), proof.Options{Keys: public(k)}); err != nil {
+			if _, err := proof.Check(p.Marshal(), proof.Options{Keys: logtest.PublicKeys(k)}); err != nil {
 				t.Errorf("leaf %d with the key %s: %v", index, k.Public().ID(), err)
 			}
 		}
-		if _, err := proof.Check(p.Marshal(), proof.Options{Keys: public(signingtest.New(t, signing.Ed25519))}); !errors.Is(err, verify.ErrWrongKey) {
+		if _, err := proof.Check(p.Marshal(), proof.Options{Keys: logtest.PublicKeys(signingtest.New(t, signing.Ed25519))}); !errors.Is(err, verify.ErrWrongKey) {
 			t.Errorf("leaf %d with a stranger's key: %v", index, err)
 		}
 		p.KeyChanges = p.KeyChanges[1:]
-		if _, err := proof.Check(p.Marshal(), proof.Options{Keys: public(keys[0])}); !errors.Is(err, verify.ErrWrongKey) {
+		if _, err := proof.Check(p.Marshal(), proof.Options{Keys: logtest.PublicKeys(keys[0])}); !errors.Is(err, verify.ErrWrongKey) {
 			t.Errorf("leaf %d without the first key change: %v", index, err)
 		}
 	}
@@ -159,8 +153,8 @@ func TestProofFollowsKeys(t *testing.T) {
 // Whoever has a later key cannot prove an event with a signature of its own under an
 // earlier one.
 func TestProofByALaterKey(t *testing.T) {
-	keys := threeKeys(t)
-	w := writeKeys(t, rotation.Options{}, keys...)
+	keys := logtest.ThreeKeys(t)
+	w := logtest.WriteKeys(t, rotation.Options{}, keys...)
 	p := proveLeaf(t, w, 5)
 	parsed, err := segment.ParseEvent(p.Line)
 	if err != nil {
@@ -176,7 +170,7 @@ func TestProofByALaterKey(t *testing.T) {
 		line := segment.AppendSignature(append(segment.AppendEventStart(nil), canonical...), signature, keyID)
 		// A tree of one's own making, in which the line is in the right place.
 		forged := forge(t, p, line, thief)
-		if _, err := proof.Check(forged.Marshal(), proof.Options{Keys: public(keys[0])}); !errors.Is(err, proof.ErrFails) {
+		if _, err := proof.Check(forged.Marshal(), proof.Options{Keys: logtest.PublicKeys(keys[0])}); !errors.Is(err, proof.ErrFails) {
 			t.Errorf("a forged proof, the event under the key %s: %v", keyID, err)
 		}
 	}
@@ -184,17 +178,17 @@ func TestProofByALaterKey(t *testing.T) {
 
 // A witness that has cosigned with two keys of its own counts once.
 func TestProofCosignedWithTwoKeysOfAWitness(t *testing.T) {
-	w := Write(t, rotation.Options{}, 1)
+	w := logtest.Write(t, rotation.Options{}, 1)
 	before, after, other := witnesstest.New(t, "witness.example/w1"), witnesstest.New(t, "witness.example/w1"), witnesstest.New(t, "witness.example/w2")
 	cosigned := bytes.Clone(w.Files[segment.CheckpointName].Data)
 	cosigned = append(cosigned, before.Cosign(t, cosigned)+after.Cosign(t, cosigned)...)
 	w.Files[segment.CheckpointName].Data = cosigned
 	text := prove(t, w, "id-000").Marshal()
-	o := proof.Options{Keys: public(w.Signer), Witnesses: keysOf(before, other, after), Quorum: 2}
+	o := proof.Options{Keys: logtest.PublicKeys(w.Signer), Witnesses: logtest.WitnessKeys(before, other, after), Quorum: 2}
 	if got, err := proof.Check(text, o); !errors.Is(err, proof.ErrNotWitnessed) {
 		t.Errorf("one witness is a quorum of two: %+v, %v", got, err)
 	}
-	for _, o.Witnesses = range [][]*witness.Key{keysOf(before), keysOf(before, after)} {
+	for _, o.Witnesses = range [][]*witness.Key{logtest.WitnessKeys(before), logtest.WitnessKeys(before, after)} {
 		o.Quorum = 0
 		if got, err := proof.Check(text, o); err != nil || !slices.Equal(got.Cosigned, []string{"witness.example/w1"}) {
 			t.Errorf("%+v, %v", got, err)
@@ -204,7 +198,7 @@ func TestProofCosignedWithTwoKeysOfAWitness(t *testing.T) {
 
 // Witnesses' cosignatures count, if there are enough of those asked for.
 func TestProofCosigned(t *testing.T) {
-	w := Write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 5, 2, 3, 1, 1, 4)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 5, 2, 3, 1, 1, 4)
 	var witnesses []*witness.Key
 	var all []*witnesstest.Witness
 	for i := range 3 {
@@ -230,7 +224,7 @@ func TestProofCosigned(t *testing.T) {
 		{witnesses, 3, nil},
 		{witnesses[2:], 1, nil},
 	} {
-		got, err := proof.Check(text, proof.Options{Keys: public(w.Signer), Witnesses: c.witnesses, Quorum: c.quorum})
+		got, err := proof.Check(text, proof.Options{Keys: logtest.PublicKeys(w.Signer), Witnesses: c.witnesses, Quorum: c.quorum})
 		if c.want == nil {
 			if !errors.Is(err, proof.ErrNotWitnessed) {
 				t.Errorf("%d witnesses, quorum %d: %v", len(c.witnesses), c.quorum, err)
@@ -242,7 +236,7 @@ func TestProofCosigned(t *testing.T) {
 		}
 	}
 	for _, quorum := range []int{-1, 4} {
-		if _, err := proof.Check(text, proof.Options{Keys: public(w.Signer), Witnesses: witnesses, Quorum: quorum}); err == nil || errors.Is(err, proof.ErrFails) {
+		if _, err := proof.Check(text, proof.Options{Keys: logtest.PublicKeys(w.Signer), Witnesses: witnesses, Quorum: quorum}); err == nil || errors.Is(err, proof.ErrFails) {
 			t.Errorf("quorum %d: %v", quorum, err)
 		}
 	}
@@ -252,7 +246,7 @@ func TestProofCosigned(t *testing.T) {
 }
 
 func TestProveWhatIsNotThere(t *testing.T) {
-	w := Write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 5, 2, 3, 1, 1, 4)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 5, 2, 3, 1, 1, 4)
 	is := func(what string, q proof.Query, want ...error) {
 		t.Helper()
 		_, err := proof.Prove(context.Background(), w.Files, q)
@@ -273,12 +267,12 @@ func TestProveWhatIsNotThere(t *testing.T) {
 	last := w.Lines(len(w.Segments) - 1)
 	tail := bytes.Replace(last[1], []byte("own"), []byte("new"), 1)
 	w.SetLines(len(w.Segments)-1, append(last, tail))
-	r := checkCopy(t, whole)
-	is("a torn tail", proof.Query{Index: r.TreeSize, ByIndex: true}, proof.ErrNoEvent)
+	size := whole.Size(t)
+	is("a torn tail", proof.Query{Index: size, ByIndex: true}, proof.ErrNoEvent)
 	is("an id with a torn tail", proof.Query{EventID: "id-99"}, proof.ErrNoEvent)
 	// A checkpoint that does not fit is no such tail.
 	w.SetLines(len(w.Segments)-1, append(last, tail, last[len(last)-1]))
-	is("behind a checkpoint that does not fit", proof.Query{Index: r.TreeSize, ByIndex: true}, proof.ErrUnprovable)
+	is("behind a checkpoint that does not fit", proof.Query{Index: size, ByIndex: true}, proof.ErrUnprovable)
 	is("an id behind such a checkpoint", proof.Query{EventID: "id-99"}, proof.ErrUnprovable)
 	w = whole
 
@@ -291,12 +285,12 @@ func TestProveWhatIsNotThere(t *testing.T) {
 	w.Segments = w.Segments[1:]
 	is("a deleted leaf", proof.Query{Index: 1, ByIndex: true}, proof.ErrMissing)
 	is("a deleted id", proof.Query{EventID: "id-000"}, proof.ErrMissing, proof.ErrNoEvent)
-	w.Extend(t, bare(own("pruned", fmt.Sprintf(`{"action":"pruned","before":%d}`, base.FirstIndex-1))))
+	w.Extend(t, logtest.BareLine(logtest.OwnEvent("pruned", fmt.Sprintf(`{"action":"pruned","before":%d}`, base.FirstIndex-1))))
 	is("a leaf beyond what was pruned", proof.Query{Index: 1, ByIndex: true}, proof.ErrMissing)
-	w.Extend(t, bare(own("pruned", fmt.Sprintf(`{"action":"pruned","before":%d}`, base.FirstIndex))))
+	w.Extend(t, logtest.BareLine(logtest.OwnEvent("pruned", fmt.Sprintf(`{"action":"pruned","before":%d}`, base.FirstIndex))))
 	is("a pruned leaf", proof.Query{Index: 1, ByIndex: true}, proof.ErrPruned)
 	is("a pruned id", proof.Query{EventID: "id-000"}, proof.ErrPruned, proof.ErrNoEvent)
-	if _, err := proof.Check(prove(t, w, "id-010").Marshal(), proof.Options{Keys: public(w.Signer)}); err != nil {
+	if _, err := proof.Check(prove(t, w, "id-010").Marshal(), proof.Options{Keys: logtest.PublicKeys(w.Signer)}); err != nil {
 		t.Errorf("of what is left: %v", err)
 	}
 
@@ -316,12 +310,12 @@ func TestProveWhatIsNotThere(t *testing.T) {
 	newest := w.Files[w.Segments[len(w.Segments)-1]]
 	newest.Data = newest.Data[bytes.IndexByte(newest.Data, '\n')+1:]
 	is("a segment without its header", proof.Query{EventID: "id-010"}, proof.ErrUnprovable)
-	w = &Copy{Files: nil}
+	w = &logtest.Copy{Files: nil}
 	is("no log", proof.Query{EventID: "x"}, proof.ErrNoLog)
 }
 
 func TestProveRepeatedID(t *testing.T) {
-	w := Write(t, rotation.Options{Scope: segment.ScopeCheckpoint}, 3)
+	w := logtest.Write(t, rotation.Options{Scope: segment.ScopeCheckpoint}, 3)
 	line := w.Lines(0)[w.LineOf(t, 0, "id-001")-1]
 	w.Extend(t, line)
 	_, err := proof.Prove(t.Context(), w.Files, proof.Query{EventID: "id-001"})
@@ -329,7 +323,7 @@ func TestProveRepeatedID(t *testing.T) {
 		t.Errorf("an id of two events: %v", err)
 	}
 	for _, index := range []uint64{4, 7} {
-		if _, err := proof.Check(proveLeaf(t, w, index).Marshal(), proof.Options{Keys: public(w.Signer)}); err != nil {
+		if _, err := proof.Check(proveLeaf(t, w, index).Marshal(), proof.Options{Keys: logtest.PublicKeys(w.Signer)}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -338,9 +332,9 @@ func TestProveRepeatedID(t *testing.T) {
 // What changes only the signature lines of strangers changes nothing that is shown.
 func TestProofMutatedWhereItMeansNothing(t *testing.T) {
 	t.Parallel()
-	w := Write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 5, 2)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 5, 2)
 	text := prove(t, w, "id-003").Marshal()
-	o := proof.Options{Keys: public(w.Signer)}
+	o := proof.Options{Keys: logtest.PublicKeys(w.Signer)}
 	want, err := proof.Check(text, o)
 	if err != nil {
 		t.Fatal(err)

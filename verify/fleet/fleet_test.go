@@ -1,7 +1,7 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package verify_test
+package fleet_test
 
 import (
 	"context"
@@ -20,6 +20,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -58,13 +59,8 @@ func tree(t testing.TB, f forest, o verify.Options) (*fleet.Summary, []fleet.Log
 }
 
 // of writes a log of an origin.
-func of(t testing.TB, s *signing.Signer, origin string, commits ...int) *Copy {
-	return Write(t, rotation.Options{Signer: s, Origin: origin, MaxSegmentBytes: 3000}, commits...)
-}
-
-func (w *Copy) Checkpoint(t testing.TB) []byte {
-	t.Helper()
-	return w.Files[segment.CheckpointName].Data
+func of(t testing.TB, s *signing.Signer, origin string, commits ...int) *logtest.Copy {
+	return logtest.Write(t, rotation.Options{Signer: s, Origin: origin, MaxSegmentBytes: 3000}, commits...)
 }
 
 // shape is the findings of a summary, as kind and path.
@@ -102,7 +98,7 @@ func TestTreeOfGoodLogs(t *testing.T) {
 func TestTreeTampering(t *testing.T) {
 	signer := signingtest.New(t, signing.Ed25519)
 	a, b := of(t, signer, "fleet/a", 2, 2, 2, 2), of(t, signer, "fleet/b", 3, 3)
-	longer := Load(t, copyOf(t, a), signer)
+	longer := logtest.LoadCopy(t, copyOf(t, a), signer)
 	appended := of(t, signer, "fleet/a", 2, 2, 2, 3)
 	stranger := of(t, signingtest.New(t, signing.Ed25519), "fleet/a", 1)
 	for _, tt := range []struct {
@@ -178,7 +174,7 @@ func (f forest) fell(dir string, lock bool) {
 }
 
 // copyOf writes a log to a directory of the operating system.
-func copyOf(t testing.TB, w *Copy) string {
+func copyOf(t testing.TB, w *logtest.Copy) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "copy")
 	if err := os.CopyFS(dir, w.Files); err != nil {
@@ -188,7 +184,7 @@ func copyOf(t testing.TB, w *Copy) string {
 }
 
 // prefix is a log as it was when it had its first n segments, as far as files tell.
-func prefix(t testing.TB, w *Copy, n int) fstest.MapFS {
+func prefix(t testing.TB, w *logtest.Copy, n int) fstest.MapFS {
 	t.Helper()
 	older := fstest.MapFS{}
 	for _, name := range w.Segments[:n] {
@@ -201,7 +197,7 @@ func prefix(t testing.TB, w *Copy, n int) fstest.MapFS {
 func TestTreeThatCannotBeReadWhole(t *testing.T) {
 	s := signingtest.New(t, signing.ECDSAP256)
 	root := t.TempDir()
-	put := func(dir string, w *Copy) {
+	put := func(dir string, w *logtest.Copy) {
 		if err := os.CopyFS(filepath.Join(root, dir), w.Files); err != nil {
 			t.Fatal(err)
 		}
@@ -333,7 +329,7 @@ func TestTreeOfManyForks(t *testing.T) {
 func TestTreeFindsEveryLog(t *testing.T) {
 	t.Parallel()
 	s := signingtest.New(t, signing.Ed25519)
-	var all []*Copy
+	var all []*logtest.Copy
 	var notes [][]byte
 	for i := range 4 {
 		w := of(t, s, fmt.Sprint("fleet/", i), i+1)
@@ -348,7 +344,11 @@ func TestTreeFindsEveryLog(t *testing.T) {
 			where[dir] = true
 			f.plant(dir, w.Files)
 		}
-		o := verify.Options{Keys: []*signing.PublicKey{s.Public()}, Checkpoints: keptNotes(notes...)}
+		var kept []verify.Kept
+		for _, note := range notes {
+			kept = append(kept, verify.Kept{Note: note})
+		}
+		o := verify.Options{Keys: []*signing.PublicKey{s.Public()}, Checkpoints: kept}
 		for dir := range where {
 			if f[path.Join(dir, segment.CheckpointName)] == nil || isDir(f, path.Join(dir, segment.CheckpointName)) {
 				return // a directory lies where a log has a file
