@@ -20,14 +20,15 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/internal/metadatatest"
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
-var bothScopes = []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint}
+var bothScopes = []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint}
 
-func inScope(s segment.Scope) func(*auditlogexporter.Config) {
+func inScope(s segline.Scope) func(*auditlogexporter.Config) {
 	return func(c *auditlogexporter.Config) { c.Signing.Scope = s }
 }
 
@@ -57,7 +58,7 @@ func TestAcknowledgedRecordsAreInTheLogWhole(t *testing.T) {
 			events := written(t, c)
 			require.Len(t, events, 6)
 			for n, e := range events {
-				back, err := e.Logs()
+				back, err := mapping.Logs(e)
 				require.NoError(t, err)
 				want := logs.ResourceLogs().At(n / 2)
 				got := back.ResourceLogs().At(0)

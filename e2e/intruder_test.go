@@ -27,7 +27,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -174,7 +174,7 @@ func severalRecords(tenant, prefix string, n int) plog.Logs {
 // is one of another line.
 func forged(t *testing.T, logs plog.Logs, signedLine []byte) []byte {
 	t.Helper()
-	enc, err := event.NewEncoder(event.DefaultMapping())
+	enc, err := mapping.NewEncoder(mapping.Default())
 	require.NoError(t, err)
 	rl := logs.ResourceLogs().At(0)
 	enc.SetResource(rl.Resource(), rl.SchemaUrl())

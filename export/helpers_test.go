@@ -17,6 +17,11 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/export"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -50,7 +55,7 @@ func signer(t fatal) *signing.Signer {
 type madeLog struct {
 	t       fatal
 	signer  *signing.Signer
-	encoder *event.Encoder
+	encoder *mapping.Encoder
 
 	files   fstest.MapFS
 	names   []string
@@ -64,7 +69,7 @@ type madeLog struct {
 
 func newLog(t fatal) *madeLog {
 	t.Helper()
-	encoder, err := event.NewEncoder(event.DefaultMapping())
+	encoder, err := mapping.NewEncoder(mapping.Default())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,12 +82,12 @@ func newLog(t fatal) *madeLog {
 func (l *madeLog) segment() {
 	l.save()
 	h := segment.Header{
-		Origin: origin, Log: logID, Retain: created, FirstIndex: l.tree.Size(), Frontier: l.tree.Hashes(), Created: created, Scope: segment.ScopeEvent,
-		Keys: []segment.Key{segment.KeyOf(l.signer.Public())},
+		Origin: origin, Log: logID, Retain: created, FirstIndex: l.tree.Size(), Frontier: l.tree.Hashes(), Created: created, Scope: segline.ScopeEvent,
+		Keys: []segline.Key{segline.KeyOf(l.signer.Public())},
 	}
-	l.names = append(l.names, segment.Name{FirstIndex: h.FirstIndex, Created: created, Compression: segment.None}.String())
+	l.names = append(l.names, segment.Name{FirstIndex: h.FirstIndex, Created: created, Compression: compression.None}.String())
 	l.lines.Reset()
-	l.leaf(segment.AppendHeader(nil, h))
+	l.leaf(h.AppendTo(nil))
 }
 
 func (l *madeLog) leaf(line []byte) {
@@ -106,8 +111,8 @@ func (l *madeLog) event(canonical []byte) {
 		l.t.Fatal(err)
 	}
 	l.canonical[l.tree.Size()] = bytes.Clone(canonical)
-	line := append(segment.AppendEventStart(nil), canonical...)
-	l.leaf(segment.AppendSignature(line, signature, l.signer.Public().ID()))
+	line := append(segline.AppendEventStart(nil), canonical...)
+	l.leaf(segline.AppendSignature(line, signature, l.signer.Public().ID()))
 }
 
 // record adds the event for each record.
@@ -130,7 +135,7 @@ func (l *madeLog) record(logs plog.Logs) {
 
 // own adds an event of the log's own.
 func (l *madeLog) own(action string) {
-	l.event(event.AppendOwn(nil, event.Own{
+	l.event(ownevent.AppendOwn(nil, ownevent.Own{
 		ID: "own-" + action, Time: created, Origin: origin, Level: event.LevelInfo, Action: action, Detail: fmt.Appendf(nil, `{"action":%q}`, action),
 	}))
 }
@@ -142,7 +147,7 @@ func (l *madeLog) replacement() {
 	logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body().SetStr(strings.Repeat("long ", 1000))
 	from := newLog(l.t)
 	from.record(logs)
-	canonical, err := event.AppendReplacement(nil, from.canonical[1], 4000)
+	canonical, err := eventjson.Replace(nil, from.canonical[1], 4000)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -151,7 +156,7 @@ func (l *madeLog) replacement() {
 
 // refused adds an event of the log's own about a record that it has not taken.
 func (l *madeLog) refused() {
-	l.event(event.AppendOwn(nil, event.Own{
+	l.event(ownevent.AppendOwn(nil, ownevent.Own{
 		ID: "own-refused", Time: created, Origin: origin, Level: event.LevelWarning, Action: "refused",
 		Detail: []byte(`{"action":"refused","refused":{"event_id":"huge","reason":"too_large","record":"resource 0, scope 0, record 3","sha256":"` + strings.Repeat("5e", 32) + `"}}`),
 	}))
@@ -161,12 +166,12 @@ func (l *madeLog) refused() {
 func (l *madeLog) commit() signing.Checkpoint {
 	l.t.Helper()
 	l.commits++
-	l.leaf(segment.AppendCommit(nil, segment.Commit{Number: l.commits, Time: created.Add(time.Duration(l.commits) * time.Hour)}))
+	l.leaf(segline.AppendCommit(nil, l.commits, created.Add(time.Duration(l.commits)*time.Hour), nil))
 	note, err := signing.SignCheckpoint(origin, l.tree.Size(), l.tree.Root(), l.signer)
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	l.lines.Write(append(segment.AppendCheckpoint(nil, note), '\n'))
+	l.lines.Write(append(segline.AppendCheckpoint(nil, note), '\n'))
 	l.save()
 	c, err := signing.ParseCheckpoint(note)
 	if err != nil {

@@ -18,9 +18,10 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/tiles"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -57,7 +58,7 @@ func publish(t *testing.T) *published {
 // grow adds events, in commits of 2,000 at most, and exports them.
 func (p *published) grow(events int) {
 	p.t.Helper()
-	log, err := rotation.Open(p.t.Context(), rotation.Options{Directory: p.dir, Origin: vectorOrigin, Signer: p.s, Scope: segment.ScopeCheckpoint, MaxSegmentBytes: 1 << 20})
+	log, err := rotation.Open(p.t.Context(), rotation.Options{Directory: p.dir, Origin: vectorOrigin, Signer: p.s, Scope: segline.ScopeCheckpoint, MaxSegmentBytes: 1 << 20})
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -66,7 +67,7 @@ func (p *published) grow(events int) {
 		for range min(events, 2000) {
 			p.n++
 			err := b.Add(func(dst []byte) ([]byte, uint64, error) {
-				return event.AppendOwn(dst, event.Own{ID: fmt.Sprint("id-", p.n), Time: time.Unix(1_800_000_000, 0), Origin: vectorOrigin, Level: event.LevelInfo, Action: "test", Detail: []byte(`{"action":"test"}`)}), uint64(time.Unix(1_800_000_000, 0).UnixNano()), nil
+				return ownevent.AppendOwn(dst, ownevent.Own{ID: fmt.Sprint("id-", p.n), Time: time.Unix(1_800_000_000, 0), Origin: vectorOrigin, Level: event.LevelInfo, Action: "test", Detail: []byte(`{"action":"test"}`)}), uint64(time.Unix(1_800_000_000, 0).UnixNano()), nil
 			}, nil, "")
 			if err != nil {
 				p.t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -33,7 +34,7 @@ func TestProveMeanwhile(t *testing.T) {
 					}
 					changed = true
 					if how == "compressed" {
-						c.Compress(t, name, segment.Zstd)
+						c.Compress(t, name, compression.Zstd)
 						return
 					}
 					c.Extend(t, logtest.BareLine(logtest.OwnEvent("pruned", fmt.Sprintf(`{"action":"pruned","before":%d}`, next.FirstIndex))))

@@ -14,9 +14,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -47,7 +51,7 @@ func proveLeaf(t testing.TB, w *logtest.Copy, index uint64) *proof.Inclusion {
 // Every event of a log can be proven by its id and by its index, and the proof shows
 // that event and no other.
 func TestProveEveryEvent(t *testing.T) {
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
 			w := logtest.Write(t, rotation.Options{Scope: scope, MaxSegmentBytes: 3000}, 1, 5, 2, 3, 1, 1, 4)
 			for n := range 17 {
@@ -64,7 +68,7 @@ func TestProveEveryEvent(t *testing.T) {
 				if !bytes.Contains(got.Event, []byte(`"event_id":"`+id+`"`)) || got.Index != p.Index || got.Origin != "test.example/auditlog" {
 					t.Errorf("%s: proven %+v", id, got)
 				}
-				if signed := got.EventSignedBy == w.Signer.Public().ID(); signed != (scope == segment.ScopeEvent) {
+				if signed := got.EventSignedBy == w.Signer.Public().ID(); signed != (scope == segline.ScopeEvent) {
 					t.Errorf("%s: signed by %q", id, got.EventSignedBy)
 				}
 				if !slices.Equal(got.SignedBy, []string{w.Signer.Public().ID()}) {
@@ -77,7 +81,7 @@ func TestProveEveryEvent(t *testing.T) {
 
 // Of compressed segments, the proofs are the same.
 func TestProveCompressed(t *testing.T) {
-	for _, c := range []segment.Compression{segment.Zstd, segment.Gzip} {
+	for _, c := range []compression.Method{compression.Zstd, compression.Gzip} {
 		w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 5, 2, 3, 1, 1, 4)
 		want := [][]byte{prove(t, w, "id-000").Marshal(), proveLeaf(t, w, 9).Marshal(), prove(t, w, "id-016").Marshal()}
 		for _, name := range w.Segments {
@@ -156,7 +160,7 @@ func TestProofByALaterKey(t *testing.T) {
 	keys := logtest.ThreeKeys(t)
 	w := logtest.WriteKeys(t, rotation.Options{}, keys...)
 	p := proveLeaf(t, w, 5)
-	parsed, err := segment.ParseEvent(p.Line)
+	parsed, err := segment.ParseEvent(nil, p.Line)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +171,7 @@ func TestProofByALaterKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, keyID := range []string{thief.Public().ID(), parsed.KeyID} {
-		line := segment.AppendSignature(append(segment.AppendEventStart(nil), canonical...), signature, keyID)
+		line := segline.AppendSignature(append(segline.AppendEventStart(nil), canonical...), signature, keyID)
 		// A tree of one's own making, in which the line is in the right place.
 		forged := forge(t, p, line, thief)
 		if _, err := proof.Check(forged.Marshal(), proof.Options{Keys: logtest.PublicKeys(keys[0])}); !errors.Is(err, proof.ErrFails) {
@@ -180,12 +184,12 @@ func TestProofByALaterKey(t *testing.T) {
 func TestProofCosignedWithTwoKeysOfAWitness(t *testing.T) {
 	w := logtest.Write(t, rotation.Options{}, 1)
 	before, after, other := witnesstest.New(t, "witness.example/w1"), witnesstest.New(t, "witness.example/w1"), witnesstest.New(t, "witness.example/w2")
-	cosigned := bytes.Clone(w.Files[segment.CheckpointName].Data)
+	cosigned := bytes.Clone(w.Files[sidefile.CheckpointName].Data)
 	cosigned = append(cosigned, before.Cosign(t, cosigned)+after.Cosign(t, cosigned)...)
-	w.Files[segment.CheckpointName].Data = cosigned
+	w.Files[sidefile.CheckpointName].Data = cosigned
 	text := prove(t, w, "id-000").Marshal()
 	o := proof.Options{Keys: logtest.PublicKeys(w.Signer), Witnesses: logtest.WitnessKeys(before, other, after), Quorum: 2}
-	if got, err := proof.Check(text, o); !errors.Is(err, proof.ErrNotWitnessed) {
+	if got, err := proof.Check(text, o); !errors.Is(err, proof.ErrUnsigned) {
 		t.Errorf("one witness is a quorum of two: %+v, %v", got, err)
 	}
 	for _, o.Witnesses = range [][]*witness.Key{logtest.WitnessKeys(before), logtest.WitnessKeys(before, after)} {
@@ -205,9 +209,9 @@ func TestProofCosigned(t *testing.T) {
 		one := witnesstest.New(t, fmt.Sprintf("witness%d.example", i))
 		witnesses, all = append(witnesses, one.Key), append(all, one)
 	}
-	cosigned := bytes.Clone(w.Files[segment.CheckpointName].Data)
+	cosigned := bytes.Clone(w.Files[sidefile.CheckpointName].Data)
 	cosigned = append(cosigned, all[0].Cosign(t, cosigned)+all[1].Cosign(t, cosigned)...)
-	w.Files[segment.CheckpointName].Data = cosigned
+	w.Files[sidefile.CheckpointName].Data = cosigned
 	text := prove(t, w, "id-003").Marshal()
 	if !bytes.HasSuffix(text, cosigned) {
 		t.Fatal("the proof does not end in the cosigned checkpoint")
@@ -226,7 +230,7 @@ func TestProofCosigned(t *testing.T) {
 	} {
 		got, err := proof.Check(text, proof.Options{Keys: logtest.PublicKeys(w.Signer), Witnesses: c.witnesses, Quorum: c.quorum})
 		if c.want == nil {
-			if !errors.Is(err, proof.ErrNotWitnessed) {
+			if !errors.Is(err, proof.ErrUnsigned) {
 				t.Errorf("%d witnesses, quorum %d: %v", len(c.witnesses), c.quorum, err)
 			}
 			continue
@@ -272,8 +276,8 @@ func TestProveWhatIsNotThere(t *testing.T) {
 	is("an id with a torn tail", proof.Query{EventID: "id-99"}, proof.ErrNoEvent)
 	// A checkpoint that does not fit is no such tail.
 	w.SetLines(len(w.Segments)-1, append(last, tail, last[len(last)-1]))
-	is("behind a checkpoint that does not fit", proof.Query{Index: size, ByIndex: true}, proof.ErrUnprovable)
-	is("an id behind such a checkpoint", proof.Query{EventID: "id-99"}, proof.ErrUnprovable)
+	is("behind a checkpoint that does not fit", proof.Query{Index: size, ByIndex: true}, logdir.ErrDamaged)
+	is("an id behind such a checkpoint", proof.Query{EventID: "id-99"}, logdir.ErrDamaged)
 	w = whole
 
 	// Somebody has deleted the oldest, or retention has, as the log says.
@@ -301,7 +305,7 @@ func TestProveWhatIsNotThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	is("a changed segment", proof.Query{Index: n.FirstIndex + 2, ByIndex: true}, proof.ErrUnprovable)
+	is("a changed segment", proof.Query{Index: n.FirstIndex + 2, ByIndex: true}, logdir.ErrDamaged)
 	f.Data = f.Data[:len(f.Data)/3]
 	is("a cut segment", proof.Query{Index: n.FirstIndex + 40, ByIndex: true})
 	for _, name := range w.Segments[:len(w.Segments)-1] {
@@ -309,13 +313,13 @@ func TestProveWhatIsNotThere(t *testing.T) {
 	}
 	newest := w.Files[w.Segments[len(w.Segments)-1]]
 	newest.Data = newest.Data[bytes.IndexByte(newest.Data, '\n')+1:]
-	is("a segment without its header", proof.Query{EventID: "id-010"}, proof.ErrUnprovable)
+	is("a segment without its header", proof.Query{EventID: "id-010"}, logdir.ErrDamaged)
 	w = &logtest.Copy{Files: nil}
-	is("no log", proof.Query{EventID: "x"}, proof.ErrNoLog)
+	is("no log", proof.Query{EventID: "x"}, logdir.ErrNoLog)
 }
 
 func TestProveRepeatedID(t *testing.T) {
-	w := logtest.Write(t, rotation.Options{Scope: segment.ScopeCheckpoint}, 3)
+	w := logtest.Write(t, rotation.Options{Scope: segline.ScopeCheckpoint}, 3)
 	line := w.Lines(0)[w.LineOf(t, 0, "id-001")-1]
 	w.Extend(t, line)
 	_, err := proof.Prove(t.Context(), w.Files, proof.Query{EventID: "id-001"})

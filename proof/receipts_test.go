@@ -72,7 +72,7 @@ func TestReceiptsByKeysThatAreNotGood(t *testing.T) {
 		"left at an earlier time":          {proof.Options{Trust: with(func(k *trust.Key) { k.Until = at(0) })}, proof.ErrFails},
 		"not valid yet":                    {proof.Options{Trust: with(func(k *trust.Key) { k.From = at(3) })}, proof.ErrFails},
 		"for checkpoints":                  {proof.Options{CheckpointKeys: logtest.PublicKeys(w.Signer)}, verify.ErrNoEventKey},
-		"another for checkpoints":          {proof.Options{Keys: logtest.PublicKeys(w.Signer), CheckpointKeys: logtest.PublicKeys(beside)}, proof.ErrNoCheckpointKey},
+		"another for checkpoints":          {proof.Options{Keys: logtest.PublicKeys(w.Signer), CheckpointKeys: logtest.PublicKeys(beside)}, proof.ErrUnsigned},
 		"another for checkpoints, begun":   {proof.Options{Keys: logtest.PublicKeys(w.Signer), Trust: trust.Keys{{Public: beside.Public(), Use: trust.UseCheckpoints, From: logtest.AtLeaf(0)}}}, proof.ErrFails},
 		"another for checkpoints, not yet": {proof.Options{Keys: logtest.PublicKeys(w.Signer), Trust: trust.Keys{{Public: beside.Public(), Use: trust.UseCheckpoints, From: logtest.AtLeaf(size)}}}, nil},
 		"its origin":                       {proof.Options{Keys: logtest.PublicKeys(w.Signer), Origin: o.Origin}, nil},

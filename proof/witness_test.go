@@ -22,7 +22,7 @@ func TestProofOfAWitnessedLog(t *testing.T) {
 	if err != nil || len(got.Cosigned) != 2 {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if _, err := proof.Check(p.Marshal(), proof.Options{Keys: logtest.PublicKeys(w.Signer), Witnesses: logtest.WitnessKeys(witnesstest.New(t, "w"))}); !errors.Is(err, proof.ErrNotWitnessed) || errors.Is(err, proof.ErrFails) {
+	if _, err := proof.Check(p.Marshal(), proof.Options{Keys: logtest.PublicKeys(w.Signer), Witnesses: logtest.WitnessKeys(witnesstest.New(t, "w"))}); !errors.Is(err, proof.ErrUnsigned) || errors.Is(err, proof.ErrFails) {
 		t.Errorf("with a stranger: %v", err)
 	}
 }

@@ -11,35 +11,33 @@ import (
 	"io"
 	"io/fs"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/ctxread"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
-// compressSealed compresses the sealed segments that are still plain, one after
-// the other, and finishes what an earlier run began.
-func (l *Log) compressSealed(ctx context.Context) error {
-	if l.opts.Compression == segment.None {
+// compress compresses the sealed segments that are still plain, one after the other, and
+// finishes what an earlier run began.
+func (u *upkeep) compress(ctx context.Context) error {
+	if u.opts.Compression == compression.None {
 		return nil
 	}
-	var plain []segment.Name
-	l.hold(func() {
-		for i, s := range l.segments {
-			sealed := l.active == nil || i < len(l.segments)-1
-			if sealed && s.name.Compression == segment.None {
-				plain = append(plain, s.name)
-			}
-		}
-	})
 	// What keeps one segment from being compressed is no reason to leave the others.
 	var errs []error
-	for _, name := range plain {
-		err := l.compressOne(ctx, name)
+	s := u.log.Snapshot()
+	for i, one := range s.segments {
+		sealed := s.active == nil || i < len(s.segments)-1
+		if !sealed || one.name.Compression != compression.None {
+			continue
+		}
+		err := u.compressOne(ctx, one)
 		switch {
-		case errors.Is(err, fs.ErrNotExist) && l.isGone(name):
-			l.hold(func() { l.miss(name) })
+		case errors.Is(err, fs.ErrNotExist) && u.isGone(one.name):
+			u.miss(one.name)
 		case err != nil:
-			errs = append(errs, fmt.Errorf("compress %s: %w", name, err))
+			errs = append(errs, fmt.Errorf("compress %s: %w", one.name, err))
 		}
 		if ctx.Err() != nil {
 			break
@@ -49,30 +47,23 @@ func (l *Log) compressSealed(ctx context.Context) error {
 }
 
 // compressOne compresses a sealed segment, which is known by the name of that form then.
-func (l *Log) compressOne(ctx context.Context, plain segment.Name) error {
-	c := compressor{dir: l.dir, to: l.opts.Compression}
-	packed, size, err := c.replace(ctx, plain)
+func (u *upkeep) compressOne(ctx context.Context, s segmentInfo) error {
+	packed, size, err := compressor{dir: u.dir, to: u.opts.Compression}.replace(ctx, s.name)
 	if err != nil {
 		return err
 	}
-	l.hold(func() {
-		for i := range l.segments {
-			if l.segments[i].name == plain {
-				l.segments[i].name, l.segments[i].bytes = packed, min(size, l.segments[i].bytes)
-			}
-		}
-		l.observeSegments()
-	})
+	s.name, s.bytes = packed, min(size, s.bytes)
+	u.log.TakeIn(finding{segments: []segmentInfo{s}})
 	// If this fails, a power cut may bring the plain form back: the next start removes
 	// it.
-	return l.dir.Sync()
+	return u.dir.Sync()
 }
 
 // compressor replaces sealed segments by their compressed form. It needs no lock: a sealed
 // segment does not change, and nobody else compresses it.
 type compressor struct {
 	dir durable.FS
-	to  segment.Compression
+	to  compression.Method
 }
 
 // replace replaces a sealed segment by its compressed form, and returns that one's name and
@@ -121,17 +112,17 @@ func (c compressor) pack(ctx context.Context, plain, packed segment.Name) error 
 		if err := c.packInto(ctx, plain, w); err != nil {
 			return err
 		}
-		return sameContent(ctx, c.dir, plain.String(), packed.String()+segment.TempSuffix, packed.Compression)
+		return sameContent(ctx, c.dir, plain.String(), packed.String()+durable.TempSuffix, packed.Compression)
 	})
 }
 
 func (c compressor) packInto(ctx context.Context, plain segment.Name, w io.Writer) (err error) {
-	in, err := segment.OpenRegular(c.dir, plain.String())
+	in, err := rootfs.OpenRegular(c.dir, plain.String())
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	out, err := segment.NewCompressor(w, c.to)
+	out, err := compression.NewWriter(w, c.to)
 	if err != nil {
 		return err
 	}
@@ -140,8 +131,8 @@ func (c compressor) packInto(ctx context.Context, plain segment.Name, w io.Write
 }
 
 // sameContent reads both forms of a segment and compares them.
-func sameContent(ctx context.Context, dir fs.FS, plain, packed string, c segment.Compression) error {
-	a, err := contentHash(ctx, dir, plain, segment.None)
+func sameContent(ctx context.Context, dir fs.FS, plain, packed string, c compression.Method) error {
+	a, err := contentHash(ctx, dir, plain, compression.None)
 	if err != nil {
 		return err
 	}
@@ -155,13 +146,13 @@ func sameContent(ctx context.Context, dir fs.FS, plain, packed string, c segment
 	return nil
 }
 
-func contentHash(ctx context.Context, dir fs.FS, name string, c segment.Compression) (sum [sha256.Size]byte, err error) {
-	f, err := segment.OpenRegular(dir, name)
+func contentHash(ctx context.Context, dir fs.FS, name string, c compression.Method) (sum [sha256.Size]byte, err error) {
+	f, err := rootfs.OpenRegular(dir, name)
 	if err != nil {
 		return sum, err
 	}
 	defer f.Close()
-	content, err := segment.NewDecompressor(ctxread.New(ctx, f), c)
+	content, err := compression.NewReader(ctxread.New(ctx, f), c)
 	if err != nil {
 		return sum, fmt.Errorf("read %s: %w", name, err)
 	}

@@ -14,12 +14,15 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/ctxread"
-	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
 // What this process has sealed it knows. What it found at its start is a claim until it has
@@ -54,12 +57,19 @@ func (d *discrepancy) Unwrap() error { return ErrDamaged }
 
 // tracer follows the tree through segments, one after the other.
 type tracer struct {
-	log  *Log
+	dir  fs.FS
+	opts *Options
+	log  signing.LogID
 	tree merkle.Frontier
 	// root is that of the tree when it had at leaves. It counts only if all leads to the tree in
 	// the end.
 	at   uint64
 	root *merkle.Hash
+}
+
+// newTracer returns a tracer of segments of a log.
+func newTracer(dir fs.FS, s *snapshot) *tracer {
+	return &tracer{dir: dir, opts: s.opts, log: s.id}
 }
 
 // append adds a leaf.
@@ -99,7 +109,7 @@ func (t *tracer) trace(ctx context.Context, list []segmentInfo, to *merkle.Front
 // segment reads a segment.
 func (t *tracer) segment(ctx context.Context, s segmentInfo, first bool, size int64) (_ segmentInfo, err error) {
 	name := s.name.String()
-	f, err := segment.OpenRegular(t.log.dir, name)
+	f, err := rootfs.OpenRegular(t.dir, name)
 	if err != nil {
 		return s, err
 	}
@@ -109,15 +119,15 @@ func (t *tracer) segment(ctx context.Context, s segmentInfo, first bool, size in
 		return s, fmt.Errorf("read %s: %w", name, err)
 	}
 	var in io.Reader = f
-	if size >= 0 && s.name.Compression == segment.None {
+	if size >= 0 && s.name.Compression == compression.None {
 		in = io.LimitReader(f, size)
 	}
-	content, err := segment.NewDecompressor(ctxread.New(ctx, in), s.name.Compression)
+	content, err := compression.NewReader(ctxread.New(ctx, in), s.name.Compression)
 	if err != nil {
 		return s, fmt.Errorf("read %s: %w", name, err)
 	}
 	defer content.Close()
-	packed, err := t.log.newMeasure(s.name.Compression)
+	packed, err := newMeasure(t.opts, s.name.Compression)
 	if err != nil {
 		return s, fmt.Errorf("read %s: %w", name, err)
 	}
@@ -157,7 +167,7 @@ func (t *tracer) lines(r *segment.Reader, name segment.Name, first bool) (*facts
 			return nil, err
 		}
 		kind := segment.KindOf(line)
-		if kind != segment.KindCheckpoint {
+		if kind != segline.KindCheckpoint {
 			if r.Line() == 1 {
 				if known.header, err = t.header(line, name, first); err != nil {
 					return nil, err
@@ -168,7 +178,7 @@ func (t *tracer) lines(r *segment.Reader, name segment.Name, first bool) (*facts
 			t.append(line)
 		}
 		switch kind {
-		case segment.KindCheckpoint:
+		case segline.KindCheckpoint:
 			if sealed || commits == 0 {
 				return nil, errors.New("a checkpoint that follows no commit")
 			}
@@ -177,18 +187,18 @@ func (t *tracer) lines(r *segment.Reader, name segment.Name, first bool) (*facts
 			}
 			sealed = true
 			continue
-		case segment.KindCommit:
+		case segline.KindCommit:
 			c, err := segment.ParseCommit(line)
 			if err != nil {
 				return nil, err
 			}
 			commits++
 			known.last = c.Time
-		case segment.KindEvent:
+		case segline.KindEvent:
 			if err := t.event(line, known, commits == 0); err != nil {
 				return nil, err
 			}
-		case segment.KindHeader:
+		case segline.KindHeader:
 			if r.Line() != 1 {
 				return nil, errors.New("a header within a segment")
 			}
@@ -218,7 +228,7 @@ func (t *tracer) header(line []byte, name segment.Name, first bool) (h segment.H
 		return h, errors.New("the header does not go on where the segment before ends")
 	case h.FirstIndex != name.FirstIndex || !h.Created.Truncate(time.Second).Equal(name.Created):
 		return h, errors.New("the file has not the name that its header gives it")
-	case h.Origin != t.log.opts.Origin || h.Log != t.log.id:
+	case h.Origin != t.opts.Origin || h.Log != t.log:
 		return h, fmt.Errorf("the header is of the log %s of %q, which is another", h.Log, h.Origin)
 	}
 	return h, nil
@@ -243,12 +253,12 @@ func (t *tracer) event(line []byte, known *facts, firstCommit bool) error {
 	if !firstCommit && !logevent.Pruned.MayBeOn(line) {
 		return nil
 	}
-	parsed, err := segment.ParseEvent(line)
+	parsed, err := segment.ParseEvent(nil, line)
 	if err != nil {
 		return err
 	}
-	var sum event.Summary
-	if err := event.Scan(parsed.Canonical, &sum); err != nil || sum.Log == nil {
+	var sum eventjson.Summary
+	if err := eventjson.Scan(parsed.Canonical, &sum); err != nil || sum.Log == nil {
 		return err
 	}
 	said, err := logevent.Parse(sum.Log)
@@ -259,140 +269,12 @@ func (t *tracer) event(line []byte, known *facts, firstCommit bool) error {
 	return nil
 }
 
-// checkFound reads the segments that the start has found and that have not been read yet.
-// Only maintenance calls it, without sem: they do not change.
-func (l *Log) checkFound(ctx context.Context) error {
-	var list []segmentInfo
-	var to merkle.Frontier
-	var unsound error
-	l.hold(func() {
-		unsound = l.unsound
-		n := slices.IndexFunc(l.segments, func(s segmentInfo) bool { return s.facts != nil })
-		if !l.mayBeDue() {
-			return
-		}
-		if n < 0 {
-			n = len(l.segments) - 1 // the start has checked the newest
-		}
-		if n <= 0 {
-			return
-		}
-		list = slices.Clone(l.segments[:n])
-		to = l.treeBefore(n)
-	})
-	if unsound != nil || len(list) == 0 {
-		return unsound
-	}
-	found, err := (&tracer{log: l}).trace(ctx, list, &to, -1)
-	if err != nil {
-		l.missGone(err, list)
-		return l.distrust(ctx, err)
-	}
-	l.hold(func() {
-		copy(l.segments, found)
-		l.warnOfFuture(found)
-		l.observeSegments()
-	})
-	return nil
-}
-
-// mayBeDue reports whether a limit of retention may be reached, going by what names and sizes
-// claim: so a large log is not read at each start. Claims that lie can only have it read too
-// early, or have nothing deleted.
-func (l *Log) mayBeDue() bool {
-	r, total := l.opts.Retention, int64(0)
-	oldest := l.lastTime
-	for i, s := range l.segments {
-		total += s.bytes
-		if i > 0 && s.name.Created.Before(oldest) {
-			oldest = s.name.Created // when the one before was sealed
-		}
-	}
-	if l.active != nil {
-		total += l.active.size
-	}
-	return r.MaxSegments > 0 && len(l.segments) > r.MaxSegments || r.MaxTotalBytes > 0 && total > r.MaxTotalBytes ||
-		r.MaxAge > 0 && l.opts.Now().Sub(oldest) >= r.MaxAge
-}
-
-// treeBefore returns the tree that a segment follows of which there are facts, or which is
-// the newest.
-func (l *Log) treeBefore(n int) merkle.Frontier {
-	if f := l.segments[n].facts; f != nil {
-		return f.before
-	}
-	before, _ := merkle.NewFrontier(l.header.FirstIndex, l.header.Frontier) // the start has checked it
-	return before
-}
-
-// distrust takes in why a segment cannot be believed. What is there and does not agree ends
-// all deleting for as long as the log is open; what could not be read is tried again.
-func (l *Log) distrust(ctx context.Context, err error) error {
-	var d *discrepancy
-	if ctx.Err() != nil || !errors.As(err, &d) {
-		return err
-	}
-	l.hold(func() { l.doNotDelete(d) })
-	return err
-}
-
-// doNotDelete ends all deleting, and has the next commit say why. It is called with sem
-// held.
-func (l *Log) doNotDelete(d *discrepancy) {
-	if l.unsound == nil {
-		l.unsound = d
-	}
-	l.sayDamaged(d.file, d.Error())
-}
-
-// sayDamaged has the log and the collector's log say, once for each file, that it is not as
-// the log has written it.
-func (l *Log) sayDamaged(file, detail string) {
-	if slices.Contains(l.damaged, file) {
-		return
-	}
-	l.damaged = append(l.damaged, file)
-	l.opts.Logger.Error("A file of the audit log is not as the log has written it", zap.String("file", file), zap.String("detail", detail))
-	l.pending = append(l.pending, logevent.Event{Action: logevent.Damaged, Reason: "interference", Detail: detail, File: file})
-}
-
 // warnOfFuture tells of segments that a clock has written which was ahead.
-func (l *Log) warnOfFuture(found []segmentInfo) {
-	now := l.opts.Now()
+func warnOfFuture(o *Options, found []segmentInfo) {
+	now := o.Now()
 	for _, s := range found {
 		if f := s.facts; f != nil && (f.last.Sub(now) > aheadBy || f.header.Created.Sub(now) > aheadBy) {
-			l.opts.Logger.Warn("A segment of the audit log was written later than now: a clock is or was wrong", zap.Stringer("segment", s.name), zap.Time("last_commit", f.last))
+			o.Logger.Warn("A segment of the audit log was written later than now: a clock is or was wrong", zap.Stringer("segment", s.name), zap.Time("last_commit", f.last))
 		}
 	}
-}
-
-// setAside renames a file that is not the log's own work, or not any longer, so that it
-// stays as evidence.
-func (l *Log) setAside(name, why string) error {
-	kept := "foreign-" + name
-	// What was set aside before is evidence, too.
-	for n := 2; ; n++ {
-		if _, err := l.dir.Lstat(kept); errors.Is(err, fs.ErrNotExist) {
-			break
-		} else if err != nil {
-			return fmt.Errorf("set %s aside: %w", name, err)
-		}
-		kept = fmt.Sprintf("foreign-%d-%s", n, name)
-	}
-	if err := durable.Rename(l.dir, name, kept); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("set %s aside: %w", name, err)
-	}
-	l.sayDamaged(name, why+"; it is kept as "+kept+", and written anew")
-	return nil
-}
-
-// reportDamaged is sayDamaged for maintenance, which does not hold sem.
-func (l *Log) reportDamaged(file, detail string) {
-	l.hold(func() { l.sayDamaged(file, detail) })
-}
-
-// reportSetAside is setAside for maintenance.
-func (l *Log) reportSetAside(file, why string) (err error) {
-	l.hold(func() { err = l.setAside(file, why) })
-	return err
 }

@@ -41,6 +41,22 @@ func (g *group) bytes() (n int64) {
 	return n
 }
 
+// prunes reports whether the group has the log say what retention deletes.
+func (g *group) prunes() bool {
+	return slices.ContainsFunc(g.says, func(o logevent.Event) bool { return o.Action == logevent.Pruned })
+}
+
+// place says where the group's events stand in a log that ends there, from an index on.
+func (g *group) place(end tip, index uint64) {
+	for _, c := range g.calls {
+		c.placement = Placement{FirstIndex: index, TreeSize: end.tree.Size()}
+		if end.active != nil {
+			c.placement.Segment = end.active.name.String()
+		}
+		index += uint64(c.Events())
+	}
+}
+
 // rejectStaleKey takes those calls out of the group whose events are signed with another
 // key than this.
 func (g *group) rejectStaleKey(keyID string) {
@@ -66,8 +82,8 @@ func (l *Log) join(c *call) (_ *group, leader bool, _ error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		l.opts.Observer.Refused(ReasonClosed, len(c.Batches), c.Events())
-		return nil, false, &Error{Reason: ReasonClosed, Err: ErrClosed}
+		l.opts.Observer.Refused(reasonClosed, len(c.Batches), c.Events())
+		return nil, false, &Error{Reason: reasonClosed, Err: errClosed}
 	}
 	if l.next == nil {
 		l.next = &group{done: make(chan struct{})}
@@ -80,11 +96,11 @@ func (l *Log) join(c *call) (_ *group, leader bool, _ error) {
 // lead commits the group as soon as the commit before it has ended. Until then
 // others go on joining.
 func (l *Log) lead(g *group) {
-	l.sem <- struct{}{}
-	l.mu.Lock()
-	l.next = nil
-	l.mu.Unlock()
-	g.err = l.commit(g)
-	<-l.sem
+	l.writer.hold(func() {
+		l.mu.Lock()
+		l.next = nil
+		l.mu.Unlock()
+		g.err = l.writer.commit(g)
+	})
 	close(g.done)
 }

@@ -21,7 +21,10 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -42,7 +45,7 @@ func options(t testing.TB) rotation.Options {
 		Directory: filepath.Join(t.TempDir(), "log"),
 		Origin:    origin,
 		Signer:    signingtest.New(t, signing.ECDSAP256),
-		Scope:     segment.ScopeEvent,
+		Scope:     segline.ScopeEvent,
 		Sync:      true,
 	}
 }
@@ -67,7 +70,7 @@ func closeLog(t testing.TB, l *rotation.Log) {
 // the id but of what happened.
 func batch(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) *stage.Batch {
 	t.Helper()
-	enc, err := event.NewEncoder(event.DefaultMapping())
+	enc, err := mapping.NewEncoder(mapping.Default())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,16 +83,16 @@ func batch(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) *st
 		id, more, _ := strings.Cut(id, "/")
 		r.Attributes().PutStr("audit.record.id", id)
 		r.Body().SetStr("something happened" + more)
-		var identity event.Identity
+		var identity eventjson.Identity
 		encode := func(dst []byte) ([]byte, uint64, error) {
 			start := len(dst)
 			dst, info, err := enc.Append(dst, r)
 			if err == nil {
-				identity, _, err = event.Identify(dst[start:])
+				identity, _, err = eventjson.Identify(dst[start:])
 			}
 			return dst, info.Time, err
 		}
-		if o.Scope == segment.ScopeCheckpoint {
+		if o.Scope == segline.ScopeCheckpoint {
 			err = b.Add(encode, nil, "")
 		} else {
 			err = b.Add(encode, l.Sign(signer), signer.Public().ID())
@@ -161,10 +164,10 @@ func readFS(t testing.TB, fsys fs.FS) (got logged) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if segment.KindOf(line) != segment.KindEvent {
+			if segment.KindOf(line) != segline.KindEvent {
 				continue
 			}
-			parsed, err := segment.ParseEvent(line)
+			parsed, err := segment.ParseEvent(nil, line)
 			if err != nil {
 				t.Fatal(err)
 			}

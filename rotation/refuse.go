@@ -4,7 +4,6 @@
 package rotation
 
 import (
-	"context"
 	"encoding/hex"
 	"time"
 
@@ -31,20 +30,19 @@ func refusedEvent(r stage.Refusal) logevent.Event {
 
 // refuse takes what the log has to say of a group's refused records. Those that there is
 // no room for are counted, for the next commit to tell.
-func (l *Log) refuse(g *group) (says []logevent.Event) {
-	now := l.opts.Now()
+func refuse(budget *limiter.Limiter, g *group, now time.Time) (says []logevent.Event) {
 	for _, c := range g.calls {
 		room := stage.MaxNamedRefusals
 		take := func(r stage.Refused) {
 			for _, one := range r.Named {
 				if room == 0 {
-					l.refusals.Suppress(1)
-				} else if l.refusals.Allow(now) {
+					budget.Suppress(1)
+				} else if budget.Allow(now) {
 					says = append(says, refusedEvent(one))
 					room--
 				}
 			}
-			l.refusals.Suppress(uint64(r.More))
+			budget.Suppress(uint64(r.More))
 		}
 		for _, b := range c.Batches {
 			take(b.Refused())
@@ -56,24 +54,19 @@ func (l *Log) refuse(g *group) (says []logevent.Event) {
 
 // suppressed returns what is left to say of refused records that have no event of their
 // own.
-func (l *Log) suppressed() []logevent.Event {
-	if n := l.refusals.Tell(); n > 0 {
+func suppressed(budget *limiter.Limiter) []logevent.Event {
+	if n := budget.Tell(); n > 0 {
 		return []logevent.Event{{Action: logevent.RefusedSuppressed, Refused: &logevent.Refusal{Count: n}}}
 	}
 	return nil
 }
 
 // tellSuppressed says what is left to say of refused records, if no commit has.
-func (l *Log) tellSuppressed(context.Context) (err error) {
-	l.hold(func() { err = l.commitSuppressed() })
-	return err
-}
-
-func (l *Log) commitSuppressed() error {
-	says := l.suppressed()
+func (w *writer) tellSuppressed() error {
+	says := suppressed(&w.refusals)
 	if says == nil {
 		return nil
 	}
-	l.pending = append(l.pending, says...)
-	return l.commit(nil)
+	w.pending = append(w.pending, says...)
+	return w.commit(nil)
 }

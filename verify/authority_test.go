@@ -14,7 +14,10 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -25,13 +28,13 @@ import (
 
 // stranger continues a log with a segment of one event, signed with a key and not
 // introduced by the one before. keys are those that its header names.
-func stranger(t testing.TB, w *logtest.Copy, s *signing.Signer, keys ...segment.Key) {
+func stranger(t testing.TB, w *logtest.Copy, s *signing.Signer, keys ...segline.Key) {
 	t.Helper()
 	last := len(w.Segments) - 1
 	tree, log := w.Tree(t, last, len(w.Lines(last))), w.Header(t, last).Log
 	created := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
-	name := segment.Name{FirstIndex: tree.Size(), Created: created, Compression: segment.None}
-	header := segment.AppendHeader(nil, segment.Header{Origin: "test.example/auditlog", Log: log, FirstIndex: tree.Size(), Frontier: tree.Hashes(), Created: created, Retain: created, Scope: segment.ScopeCheckpoint, Keys: keys})
+	name := segment.Name{FirstIndex: tree.Size(), Created: created, Compression: compression.None}
+	header := segment.Header{Origin: "test.example/auditlog", Log: log, FirstIndex: tree.Size(), Frontier: tree.Hashes(), Created: created, Retain: created, Scope: segline.ScopeCheckpoint, Keys: keys}.AppendTo(nil)
 	w.Segments = append(w.Segments, name.String())
 	w.Files[name.String()] = &fstest.MapFile{Data: append(header, '\n'), Mode: 0o600}
 	signer := w.Signer
@@ -58,7 +61,7 @@ func TestKeyWithoutKeyChange(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := logtest.WriteKeys(t, rotation.Options{}, keys...)
-			stranger(t, w, c.key, segment.KeyOf(c.key.Public()))
+			stranger(t, w, c.key, segline.KeyOf(c.key.Public()))
 			var o verify.Options
 			for _, k := range c.given {
 				o.Keys = append(o.Keys, k.Public())
@@ -82,7 +85,7 @@ func TestKeyWithoutKeyChange(t *testing.T) {
 // Every byte of a log with a key change and a second checkpoint key means something.
 func TestKeyChangeMutated(t *testing.T) {
 	t.Parallel()
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
 			keys := []*signing.Signer{signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)}
 			w := logtest.WriteKeys(t, rotation.Options{Scope: scope, CheckpointSigner: signingtest.New(t, signing.Ed25519)}, keys...)
@@ -90,10 +93,10 @@ func TestKeyChangeMutated(t *testing.T) {
 			if want.TamperingDetected {
 				t.Fatalf("%+v", want.Findings)
 			}
-			for _, name := range append(w.Segments[1:2:2], segment.KeyChangesName) {
+			for _, name := range append(w.Segments[1:2:2], sidefile.KeyChangesName) {
 				file := w.Files[name]
 				for i := 0; i < len(file.Data); i += 3 * byteStep {
-					if name == segment.KeyChangesName && i == len(file.Data)-1 {
+					if name == sidefile.KeyChangesName && i == len(file.Data)-1 {
 						continue // without its end, the last line is one that is being written
 					}
 					before := file.Data[i]
@@ -124,7 +127,7 @@ func TestCheckpointSignaturesStripped(t *testing.T) {
 		all := strings.SplitAfter(strings.TrimSuffix(signatures, "\n"), "\n")
 		all = slices.Delete(all, signature, signature+1)
 		note = []byte(text + "\n\n" + strings.TrimSuffix(strings.Join(all, ""), "\n") + "\n")
-		lines[line] = append(segment.AppendCheckpoint(nil, note), '\n')
+		lines[line] = append(segline.AppendCheckpoint(nil, note), '\n')
 		w.SetLines(segmentNo, lines)
 	}
 	first := w.LineOf(t, 1, `{"checkpoint"`) - 1
@@ -165,7 +168,7 @@ func TestKeyChangesOutliveTheirSegments(t *testing.T) {
 	if r.TamperingDetected || r.Segments[0].Trust != "introduced" {
 		t.Errorf("%+v", r)
 	}
-	changes := w.Files[segment.KeyChangesName]
+	changes := w.Files[sidefile.KeyChangesName]
 	for name, content := range map[string][]byte{
 		"gone":           nil,
 		"without a line": bytes.SplitAfter(changes.Data, []byte("\n"))[1],
@@ -173,9 +176,9 @@ func TestKeyChangesOutliveTheirSegments(t *testing.T) {
 	} {
 		w := w.Clone()
 		if content == nil {
-			delete(w.Files, segment.KeyChangesName)
+			delete(w.Files, sidefile.KeyChangesName)
 		} else {
-			w.Files[segment.KeyChangesName].Data = content
+			w.Files[sidefile.KeyChangesName].Data = content
 		}
 		if _, err := verify.Log(t.Context(), w.Files, verify.Options{Keys: []*signing.PublicKey{keys[0].Public()}}); !errors.Is(err, verify.ErrWrongKey) {
 			t.Errorf("%s: %v", name, err)
@@ -190,7 +193,7 @@ func TestKeyChangesFileContradicts(t *testing.T) {
 	good := logtest.WriteKeys(t, rotation.Options{}, keys...)
 	change := func(index uint64, from, to *signing.Signer, origin string) []byte {
 		note := logtest.SignKeyChange(t, signing.KeyChange{Origin: origin, Log: good.Header(t, 0).Log, Index: index}, from, to)
-		return append(segment.AppendKeyChange(nil, note), '\n')
+		return append(sidefile.AppendKeyChange(nil, note), '\n')
 	}
 	for name, c := range map[string]struct {
 		line []byte
@@ -205,10 +208,10 @@ func TestKeyChangesFileContradicts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := good.Clone()
-			f := w.Files[segment.KeyChangesName]
+			f := w.Files[sidefile.KeyChangesName]
 			f.Data = append(f.Data, c.line...)
 			r := checkCopy(t, w)
-			if got := bad(r); len(got) != 1 || got[0].Kind != c.want || got[0].Segment != segment.KeyChangesName {
+			if got := bad(r); len(got) != 1 || got[0].Kind != c.want || got[0].Segment != sidefile.KeyChangesName {
 				t.Errorf("findings %+v", r.Findings)
 			}
 			if r.VerifiedEvents != r.TotalEvents {
@@ -218,7 +221,7 @@ func TestKeyChangesFileContradicts(t *testing.T) {
 	}
 	t.Run("cut off", func(t *testing.T) {
 		w := good.Clone()
-		f := w.Files[segment.KeyChangesName]
+		f := w.Files[sidefile.KeyChangesName]
 		f.Data = f.Data[:len(f.Data)-10]
 		if r := checkCopy(t, w); r.TamperingDetected {
 			t.Errorf("a line that is being written: %+v", r.Findings)
@@ -226,7 +229,7 @@ func TestKeyChangesFileContradicts(t *testing.T) {
 	})
 	t.Run("gone", func(t *testing.T) {
 		w := good.Clone()
-		delete(w.Files, segment.KeyChangesName)
+		delete(w.Files, sidefile.KeyChangesName)
 		if r := checkCopy(t, w); r.TamperingDetected {
 			t.Errorf("the segments have it all: %+v", r.Findings)
 		}

@@ -3,7 +3,9 @@
 
 package verify
 
-import "sync"
+import (
+	"sync"
+)
 
 // budgetBytes bounds the lines that are being checked at a time. A single line may
 // be larger; it is then alone.

@@ -11,7 +11,9 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
+	"github.com/otel-auditlog/auditlogexporter/internal/opening"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -29,7 +31,7 @@ type chunk struct {
 	ends  []int  // in text, after each line
 	first int    // number of the first line
 	lines []checked
-	scan  *event.Scanner
+	scan  *eventjson.Scanner
 	done  chan struct{}
 	// bytes taken from the budget
 	cost int
@@ -43,7 +45,7 @@ const (
 )
 
 // Chunks are small at first, because many a segment is, and grow as they are used again.
-var chunks = sync.Pool{New: func() any { return &chunk{scan: new(event.Scanner)} }}
+var chunks = sync.Pool{New: func() any { return &chunk{scan: new(eventjson.Scanner)} }}
 
 func newChunk(first int) *chunk {
 	k := chunks.Get().(*chunk)
@@ -73,7 +75,7 @@ func (c *checker) read(ctx context.Context, r *segment.Reader, again []byte, h *
 		}
 		for len(k.ends) < chunkLines && len(k.text) < chunkBytes {
 			line, err := r.Next()
-			if err != nil && !errors.Is(err, segment.ErrPartialLine) {
+			if err != nil && !errors.Is(err, segline.ErrPartial) {
 				k.err = err
 				break
 			}
@@ -129,27 +131,27 @@ func (c *checker) check(k *chunk, h *segment.Header, a *authority) {
 	k.lines = slices.Grow(k.lines[:0], len(k.ends))[:len(k.ends)]
 	clear(k.lines)
 	var buf [128]byte
-	ids := h.Has(segment.FeatureIDs)
+	ids := slices.Contains(h.Features, segline.FeatureIDs)
 	for i := range k.lines {
 		line, l := k.line(i), &k.lines[i]
 		l.kind = segment.KindOf(line)
-		if a.newer != nil && l.kind != segment.KindCheckpoint {
+		if a.newer != nil && l.kind != segline.KindCheckpoint {
 			l.leaf = k.leaf(i) // what is on it is not known
 			continue
 		}
 		switch l.kind {
-		case segment.KindEvent:
+		case segline.KindEvent:
 			l.leaf = k.leaf(i)
 			c.checkEvent(line, l, h, a, buf[:0], k.scan)
 			if ids {
 				l.idLeaf = merkle.LeafHash(l.sum.ID)
 			}
-		case segment.KindCommit:
+		case segline.KindCommit:
 			l.leaf = k.leaf(i)
 			l.commit, l.bad = segment.ParseCommit(line)
-		case segment.KindCheckpoint:
+		case segline.KindCheckpoint:
 			c.checkCheckpoint(line, l, h, a)
-		case segment.KindHeader:
+		case segline.KindHeader:
 			l.leaf = k.leaf(i)
 			l.bad = errors.New("a header belongs at the start of a segment and nowhere else")
 		default:
@@ -160,22 +162,22 @@ func (c *checker) check(k *chunk, h *segment.Header, a *authority) {
 	}
 }
 
-func (c *checker) checkEvent(line []byte, l *checked, h *segment.Header, a *authority, buf []byte, scan *event.Scanner) {
-	parsed, err := segment.ParseEventInto(buf, line)
+func (c *checker) checkEvent(line []byte, l *checked, h *segment.Header, a *authority, buf []byte, scan *eventjson.Scanner) {
+	parsed, err := segment.ParseEvent(buf, line)
 	if err != nil {
 		l.bad = err
 		return
 	}
-	l.form, l.keyID = parsed.Form, parsed.KeyID
+	l.unsigned, l.keyID = parsed.Unsigned, parsed.KeyID
 	if l.bad = scan.Scan(parsed.Canonical, &l.sum); l.bad == nil {
-		l.withheld, l.bad = event.Commitments(parsed.Canonical)
+		l.withheld, l.bad = opening.Commitments(parsed.Canonical)
 	}
 	if l.bad == nil && l.sum.Log != nil {
 		l.claim = c.claimIn(l.sum.Log)
 	}
 	switch {
-	case parsed.Form != segment.FormSigned:
-		if parsed.Form == segment.FormUnsigned && h.Scope != segment.ScopeEvent && l.bad == nil {
+	case parsed.KeyID == "":
+		if parsed.Unsigned && h.Scope != segline.ScopeEvent && l.bad == nil {
 			l.bad = errors.New(`"signature":null in a segment whose events have no signatures`)
 		}
 		return

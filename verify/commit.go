@@ -4,8 +4,10 @@
 package verify
 
 import (
+	"slices"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -73,7 +75,7 @@ func (f *follower) checkCommitNumber(number uint64) {
 func (f *follower) checkCommitIDs(c *segment.Commit) {
 	switch ids := &f.commit.ids; {
 	case f.header == nil || f.commit.idsUnknown:
-	case f.header.Has(segment.FeatureIDs) != (c.IDs != nil):
+	case slices.Contains(f.header.Features, segline.FeatureIDs) != (c.IDs != nil):
 		f.addOfCommit(CommitInvalid, Tampering, "the commit binds ids of its events, or not, against what the segment's header says")
 	case c.IDs != nil && (c.IDs.Count != ids.Size() || c.IDs.Root != ids.Root()):
 		f.addOfCommit(CommitInvalid, Tampering, "the ids that the commit binds are not those of its events")

@@ -15,6 +15,9 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -28,11 +31,11 @@ func TestEachCheckpointLineCounts(t *testing.T) {
 	eachKind(t, func(t *testing.T, o rotation.Options) {
 		o.MaxSegmentBytes = 3000
 		whole := logtest.Write(t, o, 1, 2, 1, 3, 1, 1)
-		delete(whole.Files, segment.CheckpointName)
+		delete(whole.Files, sidefile.CheckpointName)
 		newest := len(whole.Segments) - 1
 		for i := range whole.Segments {
 			for n, line := range whole.Lines(i) {
-				if segment.KindOf(line) != segment.KindCheckpoint {
+				if segment.KindOf(line) != segline.KindCheckpoint {
 					continue
 				}
 				w := whole.Clone()
@@ -52,7 +55,7 @@ func TestEachCheckpointLineCounts(t *testing.T) {
 // What a holder of the key writes of commits is held against the rules for them.
 func TestCommitsAgainstTheRules(t *testing.T) {
 	other := func(h *segment.Header) { h.Features = nil }
-	ids := func(h *segment.Header) { h.Features = []string{segment.FeatureIDs} }
+	ids := func(h *segment.Header) { h.Features = []string{segline.FeatureIDs} }
 	for name, c := range map[string]struct {
 		header func(*segment.Header)
 		write  func(a *logtest.Forger)
@@ -66,18 +69,18 @@ func TestCommitsAgainstTheRules(t *testing.T) {
 		"it goes on in the next": {other, func(a *logtest.Forger) { a.Commit(); a.Next(nil); a.Commit() }, nil},
 		"no commit line":         {other, func(a *logtest.Forger) { a.Commit(); a.Say(map[string]string{"action": "opened"}); a.Checkpoint(1) }, []verify.Kind{verify.CommitInvalid}},
 		"an event after the line": {other, func(a *logtest.Forger) {
-			a.Line(segment.AppendCommit(nil, segment.Commit{Number: 1, Time: logtest.ForgedAt}))
+			a.Line(segline.AppendCommit(nil, 1, logtest.ForgedAt, nil))
 			a.Say(map[string]string{"action": "opened"})
 			a.Checkpoint(1)
 		}, []verify.Kind{verify.CommitInvalid, verify.CommitInvalid}},
 		"two commit lines": {other, func(a *logtest.Forger) {
-			a.Line(segment.AppendCommit(nil, segment.Commit{Number: 1, Time: logtest.ForgedAt}))
+			a.Line(segline.AppendCommit(nil, 1, logtest.ForgedAt, nil))
 			a.Number = 2
 			a.Commit()
 		}, []verify.Kind{verify.CommitInvalid}},
 		"a malformed line": {other, func(a *logtest.Forger) { a.Line([]byte(`{"commit":{}}`)); a.Checkpoint(1) }, []verify.Kind{verify.CommitInvalid}},
 		"ids are bound":    {ids, func(a *logtest.Forger) { a.Say(map[string]string{"action": "opened"}); a.Commit(); a.Commit() }, nil},
-		"ids unasked":      {other, func(a *logtest.Forger) { a.Commit(func(c *segment.Commit) { c.IDs = &segment.IDs{} }) }, []verify.Kind{verify.CommitInvalid}},
+		"ids unasked":      {other, func(a *logtest.Forger) { a.Commit(func(c *segment.Commit) { c.IDs = &segline.IDs{} }) }, []verify.Kind{verify.CommitInvalid}},
 		"ids not bound":    {ids, func(a *logtest.Forger) { a.Commit(func(c *segment.Commit) { c.IDs = nil }) }, []verify.Kind{verify.CommitInvalid}},
 		"another root of ids": {ids, func(a *logtest.Forger) {
 			a.Say(map[string]string{"action": "opened"})
@@ -110,7 +113,7 @@ func TestIDsOfTheWriter(t *testing.T) {
 	w := logtest.Write(t, rotation.Options{BindIDs: true, MaxSegmentBytes: 100_000}, 1, 700, 2, 1300)
 	r := checkCopy(t, w)
 	assert.Empty(t, r.Findings)
-	require.Contains(t, w.Header(t, 0).Features, segment.FeatureIDs)
+	require.Contains(t, w.Header(t, 0).Features, segline.FeatureIDs)
 	assert.Greater(t, len(w.Segments), 1)
 }
 
@@ -149,7 +152,7 @@ func TestTimesOfCommits(t *testing.T) {
 		"one that nobody signs": {func(a *logtest.Forger) {
 			a.At = at(time.Hour)
 			a.Commit()
-			a.Line(segment.AppendCommit(nil, segment.Commit{Number: 2, Time: at(1000 * time.Hour)}))
+			a.Line(segline.AppendCommit(nil, 2, at(1000*time.Hour), nil))
 		}, []verify.Kind{verify.Kind("torn_tail")}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -165,14 +168,14 @@ func TestTimesOfCommits(t *testing.T) {
 
 // forgedTime is an event of a client that says when it happened.
 func forgedTime(id string, at time.Time) []byte {
-	canonical := event.AppendOwn(nil, event.Own{ID: id, Time: at, Origin: "x", Level: event.LevelInfo, Action: "x", Detail: []byte(`{}`)})
+	canonical := ownevent.AppendOwn(nil, ownevent.Own{ID: id, Time: at, Origin: "x", Level: event.LevelInfo, Action: "x", Detail: []byte(`{}`)})
 	return bytes.Replace(canonical, []byte(`"log":{},`), nil, 1)
 }
 
 // What time a client says that an event is of hides it from no range, and proves nothing
 // against a key: when it was committed decides.
 func TestForgedTimesOfClients(t *testing.T) {
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		a := logtest.NewForger(t, func(h *segment.Header) { h.Scope = scope })
 		past, future := time.Date(1970, 1, 2, 0, 0, 0, 0, time.UTC), time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)
 		a.At = logtest.ForgedAt.Add(time.Minute)
@@ -242,7 +245,7 @@ func TestEventsOfAnotherLog(t *testing.T) {
 	d := logtest.Write(t, rotation.Options{Signer: signer, MaxSegmentBytes: 1}, 1, 1)
 	require.Equal(t, c.Segments, d.Segments)
 	c.Files[c.Segments[1]] = d.Files[d.Segments[1]]
-	delete(c.Files, segment.CheckpointName)
+	delete(c.Files, sidefile.CheckpointName)
 	assert.Contains(t, kinds(bad(checkCopy(t, c))), verify.HeaderInvalid)
 }
 

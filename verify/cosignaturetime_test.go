@@ -11,10 +11,10 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/trust"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 	"github.com/otel-auditlog/auditlogexporter/witness"
@@ -38,7 +38,7 @@ func cosignedAt(t *testing.T, at time.Time) (*logtest.Copy, *witnesstest.Witness
 	o, all := logtest.Witnessed(t, rotation.Options{}, "w1")
 	o.Witnesses = []witness.Witness{timed{all[0], t, at}}
 	w := logtest.Write(t, o, 1, 2)
-	note := w.Files[segment.CheckpointName].Data
+	note := w.Files[sidefile.CheckpointName].Data
 	return w, all[0], note
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/verify"
@@ -22,7 +23,7 @@ import (
 func TestJunkInPrunedRanges(t *testing.T) {
 	junk := &fstest.MapFile{Data: []byte("junk\n"), Mode: 0o600}
 	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 1, 1, 1)
-	w.Files[segment.PrunedRangesName] = junk
+	w.Files[sidefile.PrunedRangesName] = junk
 	assert.Empty(t, checkCopy(t, w).Findings, "nothing is deleted")
 
 	a := logtest.NewForger(t)
@@ -32,7 +33,7 @@ func TestJunkInPrunedRanges(t *testing.T) {
 	tree, base := a.Tree, a.Head.FirstIndex
 	require.Greater(t, tree.Size(), base)
 	remove(a, 1)
-	line := append(segment.AppendPrunedRange(nil, segment.PrunedRange{Size: base, Subtrees: a.Head.Frontier}), '\n')
+	line := append(sidefile.AppendPrunedRange(nil, sidefile.PrunedRange{Size: base, Subtrees: a.Head.Frontier}), '\n')
 	for what, c := range map[string]struct {
 		content []byte
 		bad     bool
@@ -46,7 +47,7 @@ func TestJunkInPrunedRanges(t *testing.T) {
 		"torn":    {line[:len(line)-1], false},
 	} {
 		fsys := a.Dir()
-		fsys[segment.PrunedRangesName] = &fstest.MapFile{Data: c.content, Mode: 0o600}
+		fsys[sidefile.PrunedRangesName] = &fstest.MapFile{Data: c.content, Mode: 0o600}
 		found := kinds(bad(check(t, fsys, verify.Options{Keys: logtest.PublicKeys(a.Signer)})))
 		if c.bad {
 			assert.Equal(t, []verify.Kind{verify.PrunedRangesInvalid}, found, what)

@@ -5,10 +5,11 @@ package verify
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/visible"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 func (f *follower) event(l *checked) {
@@ -25,7 +26,7 @@ func (f *follower) event(l *checked) {
 	f.checkOtherSigners(*index, time.Time{})
 	f.addLeaf(l, good && ranged, good && !ranged)
 	f.rememberID(l.sum.ID)
-	if f.commit.idsUnknown = f.commit.idsUnknown || l.bad != nil; f.claims.Has(segment.FeatureIDs) && !f.commit.idsUnknown {
+	if f.commit.idsUnknown = f.commit.idsUnknown || l.bad != nil; slices.Contains(f.claims.Features, segline.FeatureIDs) && !f.commit.idsUnknown {
 		f.commit.ids.Append(l.idLeaf)
 	}
 	tally.count(l)
@@ -40,7 +41,7 @@ func (f *follower) event(l *checked) {
 		}
 		return
 	}
-	if l.form == segment.FormUnsigned {
+	if l.unsigned {
 		f.add(newFinding(UnsignedEvent, Warning, place{index: index, eventID: visible.Clip(l.sum.ID, maxID)}, "the event was written without a signature of its own, because signing failed; the checkpoint covers it"))
 		tally.unsigned++
 	}
@@ -65,7 +66,7 @@ func (f *follower) checkEventLine(l *checked, index uint64) (Kind, string) {
 		return EventSignatureInvalid, "the event's signature does not fit the event: one of the two has been changed"
 	case l.signed == sigUnknownKey:
 		return UnknownKey, fmt.Sprintf("the event is signed with the key %s, which is not the segment's, or not trusted", l.keyID)
-	case l.form == segment.FormBare && f.claims.Scope == segment.ScopeEvent:
+	case l.keyID == "" && !l.unsigned && f.claims.Scope == segline.ScopeEvent:
 		return UnsignedEvent, "the event has no signature, but every event of this segment must have one"
 	default:
 		return f.authority.objectionToEvent(l, index)

@@ -4,7 +4,7 @@
 package verify
 
 import (
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 )
 
 // follow takes the next line.
@@ -13,20 +13,20 @@ func (f *follower) follow(l *checked) {
 		f.followNewer(l)
 		return
 	}
-	if f.commit.line > 0 && l.kind != segment.KindCheckpoint {
+	if f.commit.line > 0 && l.kind != segline.KindCheckpoint {
 		f.uncovered(l)
 	}
 	switch l.kind {
-	case segment.KindCommit:
+	case segline.KindCommit:
 		f.commitLine(l)
-	case segment.KindCheckpoint:
+	case segline.KindCheckpoint:
 		f.checkpoint(l)
-	case segment.KindEvent:
+	case segline.KindEvent:
 		f.event(l)
 	default:
 		// What is not known may have been an event, so it takes the place of one.
 		f.mustRecheck(l, newFinding(EventMalformed, Tampering, place{line: f.line, index: f.nextIndex()}, "%v", l.bad))
-		if l.kind == segment.KindUnknown {
+		if l.kind == segline.KindUnknown {
 			f.group.unknown++
 		}
 		f.addLeaf(l, false, false)
@@ -36,9 +36,9 @@ func (f *follower) follow(l *checked) {
 // followNewer takes the next line of a segment that a newer version has written: of what
 // is not a checkpoint, only that it has not been changed can be checked.
 func (f *follower) followNewer(l *checked) {
-	event := l.kind == segment.KindEvent
+	event := l.kind == segline.KindEvent
 	switch {
-	case l.kind == segment.KindCheckpoint:
+	case l.kind == segline.KindCheckpoint:
 		f.checkpoint(l)
 		return
 	case event:

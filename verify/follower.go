@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/opening"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -64,7 +64,7 @@ type openings struct {
 	file fs.File
 	r    *segment.Reader
 	// next is the opening that has been read and not used.
-	next *event.Opening
+	next *opening.Opening
 	// last is the leaf of the one before.
 	last uint64
 	any  bool

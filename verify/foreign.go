@@ -7,6 +7,9 @@ import (
 	"errors"
 	"io/fs"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/foreign"
+	"github.com/otel-auditlog/auditlogexporter/internal/segname"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -15,9 +18,9 @@ import (
 
 // unreadable says that a segment cannot be read from a line on; 0 is all of it.
 func (f *follower) unreadable(line int, err error) {
-	if errors.Is(err, segment.ErrForeign) {
+	if errors.Is(err, compression.ErrForeign) {
 		f.unread = true
-		f.add(newFinding(SegmentUnreadable, Unchecked, place{line: line}, "%v. %s", err, segment.HowToDecompress(f.file.Name)))
+		f.add(newFinding(SegmentUnreadable, Unchecked, place{line: line}, "%v. %s", err, compression.HowToDecompress(f.file.Name)))
 		return
 	}
 	f.add(newFinding(SegmentUnreadable, Tampering, place{line: line}, "%v", err))
@@ -29,7 +32,7 @@ func (f *follower) foreign(how string) {
 	if how == "" {
 		return
 	}
-	f.add(newFinding(ForeignCompression, Unchecked, place{}, "compressed by something else than the exporter: %s. What it holds was checked; other readers refuse it. %s", how, segment.HowToDecompress(f.file.Name)))
+	f.add(newFinding(ForeignCompression, Unchecked, place{}, "compressed by something else than the exporter: %s. What it holds was checked; other readers refuse it. %s", how, compression.HowToDecompress(f.file.Name)))
 }
 
 // foreignSegments are the files among those that the format does not know which are segments
@@ -37,21 +40,21 @@ func (f *follower) foreign(how string) {
 func (c *checker) foreignSegments(l segment.Listing) (all []segment.File) {
 	forms := map[segment.Name]bool{}
 	for _, f := range l.Segments {
-		forms[f.Parsed.Plain()] = true
+		forms[segname.Plain(f.Parsed)] = true
 	}
 	for _, name := range l.Unknown {
-		parsed, err := segment.ParseForeignName(name)
-		if err != nil || forms[parsed.Plain()] {
+		parsed, err := foreign.ParseName(name)
+		if err != nil || forms[segname.Plain(parsed)] {
 			continue
 		}
-		if _, err := segment.OpenForeign(c.fsys, name, -1); !errors.Is(err, segment.ErrForeign) {
+		if _, err := foreign.Open(c.fsys, name, -1); !errors.Is(err, compression.ErrForeign) {
 			continue // a name alone says nothing
 		}
 		info, err := fs.Lstat(c.fsys, name)
 		if err != nil {
 			continue // it has just gone
 		}
-		forms[parsed.Plain()] = true
+		forms[segname.Plain(parsed)] = true
 		all = append(all, segment.File{Name: name, Parsed: parsed, Size: info.Size(), Mode: info.Mode()})
 	}
 	return all

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -120,7 +121,7 @@ func TestCompressedByHand(t *testing.T) {
 				assert.Empty(t, bad(both), "next to the plain one")
 				assert.Equal(t, whole.VerifiedEvents, both.VerifiedEvents)
 				delete(c.Files, plain)
-				r := check(t, c.Files, verify.Options{Keys: trusting(w), Checkpoints: []verify.Kept{{Note: w.Files[segment.CheckpointName].Data}}})
+				r := check(t, c.Files, verify.Options{Keys: trusting(w), Checkpoints: []verify.Kept{{Note: w.Files[sidefile.CheckpointName].Data}}})
 				assert.Equal(t, verify.VerdictUnchecked, r.Verdict, "%+v", r.Findings)
 				kind := verify.ForeignCompression
 				if hand.unread {
@@ -185,7 +186,7 @@ func TestCompressedByHandAndChanged(t *testing.T) {
 						delete(c.Files, packed)
 					}, verify.Options{})
 				}
-				note := w.Files[segment.CheckpointName].Data
+				note := w.Files[sidefile.CheckpointName].Data
 				if i < n-2 || i == n-2 && !hand.unread {
 					tampered("the end is gone", func(c *logtest.Copy, _ string) { delete(c.Files, w.Segments[n-1]) }, verify.Options{Checkpoints: []verify.Kept{{Note: note}}})
 				}
@@ -213,7 +214,7 @@ func TestTheEndIsCompressedByHand(t *testing.T) {
 				c.Files[name+hand.suffix] = &fstest.MapFile{Data: hand.compress(t, c.Files[name].Data), Mode: 0o600}
 				delete(c.Files, name)
 			}
-			r := check(t, c.Files, verify.Options{Keys: trusting(w), Checkpoints: []verify.Kept{{Note: w.Files[segment.CheckpointName].Data}}})
+			r := check(t, c.Files, verify.Options{Keys: trusting(w), Checkpoints: []verify.Kept{{Note: w.Files[sidefile.CheckpointName].Data}}})
 			assert.Equal(t, verify.VerdictUnchecked, r.Verdict, "%s, the last %d: %+v", form, last, r.Findings)
 			assert.GreaterOrEqual(t, len(ofKind(r, verify.Rollback)), 2, form)
 			assert.False(t, r.EndChecked)
@@ -229,12 +230,12 @@ func TestCompressedByHandBeforeAnEmptyEnd(t *testing.T) {
 	sealed := w.Lines(n - 2)
 	note, err := segment.ParseCheckpoint(bytes.TrimSuffix(sealed[len(sealed)-1], []byte("\n")))
 	require.NoError(t, err)
-	beyond := w.Files[segment.CheckpointName].Data
+	beyond := w.Files[sidefile.CheckpointName].Data
 	for form, hand := range handmade {
 		for lines := range 2 {
 			c := w.Clone()
 			c.SetLines(n-1, c.Lines(n - 1)[:lines])
-			c.Files[segment.CheckpointName].Data = note
+			c.Files[sidefile.CheckpointName].Data = note
 			c.Files[w.Segments[n-2]+hand.suffix] = &fstest.MapFile{Data: hand.compress(t, c.Files[w.Segments[n-2]].Data), Mode: 0o600}
 			delete(c.Files, w.Segments[n-2])
 			r := check(t, c.Files, verify.Options{Keys: trusting(w), Checkpoints: []verify.Kept{{Note: note}}})

@@ -12,7 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
@@ -45,7 +45,7 @@ func checkCopy(t testing.TB, w *logtest.Copy) *verify.Report {
 // while it was written may be, too: it is not OK then.
 func cutOff(r, whole *verify.Report) bool {
 	return r.TreeSize < whole.TreeSize && r.Verdict == verify.VerdictUnchecked &&
-		slices.ContainsFunc(r.Findings, func(f verify.Finding) bool { return f.Kind == verify.Rollback && f.Segment == segment.CheckpointName })
+		slices.ContainsFunc(r.Findings, func(f verify.Finding) bool { return f.Kind == verify.Rollback && f.Segment == sidefile.CheckpointName })
 }
 
 // bad returns the findings that mean tampering.

@@ -7,9 +7,9 @@ import (
 	"context"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -137,7 +137,7 @@ func (j *joined) checkBeginning(r *result, pruned *logevent.Event, unread string
 		j.report.PrunedBefore = r.first
 		say(kindPruned, Info, "leaves 0 to %d have been pruned by retention, as the log says", r.first-1)
 	case unread != "":
-		say(SegmentMissing, Unchecked, "leaves 0 to %d are missing, and what could be read of the log does not say that they were pruned: %s may. %s", r.first-1, unread, segment.HowToDecompress(unread))
+		say(SegmentMissing, Unchecked, "leaves 0 to %d are missing, and what could be read of the log does not say that they were pruned: %s may. %s", r.first-1, unread, compression.HowToDecompress(unread))
 	default:
 		say(SegmentMissing, Tampering, "leaves 0 to %d are missing, and the log does not say that they were pruned. %s", r.first-1, copyAgain)
 	}

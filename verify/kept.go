@@ -5,7 +5,7 @@ package verify
 
 import (
 	"github.com/otel-auditlog/auditlogexporter/internal/kept"
-	"github.com/otel-auditlog/auditlogexporter/receipt"
+	"github.com/otel-auditlog/auditlogexporter/internal/promised"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -22,7 +22,7 @@ type keptCheckpoint struct {
 	// opened says that its signature has been checked.
 	opened bool
 	// promise is the receipts that hold it; nil if it was kept by itself.
-	promise *receipt.Promise
+	promise *promised.Checkpoint
 }
 
 // title is what findings call a kept checkpoint.

@@ -8,7 +8,8 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 )
 
 // checkKeptAll says what became of the kept checkpoints, once the whole log is known;
@@ -46,15 +47,15 @@ func (c *checker) checkKeptAll(first uint64, r *Report, results []*result) {
 		case k.Size > r.TreeSize && c.o.AsOf != nil && k.Size > *c.o.AsOf && k.file == "":
 			say(CheckpointUnchecked, Unchecked, "covers %d leaves, more than the log had as of the time that it is checked for", k.Size)
 		case k.Size > r.TreeSize && unread != "":
-			say(Rollback, Unchecked, "covers %d leaves, and %d could be read: %s may hold the others. %s", k.Size, r.TreeSize, unread, segment.HowToDecompress(unread))
+			say(Rollback, Unchecked, "covers %d leaves, and %d could be read: %s may hold the others. %s", k.Size, r.TreeSize, unread, compression.HowToDecompress(unread))
 		case k.Size > r.TreeSize && k.file != "" && r.TreeSize > 0 && !c.cosigned(k):
 			say(Rollback, Unchecked, "covers %d leaves, but the log has only %d: its end is missing. %s", k.Size, r.TreeSize, copyAgain)
 		case k.Size > r.TreeSize:
 			say(Rollback, Tampering, "covers %d leaves, but the log has only %d: its end is missing", k.Size, r.TreeSize)
 		case k.Size < first && k.IsDeleted():
-			say(CheckpointUnchecked, Unchecked, "covers %d leaves; retention has deleted these, and among what the file %s has kept there is no checkpoint of that size", k.Size, segment.PrunedRangesName)
+			say(CheckpointUnchecked, Unchecked, "covers %d leaves; retention has deleted these, and among what the file %s has kept there is no checkpoint of that size", k.Size, sidefile.PrunedRangesName)
 		case k.Size < first:
-			say(CheckpointUnchecked, Unchecked, "covers %d leaves; retention has deleted these, and without the file %s, as the log has written it, nothing shows whether the log extends it", k.Size, segment.PrunedRangesName)
+			say(CheckpointUnchecked, Unchecked, "covers %d leaves; retention has deleted these, and without the file %s, as the log has written it, nothing shows whether the log extends it", k.Size, sidefile.PrunedRangesName)
 		default:
 			say(CheckpointUnchecked, Unchecked, "covers %d leaves; the log is not intact up to there", k.Size)
 		}
@@ -70,13 +71,13 @@ func (c *checker) cosigned(k *keptCheckpoint) bool {
 // checkReceipts says what is wrong with receipts by themselves, which is none of the log's
 // doing, and how many the log honors.
 func (c *checker) checkReceipts(r *Report) {
-	r.Receipts = c.o.Receipts.Len()
+	r.Receipts = c.o.Receipts.Promises().Len()
 	for _, k := range c.kept {
 		if k.promise != nil && k.err == nil && k.Origin == r.Origin && k.Same() && !k.Other() {
 			r.ReceiptsHonored += k.promise.Receipts
 		}
 	}
-	for _, l := range c.o.Receipts.Logs() {
+	for _, l := range c.o.Receipts.Promises().Logs() {
 		for _, why := range l.Broken() {
 			c.add(newFinding(ReceiptInvalid, Unchecked, place{}, "%s", why))
 		}
@@ -100,6 +101,6 @@ func (c *checker) checkEnd(r *Report, results []*result) {
 	}
 	r.EndChecked = known > r.PrunedBefore && readUpTo(results, r.PrunedBefore, known)
 	if c.noCheckpointOnDisk && r.TreeSize > 0 {
-		c.add(newFinding(kindCheckpointMissing, Warning, place{segment: segment.CheckpointName}, "the file is not there, or empty, as in a log that was begun a moment ago, or after a crash; somebody who cuts off the log's end would take it away, too. Hold the log against a checkpoint kept elsewhere"))
+		c.add(newFinding(kindCheckpointMissing, Warning, place{segment: sidefile.CheckpointName}, "the file is not there, or empty, as in a log that was begun a moment ago, or after a crash; somebody who cuts off the log's end would take it away, too. Hold the log against a checkpoint kept elsewhere"))
 	}
 }

@@ -9,9 +9,9 @@ import (
 	"slices"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/kept"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signers"
-	"github.com/otel-auditlog/auditlogexporter/logdir"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -36,9 +36,9 @@ func (c *checker) addCallersCheckpoints() error {
 
 // keptByReceipts returns the receipts' checkpoints as such that the log must extend.
 func (o *Options) keptByReceipts() (all []*keptCheckpoint) {
-	for _, l := range o.Receipts.Logs() {
+	for _, l := range o.Receipts.Promises().Logs() {
 		for _, p := range l.Promises {
-			all = append(all, &keptCheckpoint{Tree: &kept.Tree{}, note: p.Checkpoint, promise: p})
+			all = append(all, &keptCheckpoint{Tree: &kept.Tree{}, note: p.Note, promise: p})
 		}
 	}
 	return all
@@ -48,15 +48,15 @@ func (o *Options) keptByReceipts() (all []*keptCheckpoint) {
 // before the segments are listed: the writer replaces the file once what it covers
 // is in a segment.
 func (c *checker) addCheckpointOnDisk() error {
-	note, err := logdir.Checkpoint(c.fsys)
+	note, err := logfile.Checkpoint(c.fsys)
 	if errors.Is(err, fs.ErrNotExist) {
 		c.noCheckpointOnDisk = true
 		return nil
 	}
-	if err != nil && !logdir.Malformed(err) {
+	if err != nil && !logfile.Malformed(err) {
 		return err
 	}
-	k := &keptCheckpoint{Tree: &kept.Tree{}, name: "the file checkpoint", file: segment.CheckpointName, note: note, err: err}
+	k := &keptCheckpoint{Tree: &kept.Tree{}, name: "the file checkpoint", file: sidefile.CheckpointName, note: note, err: err}
 	c.kept = append(c.kept, k)
 	return nil
 }

@@ -7,7 +7,8 @@ import (
 	"cmp"
 	"slices"
 
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -15,7 +16,7 @@ import (
 // belongs to.
 func (c *checker) checkKeyChanges(results []*result, r *Report) (found []Finding) {
 	say := func(kind Kind, format string, args ...any) {
-		found = append(found, newFinding(kind, Tampering, place{segment: segment.KeyChangesName}, format, args...))
+		found = append(found, newFinding(kind, Tampering, place{segment: sidefile.KeyChangesName}, format, args...))
 	}
 	for _, why := range c.history.Unfit {
 		say(KeyChangeInvalid, "%s", why)
@@ -34,11 +35,11 @@ func (c *checker) checkKeyChanges(results []*result, r *Report) (found []Finding
 		case r.Log != nil && n.Log != signing.LogID(r.Log):
 			say(KeyChangeInvalid, "a key change at leaf %d of another log that has the origin %q, too", n.Index, n.Origin)
 		case n.Index > r.TreeSize && unread != "":
-			found = append(found, newFinding(Rollback, Unchecked, place{segment: segment.KeyChangesName},
-				"the key was changed when the log had %d leaves, and %d could be read: %s may hold the others. %s", n.Index, r.TreeSize, unread, segment.HowToDecompress(unread)))
+			found = append(found, newFinding(Rollback, Unchecked, place{segment: sidefile.KeyChangesName},
+				"the key was changed when the log had %d leaves, and %d could be read: %s may hold the others. %s", n.Index, r.TreeSize, unread, compression.HowToDecompress(unread)))
 		case n.Index > r.TreeSize && leads && r.TreeSize > 0:
 			// The keys of the log have signed it, like the file checkpoint.
-			found = append(found, newFinding(Rollback, Unchecked, place{segment: segment.KeyChangesName},
+			found = append(found, newFinding(Rollback, Unchecked, place{segment: sidefile.KeyChangesName},
 				"the key was changed when the log had %d leaves, but it has only %d: its end is missing. %s", n.Index, r.TreeSize, copyAgain))
 		case n.Index > r.TreeSize:
 			say(Rollback, "the key was changed when the log had %d leaves, but it has only %d: its end is missing", n.Index, r.TreeSize)

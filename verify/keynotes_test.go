@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -22,13 +23,13 @@ import (
 func TestKeyChangesIntroduceTheirHeader(t *testing.T) {
 	second := signingtest.New(t, signing.ECDSAP256)
 	beside := signingtest.New(t, signing.Ed25519)
-	to := func(h *segment.Header) { h.Keys[0] = segment.KeyOf(second.Public()) }
+	to := func(h *segment.Header) { h.Keys[0] = segline.KeyOf(second.Public()) }
 	// noted is what a good note says, changed.
 	noted := func(a *logtest.Forger, change func(c *signing.KeyChange)) []byte {
 		tree := rootBefore(a)
 		c := signing.KeyChange{
 			Origin: a.Head.Origin, Log: a.Head.Log, Index: a.Head.FirstIndex, Root: tree,
-			Header: merkle.LeafHash(segment.AppendHeader(nil, a.Head)), Retain: a.Head.Retain,
+			Header: merkle.LeafHash(a.Head.AppendTo(nil)), Retain: a.Head.Retain,
 		}
 		change(&c)
 		return logtest.SignKeyChange(t, c, a.Signer, second)
@@ -47,15 +48,15 @@ func TestKeyChangesIntroduceTheirHeader(t *testing.T) {
 	}{
 		"as it should be": {func(a *logtest.Forger) { a.ChangeKey(second) }, nil},
 		"another scope": {func(a *logtest.Forger) {
-			a.Next(func(h *segment.Header) { h.Scope = segment.ScopeEvent })
+			a.Next(func(h *segment.Header) { h.Scope = segline.ScopeEvent })
 			a.Introduce(a.Signer)
 		}, nil},
 		"other features": {func(a *logtest.Forger) {
-			a.Next(func(h *segment.Header) { h.Features = []string{segment.FeatureIDs} })
+			a.Next(func(h *segment.Header) { h.Features = []string{segline.FeatureIDs} })
 			a.Introduce(a.Signer)
 		}, nil},
-		"scope without a note": {func(a *logtest.Forger) { a.Next(func(h *segment.Header) { h.Scope = segment.ScopeEvent }) }, []verify.Kind{verify.KeyChangeInvalid}},
-		"features without one": {func(a *logtest.Forger) { a.Next(func(h *segment.Header) { h.Features = []string{segment.FeatureIDs} }) }, []verify.Kind{verify.KeyChangeInvalid}},
+		"scope without a note": {func(a *logtest.Forger) { a.Next(func(h *segment.Header) { h.Scope = segline.ScopeEvent }) }, []verify.Kind{verify.KeyChangeInvalid}},
+		"features without one": {func(a *logtest.Forger) { a.Next(func(h *segment.Header) { h.Features = []string{segline.FeatureIDs} }) }, []verify.Kind{verify.KeyChangeInvalid}},
 		"keys without one":     {func(a *logtest.Forger) { a.Next(to); a.Signer = second }, []verify.Kind{verify.UnknownKey, verify.KeyChangeInvalid}},
 		"a note for nothing":   {func(a *logtest.Forger) { a.Next(nil); a.Introduce(a.Signer) }, []verify.Kind{verify.KeyChangeInvalid}},
 		"on the third line":    {func(a *logtest.Forger) { a.Next(to); a.Say(map[string]string{"action": "opened"}); a.Introduce(second) }, []verify.Kind{verify.KeyChangeInvalid}},
@@ -73,7 +74,7 @@ func TestKeyChangesIntroduceTheirHeader(t *testing.T) {
 		"another tree":       {misfit(func(c *signing.KeyChange) { c.Root[0] ^= 1 }), []verify.Kind{verify.UnknownKey}},
 		"another place":      {misfit(func(c *signing.KeyChange) { c.Index-- }), []verify.Kind{verify.UnknownKey}},
 		"a key that leaves unsigned": {func(a *logtest.Forger) {
-			a.Next(func(h *segment.Header) { h.Keys = append(h.Keys, segment.KeyOf(beside.Public())) })
+			a.Next(func(h *segment.Header) { h.Keys = append(h.Keys, segline.KeyOf(beside.Public())) })
 			a.Introduce(a.Signer)
 			a.Previous = beside
 			a.Commit()
@@ -81,7 +82,7 @@ func TestKeyChangesIntroduceTheirHeader(t *testing.T) {
 			a.Introduce(a.Signer)
 		}, []verify.Kind{verify.KeyChangeInvalid}},
 		"a key that leaves": {func(a *logtest.Forger) {
-			a.Next(func(h *segment.Header) { h.Keys = append(h.Keys, segment.KeyOf(beside.Public())) })
+			a.Next(func(h *segment.Header) { h.Keys = append(h.Keys, segline.KeyOf(beside.Public())) })
 			a.Introduce(a.Signer)
 			a.Previous = beside
 			a.Commit()
@@ -89,7 +90,7 @@ func TestKeyChangesIntroduceTheirHeader(t *testing.T) {
 			a.Introduce(a.Signer, beside)
 		}, nil},
 		"a key that stays, and is said to leave": {func(a *logtest.Forger) {
-			a.Next(func(h *segment.Header) { h.Scope = segment.ScopeEvent })
+			a.Next(func(h *segment.Header) { h.Scope = segline.ScopeEvent })
 			a.Introduce(a.Signer, beside)
 		}, []verify.Kind{verify.KeyChangeInvalid}},
 	} {

@@ -17,6 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
@@ -205,7 +207,7 @@ func TestAKeyThatIsKnownFromALeafOn(t *testing.T) {
 // The holder of the checkpoint key has no say in whose log it is, however the key is given.
 func TestTheCheckpointKeyAloneForgesNothing(t *testing.T) {
 	signer, beside, thief := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519), signingtest.New(t, signing.ECDSAP256)
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		honest := logtest.Write(t, rotation.Options{Scope: scope, Signer: signer, CheckpointSigner: beside}, 2)
 		forged := logtest.Write(t, rotation.Options{Scope: scope, Signer: thief, CheckpointSigner: beside}, 2)
 		alone := logtest.Write(t, rotation.Options{Scope: scope, Signer: beside}, 2)
@@ -278,7 +280,7 @@ func TestAKeptCheckpointOfTheCheckpointKey(t *testing.T) {
 // found whether that key is given or not.
 func TestACheckpointKeyIsDropped(t *testing.T) {
 	signer, beside := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		good := logtest.Write(t, rotation.Options{Scope: scope, Signer: signer, CheckpointSigner: beside}, 2)
 		for name, do := range map[string]func(w *logtest.Copy){
 			"no note": func(w *logtest.Copy) { w.Begin(t, w.Next(t, scope, signer), nil, signer) },
@@ -298,7 +300,7 @@ func TestACheckpointKeyIsDropped(t *testing.T) {
 			},
 		} {
 			w := good.Clone()
-			delete(w.Files, segment.CheckpointName)
+			delete(w.Files, sidefile.CheckpointName)
 			do(w)
 			for what, o := range map[string]verify.Options{
 				"not given": {Keys: logtest.PublicKeys(signer)}, "given": {Keys: logtest.PublicKeys(signer), CheckpointKeys: logtest.PublicKeys(beside)},
@@ -320,7 +322,7 @@ func TestACheckpointKeyIsDropped(t *testing.T) {
 		assert.Equal(t, verify.VerdictUnchecked, r.Verdict)
 		assert.Len(t, ofKind(r, verify.CheckpointKeyMissing), 1)
 		_, err := proof.Check(proveLeaf(t, anew, 3).Marshal(), proof.Options{Keys: o.Keys, CheckpointKeys: o.CheckpointKeys})
-		assert.ErrorIs(t, err, proof.ErrNoCheckpointKey)
+		assert.ErrorIs(t, err, proof.ErrUnsigned)
 		size := r.TreeSize
 		for from, want := range map[uint64]string{0: verify.VerdictTampering, size - 1: verify.VerdictTampering} {
 			o.Trust = trust.Keys{{Public: beside.Public(), Use: trust.UseCheckpoints, From: logtest.AtLeaf(from)}}
@@ -385,8 +387,8 @@ func TestACheckpointKeyComesAndGoes(t *testing.T) {
 	}
 	// Where it can sign nothing any more, its bounds let it leave.
 	lost := logtest.Write(t, rotation.Options{Signer: signer, CheckpointSigner: beside}, 1)
-	delete(lost.Files, segment.CheckpointName)
-	h := lost.Next(t, segment.ScopeEvent, signer)
+	delete(lost.Files, sidefile.CheckpointName)
+	h := lost.Next(t, segline.ScopeEvent, signer)
 	lost.Begin(t, h, logtest.KeyChange(t, &h, signer, signer), signer)
 	lost.SetLines(1, slices.Concat(lost.Lines(1)[:1], [][]byte{append(lost.SignedLine(t, keyChangedEvent(t, lost.Lines(1)[1]), signer), '\n')}))
 	c := lost.LastCommit(t)
@@ -401,7 +403,7 @@ func TestACheckpointKeyComesAndGoes(t *testing.T) {
 // keyChangedEvent is the canonical JSON of an event on a line.
 func keyChangedEvent(t testing.TB, line []byte) []byte {
 	t.Helper()
-	parsed, err := segment.ParseEvent(bytes.TrimSuffix(line, []byte("\n")))
+	parsed, err := segment.ParseEvent(nil, bytes.TrimSuffix(line, []byte("\n")))
 	require.NoError(t, err)
 	return parsed.Canonical
 }
@@ -441,7 +443,7 @@ func TestBoundsInTimeAndTimesOfEvents(t *testing.T) {
 		canonical = bytes.Replace(canonical, []byte("own-opened"), []byte("id-far-"+string(rune('a'+i))), 1)
 		lines = append(lines, append(w.SignedLine(t, canonical, s), '\n'))
 	}
-	delete(w.Files, segment.CheckpointName)
+	delete(w.Files, sidefile.CheckpointName)
 	w.Extend(t, lines...)
 	committed := w.LastCommit(t).Time
 	for name, c := range map[string]struct {
@@ -465,7 +467,7 @@ func TestBoundsInTimeAndTimesOfEvents(t *testing.T) {
 // A checkpoint that was kept of leaves which retention has deleted is held against what the file
 // of pruned ranges leads to. Without that it is not known whose fault it is.
 func TestKeptCheckpointsOfDeletedLeaves(t *testing.T) {
-	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 1, Scope: segment.ScopeCheckpoint}, 1, 1, 1, 1)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 1, Scope: segline.ScopeCheckpoint}, 1, 1, 1, 1)
 	require.GreaterOrEqual(t, len(w.Segments), 4)
 	var sizes []uint64
 	var kept [][]byte
@@ -480,7 +482,7 @@ func TestKeptCheckpointsOfDeletedLeaves(t *testing.T) {
 	var leaves []merkle.Hash
 	for i := range 2 {
 		for _, line := range w.Lines(i) {
-			if segment.KindOf(line) != segment.KindCheckpoint {
+			if segment.KindOf(line) != segline.KindCheckpoint {
 				leaves = append(leaves, merkle.LeafHash(bytes.TrimSuffix(line, []byte("\n"))))
 			}
 		}
@@ -492,11 +494,11 @@ func TestKeptCheckpointsOfDeletedLeaves(t *testing.T) {
 			for _, leaf := range leaves[tree.Size():size] {
 				tree.AppendMarked(leaf, []*merkle.Mark{mark})
 			}
-			file = append(segment.AppendPrunedRange(file, segment.PrunedRange{Size: size, Subtrees: mark.Range(&tree)}), '\n')
+			file = append(sidefile.AppendPrunedRange(file, sidefile.PrunedRange{Size: size, Subtrees: mark.Range(&tree)}), '\n')
 		}
 		return file
 	}
-	delete(w.Files, segment.CheckpointName)
+	delete(w.Files, sidefile.CheckpointName)
 	tree := w.Tree(t, 2, 0)
 	root := tree.Root()
 	w.Extend(t, logtest.BareLine(logtest.OwnEvent("pruned", `{"action":"pruned","before":`+strconv.FormatUint(first, 10)+`,"root_hash":"`+base64.StdEncoding.EncodeToString(root[:])+`"}`)))
@@ -521,9 +523,9 @@ func TestKeptCheckpointsOfDeletedLeaves(t *testing.T) {
 		"a file that leads nowhere, so": {append([]byte("junk\n"), ranges(sizes...)...), kept[0], verify.VerdictTampering, verify.CheckpointUnchecked},
 	} {
 		w := w.Clone()
-		delete(w.Files, segment.PrunedRangesName)
+		delete(w.Files, sidefile.PrunedRangesName)
 		if c.file != nil {
-			w.Files[segment.PrunedRangesName] = &fstest.MapFile{Data: c.file, Mode: 0o600}
+			w.Files[sidefile.PrunedRangesName] = &fstest.MapFile{Data: c.file, Mode: 0o600}
 		}
 		r := check(t, w.Files, verify.Options{Keys: logtest.PublicKeys(w.Signer), Checkpoints: []verify.Kept{{Note: c.kept}}})
 		assert.Equal(t, c.want, r.Verdict, "%s: %+v", name, r.Findings)
@@ -539,10 +541,10 @@ func TestKeptCheckpointsOfDeletedLeaves(t *testing.T) {
 // Whoever checks a log that was begun anew is told so, and of which log it takes the place.
 func TestALogThatWasBegunAnew(t *testing.T) {
 	for name, c := range map[string]struct {
-		succeeds *segment.Predecessor
+		succeeds *segline.Predecessor
 		want     int
 	}{
-		"begun anew": {&segment.Predecessor{Log: signing.LogID{7}, Size: 41900}, 1},
+		"begun anew": {&segline.Predecessor{Log: signing.LogID{7}, Size: 41900}, 1},
 		"the first":  {nil, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -37,7 +37,7 @@ func (f *follower) compareReceipt(l *checked) {
 	if f.c.o.Receipts == nil {
 		return
 	}
-	if where, other := f.c.o.Receipts.OtherEvent(l.leaf, l.sum.ID); other {
+	if where, other := f.c.o.Receipts.Promises().OtherEvent(l.leaf, l.sum.ID); other {
 		f.add(newFinding(ReceiptInvalid, Tampering, place{index: f.nextIndex(), eventID: visible.Clip(l.sum.ID, maxID)},
 			"the receipt at %s is for this leaf, but names another event: it has been changed, or whoever wrote it deceived its holder", where))
 	}

@@ -4,7 +4,9 @@
 package verify
 
 import (
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
+	"github.com/otel-auditlog/auditlogexporter/internal/opening"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -12,22 +14,23 @@ import (
 
 // checked is what is known of a line by itself.
 type checked struct {
-	kind segment.Kind
+	kind segline.Kind
 	leaf merkle.Hash
 	// bad says what is wrong with the line's form, nul that it holds a NUL, which
 	// no line that was written does.
 	bad error
 	nul bool
-	// Of an event: its summary, form, and whether its signature is valid.
-	sum    event.Summary
-	form   segment.Form
-	keyID  string
-	signed signature
-	claim  *claim
+	// Of an event: its summary, the key it names, and whether its signature is valid.
+	sum eventjson.Summary
+	// unsigned says that it has "signature":null.
+	unsigned bool
+	keyID    string
+	signed   signature
+	claim    *claim
 	// idLeaf is the leaf hash of its id, where the segment's commits bind ids.
 	idLeaf merkle.Hash
 	// withheld are the values that it withholds.
-	withheld []event.Commitment
+	withheld []opening.Commitment
 	// Of a commit line: what it says.
 	commit segment.Commit
 	// Of a checkpoint: what it says, and who signed it.

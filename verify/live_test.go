@@ -11,7 +11,9 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -33,7 +35,7 @@ func TestSegmentsCompressedMeanwhile(t *testing.T) {
 			c := w.Clone()
 			r := checkLive(t, c, func(opened string) {
 				if opened == at && c.Files[name] != nil {
-					c.Compress(t, name, segment.Zstd)
+					c.Compress(t, name, compression.Zstd)
 				}
 			})
 			if len(r.Findings) != 0 || r.VerifiedEvents != want.VerifiedEvents {
@@ -66,7 +68,7 @@ func TestSegmentThatAListingMissed(t *testing.T) {
 
 // The event that says what is being pruned was written after the log was listed.
 func TestSegmentsPrunedMeanwhile(t *testing.T) {
-	w := logtest.Write(t, rotation.Options{Scope: segment.ScopeCheckpoint, MaxSegmentBytes: 2000}, slices.Repeat([]int{1}, 8)...)
+	w := logtest.Write(t, rotation.Options{Scope: segline.ScopeCheckpoint, MaxSegmentBytes: 2000}, slices.Repeat([]int{1}, 8)...)
 	h, err := segment.ParseHeader(bytes.TrimSuffix(w.Lines(1)[0], []byte("\n")))
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +90,7 @@ func TestSegmentsPrunedMeanwhile(t *testing.T) {
 // The checkpoint file may be newer than the segments as they were listed only if it
 // is read after them.
 func TestLogGrowsMeanwhile(t *testing.T) {
-	w := logtest.Write(t, rotation.Options{Scope: segment.ScopeCheckpoint}, 1)
+	w := logtest.Write(t, rotation.Options{Scope: segline.ScopeCheckpoint}, 1)
 	grow := func() {
 		w.Extend(t, logtest.BareLine(logtest.OwnEvent("opened", `{"action":"opened"}`)))
 		lines := w.Lines(0)

@@ -10,7 +10,11 @@ import (
 	"slices"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
-	"github.com/otel-auditlog/auditlogexporter/logdir"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/opening"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/segname"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -20,15 +24,15 @@ import (
 
 // openOpenings opens the file of openings of a segment, if the directory has it.
 func (f *follower) openOpenings() error {
-	name := f.file.Parsed.ValuesName()
+	name := segname.Values(f.file.Parsed)
 	if _, ok := slices.BinarySearch(f.c.values, name); !ok {
 		return nil
 	}
-	file, err := segment.OpenRegular(f.c.fsys, name)
+	file, err := rootfs.OpenRegular(f.c.fsys, name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
-	case logdir.Malformed(err):
+	case logfile.Malformed(err):
 		f.badOpening(name, 0, "%v", err)
 		return nil
 	case err != nil:
@@ -71,15 +75,15 @@ func (f *follower) nextOpening() error {
 	o.next = nil
 	line, err := o.r.Next()
 	switch {
-	case err == io.EOF, errors.Is(err, segment.ErrPartialLine) && f.active():
+	case err == io.EOF, errors.Is(err, segline.ErrPartial) && f.active():
 		return nil // a line may be being written
-	case logdir.Malformed(err):
+	case logfile.Malformed(err):
 		f.badOpening(o.name, o.r.Line(), "%v", err)
 		return nil
 	case err != nil:
 		return err
 	}
-	next, err := event.ParseOpening(line)
+	next, err := opening.Parse(line)
 	switch {
 	case err != nil:
 		f.badOpening(o.name, o.r.Line(), "%v", err)
@@ -93,17 +97,17 @@ func (f *follower) nextOpening() error {
 
 // open compares the openings of a leaf with what it withholds, and counts what is not
 // opened. It returns how many are and are not.
-func (f *follower) open(index uint64, withheld []event.Commitment) (opened, closed uint64, err error) {
+func (f *follower) open(index uint64, withheld []opening.Commitment) (opened, closed uint64, err error) {
 	o := f.openings
 	closed = uint64(len(withheld))
 	if o == nil {
 		return 0, closed, nil
 	}
-	var commitments map[event.Place]event.Withheld
+	var commitments map[opening.Place]event.Withheld
 	for o.next != nil && o.next.Leaf <= index {
 		n := o.next
 		if commitments == nil && n.Leaf == index {
-			commitments = make(map[event.Place]event.Withheld, len(withheld))
+			commitments = make(map[opening.Place]event.Withheld, len(withheld))
 			for _, c := range withheld {
 				commitments[c.Place] = c.Value
 			}

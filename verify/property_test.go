@@ -12,7 +12,9 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -23,14 +25,14 @@ import (
 // variety returns logs of every kind, written once.
 var variety = sync.OnceValue(func() []func(testing.TB) *logtest.Copy {
 	var all []func(testing.TB) *logtest.Copy
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		for _, a := range []signing.Algorithm{signing.ECDSAP256, signing.Ed25519} {
-			for _, c := range []segment.Compression{segment.None, segment.Zstd, segment.Gzip} {
+			for _, c := range []compression.Method{compression.None, compression.Zstd, compression.Gzip} {
 				var w *logtest.Copy
 				all = append(all, func(t testing.TB) *logtest.Copy {
 					if w == nil {
 						w = logtest.Write(t, rotation.Options{Scope: scope, Signer: signingtest.New(t, a), MaxSegmentBytes: 2500}, 2, 1, 3, 1, 1, 2, 4, 1, 1, 1)
-						if c != segment.None {
+						if c != compression.None {
 							for _, name := range w.Segments[:len(w.Segments)-1] {
 								w.Compress(t, name, c)
 							}
@@ -68,7 +70,7 @@ func TestRandomLogsAreGood(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		commits := rapid.SliceOfN(rapid.IntRange(1, 6), 1, 6).Draw(rt, "commits")
 		o := rotation.Options{MaxSegmentBytes: rapid.SampledFrom([]int64{0, 1, 1500, 5000}).Draw(rt, "segment size")}
-		o.Scope = rapid.SampledFrom([]segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint}).Draw(rt, "scope")
+		o.Scope = rapid.SampledFrom([]segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint}).Draw(rt, "scope")
 		w := logtest.Write(t, o, commits...)
 		r := checkCopy(t, w)
 		events := 0
@@ -132,7 +134,7 @@ func mutate(rt *rapid.T, w *logtest.Copy, i int) string {
 	if err != nil {
 		rt.Fatal(err)
 	}
-	if parsed.Compression != segment.None || rapid.IntRange(0, 3).Draw(rt, "bytes") == 0 {
+	if parsed.Compression != compression.None || rapid.IntRange(0, 3).Draw(rt, "bytes") == 0 {
 		return mutateBytes(rt, w, i)
 	}
 	lines := w.Lines(i)
@@ -190,7 +192,7 @@ func mutateBytes(rt *rapid.T, w *logtest.Copy, i int) string {
 }
 
 func FuzzSegment(f *testing.F) {
-	w := logtest.Write(f, rotation.Options{Scope: segment.ScopeCheckpoint, Signer: signingtest.New(f, signing.Ed25519)}, 1, 2)
+	w := logtest.Write(f, rotation.Options{Scope: segline.ScopeCheckpoint, Signer: signingtest.New(f, signing.Ed25519)}, 1, 2)
 	whole := w.Files[w.Segments[0]].Data
 	f.Add(whole)
 	f.Add(whole[:len(whole)/2])

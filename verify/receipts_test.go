@@ -13,8 +13,12 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/promised"
+	"github.com/otel-auditlog/auditlogexporter/internal/receiptline"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
@@ -52,7 +56,7 @@ func TestReceiptsThatTheLogDoesNotHonor(t *testing.T) {
 	o, w, receipts := logtest.WithReceipts(t, 5, 1, 7, 12, 3)
 	t.Run("the end is cut off", func(t *testing.T) {
 		w := w.Clone()
-		delete(w.Files, segment.CheckpointName)
+		delete(w.Files, sidefile.CheckpointName)
 		last := len(w.Segments) - 1
 		delete(w.Files, w.Segments[last])
 		w.Segments = w.Segments[:last]
@@ -151,23 +155,23 @@ func TestAReceiptForALeafThatIsNoEvent(t *testing.T) {
 	_, w, _ := logtest.WithReceipts(t, 5)
 	var leaves, ids []merkle.Hash
 	var line []byte
-	var commit receipt.Commit
+	var commit receiptline.Commit
 	for next := range bytes.Lines(w.Files[w.Segments[0]].Data) {
 		next = bytes.TrimSuffix(next, []byte("\n"))
 		switch segment.KindOf(next) {
-		case segment.KindCheckpoint:
+		case segline.KindCheckpoint:
 			commit.Set(&merkle.Frontier{}, leaves, ids)
 			note, err := segment.ParseCheckpoint(next)
 			require.NoError(t, err)
 			commit.Sign(line, note)
 			continue
-		case segment.KindCommit:
+		case segline.KindCommit:
 			line = next
-		case segment.KindEvent:
-			parsed, err := segment.ParseEvent(next)
+		case segline.KindEvent:
+			parsed, err := segment.ParseEvent(nil, next)
 			require.NoError(t, err)
-			var sum event.Summary
-			require.NoError(t, event.Scan(parsed.Canonical, &sum))
+			var sum eventjson.Summary
+			require.NoError(t, eventjson.Scan(parsed.Canonical, &sum))
 			ids = append(ids, merkle.LeafHash(sum.ID))
 		}
 		leaves = append(leaves, merkle.LeafHash(next))
@@ -203,5 +207,5 @@ func TestHostileReceiptFiles(t *testing.T) {
 	require.Len(t, r.Findings, 1001)
 	assert.Contains(t, r.Findings[1000].Message, "2000 more receipts")
 
-	assert.ErrorContains(t, (&receipt.Set{}).Read("r", strings.NewReader(strings.Repeat("\n", receipt.MaxInSet+2))), "blank lines")
+	assert.ErrorContains(t, (&receipt.Set{}).Read("r", strings.NewReader(strings.Repeat("\n", promised.MaxReceipts+2))), "blank lines")
 }

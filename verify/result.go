@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -103,7 +104,7 @@ type logEvent struct {
 
 // active reports whether the writer may still be appending.
 func (r *result) active() bool {
-	return r.newest && r.file.Parsed.Compression == segment.None
+	return r.newest && r.file.Parsed.Compression == compression.None
 }
 
 func (r *result) summary() Segment {

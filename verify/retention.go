@@ -8,7 +8,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/logdir"
+	"github.com/otel-auditlog/auditlogexporter/internal/pruned"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -66,7 +67,7 @@ func (c *checker) checkDeletedChanges(first *result) {
 		return
 	}
 	missing := func(index uint64, format string, args ...any) {
-		c.add(newFinding(KeyChangeInvalid, Tampering, place{segment: segment.KeyChangesName, index: &index},
+		c.add(newFinding(KeyChangeInvalid, Tampering, place{segment: sidefile.KeyChangesName, index: &index},
 			"a key change is missing: %s. %s", fmt.Sprintf(format, args...), copyAgain))
 	}
 	var before *signing.KeyChange
@@ -162,9 +163,9 @@ func (c *checker) checkNothing(ctx context.Context, j *joined, results []*result
 	default:
 		c.log.soften()
 	}
-	size, err := logdir.LastPrunedRange(ctx, c.fsys)
+	size, err := pruned.Last(ctx, c.fsys)
 	if err == nil && size > 0 {
-		c.add(newFinding(SegmentMissing, Tampering, place{segment: segment.PrunedRangesName, index: &size},
+		c.add(newFinding(SegmentMissing, Tampering, place{segment: sidefile.PrunedRangesName, index: &size},
 			"the file tells of a log that had %d leaves, and nothing of it is there", size))
 	}
 	return err

@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -86,7 +88,7 @@ func TestAHoleIsNoRetention(t *testing.T) {
 			}
 			w.Segments = slices.Delete(w.Segments, first, end)
 			prune(t, w, len(w.Segments)-1)
-			delete(w.Files, segment.CheckpointName)
+			delete(w.Files, sidefile.CheckpointName)
 			r := checkCopy(t, w)
 			if first == 0 {
 				assert.Empty(t, bad(r), "%d to %d", first, end)
@@ -104,7 +106,7 @@ func TestAHoleIsNoRetention(t *testing.T) {
 	}
 	w.Segments = slices.Delete(w.Segments, 1, 4)
 	prune(t, w, 1)
-	delete(w.Files, segment.CheckpointName)
+	delete(w.Files, sidefile.CheckpointName)
 	assert.Equal(t, []verify.Kind{verify.SegmentMissing}, kinds(bad(checkCopy(t, w))))
 }
 
@@ -120,14 +122,14 @@ func TestAPromiseIsKept(t *testing.T) {
 		"of a note": {func(t *testing.T, a *logtest.Forger) {
 			a.Commit()
 			thief := signingtest.New(t, signing.Ed25519)
-			a.Next(func(h *segment.Header) { keep(h); h.Keys[0] = segment.KeyOf(thief.Public()) })
+			a.Next(func(h *segment.Header) { keep(h); h.Keys[0] = segline.KeyOf(thief.Public()) })
 			a.Introduce(thief)
 			a.Commit()
 		}, nil},
 		"of a note in the file alone": {func(t *testing.T, a *logtest.Forger) {
 			a.Commit()
 			second := signingtest.New(t, signing.Ed25519)
-			a.Next(func(h *segment.Header) { keep(h); h.Keys[0] = segment.KeyOf(second.Public()) })
+			a.Next(func(h *segment.Header) { keep(h); h.Keys[0] = segline.KeyOf(second.Public()) })
 			a.Introduce(second)
 			a.Commit()
 			// Whoever has its key goes on as if nothing had been promised.
@@ -199,7 +201,7 @@ func TestAKeyChangeOfDeletedSegmentsIsMissing(t *testing.T) {
 				continue // that no key came before it, nothing shows
 			}
 			fsys := a.Dir()
-			fsys[segment.KeyChangesName].Data = bytes.Join(slices.Delete(slices.Clone(lines), i, i+1), nil)
+			fsys[sidefile.KeyChangesName].Data = bytes.Join(slices.Delete(slices.Clone(lines), i, i+1), nil)
 			r := check(t, fsys, verify.Options{Keys: logtest.PublicKeys(given)})
 			assert.Contains(t, kinds(bad(r)), verify.KeyChangeInvalid, "without line %d: %+v", i+1, r.Findings)
 		}
@@ -210,7 +212,7 @@ func TestAKeyChangeOfDeletedSegmentsIsMissing(t *testing.T) {
 		for _, i := range order {
 			mixed = append(mixed, lines[i]...)
 		}
-		fsys[segment.KeyChangesName].Data = mixed
+		fsys[sidefile.KeyChangesName].Data = mixed
 		assert.Contains(t, kinds(bad(check(t, fsys, verify.Options{Keys: logtest.PublicKeys(keys[0], keys[4])}))), verify.KeyChangeInvalid, what)
 	}
 }
@@ -228,7 +230,7 @@ func TestKeyChangesThatAreGone(t *testing.T) {
 	remove(a, 2)
 	fsys := a.Dir()
 	require.Equal(t, verify.VerdictOK, check(t, fsys, verify.Options{Keys: logtest.PublicKeys(first)}).Verdict)
-	delete(fsys, segment.KeyChangesName)
+	delete(fsys, sidefile.KeyChangesName)
 	_, err := verify.Log(t.Context(), fsys, verify.Options{Keys: logtest.PublicKeys(first)})
 	assert.ErrorIs(t, err, verify.ErrWrongKey)
 	assert.Equal(t, verify.VerdictOK, check(t, fsys, verify.Options{Keys: logtest.PublicKeys(a.Signer)}).Verdict)
@@ -308,7 +310,7 @@ func TestAReceiptShowsWhatIsIncomplete(t *testing.T) {
 	base := logtest.FirstIndex(t, w, last)
 	var deleted time.Time // the time of the last commit that is deleted
 	for _, line := range w.Lines(last - 1) {
-		if segment.KindOf(line) == segment.KindCommit {
+		if segment.KindOf(line) == segline.KindCommit {
 			c, err := segment.ParseCommit(bytes.TrimSuffix(line, []byte("\n")))
 			require.NoError(t, err)
 			deleted = c.Time
@@ -319,7 +321,7 @@ func TestAReceiptShowsWhatIsIncomplete(t *testing.T) {
 	}
 	w.Segments = w.Segments[last:]
 	prune(t, w, 0)
-	delete(w.Files, segment.CheckpointName)
+	delete(w.Files, sidefile.CheckpointName)
 	for name, c := range map[string]struct {
 		from time.Time
 		text []byte

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -26,7 +27,7 @@ import (
 // Who can write to the directory, but not sign, appends the leave to delete what
 // came before: it does not count until a checkpoint covers it.
 func TestPruningIsBelievedOnlyUnderACheckpoint(t *testing.T) {
-	o := rotation.Options{Scope: segment.ScopeCheckpoint, MaxSegmentBytes: 2000}
+	o := rotation.Options{Scope: segline.ScopeCheckpoint, MaxSegmentBytes: 2000}
 	w := logtest.Write(t, o, slices.Repeat([]int{1}, 10)...)
 	last := len(w.Segments) - 1
 	index, err := segment.ParseName(w.Segments[last])
@@ -59,7 +60,7 @@ func TestAFloodOfWarningsHidesNothing(t *testing.T) {
 	var unsigned [][]byte
 	for i := range 50 {
 		canonical := bytes.Replace(logtest.OwnEvent("opened", `{"action":"opened"}`), []byte("own-opened"), fmt.Appendf(nil, "id-%d", i), 1)
-		unsigned = append(unsigned, append(segment.AppendNullSignature(append(segment.AppendEventStart(nil), canonical...)), '\n'))
+		unsigned = append(unsigned, append(segline.AppendNullSignature(append(segline.AppendEventStart(nil), canonical...)), '\n'))
 	}
 	w.Extend(t, unsigned...)
 	o := verify.Options{Keys: []*signing.PublicKey{w.Signer.Public()}, MaxFindings: 5}
@@ -95,10 +96,10 @@ func TestSelfAttestedLogHasOneOwner(t *testing.T) {
 		t.Fatal(err)
 	}
 	stranger := signingtest.New(t, signing.Ed25519)
-	h.Keys = []segment.Key{segment.KeyOf(stranger.Public())}
+	h.Keys = []segline.Key{segline.KeyOf(stranger.Public())}
 	canonical := logtest.OwnEvent("opened", `{"action":"opened"}`)
 	forged := append(w.SignedLine(t, canonical, stranger), '\n')
-	w.SetLines(last, [][]byte{append(segment.AppendHeader(nil, h), '\n'), forged})
+	w.SetLines(last, [][]byte{append(h.AppendTo(nil), '\n'), forged})
 	w.Signer = stranger
 	w.Extend(t)
 	delete(w.Files, "checkpoint")

@@ -14,12 +14,14 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
@@ -45,11 +47,11 @@ func TestNothingIsChecked(t *testing.T) {
 		"a header and garbage":       {plain: {Data: append(bytes.Clone(header), "garbage\n"...)}},
 		"events without a commit":    {plain: {Data: uncommitted}},
 		"a commit without an end":    {plain: {Data: bytes.Join(lines[:3], nil)}},
-		"too long a line":            {plain: {Data: bytes.Repeat([]byte("x"), segment.MaxLineBytes+2)}},
+		"too long a line":            {plain: {Data: bytes.Repeat([]byte("x"), segline.MaxBytes+2)}},
 		"a directory":                {plain: {Mode: fs.ModeDir | 0o700}},
-		"an empty file checkpoint":   {plain: {Data: header}, segment.CheckpointName: {}},
-		"an empty file key-changes":  {plain: {Data: header}, segment.KeyChangesName: {}},
-		"an empty pruned-ranges":     {plain: {Data: header}, segment.PrunedRangesName: {}},
+		"an empty file checkpoint":   {plain: {Data: header}, sidefile.CheckpointName: {}},
+		"an empty file key-changes":  {plain: {Data: header}, sidefile.KeyChangesName: {}},
+		"an empty pruned-ranges":     {plain: {Data: header}, sidefile.PrunedRangesName: {}},
 		"an unsigned pruning":        {later: {Data: append(bytes.Clone(header), logtest.BareLine(logtest.OwnEvent("pruned", `{"action":"pruned","before":7}`))...)}},
 		"a checkpoint of a stranger": nil,
 	} {
@@ -84,24 +86,24 @@ func TestNothingIsCheckedAgainstTraces(t *testing.T) {
 		for _, n := range c.Segments {
 			delete(c.Files, n)
 		}
-		delete(c.Files, segment.KeyChangesName)
-		delete(c.Files, segment.CheckpointName)
+		delete(c.Files, sidefile.KeyChangesName)
+		delete(c.Files, sidefile.CheckpointName)
 		c.Files[name] = &fstest.MapFile{Data: header, Mode: 0o600}
 		return c
 	}
 	first := w.Segments[0]
 	for what, add := range map[string]func(c *logtest.Copy, o *verify.Options){
 		"a signed file checkpoint": func(c *logtest.Copy, _ *verify.Options) {
-			c.Files[segment.CheckpointName] = w.Files[segment.CheckpointName]
+			c.Files[sidefile.CheckpointName] = w.Files[sidefile.CheckpointName]
 		},
 		"key changes": func(c *logtest.Copy, _ *verify.Options) {
-			c.Files[segment.KeyChangesName] = w.Files[segment.KeyChangesName]
+			c.Files[sidefile.KeyChangesName] = w.Files[sidefile.KeyChangesName]
 		},
 		"pruned ranges": func(c *logtest.Copy, _ *verify.Options) {
-			c.Files[segment.PrunedRangesName] = &fstest.MapFile{Data: append(segment.AppendPrunedRange(nil, segment.PrunedRange{Size: 1, Subtrees: make([]merkle.Hash, 1)}), '\n'), Mode: 0o600}
+			c.Files[sidefile.PrunedRangesName] = &fstest.MapFile{Data: append(sidefile.AppendPrunedRange(nil, sidefile.PrunedRange{Size: 1, Subtrees: make([]merkle.Hash, 1)}), '\n'), Mode: 0o600}
 		},
 		"a kept checkpoint": func(_ *logtest.Copy, o *verify.Options) {
-			o.Checkpoints = []verify.Kept{{Note: w.Files[segment.CheckpointName].Data}}
+			o.Checkpoints = []verify.Kept{{Note: w.Files[sidefile.CheckpointName].Data}}
 		},
 		"a sealed segment": func(c *logtest.Copy, _ *verify.Options) { c.Files[newest] = &fstest.MapFile{Mode: 0o600} },
 	} {
@@ -138,10 +140,10 @@ func TestACopyOfALogInUse(t *testing.T) {
 	assert.Equal(t, verify.VerdictUnchecked, checkCopy(t, c).Verdict)
 	// Kept elsewhere, or cosigned, it is evidence.
 	c = cut()
-	filed := c.Files[segment.CheckpointName].Data
+	filed := c.Files[sidefile.CheckpointName].Data
 	r = check(t, c.Files, verify.Options{Keys: trusting(w), Checkpoints: []verify.Kept{{Note: filed}}})
 	assert.Equal(t, verify.VerdictTampering, r.Verdict, "%+v", r.Findings)
-	c.Files[segment.CheckpointName].Data = append(bytes.Clone(filed), all[0].Cosign(t, filed)...)
+	c.Files[sidefile.CheckpointName].Data = append(bytes.Clone(filed), all[0].Cosign(t, filed)...)
 	r = check(t, c.Files, verify.Options{Keys: trusting(w), Witnesses: logtest.WitnessKeys(all...)})
 	assert.Contains(t, kinds(bad(r)), verify.Rollback)
 	// So it is where anything else is wrong.
@@ -157,7 +159,7 @@ func TestACopyWithLaterKeyChanges(t *testing.T) {
 	w := logtest.WriteKeys(t, rotation.Options{}, logtest.ThreeKeys(t)...)
 	for missing := 1; missing < len(w.Segments); missing++ {
 		c := w.Clone()
-		delete(c.Files, segment.CheckpointName)
+		delete(c.Files, sidefile.CheckpointName)
 		for _, name := range w.Segments[len(w.Segments)-missing:] {
 			delete(c.Files, name)
 		}
@@ -181,7 +183,7 @@ func TestFindingsThatACopyExplains(t *testing.T) {
 		"the oldest segments, deleted":        func(c *logtest.Copy) { delete(c.Files, c.Segments[0]) },
 		"a second copy to the same place, of a segment that has been compressed": func(c *logtest.Copy) {
 			whole := c.Files[c.Segments[1]].Data
-			c.Compress(t, c.Segments[1], segment.Zstd)
+			c.Compress(t, c.Segments[1], compression.Zstd)
 			c.Files[c.Segments[1]] = &fstest.MapFile{Data: whole[:len(whole)/2], Mode: 0o600}
 		},
 	} {
@@ -205,7 +207,7 @@ func TestFindingsThatACopyExplains(t *testing.T) {
 // anything else than the log's own.
 func TestTheFileCheckpoint(t *testing.T) {
 	w := logtest.Write(t, rotation.Options{}, 2)
-	note := w.Files[segment.CheckpointName].Data
+	note := w.Files[sidefile.CheckpointName].Data
 	other := signingtest.New(t, signing.Ed25519)
 	cosigner := witnesstest.New(t, "witness.example/w1")
 	resigned, err := signing.SignCheckpoint("test.example/auditlog", 4, [32]byte{}, other)
@@ -236,7 +238,7 @@ func TestTheFileCheckpoint(t *testing.T) {
 		"signed by a stranger":                {resigned, verify.VerdictTampering},
 	} {
 		w := w.Clone()
-		w.Files[segment.CheckpointName].Data = c.content
+		w.Files[sidefile.CheckpointName].Data = c.content
 		r := checkCopy(t, w)
 		assert.Equal(t, c.verdict, r.Verdict, "%s: %+v", what, r.Findings)
 	}

@@ -11,7 +11,7 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -38,7 +38,7 @@ func TestRefusedAndReplacedAreShown(t *testing.T) {
 		if err != nil {
 			return nil, 0, err
 		}
-		dst, err = event.AppendReplacement(dst, canonical, 4000)
+		dst, err = eventjson.Replace(dst, canonical, 4000)
 		return dst, info.Time, err
 	}, w.log.Sign(s), s.Public().ID())
 	if err != nil {

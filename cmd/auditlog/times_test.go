@@ -101,7 +101,7 @@ func TestShowReadsWithinItsTimes(t *testing.T) {
 	var out bytes.Buffer
 	f := filter{since: begin.Add(2 * time.Hour), until: begin.Add(3 * time.Hour)}
 	show := shower{fsys: fsys, filter: &f, out: bufio.NewWriter(&out), warn: io.Discard, json: true}
-	if err := show.all(t.Context()); err != nil {
+	if err := show.show(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got := strings.Count(out.String(), `"event_id":"id-`); got != each+1 || !strings.Contains(out.String(), fmt.Sprintf(`"id-5-%d"`, late)) {

@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
@@ -24,7 +24,7 @@ const ReasonConflict = "conflict"
 type ConflictError struct {
 	// ID is the id, cut to 128 bytes.
 	ID string
-	// Logged and Given are the hashes of what the two events say: see event.Identify.
+	// Logged and Given are the hashes of what the two events say: see eventjson.Identify.
 	Logged, Given Content
 }
 
@@ -75,11 +75,11 @@ func (s *Stage) Len() int { return s.index.Len() }
 
 // Recall implements [stage.Stage].
 func (s *Stage) Recall(line logdir.CheckedLine) error {
-	parsed, err := segment.ParseEvent(line.Bytes())
+	parsed, err := segment.ParseEvent(nil, line.Bytes())
 	if err != nil {
 		return err
 	}
-	id, ok, err := event.Identify(parsed.Canonical)
+	id, ok, err := eventjson.Identify(parsed.Canonical)
 	if err != nil || !ok {
 		return err
 	}

@@ -23,6 +23,8 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingest"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sequence"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -38,14 +40,14 @@ const tenant = "tenant.id"
 type site struct {
 	options ingest.Options
 	common  rotation.Options
-	mapping event.Mapping
+	mapping mapping.Config
 	told    *told
 }
 
 func newSite(t testing.TB, changes ...func(*site)) *site {
 	t.Helper()
 	dir := t.TempDir()
-	s := &site{mapping: event.DefaultMapping(), told: &told{counts: map[string]int64{}}}
+	s := &site{mapping: mapping.Default(), told: &told{counts: map[string]int64{}}}
 	s.options = ingest.Options{
 		Layout:        ingest.Layout{Directory: filepath.Join(dir, "log"), StateDirectory: dir, Origin: "test.example/auditlog", MaxPartitions: 64},
 		Limits:        ingest.Limits{MaxRecords: 100_000, MaxBytes: 64 << 20, MaxInFlightBytes: 256 << 20},
@@ -55,12 +57,12 @@ func newSite(t testing.TB, changes ...func(*site)) *site {
 		Logger:        zap.NewNop(),
 		Warnings:      zap.NewNop(),
 	}
-	s.common = rotation.Options{Signer: signingtest.New(t, signing.Ed25519), Scope: segment.ScopeEvent, Sync: true}
+	s.common = rotation.Options{Signer: signingtest.New(t, signing.Ed25519), Scope: segline.ScopeEvent, Sync: true}
 	for _, change := range changes {
 		change(s)
 	}
 	var err error
-	s.options.Mapper, err = event.NewMapper(s.mapping)
+	s.options.Mapper, err = mapping.NewMapper(s.mapping)
 	require.NoError(t, err)
 	return s
 }
@@ -69,9 +71,9 @@ func divided(s *site) { s.options.Layout.PartitionBy = tenant }
 
 func strict(s *site) { s.mapping.Strict = true }
 
-func inScope(scope segment.Scope) func(*site) { return func(s *site) { s.common.Scope = scope } }
+func inScope(scope segline.Scope) func(*site) { return func(s *site) { s.common.Scope = scope } }
 
-var bothScopes = []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint}
+var bothScopes = []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint}
 
 // start returns a started ingester, which is closed at the end of the test at the latest.
 func (s *site) start(t testing.TB) *ingest.Ingester {
@@ -110,10 +112,10 @@ func (s *site) events(t testing.TB, partition string) (records, own []*event.Eve
 				break
 			}
 			require.NoError(t, err)
-			if segment.KindOf(line) != segment.KindEvent {
+			if segment.KindOf(line) != segline.KindEvent {
 				continue
 			}
-			parsed, err := segment.ParseEvent(line)
+			parsed, err := segment.ParseEvent(nil, line)
 			require.NoError(t, err)
 			e, err := event.Parse(parsed.Canonical)
 			require.NoError(t, err)

@@ -19,7 +19,11 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/jcs"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -48,7 +52,7 @@ func Write(t testing.TB, o rotation.Options, commits ...int) *Copy {
 		o.Signer = signingtest.New(t, signing.ECDSAP256)
 	}
 	if o.Scope == "" {
-		o.Scope = segment.ScopeEvent
+		o.Scope = segline.ScopeEvent
 	}
 	// An event takes a minute, and is committed as it happens, with those before it.
 	clock := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
@@ -58,7 +62,7 @@ func Write(t testing.TB, o rotation.Options, commits ...int) *Copy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	enc, err := event.NewEncoder(event.DefaultMapping())
+	enc, err := mapping.NewEncoder(mapping.Default())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +82,7 @@ func Write(t testing.TB, o rotation.Options, commits ...int) *Copy {
 				dst, info, err := enc.Append(dst, r)
 				return dst, info.Time, err
 			}
-			if o.Scope == segment.ScopeCheckpoint {
+			if o.Scope == segline.ScopeCheckpoint {
 				err = b.Add(encode, nil, "")
 			} else {
 				err = b.Add(encode, l.Sign(l.Signer()), l.Signer().Public().ID())
@@ -190,7 +194,7 @@ func (w *Copy) Tree(t testing.TB, i, lines int) merkle.Frontier {
 		t.Fatal(err)
 	}
 	for _, line := range w.Lines(i)[:lines] {
-		if segment.KindOf(line) != segment.KindCheckpoint {
+		if segment.KindOf(line) != segline.KindCheckpoint {
 			tree.Append(merkle.LeafHash(bytes.TrimSuffix(line, []byte("\n"))))
 		}
 	}
@@ -202,7 +206,7 @@ func (w *Copy) LastCommit(t testing.TB) (last segment.Commit) {
 	t.Helper()
 	for i := range w.Segments {
 		for _, line := range w.Lines(i) {
-			if segment.KindOf(line) != segment.KindCommit {
+			if segment.KindOf(line) != segline.KindCommit {
 				continue
 			}
 			var err error
@@ -216,7 +220,7 @@ func (w *Copy) LastCommit(t testing.TB) (last segment.Commit) {
 
 func (w *Copy) Checkpoint(t testing.TB) []byte {
 	t.Helper()
-	return w.Files[segment.CheckpointName].Data
+	return w.Files[sidefile.CheckpointName].Data
 }
 
 // CheckpointNotes returns the log's checkpoints.
@@ -224,7 +228,7 @@ func CheckpointNotes(t testing.TB, w *Copy) (notes [][]byte) {
 	t.Helper()
 	for i := range w.Segments {
 		for _, line := range w.Lines(i) {
-			if segment.KindOf(line) == segment.KindCheckpoint {
+			if segment.KindOf(line) == segline.KindCheckpoint {
 				note, err := segment.ParseCheckpoint(bytes.TrimSuffix(line, []byte("\n")))
 				if err != nil {
 					t.Fatal(err)
@@ -248,14 +252,14 @@ func (w *Copy) Extend(t testing.TB, lines ...[]byte) {
 func (w *Copy) Commit(t testing.TB, c segment.Commit, lines [][]byte, signers ...*signing.Signer) {
 	t.Helper()
 	last := len(w.Segments) - 1
-	all := append(append(w.Lines(last), lines...), append(segment.AppendCommit(nil, c), '\n'))
+	all := append(append(w.Lines(last), lines...), append(segline.AppendCommit(nil, c.Number, c.Time, c.IDs), '\n'))
 	w.SetLines(last, all)
 	tree := w.Tree(t, last, len(all))
 	note, err := signing.SignCheckpoint(w.Header(t, last).Origin, tree.Size(), tree.Root(), signers...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.SetLines(last, append(all, append(segment.AppendCheckpoint(nil, note), '\n')))
+	w.SetLines(last, append(all, append(segline.AppendCheckpoint(nil, note), '\n')))
 }
 
 // Begin begins a segment after what there is, and writes its first commit, signed by some
@@ -263,18 +267,18 @@ func (w *Copy) Commit(t testing.TB, c segment.Commit, lines [][]byte, signers ..
 // note is the key change that introduces it, or nil.
 func (w *Copy) Begin(t testing.TB, h segment.Header, note []byte, signers ...*signing.Signer) {
 	t.Helper()
-	w.Segments = append(w.Segments, segment.Name{FirstIndex: h.FirstIndex, Created: h.Created, Compression: segment.None}.String())
-	w.Files[w.Segments[len(w.Segments)-1]] = &fstest.MapFile{Data: append(segment.AppendHeader(nil, h), '\n'), Mode: 0o600}
+	w.Segments = append(w.Segments, segment.Name{FirstIndex: h.FirstIndex, Created: h.Created, Compression: compression.None}.String())
+	w.Files[w.Segments[len(w.Segments)-1]] = &fstest.MapFile{Data: append(h.AppendTo(nil), '\n'), Mode: 0o600}
 	var lines [][]byte
 	if note != nil {
-		quoted := string(segment.Quote(note))
+		quoted := string(jcs.AppendString(nil, string(note)))
 		lines = append(lines, BareLine(OwnEvent("key_changed", `{"action":"key_changed","key_change":`+quoted+`}`)))
-		file := w.Files[segment.KeyChangesName]
+		file := w.Files[sidefile.KeyChangesName]
 		if file == nil {
 			file = &fstest.MapFile{Mode: 0o600}
-			w.Files[segment.KeyChangesName] = file
+			w.Files[sidefile.KeyChangesName] = file
 		}
-		file.Data = append(segment.AppendKeyChange(file.Data, note), '\n')
+		file.Data = append(sidefile.AppendKeyChange(file.Data, note), '\n')
 	}
 	c := w.LastCommit(t)
 	c.Number, c.Time = c.Number+1, h.Created
@@ -282,14 +286,14 @@ func (w *Copy) Begin(t testing.TB, h segment.Header, note []byte, signers ...*si
 }
 
 // Next is the header of a segment that follows what there is, under some keys.
-func (w *Copy) Next(t testing.TB, scope segment.Scope, keys ...*signing.Signer) segment.Header {
+func (w *Copy) Next(t testing.TB, scope segline.Scope, keys ...*signing.Signer) segment.Header {
 	t.Helper()
 	last := len(w.Segments) - 1
 	h, tree := w.Header(t, last), w.Tree(t, last, len(w.Lines(last)))
 	h.FirstIndex, h.Frontier, h.Scope, h.Keys = tree.Size(), tree.Hashes(), scope, nil
 	h.Created = w.LastCommit(t).Time.Add(time.Minute).Truncate(time.Second)
 	for _, k := range keys {
-		h.Keys = append(h.Keys, segment.KeyOf(k.Public()))
+		h.Keys = append(h.Keys, segline.KeyOf(k.Public()))
 	}
 	return h
 }
@@ -301,17 +305,17 @@ func (w *Copy) Cut(n int) *Copy {
 		delete(c.Files, name)
 	}
 	c.Segments = c.Segments[:n]
-	for _, name := range []string{segment.CheckpointName, segment.KeyChangesName} {
+	for _, name := range []string{sidefile.CheckpointName, sidefile.KeyChangesName} {
 		delete(c.Files, name)
 	}
 	return c
 }
 
 // Compress replaces a segment as the writer does.
-func (w *Copy) Compress(t testing.TB, name string, c segment.Compression) {
+func (w *Copy) Compress(t testing.TB, name string, c compression.Method) {
 	t.Helper()
 	var buf bytes.Buffer
-	z, err := segment.NewCompressor(&buf, c)
+	z, err := compression.NewWriter(&buf, c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,11 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -49,7 +54,7 @@ func NewForger(t testing.TB, change ...func(*segment.Header)) *Forger {
 	a := &Forger{T: t, Signer: signingtest.New(t, signing.Ed25519), Number: 1, Others: fstest.MapFS{}}
 	a.Head = segment.Header{
 		Origin: "test.example/auditlog", Log: signing.LogID{1}, Created: ForgedAt, Retain: ForgedAt,
-		Scope: segment.ScopeCheckpoint, Keys: []segment.Key{segment.KeyOf(a.Signer.Public())},
+		Scope: segline.ScopeCheckpoint, Keys: []segline.Key{segline.KeyOf(a.Signer.Public())},
 	}
 	for _, f := range change {
 		f(&a.Head)
@@ -60,9 +65,9 @@ func NewForger(t testing.TB, change ...func(*segment.Header)) *Forger {
 
 // Begin writes the header.
 func (a *Forger) Begin() {
-	a.Name = segment.Name{FirstIndex: a.Head.FirstIndex, Created: a.Head.Created, Compression: segment.None}.String()
+	a.Name = segment.Name{FirstIndex: a.Head.FirstIndex, Created: a.Head.Created, Compression: compression.None}.String()
 	a.Text = nil
-	a.Line(segment.AppendHeader(nil, a.Head))
+	a.Line(a.Head.AppendTo(nil))
 }
 
 // Next begins another segment; its header is that of the one before, changed.
@@ -88,14 +93,14 @@ func (a *Forger) Introduce(to *signing.Signer, leaving ...*signing.Signer) {
 
 func (a *Forger) IntroduceBy(note []byte) {
 	a.T.Helper()
-	a.KeyChanges = append(segment.AppendKeyChange(a.KeyChanges, note), '\n')
+	a.KeyChanges = append(sidefile.AppendKeyChange(a.KeyChanges, note), '\n')
 	a.Say(map[string]string{"action": "key_changed", "key_change": string(note)})
 }
 
 // ChangeKey begins a segment with another key.
 func (a *Forger) ChangeKey(to *signing.Signer) {
 	a.T.Helper()
-	a.Next(func(h *segment.Header) { h.Keys[0] = segment.KeyOf(to.Public()) })
+	a.Next(func(h *segment.Header) { h.Keys[0] = segline.KeyOf(to.Public()) })
 	a.Introduce(to)
 }
 
@@ -120,7 +125,7 @@ func (a *Forger) Say(detail any) {
 		a.T.Fatal(err)
 	}
 	a.events++
-	a.Add(event.AppendOwn(nil, event.Own{
+	a.Add(ownevent.AppendOwn(nil, ownevent.Own{
 		ID: fmt.Sprint("own-", a.events), Time: a.Now(),
 		Origin: "test.example/auditlog", Level: event.LevelInfo, Category: event.CategorySystemHealth, Action: "said", Detail: b,
 	}))
@@ -129,34 +134,34 @@ func (a *Forger) Say(detail any) {
 // Add appends an event.
 func (a *Forger) Add(canonical []byte) {
 	a.T.Helper()
-	var sum event.Summary
-	if err := event.Scan(canonical, &sum); err != nil {
+	var sum eventjson.Summary
+	if err := eventjson.Scan(canonical, &sum); err != nil {
 		a.T.Fatal(err)
 	}
 	a.IDs = append(a.IDs, string(sum.ID))
-	line := append(segment.AppendEventStart(nil), canonical...)
-	if a.Head.Scope == segment.ScopeEvent {
+	line := append(segline.AppendEventStart(nil), canonical...)
+	if a.Head.Scope == segline.ScopeEvent {
 		a.Line(SignedLine(a.T, signing.NewEventContext(a.Head.Origin, a.Head.Log), canonical, a.Signer))
 		return
 	}
-	a.Line(segment.AppendNoSignature(line))
+	a.Line(segline.AppendNoSignature(line))
 }
 
 // Commit ends a commit, and returns its checkpoint with a mark at its tree.
 func (a *Forger) Commit(change ...func(*segment.Commit)) (note []byte, mark *merkle.Mark) {
 	a.T.Helper()
 	c := segment.Commit{Number: a.Number, Time: a.Now()}
-	if a.Head.Has(segment.FeatureIDs) {
+	if slices.Contains(a.Head.Features, segline.FeatureIDs) {
 		var ids merkle.Frontier
 		for _, id := range a.IDs {
 			ids.Append(merkle.LeafHash([]byte(id)))
 		}
-		c.IDs = &segment.IDs{Count: ids.Size(), Root: ids.Root()}
+		c.IDs = &segline.IDs{Count: ids.Size(), Root: ids.Root()}
 	}
 	for _, f := range change {
 		f(&c)
 	}
-	a.Line(segment.AppendCommit(nil, c))
+	a.Line(segline.AppendCommit(nil, c.Number, c.Time, c.IDs))
 	return a.Checkpoint(c.Number)
 }
 
@@ -173,7 +178,7 @@ func (a *Forger) Checkpoint(number uint64) (note []byte, mark *merkle.Mark) {
 	if err != nil {
 		a.T.Fatal(err)
 	}
-	a.Text = append(segment.AppendCheckpoint(a.Text, note), '\n')
+	a.Text = append(segline.AppendCheckpoint(a.Text, note), '\n')
 	a.Newest = note
 	mark = merkle.NewMark(&a.Tree)
 	a.Marks = append(a.Marks, mark)
@@ -184,13 +189,13 @@ func (a *Forger) Checkpoint(number uint64) (note []byte, mark *merkle.Mark) {
 func (a *Forger) Dir() fstest.MapFS {
 	all := fstest.MapFS{a.Name: {Data: a.Text, Mode: 0o600}}
 	if a.Newest != nil {
-		all[segment.CheckpointName] = &fstest.MapFile{Data: a.Newest, Mode: 0o600}
+		all[sidefile.CheckpointName] = &fstest.MapFile{Data: a.Newest, Mode: 0o600}
 	}
 	for name, f := range a.Others {
 		all[name] = f
 	}
 	if len(a.KeyChanges) > 0 {
-		all[segment.KeyChangesName] = &fstest.MapFile{Data: a.KeyChanges, Mode: 0o600}
+		all[sidefile.KeyChangesName] = &fstest.MapFile{Data: a.KeyChanges, Mode: 0o600}
 	}
 	return all
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -19,17 +21,17 @@ func SignedLine(t testing.TB, c *signing.EventContext, canonical []byte, s *sign
 	if err != nil {
 		t.Fatal(err)
 	}
-	return segment.AppendSignature(append(segment.AppendEventStart(nil), canonical...), signature, s.Public().ID())
+	return segline.AppendSignature(append(segline.AppendEventStart(nil), canonical...), signature, s.Public().ID())
 }
 
 // BareLine returns an event line without a signature.
 func BareLine(canonical []byte) []byte {
-	return append(segment.AppendNoSignature(append(segment.AppendEventStart(nil), canonical...)), '\n')
+	return append(segline.AppendNoSignature(append(segline.AppendEventStart(nil), canonical...)), '\n')
 }
 
 // OwnEvent returns the canonical JSON of an event of the log's own.
 func OwnEvent(action, detail string) []byte {
-	return event.AppendOwn(nil, event.Own{
+	return ownevent.AppendOwn(nil, ownevent.Own{
 		ID: "own-" + action, Time: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC), Origin: "test.example/auditlog",
 		Level: event.LevelInfo, Action: action, Detail: []byte(detail),
 	})
@@ -44,7 +46,7 @@ func KeyChange(t testing.TB, h *segment.Header, from, to *signing.Signer, leavin
 		t.Fatal(err)
 	}
 	return SignKeyChange(t, signing.KeyChange{
-		Origin: h.Origin, Log: h.Log, Index: h.FirstIndex, Root: tree.Root(), Header: merkle.LeafHash(segment.AppendHeader(nil, *h)), Retain: h.Retain,
+		Origin: h.Origin, Log: h.Log, Index: h.FirstIndex, Root: tree.Root(), Header: merkle.LeafHash(h.AppendTo(nil)), Retain: h.Retain,
 	}, from, to, leaving...)
 }
 

@@ -7,7 +7,7 @@ import (
 	"iter"
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -18,10 +18,10 @@ import (
 // stages in order, and each sees what those before it have left. The log calls them one at a
 // time, with its writer held, so they must be quick.
 //
-// What a stage is given in Admit is tentative until Settle: until then the stage treats it as if
-// it were in the log, and forgets it if the commit fails. So a repeat of an event whose commit is
-// under way waits for that commit: if it fails, both calls fail, and neither has been told that
-// the log has the event.
+// What a stage does in Admit is tentative until Settle, and undone if the commit fails. A repeat
+// of an event whose commit is under way waits for that commit: it succeeds with it, and where it
+// fails, the repeat fails with it if they share the commit, and otherwise has the event written by
+// a commit of its own. Nobody is told that the log has an event before it has.
 type Stage interface {
 	// Recall is given, when the log is opened and before Admit, the events of the newest segments
 	// in order, as lines that lead to a checkpoint which a key of the log has signed.
@@ -140,12 +140,12 @@ func (e Identified) Refuse(describe func() Refusal) {
 
 // Text returns the event in canonical JSON, and its id, cut to 128 bytes.
 func (e Identified) Text() (canonical []byte, id string) {
-	parsed, err := segment.ParseEvent(e.batch.buf[e.at.start : e.at.end-1])
+	parsed, err := segment.ParseEvent(nil, e.batch.buf[e.at.start:e.at.end-1])
 	if err != nil {
 		return nil, ""
 	}
-	var sum event.Summary
-	if err := event.Scan(parsed.Canonical, &sum); err != nil {
+	var sum eventjson.Summary
+	if err := eventjson.Scan(parsed.Canonical, &sum); err != nil {
 		return parsed.Canonical, ""
 	}
 	return parsed.Canonical, string(sum.ID[:min(len(sum.ID), maxSaidID)])
