@@ -20,18 +20,23 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
+// maxOpen bounds the segments that are read at a time, and thereby the memory that
+// decompression takes, on machines with many CPUs. The lines of each are checked by
+// all goroutines there are.
+const maxOpen = 4
+
 // chunk is some lines of a segment, on which everything that does not depend on
 // the lines before is checked at once with other chunks.
 type chunk struct {
 	text  []byte // a byte that hashing needs, and the lines
-	ends  []int  // in text, behind each line
+	ends  []int  // in text, after each line
 	first int    // number of the first line
 	lines []checked
 	scan  *eventjson.Scanner
 	done  chan struct{}
 	// bytes taken from the budget
 	cost int
-	// err ended the reading behind these lines.
+	// err ended the reading after these lines.
 	err error
 }
 
@@ -51,48 +56,11 @@ func newChunk(first int) *chunk {
 
 // release gives a chunk's share of the budget back, and its memory.
 func (c *checker) release(k *chunk) {
-	c.budget.give(k.cost)
+	c.budget.release(k.cost)
 	if cap(k.text) <= 2*chunkBytes {
 		chunks.Put(k)
 	}
 }
-
-// checked is what is known of a line by itself.
-type checked struct {
-	kind segline.Kind
-	leaf merkle.Hash
-	// bad says what is wrong with the line's form, nul that it holds a NUL, which
-	// no line that was written does.
-	bad error
-	nul bool
-	// Of an event: its summary, the key it names, and whether its signature is valid.
-	sum eventjson.Summary
-	// unsigned says that it has "signature":null.
-	unsigned bool
-	keyID    string
-	signed   signature
-	claim    *claim
-	// idLeaf is the leaf hash of its id, where the segment's commits bind ids.
-	idLeaf merkle.Hash
-	// withheld are the values that it withholds.
-	withheld []opening.Commitment
-	// Of a commit line: what it says.
-	commit segment.Commit
-	// Of a checkpoint: what it says, and who signed it.
-	checkpoint signing.Checkpoint
-	signers    []*signing.PublicKey
-	sigErr     error
-}
-
-// signature is what became of checking a signature.
-type signature uint8
-
-const (
-	sigNone signature = iota
-	sigValid
-	sigInvalid
-	sigUnknownKey
-)
 
 // read cuts what the reader returns, and a line that has been read already, into
 // chunks and has them checked.
@@ -122,7 +90,7 @@ func (c *checker) read(ctx context.Context, r *segment.Reader, again []byte, h *
 		// Once the chunk is passed on it is not ours to look at.
 		last := k.err != nil
 		k.cost = len(k.text)
-		c.budget.take(k.cost)
+		c.budget.acquire(k.cost)
 		select {
 		case c.slots <- struct{}{}:
 		case <-ctx.Done():

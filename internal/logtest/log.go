@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package logtest writes logs for tests, and reads them back. A Log is written by the writer that
-// writes all others; Lines are put together line by line, so that they can hold what no writer
-// writes.
+// writes all others; a Copy is such a log in memory, to be changed; a Forger puts one together
+// line by line, so that it can hold what no writer writes.
 package logtest
 
 import (

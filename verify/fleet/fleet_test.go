@@ -1,7 +1,7 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package verify_test
+package fleet_test
 
 import (
 	"context"
@@ -21,6 +21,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -59,13 +60,8 @@ func tree(t testing.TB, f forest, o verify.Options) (*fleet.Summary, []fleet.Log
 }
 
 // of writes a log of an origin.
-func of(t testing.TB, s *signing.Signer, origin string, commits ...int) *written {
-	return write(t, rotation.Options{Signer: s, Origin: origin, MaxSegmentBytes: 3000}, commits...)
-}
-
-func (w *written) note(t testing.TB) []byte {
-	t.Helper()
-	return w.fsys[sidefile.CheckpointName].Data
+func of(t testing.TB, s *signing.Signer, origin string, commits ...int) *logtest.Copy {
+	return logtest.Write(t, rotation.Options{Signer: s, Origin: origin, MaxSegmentBytes: 3000}, commits...)
 }
 
 // shape is the findings of a summary, as kind and path.
@@ -86,7 +82,7 @@ func same(t *testing.T, what string, got, want []string) {
 func TestTreeOfGoodLogs(t *testing.T) {
 	s := signingtest.New(t, signing.ECDSAP256)
 	f := forest{"README": {}, "x/notes": {}}
-	f.plant("a", of(t, s, "fleet/a", 1, 2).fsys).plant("pods/0/b", of(t, s, "fleet/b", 3).fsys).plant("pods/1/b", of(t, s, "fleet/c", 4).fsys)
+	f.plant("a", of(t, s, "fleet/a", 1, 2).Files).plant("pods/0/b", of(t, s, "fleet/b", 3).Files).plant("pods/1/b", of(t, s, "fleet/c", 4).Files)
 	sum, logs := tree(t, f, verify.Options{Keys: []*signing.PublicKey{s.Public()}})
 	if !sum.Complete() || sum.TamperingDetected || sum.SelfAttested || sum.Good != 3 || sum.TotalEvents-sum.OwnEvents != 10 || sum.VerifiedEvents != sum.TotalEvents {
 		t.Errorf("%+v", sum)
@@ -103,7 +99,7 @@ func TestTreeOfGoodLogs(t *testing.T) {
 func TestTreeTampering(t *testing.T) {
 	signer := signingtest.New(t, signing.Ed25519)
 	a, b := of(t, signer, "fleet/a", 2, 2, 2, 2), of(t, signer, "fleet/b", 3, 3)
-	longer := load(t, copyOf(t, a), signer)
+	longer := logtest.LoadCopy(t, copyOf(t, a), signer)
 	appended := of(t, signer, "fleet/a", 2, 2, 2, 3)
 	stranger := of(t, signingtest.New(t, signing.Ed25519), "fleet/a", 1)
 	for _, tt := range []struct {
@@ -114,29 +110,29 @@ func TestTreeTampering(t *testing.T) {
 	}{
 		{"nothing", func(forest) {}, nil, "gg"},
 		{"a byte", func(f forest) {
-			w := b.clone()
-			w.setLines(0, slices.Insert(w.lines(0), 2, []byte("junk\n")))
-			f.plant("b", w.fsys)
+			w := b.Clone()
+			w.SetLines(0, slices.Insert(w.Lines(0), 2, []byte("junk\n")))
+			f.plant("b", w.Files)
 		}, nil, "gt"},
 		{"a whole log deleted", func(f forest) { f.fell("b", true) }, []string{"tampering rollback "}, "g"},
 		{"a log's segments deleted", func(f forest) {
 			maps.DeleteFunc(f, func(name string, _ *fstest.MapFile) bool { return strings.HasPrefix(name, "b/audit-") })
 		}, nil, "gt"},
 		{"all of a log deleted but its lock", func(f forest) { f.fell("b", false) }, []string{"tampering rollback "}, "gu"},
-		{"a log in place of another", func(f forest) { f.fell("b", true); f.plant("b", a.fsys) }, []string{"tampering rollback ", "warning log_copied b"}, "gg"},
-		{"a copy", func(f forest) { f.plant("z/copy", a.fsys) }, []string{"warning log_copied z/copy"}, "ggg"},
+		{"a log in place of another", func(f forest) { f.fell("b", true); f.plant("b", a.Files) }, []string{"tampering rollback ", "warning log_copied b"}, "gg"},
+		{"a copy", func(f forest) { f.plant("z/copy", a.Files) }, []string{"warning log_copied z/copy"}, "ggg"},
 		{"an older copy", func(f forest) { f.plant("0", prefix(t, a, 2)) }, []string{"warning log_copied 0"}, "tgg"},
-		{"a fork of the same size", func(f forest) { f.plant("z", of(t, signer, "fleet/a", 2, 2, 2, 2).fsys) }, []string{"tampering log_forked z"}, "ggt"},
-		{"a longer fork", func(f forest) { f.plant("z", appended.fsys) }, []string{"tampering log_forked a"}, "ggt"},
-		{"a stranger's log of the name", func(f forest) { f.plant("z", stranger.fsys) }, []string{"warning log_copied z"}, "ggu"},
-		{"a file checkpoint of a log that is gone", func(f forest) { f["z/checkpoint"] = &fstest.MapFile{Data: a.note(t), Mode: 0o600} }, []string{"warning log_copied z"}, "ggt"},
+		{"a fork of the same size", func(f forest) { f.plant("z", of(t, signer, "fleet/a", 2, 2, 2, 2).Files) }, []string{"tampering log_forked z"}, "ggt"},
+		{"a longer fork", func(f forest) { f.plant("z", appended.Files) }, []string{"tampering log_forked a"}, "ggt"},
+		{"a stranger's log of the name", func(f forest) { f.plant("z", stranger.Files) }, []string{"warning log_copied z"}, "ggu"},
+		{"a file checkpoint of a log that is gone", func(f forest) { f["z/checkpoint"] = &fstest.MapFile{Data: a.Checkpoint(t), Mode: 0o600} }, []string{"warning log_copied z"}, "ggt"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := forest{".lock": {}}
-			f.plant("a", longer.fsys).plant("b", b.fsys)
+			f.plant("a", longer.Files).plant("b", b.Files)
 			f["a/.lock"], f["b/.lock"] = &fstest.MapFile{}, &fstest.MapFile{}
 			tt.do(f)
-			sum, logs := tree(t, f, verify.Options{Keys: []*signing.PublicKey{signer.Public()}, Checkpoints: []verify.Kept{{Note: b.note(t)}, {Note: a.note(t)}}})
+			sum, logs := tree(t, f, verify.Options{Keys: []*signing.PublicKey{signer.Public()}, Checkpoints: []verify.Kept{{Note: b.Checkpoint(t)}, {Note: a.Checkpoint(t)}}})
 			got := ""
 			for _, l := range logs {
 				switch {
@@ -179,21 +175,21 @@ func (f forest) fell(dir string, lock bool) {
 }
 
 // copyOf writes a log to a directory of the operating system.
-func copyOf(t testing.TB, w *written) string {
+func copyOf(t testing.TB, w *logtest.Copy) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "copy")
-	if err := os.CopyFS(dir, w.fsys); err != nil {
+	if err := os.CopyFS(dir, w.Files); err != nil {
 		t.Fatal(err)
 	}
 	return dir
 }
 
 // prefix is a log as it was when it had its first n segments, as far as files tell.
-func prefix(t testing.TB, w *written, n int) fstest.MapFS {
+func prefix(t testing.TB, w *logtest.Copy, n int) fstest.MapFS {
 	t.Helper()
 	older := fstest.MapFS{}
-	for _, name := range w.names[:n] {
-		older[name] = w.fsys[name]
+	for _, name := range w.Segments[:n] {
+		older[name] = w.Files[name]
 	}
 	return older
 }
@@ -202,8 +198,8 @@ func prefix(t testing.TB, w *written, n int) fstest.MapFS {
 func TestTreeThatCannotBeReadWhole(t *testing.T) {
 	s := signingtest.New(t, signing.ECDSAP256)
 	root := t.TempDir()
-	put := func(dir string, w *written) {
-		if err := os.CopyFS(filepath.Join(root, dir), w.fsys); err != nil {
+	put := func(dir string, w *logtest.Copy) {
+		if err := os.CopyFS(filepath.Join(root, dir), w.Files); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -264,7 +260,7 @@ func (u unreadable) ReadDir(name string) ([]fs.DirEntry, error) {
 
 func TestTreeWithAnUnreadableDirectory(t *testing.T) {
 	s := signingtest.New(t, signing.ECDSAP256)
-	f := forest{"closed/x": {}}.plant("a", of(t, s, "fleet/a", 1).fsys)
+	f := forest{"closed/x": {}}.plant("a", of(t, s, "fleet/a", 1).Files)
 	sum, err := fleet.Check(t.Context(), unreadable{fstest.MapFS(f), "closed"}, verify.Options{}, func(fleet.Log) error { return nil })
 	if err != nil || sum.Complete() || sum.Good != 1 {
 		t.Fatalf("%+v, %v", sum, err)
@@ -277,7 +273,7 @@ func TestTreeWithAnUnreadableDirectory(t *testing.T) {
 
 func TestTreeErrors(t *testing.T) {
 	s := signingtest.New(t, signing.ECDSAP256)
-	good := forest{}.plant("a", of(t, s, "fleet/a", 1).fsys)
+	good := forest{}.plant("a", of(t, s, "fleet/a", 1).Files)
 	own := errors.New("my own")
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -306,7 +302,7 @@ func TestTreeErrors(t *testing.T) {
 // Findings are bounded, and counted.
 func TestTreeFindingsAreBounded(t *testing.T) {
 	s := signingtest.New(t, signing.ECDSAP256)
-	f := forest{}.plant("a", of(t, s, "fleet/a", 1).fsys)
+	f := forest{}.plant("a", of(t, s, "fleet/a", 1).Files)
 	for i := range 30 {
 		f[fmt.Sprintf("x%d/y", i)] = &fstest.MapFile{}
 	}
@@ -321,7 +317,7 @@ func TestTreeOfManyForks(t *testing.T) {
 	s := signingtest.New(t, signing.Ed25519)
 	f := forest{}
 	for i := range 70 {
-		f.plant(fmt.Sprintf("f%02d", i), of(t, s, "fleet/a", 1).fsys)
+		f.plant(fmt.Sprintf("f%02d", i), of(t, s, "fleet/a", 1).Files)
 	}
 	sum, _ := tree(t, f, verify.Options{Keys: []*signing.PublicKey{s.Public()}})
 	if n := sum.FindingCounts[verify.Tampering]; n != 64 || sum.Unread != 5 || sum.Complete() {
@@ -334,11 +330,11 @@ func TestTreeOfManyForks(t *testing.T) {
 func TestTreeFindsEveryLog(t *testing.T) {
 	t.Parallel()
 	s := signingtest.New(t, signing.Ed25519)
-	var all []*written
+	var all []*logtest.Copy
 	var notes [][]byte
 	for i := range 4 {
 		w := of(t, s, fmt.Sprint("fleet/", i), i+1)
-		all, notes = append(all, w), append(notes, w.note(t))
+		all, notes = append(all, w), append(notes, w.Checkpoint(t))
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		f, where := forest{"x": {}}, map[string]bool{}
@@ -347,9 +343,13 @@ func TestTreeFindsEveryLog(t *testing.T) {
 				return path.Join(rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "checkpoint", "_none", "c%2f"}), 0, 6).Draw(t, "path")...)
 			}).Filter(func(dir string) bool { return !where[dir] }).Draw(t, "dir")
 			where[dir] = true
-			f.plant(dir, w.fsys)
+			f.plant(dir, w.Files)
 		}
-		o := verify.Options{Keys: []*signing.PublicKey{s.Public()}, Checkpoints: keptNotes(notes...)}
+		var kept []verify.Kept
+		for _, note := range notes {
+			kept = append(kept, verify.Kept{Note: note})
+		}
+		o := verify.Options{Keys: []*signing.PublicKey{s.Public()}, Checkpoints: kept}
 		for dir := range where {
 			if f[path.Join(dir, sidefile.CheckpointName)] == nil || isDir(f, path.Join(dir, sidefile.CheckpointName)) {
 				return // a directory lies where a log has a file

@@ -1,7 +1,7 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package verify_test
+package proof_test
 
 import (
 	"bytes"
@@ -16,6 +16,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
@@ -29,9 +30,9 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
-func prove(t testing.TB, w *written, id string) *proof.Inclusion {
+func prove(t testing.TB, w *logtest.Copy, id string) *proof.Inclusion {
 	t.Helper()
-	p, err := proof.Prove(t.Context(), w.fsys, proof.Query{EventID: id})
+	p, err := proof.Prove(t.Context(), w.Files, proof.Query{EventID: id})
 	if err != nil {
 		t.Fatalf("prove %s: %v", id, err)
 	}
@@ -39,20 +40,13 @@ func prove(t testing.TB, w *written, id string) *proof.Inclusion {
 }
 
 // proveLeaf proves the event at a leaf.
-func proveLeaf(t testing.TB, w *written, index uint64) *proof.Inclusion {
+func proveLeaf(t testing.TB, w *logtest.Copy, index uint64) *proof.Inclusion {
 	t.Helper()
-	p, err := proof.Prove(t.Context(), w.fsys, proof.Query{Index: index, ByIndex: true})
+	p, err := proof.Prove(t.Context(), w.Files, proof.Query{Index: index, ByIndex: true})
 	if err != nil {
 		t.Fatalf("prove leaf %d: %v", index, err)
 	}
 	return p
-}
-
-func public(signers ...*signing.Signer) (keys []*signing.PublicKey) {
-	for _, s := range signers {
-		keys = append(keys, s.Public())
-	}
-	return keys
 }
 
 // Every event of a log can be proven by its id and by its index, and the proof shows
@@ -60,25 +54,25 @@ func public(signers ...*signing.Signer) (keys []*signing.PublicKey) {
 func TestProveEveryEvent(t *testing.T) {
 	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
-			w := write(t, rotation.Options{Scope: scope, MaxSegmentBytes: 3000}, 1, 5, 2, 3, 1, 1, 4)
+			w := logtest.Write(t, rotation.Options{Scope: scope, MaxSegmentBytes: 3000}, 1, 5, 2, 3, 1, 1, 4)
 			for n := range 17 {
 				id := fmt.Sprintf("id-%03d", n)
 				p := prove(t, w, id)
-				byIndex, err := proof.Prove(t.Context(), w.fsys, proof.Query{Index: p.Index, ByIndex: true})
+				byIndex, err := proof.Prove(t.Context(), w.Files, proof.Query{Index: p.Index, ByIndex: true})
 				if err != nil || !bytes.Equal(byIndex.Marshal(), p.Marshal()) {
 					t.Errorf("%s by its index: %v", id, err)
 				}
-				got, err := proof.Check(p.Marshal(), proof.Options{Keys: public(w.signer)})
+				got, err := proof.Check(p.Marshal(), proof.Options{Keys: logtest.PublicKeys(w.Signer)})
 				if err != nil {
 					t.Fatalf("%s: %v", id, err)
 				}
 				if !bytes.Contains(got.Event, []byte(`"event_id":"`+id+`"`)) || got.Index != p.Index || got.Origin != "test.example/auditlog" {
 					t.Errorf("%s: proven %+v", id, got)
 				}
-				if signed := got.EventSignedBy == w.signer.Public().ID(); signed != (scope == segline.ScopeEvent) {
+				if signed := got.EventSignedBy == w.Signer.Public().ID(); signed != (scope == segline.ScopeEvent) {
 					t.Errorf("%s: signed by %q", id, got.EventSignedBy)
 				}
-				if !slices.Equal(got.SignedBy, []string{w.signer.Public().ID()}) {
+				if !slices.Equal(got.SignedBy, []string{w.Signer.Public().ID()}) {
 					t.Errorf("%s: checkpoint signed by %q", id, got.SignedBy)
 				}
 			}
@@ -89,10 +83,10 @@ func TestProveEveryEvent(t *testing.T) {
 // Of compressed segments, the proofs are the same.
 func TestProveCompressed(t *testing.T) {
 	for _, c := range []compression.Method{compression.Zstd, compression.Gzip} {
-		w := write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 5, 2, 3, 1, 1, 4)
+		w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 5, 2, 3, 1, 1, 4)
 		want := [][]byte{prove(t, w, "id-000").Marshal(), proveLeaf(t, w, 9).Marshal(), prove(t, w, "id-016").Marshal()}
-		for _, name := range w.names {
-			w.compress(t, name, c)
+		for _, name := range w.Segments {
+			w.Compress(t, name, c)
 		}
 		for i, got := range [][]byte{prove(t, w, "id-000").Marshal(), proveLeaf(t, w, 9).Marshal(), prove(t, w, "id-016").Marshal()} {
 			if !bytes.Equal(got, want[i]) {
@@ -105,10 +99,10 @@ func TestProveCompressed(t *testing.T) {
 // No byte of a proof can be changed, left out, repeated or put between.
 func TestProofMutated(t *testing.T) {
 	t.Parallel()
-	keys := threeKeys(t)
-	w := writeKeys(t, rotation.Options{}, keys...)
+	keys := logtest.ThreeKeys(t)
+	w := logtest.WriteKeys(t, rotation.Options{}, keys...)
 	text := proveLeaf(t, w, 3).Marshal()
-	o := proof.Options{Keys: public(keys[0])}
+	o := proof.Options{Keys: logtest.PublicKeys(keys[0])}
 	if _, err := proof.Check(text, o); err != nil {
 		t.Fatal(err)
 	}
@@ -139,23 +133,23 @@ func TestProofMutated(t *testing.T) {
 
 // A proof leads from the first key to the later ones.
 func TestProofFollowsKeys(t *testing.T) {
-	keys := threeKeys(t)
-	w := writeKeys(t, rotation.Options{}, keys...)
+	keys := logtest.ThreeKeys(t)
+	w := logtest.WriteKeys(t, rotation.Options{}, keys...)
 	for _, index := range []uint64{3, 12, 21} {
 		p := proveLeaf(t, w, index)
 		if len(p.KeyChanges) != 2 {
 			t.Fatalf("%d key changes", len(p.KeyChanges))
 		}
 		for _, k := range keys {
-			if _, err := proof.Check(p.Marshal(), proof.Options{Keys: public(k)}); err != nil {
+			if _, err := proof.Check(p.Marshal(), proof.Options{Keys: logtest.PublicKeys(k)}); err != nil {
 				t.Errorf("leaf %d with the key %s: %v", index, k.Public().ID(), err)
 			}
 		}
-		if _, err := proof.Check(p.Marshal(), proof.Options{Keys: public(signingtest.New(t, signing.Ed25519))}); !errors.Is(err, verify.ErrWrongKey) {
+		if _, err := proof.Check(p.Marshal(), proof.Options{Keys: logtest.PublicKeys(signingtest.New(t, signing.Ed25519))}); !errors.Is(err, verify.ErrWrongKey) {
 			t.Errorf("leaf %d with a stranger's key: %v", index, err)
 		}
 		p.KeyChanges = p.KeyChanges[1:]
-		if _, err := proof.Check(p.Marshal(), proof.Options{Keys: public(keys[0])}); !errors.Is(err, verify.ErrWrongKey) {
+		if _, err := proof.Check(p.Marshal(), proof.Options{Keys: logtest.PublicKeys(keys[0])}); !errors.Is(err, verify.ErrWrongKey) {
 			t.Errorf("leaf %d without the first key change: %v", index, err)
 		}
 	}
@@ -164,8 +158,8 @@ func TestProofFollowsKeys(t *testing.T) {
 // Whoever has a later key cannot prove an event with a signature of its own under an
 // earlier one.
 func TestProofByALaterKey(t *testing.T) {
-	keys := threeKeys(t)
-	w := writeKeys(t, rotation.Options{}, keys...)
+	keys := logtest.ThreeKeys(t)
+	w := logtest.WriteKeys(t, rotation.Options{}, keys...)
 	p := proveLeaf(t, w, 5)
 	parsed, err := segment.ParseEvent(nil, p.Line)
 	if err != nil {
@@ -173,7 +167,8 @@ func TestProofByALaterKey(t *testing.T) {
 	}
 	thief := keys[2]
 	canonical := bytes.Replace(parsed.Canonical, []byte("user-001"), []byte("user-999"), 1)
-	signature, err := thief.SignEvent(w.header(t, 0).Origin, w.header(t, 0).Log, canonical)
+	h := w.Header(t, 0)
+	signature, err := thief.SignEvent(h.Origin, h.Log, canonical)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +176,7 @@ func TestProofByALaterKey(t *testing.T) {
 		line := segline.AppendSignature(append(segline.AppendEventStart(nil), canonical...), signature, keyID)
 		// A tree of one's own making, in which the line is in the right place.
 		forged := forge(t, p, line, thief)
-		if _, err := proof.Check(forged.Marshal(), proof.Options{Keys: public(keys[0])}); !errors.Is(err, proof.ErrFails) {
+		if _, err := proof.Check(forged.Marshal(), proof.Options{Keys: logtest.PublicKeys(keys[0])}); !errors.Is(err, proof.ErrFails) {
 			t.Errorf("a forged proof, the event under the key %s: %v", keyID, err)
 		}
 	}
@@ -189,17 +184,17 @@ func TestProofByALaterKey(t *testing.T) {
 
 // A witness that has cosigned with two keys of its own counts once.
 func TestProofCosignedWithTwoKeysOfAWitness(t *testing.T) {
-	w := write(t, rotation.Options{}, 1)
+	w := logtest.Write(t, rotation.Options{}, 1)
 	before, after, other := witnesstest.New(t, "witness.example/w1"), witnesstest.New(t, "witness.example/w1"), witnesstest.New(t, "witness.example/w2")
-	cosigned := bytes.Clone(w.fsys[sidefile.CheckpointName].Data)
+	cosigned := bytes.Clone(w.Files[sidefile.CheckpointName].Data)
 	cosigned = append(cosigned, before.Cosign(t, cosigned)+after.Cosign(t, cosigned)...)
-	w.fsys[sidefile.CheckpointName].Data = cosigned
+	w.Files[sidefile.CheckpointName].Data = cosigned
 	text := prove(t, w, "id-000").Marshal()
-	o := proof.Options{Keys: public(w.signer), Witnesses: keysOf(before, other, after), Quorum: 2}
+	o := proof.Options{Keys: logtest.PublicKeys(w.Signer), Witnesses: logtest.WitnessKeys(before, other, after), Quorum: 2}
 	if got, err := proof.Check(text, o); !errors.Is(err, proof.ErrUnsigned) {
 		t.Errorf("one witness is a quorum of two: %+v, %v", got, err)
 	}
-	for _, o.Witnesses = range [][]*witness.Key{keysOf(before), keysOf(before, after)} {
+	for _, o.Witnesses = range [][]*witness.Key{logtest.WitnessKeys(before), logtest.WitnessKeys(before, after)} {
 		o.Quorum = 0
 		if got, err := proof.Check(text, o); err != nil || !slices.Equal(got.Cosigned, []string{"witness.example/w1"}) {
 			t.Errorf("%+v, %v", got, err)
@@ -209,16 +204,16 @@ func TestProofCosignedWithTwoKeysOfAWitness(t *testing.T) {
 
 // Witnesses' cosignatures count, if there are enough of those asked for.
 func TestProofCosigned(t *testing.T) {
-	w := write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 5, 2, 3, 1, 1, 4)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 5, 2, 3, 1, 1, 4)
 	var witnesses []*witness.Key
 	var all []*witnesstest.Witness
 	for i := range 3 {
 		one := witnesstest.New(t, fmt.Sprintf("witness%d.example", i))
 		witnesses, all = append(witnesses, one.Key), append(all, one)
 	}
-	cosigned := bytes.Clone(w.fsys[sidefile.CheckpointName].Data)
+	cosigned := bytes.Clone(w.Files[sidefile.CheckpointName].Data)
 	cosigned = append(cosigned, all[0].Cosign(t, cosigned)+all[1].Cosign(t, cosigned)...)
-	w.fsys[sidefile.CheckpointName].Data = cosigned
+	w.Files[sidefile.CheckpointName].Data = cosigned
 	text := prove(t, w, "id-003").Marshal()
 	if !bytes.HasSuffix(text, cosigned) {
 		t.Fatal("the proof does not end in the cosigned checkpoint")
@@ -235,7 +230,7 @@ func TestProofCosigned(t *testing.T) {
 		{witnesses, 3, nil},
 		{witnesses[2:], 1, nil},
 	} {
-		got, err := proof.Check(text, proof.Options{Keys: public(w.signer), Witnesses: c.witnesses, Quorum: c.quorum})
+		got, err := proof.Check(text, proof.Options{Keys: logtest.PublicKeys(w.Signer), Witnesses: c.witnesses, Quorum: c.quorum})
 		if c.want == nil {
 			if !errors.Is(err, proof.ErrUnsigned) {
 				t.Errorf("%d witnesses, quorum %d: %v", len(c.witnesses), c.quorum, err)
@@ -247,7 +242,7 @@ func TestProofCosigned(t *testing.T) {
 		}
 	}
 	for _, quorum := range []int{-1, 4} {
-		if _, err := proof.Check(text, proof.Options{Keys: public(w.signer), Witnesses: witnesses, Quorum: quorum}); err == nil || errors.Is(err, proof.ErrFails) {
+		if _, err := proof.Check(text, proof.Options{Keys: logtest.PublicKeys(w.Signer), Witnesses: witnesses, Quorum: quorum}); err == nil || errors.Is(err, proof.ErrFails) {
 			t.Errorf("quorum %d: %v", quorum, err)
 		}
 	}
@@ -257,10 +252,10 @@ func TestProofCosigned(t *testing.T) {
 }
 
 func TestProveWhatIsNotThere(t *testing.T) {
-	w := write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 5, 2, 3, 1, 1, 4)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 5, 2, 3, 1, 1, 4)
 	is := func(what string, q proof.Query, want ...error) {
 		t.Helper()
-		_, err := proof.Prove(context.Background(), w.fsys, q)
+		_, err := proof.Prove(context.Background(), w.Files, q)
 		for _, one := range want {
 			if !errors.Is(err, one) {
 				t.Errorf("%s: %v, want %v", what, err, one)
@@ -274,67 +269,67 @@ func TestProveWhatIsNotThere(t *testing.T) {
 
 	// What a crash left behind the last checkpoint was never acknowledged.
 	whole := w
-	w = whole.clone()
-	last := w.lines(len(w.names) - 1)
+	w = whole.Clone()
+	last := w.Lines(len(w.Segments) - 1)
 	tail := bytes.Replace(last[1], []byte("own"), []byte("new"), 1)
-	w.setLines(len(w.names)-1, append(last, tail))
-	r := whole.check(t)
-	is("a torn tail", proof.Query{Index: r.TreeSize, ByIndex: true}, proof.ErrNoEvent)
+	w.SetLines(len(w.Segments)-1, append(last, tail))
+	size := whole.Size(t)
+	is("a torn tail", proof.Query{Index: size, ByIndex: true}, proof.ErrNoEvent)
 	is("an id with a torn tail", proof.Query{EventID: "id-99"}, proof.ErrNoEvent)
 	// A checkpoint that does not fit is no such tail.
-	w.setLines(len(w.names)-1, append(last, tail, last[len(last)-1]))
-	is("behind a checkpoint that does not fit", proof.Query{Index: r.TreeSize, ByIndex: true}, logdir.ErrDamaged)
+	w.SetLines(len(w.Segments)-1, append(last, tail, last[len(last)-1]))
+	is("behind a checkpoint that does not fit", proof.Query{Index: size, ByIndex: true}, logdir.ErrDamaged)
 	is("an id behind such a checkpoint", proof.Query{EventID: "id-99"}, logdir.ErrDamaged)
 	w = whole
 
 	// Somebody has deleted the oldest, or retention has, as the log says.
-	base, err := segment.ParseName(w.names[1])
+	base, err := segment.ParseName(w.Segments[1])
 	if err != nil {
 		t.Fatal(err)
 	}
-	delete(w.fsys, w.names[0])
-	w.names = w.names[1:]
+	delete(w.Files, w.Segments[0])
+	w.Segments = w.Segments[1:]
 	is("a deleted leaf", proof.Query{Index: 1, ByIndex: true}, proof.ErrMissing)
 	is("a deleted id", proof.Query{EventID: "id-000"}, proof.ErrMissing, proof.ErrNoEvent)
-	w.extend(t, bare(own("pruned", fmt.Sprintf(`{"action":"pruned","before":%d}`, base.FirstIndex-1))))
+	w.Extend(t, logtest.BareLine(logtest.OwnEvent("pruned", fmt.Sprintf(`{"action":"pruned","before":%d}`, base.FirstIndex-1))))
 	is("a leaf beyond what was pruned", proof.Query{Index: 1, ByIndex: true}, proof.ErrMissing)
-	w.extend(t, bare(own("pruned", fmt.Sprintf(`{"action":"pruned","before":%d}`, base.FirstIndex))))
+	w.Extend(t, logtest.BareLine(logtest.OwnEvent("pruned", fmt.Sprintf(`{"action":"pruned","before":%d}`, base.FirstIndex))))
 	is("a pruned leaf", proof.Query{Index: 1, ByIndex: true}, proof.ErrPruned)
 	is("a pruned id", proof.Query{EventID: "id-000"}, proof.ErrPruned, proof.ErrNoEvent)
-	if _, err := proof.Check(prove(t, w, "id-010").Marshal(), proof.Options{Keys: public(w.signer)}); err != nil {
+	if _, err := proof.Check(prove(t, w, "id-010").Marshal(), proof.Options{Keys: logtest.PublicKeys(w.Signer)}); err != nil {
 		t.Errorf("of what is left: %v", err)
 	}
 
 	// Somebody has changed what is left.
-	f := w.fsys[w.names[0]]
+	f := w.Files[w.Segments[0]]
 	f.Data = bytes.Replace(f.Data, []byte("user-"), []byte("USER-"), 1)
-	n, err := segment.ParseName(w.names[0])
+	n, err := segment.ParseName(w.Segments[0])
 	if err != nil {
 		t.Fatal(err)
 	}
 	is("a changed segment", proof.Query{Index: n.FirstIndex + 2, ByIndex: true}, logdir.ErrDamaged)
 	f.Data = f.Data[:len(f.Data)/3]
 	is("a cut segment", proof.Query{Index: n.FirstIndex + 40, ByIndex: true})
-	for _, name := range w.names[:len(w.names)-1] {
-		delete(w.fsys, name)
+	for _, name := range w.Segments[:len(w.Segments)-1] {
+		delete(w.Files, name)
 	}
-	newest := w.fsys[w.names[len(w.names)-1]]
+	newest := w.Files[w.Segments[len(w.Segments)-1]]
 	newest.Data = newest.Data[bytes.IndexByte(newest.Data, '\n')+1:]
 	is("a segment without its header", proof.Query{EventID: "id-010"}, logdir.ErrDamaged)
-	w = &written{fsys: nil}
+	w = &logtest.Copy{Files: nil}
 	is("no log", proof.Query{EventID: "x"}, logdir.ErrNoLog)
 }
 
 func TestProveRepeatedID(t *testing.T) {
-	w := write(t, rotation.Options{Scope: segline.ScopeCheckpoint}, 3)
-	line := w.lines(0)[w.line(t, 0, "id-001")-1]
-	w.extend(t, line)
-	_, err := proof.Prove(t.Context(), w.fsys, proof.Query{EventID: "id-001"})
+	w := logtest.Write(t, rotation.Options{Scope: segline.ScopeCheckpoint}, 3)
+	line := w.Lines(0)[w.LineOf(t, 0, "id-001")-1]
+	w.Extend(t, line)
+	_, err := proof.Prove(t.Context(), w.Files, proof.Query{EventID: "id-001"})
 	if !errors.Is(err, proof.ErrRepeated) || !strings.Contains(err.Error(), "[4 7]") {
 		t.Errorf("an id of two events: %v", err)
 	}
 	for _, index := range []uint64{4, 7} {
-		if _, err := proof.Check(proveLeaf(t, w, index).Marshal(), proof.Options{Keys: public(w.signer)}); err != nil {
+		if _, err := proof.Check(proveLeaf(t, w, index).Marshal(), proof.Options{Keys: logtest.PublicKeys(w.Signer)}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -343,9 +338,9 @@ func TestProveRepeatedID(t *testing.T) {
 // What changes only the signature lines of strangers changes nothing that is shown.
 func TestProofMutatedWhereItMeansNothing(t *testing.T) {
 	t.Parallel()
-	w := write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 5, 2)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 5, 2)
 	text := prove(t, w, "id-003").Marshal()
-	o := proof.Options{Keys: public(w.signer)}
+	o := proof.Options{Keys: logtest.PublicKeys(w.Signer)}
 	want, err := proof.Check(text, o)
 	if err != nil {
 		t.Fatal(err)

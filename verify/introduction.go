@@ -9,45 +9,12 @@ import (
 	"slices"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
-	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
 // A segment that differs from the one before in its keys, its scope or its features is
 // introduced by a key change on its second line, and no other segment is.
-
-// misfit says in what a key change is not that which introduces the segment, or "".
-func (a *authority) misfit(n *signing.KeyChange, first uint64) string {
-	switch h := a.header; {
-	case n.Origin != h.Origin || n.Log != h.Log:
-		return "log"
-	case n.Index != first || n.Root != a.rootBefore():
-		return "place"
-	case !n.To.Equal(a.signer()):
-		return "key"
-	case n.Header != a.headerLeaf:
-		return "header"
-	case !n.Retain.Equal(h.Retain) && a.newer == nil:
-		return "promise to retain leaves than its header's"
-	default:
-		return ""
-	}
-}
-
-// checkKeyChangeLine looks at an event that tells of a key change.
-func (f *follower) checkKeyChangeLine(e *ownEvent) {
-	why := ""
-	switch {
-	case f.line != logevent.KeyChangedLine:
-		why = "a key change stands on the second line of a segment, and nowhere else"
-	case f.authority.header != nil && f.authority.change == nil:
-		why = "the key change is malformed"
-	default:
-		return
-	}
-	f.add(Finding{Kind: KeyChangeInvalid, Severity: Tampering, Index: &e.index, EventID: e.id, Message: why})
-}
 
 // checkIntroduction says what is wrong with how a segment is introduced, given the one
 // right before it. gone says that a key which signed checkpoints may do so no more, so that it

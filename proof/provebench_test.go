@@ -1,7 +1,7 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package verify_test
+package proof_test
 
 import (
 	"context"
@@ -20,6 +20,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
 	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
@@ -75,7 +76,7 @@ func BenchmarkProve(b *testing.B) {
 		})
 		b.Run(size+"/check", func(b *testing.B) {
 			for b.Loop() {
-				if _, err := proof.Check(text, proof.Options{Keys: public(s)}); err != nil {
+				if _, err := proof.Check(text, proof.Options{Keys: logtest.PublicKeys(s)}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -87,7 +88,7 @@ func BenchmarkProve(b *testing.B) {
 func BenchmarkCheckManyKeys(b *testing.B) {
 	const most = 3000
 	first := signingtest.New(b, signing.Ed25519)
-	w := write(b, rotation.Options{Scope: segline.ScopeCheckpoint, Signer: first}, most+1)
+	w := logtest.Write(b, rotation.Options{Scope: segline.ScopeCheckpoint, Signer: first}, most+1)
 	p := proveLeaf(b, w, most)
 	c, err := signing.ParseCheckpoint(p.Checkpoint)
 	if err != nil {
@@ -110,7 +111,7 @@ func BenchmarkCheckManyKeys(b *testing.B) {
 		text := p.Marshal()
 		b.Run(strconv.Itoa(i), func(b *testing.B) {
 			for b.Loop() {
-				if _, err := proof.Check(text, proof.Options{Keys: public(first)}); err != nil {
+				if _, err := proof.Check(text, proof.Options{Keys: logtest.PublicKeys(first)}); err != nil {
 					b.Fatal(err)
 				}
 			}
