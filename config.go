@@ -21,12 +21,13 @@ import (
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/configvalues"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingest"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
 	"github.com/otel-auditlog/auditlogexporter/internal/partition"
 	"github.com/otel-auditlog/auditlogexporter/internal/realpath"
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/witness"
 	"github.com/otel-auditlog/auditlogexporter/witness/client"
@@ -117,14 +118,14 @@ func createDefaultConfig() component.Config {
 		Signing: signingConfig{
 			KeyFile:   "audit-log-key.pem",
 			RotateKey: rotateKeyNever,
-			Scope:     segment.ScopeEvent,
+			Scope:     segline.ScopeEvent,
 			OnFailure: onFailureRefuse,
 		},
 		Sync: syncAlways,
 		Rotation: rotationConfig{
 			MaxSizeMiB:  50,
 			MaxAge:      24 * time.Hour,
-			Compression: segment.Zstd,
+			Compression: compression.Zstd,
 		},
 		MaxPartitions:   64,
 		MinFreeSpaceMiB: 64,
@@ -331,7 +332,7 @@ type signingConfig struct {
 	// says is revoked, or not valid now, is not signed with.
 	KeysFile string `mapstructure:"keys_file"`
 	// Scope is what is signed besides the checkpoints: each event, or nothing.
-	Scope segment.Scope `mapstructure:"scope"`
+	Scope segline.Scope `mapstructure:"scope"`
 	// OnFailure says what happens to events that cannot be signed: "refuse", or
 	// "write_unsigned". It means nothing
 	// in scope checkpoint: without a signed checkpoint nothing is ever written.
@@ -394,8 +395,8 @@ func (s *signingConfig) validate(p *problems, directory string) {
 	if r := s.RotateKey; r != rotateKeyNever && r != rotateKeySegment {
 		p.add("signing::rotate_key", "unknown word %q: write %s or %s", r, rotateKeyNever, rotateKeySegment)
 	}
-	if scope := s.Scope; scope != segment.ScopeEvent && scope != segment.ScopeCheckpoint {
-		p.add("signing::scope", "unknown scope %q: write %s or %s", scope, segment.ScopeEvent, segment.ScopeCheckpoint)
+	if scope := s.Scope; scope != segline.ScopeEvent && scope != segline.ScopeCheckpoint {
+		p.add("signing::scope", "unknown scope %q: write %s or %s", scope, segline.ScopeEvent, segline.ScopeCheckpoint)
 	}
 	if f := s.OnFailure; f != onFailureRefuse && f != onFailureWriteUnsigned {
 		p.add("signing::on_failure", "unknown word %q: write %s or %s", f, onFailureRefuse, onFailureWriteUnsigned)
@@ -410,14 +411,14 @@ type rotationConfig struct {
 	// limit.
 	MaxAge time.Duration `mapstructure:"max_age"`
 	// Compression is how sealed segments are stored.
-	Compression segment.Compression `mapstructure:"compression"`
+	Compression compression.Method `mapstructure:"compression"`
 }
 
 func (r rotationConfig) validate(p *problems) {
 	p.mebibytes("rotation::max_size_mib", r.MaxSizeMiB, "for no limit")
 	p.duration("rotation::max_age", r.MaxAge, "for no limit")
 	if !r.Compression.Valid() {
-		p.add("rotation::compression", "unknown compression %q: write %s, %s or %s", r.Compression, segment.Zstd, segment.Gzip, segment.None)
+		p.add("rotation::compression", "unknown compression %q: write %s, %s or %s", r.Compression, compression.Zstd, compression.Gzip, compression.None)
 	}
 }
 
@@ -450,8 +451,8 @@ func (r retentionConfig) validate(p *problems) {
 	p.duration("retention::max_age", r.MaxAge, "to keep all")
 	p.duration("retention::min_age", r.MinAge, "to promise nothing")
 	switch least, most := r.MinAge, r.MaxAge; {
-	case least > segment.MaxMinAge:
-		p.add("retention::min_age", "%s is more than %s: write a shorter time", least, segment.MaxMinAge)
+	case least > segline.MaxMinAge:
+		p.add("retention::min_age", "%s is more than %s: write a shorter time", least, segline.MaxMinAge)
 	case least%time.Second != 0:
 		p.add("retention::min_age", "%s is not in whole seconds: write %s", least, least.Round(time.Second))
 	case most > 0 && most < least:
@@ -514,8 +515,8 @@ func (l limitsConfig) validate(p *problems) {
 	case n < l.MaxSizeMiB:
 		p.add("limits::max_in_flight_mib", "%d is less than one call may take (limits::max_size_mib is %d): raise the one or lower the other", n, l.MaxSizeMiB)
 	}
-	if n := l.MaxLeafBytes; n != 0 && (n < leastLeafBytes || n > segment.MaxLineBytes) {
-		p.add("limits::max_leaf_bytes", "%d: write how many bytes the line of an event may have, %d to %d, such as 65535, or 0 for the most", n, leastLeafBytes, segment.MaxLineBytes)
+	if n := l.MaxLeafBytes; n != 0 && (n < leastLeafBytes || n > segline.MaxBytes) {
+		p.add("limits::max_leaf_bytes", "%d: write how many bytes the line of an event may have, %d to %d, such as 65535, or 0 for the most", n, leastLeafBytes, segline.MaxBytes)
 	}
 	if o := l.OnOversize; o != onOversizeRefuse && o != onOversizeReplace {
 		p.add("limits::on_oversize", "unknown word %q: write %s or %s", o, onOversizeRefuse, onOversizeReplace)

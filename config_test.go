@@ -19,8 +19,9 @@ import (
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/metadata"
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 )
 
 func defaultConfig() *auditlogexporter.Config {
@@ -60,11 +61,11 @@ var goodCases = map[string]func(*auditlogexporter.Config){
 		c.Signing.PreviousCheckpointKeyFile = "/etc/otelcol/audit-log-checkpoint-key-2025.pem"
 		c.Signing.RotateKey = "segment"
 		c.Signing.KeysFile = "/etc/otelcol/audit-log-keys.yaml"
-		c.Signing.Scope = segment.ScopeCheckpoint
+		c.Signing.Scope = segline.ScopeCheckpoint
 		c.Signing.OnFailure = "write_unsigned"
 		c.Rotation.MaxSizeMiB = 200
 		c.Rotation.MaxAge = 90 * time.Minute
-		c.Rotation.Compression = segment.Gzip
+		c.Rotation.Compression = compression.Gzip
 		c.Retention.MinAge = 30 * 24 * time.Hour
 		c.Retention.MaxSegments = 400
 		c.Retention.MaxAge = 400 * 24 * time.Hour
@@ -114,7 +115,7 @@ var goodCases = map[string]func(*auditlogexporter.Config){
 	},
 	"auditlog/no_limits": func(c *auditlogexporter.Config) {
 		c.Sync = "never"
-		c.Rotation.MaxSizeMiB, c.Rotation.MaxAge, c.Rotation.Compression = 0, 0, segment.None
+		c.Rotation.MaxSizeMiB, c.Rotation.MaxAge, c.Rotation.Compression = 0, 0, compression.None
 		c.MinFreeSpaceMiB = 0
 	},
 	"auditlog/default_queue":        func(c *auditlogexporter.Config) { c.QueueConfig.GetOrInsertDefault() },
@@ -291,12 +292,12 @@ func TestDefaultsAreTheSafeOnes(t *testing.T) {
 	assert.Equal(t, 10*time.Second, c.WitnessInterval)
 	assert.Empty(t, c.PartitionBy)
 	assert.Equal(t, 64, c.MaxPartitions)
-	assert.Equal(t, segment.ScopeEvent, c.Signing.Scope)
+	assert.Equal(t, segline.ScopeEvent, c.Signing.Scope)
 	assert.EqualValues(t, "refuse", c.Signing.OnFailure)
 	assert.EqualValues(t, "always", c.Sync)
 	assert.EqualValues(t, 50, c.Rotation.MaxSizeMiB)
 	assert.Equal(t, 24*time.Hour, c.Rotation.MaxAge)
-	assert.Equal(t, segment.Zstd, c.Rotation.Compression)
+	assert.Equal(t, compression.Zstd, c.Rotation.Compression)
 	assert.Zero(t, c.Retention, "nothing is deleted unless asked for")
 	assert.EqualValues(t, 64, c.MinFreeSpaceMiB)
 	assert.False(t, c.Mapping.Strict)

@@ -19,9 +19,9 @@ import (
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
 	"github.com/otel-auditlog/auditlogexporter/internal/metadatatest"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
@@ -62,7 +62,7 @@ func idsOfReceipts(all []*receipt.Receipt) (ids []string) {
 // A shutdown waits until each event that was acknowledged has its receipt, and a restart
 // goes on. What came again has the one it had.
 func TestReceipts(t *testing.T) {
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
 			c := testConfig(t, inScope(scope), receipted)
 			var want []string

@@ -18,7 +18,7 @@ import (
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/metadatatest"
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 )
 
 // said is what an event of the log's own says of a refused record.
@@ -215,7 +215,7 @@ func TestOversizedRecordIsRefusedForGood(t *testing.T) {
 	c := testConfig(t)
 	r := start(t, c)
 	logs := records("good", "big")
-	logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(1).Body().SetStr(strings.Repeat("x", segment.MaxLineBytes))
+	logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(1).Body().SetStr(strings.Repeat("x", segline.MaxBytes))
 	err := r.ConsumeLogs(t.Context(), logs)
 	assert.True(t, consumererror.IsPermanent(err))
 	assert.ErrorContains(t, err, "resource 0, scope 0, record 1: ")

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -33,18 +34,19 @@ func ReadCommits(ctx context.Context, fsys fs.FS, s logdir.Segment) (all Commits
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
 	for {
+		offset := r.End()
 		line, err := r.Next()
-		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
+		if err == io.EOF || errors.Is(err, segline.ErrPartial) {
 			return all, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		if segment.KindOf(line) != segment.KindCommit {
+		if segment.KindOf(line) != segline.KindCommit {
 			continue
 		}
 		if c, err := segment.ParseCommit(line); err == nil {
-			all = append(all, commitEnd{r.Offset(), c.Time})
+			all = append(all, commitEnd{offset, c.Time})
 		}
 	}
 }

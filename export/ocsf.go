@@ -16,7 +16,7 @@ import (
 	"github.com/gowebpki/jcs"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -128,7 +128,7 @@ func (o *ocsfWriter) record(ev *Event, e *event.Event) (*ocsfEvent, error) {
 		EventCode:        e.EventName,
 		LogName:          o.origin,
 		LogProvider:      "auditlog",
-		LogFormat:        segment.Format,
+		LogFormat:        segline.Format,
 		LoggedTime:       e.ObservedTimestamp / 1e6,
 		OriginalTime:     raw.Timestamp,
 		Sequence:         ev.Index,

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -184,12 +185,13 @@ func (r *reader) segment(s logdir.Segment) error {
 			return err
 		}
 		var line []byte
+		offset := lines.End()
 		line, err = lines.Next()
 		if err == io.EOF {
 			return nil // the next segment goes on, if one does
 		}
 		if err == nil {
-			err = r.line(lines.Offset(), line)
+			err = r.line(offset, line)
 		}
 	}
 	var refused refusedError
@@ -238,12 +240,12 @@ func (r *reader) header(line []byte) error {
 // line takes in the line at an offset of its segment.
 func (r *reader) line(offset int64, line []byte) (err error) {
 	switch segment.KindOf(line) {
-	case segment.KindCheckpoint:
+	case segline.KindCheckpoint:
 		return nil // it is no leaf, and what it says is of no use here
-	case segment.KindCommit:
+	case segline.KindCommit:
 		r.tree.Append(merkle.LeafHash(line))
 		return nil
-	case segment.KindEvent:
+	case segline.KindEvent:
 	default:
 		return errors.New("a line of an unknown kind")
 	}
@@ -252,7 +254,7 @@ func (r *reader) line(offset int64, line []byte) (err error) {
 	e.Index, e.Line = r.tree.Size(), line
 	e.LeafHash = merkle.LeafHash(line)
 	r.tree.Append(e.LeafHash)
-	if e.EventLine, err = segment.ParseEventInto(r.buf, line); err != nil {
+	if e.EventLine, err = segment.ParseEvent(r.buf, line); err != nil {
 		return err
 	}
 	r.buf = e.Signature

@@ -14,6 +14,9 @@ import (
 	"testing/fstest"
 
 	"github.com/otel-auditlog/auditlogexporter/export"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -38,7 +41,7 @@ func TestRead(t *testing.T) {
 	var part merkle.Frontier
 	for _, name := range l.names {
 		for line := range bytes.Lines(l.files[name].Data) {
-			if segment.KindOf(line) != segment.KindCheckpoint && part.Size() < older.Size {
+			if segment.KindOf(line) != segline.KindCheckpoint && part.Size() < older.Size {
 				part.Append(merkle.LeafHash(bytes.TrimSuffix(line, []byte("\n"))))
 			}
 		}
@@ -108,7 +111,7 @@ func (c *changing) Open(name string) (fs.File, error) {
 
 func TestReadWhileSegmentsAreReplaced(t *testing.T) {
 	l, newest := threeSegments(t)
-	to := segment.Name{FirstIndex: 4, Created: created.AddDate(0, 0, 1), Compression: segment.None}.String()
+	to := segment.Name{FirstIndex: 4, Created: created.AddDate(0, 0, 1), Compression: compression.None}.String()
 	if got, err := read(t.Context(), &changing{MapFS: l.files, from: l.names[1], to: to}, export.Options{Checkpoint: newest}); err != nil || len(got) != 6 {
 		t.Errorf("leaves %v, %v", got, err)
 	}
@@ -236,7 +239,7 @@ func TestReadEnds(t *testing.T) {
 		t.Errorf("leaves %v, %v", got, err)
 	}
 	l.files[l.names[1]].Mode = fs.ModeNamedPipe
-	if got, err := read(t.Context(), l.files, export.Options{Checkpoint: newest}); !errors.Is(err, segment.ErrNotRegular) {
+	if got, err := read(t.Context(), l.files, export.Options{Checkpoint: newest}); !errors.Is(err, rootfs.ErrNotRegular) {
 		t.Errorf("leaves %v, %v", got, err)
 	}
 }

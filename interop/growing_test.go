@@ -18,9 +18,9 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/tiles"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -57,7 +57,7 @@ func publish(t *testing.T) *published {
 // grow adds events, in commits of 2,000 at most, and exports them.
 func (p *published) grow(events int) {
 	p.t.Helper()
-	log, err := rotation.Open(p.t.Context(), rotation.Options{Directory: p.dir, Origin: vectorOrigin, Signer: p.s, Scope: segment.ScopeCheckpoint, MaxSegmentBytes: 1 << 20})
+	log, err := rotation.Open(p.t.Context(), rotation.Options{Directory: p.dir, Origin: vectorOrigin, Signer: p.s, Scope: segline.ScopeCheckpoint, MaxSegmentBytes: 1 << 20})
 	if err != nil {
 		p.t.Fatal(err)
 	}

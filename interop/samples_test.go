@@ -14,6 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -61,7 +65,7 @@ func newSampleWriter(t *testing.T, o rotation.Options) *sampleWriter {
 		o.Origin = vectorOrigin
 	}
 	if o.Scope == "" {
-		o.Scope = segment.ScopeEvent
+		o.Scope = segline.ScopeEvent
 	}
 	o.Sync = true
 	o.Now = sampleClock()
@@ -96,8 +100,8 @@ func (w *sampleWriter) busy() bool {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	plain := slices.DeleteFunc(slices.Clone(listing.Segments), func(f segment.File) bool { return f.Parsed.Compression != segment.None })
-	compression := w.o.Compression != "" && w.o.Compression != segment.None
+	plain := slices.DeleteFunc(slices.Clone(listing.Segments), func(f segment.File) bool { return f.Parsed.Compression != compression.None })
+	compression := w.o.Compression != "" && w.o.Compression != compression.None
 	total := int64(0)
 	for _, f := range listing.Segments {
 		total += f.Size
@@ -121,7 +125,7 @@ func (w *sampleWriter) append(l *rotation.Log, events int) {
 }
 
 // appendRaw appends events in canonical JSON in one commit.
-func appendRaw(t *testing.T, l *rotation.Log, scope segment.Scope, canonical ...[]byte) {
+func appendRaw(t *testing.T, l *rotation.Log, scope segline.Scope, canonical ...[]byte) {
 	t.Helper()
 	for {
 		b := l.NewBatch()
@@ -129,7 +133,7 @@ func appendRaw(t *testing.T, l *rotation.Log, scope segment.Scope, canonical ...
 		for _, c := range canonical {
 			encode := func(dst []byte) ([]byte, uint64, error) { return append(dst, c...), 1_795_428_900_000_000_000, nil }
 			var err error
-			if scope == segment.ScopeCheckpoint {
+			if scope == segline.ScopeCheckpoint {
 				err = b.Add(encode, nil, "")
 			} else {
 				err = b.Add(encode, l.Sign(signer), signer.Public().ID())
@@ -163,11 +167,11 @@ func (w *sampleWriter) snapshot() string {
 func (w *sampleWriter) sample(older string, keys ...*signing.Signer) *sample {
 	w.t.Helper()
 	for _, name := range []string{w.o.Directory, older} {
-		if err := os.Remove(filepath.Join(name, segment.LockName)); err != nil {
+		if err := os.Remove(filepath.Join(name, durable.LockName)); err != nil {
 			w.t.Fatal(err)
 		}
 	}
-	kept, err := os.ReadFile(filepath.Join(older, segment.CheckpointName))
+	kept, err := os.ReadFile(filepath.Join(older, sidefile.CheckpointName))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -192,13 +196,13 @@ var sampleKinds = []struct {
 		return ofSegments(t, rotation.Options{Signer: newSigner(t, signing.ECDSAP256)})
 	}},
 	{"plain-checkpoint", "several segments, checkpoints are signed only", func(t *testing.T) *sample {
-		return ofSegments(t, rotation.Options{Signer: newSigner(t, signing.Ed25519), Scope: segment.ScopeCheckpoint})
+		return ofSegments(t, rotation.Options{Signer: newSigner(t, signing.Ed25519), Scope: segline.ScopeCheckpoint})
 	}},
 	{"gzip", "sealed segments are gzip members", func(t *testing.T) *sample {
-		return ofSegments(t, rotation.Options{Signer: newSigner(t, signing.Ed25519), Compression: segment.Gzip})
+		return ofSegments(t, rotation.Options{Signer: newSigner(t, signing.Ed25519), Compression: compression.Gzip})
 	}},
 	{"zstd", "sealed segments are zstd frames", func(t *testing.T) *sample {
-		return ofSegments(t, rotation.Options{Signer: newSigner(t, signing.Ed25519), Scope: segment.ScopeCheckpoint, Compression: segment.Zstd})
+		return ofSegments(t, rotation.Options{Signer: newSigner(t, signing.Ed25519), Scope: segline.ScopeCheckpoint, Compression: compression.Zstd})
 	}},
 	{"ids", "commits bind the ids of their events", func(t *testing.T) *sample {
 		return ofSegments(t, rotation.Options{Signer: newSigner(t, signing.Ed25519), BindIDs: true})
@@ -222,7 +226,7 @@ var sampleKinds = []struct {
 		}
 		// The last commit loses its checkpoint and a part of its commit line.
 		cut := bytes.LastIndex(b, []byte(`{"commit":`)) + 20
-		if err := errors.Join(os.WriteFile(newest, b[:cut], 0o600), os.Remove(filepath.Join(s.dir, segment.CheckpointName))); err != nil {
+		if err := errors.Join(os.WriteFile(newest, b[:cut], 0o600), os.Remove(filepath.Join(s.dir, sidefile.CheckpointName))); err != nil {
 			t.Fatal(err)
 		}
 		return s
@@ -260,12 +264,12 @@ var sampleKinds = []struct {
 		keys := []*signing.Signer{newSigner(t, signing.ECDSAP256), newSigner(t, signing.Ed25519)}
 		w := newSampleWriter(t, rotation.Options{Signer: keys[0]})
 		w.run(1)
-		w.o.Scope = segment.ScopeCheckpoint
+		w.o.Scope = segline.ScopeCheckpoint
 		w.run(1)
 		older := w.snapshot()
 		w.o.PreviousSigner, w.o.Signer = keys[0], keys[1]
 		w.run(1)
-		w.o.Scope, w.o.BindIDs = segment.ScopeEvent, true
+		w.o.Scope, w.o.BindIDs = segline.ScopeEvent, true
 		w.run(1)
 		return w.sample(older, keys...)
 	}},

@@ -20,7 +20,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -63,11 +65,11 @@ func ours(t *testing.T, dir, key string) *verify.Report {
 
 // writeLog writes a log of several segments, sealed ones compressed with gzip, which
 // every version of Node can read.
-func writeLog(t *testing.T, dir string, scope segment.Scope, s *signing.Signer) {
+func writeLog(t *testing.T, dir string, scope segline.Scope, s *signing.Signer) {
 	t.Helper()
 	compressed := make(chan struct{}, 100)
 	l, err := rotation.Open(t.Context(), rotation.Options{
-		Directory: dir, Origin: vectorOrigin, Signer: s, Scope: scope, Sync: true, MaxSegmentBytes: 4000, Compression: segment.Gzip, Observer: watch{compressed},
+		Directory: dir, Origin: vectorOrigin, Signer: s, Scope: scope, Sync: true, MaxSegmentBytes: 4000, Compression: compression.Gzip, Observer: watch{compressed},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +99,7 @@ func writeLog(t *testing.T, dir string, scope segment.Scope, s *signing.Signer) 
 				dst, info, err := enc.Append(dst, r)
 				return dst, info.Time, err
 			}
-			if scope == segment.ScopeEvent {
+			if scope == segline.ScopeEvent {
 				err = b.Add(encode, l.Sign(s), s.Public().ID())
 			} else {
 				err = b.Add(encode, nil, "")
@@ -115,7 +117,7 @@ func writeLog(t *testing.T, dir string, scope segment.Scope, s *signing.Signer) 
 		if err != nil {
 			t.Fatal(err)
 		}
-		plain := slices.DeleteFunc(listing.Segments, func(f segment.File) bool { return f.Parsed.Compression != segment.None })
+		plain := slices.DeleteFunc(listing.Segments, func(f segment.File) bool { return f.Parsed.Compression != compression.None })
 		if len(plain) == 1 {
 			break
 		}
@@ -144,7 +146,7 @@ func (w watch) StateFault(error)                  {}
 // A log that changes its key, and has a second one for checkpoints, can be followed
 // from its first key by the specification alone.
 func TestSecondVerifierFollowsKeys(t *testing.T) {
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
 			dir, keys := filepath.Join(t.TempDir(), "log"), t.TempDir()
 			var public []string
@@ -244,7 +246,7 @@ func TestVectorProof(t *testing.T) {
 // A verifier that somebody wrote from the specification alone accepts our logs, and
 // finds what ours finds.
 func TestSecondVerifier(t *testing.T) {
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		for name, a := range map[string]signing.Algorithm{"p256.pem": signing.ECDSAP256, "ed.pem": signing.Ed25519} {
 			t.Run(string(scope)+"/"+name, func(t *testing.T) {
 				keyFile := filepath.Join(t.TempDir(), name)

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -145,11 +146,11 @@ func (s *checkedSegment) line(line []byte, number int) error {
 		if err := s.begin(line); err != nil {
 			return err
 		}
-	case kind == segment.KindCheckpoint:
+	case kind == segline.KindCheckpoint:
 		return s.checkpoint(line, number)
 	case s.commit:
 		return s.unchecked("line %d: no checkpoint follows the commit before it", number)
-	case kind != segment.KindEvent && kind != segment.KindCommit:
+	case kind != segline.KindEvent && kind != segline.KindCommit:
 		return s.unchecked("line %d is neither an event nor a commit", number)
 	}
 	if s.since += len(line); int64(s.since) > s.most {
@@ -158,7 +159,7 @@ func (s *checkedSegment) line(line []byte, number int) error {
 	s.buf = append(s.buf, line...)
 	s.ends = append(s.ends, len(s.buf))
 	s.tree.Append(merkle.LeafHash(line))
-	s.commit = kind == segment.KindCommit
+	s.commit = kind == segline.KindCommit
 	return nil
 }
 
@@ -180,7 +181,7 @@ func (s *checkedSegment) begin(line []byte) error {
 		return s.unchecked("its header does not go on with the tree of %d leaves before it", s.tree.Size())
 	}
 	for _, k := range s.who.Keys {
-		if slices.ContainsFunc(h.Keys, func(named segment.Key) bool { return bytes.Equal(named.PublicKey, k.SPKI()) }) {
+		if slices.ContainsFunc(h.Keys, func(named segline.Key) bool { return bytes.Equal(named.PublicKey, k.SPKI()) }) {
 			s.keys = append(s.keys, k)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -97,11 +98,11 @@ func TestCheckedAttacks(t *testing.T) {
 		{"an event after the commit", func(l *made) { l.commit(1); l.event("added") }, 3},
 		{"a commit without a checkpoint", func(l *made) {
 			l.commit(1)
-			l.leaf(segment.AppendCommit(nil, segment.Commit{Number: 2, Time: created}))
+			l.leaf(segline.AppendCommit(nil, 2, created, nil))
 		}, 3},
 		{"a commit, and another", func(l *made) {
 			l.commit(1)
-			l.leaf(segment.AppendCommit(nil, segment.Commit{Number: 2, Time: created}))
+			l.leaf(segline.AppendCommit(nil, 2, created, nil))
 			l.commit(1)
 		}, 3},
 		{"a checkpoint of the intruder's", func(l *made) { l.commit(1); l.signer = signer(t, 66); l.commit(1) }, 0},
@@ -115,13 +116,13 @@ func TestCheckedAttacks(t *testing.T) {
 			l.commit(1)
 			c := l.commits[0]
 			note, _ := signing.SignCheckpoint(origin, c.Size, c.Root, l.signer, signer(l.t, 66))
-			replace(l, segment.AppendCheckpoint(nil, c.Note), segment.AppendCheckpoint(nil, note))
+			replace(l, segline.AppendCheckpoint(nil, c.Note), segline.AppendCheckpoint(nil, note))
 			l.event("torn")
 		}, 3},
-		{"a checkpoint twice", func(l *made) { l.commit(1); l.line(segment.AppendCheckpoint(nil, l.commits[0].Note)) }, 3},
+		{"a checkpoint twice", func(l *made) { l.commit(1); l.line(segline.AppendCheckpoint(nil, l.commits[0].Note)) }, 3},
 		{"a checkpoint before any commit", func(l *made) {
 			note, _ := signing.SignCheckpoint(origin, l.tree.Size(), l.tree.Root(), l.signer)
-			l.line(segment.AppendCheckpoint(nil, note))
+			l.line(segline.AppendCheckpoint(nil, note))
 		}, 0},
 		{"a second header", func(l *made) { l.commit(1); l.leaf(line(l, 0)); l.commit(1) }, 3},
 		{"another name", func(l *made) {
@@ -137,7 +138,7 @@ func TestCheckedAttacks(t *testing.T) {
 			l.event(string(bytes.Repeat([]byte("x"), mostInCommit)))
 			l.commit(1)
 		}, 3},
-		{"no end", func(l *made) { l.commit(1); l.line(make([]byte, segment.MaxLineBytes+1)) }, 3},
+		{"no end", func(l *made) { l.commit(1); l.line(make([]byte, segline.MaxBytes+1)) }, 3},
 		{"nothing", func(l *made) { l.files[l.newest()].Data = nil }, 0},
 		{"no checkpoint", func(l *made) { l.event("alone") }, 0},
 	}

@@ -8,7 +8,8 @@ import (
 	"io"
 	"io/fs"
 
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 )
 
 // MaxCheckpointBytes bounds a checkpoint with all its signatures, and so the file checkpoint.
@@ -19,7 +20,7 @@ const MaxCheckpointBytes = 64 << 10
 // if it is one. The error wraps [fs.ErrNotExist] if there is no such file, or an empty one, as
 // a power cut may leave it.
 func Checkpoint(fsys fs.FS) ([]byte, error) {
-	f, err := segment.OpenRegular(fsys, segment.CheckpointName)
+	f, err := rootfs.OpenRegular(fsys, sidefile.CheckpointName)
 	if err != nil {
 		return nil, err
 	}
@@ -27,11 +28,11 @@ func Checkpoint(fsys fs.FS) ([]byte, error) {
 	note, err := io.ReadAll(io.LimitReader(f, MaxCheckpointBytes+1))
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("read the file %s: %w", segment.CheckpointName, err)
+		return nil, fmt.Errorf("read the file %s: %w", sidefile.CheckpointName, err)
 	case len(note) > MaxCheckpointBytes:
-		return nil, fmt.Errorf("read the file %s: %w: it has more than %d bytes", segment.CheckpointName, ErrTooLarge, MaxCheckpointBytes)
+		return nil, fmt.Errorf("read the file %s: %w: it has more than %d bytes", sidefile.CheckpointName, ErrTooLarge, MaxCheckpointBytes)
 	case len(note) == 0:
-		return nil, fmt.Errorf("the file %s is empty: %w", segment.CheckpointName, fs.ErrNotExist)
+		return nil, fmt.Errorf("the file %s is empty: %w", sidefile.CheckpointName, fs.ErrNotExist)
 	}
 	return note, nil
 }

@@ -32,7 +32,7 @@
 //
 // # Bounds
 //
-// Memory is bounded by the longest line ([segment.MaxLineBytes]), in Checked by the largest
+// Memory is bounded by the longest line ([segline.MaxBytes]), in Checked by the largest
 // commit, and files next to the segments by what the writer can write into them. Reading
 // costs a few large reads for each file and no look at a file for each line, so that the file
 // system may be a remote one. A context ends every wait.

@@ -11,6 +11,9 @@ import (
 	"io/fs"
 	"slices"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -73,18 +76,18 @@ func FindEnd(ctx context.Context, fsys fs.FS, segments []Segment, filed []byte) 
 	if c, err := signing.ParseCheckpoint(filed); err == nil {
 		copied = c
 	}
-	next := uint64(segment.MaxIndex) + 1 // where the segment after this one begins
+	next := uint64(segline.MaxIndex) + 1 // where the segment after this one begins
 	for i, s := range slices.Backward(segments) {
 		if !s.Mode.IsRegular() {
-			_ = e.damaged(fmt.Errorf("%s: %w but %s", s.Name, segment.ErrNotRegular, s.Mode.Type()))
+			_ = e.damaged(fmt.Errorf("%s: %w but %s", s.Name, rootfs.ErrNotRegular, s.Mode.Type()))
 			continue
 		}
 		if s.Size == 0 {
 			continue // begun, perhaps; there is nothing in it
 		}
-		if e.Last.Size > 0 || s.Parsed.Compression != segment.None {
+		if e.Last.Size > 0 || s.Parsed.Compression != compression.None {
 			e.At, e.Whole = i, true
-			if next <= segment.MaxIndex {
+			if next <= segline.MaxIndex {
 				e.Durable.Size = next
 			}
 			return e, nil
@@ -133,11 +136,11 @@ func eachCommit(ctx context.Context, fsys fs.FS, s Segment, each func(Commit)) e
 	for {
 		line, err := r.Next()
 		switch {
-		case err == io.EOF || errors.Is(err, segment.ErrPartialLine):
+		case err == io.EOF || errors.Is(err, segline.ErrPartial):
 			return nil
 		case err != nil:
 			return err
-		case segment.KindOf(line) != segment.KindCheckpoint:
+		case segment.KindOf(line) != segline.KindCheckpoint:
 			continue
 		}
 		note, err := segment.ParseCheckpoint(line)
@@ -206,7 +209,7 @@ func lastCheckpoint(ctx context.Context, fsys fs.FS, segments []Segment, e End, 
 	if err != nil {
 		copied = signing.Checkpoint{}
 	}
-	next := uint64(segment.MaxIndex)
+	next := uint64(segline.MaxIndex)
 	if e.Durable.Size > 0 {
 		next = e.Durable.Size
 	}
@@ -230,7 +233,7 @@ const tailBytes = 64 << 10
 // committedEnd returns the offset in a segment's content after its last checkpoint; 0 if it
 // has none.
 func committedEnd(ctx context.Context, fsys fs.FS, s Segment) (int64, error) {
-	if s.Parsed.Compression == segment.None && s.Size > tailBytes {
+	if s.Parsed.Compression == compression.None && s.Size > tailBytes {
 		end, err := lastCheckpointEnd(ctx, fsys, s, s.Size-tailBytes)
 		if err != nil || end > 0 {
 			return end, err
@@ -250,11 +253,11 @@ func lastCheckpointEnd(ctx context.Context, fsys fs.FS, s Segment, offset int64)
 	for {
 		line, err := r.Next()
 		switch {
-		case err == io.EOF || errors.Is(err, segment.ErrPartialLine):
+		case err == io.EOF || errors.Is(err, segline.ErrPartial):
 			return end, nil
 		case err != nil:
 			return end, err
-		case segment.KindOf(line) == segment.KindCheckpoint && !rest:
+		case segment.KindOf(line) == segline.KindCheckpoint && !rest:
 			end = r.End()
 		}
 		rest = false

@@ -10,8 +10,11 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -34,19 +37,19 @@ func TestDurable(t *testing.T) {
 		{"two commits, and what is no line", func(l *made) {
 			l.commit(1)
 			l.commit(1)
-			l.line(make([]byte, segment.MaxLineBytes+1))
-		}, none, none, segment.ErrLineTooLong},
+			l.line(make([]byte, segline.MaxBytes+1))
+		}, none, none, segline.ErrTooLong},
 		{"the next segment is begun", func(l *made) { l.commit(1); l.commit(1); l.rotate() }, 1, 1, nil},
 		{"the next segment is empty", func(l *made) { l.commit(1); l.commit(1); l.rotate(); l.files[l.newest()].Data = nil }, 0, 1, nil},
 		{"the next segment has a commit", func(l *made) { l.commit(1); l.rotate(); l.commit(1) }, 0, 1, nil},
 		{"the next segment has one that is filed", func(l *made) { l.commit(1); l.rotate(); l.file(l.commit(1)) }, 1, 1, nil},
-		{"the next segment is a link", func(l *made) { l.commit(1); l.commit(1); l.rotate(); l.files[l.newest()].Mode = fs.ModeSymlink }, none, none, segment.ErrNotRegular},
+		{"the next segment is a link", func(l *made) { l.commit(1); l.commit(1); l.rotate(); l.files[l.newest()].Mode = fs.ModeSymlink }, none, none, rootfs.ErrNotRegular},
 		{"sealed, and cut off", func(l *made) {
 			l.commit(1)
-			l.compress(0, segment.Gzip)
+			l.compress(0, compression.Gzip)
 			f := l.files[l.newest()+".gz"]
 			f.Data = f.Data[:len(f.Data)-9]
-		}, none, none, segment.ErrBadCompression},
+		}, none, none, compression.ErrDamaged},
 		{"the next segment is in another place", func(l *made) {
 			l.commit(1)
 			first := l.tree
@@ -55,13 +58,13 @@ func TestDurable(t *testing.T) {
 			l.rotate()
 			l.commit(1)
 		}, 0, 2, nil},
-		{"sealed", func(l *made) { l.commit(1); l.commit(1); l.compress(0, segment.Zstd) }, 1, 1, nil},
-		{"sealed, with one after it", func(l *made) { l.commit(1); l.compress(0, segment.Gzip); l.rotate(); l.commit(1) }, 0, 1, nil},
-		{"sealed, with one begun", func(l *made) { l.commit(1); l.compress(0, segment.Gzip); l.rotate() }, 0, 0, nil},
+		{"sealed", func(l *made) { l.commit(1); l.commit(1); l.compress(0, compression.Zstd) }, 1, 1, nil},
+		{"sealed, with one after it", func(l *made) { l.commit(1); l.compress(0, compression.Gzip); l.rotate(); l.commit(1) }, 0, 1, nil},
+		{"sealed, with one begun", func(l *made) { l.commit(1); l.compress(0, compression.Gzip); l.rotate() }, 0, 0, nil},
 		{"both forms", func(l *made) {
 			l.commit(1)
 			plain := l.files[l.newest()]
-			l.compress(0, segment.Gzip)
+			l.compress(0, compression.Gzip)
 			l.files[l.newest()] = plain
 			l.rotate()
 			l.commit(1)
@@ -69,7 +72,7 @@ func TestDurable(t *testing.T) {
 		{"the file holds something else", func(l *made) { l.commit(1); l.commit(1); l.file(signing.Checkpoint{Note: []byte("x")}) }, 0, 1, nil},
 		{"the file is a link", func(l *made) {
 			l.file(l.commit(1))
-			l.files[segment.CheckpointName].Mode = fs.ModeSymlink
+			l.files[sidefile.CheckpointName].Mode = fs.ModeSymlink
 		}, none, 0, logdir.ErrNotDurable},
 		{"the file is of another log", func(l *made) {
 			c := l.commit(1)
@@ -116,7 +119,7 @@ func TestDurableIsCosigned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.files[segment.CheckpointName] = &fstest.MapFile{Data: cosigned}
+	l.files[sidefile.CheckpointName] = &fstest.MapFile{Data: cosigned}
 	for _, then := range []func(){func() {}, func() { l.commit(0) }, func() { l.prune(0); l.rotate() }} {
 		then()
 		if l.files[l.names[0].String()] == nil {
@@ -137,7 +140,7 @@ func TestTheEndOfALogThatChanges(t *testing.T) {
 	l.event("begun")
 	fsys := changing{l.files, func(name string) {
 		if name == l.names[0].String() {
-			l.compress(0, segment.Zstd)
+			l.compress(0, compression.Zstd)
 		}
 	}}
 	if note, err := logdir.DurableCheckpoint(t.Context(), fsys); err != nil || !bytes.Equal(note, l.commits[1].Note) {

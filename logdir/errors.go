@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 )
 
 var (
@@ -15,7 +18,7 @@ var (
 	ErrTooLarge = errors.New("it is larger than the log makes it")
 	// ErrNoRanges: there is no file pruned-ranges, or no whole line in it, as a writer leaves it
 	// that was killed when it began the file.
-	ErrNoRanges = fmt.Errorf("there is no line of the file %s", segment.PrunedRangesName)
+	ErrNoRanges = fmt.Errorf("there is no line of the file %s", sidefile.PrunedRangesName)
 	// ErrIncomplete: a file ends before the place that it has to reach.
 	ErrIncomplete = errors.New("the file is incomplete")
 )
@@ -39,8 +42,8 @@ func (e *LineError) Unwrap() error { return e.Err }
 
 // forms are the errors of package segment that say what is wrong with a file.
 var forms = []error{
-	segment.ErrBadCompression, segment.ErrTrailingData, segment.ErrLineTooLong, segment.ErrPartialLine,
-	segment.ErrNotRegular, segment.ErrForeign, ErrTooLarge,
+	compression.ErrDamaged, compression.ErrTrailingData, segline.ErrTooLong, segline.ErrPartial,
+	rootfs.ErrNotRegular, compression.ErrForeign, ErrTooLarge,
 }
 
 // Malformed reports whether an error says what is wrong with a file's form. Any other error

@@ -71,7 +71,7 @@ func ExampleTail() {
 			if err != nil {
 				log.Fatal(err)
 			}
-			if segment.KindOf(line.Bytes) == segment.KindEvent {
+			if segment.KindOf(line.Bytes) == "event" {
 				events++
 			}
 		}
@@ -101,7 +101,7 @@ func ExampleChecked() {
 			if err != nil {
 				log.Fatal(err)
 			}
-			if segment.KindOf(line.Bytes()) == segment.KindEvent {
+			if segment.KindOf(line.Bytes()) == "event" {
 				events++
 			}
 		}

@@ -14,9 +14,10 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 func TestCheckpoint(t *testing.T) {
@@ -31,14 +32,14 @@ func TestCheckpoint(t *testing.T) {
 		{"what is no checkpoint", &fstest.MapFile{Data: []byte("x")}, nil, false},
 		{"the largest", &fstest.MapFile{Data: make([]byte, logdir.MaxCheckpointBytes)}, nil, false},
 		{"too large", &fstest.MapFile{Data: make([]byte, logdir.MaxCheckpointBytes+1)}, logdir.ErrTooLarge, true},
-		{"a link", &fstest.MapFile{Mode: fs.ModeSymlink | 0o777}, segment.ErrNotRegular, true},
-		{"a pipe", &fstest.MapFile{Mode: fs.ModeNamedPipe}, segment.ErrNotRegular, true},
+		{"a link", &fstest.MapFile{Mode: fs.ModeSymlink | 0o777}, rootfs.ErrNotRegular, true},
+		{"a pipe", &fstest.MapFile{Mode: fs.ModeNamedPipe}, rootfs.ErrNotRegular, true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			fsys := fstest.MapFS{}
 			if test.file != nil {
-				fsys[segment.CheckpointName] = test.file
+				fsys[sidefile.CheckpointName] = test.file
 			}
 			note, err := logdir.Checkpoint(fsys)
 			if !errors.Is(err, test.is) || logdir.Malformed(err) != test.form || test.is == nil && !bytes.Equal(note, test.file.Data) {
@@ -55,7 +56,7 @@ func rangesOf(sizes ...uint64) (file []byte, to merkle.Frontier) {
 		for to.Size() < size {
 			to.AppendMarked(merkle.LeafHash([]byte{byte(to.Size())}), []*merkle.Mark{mark})
 		}
-		file = append(segment.AppendPrunedRange(file, segment.PrunedRange{Size: size, Subtrees: mark.Range(&to)}), '\n')
+		file = append(sidefile.AppendPrunedRange(file, sidefile.PrunedRange{Size: size, Subtrees: mark.Range(&to)}), '\n')
 	}
 	return file, to
 }
@@ -84,14 +85,14 @@ func TestPrunedRanges(t *testing.T) {
 		{"another tree", string(file), other, 2, nil, "pruned-ranges: it does not lead to the tree of 9 leaves that the first segment begins with"},
 		{"malformed", string(first) + "{}\n", to, 1, nil, "pruned-ranges, line 2: "},
 		{"not above", string(first) + string(first), to, 1, nil, "pruned-ranges, line 2: its size, 3, is not above the one before"},
-		{"a long line", string(first) + strings.Repeat("x", segment.MaxPrunedRangeBytes+1) + "\n", to, 1, nil, "pruned-ranges, line 2: the line has more than 8192 bytes"},
+		{"a long line", string(first) + strings.Repeat("x", sidefile.MaxPrunedRangeBytes+1) + "\n", to, 1, nil, "pruned-ranges, line 2: the line has more than 8192 bytes"},
 		{"a long line without an end", strings.Repeat("x", 1<<20), to, 0, nil, "pruned-ranges, line 1: the line has more than 8192 bytes"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			fsys := fstest.MapFS{segment.PrunedRangesName: {Data: []byte(test.file)}}
+			fsys := fstest.MapFS{sidefile.PrunedRangesName: {Data: []byte(test.file)}}
 			visits := 0
-			err := logdir.PrunedRanges(t.Context(), fsys, test.to.Size(), test.to.Root(), func(r segment.PrunedRange, after *merkle.Frontier) error {
+			err := logdir.PrunedRanges(t.Context(), fsys, test.to.Size(), test.to.Root(), func(r sidefile.PrunedRange, after *merkle.Frontier) error {
 				visits++
 				if r.Size != after.Size() {
 					t.Errorf("%d leaves after a range up to %d", after.Size(), r.Size)
@@ -112,8 +113,8 @@ func TestPrunedRanges(t *testing.T) {
 		})
 	}
 	stop := errors.New("stop")
-	fsys := fstest.MapFS{segment.PrunedRangesName: {Data: file}}
-	if err := logdir.PrunedRanges(t.Context(), fsys, to.Size(), to.Root(), func(segment.PrunedRange, *merkle.Frontier) error { return stop }); err != stop {
+	fsys := fstest.MapFS{sidefile.PrunedRangesName: {Data: file}}
+	if err := logdir.PrunedRanges(t.Context(), fsys, to.Size(), to.Root(), func(sidefile.PrunedRange, *merkle.Frontier) error { return stop }); err != stop {
 		t.Error(err)
 	}
 	if err := logdir.PrunedRanges(t.Context(), fstest.MapFS{}, to.Size(), to.Root(), nil); !errors.Is(err, logdir.ErrNoRanges) {
@@ -157,7 +158,7 @@ func TestLastPrunedRange(t *testing.T) {
 	} {
 		fsys := fstest.MapFS{}
 		if test.file != nil {
-			fsys[segment.PrunedRangesName] = test.file
+			fsys[sidefile.PrunedRangesName] = test.file
 		}
 		if got, err := logdir.LastPrunedRange(t.Context(), fsys); got != test.want || err != nil {
 			t.Errorf("%s: %d, %v", test.name, got, err)
@@ -166,8 +167,8 @@ func TestLastPrunedRange(t *testing.T) {
 }
 
 func TestKeyChanges(t *testing.T) {
-	line := func(note string) string { return string(segment.AppendKeyChange(nil, []byte(note))) + "\n" }
-	long := strings.Repeat("x", segment.MaxKeyChangeBytes+1)
+	line := func(note string) string { return string(sidefile.AppendKeyChange(nil, []byte(note))) + "\n" }
+	long := strings.Repeat("x", sidefile.MaxKeyChangeBytes+1)
 	tests := []struct {
 		name  string
 		file  string
@@ -182,7 +183,7 @@ func TestKeyChanges(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			fsys := fstest.MapFS{segment.KeyChangesName: {Data: []byte(test.file)}}
+			fsys := fstest.MapFS{sidefile.KeyChangesName: {Data: []byte(test.file)}}
 			var notes []string
 			for c, err := range logdir.KeyChanges(t.Context(), fsys) {
 				if notes = append(notes, string(c.Note)); c.Line != len(notes) || (err == nil) == (len(c.Note) == 0) || err != nil && !logdir.Malformed(err) {
@@ -200,10 +201,10 @@ func TestKeyChanges(t *testing.T) {
 	for range logdir.KeyChanges(t.Context(), fstest.MapFS{}) {
 		t.Error("a change without a file")
 	}
-	link := fstest.MapFS{segment.KeyChangesName: {Mode: fs.ModeSymlink}}
+	link := fstest.MapFS{sidefile.KeyChangesName: {Mode: fs.ModeSymlink}}
 	n := 0
 	for _, err := range logdir.KeyChanges(t.Context(), link) {
-		if n++; !errors.Is(err, segment.ErrNotRegular) {
+		if n++; !errors.Is(err, rootfs.ErrNotRegular) {
 			t.Error(err)
 		}
 	}
@@ -216,8 +217,8 @@ func TestKeyChanges(t *testing.T) {
 func FuzzFilesNextToTheSegments(f *testing.F) {
 	ranges, to := rangesOf(3, 10)
 	f.Add(ranges)
-	f.Add(append(segment.AppendKeyChange(nil, []byte("note\n")), '\n'))
-	f.Add(bytes.Repeat([]byte("x"), segment.MaxKeyChangeBytes+2))
+	f.Add(append(sidefile.AppendKeyChange(nil, []byte("note\n")), '\n'))
+	f.Add(bytes.Repeat([]byte("x"), sidefile.MaxKeyChangeBytes+2))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		lines := 0
 		for c, err := range logdir.KeyChangesIn(t.Context(), bytes.NewReader(file)) {

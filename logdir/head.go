@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -37,7 +38,7 @@ func (h *Head) Said(action logevent.Action) (logevent.Event, bool) {
 }
 
 // ReadHead reads the head of a segment, which may have been begun and hold nothing yet: then
-// the error wraps [segment.ErrPartialLine]. It is a [LineError] if the header is malformed; if
+// the error wraps [segline.ErrPartial]. It is a [LineError] if the header is malformed; if
 // it wraps [segment.ErrNewer], the head is there as far as this version knows it.
 func ReadHead(ctx context.Context, fsys fs.FS, s Segment) (h Head, err error) {
 	r, err := Open(ctx, fsys, s)
@@ -47,7 +48,7 @@ func ReadHead(ctx context.Context, fsys fs.FS, s Segment) (h Head, err error) {
 	defer r.Close()
 	line, err := r.NextHeader()
 	if err == io.EOF {
-		err = segment.ErrPartialLine
+		err = segline.ErrPartial
 	}
 	if err != nil {
 		return h, fmt.Errorf("read the header of %s: %w", r.Name(), err)
@@ -63,13 +64,13 @@ func ReadHead(ctx context.Context, fsys fs.FS, s Segment) (h Head, err error) {
 	newer := err
 	for range logevent.HeadLines - 1 {
 		line, err := r.Next()
-		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
+		if err == io.EOF || errors.Is(err, segline.ErrPartial) {
 			break
 		}
 		if err != nil {
 			return h, fmt.Errorf("read the head of %s: %w", r.Name(), err)
 		}
-		if parsed, err := segment.ParseEvent(line); err == nil {
+		if parsed, err := segment.ParseEvent(nil, line); err == nil {
 			said, ok := logevent.In(parsed.Canonical)
 			if ok && (said.Action != logevent.KeyChanged || r.Line() == logevent.KeyChangedLine) {
 				h.Says = append(h.Says, said)

@@ -13,10 +13,11 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // Nobody ever writes to the pipes, and /dev/zero never ends: this test hangs if one of them is
@@ -30,7 +31,7 @@ func TestADirectoryOfTraps(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := newLog(t)
 			dir := t.TempDir()
-			for _, file := range []string{l.newest(), segment.CheckpointName, segment.KeyChangesName, segment.PrunedRangesName} {
+			for _, file := range []string{l.newest(), sidefile.CheckpointName, sidefile.KeyChangesName, sidefile.PrunedRangesName} {
 				if err := set(filepath.Join(dir, file)); err != nil {
 					t.Fatal(err)
 				}
@@ -52,19 +53,19 @@ func TestADirectoryOfTraps(t *testing.T) {
 				}
 			}
 			_, err = logdir.Open(t.Context(), fsys, segments[0])
-			want("open", err, segment.ErrNotRegular)
+			want("open", err, rootfs.ErrNotRegular)
 			_, err = logdir.ReadHead(t.Context(), fsys, segments[0])
-			want("head", err, segment.ErrNotRegular)
+			want("head", err, rootfs.ErrNotRegular)
 			_, err = logdir.Checkpoint(fsys)
-			want("checkpoint", err, segment.ErrNotRegular)
+			want("checkpoint", err, rootfs.ErrNotRegular)
 			for _, err := range logdir.KeyChanges(t.Context(), fsys) {
-				want("key changes", err, segment.ErrNotRegular)
+				want("key changes", err, rootfs.ErrNotRegular)
 			}
-			want("pruned ranges", logdir.PrunedRanges(t.Context(), fsys, 0, merkle.EmptyRoot, nil), segment.ErrNotRegular)
+			want("pruned ranges", logdir.PrunedRanges(t.Context(), fsys, 0, merkle.EmptyRoot, nil), rootfs.ErrNotRegular)
 			_, err = logdir.DurableCheckpoint(t.Context(), fsys)
-			want("durable", err, segment.ErrNotRegular)
+			want("durable", err, rootfs.ErrNotRegular)
 			for _, err := range logdir.NewTail(fsys, logdir.TailOptions{}).Lines(t.Context()) {
-				want("tail", err, segment.ErrNotRegular)
+				want("tail", err, rootfs.ErrNotRegular)
 			}
 		})
 	}
@@ -100,7 +101,7 @@ func TestAFileThatIsOpenStaysReadable(t *testing.T) {
 			n++
 		}
 		if n == 1 {
-			if err := errors.Join(os.WriteFile(path+".zst", compressed(t, l.files[l.newest()].Data, segment.Zstd), 0o600), os.Remove(path)); err != nil {
+			if err := errors.Join(os.WriteFile(path+".zst", compressed(t, l.files[l.newest()].Data, compression.Zstd), 0o600), os.Remove(path)); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -11,7 +11,8 @@ import (
 	"iter"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/ctxread"
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 )
 
 // maxKeyChangesBytes is how much of the file key-changes is read: some hundred thousand
@@ -33,7 +34,7 @@ type FiledKeyChange struct {
 // being written.
 func KeyChanges(ctx context.Context, fsys fs.FS) iter.Seq2[FiledKeyChange, error] {
 	return func(yield func(FiledKeyChange, error) bool) {
-		f, err := segment.OpenRegular(fsys, segment.KeyChangesName)
+		f, err := rootfs.OpenRegular(fsys, sidefile.KeyChangesName)
 		if errors.Is(err, fs.ErrNotExist) {
 			return
 		}
@@ -53,13 +54,13 @@ func KeyChanges(ctx context.Context, fsys fs.FS) iter.Seq2[FiledKeyChange, error
 // KeyChangesIn is KeyChanges for what src holds.
 func KeyChangesIn(ctx context.Context, src io.Reader) iter.Seq2[FiledKeyChange, error] {
 	return func(yield func(FiledKeyChange, error) bool) {
-		l := newLines(ctxread.New(ctx, io.LimitReader(src, maxKeyChangesBytes)), segment.KeyChangesName, segment.MaxKeyChangeBytes)
+		l := newLines(ctxread.New(ctx, io.LimitReader(src, maxKeyChangesBytes)), sidefile.KeyChangesName, sidefile.MaxKeyChangeBytes)
 		for {
 			line, err := l.next()
 			var note []byte
 			if err == nil {
-				if note, err = segment.ParseKeyChange(line); err != nil {
-					err = &LineError{segment.KeyChangesName, l.number, err}
+				if note, err = sidefile.ParseKeyChange(line); err != nil {
+					err = &LineError{sidefile.KeyChangesName, l.number, err}
 				}
 			}
 			if err == io.EOF || !yield(FiledKeyChange{l.number, l.end, note}, err) || err != nil && !Malformed(err) {

@@ -11,8 +11,9 @@ import (
 	"io/fs"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/ctxread"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // PrunedRanges reads the file pruned-ranges up to the tree that the oldest segment follows,
@@ -22,8 +23,8 @@ import (
 // The error wraps [ErrNoRanges] if there is no such file. It is a [LineError] if the file does
 // not lead to the tree, and wraps [ErrIncomplete] if it ends before. That of visit is returned
 // as it is.
-func PrunedRanges(ctx context.Context, fsys fs.FS, size uint64, root merkle.Hash, visit func(r segment.PrunedRange, after *merkle.Frontier) error) error {
-	f, err := segment.OpenRegular(fsys, segment.PrunedRangesName)
+func PrunedRanges(ctx context.Context, fsys fs.FS, size uint64, root merkle.Hash, visit func(r sidefile.PrunedRange, after *merkle.Frontier) error) error {
+	f, err := rootfs.OpenRegular(fsys, sidefile.PrunedRangesName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return ErrNoRanges
 	}
@@ -37,7 +38,7 @@ func PrunedRanges(ctx context.Context, fsys fs.FS, size uint64, root merkle.Hash
 
 // PrunedRangesIn is PrunedRanges for what src holds. It returns where the line ends that
 // leads to the tree.
-func PrunedRangesIn(ctx context.Context, src io.Reader, size uint64, root merkle.Hash, visit func(r segment.PrunedRange, after *merkle.Frontier) error) (end int64, err error) {
+func PrunedRangesIn(ctx context.Context, src io.Reader, size uint64, root merkle.Hash, visit func(r sidefile.PrunedRange, after *merkle.Frontier) error) (end int64, err error) {
 	r := newRanges(ctx, src)
 	for r.tree.Size() < size {
 		one, err := r.next()
@@ -45,7 +46,7 @@ func PrunedRangesIn(ctx context.Context, src io.Reader, size uint64, root merkle
 		case err == io.EOF && r.lines.number == 0:
 			return 0, ErrNoRanges
 		case err == io.EOF:
-			return 0, &LineError{segment.PrunedRangesName, r.lines.number, &incomplete{fmt.Sprintf("it ends at leaf %d, but the first segment begins at leaf %d", r.tree.Size(), size)}}
+			return 0, &LineError{sidefile.PrunedRangesName, r.lines.number, &incomplete{fmt.Sprintf("it ends at leaf %d, but the first segment begins at leaf %d", r.tree.Size(), size)}}
 		case err != nil:
 			return 0, err
 		}
@@ -56,7 +57,7 @@ func PrunedRangesIn(ctx context.Context, src io.Reader, size uint64, root merkle
 		}
 	}
 	if r.tree.Size() != size || r.tree.Root() != root {
-		return 0, &LineError{segment.PrunedRangesName, 0, fmt.Errorf("it does not lead to the tree of %d leaves that the first segment begins with", size)}
+		return 0, &LineError{sidefile.PrunedRangesName, 0, fmt.Errorf("it does not lead to the tree of %d leaves that the first segment begins with", size)}
 	}
 	return r.lines.end, nil
 }
@@ -64,7 +65,7 @@ func PrunedRangesIn(ctx context.Context, src io.Reader, size uint64, root merkle
 // LastPrunedRange returns how many leaves the file pruned-ranges tells of, as far as its lines
 // are in good form; 0 if there is no such line.
 func LastPrunedRange(ctx context.Context, fsys fs.FS) (size uint64, err error) {
-	f, err := segment.OpenRegular(fsys, segment.PrunedRangesName)
+	f, err := rootfs.OpenRegular(fsys, sidefile.PrunedRangesName)
 	if errors.Is(err, fs.ErrNotExist) || Malformed(err) {
 		return 0, nil
 	}
@@ -88,19 +89,19 @@ type ranges struct {
 }
 
 func newRanges(ctx context.Context, src io.Reader) *ranges {
-	return &ranges{lines: newLines(ctxread.New(ctx, src), segment.PrunedRangesName, segment.MaxPrunedRangeBytes)}
+	return &ranges{lines: newLines(ctxread.New(ctx, src), sidefile.PrunedRangesName, sidefile.MaxPrunedRangeBytes)}
 }
 
-func (r *ranges) next() (one segment.PrunedRange, err error) {
+func (r *ranges) next() (one sidefile.PrunedRange, err error) {
 	line, err := r.lines.next()
 	if err != nil {
 		return one, err
 	}
-	if one, err = segment.ParsePrunedRange(line); err == nil {
+	if one, err = sidefile.ParsePrunedRange(line); err == nil {
 		err = one.Extend(&r.tree)
 	}
 	if err != nil {
-		return one, &LineError{segment.PrunedRangesName, r.lines.number, err}
+		return one, &LineError{sidefile.PrunedRangesName, r.lines.number, err}
 	}
 	return one, nil
 }

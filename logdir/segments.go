@@ -11,7 +11,9 @@ import (
 	"io/fs"
 	"slices"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/ctxread"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -52,7 +54,7 @@ func segmentsOf(l segment.Listing) (all []Segment) {
 // other forms. It gets a new one before it loses the old one.
 func (s Segment) names() []segment.Name {
 	names := []segment.Name{s.Parsed}
-	for _, c := range []segment.Compression{segment.None, segment.Zstd, segment.Gzip} {
+	for _, c := range []compression.Method{compression.None, compression.Zstd, compression.Gzip} {
 		name := s.Parsed
 		name.Compression = c
 		if !slices.Contains(names, name) {
@@ -82,7 +84,7 @@ func Open(ctx context.Context, fsys fs.FS, s Segment) (*Reader, error) {
 func OpenAt(ctx context.Context, fsys fs.FS, s Segment, offset int64) (*Reader, error) {
 	var gone error
 	for _, name := range s.names() {
-		file, err := segment.OpenRegular(fsys, name.String())
+		file, err := rootfs.OpenRegular(fsys, name.String())
 		if errors.Is(err, fs.ErrNotExist) {
 			if gone == nil {
 				gone = err
@@ -103,7 +105,7 @@ func OpenAt(ctx context.Context, fsys fs.FS, s Segment, offset int64) (*Reader, 
 
 // read prepares the reading of a file that has been opened.
 func read(ctx context.Context, file fs.File, name segment.Name, s Segment, offset int64) (*Reader, error) {
-	content, err := segment.NewDecompressor(ctxread.New(ctx, file), name.Compression)
+	content, err := compression.NewReader(ctxread.New(ctx, file), name.Compression)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +113,7 @@ func read(ctx context.Context, file fs.File, name segment.Name, s Segment, offse
 		return nil, errors.Join(err, content.Close())
 	}
 	var lines io.Reader = content
-	if s.Size >= 0 && s.Parsed.Compression == segment.None {
+	if s.Size >= 0 && s.Parsed.Compression == compression.None {
 		lines = io.LimitReader(content, s.Size-offset)
 	}
 	return &Reader{Reader: segment.NewReader(lines, name.String()), name: name, file: file, content: content, begin: offset}, nil
@@ -122,7 +124,7 @@ func skip(file fs.File, content io.Reader, name segment.Name, offset int64) erro
 	if offset == 0 {
 		return nil
 	}
-	if seeker, ok := file.(io.Seeker); ok && name.Compression == segment.None {
+	if seeker, ok := file.(io.Seeker); ok && name.Compression == compression.None {
 		_, err := seeker.Seek(offset, io.SeekStart)
 		return err
 	}
@@ -134,9 +136,6 @@ func skip(file fs.File, content io.Reader, name segment.Name, offset int64) erro
 
 // Name returns the name of the file that is read.
 func (r *Reader) Name() segment.Name { return r.name }
-
-// Offset returns where in the content the line starts that Next returned last.
-func (r *Reader) Offset() int64 { return r.begin + r.Reader.Offset() }
 
 // End returns the offset in the content after the line that Next returned last.
 func (r *Reader) End() int64 { return r.begin + r.Reader.End() }

@@ -13,6 +13,10 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/segname"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -28,7 +32,7 @@ func TestSegments(t *testing.T) {
 	l.commit(1)
 	// The second is being compressed, and somebody has put another file in its place, too.
 	plain := l.files[l.names[1].String()]
-	l.compress(1, segment.Gzip)
+	l.compress(1, compression.Gzip)
 	l.files[l.names[1].String()] = plain
 	other := l.names[1]
 	other.Created = created.AddDate(1, 0, 0)
@@ -58,13 +62,13 @@ func TestSegments(t *testing.T) {
 // A segment is found in whichever form it has by the time that it is opened, and what is read
 // is what it held when it was listed.
 func TestASegmentThatIsCompressedMeanwhile(t *testing.T) {
-	for _, c := range []segment.Compression{segment.None, segment.Zstd, segment.Gzip} {
+	for _, c := range []compression.Method{compression.None, compression.Zstd, compression.Gzip} {
 		l := newLog(t)
 		l.commit(3)
 		s := l.segments()[0]
 		want := bytes.Split(bytes.TrimSuffix(l.files[s.Name].Data, []byte("\n")), []byte("\n"))
 		l.commit(2)
-		if c != segment.None {
+		if c != compression.None {
 			l.compress(0, c)
 		}
 		if got := linesOf(t, l.files, s); !slices.EqualFunc(got, want, bytes.Equal) {
@@ -80,8 +84,8 @@ func TestASegmentThatIsCompressedMeanwhile(t *testing.T) {
 				t.Fatal(err)
 			}
 			got, err := r.Next()
-			if !bytes.Equal(got, want[line]) || err != nil || r.Offset() != offset || r.End() != offset+int64(len(got))+1 || r.Line() != 1 || r.Name().Plain() != l.names[0] {
-				t.Errorf("%s, line %d: %q, %v, from %d to %d of %s", c, line, got, err, r.Offset(), r.End(), r.Name())
+			if !bytes.Equal(got, want[line]) || err != nil || r.End() != offset+int64(len(got))+1 || r.Line() != 1 || segname.Plain(r.Name()) != l.names[0] {
+				t.Errorf("%s, line %d: %q, %v, up to %d of %s", c, line, got, err, r.End(), r.Name())
 			}
 			r.Close()
 		}
@@ -96,13 +100,13 @@ func TestWhatCannotBeOpened(t *testing.T) {
 		form   bool
 	}{
 		{"deleted", func(l *made) { l.prune(0) }, fs.ErrNotExist, false},
-		{"a link", func(l *made) { l.files[l.newest()].Mode = fs.ModeSymlink | 0o777 }, segment.ErrNotRegular, true},
-		{"a pipe", func(l *made) { l.files[l.newest()].Mode = fs.ModeNamedPipe | 0o600 }, segment.ErrNotRegular, true},
+		{"a link", func(l *made) { l.files[l.newest()].Mode = fs.ModeSymlink | 0o777 }, rootfs.ErrNotRegular, true},
+		{"a pipe", func(l *made) { l.files[l.newest()].Mode = fs.ModeNamedPipe | 0o600 }, rootfs.ErrNotRegular, true},
 		{"a directory", func(l *made) {
 			l.files[l.newest()+"/in"] = &fstest.MapFile{}
 			delete(l.files, l.newest())
-		}, segment.ErrNotRegular, true},
-		{"damaged", func(l *made) { l.prune(0); l.files[l.newest()+".gz"] = &fstest.MapFile{Data: []byte("no gzip")} }, segment.ErrBadCompression, true},
+		}, rootfs.ErrNotRegular, true},
+		{"damaged", func(l *made) { l.prune(0); l.files[l.newest()+".gz"] = &fstest.MapFile{Data: []byte("no gzip")} }, compression.ErrDamaged, true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -122,8 +126,8 @@ func TestWhatCannotBeOpened(t *testing.T) {
 // line may have.
 func TestACompressionBomb(t *testing.T) {
 	l := newLog(t)
-	l.files[l.newest()].Data = make([]byte, 4*segment.MaxLineBytes)
-	l.compress(0, segment.Zstd)
+	l.files[l.newest()].Data = make([]byte, 4*segline.MaxBytes)
+	l.compress(0, compression.Zstd)
 	s := l.segments()[0]
 	if s.Size > 64<<10 {
 		t.Fatalf("%d bytes", s.Size)
@@ -133,10 +137,10 @@ func TestACompressionBomb(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	if _, err := r.Next(); !errors.Is(err, segment.ErrLineTooLong) || !logdir.Malformed(err) {
+	if _, err := r.Next(); !errors.Is(err, segline.ErrTooLong) || !logdir.Malformed(err) {
 		t.Error(err)
 	}
-	if _, err := logdir.ReadHead(t.Context(), l.files, s); err == nil || errors.Is(err, segment.ErrPartialLine) {
+	if _, err := logdir.ReadHead(t.Context(), l.files, s); err == nil || errors.Is(err, segline.ErrPartial) {
 		t.Error(err)
 	}
 }
@@ -269,8 +273,8 @@ func TestReadHead(t *testing.T) {
 		events  int
 		is      error
 	}{
-		{"empty", nil, 0, segment.ErrPartialLine},
-		{"half a header", lines[0][:20], 0, segment.ErrPartialLine},
+		{"empty", nil, 0, segline.ErrPartial},
+		{"half a header", lines[0][:20], 0, segline.ErrPartial},
 		{"a header", append(bytes.Clone(lines[0]), '\n'), 0, nil},
 		{"half an event", whole[:len(lines[0])+20], 0, nil},
 		{"an event", append(bytes.Join(lines[:2], []byte("\n")), '\n'), 1, nil},

@@ -12,7 +12,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 )
 
 // Line is a line of a segment and where it stands.
@@ -148,7 +149,7 @@ func (t *Tail) segment(ctx context.Context, s Segment, newest bool, yield func(L
 			return err
 		}
 	}
-	if s.Parsed.Compression == segment.None {
+	if s.Parsed.Compression == compression.None {
 		// A restart of the writer may have cut off what was read as its tail.
 		t.offset = min(t.offset, s.Size)
 	}
@@ -159,7 +160,7 @@ func (t *Tail) segment(ctx context.Context, s Segment, newest bool, yield func(L
 	defer r.Close()
 	for {
 		line, err := r.Next()
-		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
+		if err == io.EOF || errors.Is(err, segline.ErrPartial) {
 			t.seen = s.Size
 			return nil
 		}
@@ -169,8 +170,9 @@ func (t *Tail) segment(ctx context.Context, s Segment, newest bool, yield func(L
 		if t.o.Committed && newest && r.End() > committed {
 			return nil
 		}
+		begin := t.offset
 		t.offset = r.End()
-		if !yield(Line{Segment: s, Offset: r.Offset(), End: r.End(), Bytes: line, Committed: r.End() <= committed}, nil) {
+		if !yield(Line{Segment: s, Offset: begin, End: r.End(), Bytes: line, Committed: r.End() <= committed}, nil) {
 			return errStopped
 		}
 	}

@@ -15,8 +15,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // look returns what one look at the log yields.
@@ -54,7 +54,7 @@ func TestTailOfALogThatGrows(t *testing.T) {
 			},
 			"compress": func(t *rapid.T) {
 				if n := rapid.IntRange(0, len(l.names)-1).Draw(t, "n"); n < len(l.names)-1 {
-					l.compress(n, rapid.SampledFrom([]segment.Compression{segment.Zstd, segment.Gzip}).Draw(t, "compression"))
+					l.compress(n, rapid.SampledFrom([]compression.Method{compression.Zstd, compression.Gzip}).Draw(t, "compression"))
 				}
 			},
 			"look": func(t *rapid.T) {

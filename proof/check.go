@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signers"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -119,7 +120,7 @@ func Check(text []byte, o Options) (*Proven, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFails, err)
 	}
-	line, err := segment.ParseEvent(p.Line)
+	line, err := segment.ParseEvent(nil, p.Line)
 	if err != nil {
 		return nil, fmt.Errorf("%w: it does not hold an event: %w", ErrFails, err)
 	}
@@ -138,7 +139,7 @@ func Check(text []byte, o Options) (*Proven, error) {
 	if err := trusted.CheckOrigin(c.Origin); err != nil {
 		return nil, err
 	}
-	if p.Index >= c.Size || c.Size > segment.MaxIndex {
+	if p.Index >= c.Size || c.Size > segline.MaxIndex {
 		return nil, fmt.Errorf("%w: the checkpoint over %d leaves does not cover leaf %d", ErrFails, c.Size, p.Index)
 	}
 	if !within(p.Path, c.Size, c.Root, p) {
@@ -191,7 +192,7 @@ func Check(text []byte, o Options) (*Proven, error) {
 	for _, k := range append(signedBy, others...) {
 		proven.SignedBy = append(proven.SignedBy, k.ID())
 	}
-	if line.Form == segment.FormSigned {
+	if line.KeyID != "" {
 		if proven.EventSignedBy, err = chain.checkEvent(line, signing.NewEventContext(c.Origin, p.Log), p.Index); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrFails, err)
 		}

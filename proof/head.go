@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -27,7 +29,7 @@ type head struct {
 // saidOn returns what the log says of itself on an event line; its action is empty if it says
 // nothing that can be read.
 func saidOn(line []byte) (said logevent.Event) {
-	if parsed, err := segment.ParseEvent(line); err == nil {
+	if parsed, err := segment.ParseEvent(nil, line); err == nil {
 		said, _ = logevent.In(parsed.Canonical)
 	}
 	return said
@@ -40,7 +42,7 @@ func (t *Tree) head(ctx context.Context, i int) (*head, error) {
 		return h, nil
 	}
 	read, err := logdir.ReadHead(ctx, t.fsys, s.file)
-	if logdir.Malformed(err) && !errors.Is(err, segment.ErrNotRegular) {
+	if logdir.Malformed(err) && !errors.Is(err, rootfs.ErrNotRegular) {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	if err != nil {
@@ -67,7 +69,7 @@ func (h *head) take(number int, line []byte, s span) error {
 		}
 		return h.takeHeader(&header, s)
 	}
-	if number <= logevent.HeadLines && segment.KindOf(line) == segment.KindEvent && logevent.Rotated.MayBeOn(line) {
+	if number <= logevent.HeadLines && segment.KindOf(line) == segline.KindEvent && logevent.Rotated.MayBeOn(line) {
 		if said := saidOn(line); said.Action == logevent.Rotated {
 			h.takeRotated(said, s)
 		}
@@ -131,7 +133,7 @@ func (t *Tree) readNewest(ctx context.Context, s *span) error {
 	refuted := false
 	for {
 		line, err := r.Next()
-		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
+		if err == io.EOF || errors.Is(err, segline.ErrPartial) {
 			break
 		}
 		if err != nil {
@@ -152,7 +154,7 @@ func (t *Tree) readNewest(ctx context.Context, s *span) error {
 			mark = merkle.NewMark(&tree)
 			t.heads[s.begin] = h
 		}
-		if segment.KindOf(line) != segment.KindCheckpoint {
+		if segment.KindOf(line) != segline.KindCheckpoint {
 			tree.AppendMarked(merkle.LeafHash(line), []*merkle.Mark{mark})
 			if logevent.Witnessed.MayBeOn(line) {
 				if said := saidOn(line); said.Action == logevent.Witnessed {
@@ -186,7 +188,7 @@ func (t *Tree) readNewest(ctx context.Context, s *span) error {
 func (t *Tree) lookForCheckpoint(s *span, r *logdir.Reader) error {
 	for {
 		line, err := r.Next()
-		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
+		if err == io.EOF || errors.Is(err, segline.ErrPartial) {
 			return nil
 		}
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -87,13 +88,13 @@ func (t *Tree) eachLeaf(ctx context.Context, s span, f func(index uint64, line [
 	t.stats.Bytes += s.file.Size
 	for index := s.begin; index < s.end; {
 		line, err := r.Next()
-		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
+		if err == io.EOF || errors.Is(err, segline.ErrPartial) {
 			return nil
 		}
 		if err != nil {
 			return fmt.Errorf("read %s: %w", s.file.Name, err)
 		}
-		if segment.KindOf(line) == segment.KindCheckpoint {
+		if segment.KindOf(line) == segline.KindCheckpoint {
 			continue
 		}
 		if !f(index, line) {
@@ -132,7 +133,7 @@ func (t *Tree) Commit(ctx context.Context, index uint64) (at uint64, line []byte
 		return 0, nil, fmt.Errorf("leaf %d: %w", index, ErrPruned)
 	}
 	err = t.eachLeaf(ctx, t.spans[i], func(n uint64, l []byte) bool {
-		if n > index && segment.KindOf(l) == segment.KindCommit {
+		if n > index && segment.KindOf(l) == segline.KindCommit {
 			at, line = n, slices.Clone(l)
 		}
 		return line == nil

@@ -13,7 +13,10 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/jsontext"
 	"github.com/otel-auditlog/auditlogexporter/internal/keyhistory"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -106,7 +109,7 @@ func prove(ctx context.Context, fsys fs.FS, q Query) (*Inclusion, error) {
 
 // asUnprovable has an error say that nothing can be proven, if it is about what the log holds.
 func asUnprovable(err error) error {
-	if errors.Is(err, ErrDamaged) || logdir.Malformed(err) && !errors.Is(err, segment.ErrNotRegular) {
+	if errors.Is(err, ErrDamaged) || logdir.Malformed(err) && !errors.Is(err, rootfs.ErrNotRegular) {
 		return fmt.Errorf("%w: %w", ErrUnprovable, err)
 	}
 	return err
@@ -132,9 +135,9 @@ func lineAt(ctx context.Context, tree *Tree, index uint64) ([]byte, error) {
 		return nil, asUnprovable(err)
 	}
 	switch segment.KindOf(line) {
-	case segment.KindHeader:
+	case segline.KindHeader:
 		return nil, fmt.Errorf("%w: leaf %d is the header of a segment", ErrNoEvent, index)
-	case segment.KindCommit:
+	case segline.KindCommit:
 		return nil, fmt.Errorf("%w: leaf %d is the end of a commit", ErrNoEvent, index)
 	}
 	return line, nil
@@ -147,15 +150,15 @@ func find(ctx context.Context, tree *Tree, q Query) (index uint64, line []byte, 
 	var gone pruned
 	// The id as it stands on a line: most lines need not be parsed. Whatever else the
 	// log may say there is found out by parsing.
-	quoted := segment.Quote(id)
+	quoted := jsontext.Append(nil, id)
 	err = tree.Leaves(ctx, 0, q.Progress, func(i uint64, l []byte) error {
 		if err := gone.readLine(i, l); err != nil {
 			return err
 		}
-		if !bytes.Contains(l, quoted) || segment.KindOf(l) != segment.KindEvent {
+		if !bytes.Contains(l, quoted) || segment.KindOf(l) != segline.KindEvent {
 			return nil
 		}
-		parsed, err := segment.ParseEvent(l)
+		parsed, err := segment.ParseEvent(nil, l)
 		var sum event.Summary
 		if err != nil || event.Scan(parsed.Canonical, &sum) != nil || !bytes.Equal(sum.ID, id) {
 			return nil
@@ -200,7 +203,7 @@ func (p *pruned) readLine(_ uint64, line []byte) error {
 	if !logevent.Pruned.MayBeOn(line) {
 		return nil
 	}
-	parsed, err := segment.ParseEvent(line)
+	parsed, err := segment.ParseEvent(nil, line)
 	if err != nil {
 		return nil
 	}

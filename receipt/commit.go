@@ -7,8 +7,9 @@ import (
 	"bytes"
 	"strconv"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/jsontext"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // Commit makes the receipts of the events of a commit, of nothing but the leaves by which
@@ -35,9 +36,9 @@ func (c *Commit) Set(before *merkle.Frontier, leaves, ids []merkle.Hash) {
 func (c *Commit) Tree() (merkle.Frontier, error) { return c.tree.frontier() }
 
 // IDs returns what the commit line has to say of the ids.
-func (c *Commit) IDs() (segment.IDs, error) {
+func (c *Commit) IDs() (segline.IDs, error) {
 	ids, err := c.ids.frontier()
-	return segment.IDs{Count: c.count, Root: ids.Root()}, err
+	return segline.IDs{Count: c.count, Root: ids.Root()}, err
 }
 
 // Sign takes in the commit line, without LF, and the signed checkpoint over [Commit.Tree],
@@ -78,7 +79,7 @@ func named(id []byte) bool { return len(id) > 0 && len(id) <= MaxEventID }
 
 // appendStart appends how the receipts with a checkpoint begin.
 func appendStart(dst, checkpoint []byte) []byte {
-	return segment.AppendString(append(dst, lineStart...), originOf(checkpoint))
+	return jsontext.Append(append(dst, lineStart...), originOf(checkpoint))
 }
 
 // originOf returns the first line of a checkpoint.
@@ -91,7 +92,7 @@ func originOf(checkpoint []byte) []byte {
 func appendMembers(dst, id []byte, index uint64) []byte {
 	if named(id) {
 		dst = append(dst, `,"event_id":`...)
-		dst = segment.AppendString(dst, id)
+		dst = jsontext.Append(dst, id)
 	}
 	dst = append(dst, `,"index":`...)
 	dst = strconv.AppendUint(dst, index, 10)
@@ -100,11 +101,11 @@ func appendMembers(dst, id []byte, index uint64) []byte {
 
 // appendCommit appends what follows the hashes of the id's path.
 func appendCommit(dst, commit []byte) []byte {
-	return segment.AppendString(append(dst, `],"commit":`...), commit)
+	return jsontext.Append(append(dst, `],"commit":`...), commit)
 }
 
 // appendEnd appends what follows the hashes of the commit's path.
 func appendEnd(dst, checkpoint []byte) []byte {
-	dst = segment.AppendString(append(dst, `],"checkpoint":`...), checkpoint)
+	dst = jsontext.Append(append(dst, `],"checkpoint":`...), checkpoint)
 	return append(dst, '}')
 }

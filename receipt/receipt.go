@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -49,7 +50,7 @@ const (
 	MaxBytes = 64 << 10
 
 	// lineStart is how a receipt's line begins. The format is that of the log.
-	lineStart = `{"receipt":"` + segment.Format + `","origin":`
+	lineStart = `{"receipt":"` + segline.Format + `","origin":`
 	maxPath   = 63
 )
 
@@ -170,7 +171,7 @@ func parse(line []byte) (*Receipt, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case c.Size > segment.MaxIndex+1 || r.Index >= c.Size:
+	case c.Size > segline.MaxIndex+1 || r.Index >= c.Size:
 		return nil, fmt.Errorf("its checkpoint over %d leaves does not cover leaf %d", c.Size, r.Index)
 	case r.EventID == "" && len(r.IDPath) > 0:
 		return nil, errors.New("it has an id_path, but no event_id")
@@ -180,7 +181,7 @@ func parse(line []byte) (*Receipt, error) {
 }
 
 // bound returns what the commit line binds of the ids of its events.
-func (r *Receipt) bound() (ids segment.IDs, _ error) {
+func (r *Receipt) bound() (ids segline.IDs, _ error) {
 	commit, err := segment.ParseCommit(r.Commit)
 	switch {
 	case err != nil:
@@ -194,8 +195,8 @@ func (r *Receipt) bound() (ids segment.IDs, _ error) {
 // receipt returns the receipt that the members are.
 func (w *wire) receipt() (*Receipt, error) {
 	switch {
-	case w.Format != segment.Format:
-		return nil, fmt.Errorf("it is of the form %.40q; this version reads %q", w.Format, segment.Format)
+	case w.Format != segline.Format:
+		return nil, fmt.Errorf("it is of the form %.40q; this version reads %q", w.Format, segline.Format)
 	case len(w.EventID) > MaxEventID:
 		return nil, fmt.Errorf("its event_id has %d bytes, more than %d", len(w.EventID), MaxEventID)
 	case len(w.LeafHash) != len(merkle.Hash{}):
@@ -238,7 +239,7 @@ func (r *Receipt) Check() (signing.Checkpoint, error) {
 	if err != nil {
 		return c, err
 	}
-	if r.Index >= c.Size || c.Size > segment.MaxIndex+1 || !leads(r.Path, r.LeafHash, r.Index, c.Size, c.Root) {
+	if r.Index >= c.Size || c.Size > segline.MaxIndex+1 || !leads(r.Path, r.LeafHash, r.Index, c.Size, c.Root) {
 		return c, fmt.Errorf("%w: the path of its leaf", ErrUnproven)
 	}
 	if !leads(r.CommitPath, merkle.LeafHash(r.Commit), c.Size-1, c.Size, c.Root) {

@@ -23,6 +23,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -70,10 +71,7 @@ func commitLine(number uint64, ids []merkle.Hash) []byte {
 	for _, id := range ids {
 		tree.Append(id)
 	}
-	return segment.AppendCommit(nil, segment.Commit{
-		Number: number, Time: time.Date(2026, 11, 23, 10, 15, 0, 0, time.UTC),
-		IDs: &segment.IDs{Count: tree.Size(), Root: tree.Root()},
-	})
+	return segline.AppendCommit(nil, number, time.Date(2026, 11, 23, 10, 15, 0, 0, time.UTC), &segline.IDs{Count: tree.Size(), Root: tree.Root()})
 }
 
 // The receipts of a commit are those that the Go team's library, which keeps every hash,

@@ -15,8 +15,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // setAsideTail moves the bytes behind the active segment's last checkpoint into
@@ -75,7 +75,7 @@ func describe(r io.ReaderAt, at, size int64, index uint64) (logevent.Event, erro
 	return logevent.Event{
 		Action: logevent.Recovered,
 		Reason: "torn_tail",
-		File:   segment.TornName(index, sum),
+		File:   sidefile.TornName(index, sum),
 		SHA256: hex.EncodeToString(sum[:]),
 		Size:   uint64(size),
 	}, nil

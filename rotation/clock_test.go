@@ -11,8 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // The clock is set back and forth, by moments and by years, while the log is open and
@@ -27,7 +27,7 @@ func TestClockIsSetAtRandom(t *testing.T) {
 			o := options(t)
 			o.Now, o.MaxSegmentBytes, o.MaxSegmentAge = c.Now, 6_000, time.Hour
 			if seed%2 == 1 {
-				o.Compression = segment.Gzip
+				o.Compression = compression.Gzip
 			}
 			l := open(t, o)
 			var want []string

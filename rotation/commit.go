@@ -13,6 +13,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/segname"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -110,7 +112,7 @@ func (w *writer) ready(g *group, start time.Time) error {
 	if err := w.room(g); err != nil {
 		return err
 	}
-	if reason := w.due(g.bytes()); reason != "" && len(w.segments) > 0 && w.keys.changesNext() && w.opts.Scope == segment.ScopeEvent && len(g.calls) > 0 {
+	if reason := w.due(g.bytes()); reason != "" && len(w.segments) > 0 && w.keys.changesNext() && w.opts.Scope == segline.ScopeEvent && len(g.calls) > 0 {
 		// The events have been signed with the key before: the segment under the new
 		// one begins without them.
 		if err := w.put(w.snapshot, &group{}, nil, reason, start); err != nil {
@@ -213,7 +215,7 @@ func assemble(s snapshot, keys *keyring, g *group, says []logevent.Event, reason
 		}
 	}
 	c.close()
-	if c.next.tree.Size() > segment.MaxIndex {
+	if c.next.tree.Size() > segline.MaxIndex {
 		return c, fmt.Errorf("the log is full: it has %d leaves", s.tree.Size())
 	}
 	if err := c.permitted(c.next.tree.Size() - 1); err != nil {
@@ -224,7 +226,7 @@ func assemble(s snapshot, keys *keyring, g *group, says []logevent.Event, reason
 		return c, &Error{Reason: reasonSigning, Err: fmt.Errorf("sign a checkpoint: %w", err)}
 	}
 	c.next.note = note
-	c.end = append(segment.AppendCheckpoint(c.end, note), '\n')
+	c.end = append(segline.AppendCheckpoint(c.end, note), '\n')
 	c.bytes += int64(len(c.head) + len(c.end))
 	c.next.active = c.active()
 	return c, nil
@@ -240,7 +242,7 @@ func (c *change) begin(reason string) (err error) {
 		}
 	}
 	c.next.header = c.header()
-	c.head = segment.AppendHeader(c.head, c.next.header)
+	c.head = c.next.header.AppendTo(c.head)
 	leaf := merkle.LeafHash(c.head)
 	c.next.mark = merkle.NewMark(&c.next.tree)
 	c.grow(leaf)
@@ -256,7 +258,7 @@ func (c *change) begin(reason string) (err error) {
 		root := s.tree.Root()
 		previous := &logevent.Segment{
 			FirstIndex: last.name.FirstIndex, Range: s.mark.Range(&s.tree), RootHash: root,
-			Segment: last.name.Plain().String(), TreeSize: s.tree.Size(),
+			Segment: segname.Plain(last.name).String(), TreeSize: s.tree.Size(),
 		}
 		if a := s.active; a != nil && a.times.some {
 			previous.FirstTime, previous.LastTime = timeOf(a.times.first), timeOf(a.times.last)

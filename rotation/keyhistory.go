@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -27,11 +28,11 @@ func (r *recovery) loadKeyChanges(ctx context.Context) error {
 	chain := keyChain{follows: r.isNext}
 	filed, err := r.keys.changes.read(ctx, chain)
 	if err != nil {
-		return fmt.Errorf("read the file %s: %w", segment.KeyChangesName, err)
+		return fmt.Errorf("read the file %s: %w", sidefile.KeyChangesName, err)
 	}
 	if len(r.segments) == 0 {
 		if filed.bytes > 0 || filed.spoiled {
-			_, err = r.setAside(segment.KeyChangesName, "it is of another log")
+			_, err = r.setAside(sidefile.KeyChangesName, "it is of another log")
 			return err
 		}
 		return nil
@@ -60,11 +61,11 @@ func (r *recovery) loadKeyChanges(ctx context.Context) error {
 			return bytes.Equal(c.To.SPKI(), need) && (len(heads) == 0 || c.Index < heads[0].Index)
 		}
 		if filed, err = r.keys.changes.read(ctx, leads); err != nil {
-			return fmt.Errorf("read the file %s: %w", segment.KeyChangesName, err)
+			return fmt.Errorf("read the file %s: %w", sidefile.KeyChangesName, err)
 		}
 	}
 	if filed.spoiled {
-		aside, err := r.setAside(segment.KeyChangesName, "its lines do not lead to the key that signs the log")
+		aside, err := r.setAside(sidefile.KeyChangesName, "its lines do not lead to the key that signs the log")
 		if err != nil {
 			return err
 		}

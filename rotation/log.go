@@ -12,10 +12,10 @@ import (
 	"sync"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/rotation/internal/cosign"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -76,7 +76,7 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 	if err := (&recovery{writer: w, upkeep: l.upkeep}).recover(ctx); err != nil {
 		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
 	}
-	w.pending = append(w.pending, logevent.Event{Action: logevent.Opened, Version: segment.Format})
+	w.pending = append(w.pending, logevent.Event{Action: logevent.Opened, Version: segline.Format})
 	l.upkeep.clock = o.Now()
 	w.startClock(l.upkeep.clock)
 	w.observeSegments()

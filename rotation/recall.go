@@ -10,6 +10,8 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -31,7 +33,7 @@ func (r *recovery) recall(ctx context.Context) error {
 	if len(r.opts.Stages) == 0 || len(r.segments) == 0 {
 		return nil
 	}
-	from := segment.Recent(len(r.segments), maxRecalledSegments, maxRecalledBytes, func(i int) (segment.Compression, int64) {
+	from := recent(len(r.segments), maxRecalledSegments, maxRecalledBytes, func(i int) (compression.Method, int64) {
 		return r.segments[i].name.Compression, r.segments[i].bytes
 	})
 	recalled := r.segments[from:]
@@ -65,7 +67,7 @@ func (r *recovery) recallSegment(ctx context.Context, c *logdir.Checked, name se
 		if err != nil {
 			return err
 		}
-		if segment.KindOf(line.Bytes()) != segment.KindEvent {
+		if segment.KindOf(line.Bytes()) != segline.KindEvent {
 			continue
 		}
 		for _, s := range r.opts.Stages {

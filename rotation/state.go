@@ -17,9 +17,10 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/logstate"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // How far the log has come is kept away from its directory: its id, size and root, once
@@ -182,7 +183,7 @@ func (r *recovery) beginWith(dir durable.FS, state *logstate.State) error {
 		if !bytes.Equal(permitted, r.upkeep.keeper.saved) {
 			return r.missing(state)
 		}
-		begun.Succeeds = &segment.Predecessor{Log: state.Log, Size: state.Size, Root: state.Root}
+		begun.Succeeds = &segline.Predecessor{Log: state.Log, Size: state.Size, Root: state.Root}
 		r.succeeds = begun.Succeeds
 		r.opts.Logger.Warn("The audit log is begun anew, in the place of one that is missing, as was permitted", zap.Stringer("log", state.Log), zap.Uint64("tree_size", state.Size))
 	}
@@ -258,10 +259,10 @@ func (r *recovery) rootAt(ctx context.Context, size uint64) (*merkle.Hash, error
 	// retention has left.
 	root, err := prunedRoot(ctx, r.dir, size, found[0].facts.before)
 	if err != nil {
-		return nil, fmt.Errorf("read the file %s: %w", segment.PrunedRangesName, err)
+		return nil, fmt.Errorf("read the file %s: %w", sidefile.PrunedRangesName, err)
 	}
 	if root == nil {
-		return nil, fmt.Errorf("%w: the segments begin at leaf %d, so that nothing shows what the first %d leaves were, nor does the file %s: restore the older segments, or that file", errNotExtended, r.segments[from].name.FirstIndex, size, segment.PrunedRangesName)
+		return nil, fmt.Errorf("%w: the segments begin at leaf %d, so that nothing shows what the first %d leaves were, nor does the file %s: restore the older segments, or that file", errNotExtended, r.segments[from].name.FirstIndex, size, sidefile.PrunedRangesName)
 	}
 	return root, nil
 }

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -31,7 +33,7 @@ func failing(t *testing.T, dir string, fails func(op, name string) bool) upkeep 
 	t.Helper()
 	u := upkeep{faulty(t, dir), make(chan struct{}, 100)}
 	u.onEntry(func(op, name string) error {
-		if op == "rename" && name == segment.CheckpointName {
+		if op == "rename" && name == sidefile.CheckpointName {
 			u.passes <- struct{}{}
 		}
 		if fails(op, name) {
@@ -110,7 +112,7 @@ func TestCompressionGoesOnAfterAFault(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				o := options(t)
 				u := failing(t, o.Directory, firstAfter(tt.after, tt.fails))
-				o.FS, o.MaxSegmentBytes, o.Compression = u, 1, segment.Zstd
+				o.FS, o.MaxSegmentBytes, o.Compression = u, 1, compression.Zstd
 				l := open(t, o)
 				want := numbered("id", 4)
 				for _, id := range want {
@@ -149,7 +151,7 @@ func retentionGoesOn(t *testing.T, suffix string) {
 			times--
 			return true
 		})
-		o.FS, o.MaxSegmentBytes, o.Compression, o.Retention.MaxSegments = u, 1, segment.Zstd, 10
+		o.FS, o.MaxSegmentBytes, o.Compression, o.Retention.MaxSegments = u, 1, compression.Zstd, 10
 		l := open(t, o)
 		for _, id := range numbered("id", 12) {
 			mustAppend(t, l, o, id)
@@ -195,7 +197,7 @@ func TestFailedCompressionLeavesNothing(t *testing.T) {
 			}
 			return false
 		})
-		o.FS, o.MaxSegmentBytes, o.Compression = u, 1, segment.Zstd
+		o.FS, o.MaxSegmentBytes, o.Compression = u, 1, compression.Zstd
 		l := open(t, o)
 		for _, id := range numbered("id", 4) {
 			mustAppend(t, l, o, id)
@@ -224,7 +226,7 @@ func TestRetentionDeletesBothForms(t *testing.T) {
 			kept.CompareAndSwap("", name)
 			return name == kept.Load() && !strings.Contains(ownEvents(t, o.Directory), `"action":"pruned"`)
 		})
-		o.FS, o.MaxSegmentBytes, o.Compression, o.Retention.MaxSegments = u, 1, segment.Zstd, 10
+		o.FS, o.MaxSegmentBytes, o.Compression, o.Retention.MaxSegments = u, 1, compression.Zstd, 10
 		l := open(t, o)
 		for _, id := range numbered("id", 8) {
 			mustAppend(t, l, o, id)
@@ -250,7 +252,7 @@ func TestRemovedSealedSegment(t *testing.T) {
 			u := failing(t, o.Directory, func(op, name string) bool {
 				return op == "rename" && strings.HasSuffix(name, ".zst") && !removed.Load()
 			})
-			o.FS, o.MaxSegmentBytes, o.Compression = u, 1, segment.Zstd
+			o.FS, o.MaxSegmentBytes, o.Compression = u, 1, compression.Zstd
 			removedSegment(t, o, u, func() { removed.Store(true) }, func(names []string) bool { return compressed(names[:8]) })
 		})
 	})

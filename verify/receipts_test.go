@@ -21,6 +21,8 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
@@ -88,7 +90,7 @@ func TestReceiptsThatTheLogDoesNotHonor(t *testing.T) {
 	o, w, receipts := withReceipts(t, 5, 1, 7, 12, 3)
 	t.Run("the end is cut off", func(t *testing.T) {
 		w := w.clone()
-		delete(w.fsys, segment.CheckpointName)
+		delete(w.fsys, sidefile.CheckpointName)
 		last := len(w.names) - 1
 		delete(w.fsys, w.names[last])
 		w.names = w.names[:last]
@@ -235,16 +237,16 @@ func TestAReceiptForALeafThatIsNoEvent(t *testing.T) {
 	for next := range bytes.Lines(w.fsys[w.names[0]].Data) {
 		next = bytes.TrimSuffix(next, []byte("\n"))
 		switch segment.KindOf(next) {
-		case segment.KindCheckpoint:
+		case segline.KindCheckpoint:
 			commit.Set(&merkle.Frontier{}, leaves, ids)
 			note, err := segment.ParseCheckpoint(next)
 			require.NoError(t, err)
 			commit.Sign(line, note)
 			continue
-		case segment.KindCommit:
+		case segline.KindCommit:
 			line = next
-		case segment.KindEvent:
-			parsed, err := segment.ParseEvent(next)
+		case segline.KindEvent:
+			parsed, err := segment.ParseEvent(nil, next)
 			require.NoError(t, err)
 			var sum event.Summary
 			require.NoError(t, event.Scan(parsed.Canonical, &sum))

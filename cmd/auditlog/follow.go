@@ -15,6 +15,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/export"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/verify"
@@ -88,7 +89,7 @@ func (s *shower) lines(ctx context.Context, lines iter.Seq2[logdir.Line, error])
 		if err != nil {
 			return err
 		}
-		if s.json && !l.Committed && !s.told && segment.KindOf(l.Bytes) == segment.KindEvent {
+		if s.json && !l.Committed && !s.told && segment.KindOf(l.Bytes) == segline.KindEvent {
 			s.told = true // the line itself is as it was signed
 			fmt.Fprintf(s.warn, "auditlog: %s, byte %d: no checkpoint follows: the events from here on are uncommitted\n", l.Segment.Name, l.Offset)
 		}
@@ -109,8 +110,8 @@ var errMalformed = errors.New("malformed")
 // line prints a line, if it is an event that is wanted.
 func (s *shower) line(line []byte, at time.Time, committed bool) error {
 	switch segment.KindOf(line) {
-	case segment.KindEvent:
-	case segment.KindHeader:
+	case segline.KindEvent:
+	case segline.KindHeader:
 		h, err := segment.ParseHeader(line)
 		if err != nil && !errors.Is(err, segment.ErrNewer) {
 			return s.origin.check("")
@@ -119,7 +120,7 @@ func (s *shower) line(line []byte, at time.Time, committed bool) error {
 	default:
 		return nil
 	}
-	parsed, err := segment.ParseEvent(line)
+	parsed, err := segment.ParseEvent(nil, line)
 	if err != nil {
 		return errMalformed
 	}

@@ -22,9 +22,10 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/witness"
 )
@@ -96,7 +97,7 @@ func writeReceipts(dir string) error {
 	if err != nil {
 		return err
 	}
-	note, err := os.ReadFile(filepath.Join(dir, "log", segment.CheckpointName))
+	note, err := os.ReadFile(filepath.Join(dir, "log", sidefile.CheckpointName))
 	if err != nil {
 		return err
 	}
@@ -127,7 +128,7 @@ func writeWitnessed(t *testing.T, dir string, s *signing.Signer) error {
 	}
 	l, err := rotation.Open(context.Background(), rotation.Options{
 		Directory: filepath.Join(dir, "witnessed"), Origin: "witnessed.example/auditlog", Signer: s, CheckpointSigner: checkpointKey,
-		Scope: segment.ScopeEvent, Witnesses: []witness.Witness{w},
+		Scope: segline.ScopeEvent, Witnesses: []witness.Witness{w},
 	})
 	if err != nil {
 		return err
@@ -140,7 +141,7 @@ func writeWitnessed(t *testing.T, dir string, s *signing.Signer) error {
 func grow(ts *testscript.TestScript, _ bool, args []string) {
 	s, err := signing.LoadKeyFile(ts.MkAbs("key.pem"))
 	ts.Check(err)
-	o := rotation.Options{Directory: ts.MkAbs(args[0]), Origin: "grown.example/auditlog", Signer: s, Scope: segment.ScopeCheckpoint, MaxSegmentBytes: 1}
+	o := rotation.Options{Directory: ts.MkAbs(args[0]), Origin: "grown.example/auditlog", Signer: s, Scope: segline.ScopeCheckpoint, MaxSegmentBytes: 1}
 	if len(args) > 1 {
 		o.Retention.MaxSegments, err = strconv.Atoi(args[1])
 		ts.Check(err)
@@ -214,7 +215,7 @@ func newWriter(dir string, s *signing.Signer) (*writer, error) { return newWrite
 func newWriterOf(dir string, s *signing.Signer, maxSegmentBytes int64) (*writer, error) {
 	w := &writer{signer: s, clock: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)}
 	l, err := rotation.Open(context.Background(), rotation.Options{
-		Directory: dir, Origin: "test.example/auditlog", Signer: s, Scope: segment.ScopeEvent, MaxSegmentBytes: maxSegmentBytes, BindIDs: true,
+		Directory: dir, Origin: "test.example/auditlog", Signer: s, Scope: segline.ScopeEvent, MaxSegmentBytes: maxSegmentBytes, BindIDs: true,
 		Now: func() time.Time { return w.clock },
 	})
 	if err != nil {

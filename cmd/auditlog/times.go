@@ -7,6 +7,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segname"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 )
@@ -41,7 +42,7 @@ func (s *shower) timesOf(ctx context.Context, f, next logdir.Segment) (first, la
 	}
 	said, ok := head.Said(logevent.Rotated)
 	p := said.Previous
-	if !ok || p == nil || p.FirstIndex != f.Begin() || p.Segment != f.Parsed.Plain().String() || p.LastTime.IsZero() {
+	if !ok || p == nil || p.FirstIndex != f.Begin() || p.Segment != segname.Plain(f.Parsed).String() || p.LastTime.IsZero() {
 		return first, last, false
 	}
 	return p.FirstTime, p.LastTime, true

@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
@@ -68,7 +69,7 @@ func (s *site) files() (names []string) {
 	entries, err := os.ReadDir(s.to.Directory)
 	require.NoError(s.t, err)
 	for _, e := range entries {
-		if e.Name() != segment.LockName {
+		if e.Name() != durable.LockName {
 			names = append(names, e.Name())
 		}
 	}
@@ -119,7 +120,7 @@ func TestEachEventHasOneReceipt(t *testing.T) {
 		require.NoError(t, err)
 		defer os.RemoveAll(dir)
 		s := newSite(t, dir)
-		s.Options.Compression = rapid.SampledFrom([]segment.Compression{segment.None, segment.Zstd}).Draw(t, "compression")
+		s.Options.Compression = rapid.SampledFrom([]compression.Method{compression.None, compression.Zstd}).Draw(t, "compression")
 		live, err := issuer.Open(s.to)
 		require.NoError(t, err)
 		t.Repeat(map[string]func(*rapid.T){

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/foreign"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -102,12 +104,12 @@ func indexOf(note []byte) (index uint64, ok bool) {
 // AfterHeader returns the key change that the line after a segment's header tells of, the next
 // one that r reads: that is where readers look for it (docs/format.md, section 6.4). It is nil
 // if that line is none, or cannot be read.
-func AfterHeader(r *segment.ForeignReader) *signing.KeyChange {
+func AfterHeader(r *foreign.Reader) *signing.KeyChange {
 	line, err := r.Next()
-	if err != nil || segment.KindOf(line) != segment.KindEvent {
+	if err != nil || segment.KindOf(line) != segline.KindEvent {
 		return nil
 	}
-	parsed, err := segment.ParseEvent(line)
+	parsed, err := segment.ParseEvent(nil, line)
 	if err != nil {
 		return nil
 	}
@@ -125,7 +127,7 @@ func AfterHeader(r *segment.ForeignReader) *signing.KeyChange {
 // Introducing returns the key change that introduces a segment, or nil if there is none, or
 // the segment cannot be read.
 func Introducing(fsys fs.FS, file segment.File) *signing.KeyChange {
-	r, err := segment.OpenForeign(fsys, file.Name, file.Size)
+	r, err := foreign.Open(fsys, file.Name, file.Size)
 	if err != nil {
 		return nil
 	}

@@ -12,13 +12,14 @@ import (
 	"path/filepath"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 )
 
 // ReadFile reads a file of the state directory that is a regular one, and no more of it than a state may have: the directory is the
 // key's, in which others' files may have such names.
 func ReadFile(dir fs.FS, name string) ([]byte, error) {
-	f, err := segment.OpenRegular(dir, name)
+	f, err := rootfs.OpenRegular(dir, name)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +56,7 @@ func KnownOrigins(stateDirectory string) (origins []string, err error) {
 
 // PermitAnew permits that a log whose state is in a file, and which is missing, is begun
 // anew, once. It returns what the new log will say that it succeeds.
-func PermitAnew(stateFile string) (_ *segment.Predecessor, err error) {
+func PermitAnew(stateFile string) (_ *segline.Predecessor, err error) {
 	directory, name := filepath.Split(stateFile)
 	content, err := ReadFile(os.DirFS(filepath.Join(directory, ".")), name)
 	if err != nil {
@@ -80,5 +81,5 @@ func PermitAnew(stateFile string) (_ *segment.Predecessor, err error) {
 	if err := durable.Replace(dir, AnewName(s.Origin), durable.Public, durable.Bytes(content)); err != nil {
 		return nil, fmt.Errorf("permit to begin a log anew: %w", err)
 	}
-	return &segment.Predecessor{Log: s.Log, Size: s.Size, Root: s.Root}, nil
+	return &segline.Predecessor{Log: s.Log, Size: s.Size, Root: s.Root}, nil
 }

@@ -21,6 +21,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -69,7 +71,7 @@ func Closed(t T, o rotation.Options) *Log {
 		o.Origin = Origin
 	}
 	if o.Scope == "" {
-		o.Scope = segment.ScopeCheckpoint
+		o.Scope = segline.ScopeCheckpoint
 	}
 	if o.Signer == nil {
 		o.Signer = signingtest.New(t, signing.Ed25519)
@@ -219,8 +221,8 @@ func (l *Log) appendOnce(events []encoding) error {
 }
 
 // Sign adds an event to a batch, signed with the log's key if its scope is event.
-func Sign(l *rotation.Log, b *stage.Batch, scope segment.Scope, encode encoding) error {
-	if scope != segment.ScopeEvent {
+func Sign(l *rotation.Log, b *stage.Batch, scope segline.Scope, encode encoding) error {
+	if scope != segline.ScopeEvent {
 		return b.Add(encode, nil, "")
 	}
 	s := l.Signer()
@@ -242,13 +244,13 @@ func (l *Log) unsettled() bool {
 	require.NoError(l.t, err)
 	plain, total := 0, int64(0)
 	for _, f := range listing.Segments {
-		if f.Parsed.Compression == segment.None {
+		if f.Parsed.Compression == compression.None {
 			plain++
 		}
 		total += f.Size
 	}
 	o := l.Options
-	return o.Compression != "" && o.Compression != segment.None && plain > 1 ||
+	return o.Compression != "" && o.Compression != compression.None && plain > 1 ||
 		o.Retention.MaxTotalBytes > 0 && total > o.Retention.MaxTotalBytes ||
 		o.Retention.MaxSegments > 0 && len(listing.Segments) > o.Retention.MaxSegments
 }

@@ -12,6 +12,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/segname"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -87,13 +91,13 @@ func (c *copier) look(f *filed) (groups []forms, e logdir.End, _ error) {
 // being compressed.
 type forms []segment.File
 
-func (g forms) plain() string { return g[0].Parsed.Plain().String() }
+func (g forms) plain() string { return segname.Plain(g[0].Parsed).String() }
 
 func (g forms) index() uint64 { return g[0].Parsed.FirstIndex }
 
 func group(files []segment.File) (groups []forms) {
 	for _, f := range files {
-		if n := len(groups); n > 0 && groups[n-1][0].Parsed.Plain() == f.Parsed.Plain() {
+		if n := len(groups); n > 0 && segname.Plain(groups[n-1][0].Parsed) == segname.Plain(f.Parsed) {
 			groups[n-1] = append(groups[n-1], f)
 		} else {
 			groups = append(groups, forms{f})
@@ -191,7 +195,7 @@ func (c *copier) segment(g forms) (gone bool, _ error) {
 	}
 	// One that has been compressed since it was listed has another name, which was there
 	// before the first one went.
-	for _, suffix := range []segment.Compression{segment.None, segment.Zstd, segment.Gzip} {
+	for _, suffix := range []compression.Method{compression.None, compression.Zstd, compression.Gzip} {
 		if name := g.plain() + suffix.Suffix(); !slices.Contains(names, name) {
 			names = append(names, name)
 		}
@@ -272,7 +276,7 @@ func (c *copier) file(name string, size int64, sealed bool) error {
 
 // open opens a regular file. Without an error and a file, it was left out.
 func (c *copier) open(name string) (fs.File, fs.FileInfo, error) {
-	f, err := segment.OpenRegular(c.fsys, name)
+	f, err := rootfs.OpenRegular(c.fsys, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, err
 	}
@@ -307,13 +311,13 @@ func (c *copier) filed() (*filed, error) {
 	note, err := logdir.Checkpoint(c.fsys)
 	var info fs.FileInfo
 	if err == nil {
-		info, err = fs.Lstat(c.fsys, segment.CheckpointName)
+		info, err = fs.Lstat(c.fsys, sidefile.CheckpointName)
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case err != nil:
-		c.leave(segment.CheckpointName, err)
+		c.leave(sidefile.CheckpointName, err)
 		return nil, nil
 	}
 	return &filed{note, info}, nil // if it is no checkpoint, the copy is no better than the log
@@ -325,7 +329,7 @@ func (c *copier) checkpoint(is *filed) error {
 	}
 	c.r.Files++
 	c.r.Bytes += int64(len(is.note))
-	return c.to.file(c.ctx, path.Join(c.path, segment.CheckpointName), is.info, bytes.NewReader(is.note), int64(len(is.note)))
+	return c.to.file(c.ctx, path.Join(c.path, sidefile.CheckpointName), is.info, bytes.NewReader(is.note), int64(len(is.note)))
 }
 
 func ignoreMissing(err error) error {
@@ -344,8 +348,8 @@ func (c *copier) beside() error {
 	}
 	var names []string
 	for plain := range c.taken {
-		if parsed, err := segment.ParseName(plain); err == nil && slices.Contains(l.Values, parsed.ValuesName()) {
-			names = append(names, parsed.ValuesName())
+		if parsed, err := segment.ParseName(plain); err == nil && slices.Contains(l.Values, segname.Values(parsed)) {
+			names = append(names, segname.Values(parsed))
 		}
 	}
 	slices.Sort(names)
@@ -358,16 +362,16 @@ func (c *copier) beside() error {
 	if err != nil {
 		return err
 	}
-	if err := ignoreMissing(c.file(segment.KeyChangesName, size, false)); err != nil {
+	if err := ignoreMissing(c.file(sidefile.KeyChangesName, size, false)); err != nil {
 		return err
 	}
-	return ignoreMissing(c.file(segment.PrunedRangesName, -1, false))
+	return ignoreMissing(c.file(sidefile.PrunedRangesName, -1, false))
 }
 
 // keyChanges returns how much of the file of key changes belongs to the copy: those that
 // introduce no segment after the last one.
 func (c *copier) keyChanges() (int64, error) {
-	f, info, err := c.open(segment.KeyChangesName)
+	f, info, err := c.open(sidefile.KeyChangesName)
 	if f == nil {
 		return 0, ignoreMissing(err)
 	}

@@ -9,8 +9,8 @@ import (
 	"io/fs"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // settled reports whether all commits up to a size are known to be durable.
@@ -25,7 +25,7 @@ func (c *copier) endOf(groups []forms, f *filed) (logdir.End, error) {
 	for i, g := range groups {
 		if segments[i].File = g[0]; !g[0].Mode.IsRegular() {
 			// The copy may end before it and be good: nothing else says that there was more.
-			c.leave(g[0].Name, fmt.Errorf("%w but %s", segment.ErrNotRegular, g[0].Mode.Type()))
+			c.leave(g[0].Name, fmt.Errorf("%w but %s", rootfs.ErrNotRegular, g[0].Mode.Type()))
 		}
 	}
 	var note []byte

@@ -13,11 +13,12 @@ import (
 	"os"
 	"strconv"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/trust"
 )
@@ -89,7 +90,7 @@ func Export(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Result
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
 	err = logdir.Retry(ctx, func() (err error) { r, err = exportOnce(ctx, fsys, root, o); return err })
-	for _, form := range []error{segment.ErrBadCompression, segment.ErrTrailingData, segment.ErrLineTooLong, proof.ErrDamaged} {
+	for _, form := range []error{compression.ErrDamaged, compression.ErrTrailingData, segline.ErrTooLong, proof.ErrDamaged} {
 		if errors.Is(err, form) {
 			return r, fmt.Errorf("%w: %w", ErrTampered, err)
 		}

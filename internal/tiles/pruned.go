@@ -9,10 +9,11 @@ import (
 	"io/fs"
 	"strconv"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -32,7 +33,7 @@ var ErrTooShort = errors.New("too little is left of the log for an export")
 func (x *export) prunedTree(fsys fs.FS, oldest merkle.Frontier, from signing.Checkpoint, add func(h int, hash merkle.Hash) error) error {
 	var begin uint64
 	met := from.Size == 0
-	err := logdir.PrunedRanges(x.ctx, fsys, oldest.Size(), oldest.Root(), func(r segment.PrunedRange, after *merkle.Frontier) error {
+	err := logdir.PrunedRanges(x.ctx, fsys, oldest.Size(), oldest.Root(), func(r sidefile.PrunedRange, after *merkle.Frontier) error {
 		if begin >= from.Size {
 			i := 0
 			for _, h := range merkle.Subtrees(begin, r.Size) {
@@ -79,7 +80,7 @@ func (x *export) oldestTree(oldest merkle.Frontier, from signing.Checkpoint, add
 }
 
 func unconnected(from signing.Checkpoint, oldest merkle.Frontier) error {
-	return fmt.Errorf("leaves %d to %d of the log: %w, and its file %s does not lead from the checkpoint that was exported before to what is left: export to another directory", from.Size, oldest.Size()-1, proof.ErrPruned, segment.PrunedRangesName)
+	return fmt.Errorf("leaves %d to %d of the log: %w, and its file %s does not lead from the checkpoint that was exported before to what is left: export to another directory", from.Size, oldest.Size()-1, proof.ErrPruned, sidefile.PrunedRangesName)
 }
 
 // plan decides, before anything is written, what becomes of leaves that have been deleted
@@ -159,7 +160,7 @@ func (x *export) loadMinimum() error {
 		return err
 	}
 	x.minimum, err = strconv.ParseUint(string(b), 10, 64)
-	if err != nil || x.minimum == 0 || x.minimum%width > 0 || x.minimum > segment.MaxIndex {
+	if err != nil || x.minimum == 0 || x.minimum%width > 0 || x.minimum > segline.MaxIndex {
 		return fmt.Errorf("%w: %s is not what was written", ErrChanged, minimumName)
 	}
 	return nil

@@ -13,9 +13,9 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // Leaf is a leaf of the log.
@@ -53,7 +53,7 @@ func (x *export) keptTooLong(n uint64, hashes []merkle.Hash) (bool, error) {
 	defer f.Close()
 	h := sha256.New()
 	h.Write([]byte{0}) // as merkle.LeafHash
-	bytes, err := io.Copy(h, io.LimitReader(f, segment.MaxLineBytes+1))
+	bytes, err := io.Copy(h, io.LimitReader(f, segline.MaxBytes+1))
 	return bytes > math.MaxUint16 && slices.Contains(hashes, merkle.Hash(h.Sum(nil))), err
 }
 

@@ -12,9 +12,9 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
@@ -46,7 +46,7 @@ func (q *request) send(ctx context.Context) (witness.Cosignature, error) {
 		case errors.Is(err, witness.ErrInconsistent) && old > 0:
 			err = &contradiction{witness: q.witness.Name(), reason: forked, size: old, err: err}
 		case !errors.As(err, &conflict):
-		case conflict.Size > segment.MaxIndex:
+		case conflict.Size > segline.MaxIndex:
 			err = fmt.Errorf("the answer makes no sense, since no log has so many leaves: %w", err)
 		case conflict.Size > size:
 			err = &contradiction{witness: q.witness.Name(), reason: rolledBack, size: conflict.Size, err: err}

@@ -1,30 +1,24 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package segment
+package jsontext
 
 import (
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"unicode/utf8"
-
-	"github.com/otel-auditlog/auditlogexporter/internal/jsontext"
 )
 
-// AppendString appends s, in UTF-8, as a JSON string in the one form that RFC 8785,
-// section 3.2.2.2, allows.
-func AppendString(dst []byte, s []byte) []byte { return jsontext.Append(dst, s) }
-
-// unquote appends to dst what the JSON string s, quotes included, stands for.
-// It accepts only the form that AppendString writes.
-func unquote(dst, s []byte) ([]byte, error) {
+// Unquote appends to dst what the JSON string s, quotes included, stands for. It accepts only
+// UTF-8 in the form that [Append] writes.
+func Unquote(dst, s []byte) ([]byte, error) {
 	if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
 		return dst, errors.New("not a JSON string")
 	}
 	from := len(dst)
 	for in := s[1 : len(s)-1]; len(in) > 0; {
-		n := jsontext.Plain(in)
+		n := Plain(in)
 		dst, in = append(dst, in[:n]...), in[n:]
 		if len(in) == 0 {
 			break
@@ -32,7 +26,7 @@ func unquote(dst, s []byte) ([]byte, error) {
 		if in[0] != '\\' {
 			return dst, fmt.Errorf("unescaped byte 0x%02x in a JSON string", in[0])
 		}
-		c, n, err := jsontext.Escape(in)
+		c, n, err := Escape(in)
 		if err != nil {
 			return dst, fmt.Errorf("a JSON string has %w", err)
 		}
@@ -44,13 +38,20 @@ func unquote(dst, s []byte) ([]byte, error) {
 	return dst, nil
 }
 
-// base64Strict refuses stray trailing bits, so that every byte string has one
-// encoding (RFC 4648, section 3.5).
+// AppendBase64 appends b as a JSON string in base64 (RFC 4648, section 4).
+func AppendBase64(dst, b []byte) []byte {
+	dst = append(dst, '"')
+	dst = base64.StdEncoding.AppendEncode(dst, b)
+	return append(dst, '"')
+}
+
+// base64Strict refuses stray trailing bits, so that every byte string has one encoding (RFC
+// 4648, section 3.5).
 var base64Strict = base64.StdEncoding.Strict()
 
-// decodeBase64 appends what s stands for. Unlike the standard library's
+// DecodeBase64 appends what s, without quotes, stands for. Unlike the standard library's
 // decoder, it refuses line breaks within s.
-func decodeBase64(dst, s []byte) ([]byte, error) {
+func DecodeBase64(dst, s []byte) ([]byte, error) {
 	for _, c := range s {
 		if c == '\n' || c == '\r' {
 			return dst, errors.New("base64 with a line break")
@@ -58,6 +59,3 @@ func decodeBase64(dst, s []byte) ([]byte, error) {
 	}
 	return base64Strict.AppendDecode(dst, s)
 }
-
-// Quote returns s as a JSON string in the form that RFC 8785, section 3.2.2.2, allows.
-func Quote(s []byte) []byte { return AppendString(nil, s) }

@@ -1,7 +1,7 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package segment
+package compression
 
 import (
 	"bufio"
@@ -9,16 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
-
-// ErrForeign: the file was compressed by something else than the exporter, in a way that is not
-// read here. What it holds is not known.
-var ErrForeign = errors.New("compressed by something else than the exporter, in a way that is not read here")
 
 // foreign are compressors that people use on their files, and how these begin. Gzip and zstd are
 // read here.
@@ -34,23 +29,17 @@ var foreign = []struct{ suffix, magic, undo string }{
 	{".7z", "7z\xbc\xaf\x27\x1c", "7z x"},
 }
 
-// Foreign is the compression of a segment that a compressor has been used on which this format
-// does not have.
-const Foreign Compression = "foreign"
+// Foreign stands for the compressors that this format does not have.
+const Foreign Method = "foreign"
 
-// ParseForeignName parses the name of a segment with the suffix of such a compressor.
-func ParseForeignName(s string) (Name, error) {
+// CutForeignSuffix cuts the suffix of such a compressor, and reports whether there is one.
+func CutForeignSuffix(name string) (stem string, ok bool) {
 	for _, f := range foreign[2:] {
-		if cut, ok := strings.CutSuffix(s, f.suffix); ok {
-			n, err := ParseName(cut)
-			if err == nil && n.Compression != None {
-				err = fmt.Errorf("%q is compressed twice", s)
-			}
-			n.Compression = Foreign
-			return n, err
+		if stem, ok := strings.CutSuffix(name, f.suffix); ok {
+			return stem, true
 		}
 	}
-	return Name{}, fmt.Errorf("%q does not end like a compressed file", s)
+	return name, false
 }
 
 // HowToDecompress is what to do with a file that the exporter has not compressed.
@@ -63,48 +52,12 @@ func HowToDecompress(name string) string {
 	return fmt.Sprintf("Decompress %s and verify again", name)
 }
 
-// ForeignReader reads a segment whatever way gzip or zstd were used on it, as long as that takes
-// no more memory than [Open] does.
-type ForeignReader struct {
-	*Reader
-	how func() string
-}
-
-// Foreign says in what the file is not of the form that the format demands, or "". It is known
-// when the file has been read to its end.
-func (r *ForeignReader) Foreign() string { return r.how() }
-
-// OpenForeign is [Open] for those who tell a segment that somebody has compressed by hand from
-// one that was changed. The error is an [ErrForeign] if another compressor was used, or if
-// reading needs a larger window than the format allows, or a dictionary.
-func OpenForeign(fsys fs.FS, name string, size int64) (*ForeignReader, error) {
-	parsed, err := ParseName(name)
-	if err == nil && parsed.Compression == None {
-		r, err := OpenAt(fsys, name, 0, size)
-		if err != nil {
-			return nil, err
-		}
-		return &ForeignReader{r, func() string { return "" }}, nil
-	}
-	if err != nil {
-		if parsed, err = ParseForeignName(name); err != nil {
-			return nil, err
-		}
-	}
-	file, err := OpenRegular(fsys, name)
-	if err != nil {
-		return nil, err
-	}
-	src, how, err := decompressForeign(file, parsed.Compression)
-	if err != nil {
-		file.Close()
-		return nil, fmt.Errorf("read %s: %w", name, err)
-	}
-	return &ForeignReader{&Reader{name: name, file: file, src: src}, how}, nil
-}
-
-// decompressForeign returns a reader of what src holds. how is what [ForeignReader.Foreign] says.
-func decompressForeign(src io.Reader, named Compression) (content io.ReadCloser, how func() string, err error) {
+// NewForeignReader returns a reader of what src holds, whatever way gzip or zstd were used on
+// it, as long as that takes no more memory than [NewReader] does; named is what its name says.
+// The error is an [ErrForeign] if another compressor was used, or if reading needs a larger
+// window than the format allows, or a dictionary. how says in what src is not of the form that
+// the format demands, or ""; that is known at its end.
+func NewForeignReader(src io.Reader, named Method) (content io.ReadCloser, how func() string, err error) {
 	in := bufio.NewReaderSize(src, 64<<10)
 	head, err := in.Peek(6)
 	if err != nil && err != io.EOF {
@@ -126,7 +79,7 @@ func decompressForeign(src io.Reader, named Compression) (content io.ReadCloser,
 		}
 	}
 	if named == Foreign {
-		return nil, nil, fmt.Errorf("%w: it does not begin as its name ends", ErrBadCompression)
+		return nil, nil, fmt.Errorf("%w: it does not begin as its name ends", ErrDamaged)
 	}
 	departs := ""
 	if is != named {
@@ -143,7 +96,7 @@ func decompressForeign(src io.Reader, named Compression) (content io.ReadCloser,
 		watch := &zstdWatch{src: in, departs: departs}
 		dec, err := zstd.NewReader(watch, zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderMaxMemory(maxWindow), zstd.WithDecoderConcurrency(2))
 		if err != nil {
-			return nil, nil, fmt.Errorf("%w: %w", ErrBadCompression, err)
+			return nil, nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
 		read := func(p []byte) (int, error) {
 			n, err := dec.Read(p)
@@ -151,7 +104,7 @@ func decompressForeign(src io.Reader, named Compression) (content io.ReadCloser,
 		}
 		return &formChecked{read: read, close: func() error { dec.Close(); return nil }}, func() string { return watch.departs }, nil
 	}
-	return nil, nil, fmt.Errorf("%w: not a %s file", ErrBadCompression, named)
+	return nil, nil, fmt.Errorf("%w: not a %s file", ErrDamaged, named)
 }
 
 // foreignZstd tells what only another decoder can read from what is damaged.
@@ -199,7 +152,7 @@ func (g *gzipMembers) next() error {
 	case err != nil && err != io.EOF:
 		return err
 	case len(head) < 4 || head[0] != 0x1f || head[1] != 0x8b || head[2] != 8 || head[3]&0b1110_0000 != 0:
-		return fmt.Errorf("%w: not a gzip member", ErrBadCompression)
+		return fmt.Errorf("%w: not a gzip member", ErrDamaged)
 	case head[3] != 0:
 		g.departs = "its gzip member has optional fields, such as a file name"
 	case g.members > 0:
@@ -212,7 +165,7 @@ func (g *gzipMembers) next() error {
 		err = g.gz.Reset(g.in)
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrBadCompression, err)
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	g.gz.Multistream(false)
 	return nil

@@ -1,7 +1,7 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package segment
+package compression
 
 import (
 	"bufio"
@@ -16,30 +16,26 @@ import (
 // maxWindow bounds what decoding a hostile file can make a reader allocate.
 const maxWindow = 8 << 20
 
-// NewCompressor returns a writer that compresses what is written to it into dst
-// in the one form that readers of this format accept: for zstd a single frame
-// with a content checksum, for gzip a single member without optional fields.
-// Close completes the form; it does not close dst.
-func NewCompressor(dst io.Writer, c Compression) (io.WriteCloser, error) {
-	switch c {
-	case Zstd:
-		return zstd.NewWriter(dst, zstd.WithEncoderCRC(true), zstd.WithWindowSize(maxWindow/2), zstd.WithEncoderConcurrency(1))
-	case Gzip:
-		return gzip.NewWriter(dst), nil
-	default:
-		return nil, fmt.Errorf("no compressor for compression %q", c)
-	}
-}
+// What is wrong with compressed content.
+var (
+	// ErrTrailingData: something follows the compressed content.
+	ErrTrailingData = errors.New("there are bytes behind the end of the compressed content")
+	// ErrDamaged: it is not complete, or not of the form this format allows.
+	ErrDamaged = errors.New("the compressed content is damaged or not of the form this format allows")
+	// ErrForeign: it was compressed by something else than the exporter, in a way that is not
+	// read here. What it holds is not known.
+	ErrForeign = errors.New("compressed by something else than the exporter, in a way that is not read here")
+)
 
-// NewDecompressor returns a reader of the content that src holds in compressed
-// form. It fails on anything but what [NewCompressor] writes, complete and with
+// NewReader returns a reader of the content that src holds in compressed
+// form. It fails on anything but what [NewWriter] writes, complete and with
 // nothing behind it. It bounds memory, not the amount of content.
-func NewDecompressor(src io.Reader, c Compression) (io.ReadCloser, error) {
-	switch c {
+func NewReader(src io.Reader, m Method) (io.ReadCloser, error) {
+	switch m {
 	case Zstd:
 		dec, err := zstd.NewReader(&zstdFrame{src: src}, zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderMaxMemory(maxWindow), zstd.WithDecoderConcurrency(2))
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrBadCompression, err)
+			return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
 		return &formChecked{read: dec.Read, close: func() error { dec.Close(); return nil }}, nil
 	case Gzip:
@@ -57,8 +53,8 @@ type formChecked struct {
 
 func (f *formChecked) Read(p []byte) (int, error) {
 	n, err := f.read(p)
-	if err != nil && err != io.EOF && !errors.Is(err, ErrTrailingData) && !errors.Is(err, ErrBadCompression) && !errors.Is(err, ErrForeign) {
-		err = fmt.Errorf("%w: %w", ErrBadCompression, err)
+	if err != nil && err != io.EOF && !errors.Is(err, ErrTrailingData) && !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrForeign) {
+		err = fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return n, err
 }
@@ -71,14 +67,14 @@ func newGzipMember(src io.Reader) (io.ReadCloser, error) {
 	in := bufio.NewReaderSize(src, 64<<10)
 	head, err := in.Peek(4)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrBadCompression, err)
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	if head[0] != 0x1f || head[1] != 0x8b || head[2] != 8 || head[3] != 0 {
-		return nil, fmt.Errorf("%w: not a gzip member without optional fields", ErrBadCompression)
+		return nil, fmt.Errorf("%w: not a gzip member without optional fields", ErrDamaged)
 	}
 	gz, err := gzip.NewReader(in)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrBadCompression, err)
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	gz.Multistream(false)
 	read := func(p []byte) (int, error) {
@@ -131,7 +127,7 @@ func (z *zstdFrame) Read(p []byte) (int, error) {
 		return 0, werr
 	}
 	if err == io.EOF && z.state != zstdEnd {
-		err = fmt.Errorf("%w: it ends within the frame", ErrBadCompression)
+		err = fmt.Errorf("%w: it ends within the frame", ErrDamaged)
 	}
 	z.err = err
 	return n, err
@@ -179,13 +175,13 @@ func (z *zstdFrame) complete() error {
 	switch z.state {
 	case zstdStart:
 		if f[0] != 0x28 || f[1] != 0xb5 || f[2] != 0x2f || f[3] != 0xfd {
-			return fmt.Errorf("%w: not a zstd frame", ErrBadCompression)
+			return fmt.Errorf("%w: not a zstd frame", ErrDamaged)
 		}
 		descriptor := f[4]
 		// Unused and reserved bits clear, content checksum there, no
 		// dictionary (RFC 8878, section 3.1.1.1.1).
 		if descriptor&0b0001_1111 != 0b0000_0100 {
-			return fmt.Errorf("%w: zstd frame descriptor 0x%02x", ErrBadCompression, descriptor)
+			return fmt.Errorf("%w: zstd frame descriptor 0x%02x", ErrDamaged, descriptor)
 		}
 		single := descriptor&0b0010_0000 != 0
 		size := [4]int{0, 2, 4, 8}[descriptor>>6]
@@ -205,7 +201,7 @@ func (z *zstdFrame) complete() error {
 		case 1: // RLE: one byte, repeated
 			z.skip = 1
 		case 3:
-			return fmt.Errorf("%w: reserved zstd block type", ErrBadCompression)
+			return fmt.Errorf("%w: reserved zstd block type", ErrDamaged)
 		}
 		switch {
 		case z.skip > 0:

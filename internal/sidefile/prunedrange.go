@@ -1,7 +1,7 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package segment
+package sidefile
 
 import (
 	"bytes"
@@ -9,14 +9,12 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/jsontext"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 )
 
-// PrunedRangesName is the file that keeps, of segments that retention deletes, what
-// it takes to compute the root hash at each of their checkpoints.
-const PrunedRangesName = "pruned-ranges"
-
-// PrunedRange is a line of that file: the subtrees of the leaves from the size on the
+// PrunedRange is a line of the file [PrunedRangesName]: the subtrees of the leaves from the size on the
 // line before, 0 before the first, up to a checkpoint's size (see [merkle.Subtrees]).
 type PrunedRange struct {
 	Size     uint64
@@ -34,7 +32,7 @@ func AppendPrunedRange(dst []byte, r PrunedRange) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendBase64(dst, hash[:])
+		dst = jsontext.AppendBase64(dst, hash[:])
 	}
 	return append(dst, "]}"...)
 }
@@ -65,8 +63,8 @@ func ParsePrunedRange(line []byte) (r PrunedRange, err error) {
 	if err := json.Unmarshal(line, &in); err != nil {
 		return r, fmt.Errorf("pruned range line: %w", err)
 	}
-	if in.Size > MaxIndex {
-		return r, fmt.Errorf("pruned range line has size %d, above %d", in.Size, uint64(MaxIndex))
+	if in.Size > segline.MaxIndex {
+		return r, fmt.Errorf("pruned range line has size %d, above %d", in.Size, uint64(segline.MaxIndex))
 	}
 	r.Size = in.Size
 	for _, b := range in.Subtrees {
