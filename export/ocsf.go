@@ -44,6 +44,7 @@ const ocsfVersion = "1.9.0"
 // id, of which the event's signature can be checked, and a signed checkpoint, which is one more that is kept away
 // from the log and can be held against it (auditlog verify --checkpoint).
 type ocsfWriter struct {
+	exact
 	w          *bufio.Writer
 	checkpoint ocsfCheckpoint
 	origin     string
@@ -58,7 +59,7 @@ func newOCSF(w *bufio.Writer, c signing.Checkpoint) *ocsfWriter {
 }
 
 func (o *ocsfWriter) Write(ev *Event) error {
-	e, err := ev.Parse()
+	e, err := ev.parse()
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"go.opentelemetry.io/collector/pdata/plog"
+
+	recordmapping "github.com/otel-auditlog/auditlogexporter/internal/mapping"
 )
 
 // otlpJSON writes log records equal to those that the events were mapped from, in the
@@ -27,14 +29,14 @@ type otlpJSON struct {
 }
 
 func (o *otlpJSON) Write(e *Event) error {
-	if e.Own() {
+	if e.Summary.Log != nil {
 		return nil
 	}
-	parsed, err := e.Parse()
+	parsed, err := e.parse()
 	if err != nil {
 		return err
 	}
-	logs, err := parsed.Logs()
+	logs, err := recordmapping.Logs(parsed)
 	if err != nil {
 		return fmt.Errorf("leaf %d: %w", e.Index, err)
 	}
@@ -54,11 +56,4 @@ func (o *otlpJSON) Write(e *Event) error {
 
 func (o *otlpJSON) Flush() error { return o.w.Flush() }
 
-// Altered returns how many of the events that a writer wrote differ from those in the
-// log, because the form could not hold them exactly.
-func Altered(w Writer) int {
-	if o, ok := w.(*otlpJSON); ok {
-		return o.altered
-	}
-	return 0
-}
+func (o *otlpJSON) Altered() int { return o.altered }

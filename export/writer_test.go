@@ -5,11 +5,11 @@ package export_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"flag"
-	"fmt"
 	"math"
 	"os"
 	"slices"
@@ -26,6 +26,8 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/export"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -127,7 +129,7 @@ func TestGolden(t *testing.T) {
 		if format == "otlp-json" {
 			altered = 1
 		}
-		if n := export.Altered(w); n != altered {
+		if n := w.Altered(); n != altered {
 			t.Errorf("%s: %d events altered, want %d", format, n, altered)
 		}
 		if !utf8.ValidString(got) {
@@ -150,7 +152,7 @@ func TestMalformedEvent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := export.Read(t.Context(), l.files, export.Options{Checkpoint: c}, w.Write); !errors.Is(err, export.ErrDamaged) || !strings.Contains(err.Error(), "leaf 2") {
+		if err := export.Read(t.Context(), l.files, export.Options{Checkpoint: c}, w.Write); !errors.Is(err, logdir.ErrDamaged) || !strings.Contains(err.Error(), "leaf 2") {
 			t.Errorf("%s: %v", format, err)
 		}
 	}
@@ -206,8 +208,8 @@ func TestOCSF(t *testing.T) {
 		if err := json.Unmarshal([]byte(e.RawData), &event); err != nil {
 			t.Fatal(err)
 		}
-		message := fmt.Sprintf("auditlog event v1\n%s\n%s\n%s", e.Unmapped.Auditlog.Origin, e.Unmapped.Auditlog.LogID, l.canonical[index])
-		if !l.signer.Public().Verify([]byte(message), event.Signature) {
+		id, err := base64.StdEncoding.DecodeString(e.Unmapped.Auditlog.LogID)
+		if err != nil || len(id) != len(signing.LogID{}) || !l.signer.Public().VerifyEvent(e.Unmapped.Auditlog.Origin, signing.LogID(id), l.canonical[index], event.Signature) {
 			t.Errorf("leaf %d: the event's signature cannot be checked with what stands in the OCSF event", index)
 		}
 		signed, by, err := signing.OpenCheckpoint([]byte(e.Unmapped.Auditlog.Checkpoint.Note), origin, []*signing.PublicKey{l.signer.Public()})
@@ -359,7 +361,7 @@ func TestOTLPReadsBack(t *testing.T) {
 		if err := w.Flush(); err != nil {
 			rt.Fatal(err)
 		}
-		altered := export.Altered(w)
+		altered := w.Altered()
 		index := uint64(0)
 		for line := range bytes.Lines(b.Bytes()) {
 			index++
@@ -418,7 +420,7 @@ func TestOCSFOfAnything(t *testing.T) {
 // some event gets.
 func TestOCSFOfEachKind(t *testing.T) {
 	schema := loadSchema(t)
-	m := event.DefaultMapping()
+	m := mapping.Default()
 	types := []string{"", "user", "account", "service_account", "role", "group", "session", "process", "connection", "socket", "host", "file", "directory", "folder", "symlink", "table", "database", "service", "order"}
 	actions := []string{"", "CREATE", "read", "Update", "delete", "grant", "REVOKE", "member.added", "member.removed", "start", "stop", "connect", "DENY", "frobnicate"}
 	seen := map[string]bool{}

@@ -5,6 +5,7 @@ package logdir_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"fmt"
 	"io/fs"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
@@ -100,7 +102,7 @@ func (l *made) newest() string { return l.names[len(l.names)-1].String() }
 // event adds an event of the log's own.
 func (l *made) event(action string) {
 	l.events++
-	canonical := event.AppendOwn(nil, event.Own{
+	canonical := ownevent.AppendOwn(nil, ownevent.Own{
 		ID: fmt.Sprint("own-", l.events), Time: created, Origin: origin, Level: event.LevelInfo, Action: action, Detail: fmt.Appendf(nil, `{"action":%q}`, action),
 	})
 	l.leaf(segline.AppendNoSignature(append(segline.AppendEventStart(nil), canonical...)))
@@ -202,21 +204,14 @@ func (c changing) ReadDir(name string) ([]fs.DirEntry, error) {
 	return c.MapFS.ReadDir(name)
 }
 
-// linesOf reads all lines of a segment.
-func linesOf(t *testing.T, fsys fs.FS, s logdir.Segment) (lines [][]byte) {
+// linesIn returns the lines of the log, each of which has to be read without an error.
+func linesIn(t fatal, fsys fs.FS, o logdir.LinesOptions) (lines [][]byte) {
 	t.Helper()
-	r, err := logdir.Open(t.Context(), fsys, s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		line, err := r.Next()
+	for line, err := range logdir.Lines(context.Background(), fsys, o) {
 		if err != nil {
-			if err := r.Close(); err != nil {
-				t.Error(err)
-			}
-			return lines
+			t.Fatal(err)
 		}
-		lines = append(lines, bytes.Clone(line))
+		lines = append(lines, bytes.Clone(line.Bytes))
 	}
+	return lines
 }

@@ -118,9 +118,9 @@ func (c *countingWriter) Write(p []byte) (int, error) {
 // fail.
 var ErrNone = fmt.Errorf("it does not begin with the line %q", strings.TrimSuffix(title, "\n"))
 
-// ErrCut: a text begins as a proof does and ends before it is whole, as a copy that went
+// errCut: a text begins as a proof does and ends before it is whole, as a copy that went
 // wrong leaves it: no more can be said of it.
-var ErrCut = errors.New("it is cut off, if only by the newline at its end: copy it again")
+var errCut = errors.New("it is cut off, if only by the newline at its end: copy it again")
 
 // Parse parses a proof's text. It accepts only what [Inclusion.Marshal] would write for
 // what it returns, and checks nothing but the form.
@@ -144,7 +144,7 @@ func parse(text []byte) (*Inclusion, error) {
 		return nil, ErrNone
 	}
 	if text[len(text)-1] != '\n' {
-		return nil, ErrCut
+		return nil, errCut
 	}
 	p := &Inclusion{}
 	extra, rest, err := takeLine(rest, extraStart)
@@ -178,7 +178,7 @@ func parse(text []byte) (*Inclusion, error) {
 	}
 	// A checkpoint is text, a blank line and at least one signature.
 	if _, signatures, ok := bytes.Cut(rest, []byte("\n\n")); !ok || len(signatures) == 0 {
-		return nil, ErrCut
+		return nil, errCut
 	}
 	p.Checkpoint = bytes.Clone(rest[1:])
 	return p, nil
@@ -187,7 +187,7 @@ func parse(text []byte) (*Inclusion, error) {
 // takeLine cuts a line off that has a certain beginning.
 func takeLine(text []byte, start string) (line, rest []byte, err error) {
 	if len(text) == 0 {
-		return nil, nil, ErrCut
+		return nil, nil, errCut
 	}
 	line, rest, ok := bytes.Cut(text, []byte("\n"))
 	if ok {

@@ -12,8 +12,8 @@ import (
 	"slices"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
-	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -116,11 +116,11 @@ func (k keyChain) in(ctx context.Context, file io.ReaderAt, size int64) (filed f
 	var last *signing.KeyChange
 	for from, at := int64(0), int64(-1); at < from; {
 		at = from
-		for line, err := range logdir.KeyChangesIn(ctx, io.NewSectionReader(file, at, size-at)) {
+		for line, err := range logfile.KeyChangesIn(ctx, io.NewSectionReader(file, at, size-at)) {
 			var c signing.KeyChange
 			if err == nil {
 				c, err = signing.OpenKeyChange(line.Note)
-			} else if !logdir.Malformed(err) {
+			} else if !logfile.Malformed(err) {
 				return filed, err
 			}
 			if err != nil || !k.follows(&c, last) {

@@ -10,10 +10,12 @@ import (
 	"io"
 	"io/fs"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/pruned"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
-	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -110,10 +112,10 @@ func (p *prunedRanges) check(ctx context.Context, before merkle.Frontier) (range
 	switch {
 	case err == nil:
 		return rangesEnd{at: at, size: before.Size()}, nil
-	case errors.Is(err, logdir.ErrNoRanges): // as a crash leaves it that came when it had just been begun anew
+	case errors.Is(err, pruned.ErrNone): // as a crash leaves it that came when it had just been begun anew
 		p.reportGone()
 		return rangesEnd{}, nil
-	case !logdir.Malformed(err):
+	case !logfile.Malformed(err):
 		return rangesEnd{}, err
 	}
 	return rangesEnd{}, p.log.reportSetAside(sidefile.PrunedRangesName, "its lines do not lead to the tree that the oldest segment follows")
@@ -130,7 +132,7 @@ func rangesIn(ctx context.Context, f durable.File, to merkle.Frontier) (int64, e
 	if err != nil {
 		return 0, err
 	}
-	return logdir.PrunedRangesIn(ctx, io.NewSectionReader(f, 0, info.Size()), to.Size(), to.Root(), nil)
+	return pruned.ReadFrom(ctx, io.NewSectionReader(f, 0, info.Size()), to.Size(), to.Root(), nil)
 }
 
 // prunedRoot returns the root of the tree when it had so many leaves, which have been deleted
@@ -138,7 +140,7 @@ func rangesIn(ctx context.Context, f durable.File, to merkle.Frontier) (int64, e
 // segment follows, which is known.
 func prunedRoot(ctx context.Context, dir fs.FS, size uint64, first merkle.Frontier) (*merkle.Hash, error) {
 	var root *merkle.Hash
-	err := logdir.PrunedRanges(ctx, dir, first.Size(), first.Root(), func(_ sidefile.PrunedRange, after *merkle.Frontier) error {
+	err := pruned.Read(ctx, dir, first.Size(), first.Root(), func(_ sidefile.PrunedRange, after *merkle.Frontier) error {
 		if after.Size() == size {
 			then := after.Root()
 			root = &then
@@ -148,7 +150,7 @@ func prunedRoot(ctx context.Context, dir fs.FS, size uint64, first merkle.Fronti
 	switch {
 	case err == nil:
 		return root, nil
-	case errors.Is(err, logdir.ErrNoRanges), logdir.Malformed(err):
+	case errors.Is(err, pruned.ErrNone), logfile.Malformed(err):
 		return nil, nil
 	default:
 		return nil, err
@@ -163,7 +165,7 @@ func writeRanges(ctx context.Context, dir fs.FS, w *rangeWriter, name segment.Na
 	}
 	defer r.Close()
 	tree := before
-	mark := merkle.NewMark(&tree)
+	mark := consistency.NewMark(&tree)
 	for {
 		if r.Line()%1024 == 0 && ctx.Err() != nil {
 			return ctx.Err()
@@ -182,11 +184,11 @@ func writeRanges(ctx context.Context, dir fs.FS, w *rangeWriter, name segment.Na
 		if kind == segline.KindCheckpoint {
 			continue
 		}
-		tree.AppendMarked(merkle.LeafHash(line), []*merkle.Mark{mark})
+		consistency.Append(&tree, merkle.LeafHash(line), []*consistency.Mark{mark})
 		// A commit is a leaf, and its checkpoint is over all up to it.
 		if kind == segline.KindCommit {
 			w.add(sidefile.PrunedRange{Size: tree.Size(), Subtrees: mark.Range(&tree)})
-			mark = merkle.NewMark(&tree)
+			mark = consistency.NewMark(&tree)
 		}
 	}
 	if tree.Size() != after.Size() || tree.Root() != after.Root() || mark.Size() != after.Size() {

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
@@ -37,9 +38,7 @@ func (r *recovery) recall(ctx context.Context) error {
 		return r.segments[i].name.Compression, r.segments[i].bytes
 	})
 	recalled := r.segments[from:]
-	c := logdir.NewChecked(logdir.Authority{
-		Origin: r.opts.Origin, Log: r.id, Keys: r.keys.since(recalled[0].name.FirstIndex),
-	}, maxRecalledBytes)
+	c := logdir.NewChecked(r.opts.Origin, r.id, r.keys.since(recalled[0].name.FirstIndex), maxRecalledBytes)
 	for i, s := range recalled {
 		size := int64(-1)
 		if i == len(recalled)-1 && r.active != nil {
@@ -58,7 +57,9 @@ func (r *recovery) recall(ctx context.Context) error {
 // recallSegment gives the stages the events of a segment, of which so many bytes are read; all, if
 // that is negative.
 func (r *recovery) recallSegment(ctx context.Context, c *logdir.Checked, name segment.Name, size int64) (err error) {
-	lines, err := logdir.Open(ctx, r.dir, logdir.Segment{File: segment.File{Name: name.String(), Parsed: name, Size: size}})
+	file := listed(name)
+	file.Size = size
+	lines, err := logfile.Open(ctx, r.dir, file, 0)
 	if err != nil {
 		return err
 	}

@@ -14,10 +14,10 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/segname"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
-	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -35,7 +35,6 @@ func (r *recovery) recover(ctx context.Context) error {
 	if err := r.load(ctx); err != nil {
 		return err
 	}
-	r.context = signing.NewEventContext(r.opts.Origin, r.id)
 	if err := r.recall(ctx); err != nil {
 		return err
 	}
@@ -273,11 +272,11 @@ func (r *recovery) setAsideSegment(name segment.Name) error {
 
 // checkKept compares the log with the checkpoint file.
 func (r *recovery) checkKept() error {
-	note, err := logdir.Checkpoint(r.dir)
+	note, err := logfile.Checkpoint(r.dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err != nil && !logdir.Malformed(err) {
+	if err != nil && !logfile.Malformed(err) {
 		return fmt.Errorf("read the checkpoint file: %w", err)
 	}
 	var kept signing.Checkpoint

@@ -12,11 +12,11 @@ import (
 	"hash/maphash"
 	"io/fs"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/foreign"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/visible"
-	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -101,14 +101,14 @@ func (s *sortedRuns) Pop() any {
 // for the first with each.
 func (c *checker) findRepeated(ctx context.Context, res *result, repeated map[uint64]map[[sha256.Size]byte]string, add func(Finding)) error {
 	r, err := foreign.Open(c.fsys, res.file.Name, res.file.Size)
-	if errors.Is(err, fs.ErrNotExist) || logdir.Malformed(err) {
+	if errors.Is(err, fs.ErrNotExist) || logfile.Malformed(err) {
 		return nil // compressed or pruned meanwhile, or reported
 	}
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	var sum event.Summary
+	var sum eventjson.Summary
 	index := res.first
 	for {
 		if err := ctx.Err(); err != nil {
@@ -128,7 +128,7 @@ func (c *checker) findRepeated(ctx context.Context, res *result, repeated map[ui
 			continue
 		}
 		parsed, err := segment.ParseEvent(nil, line)
-		if err != nil || event.Scan(parsed.Canonical, &sum) != nil {
+		if err != nil || eventjson.Scan(parsed.Canonical, &sum) != nil {
 			continue
 		}
 		places, ok := repeated[maphash.Bytes(idSeed, sum.ID)]

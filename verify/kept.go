@@ -12,11 +12,11 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/kept"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/promised"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signers"
-	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -33,7 +33,7 @@ type keptCheckpoint struct {
 	// opened says that its signature has been checked.
 	opened bool
 	// promise is the receipts that hold it; nil if it was kept by itself.
-	promise *receipt.Promise
+	promise *promised.Checkpoint
 }
 
 // addGiven adds the checkpoints that the caller has kept, by themselves and in receipts.
@@ -56,12 +56,12 @@ func (c *checker) addGiven() error {
 // before the segments are listed: the writer replaces the file once what it covers
 // is in a segment.
 func (c *checker) addCheckpointOnDisk() error {
-	note, err := logdir.Checkpoint(c.fsys)
+	note, err := logfile.Checkpoint(c.fsys)
 	if errors.Is(err, fs.ErrNotExist) {
 		c.noCheckpointOnDisk = true
 		return nil
 	}
-	if err != nil && !logdir.Malformed(err) {
+	if err != nil && !logfile.Malformed(err) {
 		return err
 	}
 	k := &keptCheckpoint{Tree: &kept.Tree{}, name: "the file checkpoint", file: sidefile.CheckpointName, note: note, err: err}

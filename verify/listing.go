@@ -16,10 +16,10 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/foreign"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/segname"
 	"github.com/otel-auditlog/auditlogexporter/internal/visible"
-	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -180,7 +180,7 @@ func (c *checker) sameContent(ctx context.Context, a, b segment.File) (same, beg
 // ignoreForm passes on an error unless it says that the file is damaged: one that cannot be read
 // here may be whole.
 func ignoreForm(err error) error {
-	if logdir.Malformed(err) && !errors.Is(err, compression.ErrForeign) {
+	if logfile.Malformed(err) && !errors.Is(err, compression.ErrForeign) {
 		return nil
 	}
 	return err

@@ -15,10 +15,12 @@ import (
 	"testing"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -171,7 +173,7 @@ func TestProofByALaterKey(t *testing.T) {
 	}
 	thief := keys[2]
 	canonical := bytes.Replace(parsed.Canonical, []byte("user-001"), []byte("user-999"), 1)
-	signature, err := thief.SignEvent(w.context(t), canonical)
+	signature, err := thief.SignEvent(w.header(t, 0).Origin, w.header(t, 0).Log, canonical)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +196,7 @@ func TestProofCosignedWithTwoKeysOfAWitness(t *testing.T) {
 	w.fsys[sidefile.CheckpointName].Data = cosigned
 	text := prove(t, w, "id-000").Marshal()
 	o := proof.Options{Keys: public(w.signer), Witnesses: keysOf(before, other, after), Quorum: 2}
-	if got, err := proof.Check(text, o); !errors.Is(err, proof.ErrNotWitnessed) {
+	if got, err := proof.Check(text, o); !errors.Is(err, proof.ErrUnsigned) {
 		t.Errorf("one witness is a quorum of two: %+v, %v", got, err)
 	}
 	for _, o.Witnesses = range [][]*witness.Key{keysOf(before), keysOf(before, after)} {
@@ -235,7 +237,7 @@ func TestProofCosigned(t *testing.T) {
 	} {
 		got, err := proof.Check(text, proof.Options{Keys: public(w.signer), Witnesses: c.witnesses, Quorum: c.quorum})
 		if c.want == nil {
-			if !errors.Is(err, proof.ErrNotWitnessed) {
+			if !errors.Is(err, proof.ErrUnsigned) {
 				t.Errorf("%d witnesses, quorum %d: %v", len(c.witnesses), c.quorum, err)
 			}
 			continue
@@ -281,8 +283,8 @@ func TestProveWhatIsNotThere(t *testing.T) {
 	is("an id with a torn tail", proof.Query{EventID: "id-99"}, proof.ErrNoEvent)
 	// A checkpoint that does not fit is no such tail.
 	w.setLines(len(w.names)-1, append(last, tail, last[len(last)-1]))
-	is("behind a checkpoint that does not fit", proof.Query{Index: r.TreeSize, ByIndex: true}, proof.ErrUnprovable)
-	is("an id behind such a checkpoint", proof.Query{EventID: "id-99"}, proof.ErrUnprovable)
+	is("behind a checkpoint that does not fit", proof.Query{Index: r.TreeSize, ByIndex: true}, logdir.ErrDamaged)
+	is("an id behind such a checkpoint", proof.Query{EventID: "id-99"}, logdir.ErrDamaged)
 	w = whole
 
 	// Somebody has deleted the oldest, or retention has, as the log says.
@@ -310,7 +312,7 @@ func TestProveWhatIsNotThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	is("a changed segment", proof.Query{Index: n.FirstIndex + 2, ByIndex: true}, proof.ErrUnprovable)
+	is("a changed segment", proof.Query{Index: n.FirstIndex + 2, ByIndex: true}, logdir.ErrDamaged)
 	f.Data = f.Data[:len(f.Data)/3]
 	is("a cut segment", proof.Query{Index: n.FirstIndex + 40, ByIndex: true})
 	for _, name := range w.names[:len(w.names)-1] {
@@ -318,9 +320,9 @@ func TestProveWhatIsNotThere(t *testing.T) {
 	}
 	newest := w.fsys[w.names[len(w.names)-1]]
 	newest.Data = newest.Data[bytes.IndexByte(newest.Data, '\n')+1:]
-	is("a segment without its header", proof.Query{EventID: "id-010"}, proof.ErrUnprovable)
+	is("a segment without its header", proof.Query{EventID: "id-010"}, logdir.ErrDamaged)
 	w = &written{fsys: nil}
-	is("no log", proof.Query{EventID: "x"}, proof.ErrNoLog)
+	is("no log", proof.Query{EventID: "x"}, logdir.ErrNoLog)
 }
 
 func TestProveRepeatedID(t *testing.T) {
@@ -369,7 +371,7 @@ func TestProofMutatedWhereItMeansNothing(t *testing.T) {
 // something.
 func FuzzCheckProof(f *testing.F) {
 	const vectors = "../testdata/vectors/"
-	key, err := signing.LoadPublicKey(vectors + "ecdsa-p256.pub.pem")
+	key, err := keyfile.LoadPublic(vectors + "ecdsa-p256.pub.pem")
 	if err != nil {
 		f.Fatal(err)
 	}

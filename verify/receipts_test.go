@@ -19,8 +19,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
+	"github.com/otel-auditlog/auditlogexporter/internal/promised"
+	"github.com/otel-auditlog/auditlogexporter/internal/receiptline"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
@@ -233,7 +235,7 @@ func TestAReceiptForALeafThatIsNoEvent(t *testing.T) {
 	_, w, _ := withReceipts(t, 5)
 	var leaves, ids []merkle.Hash
 	var line []byte
-	var commit receipt.Commit
+	var commit receiptline.Commit
 	for next := range bytes.Lines(w.fsys[w.names[0]].Data) {
 		next = bytes.TrimSuffix(next, []byte("\n"))
 		switch segment.KindOf(next) {
@@ -248,8 +250,8 @@ func TestAReceiptForALeafThatIsNoEvent(t *testing.T) {
 		case segline.KindEvent:
 			parsed, err := segment.ParseEvent(nil, next)
 			require.NoError(t, err)
-			var sum event.Summary
-			require.NoError(t, event.Scan(parsed.Canonical, &sum))
+			var sum eventjson.Summary
+			require.NoError(t, eventjson.Scan(parsed.Canonical, &sum))
 			ids = append(ids, merkle.LeafHash(sum.ID))
 		}
 		leaves = append(leaves, merkle.LeafHash(next))
@@ -330,7 +332,7 @@ func TestHostileReceiptFiles(t *testing.T) {
 	require.Len(t, r.Findings, 1001)
 	assert.Contains(t, r.Findings[1000].Message, "2000 more receipts")
 
-	assert.ErrorContains(t, (&receipt.Set{}).Read("r", strings.NewReader(strings.Repeat("\n", receipt.MaxInSet+2))), "blank lines")
+	assert.ErrorContains(t, (&receipt.Set{}).Read("r", strings.NewReader(strings.Repeat("\n", promised.MaxReceipts+2))), "blank lines")
 }
 
 // Receipts show as much as the keys that have signed them are worth: not what a revoked key
@@ -361,7 +363,7 @@ func TestReceiptsByKeysThatAreNotGood(t *testing.T) {
 		"left at an earlier time":          {proof.Options{Trust: with(func(k *trust.Key) { k.Until = at(0) })}, proof.ErrFails},
 		"not valid yet":                    {proof.Options{Trust: with(func(k *trust.Key) { k.From = at(3) })}, proof.ErrFails},
 		"for checkpoints":                  {proof.Options{CheckpointKeys: public(w.signer)}, verify.ErrNoEventKey},
-		"another for checkpoints":          {proof.Options{Keys: public(w.signer), CheckpointKeys: public(beside)}, proof.ErrNoCheckpointKey},
+		"another for checkpoints":          {proof.Options{Keys: public(w.signer), CheckpointKeys: public(beside)}, proof.ErrUnsigned},
 		"another for checkpoints, begun":   {proof.Options{Keys: public(w.signer), Trust: trust.Keys{{Public: beside.Public(), Use: trust.UseCheckpoints, From: atLeaf(0)}}}, proof.ErrFails},
 		"another for checkpoints, not yet": {proof.Options{Keys: public(w.signer), Trust: trust.Keys{{Public: beside.Public(), Use: trust.UseCheckpoints, From: atLeaf(size)}}}, nil},
 		"its origin":                       {proof.Options{Keys: public(w.signer), Origin: o.Origin}, nil},

@@ -14,8 +14,8 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/foreign"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
-	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -112,7 +112,7 @@ func (c *checker) segment(ctx context.Context, file segment.File, a *authority, 
 	case errors.Is(err, fs.ErrNotExist):
 		f.gone = true
 		return f.result, nil
-	case logdir.Malformed(err):
+	case logfile.Malformed(err):
 		f.unreadable(0, err)
 		return f.result, nil
 	case err != nil:
@@ -165,7 +165,7 @@ func (c *checker) segment(ctx context.Context, file segment.File, a *authority, 
 			f.settle(false)
 			return f.result, nil
 		case end != nil:
-			if !logdir.Malformed(end) || errors.Is(end, segline.ErrPartial) {
+			if !logfile.Malformed(end) || errors.Is(end, segline.ErrPartial) {
 				f.foreign(r.Foreign())
 			}
 			return f.result, f.finish(end)
@@ -192,7 +192,7 @@ func (f *follower) begin(r *foreign.Reader) (again []byte, err error) {
 		f.torn = f.active()
 		f.headless("the header is cut off")
 		return nil, nil
-	case logdir.Malformed(err):
+	case logfile.Malformed(err):
 		f.unreadable(0, err)
 		return nil, nil
 	case err != nil:
@@ -287,7 +287,7 @@ func (f *follower) finish(err error) error {
 		if err := f.endOpenings(); err != nil {
 			return err
 		}
-	case logdir.Malformed(err):
+	case logfile.Malformed(err):
 		f.unreadable(f.line+1, err)
 		err := f.endOpenings()
 		f.settle(false)

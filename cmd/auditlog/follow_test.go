@@ -14,17 +14,24 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
-// A followed log shows every event once and in order, from one segment to the next.
+// A followed log shows every event once and in order, within one segment and from one to the next.
 func TestShowFollows(t *testing.T) {
+	for _, most := range []int64{0, 1} {
+		t.Run(fmt.Sprintf("segments of %d bytes at most", most), func(t *testing.T) { showFollows(t, most) })
+	}
+}
+
+func showFollows(t *testing.T, maxSegmentBytes int64) {
 	dir := t.TempDir()
-	s, err := signing.CreateKeyFile(filepath.Join(dir, "key.pem"), signing.Ed25519)
+	s, err := keyfile.Create(filepath.Join(dir, "key.pem"), signing.Ed25519)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := newWriter(filepath.Join(dir, "log"), s)
+	w, err := newWriterOf(filepath.Join(dir, "log"), s, maxSegmentBytes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,45 +62,6 @@ func TestShowFollows(t *testing.T) {
 	cancel()
 	if code := <-done; code != exitGood {
 		t.Errorf("exit code %d", code)
-	}
-	if err := w.log.Close(context.Background()); err != nil {
-		t.Error(err)
-	}
-}
-
-// The same within one segment, where only what is new is read.
-func TestShowFollowsASegment(t *testing.T) {
-	dir := t.TempDir()
-	s, err := signing.CreateKeyFile(filepath.Join(dir, "key.pem"), signing.Ed25519)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, err := newWriterOf(filepath.Join(dir, "log"), s, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fsys, closeLog, err := openLog(filepath.Join(dir, "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer closeLog()
-	var text strings.Builder
-	show := shower{fsys: fsys, filter: &filter{user: "alice"}, out: bufio.NewWriter(&text), warn: io.Discard, json: true}
-	for n := range 5 {
-		r := plog.NewLogRecord()
-		r.Attributes().PutStr("audit.record.id", fmt.Sprintf("id-%d", n))
-		r.Attributes().PutStr("user.id", "alice")
-		if err := w.append(r); err != nil {
-			t.Fatal(err)
-		}
-		for range 2 { // the second look has nothing to show
-			if err := show.all(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if got := strings.Count(text.String(), "\n"); got != n+1 || !strings.Contains(text.String(), fmt.Sprintf(`"id-%d"`, n)) {
-			t.Fatalf("after event %d: %d lines", n, got)
-		}
 	}
 	if err := w.log.Close(context.Background()); err != nil {
 		t.Error(err)

@@ -19,6 +19,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -59,7 +60,7 @@ func (f countedFile) Seek(offset int64, whence int) (int64, error) {
 // and it misses no event within.
 func TestShowReadsWithinItsTimes(t *testing.T) {
 	dir := t.TempDir()
-	s, err := signing.CreateKeyFile(filepath.Join(dir, "key.pem"), signing.Ed25519)
+	s, err := keyfile.Create(filepath.Join(dir, "key.pem"), signing.Ed25519)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +102,7 @@ func TestShowReadsWithinItsTimes(t *testing.T) {
 	var out bytes.Buffer
 	f := filter{since: begin.Add(2 * time.Hour), until: begin.Add(3 * time.Hour)}
 	show := shower{fsys: fsys, filter: &f, out: bufio.NewWriter(&out), warn: io.Discard, json: true}
-	if err := show.all(t.Context()); err != nil {
+	if err := show.show(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got := strings.Count(out.String(), `"event_id":"id-`); got != each+1 || !strings.Contains(out.String(), fmt.Sprintf(`"id-5-%d"`, late)) {

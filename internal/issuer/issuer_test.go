@@ -24,6 +24,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/receiptline"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -210,7 +211,7 @@ func TestOldReceiptsAreDeleted(t *testing.T) {
 // Hostile ids do no harm; one that is too long is not repeated.
 func TestReceiptsOfHostileIDs(t *testing.T) {
 	s := newSite(t, t.TempDir())
-	long := strings.Repeat("ü", receipt.MaxEventID/2)
+	long := strings.Repeat("ü", receiptline.MaxEventID/2)
 	s.Add("a\"\\\n\x00{}", "\u2028\u2029\x1b[2J", `{"receipt":"auditlog/v1"}`, long, long+"x", strings.Repeat("y", 1<<20))
 	_, err := s.issue()
 	require.NoError(t, err)

@@ -13,10 +13,11 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/logend"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
 	"github.com/otel-auditlog/auditlogexporter/internal/segname"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
-	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
@@ -73,18 +74,17 @@ func (c *copier) copy(must bool) error {
 }
 
 // look lists the segments and finds where the log ends.
-func (c *copier) look(f *filed) (groups []forms, e logdir.End, _ error) {
-	for look := 1; ; look++ {
+func (c *copier) look(f *filed) (groups []forms, e logend.End, _ error) {
+	err := logfile.Retry(c.ctx, func() error {
 		l, err := segment.List(c.fsys)
 		if err != nil {
-			return nil, e, err
+			return err
 		}
 		groups = group(l.Segments)
 		e, err = c.endOf(groups, f)
-		if !errors.Is(err, fs.ErrNotExist) || look == maxLooks {
-			return groups, e, err
-		}
-	}
+		return err
+	})
+	return groups, e, err
 }
 
 // forms are the files of one segment: the plain one, compressed ones, or both while it is
@@ -158,7 +158,7 @@ func (c *copier) rest() error {
 }
 
 // end copies what is not in the copy yet; false if a segment has vanished meanwhile.
-func (c *copier) end(groups []forms, t logdir.End) (done bool, _ error) {
+func (c *copier) end(groups []forms, t logend.End) (done bool, _ error) {
 	for _, g := range groups[:t.At] {
 		if gone, err := c.segment(g); gone || err != nil {
 			return false, err
@@ -221,7 +221,7 @@ func (c *copier) took(g forms) {
 }
 
 // tail copies the last segment, as far as it counts.
-func (c *copier) tail(g forms, t logdir.End) (gone bool, _ error) {
+func (c *copier) tail(g forms, t logend.End) (gone bool, _ error) {
 	if t.Whole {
 		return c.segment(g)
 	}
@@ -308,7 +308,7 @@ type filed struct {
 
 // filed reads the file checkpoint; nil if there is none to be copied.
 func (c *copier) filed() (*filed, error) {
-	note, err := logdir.Checkpoint(c.fsys)
+	note, err := logfile.Checkpoint(c.fsys)
 	var info fs.FileInfo
 	if err == nil {
 		info, err = fs.Lstat(c.fsys, sidefile.CheckpointName)
@@ -377,7 +377,7 @@ func (c *copier) keyChanges() (int64, error) {
 	}
 	defer f.Close()
 	var end int64
-	for one, err := range logdir.KeyChangesIn(c.ctx, f) {
+	for one, err := range logfile.KeyChangesIn(c.ctx, f) {
 		if c.ctx.Err() != nil {
 			return 0, c.ctx.Err()
 		}

@@ -15,6 +15,8 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -89,8 +91,8 @@ func Export(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Result
 		return r, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	err = logdir.Retry(ctx, func() (err error) { r, err = exportOnce(ctx, fsys, root, o); return err })
-	for _, form := range []error{compression.ErrDamaged, compression.ErrTrailingData, segline.ErrTooLong, proof.ErrDamaged} {
+	err = logfile.Retry(ctx, func() (err error) { r, err = exportOnce(ctx, fsys, root, o); return err })
+	for _, form := range []error{compression.ErrDamaged, compression.ErrTrailingData, segline.ErrTooLong, logdir.ErrDamaged} {
 		if errors.Is(err, form) {
 			return r, fmt.Errorf("%w: %w", ErrTampered, err)
 		}
@@ -99,7 +101,7 @@ func Export(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Result
 }
 
 func exportOnce(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Result, err error) {
-	tree, err := proof.Open(ctx, fsys)
+	tree, err := logtree.Open(ctx, fsys)
 	if err != nil {
 		return r, err
 	}
@@ -173,8 +175,8 @@ func exportOnce(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Re
 // durableCheckpoint returns the checkpoint to export: what the log's checkpoint file holds, with
 // its cosignatures, or, without one, the newest that is known to be on stable storage. A power cut
 // may take back what follows that in the segments.
-func durableCheckpoint(ctx context.Context, fsys fs.FS, tree *proof.Tree) ([]byte, error) {
-	note, err := logdir.Checkpoint(fsys)
+func durableCheckpoint(ctx context.Context, fsys fs.FS, tree *logtree.Tree) ([]byte, error) {
+	note, err := logfile.Checkpoint(fsys)
 	if errors.Is(err, fs.ErrNotExist) {
 		return logdir.DurableCheckpoint(ctx, fsys)
 	}
@@ -213,11 +215,11 @@ type export struct {
 
 // load reads what was exported before: its checkpoint, of which the note is nil if there is
 // none.
-func (x *export) load(tree *proof.Tree, to signing.Checkpoint) (from signing.Checkpoint, note []byte, err error) {
+func (x *export) load(tree *logtree.Tree, to signing.Checkpoint) (from signing.Checkpoint, note []byte, err error) {
 	x.edge = &edge{}
-	note, err = x.out.readAtMost(checkpointName, logdir.MaxCheckpointBytes)
+	note, err = x.out.readAtMost(checkpointName, logfile.MaxCheckpointBytes)
 	if errors.Is(err, fs.ErrNotExist) {
-		return signing.Checkpoint{Origin: to.Origin, Root: merkle.EmptyRoot}, nil, nil
+		return signing.Checkpoint{Origin: to.Origin, Root: new(merkle.Frontier).Root()}, nil, nil
 	}
 	if err != nil {
 		return from, note, err
@@ -233,7 +235,7 @@ func (x *export) load(tree *proof.Tree, to signing.Checkpoint) (from signing.Che
 			return from, nil, fmt.Errorf("%w: %d leaves were exported, and the log has %d", ErrForked, from.Size, tree.Size())
 		}
 		root, err := tree.Root(x.ctx, from.Size)
-		if err == nil && merkle.Hash(root) != merkle.Hash(from.Root) {
+		if err == nil && root != from.Root {
 			err = fmt.Errorf("%w: their trees of %d leaves differ; the log has %d", ErrForked, from.Size, tree.Size())
 		}
 		return from, note, err
@@ -249,14 +251,14 @@ func (x *export) load(tree *proof.Tree, to signing.Checkpoint) (from signing.Che
 	if err != nil {
 		return from, nil, fmt.Errorf("what was exported before: %w", err)
 	}
-	if exported.Root() != merkle.Hash(from.Root) {
+	if exported.Root() != from.Root {
 		return from, nil, fmt.Errorf("%w: its tiles do not lead to its checkpoint over %d leaves", ErrChanged, from.Size)
 	}
 	return from, note, x.loadBundle(tree, from.Size)
 }
 
 // loadBundle loads the entries at the right edge.
-func (x *export) loadBundle(tree *proof.Tree, size uint64) (err error) {
+func (x *export) loadBundle(tree *logtree.Tree, size uint64) (err error) {
 	if x.count = int(size % width); x.o.HashesOnly {
 		if _, err := x.out.root.Lstat("tile/entries"); !errors.Is(err, fs.ErrNotExist) {
 			return errors.Join(errors.New("entries were exported before: go on with them, or export the hashes only to another directory"), err)
@@ -284,7 +286,7 @@ func (x *export) loadBundle(tree *proof.Tree, size uint64) (err error) {
 }
 
 // hasBundle makes sure that a bundle of entries that was full is there, if it has an encoding.
-func (x *export) hasBundle(tree *proof.Tree, n uint64) error {
+func (x *export) hasBundle(tree *logtree.Tree, n uint64) error {
 	name := tilePath(entries, n, width)
 	if _, err := x.out.root.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -302,7 +304,7 @@ func (x *export) hasBundle(tree *proof.Tree, n uint64) error {
 
 // check makes sure that the log extends what was exported before, and leads to its own
 // checkpoint.
-func (x *export) check(tree *proof.Tree, from, to signing.Checkpoint) error {
+func (x *export) check(tree *logtree.Tree, from, to signing.Checkpoint) error {
 	if from.Size == to.Size {
 		if from.Root != to.Root {
 			return fmt.Errorf("%w: both have %d leaves, and other root hashes", ErrForked, to.Size)
@@ -311,7 +313,7 @@ func (x *export) check(tree *proof.Tree, from, to signing.Checkpoint) error {
 	}
 	if x.start == to.Size { // which the oldest header says alone
 		before, err := tree.Before(x.ctx, x.start)
-		if err == nil && before.Root() != merkle.Hash(to.Root) {
+		if err == nil && before.Root() != to.Root {
 			err = fmt.Errorf("%w: its first segment does not begin with the checkpoint over %d leaves", ErrTampered, to.Size)
 		}
 		return err
@@ -321,7 +323,7 @@ func (x *export) check(tree *proof.Tree, from, to signing.Checkpoint) error {
 		return err
 	}
 	forked := func() error {
-		if before.Size() == from.Size && before.Root() != merkle.Hash(from.Root) {
+		if before.Size() == from.Size && before.Root() != from.Root {
 			return fmt.Errorf("%w: their trees of %d leaves differ; the log has %d", ErrForked, from.Size, to.Size)
 		}
 		return nil
@@ -338,14 +340,14 @@ func (x *export) check(tree *proof.Tree, from, to signing.Checkpoint) error {
 	if err := forked(); err != nil {
 		return err
 	}
-	if before.Size() != to.Size || before.Root() != merkle.Hash(to.Root) {
+	if before.Size() != to.Size || before.Root() != to.Root {
 		return fmt.Errorf("%w: the lines do not lead to the checkpoint over %d leaves", ErrTampered, to.Size)
 	}
 	return nil
 }
 
 // add adds the leaves from one checkpoint up to another.
-func (x *export) add(tree *proof.Tree, from, to signing.Checkpoint) error {
+func (x *export) add(tree *logtree.Tree, from, to signing.Checkpoint) error {
 	if from.Size == to.Size {
 		return nil
 	}
@@ -364,7 +366,7 @@ func (x *export) add(tree *proof.Tree, from, to signing.Checkpoint) error {
 	if err != nil {
 		return err
 	}
-	if got.Root() != merkle.Hash(to.Root) {
+	if got.Root() != to.Root {
 		return fmt.Errorf("%w: it was changed while it was being exported", ErrTampered)
 	}
 	return nil
@@ -380,7 +382,7 @@ var errEnough = errors.New("enough")
 
 // leaves yields the leaves from the beginning of the segment that holds one, up to
 // another.
-func (x *export) leaves(tree *proof.Tree, from, to uint64) func(yield func(numbered, error) bool) {
+func (x *export) leaves(tree *logtree.Tree, from, to uint64) func(yield func(numbered, error) bool) {
 	return func(yield func(numbered, error) bool) {
 		err := tree.Leaves(x.ctx, from, x.o.Progress, func(index uint64, line []byte) error {
 			if index >= to || !yield(numbered{index, line}, nil) {

@@ -8,7 +8,7 @@ import (
 	"io/fs"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/foreign"
-	"github.com/otel-auditlog/auditlogexporter/logdir"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -22,7 +22,7 @@ func originOf(fsys fs.FS) string {
 			}
 		}
 	}
-	note, err := logdir.Checkpoint(fsys)
+	note, err := logfile.Checkpoint(fsys)
 	if err != nil {
 		return ""
 	}

@@ -12,16 +12,19 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 // request asks one witness to cosign one checkpoint. It has nothing of the rounds, and the
 // log only as files.
 type request struct {
-	witness witness.Witness
+	witness cosigning.Witness
 	reads   *reads
 	to      *Snapshot
 	old     uint64 // the size of the tree that the witness has cosigned, as far as is known
@@ -41,9 +44,9 @@ func (q *request) send(ctx context.Context) (witness.Cosignature, error) {
 			return witness.Cosignature{}, err
 		}
 		cosignature, err := q.addCheckpoint(ctx, old, proof)
-		var conflict *witness.Conflict
+		var conflict *cosigning.Conflict
 		switch {
-		case errors.Is(err, witness.ErrInconsistent) && old > 0:
+		case errors.Is(err, cosigning.ErrInconsistent) && old > 0:
 			err = &contradiction{witness: q.witness.Name(), reason: forked, size: old, err: err}
 		case !errors.As(err, &conflict):
 		case conflict.Size > segline.MaxIndex:
@@ -81,21 +84,13 @@ func (q *request) proof(ctx context.Context, old uint64) ([]merkle.Hash, error) 
 	return q.readProof(ctx, old)
 }
 
-// maxAttempts bounds how often reading a proof is begun again because a segment was
-// compressed or pruned meanwhile.
-const maxAttempts = 5
-
 // readProof makes the consistency proof from a witness's tree on from the log's files: after
 // a start, or when the witness is not where it was left. The proof has been checked: a
 // witness that refuses it has another tree.
 func (q *request) readProof(ctx context.Context, old uint64) (p []merkle.Hash, err error) {
-	for range maxAttempts {
-		if p, err = q.tryReadProof(ctx, old); !errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-	}
+	err = logfile.Retry(ctx, func() (err error) { p, err = q.tryReadProof(ctx, old); return err })
 	switch {
-	case errors.Is(err, proof.ErrPruned):
+	case errors.Is(err, logtree.ErrPruned):
 		return nil, fmt.Errorf("the witness is at %d leaves, and retention has deleted what a proof from there on takes: have its operator set it to a newer checkpoint of the log: %w", old, err)
 	case err != nil:
 		return nil, fmt.Errorf("prove to a witness how the log has grown from %d leaves on: %w", old, err)
@@ -104,13 +99,13 @@ func (q *request) readProof(ctx context.Context, old uint64) (p []merkle.Hash, e
 }
 
 func (q *request) tryReadProof(ctx context.Context, old uint64) (p []merkle.Hash, err error) {
-	tree, err := proof.Open(ctx, q.files)
+	tree, err := logtree.Open(ctx, q.files)
 	if err != nil {
 		return nil, err
 	}
 	size := q.to.Tree.Size()
 	if tree.Size() < size {
-		return nil, fmt.Errorf("%w: the segments end at leaf %d, before %d", proof.ErrDamaged, tree.Size(), size)
+		return nil, fmt.Errorf("%w: the segments end at leaf %d, before %d", logdir.ErrDamaged, tree.Size(), size)
 	}
 	from, err := tree.Root(ctx, old)
 	if err != nil {
@@ -121,12 +116,9 @@ func (q *request) tryReadProof(ctx context.Context, old uint64) (p []merkle.Hash
 		return nil, err
 	}
 	if err := tlog.CheckTree(read, int64(size), tlog.Hash(q.to.Tree.Root()), int64(old), from); err != nil {
-		return nil, fmt.Errorf("%w: the segments do not lead to the log's own checkpoint", proof.ErrDamaged)
+		return nil, fmt.Errorf("%w: the segments do not lead to the log's own checkpoint", logdir.ErrDamaged)
 	}
-	for _, h := range read {
-		p = append(p, merkle.Hash(h))
-	}
-	return p, nil
+	return read, nil
 }
 
 // maxReads is how often the log is read for a proof that one witness asks for, in as
