@@ -15,13 +15,14 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning/client"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingest"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/witness"
-	"github.com/otel-auditlog/auditlogexporter/witness/client"
 )
 
 // auditExporter is the component: it makes an ingester of the configuration, and the
@@ -41,7 +42,7 @@ type auditExporter struct {
 }
 
 func newAuditExporter(set exporter.Settings, config *Config) (*auditExporter, error) {
-	mapper, err := event.NewMapper(config.Mapping)
+	mapper, err := mapping.NewMapper(config.Mapping)
 	if err != nil {
 		return nil, err
 	}
@@ -62,10 +63,10 @@ func newAuditExporter(set exporter.Settings, config *Config) (*auditExporter, er
 		Layout:          own.layout(),
 		Mapper:          mapper,
 		Limits:          own.Limits.options(),
-		WriteUnsigned:   own.Signing.OnFailure == OnFailureWriteUnsigned,
-		RequireProof:    own.IngressVerification == IngressRefuse,
+		WriteUnsigned:   own.Signing.OnFailure == onFailureWriteUnsigned,
+		RequireProof:    own.IngressVerification == ingressRefuse,
 		MaxRemembered:   own.Idempotency.MaxEvents,
-		RecordConflicts: own.Idempotency.OnConflict == OnConflictRecord,
+		RecordConflicts: own.Idempotency.OnConflict == onConflictRecord,
 		MaxAge:          own.Idempotency.MaxAge,
 		MaxStreams:      own.Sequences.MaxStreams,
 		Receipts:        own.Receipts.options(),
@@ -135,7 +136,7 @@ func (c *Config) logOptions(k keys) rotation.Options {
 		SegmentKeys:              k.segment,
 		Permit:                   k.permit,
 		Scope:                    c.Signing.Scope,
-		Sync:                     c.Sync == SyncAlways,
+		Sync:                     c.Sync == syncAlways,
 		MaxSegmentBytes:          c.Rotation.MaxSizeMiB * mebibyte,
 		MaxSegmentAge:            c.Rotation.MaxAge,
 		Compression:              c.Rotation.Compression,
@@ -154,7 +155,7 @@ func (c *Config) logOptions(k keys) rotation.Options {
 
 // openProducers loads the keys of trusted producers; nil if proofs are not checked.
 func openProducers(c *Config) (*ingress.Verifier, error) {
-	if c.IngressVerification == IngressOff {
+	if c.IngressVerification == ingressOff {
 		return nil, nil
 	}
 	sources := make([]ingress.Source, len(c.Producers))
@@ -170,7 +171,7 @@ func openProducers(c *Config) (*ingress.Verifier, error) {
 
 // openWitnesses makes a client for each witness, and says by what key they must know
 // the log.
-func (e *auditExporter) openWitnesses(k keys) (all []witness.Witness, err error) {
+func (e *auditExporter) openWitnesses(k keys) (all []cosigning.Witness, err error) {
 	for i, w := range e.config.Witnesses {
 		key, err := witness.ParseKey(w.PublicKey)
 		if err != nil {

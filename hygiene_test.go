@@ -29,7 +29,7 @@ func TestModesWhateverTheUmask(t *testing.T) {
 				t.Skip("nobody but root can make a directory of mode 0 and use it")
 			}
 			c := testConfig(t, inScope(segline.ScopeCheckpoint))
-			c.Signing.RotateKey = auditlogexporter.RotateKeySegment
+			c.Signing.RotateKey = "segment"
 			c.Rotation.MaxSizeMiB = 1
 			before := syscall.Umask(umask)
 			defer syscall.Umask(before)

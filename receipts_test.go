@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/metadatatest"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/proof"
@@ -245,7 +246,7 @@ func TestWhyEventsGoWithoutReceipts(t *testing.T) {
 // With on_conflict: record both records have receipts; that which tells of it, like all
 // events of the log's own, has none.
 func TestReceiptsOfConflicts(t *testing.T) {
-	c := testConfig(t, receipted, func(c *auditlogexporter.Config) { c.Idempotency.OnConflict = auditlogexporter.OnConflictRecord })
+	c := testConfig(t, receipted, func(c *auditlogexporter.Config) { c.Idempotency.OnConflict = "record" })
 	r := start(t, c)
 	other := records("a")
 	other.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body().SetStr("something else")
@@ -263,10 +264,10 @@ func TestReceiptsWithAKeyForEachSegment(t *testing.T) {
 	for _, scope := range bothScopes {
 		t.Run(string(scope), func(t *testing.T) {
 			c := testConfig(t, inScope(scope), receipted)
-			c.Signing.RotateKey = auditlogexporter.RotateKeySegment
+			c.Signing.RotateKey = "segment"
 			c.Rotation.MaxSizeMiB = 1
 			r := start(t, c)
-			first, err := signing.LoadPublicKey(signing.PublicKeyPath(c.Signing.KeyFile))
+			first, err := keyfile.LoadPublic(keyfile.PublicPath(c.Signing.KeyFile))
 			require.NoError(t, err)
 			const calls, each = 30, 150
 			for call := range calls {

@@ -75,7 +75,7 @@ func TestBadRecordsKeepNoGoodOnesOut(t *testing.T) {
 		"too_deep": {nil, func(r plog.LogRecord) { nest(r, 200_001) }, false, "nested too deeply"},
 		"conflict": {refusingConflicts, func(r plog.LogRecord) { r.Attributes().PutStr("audit.record.id", "good-00000") }, true, "another event with the id"},
 		"unverified": {func(c *auditlogexporter.Config) {
-			withProducers(t, auditlogexporter.IngressRefuse)(c)
+			withProducers(t, "refuse")(c)
 		}, func(r plog.LogRecord) {}, true, "the record is unsigned"},
 	} {
 		for _, scope := range bothScopes {
@@ -186,7 +186,7 @@ func TestOversizedRecordsAreReplaced(t *testing.T) {
 	for _, scope := range bothScopes {
 		t.Run(string(scope), func(t *testing.T) {
 			c := testConfig(t, inScope(scope), func(c *auditlogexporter.Config) {
-				c.Limits.MaxLeafBytes, c.Limits.OnOversize = 65535, auditlogexporter.OnOversizeReplace
+				c.Limits.MaxLeafBytes, c.Limits.OnOversize = 65535, "replace"
 			})
 			r := start(t, c)
 			logs := records("a", "long", "b")
@@ -203,7 +203,9 @@ func TestOversizedRecordsAreReplaced(t *testing.T) {
 			require.NotNil(t, events[1].Replaced)
 			assert.Equal(t, "long", events[1].EventID)
 			assert.Equal(t, "alice", events[1].UserID)
-			assert.Greater(t, events[1].Replaced.Length, int64(100_000))
+			var replaced struct{ Length int }
+			require.NoError(t, json.Unmarshal(events[1].Replaced, &replaced))
+			assert.Greater(t, replaced.Length, 100_000)
 			assert.Empty(t, refusedIn(t, c))
 			verified(t, c)
 		})

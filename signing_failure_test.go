@@ -30,6 +30,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	zapobserver "go.uber.org/zap/zaptest/observer"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/metadatatest"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
@@ -74,9 +75,9 @@ type moodyExporter struct {
 	public    *signing.PublicKey
 }
 
-func startMoody(t *testing.T, f OnFailure) moodyExporter {
+func startMoody(t *testing.T, f onFailure) moodyExporter {
 	t.Helper()
-	private, err := signing.GenerateKey(signing.Ed25519)
+	private, err := keyfile.GenerateKey(signing.Ed25519)
 	require.NoError(t, err)
 	core, logged := zapobserver.New(zapcore.InfoLevel)
 	m := moodyExporter{key: &moodyKey{Signer: private}, host: new(statusHost), telemetry: componenttest.NewTelemetry(), logged: logged}
@@ -119,7 +120,7 @@ func someRecords(n int) plog.Logs {
 }
 
 func TestEventsThatCannotBeSignedAreRefused(t *testing.T) {
-	m := startMoody(t, OnFailureRefuse)
+	m := startMoody(t, onFailureRefuse)
 	m.key.broken.Store(true)
 	for range 3 {
 		err := m.consume(t.Context(), someRecords(100))
@@ -143,7 +144,7 @@ func TestEventsThatCannotBeSignedAreRefused(t *testing.T) {
 }
 
 func TestEventsThatCannotBeSignedAreWrittenUnsignedIfWanted(t *testing.T) {
-	m := startMoody(t, OnFailureWriteUnsigned)
+	m := startMoody(t, onFailureWriteUnsigned)
 	m.key.broken.Store(true)
 	require.NoError(t, m.consume(t.Context(), someRecords(100)))
 	require.NoError(t, m.consume(t.Context(), someRecords(50)))

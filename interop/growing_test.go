@@ -18,6 +18,8 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/tiles"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -36,7 +38,7 @@ type published struct {
 
 func publish(t *testing.T) *published {
 	t.Helper()
-	s, err := signing.CreateKeyFile(filepath.Join(t.TempDir(), "key.pem"), signing.Ed25519)
+	s, err := keyfile.Create(filepath.Join(t.TempDir(), "key.pem"), signing.Ed25519)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +68,7 @@ func (p *published) grow(events int) {
 		for range min(events, 2000) {
 			p.n++
 			err := b.Add(func(dst []byte) ([]byte, uint64, error) {
-				return event.AppendOwn(dst, event.Own{ID: fmt.Sprint("id-", p.n), Time: time.Unix(1_800_000_000, 0), Origin: vectorOrigin, Level: event.LevelInfo, Action: "test", Detail: []byte(`{"action":"test"}`)}), uint64(time.Unix(1_800_000_000, 0).UnixNano()), nil
+				return ownevent.AppendOwn(dst, ownevent.Own{ID: fmt.Sprint("id-", p.n), Time: time.Unix(1_800_000_000, 0), Origin: vectorOrigin, Level: event.LevelInfo, Action: "test", Detail: []byte(`{"action":"test"}`)}), uint64(time.Unix(1_800_000_000, 0).UnixNano()), nil
 			}, nil, "")
 			if err != nil {
 				p.t.Fatal(err)

@@ -78,7 +78,7 @@ func TestRetentionAndTheClock(t *testing.T) {
 		c.advance(-10 * 365 * 24 * time.Hour)
 		l = open(t, o)
 		mustAppend(t, l, o, "years before")
-		closeLog(t, l) // maintenance has looked at least once, or is cut short; nothing is due
+		closeLog(t, l) // upkeep has looked at least once, or is cut short; nothing is due
 		if got := read(t, o.Directory).ids; len(got) != 6 {
 			t.Errorf("%q are left", got)
 		}
@@ -87,7 +87,7 @@ func TestRetentionAndTheClock(t *testing.T) {
 		o.FS = u
 		l = open(t, o)
 		passes := 0
-		u.await(t, l, o, "three passes of maintenance", func() bool { passes++; return passes == 3 })
+		u.await(t, l, o, "three passes of upkeep", func() bool { passes++; return passes == 3 })
 		closeLog(t, l)
 		if got := read(t, o.Directory).ids; len(got) != 6+3 {
 			t.Errorf("%q are left, though the clock has jumped within the last day", got)

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/segname"
@@ -32,7 +33,7 @@ func (w *writer) commit(g *group) error {
 	}
 	err := w.tryCommit(g)
 	if err != nil {
-		err = fail(ReasonIO, err)
+		err = fail(reasonIO, err)
 		if n := g.batches(); n > 0 {
 			w.opts.Observer.Refused(reasonOf(err), n, g.events())
 		}
@@ -91,15 +92,15 @@ func (w *writer) put(s snapshot, g *group, says []logevent.Event, reason string,
 // signs the commit is the one that the calls have signed with.
 func (w *writer) ready(g *group, start time.Time) error {
 	if err := w.dir.Present(); errors.Is(err, fs.ErrNotExist) || errors.Is(err, durable.ErrReplaced) {
-		return fail(ReasonInterference, err)
+		return fail(reasonInterference, err)
 	} else if err != nil {
-		return fail(ReasonIO, err)
+		return fail(reasonIO, err)
 	}
 	if err := w.clear(); err != nil {
-		return fail(ReasonIO, err)
+		return fail(reasonIO, err)
 	}
 	if err := w.setAsideTail(); err != nil {
-		return fail(ReasonIO, err)
+		return fail(reasonIO, err)
 	}
 	if w.doubt == nil && w.active != nil {
 		w.doubt = w.inspect()
@@ -223,7 +224,7 @@ func assemble(s snapshot, keys *keyring, g *group, says []logevent.Event, reason
 	}
 	note, err := signing.SignCheckpoint(s.opts.Origin, c.next.tree.Size(), c.next.tree.Root(), keys.checkpointSigners(c.signer, c.keyChange)...)
 	if err != nil {
-		return c, &Error{Reason: ReasonSigning, Err: fmt.Errorf("sign a checkpoint: %w", err)}
+		return c, &Error{Reason: reasonSigning, Err: fmt.Errorf("sign a checkpoint: %w", err)}
 	}
 	c.next.note = note
 	c.end = append(segline.AppendCheckpoint(c.end, note), '\n')
@@ -238,18 +239,18 @@ func (c *change) begin(reason string) (err error) {
 	s := c.from
 	if len(s.segments) > 0 {
 		if c.signer, err = c.keys.next(); err != nil {
-			return &Error{Reason: ReasonSigning, Err: fmt.Errorf("begin a segment with another key: %w", err)}
+			return &Error{Reason: reasonSigning, Err: fmt.Errorf("begin a segment with another key: %w", err)}
 		}
 	}
 	c.next.header = c.header()
 	c.head = c.next.header.AppendTo(c.head)
 	leaf := merkle.LeafHash(c.head)
-	c.next.mark = merkle.NewMark(&c.next.tree)
+	c.next.mark = consistency.NewMark(&c.next.tree)
 	c.grow(leaf)
 	c.head = append(c.head, '\n')
 	if len(s.segments) > 0 && changesKeys(&s.header, &c.next.header) {
 		if c.keyChange, err = c.keys.signKeyChange(&s.header, &c.next.header, c.signer, s.tree.Root(), leaf); err != nil {
-			return &Error{Reason: ReasonSigning, Err: err}
+			return &Error{Reason: reasonSigning, Err: err}
 		}
 		c.says = append(c.says, c.keyChange.said)
 	}
@@ -292,7 +293,7 @@ func (c *change) header() segment.Header {
 // permitted asks whether the keys of a commit's segment may sign a leaf of it.
 func (c *change) permitted(index uint64) error {
 	if err := c.keys.permitted(c.signer, index, c.from.opts.Now()); err != nil {
-		return &Error{Reason: ReasonSigning, Err: err}
+		return &Error{Reason: reasonSigning, Err: err}
 	}
 	return nil
 }
@@ -320,7 +321,7 @@ func (c *change) say(g *group, says []logevent.Event) error {
 			o.Proof = s.followed.prove(o.Size, &s.tree)
 		}
 		if err := s.addOwn(c.scratch, o, c.signer, c.next.degraded); err != nil {
-			return &Error{Reason: ReasonSigning, Err: fmt.Errorf("add the log's own event %s: %w", o.Action, err)}
+			return &Error{Reason: reasonSigning, Err: fmt.Errorf("add the log's own event %s: %w", o.Action, err)}
 		}
 	}
 	c.unsigned += c.scratch.Totals().Unsigned
@@ -339,7 +340,7 @@ func (w *writer) write(c *change) (syncTime time.Duration, err error) {
 	}
 	a := w.active
 	if err := w.writeLines(a.file, a.size, c); err != nil {
-		err = fail(ReasonIO, fmt.Errorf("append to %s: %w", a.name, err))
+		err = fail(reasonIO, fmt.Errorf("append to %s: %w", a.name, err))
 		// What was written in part is cut off at once, so that even a reader
 		// sees nothing of it, and durably, so that a crash never leaves parts of
 		// two commits after the last checkpoint. If the disk was merely full
@@ -348,13 +349,13 @@ func (w *writer) write(c *change) (syncTime time.Duration, err error) {
 		if cut == nil {
 			_, cut = w.syncFile(a.file)
 		}
-		if cut != nil || reasonOf(err) != ReasonDiskFull {
+		if cut != nil || reasonOf(err) != reasonDiskFull {
 			w.doubt = errors.Join(err, cut)
 		}
 		return 0, err
 	}
 	if syncTime, err = w.syncFile(a.file); err != nil {
-		w.doubt = fail(ReasonSyncFailed, err)
+		w.doubt = fail(reasonSyncFailed, err)
 		return 0, w.doubt
 	}
 	return syncTime, nil
@@ -365,7 +366,7 @@ func (w *writer) writeNew(c *change) (syncTime time.Duration, err error) {
 	name := c.next.active.name.String()
 	f, err := w.dir.Create(name)
 	if err != nil {
-		return 0, fail(ReasonIO, fmt.Errorf("create segment %s: %w", name, err))
+		return 0, fail(reasonIO, fmt.Errorf("create segment %s: %w", name, err))
 	}
 	defer func() {
 		if err == nil {
@@ -379,14 +380,14 @@ func (w *writer) writeNew(c *change) (syncTime time.Duration, err error) {
 		_ = w.clear()
 	}()
 	if err := w.writeLines(f, 0, c); err != nil {
-		return 0, fail(ReasonIO, fmt.Errorf("write segment %s: %w", name, err))
+		return 0, fail(reasonIO, fmt.Errorf("write segment %s: %w", name, err))
 	}
 	// The key before may be destroyed as soon as another has taken its place, and the file
 	// of key changes never leads.
 	if w.opts.Sync || c.keyChange != nil {
 		start := time.Now()
 		if err := durable.Sync(w.dir, f); err != nil {
-			return 0, fail(ReasonSyncFailed, err)
+			return 0, fail(reasonSyncFailed, err)
 		}
 		syncTime = time.Since(start)
 	}

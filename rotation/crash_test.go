@@ -590,7 +590,7 @@ func TestPrunedRangesAfterAFailedSync(t *testing.T) {
 			mustAppend(t, l, o, ids...)
 		}
 		<-failed
-		mustAppend(t, l, o, "d") // maintenance wakes up, and tries again
+		mustAppend(t, l, o, "d") // upkeep wakes up, and tries again
 		<-deleted
 		m.Mu.Lock()
 		left := m.Crash(rand.New(rand.NewPCG(1, 0)))

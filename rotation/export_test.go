@@ -45,5 +45,24 @@ func EndOfRanges(ctx context.Context, dir durable.FS, to merkle.Frontier) (int64
 // MaxWriteBytes is how much of a commit is written at a time.
 const MaxWriteBytes = maxWriteBytes
 
+// What callers are told of failures, for tests to tell them apart.
+var (
+	ErrClosed      = errClosed
+	ErrWrongKey    = errWrongKey
+	ErrRolledBack  = errRolledBack
+	ErrMissing     = errMissing
+	ErrNotExtended = errNotExtended
+)
+
+const (
+	ReasonDiskFull      = reasonDiskFull
+	ReasonIO            = reasonIO
+	ReasonSyncFailed    = reasonSyncFailed
+	ReasonSigning       = reasonSigning
+	ReasonInterference  = reasonInterference
+	ReasonClosed        = reasonClosed
+	ReasonRetentionHeld = reasonRetentionHeld
+)
+
 // Recent is which segments a start reads.
 var Recent = recent

@@ -464,7 +464,7 @@ func TestStartsPushNothingOut(t *testing.T) {
 			<-u.passes
 		}
 		// A pass after one that has begun after all of that.
-		u.await(t, l, o, "two passes of maintenance", func() bool { return len(read(t, o.Directory).ids) > 3 })
+		u.await(t, l, o, "two passes of upkeep", func() bool { return len(read(t, o.Directory).ids) > 3 })
 		closeLog(t, l)
 		if n := len(segmentNames(t, o.Directory)); n != 13 {
 			t.Errorf("%d segments", n)
@@ -499,7 +499,7 @@ func TestRemovalsAreOneByOne(t *testing.T) {
 		removed := 0
 		for i, op := range ops {
 			if name, ok := strings.CutPrefix(op, "remove "); ok {
-				// Maintenance that is slow comes to segments that were begun to wake it up.
+				// Upkeep that is slow comes to segments that were begun to wake it up.
 				if removed == len(names) {
 					names = append(names, name)
 				}

@@ -6,13 +6,13 @@ package rotation
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/keyhistory"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -90,7 +90,7 @@ func (r *recovery) changesAfter(ctx context.Context, last *signing.KeyChange) (h
 		if last != nil && s.name.FirstIndex <= last.Index {
 			break
 		}
-		c, err := readKeyChange(ctx, r.dir, s.name)
+		c, err := keyhistory.Introducing(ctx, r.dir, listed(s.name))
 		if fromSystem(err) {
 			return nil, nil, err
 		}
@@ -109,23 +109,12 @@ func (r *recovery) changesAfter(ctx context.Context, last *signing.KeyChange) (h
 	return heads, need, nil
 }
 
-// readKeyChange returns the key change with which a segment begins, or nil.
-func readKeyChange(ctx context.Context, dir fs.FS, name segment.Name) (*signing.KeyChange, error) {
-	head, err := readHead(ctx, dir, name)
-	if err != nil && !errors.Is(err, segment.ErrNewer) {
-		return nil, fmt.Errorf("look for a key change in %s: %w", name, err)
-	}
-	if head.KeyChanged == nil {
-		return nil, nil
-	}
-	c, err := signing.OpenKeyChange([]byte(head.KeyChanged.KeyChange))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", name, ErrDamaged, err)
-	}
-	return &c, nil
-}
-
 // readHead reads the first lines of a segment.
 func readHead(ctx context.Context, dir fs.FS, name segment.Name) (logdir.Head, error) {
-	return logdir.ReadHead(ctx, dir, logdir.Segment{File: segment.File{Name: name.String(), Parsed: name, Size: -1}})
+	return logdir.ReadHead(ctx, dir, logdir.Segment{File: listed(name)})
+}
+
+// listed is a segment's file, all of which is read.
+func listed(name segment.Name) segment.File {
+	return segment.File{Name: name.String(), Parsed: name, Size: -1}
 }

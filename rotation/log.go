@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
@@ -17,7 +16,6 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/rotation/internal/cosign"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -46,23 +44,6 @@ type Placement struct {
 	Segment string
 	// Refused are the call's records that have the ids of others and were not written.
 	Refused stage.Refused
-}
-
-// Exists reports whether the directory holds a log: any segment, or a
-// checkpoint of one.
-func Exists(directory string) (bool, error) {
-	_, err := os.Lstat(directory)
-	if errors.Is(err, os.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("look for an audit log: %w", err)
-	}
-	l, err := segment.List(os.DirFS(directory))
-	if err != nil {
-		return false, fmt.Errorf("look for an audit log in %s: %w", directory, err)
-	}
-	return len(l.Segments) > 0 || l.Checkpoint || len(l.Torn) > 0, nil
 }
 
 // Open opens the log in a directory, or starts one there, and takes the lock.
@@ -103,7 +84,7 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 	// directory that cannot be written is known at once. A full disk is no
 	// reason not to start, be it that of the keys: it may have room by the time
 	// events come.
-	if err := w.commit(nil); err != nil && reasonOf(err) != ReasonDiskFull && reasonOf(err) != ReasonRetentionHeld && !errors.Is(err, errNoNextKey) {
+	if err := w.commit(nil); err != nil && reasonOf(err) != reasonDiskFull && reasonOf(err) != reasonRetentionHeld && !errors.Is(err, errNoNextKey) {
 		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
 	}
 	l.upkeep.start()
@@ -150,9 +131,6 @@ func (l *Log) Append(ctx context.Context, batches ...*stage.Batch) (Placement, e
 	c.placement.Refused = c.Refused
 	return c.placement, nil
 }
-
-// ID returns the log's id, which tells it from any other log of its origin.
-func (l *Log) ID() signing.LogID { return l.writer.id }
 
 // Signer returns the key with which events are to be signed at present.
 func (l *Log) Signer() *signing.Signer { return l.writer.keys.current() }

@@ -57,7 +57,9 @@ func (r *recovery) recall(ctx context.Context) error {
 // recallSegment gives the stages the events of a segment, of which so many bytes are read; all, if
 // that is negative.
 func (r *recovery) recallSegment(ctx context.Context, c *logdir.Checked, name segment.Name, size int64) (err error) {
-	lines, err := logfile.Open(ctx, r.dir, segment.File{Name: name.String(), Parsed: name, Size: size}, 0)
+	file := listed(name)
+	file.Size = size
+	lines, err := logfile.Open(ctx, r.dir, file, 0)
 	if err != nil {
 		return err
 	}

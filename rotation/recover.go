@@ -33,7 +33,6 @@ func (r *recovery) recover(ctx context.Context) error {
 	if err := r.load(ctx); err != nil {
 		return err
 	}
-	r.context = signing.NewEventContext(r.opts.Origin, r.id)
 	if err := r.recall(ctx); err != nil {
 		return err
 	}
@@ -71,7 +70,7 @@ func (r *recovery) load(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.setAsideTail(); err != nil && reasonOf(fail(ReasonIO, err)) != ReasonDiskFull {
+	if err := r.setAsideTail(); err != nil && reasonOf(fail(reasonIO, err)) != reasonDiskFull {
 		return err
 	}
 	if err := r.loadTorn(listing.Torn); err != nil {
@@ -288,7 +287,7 @@ func (r *recovery) checkKept() error {
 	case kept.Size == r.tree.Size():
 		return fmt.Errorf("%w: its checkpoint file has the same size but another root hash: the directory holds parts of two logs", ErrDamaged)
 	case r.opts.Sync:
-		return fmt.Errorf("%w: the file %s says %d leaves, the segments hold %d: restore the missing segments, or, once the loss is understood, move that file out of the directory", ErrRolledBack, sidefile.CheckpointName, kept.Size, r.tree.Size())
+		return fmt.Errorf("%w: the file %s says %d leaves, the segments hold %d: restore the missing segments, or, once the loss is understood, move that file out of the directory", errRolledBack, sidefile.CheckpointName, kept.Size, r.tree.Size())
 	}
 	r.pending = append(r.pending, logevent.Event{Action: logevent.Damaged, Detail: fmt.Sprintf("the log ends at leaf %d, though a checkpoint over %d was signed: sync is off, and the rest never reached the disk", r.tree.Size(), kept.Size)})
 	return nil

@@ -198,7 +198,7 @@ func removedAt(t *testing.T, at int, which func(n int) []int, c compression.Meth
 			if _, err := appendIDs(t, l, o, id); err != nil {
 				t.Errorf("the log does not go on: %v", err)
 			}
-			time.Sleep(2 * time.Second) // of the bubble: maintenance has come by
+			time.Sleep(2 * time.Second) // of the bubble: upkeep has come by
 			synctest.Wait()
 			for line := range strings.Lines(ownLines(t, m.View())) {
 				if !slices.Contains(told, line) {

@@ -199,7 +199,7 @@ func TestLogBegunAnew(t *testing.T) {
 		if _, err := rotation.Open(t.Context(), o); !errors.Is(err, rotation.ErrMissing) {
 			t.Fatalf("not permitted (any more): %v", err)
 		}
-		permitted, err := rotation.PermitAnew(stateFile(o))
+		permitted, err := logstate.PermitAnew(stateFile(o))
 		if err != nil || permitted.Log != old.Log || permitted.Size == 0 {
 			t.Fatalf("%+v, %v", permitted, err)
 		}
@@ -237,15 +237,15 @@ func TestFilesThatAreNoStates(t *testing.T) {
 			t.Logf("%s cannot be made here: %v", name, err)
 			continue
 		}
-		if got, err := rotation.KnownOrigins(o.StateDirectory); err != nil || !slices.Equal(got, []string{o.Origin}) {
+		if got, err := logstate.KnownOrigins(o.StateDirectory); err != nil || !slices.Equal(got, []string{o.Origin}) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
-		if permitted, err := rotation.PermitAnew(other); err == nil {
+		if permitted, err := logstate.PermitAnew(other); err == nil {
 			t.Errorf("%s: permitted: %+v", name, permitted)
 		}
 		remove(t, other)
 	}
-	if _, err := rotation.PermitAnew(filepath.Join(o.StateDirectory, "nowhere", "x.state")); err == nil {
+	if _, err := logstate.PermitAnew(filepath.Join(o.StateDirectory, "nowhere", "x.state")); err == nil {
 		t.Error("permitted")
 	}
 	if _, err := os.Lstat(filepath.Join(o.StateDirectory, "nowhere")); err == nil {
@@ -257,7 +257,7 @@ func TestFilesThatAreNoStates(t *testing.T) {
 func TestPermissionIsNotForALaterLog(t *testing.T) {
 	o := withState(t)
 	written(t, o, "a")
-	if _, err := rotation.PermitAnew(stateFile(o)); err != nil {
+	if _, err := logstate.PermitAnew(stateFile(o)); err != nil {
 		t.Fatal(err)
 	}
 	written(t, o, "b") // the log was there after all

@@ -232,9 +232,9 @@ func (u *upkeep) reportDamaged(file, detail string) {
 
 // reportSetAside sets a file aside that is not the log's own work, and has the log say so.
 func (u *upkeep) reportSetAside(file, why string) error {
-	_, detail, err := setAside(u.dir, file, why)
+	kept, err := setAside(u.dir, file)
 	if err == nil {
-		u.reportDamaged(file, detail)
+		u.reportDamaged(file, keptAs(kept, why))
 	}
 	return err
 }

@@ -21,7 +21,7 @@ import (
 )
 
 // upkeep is a directory in which changes of entries fail, and that tells when
-// maintenance has come by.
+// upkeep has come by.
 type upkeep struct {
 	*faultyFS
 	passes chan struct{} // one for each replacement of the checkpoint file, the first thing that a pass does
@@ -69,7 +69,7 @@ func insist(t *testing.T, l *rotation.Log, o rotation.Options, ids ...string) {
 	}
 }
 
-// await appends events, for which maintenance wakes up, until a condition holds. It
+// await appends events, for which upkeep wakes up, until a condition holds. It
 // returns their ids.
 func (u upkeep) await(t *testing.T, l *rotation.Log, o rotation.Options, what string, done func() bool) []string {
 	t.Helper()
@@ -240,7 +240,7 @@ func TestRetentionDeletesBothForms(t *testing.T) {
 	})
 }
 
-// A sealed segment that somebody removes is missed when maintenance comes to it. The
+// A sealed segment that somebody removes is missed when upkeep comes to it. The
 // log says so once; the others are compressed as they should be, and none is deleted any
 // more.
 func TestRemovedSealedSegment(t *testing.T) {
@@ -286,7 +286,7 @@ func removedSegment(t *testing.T, o rotation.Options, u upkeep, then func(), don
 	said := func() int {
 		return strings.Count(ownEvents(t, o.Directory), `"action":"damaged","detail":"the sealed segment `+gone+` is gone`)
 	}
-	u.await(t, l, o, "maintenance", func() bool { return said() > 0 && done(segmentNames(t, o.Directory)) })
+	u.await(t, l, o, "upkeep", func() bool { return said() > 0 && done(segmentNames(t, o.Directory)) })
 	closeLog(t, l)
 	if n := said(); n != 1 {
 		t.Errorf("the log says %d times that the segment is gone", n)

@@ -41,7 +41,7 @@ func TestCommitOfSeveralWrites(t *testing.T) {
 		}
 		l := open(t, o)
 		defer closeLog(t, l)
-		var mu sync.Mutex  // maintenance may come before the call does again
+		var mu sync.Mutex  // upkeep may come before the call does again
 		var written []byte // since the call began
 		writes, fails := 0, rapid.IntRange(0, 4).Draw(r, "the write that fails")
 		fsys.onWrite(func(p []byte) (int, error) {

@@ -13,6 +13,9 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
@@ -29,7 +32,7 @@ type author struct {
 	// previous signs the next checkpoint, too.
 	previous *signing.Signer
 	tree     merkle.Frontier
-	marks    []*merkle.Mark
+	marks    []*consistency.Mark
 	head     segment.Header
 	// name and text are those of the newest segment, files the others and what else there is.
 	name   string
@@ -104,7 +107,7 @@ func (a *author) goOverTo(to *signing.Signer) {
 }
 
 func (a *author) line(line []byte) {
-	a.tree.AppendMarked(merkle.LeafHash(line), a.marks)
+	consistency.Append(&a.tree, merkle.LeafHash(line), a.marks)
 	a.text = append(append(a.text, line...), '\n')
 }
 
@@ -124,7 +127,7 @@ func (a *author) say(detail any) {
 		a.t.Fatal(err)
 	}
 	a.events++
-	a.add(event.AppendOwn(nil, event.Own{
+	a.add(ownevent.AppendOwn(nil, ownevent.Own{
 		ID: fmt.Sprint("own-", a.events), Time: a.now(),
 		Origin: "test.example/auditlog", Level: event.LevelInfo, Category: event.CategorySystemHealth, Action: "said", Detail: b,
 	}))
@@ -133,21 +136,21 @@ func (a *author) say(detail any) {
 // add appends an event.
 func (a *author) add(canonical []byte) {
 	a.t.Helper()
-	var sum event.Summary
-	if err := event.Scan(canonical, &sum); err != nil {
+	var sum eventjson.Summary
+	if err := eventjson.Scan(canonical, &sum); err != nil {
 		a.t.Fatal(err)
 	}
 	a.ids = append(a.ids, string(sum.ID))
 	line := append(segline.AppendEventStart(nil), canonical...)
 	if a.head.Scope == segline.ScopeEvent {
-		a.line(signedIn(a.t, signing.NewEventContext(a.head.Origin, a.head.Log), canonical, a.signer))
+		a.line(signedIn(a.t, a.head.Origin, a.head.Log, canonical, a.signer))
 		return
 	}
 	a.line(segline.AppendNoSignature(line))
 }
 
 // commit ends a commit, and returns its checkpoint with a mark at its tree.
-func (a *author) commit(change ...func(*segment.Commit)) (note []byte, mark *merkle.Mark) {
+func (a *author) commit(change ...func(*segment.Commit)) (note []byte, mark *consistency.Mark) {
 	a.t.Helper()
 	c := segment.Commit{Number: a.number, Time: a.now()}
 	if slices.Contains(a.head.Features, segline.FeatureIDs) {
@@ -165,7 +168,7 @@ func (a *author) commit(change ...func(*segment.Commit)) (note []byte, mark *mer
 }
 
 // checkpoint writes a checkpoint over a commit.
-func (a *author) checkpoint(number uint64) (note []byte, mark *merkle.Mark) {
+func (a *author) checkpoint(number uint64) (note []byte, mark *consistency.Mark) {
 	a.t.Helper()
 	a.number, a.ids = number+1, nil
 	signers := []*signing.Signer{a.signer}
@@ -179,7 +182,7 @@ func (a *author) checkpoint(number uint64) (note []byte, mark *merkle.Mark) {
 	}
 	a.text = append(segline.AppendCheckpoint(a.text, note), '\n')
 	a.newest = note
-	mark = merkle.NewMark(&a.tree)
+	mark = consistency.NewMark(&a.tree)
 	a.marks = append(a.marks, mark)
 	return note, mark
 }

@@ -28,6 +28,12 @@ const (
 	standingGiven
 )
 
+// eventLog is the log that an event's signature is for.
+type eventLog struct {
+	origin string
+	id     signing.LogID
+}
+
 // authority says whose signatures count in a segment. It is not changed once
 // segments are being checked.
 type authority struct {
@@ -40,10 +46,11 @@ type authority struct {
 	header *segment.Header
 	// newer says that a newer version has written it, and how that shows; nil if none has.
 	newer error
-	// headerLeaf is its leaf hash, context what it adds to the signatures of events; if it
-	// cannot be read, that is of a segment beside it.
+	// headerLeaf is its leaf hash.
 	headerLeaf merkle.Hash
-	context    *signing.EventContext
+	// log is the log for which the events are signed, as the header says, or, if it cannot
+	// be read, that of a segment next to it; nil if none can be.
+	log *eventLog
 	// checkpointKeys are those whose signatures a checkpoint may carry.
 	checkpointKeys []*signing.PublicKey
 	// previous is the key of the segment before, if the key was changed: it signs the
@@ -132,7 +139,7 @@ func (c *checker) authorize(files []segment.File, all []*authority) []*authority
 		for _, beside := range []int{i - 1, i + 1} {
 			if beside >= 0 && beside < len(all) && all[beside].header != nil && all[beside].sound() {
 				a.keys = signers.Once(append(a.keys, all[beside].signer()))
-				a.context = all[beside].context
+				a.log = all[beside].log
 				a.standing = max(a.standing, all[beside].standing)
 			}
 		}

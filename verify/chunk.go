@@ -11,7 +11,9 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
+	"github.com/otel-auditlog/auditlogexporter/internal/leafhash"
+	"github.com/otel-auditlog/auditlogexporter/internal/opening"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -25,7 +27,7 @@ type chunk struct {
 	ends  []int  // in text, behind each line
 	first int    // number of the first line
 	lines []checked
-	scan  *event.Scanner
+	scan  *eventjson.Scanner
 	done  chan struct{}
 	// bytes taken from the budget
 	cost int
@@ -39,7 +41,7 @@ const (
 )
 
 // Chunks are small at first, because many a segment is, and grow as they are used again.
-var chunks = sync.Pool{New: func() any { return &chunk{scan: new(event.Scanner)} }}
+var chunks = sync.Pool{New: func() any { return &chunk{scan: new(eventjson.Scanner)} }}
 
 func newChunk(first int) *chunk {
 	k := chunks.Get().(*chunk)
@@ -64,7 +66,7 @@ type checked struct {
 	bad error
 	nul bool
 	// Of an event: its summary, the key it names, and whether its signature is valid.
-	sum event.Summary
+	sum eventjson.Summary
 	// unsigned says that it has "signature":null.
 	unsigned bool
 	keyID    string
@@ -73,7 +75,7 @@ type checked struct {
 	// idLeaf is the leaf hash of its id, where the segment's commits bind ids.
 	idLeaf merkle.Hash
 	// withheld are the values that it withholds.
-	withheld []event.Commitment
+	withheld []opening.Commitment
 	// Of a commit line: what it says.
 	commit segment.Commit
 	// Of a checkpoint: what it says, and who signed it.
@@ -156,7 +158,7 @@ func (k *chunk) start(i int) int {
 
 // leaf returns the leaf hash of the i-th line. The text must not be used by anybody
 // else meanwhile.
-func (k *chunk) leaf(i int) merkle.Hash { return merkle.LeafHashIn(k.text[:k.ends[i]], k.start(i)) }
+func (k *chunk) leaf(i int) merkle.Hash { return leafhash.In(k.text[:k.ends[i]], k.start(i)) }
 
 func (c *checker) check(k *chunk, h *segment.Header, a *authority) {
 	k.lines = slices.Grow(k.lines[:0], len(k.ends))[:len(k.ends)]
@@ -193,7 +195,7 @@ func (c *checker) check(k *chunk, h *segment.Header, a *authority) {
 	}
 }
 
-func (c *checker) checkEvent(line []byte, l *checked, h *segment.Header, a *authority, buf []byte, scan *event.Scanner) {
+func (c *checker) checkEvent(line []byte, l *checked, h *segment.Header, a *authority, buf []byte, scan *eventjson.Scanner) {
 	parsed, err := segment.ParseEvent(buf, line)
 	if err != nil {
 		l.bad = err
@@ -201,7 +203,7 @@ func (c *checker) checkEvent(line []byte, l *checked, h *segment.Header, a *auth
 	}
 	l.unsigned, l.keyID = parsed.Unsigned, parsed.KeyID
 	if l.bad = scan.Scan(parsed.Canonical, &l.sum); l.bad == nil {
-		l.withheld, l.bad = event.Commitments(parsed.Canonical)
+		l.withheld, l.bad = opening.Commitments(parsed.Canonical)
 	}
 	if l.bad == nil && l.sum.Log != nil {
 		l.claim = c.claimIn(l.sum.Log)
@@ -213,14 +215,14 @@ func (c *checker) checkEvent(line []byte, l *checked, h *segment.Header, a *auth
 		}
 		return
 	}
-	if a.context == nil {
+	if a.log == nil {
 		return // nothing says which log it was signed for
 	}
 	key := a.key(parsed.KeyID)
 	switch {
 	case key == nil:
 		l.signed = sigUnknownKey
-	case key.VerifyEvent(a.context, parsed.Canonical, parsed.Signature):
+	case key.VerifyEvent(a.log.origin, a.log.id, parsed.Canonical, parsed.Signature):
 		l.signed = sigValid
 	default:
 		l.signed = sigInvalid

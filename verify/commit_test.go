@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
@@ -166,7 +167,7 @@ func TestTimesOfCommits(t *testing.T) {
 
 // forgedTime is an event of a client that says when it happened.
 func forgedTime(id string, at time.Time) []byte {
-	canonical := event.AppendOwn(nil, event.Own{ID: id, Time: at, Origin: "x", Level: event.LevelInfo, Action: "x", Detail: []byte(`{}`)})
+	canonical := ownevent.AppendOwn(nil, ownevent.Own{ID: id, Time: at, Origin: "x", Level: event.LevelInfo, Action: "x", Detail: []byte(`{}`)})
 	return bytes.Replace(canonical, []byte(`"log":{},`), nil, 1)
 }
 

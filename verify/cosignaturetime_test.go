@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -35,7 +36,7 @@ func (w timed) AddCheckpoint(_ context.Context, _ uint64, _ []merkle.Hash, check
 func cosignedAt(t *testing.T, at time.Time) (*written, *witnesstest.Witness, []byte) {
 	t.Helper()
 	o, all := witnessed(t, rotation.Options{}, "w1")
-	o.Witnesses = []witness.Witness{timed{all[0], t, at}}
+	o.Witnesses = []cosigning.Witness{timed{all[0], t, at}}
 	w := write(t, o, 1, 2)
 	note := w.fsys[sidefile.CheckpointName].Data
 	return w, all[0], note

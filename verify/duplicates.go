@@ -12,7 +12,7 @@ import (
 	"hash/maphash"
 	"io/fs"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/foreign"
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
@@ -108,7 +108,7 @@ func (c *checker) findRepeated(ctx context.Context, res *result, repeated map[ui
 		return err
 	}
 	defer r.Close()
-	var sum event.Summary
+	var sum eventjson.Summary
 	index := res.first
 	for {
 		if err := ctx.Err(); err != nil {
@@ -128,7 +128,7 @@ func (c *checker) findRepeated(ctx context.Context, res *result, repeated map[ui
 			continue
 		}
 		parsed, err := segment.ParseEvent(nil, line)
-		if err != nil || event.Scan(parsed.Canonical, &sum) != nil {
+		if err != nil || eventjson.Scan(parsed.Canonical, &sum) != nil {
 			continue
 		}
 		places, ok := repeated[maphash.Bytes(idSeed, sum.ID)]

@@ -25,22 +25,16 @@ func (w *written) header(t testing.TB, i int) segment.Header {
 	return h
 }
 
-// context is what the signatures of the log's events cover besides them.
-func (w *written) context(t testing.TB) *signing.EventContext {
-	t.Helper()
-	h := w.header(t, 0)
-	return signing.NewEventContext(h.Origin, h.Log)
-}
-
 // signed returns an event line with the signature of a key.
 func (w *written) signed(t testing.TB, canonical []byte, s *signing.Signer) []byte {
 	t.Helper()
-	return signedIn(t, w.context(t), canonical, s)
+	h := w.header(t, 0)
+	return signedIn(t, h.Origin, h.Log, canonical, s)
 }
 
-func signedIn(t testing.TB, c *signing.EventContext, canonical []byte, s *signing.Signer) []byte {
+func signedIn(t testing.TB, origin string, log signing.LogID, canonical []byte, s *signing.Signer) []byte {
 	t.Helper()
-	signature, err := s.SignEvent(c, canonical)
+	signature, err := s.SignEvent(origin, log, canonical)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
-	"github.com/otel-auditlog/auditlogexporter/internal/jsontext"
+	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
+	"github.com/otel-auditlog/auditlogexporter/internal/jcs"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
@@ -41,7 +42,7 @@ func (w *written) begin(t testing.TB, h segment.Header, note []byte, signers ...
 	w.fsys[w.names[len(w.names)-1]] = &fstest.MapFile{Data: append(h.AppendTo(nil), '\n'), Mode: 0o600}
 	var lines [][]byte
 	if note != nil {
-		quoted := string(jsontext.Append(nil, note))
+		quoted := string(jcs.AppendString(nil, note))
 		lines = append(lines, bare(own("key_changed", `{"action":"key_changed","key_change":`+quoted+`}`)))
 		file := w.fsys[sidefile.KeyChangesName]
 		if file == nil {
@@ -607,9 +608,9 @@ func TestKeptCheckpointsOfDeletedLeaves(t *testing.T) {
 	ranges := func(sizes ...uint64) (file []byte) {
 		var tree merkle.Frontier
 		for _, size := range sizes {
-			mark := merkle.NewMark(&tree)
+			mark := consistency.NewMark(&tree)
 			for _, leaf := range leaves[tree.Size():size] {
-				tree.AppendMarked(leaf, []*merkle.Mark{mark})
+				consistency.Append(&tree, leaf, []*consistency.Mark{mark})
 			}
 			file = append(sidefile.AppendPrunedRange(file, sidefile.PrunedRange{Size: size, Subtrees: mark.Range(&tree)}), '\n')
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/opening"
 	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/segname"
@@ -28,7 +29,7 @@ type openings struct {
 	file fs.File
 	r    *segment.Reader
 	// next is the opening that has been read and not used.
-	next *event.Opening
+	next *opening.Opening
 	// last is the leaf of the one before.
 	last uint64
 	any  bool
@@ -95,7 +96,7 @@ func (f *follower) nextOpening() error {
 	case err != nil:
 		return err
 	}
-	next, err := event.ParseOpening(line)
+	next, err := opening.Parse(line)
 	switch {
 	case err != nil:
 		f.badOpening(o.name, o.r.Line(), "%v", err)
@@ -109,17 +110,17 @@ func (f *follower) nextOpening() error {
 
 // open compares the openings of a leaf with what it withholds, and counts what is not
 // opened. It returns how many are and are not.
-func (f *follower) open(index uint64, withheld []event.Commitment) (opened, closed uint64, err error) {
+func (f *follower) open(index uint64, withheld []opening.Commitment) (opened, closed uint64, err error) {
 	o := f.openings
 	closed = uint64(len(withheld))
 	if o == nil {
 		return 0, closed, nil
 	}
-	var at map[event.Place]event.Withheld
+	var at map[opening.Place]event.Withheld
 	for o.next != nil && o.next.Leaf <= index {
 		n := o.next
 		if at == nil && n.Leaf == index {
-			at = make(map[event.Place]event.Withheld, len(withheld))
+			at = make(map[opening.Place]event.Withheld, len(withheld))
 			for _, c := range withheld {
 				at[c.Place] = c.Value
 			}

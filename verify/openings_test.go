@@ -14,7 +14,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/opening"
 	"github.com/otel-auditlog/auditlogexporter/internal/segname"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/verify"
@@ -26,10 +26,10 @@ func (a *author) withholding(values ...string) (openings [][]byte) {
 	leaf := a.tree.Size()
 	metadata := ""
 	for i, v := range values {
-		o := event.Opening{Leaf: leaf, Pointer: fmt.Sprintf("/metadata/k%d", i), Salt: [32]byte{byte(leaf), byte(i)}, Value: []byte(v)}
+		o := opening.Opening{Leaf: leaf, Pointer: fmt.Sprintf("/metadata/k%d", i), Salt: [32]byte{byte(leaf), byte(i)}, Value: []byte(v)}
 		c := o.Commitment()
 		metadata += fmt.Sprintf(`,"k%d":{"$commit":"%s"}`, i, base64.StdEncoding.EncodeToString(c[:]))
-		openings = append(openings, append(event.AppendOpening(nil, &o), '\n'))
+		openings = append(openings, append(opening.Append(nil, &o), '\n'))
 	}
 	canonical := forgedTime(fmt.Sprint("id-", leaf), forgedAt)
 	a.add(bytes.Replace(canonical, []byte(`"metadata":{}`), []byte(`"metadata":{`+strings.TrimPrefix(metadata, ",")+`}`), 1))

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
@@ -172,7 +173,7 @@ func TestProofByALaterKey(t *testing.T) {
 	}
 	thief := keys[2]
 	canonical := bytes.Replace(parsed.Canonical, []byte("user-001"), []byte("user-999"), 1)
-	signature, err := thief.SignEvent(w.context(t), canonical)
+	signature, err := thief.SignEvent(w.header(t, 0).Origin, w.header(t, 0).Log, canonical)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -370,7 +371,7 @@ func TestProofMutatedWhereItMeansNothing(t *testing.T) {
 // something.
 func FuzzCheckProof(f *testing.F) {
 	const vectors = "../testdata/vectors/"
-	key, err := signing.LoadPublicKey(vectors + "ecdsa-p256.pub.pem")
+	key, err := keyfile.LoadPublic(vectors + "ecdsa-p256.pub.pem")
 	if err != nil {
 		f.Fatal(err)
 	}

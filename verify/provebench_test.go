@@ -18,9 +18,10 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"golang.org/x/mod/sumdb/tlog"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/proof"
@@ -46,7 +47,7 @@ func BenchmarkProve(b *testing.B) {
 		dir := filepath.Join(b.TempDir(), "log")
 		if *proveKeep != "" {
 			dir = filepath.Join(*proveKeep, size)
-			if err := signing.CreatePublicKeyFile(dir+".pub.pem", s.Public()); err != nil {
+			if err := keyfile.CreatePublic(dir+".pub.pem", s.Public()); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -152,7 +153,7 @@ func largeLog(b *testing.B, dir string, s *signing.Signer, n int) fs.FS {
 	if err != nil {
 		b.Fatal(err)
 	}
-	enc, err := event.NewEncoder(event.DefaultMapping())
+	enc, err := mapping.NewEncoder(mapping.Default())
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
 	"github.com/otel-auditlog/auditlogexporter/internal/promised"
 	"github.com/otel-auditlog/auditlogexporter/internal/receiptline"
@@ -250,8 +250,8 @@ func TestAReceiptForALeafThatIsNoEvent(t *testing.T) {
 		case segline.KindEvent:
 			parsed, err := segment.ParseEvent(nil, next)
 			require.NoError(t, err)
-			var sum event.Summary
-			require.NoError(t, event.Scan(parsed.Canonical, &sum))
+			var sum eventjson.Summary
+			require.NoError(t, eventjson.Scan(parsed.Canonical, &sum))
 			ids = append(ids, merkle.LeafHash(sum.ID))
 		}
 		leaves = append(leaves, merkle.LeafHash(next))

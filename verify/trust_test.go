@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -27,7 +28,7 @@ import (
 
 // own returns the canonical JSON of an event of the log's own.
 func own(action, detail string) []byte {
-	return event.AppendOwn(nil, event.Own{
+	return ownevent.AppendOwn(nil, ownevent.Own{
 		ID: "own-" + action, Time: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC), Origin: "test.example/auditlog",
 		Level: event.LevelInfo, Action: action, Detail: []byte(detail),
 	})

@@ -16,11 +16,11 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
-	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -164,7 +164,7 @@ type says struct {
 }
 
 // claims is an event `witnessed` of the author's about a checkpoint.
-func (a *author) claims(note []byte, mark *merkle.Mark, cosignatures string) says {
+func (a *author) claims(note []byte, mark *consistency.Mark, cosignatures string) says {
 	a.t.Helper()
 	c, err := signing.ParseCheckpoint(note)
 	if err != nil {

@@ -11,7 +11,8 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -20,7 +21,7 @@ import (
 // shown, as values that forge nothing.
 func TestRefusedAndReplacedAreShown(t *testing.T) {
 	dir := t.TempDir()
-	s, err := signing.CreateKeyFile(filepath.Join(dir, "key.pem"), signing.ECDSAP256)
+	s, err := keyfile.Create(filepath.Join(dir, "key.pem"), signing.ECDSAP256)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +39,7 @@ func TestRefusedAndReplacedAreShown(t *testing.T) {
 		if err != nil {
 			return nil, 0, err
 		}
-		dst, err = event.AppendReplacement(dst, canonical, 4000)
+		dst, err = eventjson.Replace(dst, canonical, 4000)
 		return dst, info.Time, err
 	}, w.log.Sign(s), s.Public().ID())
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/foreign"
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -124,20 +125,18 @@ func AfterHeader(r *foreign.Reader) *signing.KeyChange {
 	return &n
 }
 
-// Introducing returns the key change that introduces a segment, or nil if there is none, or
-// the segment cannot be read.
-func Introducing(fsys fs.FS, file segment.File) *signing.KeyChange {
-	r, err := foreign.Open(fsys, file.Name, file.Size)
+// Introducing returns the key change that introduces a segment, or nil if there is none.
+func Introducing(ctx context.Context, fsys fs.FS, file segment.File) (*signing.KeyChange, error) {
+	head, err := logdir.ReadHead(ctx, fsys, logdir.Segment{File: file})
+	if err != nil && !errors.Is(err, segment.ErrNewer) {
+		return nil, fmt.Errorf("look for a key change: %w", err)
+	}
+	if head.KeyChanged == nil {
+		return nil, nil
+	}
+	c, err := signing.OpenKeyChange([]byte(head.KeyChanged.KeyChange))
 	if err != nil {
-		return nil
+		return nil, fmt.Errorf("%s: %w", file.Name, err)
 	}
-	defer r.Close()
-	line, err := r.NextHeader()
-	if err != nil {
-		return nil
-	}
-	if _, err := segment.ParseHeader(line); err != nil && !errors.Is(err, segment.ErrNewer) {
-		return nil
-	}
-	return AfterHeader(r)
+	return &c, nil
 }

@@ -20,8 +20,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
@@ -46,7 +46,7 @@ type Log struct {
 	IDs []string
 
 	t       T
-	encoder *event.Encoder
+	encoder *mapping.Encoder
 	told    *observer
 }
 
@@ -76,7 +76,7 @@ func Closed(t T, o rotation.Options) *Log {
 	if o.Signer == nil {
 		o.Signer = signingtest.New(t, signing.Ed25519)
 	}
-	encoder, err := event.NewEncoder(event.DefaultMapping())
+	encoder, err := mapping.NewEncoder(mapping.Default())
 	require.NoError(t, err)
 	encoder.SetResource(pcommon.NewResource(), "")
 	encoder.SetScope(pcommon.NewInstrumentationScope(), "")
