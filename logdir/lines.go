@@ -54,7 +54,7 @@ type LinesOptions struct {
 func Lines(ctx context.Context, fsys fs.FS, o LinesOptions) iter.Seq2[Line, error] {
 	return func(yield func(Line, error) bool) {
 		t := &tail{fsys: fsys, o: o}
-		err := t.look(ctx, yield)
+		err := logfile.Retry(ctx, func() error { return t.look(ctx, yield) })
 		if err == nil && !t.started {
 			err = ErrNoLog
 		}
@@ -102,13 +102,14 @@ func (t *tail) follow(ctx context.Context, yield func(Line, error) bool) error {
 		if err := ctx.Err(); err != nil {
 			return err // both may have been there
 		}
-		if err := t.look(ctx, yield); err != nil {
+		if err := t.look(ctx, yield); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
 }
 
-// look yields what is new.
+// look yields what is new. The error wraps [fs.ErrNotExist] if a segment has been compressed or
+// deleted meanwhile: the next look goes on with what there is.
 func (t *tail) look(ctx context.Context, yield func(Line, error) bool) error {
 	segments, err := Segments(t.fsys)
 	if err != nil {
@@ -127,18 +128,17 @@ func (t *tail) look(ctx context.Context, yield func(Line, error) bool) error {
 		if !t.started || s.Parsed.FirstIndex > t.begin {
 			t.begin, t.offset, t.started, t.seen = s.Parsed.FirstIndex, 0, true, -1
 		}
-		if s.Size == t.seen {
-			continue
-		}
 		newest := i == len(segments)-1
 		if !newest && t.o.Skip != nil && t.o.Skip(s, segments[i+1]) {
 			continue
 		}
-		err := t.segment(ctx, s, newest, yield)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // deleted meanwhile: the next look finds what there is
+		if s.File, err = logfile.Stat(t.fsys, s.File); err != nil {
+			return err
 		}
-		if err != nil {
+		if s.Size == t.seen {
+			continue
+		}
+		if err := t.segment(ctx, s, newest, yield); err != nil {
 			return err
 		}
 	}

@@ -6,13 +6,16 @@ package logdir
 import (
 	"io/fs"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // Segment is a segment of a log, as the directory was listed.
 type Segment struct {
 	// File is the form that is read. Of two, which a crash or a compression that is under way
-	// leaves, it is the plain one. Of a plain one Size bytes are read; all, if it is negative.
+	// leaves, it is the plain one. Its Size is -1 if nobody has looked at the file, as [Segments]
+	// does not, whose Mode is the type alone. Of a plain one Size bytes are read; all, if it is
+	// negative.
 	// Parsed.FirstIndex is the index of the segment's first leaf, which is its header.
 	segment.File
 	// Others are further files that begin with the same leaf.
@@ -22,7 +25,7 @@ type Segment struct {
 // Segments lists the segments of the log in the root of fsys, the oldest first; none is an empty
 // list. The log may be in use.
 func Segments(fsys fs.FS) (all []Segment, err error) {
-	l, err := segment.List(fsys)
+	l, err := logfile.Names(fsys)
 	if err != nil {
 		return nil, err
 	}

@@ -72,6 +72,10 @@ func Find(ctx context.Context, fsys fs.FS, segments []segment.File, filed []byte
 			_ = e.damaged(fmt.Errorf("%s: %w but %s", s.Name, rootfs.ErrNotRegular, s.Mode.Type()))
 			continue
 		}
+		s, err := logfile.Stat(fsys, s)
+		if err != nil {
+			return e, err
+		}
 		if s.Size == 0 {
 			continue // begun, perhaps; there is nothing in it
 		}

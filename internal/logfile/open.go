@@ -100,6 +100,15 @@ func skip(file fs.File, content io.Reader, name segment.Name, offset int64) erro
 // Name returns the name of the file that is read.
 func (r *Reader) Name() segment.Name { return r.name }
 
+// Stored returns how many bytes the file has, in the form that is read.
+func (r *Reader) Stored() int64 {
+	info, err := r.file.Stat()
+	if err != nil {
+		return 0 // it is for progress alone
+	}
+	return info.Size()
+}
+
 // End returns the offset in the content after the line that Next returned last.
 func (r *Reader) End() int64 { return r.begin + r.Reader.End() }
 

@@ -127,7 +127,7 @@ func (t *Tree) readNewest(ctx context.Context, s *span) error {
 	}
 	defer r.Close()
 	t.stats.Segments++
-	t.stats.Bytes += s.file.Size
+	t.stats.Bytes += r.Stored()
 	h := &head{}
 	var tree merkle.Frontier
 	var mark *consistency.Mark

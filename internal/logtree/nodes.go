@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
@@ -84,7 +85,7 @@ func (t *Tree) eachLeaf(ctx context.Context, s span, f func(index uint64, line [
 	}
 	defer r.Close()
 	t.stats.Segments++
-	t.stats.Bytes += s.file.Size
+	t.stats.Bytes += r.Stored()
 	for index := s.begin; index < s.end; {
 		line, err := r.Next()
 		if err == io.EOF || errors.Is(err, segline.ErrPartial) {
@@ -149,11 +150,18 @@ func (t *Tree) Commit(ctx context.Context, index uint64) (at uint64, line []byte
 func (t *Tree) Leaves(ctx context.Context, from uint64, progress func(done, total int64), f func(index uint64, line []byte) error) error {
 	spans := t.spans[max(0, t.spanOf(from)):]
 	var total, done int64
-	for _, s := range spans {
-		total += s.file.Size
+	if progress != nil {
+		for _, s := range spans {
+			f, err := logfile.Stat(t.fsys, s.file.File)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) { // it may have another form by now
+				return err
+			}
+			total += max(f.Size, 0)
+		}
 	}
 	for _, s := range spans {
 		var failed error
+		before := t.stats.Bytes
 		err := t.eachLeaf(ctx, s, func(index uint64, line []byte) bool {
 			failed = f(index, line)
 			return failed == nil
@@ -161,7 +169,7 @@ func (t *Tree) Leaves(ctx context.Context, from uint64, progress func(done, tota
 		if err := errors.Join(err, failed); err != nil {
 			return err
 		}
-		if done += s.file.Size; progress != nil {
+		if done += t.stats.Bytes - before; progress != nil {
 			progress(done, total)
 		}
 	}

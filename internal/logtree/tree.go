@@ -25,6 +25,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compactrange"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -98,6 +99,9 @@ func Open(ctx context.Context, fsys fs.FS) (*Tree, error) {
 	// The newest segment may have been begun and not committed.
 	for n := len(t.spans) - 1; n >= 0; n-- {
 		s := &t.spans[n]
+		if s.file.File, err = logfile.Stat(fsys, s.file.File); err != nil {
+			return nil, err
+		}
 		if s.file.Size == 0 {
 			continue
 		}
