@@ -7,6 +7,7 @@ import (
 	"bytes"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -18,12 +19,16 @@ type checkpointOnDisk struct {
 }
 
 // replace has the file hold a checkpoint, if it is no older than what the file holds. note may
-// be nil: then a file that holds none gets the newest.
+// be nil: then a file that holds none gets the newest. What somebody else has made of the file
+// since is written over.
 func (c *checkpointOnDisk) replace(note, newest []byte) error {
 	if note == nil && c.note == nil {
 		note = newest
 	}
-	if note == nil || bytes.Equal(note, c.note) || c.isNewerThan(note) {
+	if note == nil || c.isNewerThan(note) {
+		note = c.note
+	}
+	if note == nil || bytes.Equal(note, c.note) && c.isAsWritten() {
 		return nil
 	}
 	if err := durable.Replace(c.dir, sidefile.CheckpointName, durable.Private, durable.Bytes(note)); err != nil {
@@ -31,6 +36,12 @@ func (c *checkpointOnDisk) replace(note, newest []byte) error {
 	}
 	c.note = note
 	return nil
+}
+
+// isAsWritten reports whether the file still holds what was written to it.
+func (c *checkpointOnDisk) isAsWritten() bool {
+	note, err := logfile.Checkpoint(c.dir)
+	return err == nil && bytes.Equal(note, c.note)
 }
 
 func (c *checkpointOnDisk) isNewerThan(note []byte) bool {
