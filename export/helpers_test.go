@@ -106,7 +106,7 @@ func (l *madeLog) save() {
 // event adds an event.
 func (l *madeLog) event(canonical []byte) {
 	l.t.Helper()
-	signature, err := l.signer.SignEvent(signing.NewEventContext(origin, logID), canonical)
+	signature, err := l.signer.SignEvent(origin, logID, canonical)
 	if err != nil {
 		l.t.Fatal(err)
 	}

@@ -5,11 +5,11 @@ package export_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"flag"
-	"fmt"
 	"math"
 	"os"
 	"slices"
@@ -208,8 +208,8 @@ func TestOCSF(t *testing.T) {
 		if err := json.Unmarshal([]byte(e.RawData), &event); err != nil {
 			t.Fatal(err)
 		}
-		message := fmt.Sprintf("auditlog event v1\n%s\n%s\n%s", e.Unmapped.Auditlog.Origin, e.Unmapped.Auditlog.LogID, l.canonical[index])
-		if !l.signer.Public().Verify([]byte(message), event.Signature) {
+		id, err := base64.StdEncoding.DecodeString(e.Unmapped.Auditlog.LogID)
+		if err != nil || len(id) != len(signing.LogID{}) || !l.signer.Public().VerifyEvent(e.Unmapped.Auditlog.Origin, signing.LogID(id), l.canonical[index], event.Signature) {
 			t.Errorf("leaf %d: the event's signature cannot be checked with what stands in the OCSF event", index)
 		}
 		signed, by, err := signing.OpenCheckpoint([]byte(e.Unmapped.Auditlog.Checkpoint.Note), origin, []*signing.PublicKey{l.signer.Public()})

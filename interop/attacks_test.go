@@ -19,10 +19,12 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
 	"github.com/otel-auditlog/auditlogexporter/internal/jcs"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
@@ -68,11 +70,11 @@ func writeRich(t *testing.T, scope segline.Scope, pruned bool) *rich {
 	r := &rich{dir: filepath.Join(t.TempDir(), "log"), witness: w.Key}
 	keys := t.TempDir()
 	o := rotation.Options{
-		Directory: r.dir, Origin: vectorOrigin, Scope: scope, Sync: true, MaxSegmentBytes: 3000, Witnesses: []witness.Witness{w},
+		Directory: r.dir, Origin: vectorOrigin, Scope: scope, Sync: true, MaxSegmentBytes: 3000, Witnesses: []cosigning.Witness{w},
 		Stages: []stage.Stage{idempotency.NewStage(idempotency.Options{MaxEvents: 100, RecordConflicts: true}), gaps{}}, BindIDs: true,
 	}
 	create := func(name string, a signing.Algorithm) *signing.Signer {
-		s, err := signing.CreateKeyFile(filepath.Join(keys, name), a)
+		s, err := keyfile.Create(filepath.Join(keys, name), a)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,7 +85,7 @@ func writeRich(t *testing.T, scope segline.Scope, pruned bool) *rich {
 	for i, a := range []signing.Algorithm{signing.ECDSAP256, signing.Ed25519} {
 		name := fmt.Sprintf("%d.pem", i)
 		if o.PreviousSigner, o.Signer = o.Signer, create(name, a); i == 0 {
-			r.key, r.public = signing.PublicKeyPath(filepath.Join(keys, name)), o.Signer.Public()
+			r.key, r.public = keyfile.PublicPath(filepath.Join(keys, name)), o.Signer.Public()
 		}
 		if pruned && i == 1 {
 			o.Retention.MaxTotalBytes = 12_000
@@ -495,13 +497,13 @@ func TestSecondVerifierHearsLies(t *testing.T) {
 		t.Run(string(scope), func(t *testing.T) {
 			w := witnesstest.New(t, "witness.example/w1")
 			keyFile := filepath.Join(t.TempDir(), "key.pem")
-			s, err := signing.CreateKeyFile(keyFile, signing.Ed25519)
+			s, err := keyfile.Create(keyFile, signing.Ed25519)
 			if err != nil {
 				t.Fatal(err)
 			}
 			w.Trust(t, vectorOrigin, s.Public())
 			dir := filepath.Join(t.TempDir(), "log")
-			o := rotation.Options{Directory: dir, Origin: vectorOrigin, Signer: s, Scope: scope, MaxSegmentBytes: 1, Witnesses: []witness.Witness{w}}
+			o := rotation.Options{Directory: dir, Origin: vectorOrigin, Signer: s, Scope: scope, MaxSegmentBytes: 1, Witnesses: []cosigning.Witness{w}}
 			for range 2 {
 				say(t, o, `{"action":"opened","version":"x"}`)
 			}
@@ -552,7 +554,7 @@ func TestSecondVerifierHearsLies(t *testing.T) {
 				if err != nil || found.TamperingDetected != (c.want != "") {
 					t.Errorf("%s: ours: %v, %+v", name, err, found)
 				}
-				status, out := other(t, changed, signing.PublicKeyPath(keyFile), "--witness", w.Key.String())
+				status, out := other(t, changed, keyfile.PublicPath(keyFile), "--witness", w.Key.String())
 				if status == 0 != (c.want == "") || !strings.Contains(out, c.want) {
 					t.Errorf("%s: the other says %d, want %q: %s", name, status, c.want, out)
 				}

@@ -97,7 +97,7 @@ func (p *pen) write(id string, canonical []byte) {
 		p.line(string(segline.AppendNoSignature(line)))
 		return
 	}
-	signature, err := p.signers[0].SignEvent(signing.NewEventContext(p.origin, p.id), canonical)
+	signature, err := p.signers[0].SignEvent(p.origin, p.id, canonical)
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -198,7 +198,7 @@ func Check(text []byte, o Options) (*Proven, error) {
 		proven.SignedBy = append(proven.SignedBy, k.ID())
 	}
 	if line.KeyID != "" {
-		if proven.EventSignedBy, err = chain.checkEvent(line, signing.NewEventContext(c.Origin, p.Log), p.Index); err != nil {
+		if proven.EventSignedBy, err = chain.checkEvent(line, c.Origin, p.Log, p.Index); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrFails, err)
 		}
 	}

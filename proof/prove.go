@@ -19,6 +19,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
 	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/signednote"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -248,7 +249,7 @@ func hasCosignatures(note []byte) bool {
 	if err != nil {
 		return false
 	}
-	_, signatures, err := signing.SplitNote(note)
+	_, signatures, err := signednote.Split(note)
 	if err != nil {
 		return false
 	}
@@ -327,7 +328,7 @@ func addCommit(ctx context.Context, p *Inclusion, tree *logtree.Tree, size uint6
 
 // within reports whether a path leads from a proof's line to a tree's root.
 func within(path tlog.RecordProof, size uint64, root [32]byte, p *Inclusion) bool {
-	return tlog.CheckRecord(path, int64(size), tlog.Hash(root), int64(p.Index), tlog.RecordHash(p.Line)) == nil
+	return tlog.CheckRecord(path, int64(size), root, int64(p.Index), tlog.RecordHash(p.Line)) == nil
 }
 
 // keyChangesFor returns the key changes that lead to the signer of the checkpoint of a

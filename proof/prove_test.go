@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
@@ -29,7 +30,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
-func prove(t testing.TB, w *logtest.Copy, id string) *proof.Inclusion {
+func proveID(t testing.TB, w *logtest.Copy, id string) *proof.Inclusion {
 	t.Helper()
 	p, err := proof.Prove(t.Context(), w.Files, proof.Query{EventID: id})
 	if err != nil {
@@ -56,7 +57,7 @@ func TestProveEveryEvent(t *testing.T) {
 			w := logtest.Write(t, rotation.Options{Scope: scope, MaxSegmentBytes: 3000}, 1, 5, 2, 3, 1, 1, 4)
 			for n := range 17 {
 				id := fmt.Sprintf("id-%03d", n)
-				p := prove(t, w, id)
+				p := proveID(t, w, id)
 				byIndex, err := proof.Prove(t.Context(), w.Files, proof.Query{Index: p.Index, ByIndex: true})
 				if err != nil || !bytes.Equal(byIndex.Marshal(), p.Marshal()) {
 					t.Errorf("%s by its index: %v", id, err)
@@ -83,11 +84,11 @@ func TestProveEveryEvent(t *testing.T) {
 func TestProveCompressed(t *testing.T) {
 	for _, c := range []compression.Method{compression.Zstd, compression.Gzip} {
 		w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 5, 2, 3, 1, 1, 4)
-		want := [][]byte{prove(t, w, "id-000").Marshal(), proveLeaf(t, w, 9).Marshal(), prove(t, w, "id-016").Marshal()}
+		want := [][]byte{proveID(t, w, "id-000").Marshal(), proveLeaf(t, w, 9).Marshal(), proveID(t, w, "id-016").Marshal()}
 		for _, name := range w.Segments {
 			w.Compress(t, name, c)
 		}
-		for i, got := range [][]byte{prove(t, w, "id-000").Marshal(), proveLeaf(t, w, 9).Marshal(), prove(t, w, "id-016").Marshal()} {
+		for i, got := range [][]byte{proveID(t, w, "id-000").Marshal(), proveLeaf(t, w, 9).Marshal(), proveID(t, w, "id-016").Marshal()} {
 			if !bytes.Equal(got, want[i]) {
 				t.Errorf("%s: proof %d is another", c, i)
 			}
@@ -166,7 +167,7 @@ func TestProofByALaterKey(t *testing.T) {
 	}
 	thief := keys[2]
 	canonical := bytes.Replace(parsed.Canonical, []byte("user-001"), []byte("user-999"), 1)
-	signature, err := thief.SignEvent(w.EventContext(t), canonical)
+	signature, err := thief.SignEvent(w.Header(t, 0).Origin, w.Header(t, 0).Log, canonical)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +188,7 @@ func TestProofCosignedWithTwoKeysOfAWitness(t *testing.T) {
 	cosigned := bytes.Clone(w.Files[sidefile.CheckpointName].Data)
 	cosigned = append(cosigned, before.Cosign(t, cosigned)+after.Cosign(t, cosigned)...)
 	w.Files[sidefile.CheckpointName].Data = cosigned
-	text := prove(t, w, "id-000").Marshal()
+	text := proveID(t, w, "id-000").Marshal()
 	o := proof.Options{Keys: logtest.PublicKeys(w.Signer), Witnesses: logtest.WitnessKeys(before, other, after), Quorum: 2}
 	if got, err := proof.Check(text, o); !errors.Is(err, proof.ErrUnsigned) {
 		t.Errorf("one witness is a quorum of two: %+v, %v", got, err)
@@ -212,7 +213,7 @@ func TestProofCosigned(t *testing.T) {
 	cosigned := bytes.Clone(w.Files[sidefile.CheckpointName].Data)
 	cosigned = append(cosigned, all[0].Cosign(t, cosigned)+all[1].Cosign(t, cosigned)...)
 	w.Files[sidefile.CheckpointName].Data = cosigned
-	text := prove(t, w, "id-003").Marshal()
+	text := proveID(t, w, "id-003").Marshal()
 	if !bytes.HasSuffix(text, cosigned) {
 		t.Fatal("the proof does not end in the cosigned checkpoint")
 	}
@@ -294,7 +295,7 @@ func TestProveWhatIsNotThere(t *testing.T) {
 	w.Extend(t, logtest.BareLine(logtest.OwnEvent("pruned", fmt.Sprintf(`{"action":"pruned","before":%d}`, base.FirstIndex))))
 	is("a pruned leaf", proof.Query{Index: 1, ByIndex: true}, proof.ErrPruned)
 	is("a pruned id", proof.Query{EventID: "id-000"}, proof.ErrPruned, proof.ErrNoEvent)
-	if _, err := proof.Check(prove(t, w, "id-010").Marshal(), proof.Options{Keys: logtest.PublicKeys(w.Signer)}); err != nil {
+	if _, err := proof.Check(proveID(t, w, "id-010").Marshal(), proof.Options{Keys: logtest.PublicKeys(w.Signer)}); err != nil {
 		t.Errorf("of what is left: %v", err)
 	}
 
@@ -337,7 +338,7 @@ func TestProveRepeatedID(t *testing.T) {
 func TestProofMutatedWhereItMeansNothing(t *testing.T) {
 	t.Parallel()
 	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 5, 2)
-	text := prove(t, w, "id-003").Marshal()
+	text := proveID(t, w, "id-003").Marshal()
 	o := proof.Options{Keys: logtest.PublicKeys(w.Signer)}
 	want, err := proof.Check(text, o)
 	if err != nil {
@@ -364,7 +365,7 @@ func TestProofMutatedWhereItMeansNothing(t *testing.T) {
 // something.
 func FuzzCheckProof(f *testing.F) {
 	const vectors = "../testdata/vectors/"
-	key, err := signing.LoadPublicKey(vectors + "ecdsa-p256.pub.pem")
+	key, err := keyfile.LoadPublic(vectors + "ecdsa-p256.pub.pem")
 	if err != nil {
 		f.Fatal(err)
 	}

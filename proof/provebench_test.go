@@ -19,6 +19,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
 	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
@@ -47,7 +48,7 @@ func BenchmarkProve(b *testing.B) {
 		dir := filepath.Join(b.TempDir(), "log")
 		if *proveKeep != "" {
 			dir = filepath.Join(*proveKeep, size)
-			if err := signing.CreatePublicKeyFile(dir+".pub.pem", s.Public()); err != nil {
+			if err := keyfile.CreatePublic(dir+".pub.pem", s.Public()); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/segname"
@@ -244,7 +245,7 @@ func (c *change) begin(reason string) (err error) {
 	c.next.header = c.header()
 	c.head = c.next.header.AppendTo(c.head)
 	leaf := merkle.LeafHash(c.head)
-	c.next.mark = merkle.NewMark(&c.next.tree)
+	c.next.mark = consistency.NewMark(&c.next.tree)
 	c.grow(leaf)
 	c.head = append(c.head, '\n')
 	if len(s.segments) > 0 && changesKeys(&s.header, &c.next.header) {

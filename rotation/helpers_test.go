@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
 	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
@@ -31,7 +32,6 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
-	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -265,7 +265,7 @@ type watcher struct {
 	// repeats and conflicts are what repeated was told.
 	repeats, conflicts int
 
-	replies   []witness.Reply
+	replies   []cosigning.Reply
 	witnessed uint64
 	witnesses []error // what was told of them as a whole
 	states    []error // what was told of the state
@@ -302,7 +302,7 @@ func (w *watcher) Fault(error) { w.note(func() { w.health = append(w.health, "fa
 
 func (w *watcher) Healthy() { w.note(func() { w.health = append(w.health, "healthy") }) }
 
-func (w *watcher) WitnessReplied(r witness.Reply) {
+func (w *watcher) WitnessReplied(r cosigning.Reply) {
 	w.note(func() { w.replies = append(w.replies, r) })
 }
 

@@ -53,7 +53,7 @@ func (s *snapshot) addOwn(b *stage.Batch, o logevent.Event, signer *signing.Sign
 
 // sign returns the function that signs events of the log with a key.
 func (s *snapshot) sign(signer *signing.Signer) func(canonical []byte) ([]byte, error) {
-	return func(canonical []byte) ([]byte, error) { return signer.SignEvent(s.context, canonical) }
+	return func(canonical []byte) ([]byte, error) { return signer.SignEvent(s.opts.Origin, s.id, canonical) }
 }
 
 // unsayable is the detail of an event that had to be replaced.

@@ -33,7 +33,6 @@ func (r *recovery) recover(ctx context.Context) error {
 	if err := r.load(ctx); err != nil {
 		return err
 	}
-	r.context = signing.NewEventContext(r.opts.Origin, r.id)
 	if err := r.recall(ctx); err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/jcs"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/signednote"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -203,7 +204,7 @@ func (in *headerJSON) header() (h Header, err error) {
 	if len(s.Keys) == 0 || len(s.Keys) > maxKeys {
 		return h, fmt.Errorf("it names %d keys; 1 to %d are allowed", len(s.Keys), maxKeys)
 	}
-	if err := signing.ValidateOrigin(s.Origin); err != nil {
+	if err := signednote.ValidateOrigin(s.Origin); err != nil {
 		return h, err
 	}
 	if len(s.Log) != len(h.Log) {

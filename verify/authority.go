@@ -31,6 +31,12 @@ func (s standing) String() string {
 	return [...]string{standingUntrusted: "unknown", standingSucceeded: "vouched", standingIntroduced: "introduced", standingTrusted: "given"}[s]
 }
 
+// eventLog is the log that an event's signature is for.
+type eventLog struct {
+	origin string
+	id     signing.LogID
+}
+
 // authority says whose signatures count in a segment. It is not changed once
 // segments are being checked.
 type authority struct {
@@ -43,10 +49,11 @@ type authority struct {
 	header *segment.Header
 	// newer says that a newer version has written it, and how that shows; nil if none has.
 	newer error
-	// headerLeaf is its leaf hash, context what it adds to the signatures of events; if it
-	// cannot be read, that is of a segment next to it.
+	// headerLeaf is its leaf hash.
 	headerLeaf merkle.Hash
-	context    *signing.EventContext
+	// log is the log for which the events are signed, as the header says, or, if it cannot
+	// be read, that of a segment next to it; nil if none can be.
+	log *eventLog
 	// checkpointKeys are those whose signatures a checkpoint may carry.
 	checkpointKeys []*signing.PublicKey
 	// previous is the key of the segment before, if the key was changed: it signs the

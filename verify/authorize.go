@@ -47,7 +47,7 @@ func (c *checker) authorize(files []segment.File, all []*authority) []*authority
 		for _, neighbour := range []int{i - 1, i + 1} {
 			if neighbour >= 0 && neighbour < len(all) && all[neighbour].header != nil && all[neighbour].sound() {
 				a.keys = signers.Once(append(a.keys, all[neighbour].signer()))
-				a.context = all[neighbour].context
+				a.log = all[neighbour].log
 				a.standing = max(a.standing, all[neighbour].standing)
 			}
 		}

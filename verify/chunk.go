@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
+	"github.com/otel-auditlog/auditlogexporter/internal/leafhash"
 	"github.com/otel-auditlog/auditlogexporter/internal/opening"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -125,7 +126,7 @@ func (k *chunk) start(i int) int {
 
 // leaf returns the leaf hash of the i-th line. The text must not be used by anybody
 // else meanwhile.
-func (k *chunk) leaf(i int) merkle.Hash { return merkle.LeafHashIn(k.text[:k.ends[i]], k.start(i)) }
+func (k *chunk) leaf(i int) merkle.Hash { return leafhash.In(k.text[:k.ends[i]], k.start(i)) }
 
 func (c *checker) check(k *chunk, h *segment.Header, a *authority) {
 	k.lines = slices.Grow(k.lines[:0], len(k.ends))[:len(k.ends)]
@@ -182,14 +183,14 @@ func (c *checker) checkEvent(line []byte, l *checked, h *segment.Header, a *auth
 		}
 		return
 	}
-	if a.context == nil {
+	if a.log == nil {
 		return // nothing says which log it was signed for
 	}
 	key := a.key(parsed.KeyID)
 	switch {
 	case key == nil:
 		l.signed = sigUnknownKey
-	case key.VerifyEvent(a.context, parsed.Canonical, parsed.Signature):
+	case key.VerifyEvent(a.log.origin, a.log.id, parsed.Canonical, parsed.Signature):
 		l.signed = sigValid
 	default:
 		l.signed = sigInvalid

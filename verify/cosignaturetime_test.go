@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
@@ -36,7 +37,7 @@ func (w timed) AddCheckpoint(_ context.Context, _ uint64, _ []merkle.Hash, check
 func cosignedAt(t *testing.T, at time.Time) (*logtest.Copy, *witnesstest.Witness, []byte) {
 	t.Helper()
 	o, all := logtest.Witnessed(t, rotation.Options{}, "w1")
-	o.Witnesses = []witness.Witness{timed{all[0], t, at}}
+	o.Witnesses = []cosigning.Witness{timed{all[0], t, at}}
 	w := logtest.Write(t, o, 1, 2)
 	note := w.Files[sidefile.CheckpointName].Data
 	return w, all[0], note

@@ -41,7 +41,7 @@ func (c *checker) readHead(f segment.File) *authority {
 		return a // ParseHeader has checked them
 	}
 	a.header, a.headerLeaf = &h, merkle.LeafHash(line)
-	a.context = signing.NewEventContext(h.Origin, h.Log)
+	a.log = &eventLog{h.Origin, h.Log}
 	a.change = keyhistory.AfterHeader(r)
 	return a
 }

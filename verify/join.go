@@ -7,6 +7,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compactrange"
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -158,7 +159,7 @@ func (j *joined) agrees(r *result, says *logevent.Segment) bool {
 	if err != nil {
 		return true // ParseHeader has checked it
 	}
-	return tree.Extend(says.TreeSize, says.Range) == nil && tree.Root() == r.end.root
+	return compactrange.Extend(&tree, says.TreeSize, says.Range) == nil && tree.Root() == r.end.root
 }
 
 // readLogEvents reads what the log says of itself, and returns the furthest pruning.

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
@@ -490,9 +491,9 @@ func TestKeptCheckpointsOfDeletedLeaves(t *testing.T) {
 	ranges := func(sizes ...uint64) (file []byte) {
 		var tree merkle.Frontier
 		for _, size := range sizes {
-			mark := merkle.NewMark(&tree)
+			mark := consistency.NewMark(&tree)
 			for _, leaf := range leaves[tree.Size():size] {
-				tree.AppendMarked(leaf, []*merkle.Mark{mark})
+				consistency.Append(&tree, leaf, []*consistency.Mark{mark})
 			}
 			file = append(sidefile.AppendPrunedRange(file, sidefile.PrunedRange{Size: size, Subtrees: mark.Range(&tree)}), '\n')
 		}

@@ -14,11 +14,11 @@ import (
 	"testing/fstest"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
-	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
@@ -138,7 +138,7 @@ type says struct {
 }
 
 // claims is an event `witnessed` of the author's about a checkpoint.
-func claims(a *logtest.Forger, note []byte, mark *merkle.Mark, cosignatures string) says {
+func claims(a *logtest.Forger, note []byte, mark *consistency.Mark, cosignatures string) says {
 	a.T.Helper()
 	c, err := signing.ParseCheckpoint(note)
 	if err != nil {

@@ -21,7 +21,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
@@ -56,10 +58,10 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
-			if _, err := signing.CreateKeyFile(filepath.Join(e.WorkDir, "other.pem"), signing.Ed25519); err != nil {
+			if _, err := keyfile.Create(filepath.Join(e.WorkDir, "other.pem"), signing.Ed25519); err != nil {
 				return err
 			}
-			s, err := signing.CreateKeyFile(filepath.Join(e.WorkDir, "key.pem"), signing.ECDSAP256)
+			s, err := keyfile.Create(filepath.Join(e.WorkDir, "key.pem"), signing.ECDSAP256)
 			if err != nil {
 				return err
 			}
@@ -117,7 +119,7 @@ func writeReceipts(dir string) error {
 
 // writeWitnessed writes a log that a witness has cosigned.
 func writeWitnessed(t *testing.T, dir string, s *signing.Signer) error {
-	checkpointKey, err := signing.CreateKeyFile(filepath.Join(dir, "checkpoint.pem"), signing.Ed25519)
+	checkpointKey, err := keyfile.Create(filepath.Join(dir, "checkpoint.pem"), signing.Ed25519)
 	if err != nil {
 		return err
 	}
@@ -130,7 +132,7 @@ func writeWitnessed(t *testing.T, dir string, s *signing.Signer) error {
 	}
 	l, err := rotation.Open(context.Background(), rotation.Options{
 		Directory: filepath.Join(dir, "witnessed"), Origin: "witnessed.example/auditlog", Signer: s, CheckpointSigner: checkpointKey,
-		Scope: segline.ScopeEvent, Witnesses: []witness.Witness{w},
+		Scope: segline.ScopeEvent, Witnesses: []cosigning.Witness{w},
 	})
 	if err != nil {
 		return err
@@ -141,7 +143,7 @@ func writeWitnessed(t *testing.T, dir string, s *signing.Signer) error {
 // grow adds events to a log, and has retention delete all but a few of its segments, if a
 // number is given: grow DIR [SEGMENTS]
 func grow(ts *testscript.TestScript, _ bool, args []string) {
-	s, err := signing.LoadKeyFile(ts.MkAbs("key.pem"))
+	s, err := keyfile.Load(ts.MkAbs("key.pem"))
 	ts.Check(err)
 	o := rotation.Options{Directory: ts.MkAbs(args[0]), Origin: "grown.example/auditlog", Signer: s, Scope: segline.ScopeCheckpoint, MaxSegmentBytes: 1}
 	if len(args) > 1 {

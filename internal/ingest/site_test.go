@@ -21,6 +21,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingest"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
 	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
@@ -31,7 +32,6 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
-	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 const tenant = "tenant.id"
@@ -248,7 +248,7 @@ func (o toldOfLog) Fault(err error) { o.fault("log", err) }
 
 func (o toldOfLog) Healthy() { o.fault("log", nil) }
 
-func (o toldOfLog) WitnessReplied(witness.Reply) {}
+func (o toldOfLog) WitnessReplied(cosigning.Reply) {}
 
 func (o toldOfLog) Witnessed(uint64) {}
 

@@ -171,17 +171,11 @@ func (w *Copy) Header(t testing.TB, i int) segment.Header {
 	return h
 }
 
-// EventContext is what the signatures of the log's events cover besides them.
-func (w *Copy) EventContext(t testing.TB) *signing.EventContext {
-	t.Helper()
-	h := w.Header(t, 0)
-	return signing.NewEventContext(h.Origin, h.Log)
-}
-
 // SignedLine returns an event line with the signature of a key.
 func (w *Copy) SignedLine(t testing.TB, canonical []byte, s *signing.Signer) []byte {
 	t.Helper()
-	return SignedLine(t, w.EventContext(t), canonical, s)
+	h := w.Header(t, 0)
+	return SignedLine(t, h.Origin, h.Log, canonical, s)
 }
 
 // Tree returns the tree of the first so many lines of the i-th segment, the leaves before it

@@ -13,6 +13,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
 	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
@@ -30,7 +31,7 @@ type Forger struct {
 	// Previous signs the next checkpoint, too.
 	Previous *signing.Signer
 	Tree     merkle.Frontier
-	Marks    []*merkle.Mark
+	Marks    []*consistency.Mark
 	Head     segment.Header
 	// Name and Text are those of the newest segment, Others the others and what else there is.
 	Name   string
@@ -105,7 +106,7 @@ func (a *Forger) ChangeKey(to *signing.Signer) {
 }
 
 func (a *Forger) Line(line []byte) {
-	a.Tree.AppendMarked(merkle.LeafHash(line), a.Marks)
+	consistency.Append(&a.Tree, merkle.LeafHash(line), a.Marks)
 	a.Text = append(append(a.Text, line...), '\n')
 }
 
@@ -141,14 +142,14 @@ func (a *Forger) Add(canonical []byte) {
 	a.IDs = append(a.IDs, string(sum.ID))
 	line := append(segline.AppendEventStart(nil), canonical...)
 	if a.Head.Scope == segline.ScopeEvent {
-		a.Line(SignedLine(a.T, signing.NewEventContext(a.Head.Origin, a.Head.Log), canonical, a.Signer))
+		a.Line(SignedLine(a.T, a.Head.Origin, a.Head.Log, canonical, a.Signer))
 		return
 	}
 	a.Line(segline.AppendNoSignature(line))
 }
 
 // Commit ends a commit, and returns its checkpoint with a mark at its tree.
-func (a *Forger) Commit(change ...func(*segment.Commit)) (note []byte, mark *merkle.Mark) {
+func (a *Forger) Commit(change ...func(*segment.Commit)) (note []byte, mark *consistency.Mark) {
 	a.T.Helper()
 	c := segment.Commit{Number: a.Number, Time: a.Now()}
 	if slices.Contains(a.Head.Features, segline.FeatureIDs) {
@@ -166,7 +167,7 @@ func (a *Forger) Commit(change ...func(*segment.Commit)) (note []byte, mark *mer
 }
 
 // Checkpoint writes a checkpoint over a commit.
-func (a *Forger) Checkpoint(number uint64) (note []byte, mark *merkle.Mark) {
+func (a *Forger) Checkpoint(number uint64) (note []byte, mark *consistency.Mark) {
 	a.T.Helper()
 	a.Number, a.IDs = number+1, nil
 	signers := []*signing.Signer{a.Signer}
@@ -180,7 +181,7 @@ func (a *Forger) Checkpoint(number uint64) (note []byte, mark *merkle.Mark) {
 	}
 	a.Text = append(segline.AppendCheckpoint(a.Text, note), '\n')
 	a.Newest = note
-	mark = merkle.NewMark(&a.Tree)
+	mark = consistency.NewMark(&a.Tree)
 	a.Marks = append(a.Marks, mark)
 	return note, mark
 }

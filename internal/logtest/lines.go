@@ -15,9 +15,9 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
-func SignedLine(t testing.TB, c *signing.EventContext, canonical []byte, s *signing.Signer) []byte {
+func SignedLine(t testing.TB, origin string, log signing.LogID, canonical []byte, s *signing.Signer) []byte {
 	t.Helper()
-	signature, err := s.SignEvent(c, canonical)
+	signature, err := s.SignEvent(origin, log, canonical)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
+	"github.com/otel-auditlog/auditlogexporter/internal/leafhash"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 )
@@ -199,7 +200,7 @@ func (b *Batch) add(encode Encode, finish func(dst, canonical []byte) ([]byte, e
 		}
 		b.idLeaves = append(b.idLeaves, merkle.LeafHash(sum.ID))
 	}
-	b.leaves = append(b.leaves, merkle.LeafHashIn(buf, start))
+	b.leaves = append(b.leaves, leafhash.In(buf, start))
 	b.buf = append(buf, '\n')
 	if len(b.leaves) == 1 {
 		b.firstTime, b.lastTime = time, time

@@ -17,11 +17,12 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning/client"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/signing"
-	"github.com/otel-auditlog/auditlogexporter/witness"
-	"github.com/otel-auditlog/auditlogexporter/witness/client"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -37,7 +38,7 @@ type log struct {
 
 func newLog(t testing.TB) *log {
 	t.Helper()
-	key, err := signing.GenerateKey(signing.Ed25519)
+	key, err := keyfile.GenerateKey(signing.Ed25519)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,16 +80,13 @@ func (l *log) grow(t testing.TB, leaves ...string) []byte {
 	return note
 }
 
-func (l *log) proof(t testing.TB, from int64) (proof []merkle.Hash) {
+func (l *log) proof(t testing.TB, from int64) []merkle.Hash {
 	t.Helper()
 	p, err := tlog.ProveTree(l.size, from, l.reader())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, h := range p {
-		proof = append(proof, merkle.Hash(h))
-	}
-	return proof
+	return p
 }
 
 func newClient(t testing.TB, w *witnesstest.Witness) *client.Client {
@@ -110,11 +108,11 @@ func TestAWitnessFollowsALog(t *testing.T) {
 	first := l.grow(t, "a", "b", "c")
 
 	_, err := c.AddCheckpoint(t.Context(), 0, nil, first)
-	if !errors.Is(err, witness.ErrUnknownLog) {
+	if !errors.Is(err, cosigning.ErrUnknownLog) {
 		t.Errorf("unknown log: %v", err)
 	}
 	w.Trust(t, origin, newLog(t).signer.Public())
-	if _, err = c.AddCheckpoint(t.Context(), 0, nil, first); !errors.Is(err, witness.ErrUntrusted) {
+	if _, err = c.AddCheckpoint(t.Context(), 0, nil, first); !errors.Is(err, cosigning.ErrUntrusted) {
 		t.Errorf("another key: %v", err)
 	}
 	w.Trust(t, origin, l.signer.Public())
@@ -123,7 +121,7 @@ func TestAWitnessFollowsALog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := w.Key.Cosignature(witness.Cosigned(first, cosignature)); err != nil || got != cosignature {
+	if got, err := w.Key.Cosignature(cosigning.Cosigned(first, cosignature)); err != nil || got != cosignature {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	second := l.grow(t, "d", "e")
@@ -138,14 +136,14 @@ func TestAWitnessFollowsALog(t *testing.T) {
 		t.Error(err)
 	}
 	// From where the witness is not.
-	var conflict *witness.Conflict
+	var conflict *cosigning.Conflict
 	for _, old := range []uint64{0, 3} {
 		if _, err := c.AddCheckpoint(t.Context(), old, nil, second); !errors.As(err, &conflict) || conflict.Size != 5 {
 			t.Errorf("from %d: %v", old, err)
 		}
 	}
 	third := l.grow(t, "f")
-	if _, err := c.AddCheckpoint(t.Context(), 5, l.proof(t, 3), third); !errors.Is(err, witness.ErrInconsistent) {
+	if _, err := c.AddCheckpoint(t.Context(), 5, l.proof(t, 3), third); !errors.Is(err, cosigning.ErrInconsistent) {
 		t.Errorf("with the proof of another tree: %v", err)
 	}
 	if _, err := c.AddCheckpoint(t.Context(), 7, nil, third); err == nil || !strings.Contains(err.Error(), "status 400") {
@@ -156,7 +154,7 @@ func TestAWitnessFollowsALog(t *testing.T) {
 	fork := newLog(t)
 	fork.signer = l.signer
 	other := fork.grow(t, "a", "b", "c", "d", "E", "f")
-	if _, err := c.AddCheckpoint(t.Context(), 5, fork.proof(t, 5), other); !errors.Is(err, witness.ErrInconsistent) {
+	if _, err := c.AddCheckpoint(t.Context(), 5, fork.proof(t, 5), other); !errors.Is(err, cosigning.ErrInconsistent) {
 		t.Errorf("a fork: %v", err)
 	}
 	if _, err := c.AddCheckpoint(t.Context(), 5, l.proof(t, 5), third); err != nil {

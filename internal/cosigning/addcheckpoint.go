@@ -1,7 +1,7 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package witness
+package cosigning
 
 import (
 	"bytes"
@@ -13,8 +13,9 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/signednote"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 const (
@@ -71,43 +72,43 @@ func AppendRequest(dst []byte, old uint64, proof []merkle.Hash, checkpoint []byt
 	return append(dst, checkpoint...), nil
 }
 
-// ParseAnswer parses a witness's answer to the request to cosign a checkpoint, and
+// ParseAnswer parses the answer of the witness with that key to the request to cosign a checkpoint, and
 // verifies the cosignature. The error wraps a [Conflict] or one of the errors above
 // if the witness refused in a known way.
-func (k *Key) ParseAnswer(checkpoint []byte, status int, contentType string, body []byte) (Cosignature, error) {
+func ParseAnswer(k *witness.Key, checkpoint []byte, status int, contentType string, body []byte) (witness.Cosignature, error) {
 	if len(body) > MaxAnswer {
-		return Cosignature{}, fmt.Errorf("an answer of more than %d bytes", MaxAnswer)
+		return witness.Cosignature{}, fmt.Errorf("an answer of more than %d bytes", MaxAnswer)
 	}
 	switch status {
 	case http.StatusOK:
-		return k.parseCosignatures(checkpoint, body)
+		return parseCosignature(k, checkpoint, body)
 	case http.StatusConflict:
-		return Cosignature{}, parseConflict(contentType, body)
+		return witness.Cosignature{}, parseConflict(contentType, body)
 	case http.StatusUnprocessableEntity:
-		return Cosignature{}, fmt.Errorf("%w (status 422)", ErrInconsistent)
+		return witness.Cosignature{}, fmt.Errorf("%w (status 422)", ErrInconsistent)
 	case http.StatusForbidden:
-		return Cosignature{}, fmt.Errorf("%w (status 403: %s)", ErrUntrusted, quoted(body))
+		return witness.Cosignature{}, fmt.Errorf("%w (status 403: %s)", ErrUntrusted, quoted(body))
 	case http.StatusNotFound:
-		return Cosignature{}, fmt.Errorf("%w, or look whether the URL is right (status 404: %s)", ErrUnknownLog, quoted(body))
+		return witness.Cosignature{}, fmt.Errorf("%w, or look whether the URL is right (status 404: %s)", ErrUnknownLog, quoted(body))
 	default:
-		return Cosignature{}, fmt.Errorf("status %d: %s", status, quoted(body))
+		return witness.Cosignature{}, fmt.Errorf("status %d: %s", status, quoted(body))
 	}
 }
 
-// parseCosignatures takes the witness's own cosignature from the signature lines in
+// parseCosignature takes the witness's own cosignature from the signature lines in
 // an answer. Those of other keys are passed over.
-func (k *Key) parseCosignatures(checkpoint, body []byte) (Cosignature, error) {
-	text, _, err := signing.SplitNote(checkpoint)
+func parseCosignature(k *witness.Key, checkpoint, body []byte) (witness.Cosignature, error) {
+	text, _, err := signednote.Split(checkpoint)
 	if err != nil {
-		return Cosignature{}, fmt.Errorf("the checkpoint: %w", err)
+		return witness.Cosignature{}, fmt.Errorf("the checkpoint: %w", err)
 	}
 	if bytes.Contains(body, []byte("\n\n")) {
 		// Or else the body could bring a text of its own.
-		return Cosignature{}, errors.New("the answer is not a list of signature lines")
+		return witness.Cosignature{}, errors.New("the answer is not a list of signature lines")
 	}
 	c, err := k.Cosignature(slices.Concat(text, []byte{'\n'}, body))
 	if err != nil {
-		return Cosignature{}, fmt.Errorf("the answer cannot be used: %w", err)
+		return witness.Cosignature{}, fmt.Errorf("the answer cannot be used: %w", err)
 	}
 	return c, nil
 }
@@ -123,6 +124,15 @@ func parseConflict(contentType string, body []byte) error {
 		return fmt.Errorf("status 409 with a bad tree size: %s", quoted(body))
 	}
 	return &Conflict{Size: size}
+}
+
+// Cosigned returns a checkpoint with cosignatures added to it.
+func Cosigned(checkpoint []byte, cosignatures ...witness.Cosignature) []byte {
+	cosigned := bytes.Clone(checkpoint)
+	for _, c := range cosignatures {
+		cosigned = append(cosigned, c.Line...)
+	}
+	return cosigned
 }
 
 // quoted returns what an operator should see of an answer.

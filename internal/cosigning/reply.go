@@ -1,13 +1,14 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package witness
+package cosigning
 
 import (
 	"context"
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/merkle"
+	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 // Witness cosigns checkpoints; client.Client is one, over HTTP.
@@ -18,7 +19,7 @@ type Witness interface {
 	// old leaves, by a consistency proof. The error wraps a [Conflict] if the
 	// witness is not at that tree, [ErrInconsistent] if it refuses the proof.
 	// It must return soon when its context ends.
-	AddCheckpoint(ctx context.Context, old uint64, proof []merkle.Hash, checkpoint []byte) (Cosignature, error)
+	AddCheckpoint(ctx context.Context, old uint64, proof []merkle.Hash, checkpoint []byte) (witness.Cosignature, error)
 }
 
 // Reply is what became of asking a witness.

@@ -1,7 +1,7 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package signing_test
+package keyfile_test
 
 import (
 	"os"
@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -17,7 +18,7 @@ import (
 func FuzzLoadKeyFile(f *testing.F) {
 	for _, a := range []signing.Algorithm{signing.ECDSAP256, signing.Ed25519} {
 		path := filepath.Join(f.TempDir(), "key.pem")
-		if _, err := signing.CreateKeyFile(path, a); err != nil {
+		if _, err := keyfile.Create(path, a); err != nil {
 			f.Fatal(err)
 		}
 		b, err := os.ReadFile(path)
@@ -32,7 +33,7 @@ func FuzzLoadKeyFile(f *testing.F) {
 		if err := os.WriteFile(path, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s, err := signing.LoadKeyFile(path)
+		s, err := keyfile.Load(path)
 		if err != nil {
 			for line := range strings.Lines(string(b)) {
 				if line = strings.TrimSpace(line); len(line) >= 16 && !strings.Contains(line, "-----") && strings.Contains(err.Error(), line) {
@@ -41,8 +42,8 @@ func FuzzLoadKeyFile(f *testing.F) {
 			}
 			return
 		}
-		signature, err := s.Sign([]byte("message"))
-		if err != nil || !s.Public().Verify([]byte("message"), signature) {
+		signature, err := s.SignEvent("log", signing.LogID{}, []byte("message"))
+		if err != nil || !s.Public().VerifyEvent("log", signing.LogID{}, []byte("message"), signature) {
 			t.Errorf("a key was loaded that does not sign: %v", err)
 		}
 	})

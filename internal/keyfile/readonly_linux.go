@@ -1,9 +1,11 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package signing
+package keyfile
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
+)
 
 // mountedReadOnly reports whether nothing can be written where a directory is mounted.
 func mountedReadOnly(directory string) bool {

@@ -3,7 +3,7 @@
 
 //go:build unix && !linux
 
-package signing
+package keyfile
 
 // mountedReadOnly would need to know how this system tells.
 func mountedReadOnly(string) bool { return false }

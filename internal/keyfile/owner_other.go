@@ -3,7 +3,7 @@
 
 //go:build !unix
 
-package signing
+package keyfile
 
 import (
 	"errors"

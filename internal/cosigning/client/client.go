@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package client asks a witness for cosignatures over HTTP, by the call
-// add-checkpoint of c2sp.org/tlog-witness. What passes is in package witness.
+// add-checkpoint of c2sp.org/tlog-witness. What passes is in package cosigning.
 //
 // Nothing that a witness sends is trusted before its cosignature is verified, but
 // who sits between could answer in its place that the log was rolled back. So
@@ -21,6 +21,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/witness"
 )
@@ -93,7 +94,7 @@ func New(prefix string, key *witness.Key) (*Client, error) {
 func (c *Client) Name() string { return c.key.Name() }
 
 // AddCheckpoint asks the witness to cosign a checkpoint, which extends the tree of
-// old leaves by a consistency proof. The error is as [witness.Key.ParseAnswer] says,
+// old leaves by a consistency proof. The error is as [cosigning.ParseAnswer] says,
 // or that of the connection. It takes no longer than the context allows.
 func (c *Client) AddCheckpoint(ctx context.Context, old uint64, proof []merkle.Hash, checkpoint []byte) (witness.Cosignature, error) {
 	cosignature, err := c.addCheckpoint(ctx, old, proof, checkpoint)
@@ -104,7 +105,7 @@ func (c *Client) AddCheckpoint(ctx context.Context, old uint64, proof []merkle.H
 }
 
 func (c *Client) addCheckpoint(ctx context.Context, old uint64, proof []merkle.Hash, checkpoint []byte) (none witness.Cosignature, _ error) {
-	body, err := witness.AppendRequest(nil, old, proof, checkpoint)
+	body, err := cosigning.AppendRequest(nil, old, proof, checkpoint)
 	if err != nil {
 		return none, err
 	}
@@ -119,14 +120,14 @@ func (c *Client) addCheckpoint(ctx context.Context, old uint64, proof []merkle.H
 		return none, err
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, witness.MaxAnswer+1))
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, cosigning.MaxAnswer+1))
 	if err != nil {
 		return none, fmt.Errorf("read the answer: %w", err)
 	}
 	if to := resp.Header.Get("Location"); resp.StatusCode >= 300 && resp.StatusCode < 400 && to != "" {
 		return none, fmt.Errorf("status %d: the witness may be found at %.200q: set its URL to that, if it is right", resp.StatusCode, to)
 	}
-	return c.key.ParseAnswer(checkpoint, resp.StatusCode, resp.Header.Get("Content-Type"), answer)
+	return cosigning.ParseAnswer(c.key, checkpoint, resp.StatusCode, resp.Header.Get("Content-Type"), answer)
 }
 
 // Close closes connections that are not in use.

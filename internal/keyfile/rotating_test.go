@@ -1,7 +1,7 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package signing_test
+package keyfile_test
 
 import (
 	"errors"
@@ -10,22 +10,23 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
 func rotatingKeyFile(t *testing.T, a signing.Algorithm) (string, *signing.Signer) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "key.pem")
-	s, err := signing.CreateKeyFile(path, a)
+	s, err := keyfile.Create(path, a)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return path, s
 }
 
-func openRotating(t *testing.T, path string) *signing.RotatingKeyFile {
+func openRotating(t *testing.T, path string) *keyfile.Rotating {
 	t.Helper()
-	k, err := signing.OpenRotatingKeyFile(path)
+	k, err := keyfile.OpenRotating(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +71,7 @@ func TestRotatingKeyFile(t *testing.T) {
 			if n == 0 {
 				t.Fatal("nothing can be read of the retired key's file: the test shows nothing")
 			}
-			if _, err := signing.LoadKeyFile(writeTemporary(t, old[:n])); err == nil {
+			if _, err := keyfile.Load(writeTemporary(t, old[:n])); err == nil {
 				t.Error("the retired key has not been overwritten")
 			}
 			if err := k.Advance(); err == nil {
@@ -146,7 +147,7 @@ func TestNextKeyAfterAFailure(t *testing.T) {
 func TestOnlyKeyIsNotDestroyed(t *testing.T) {
 	path, first := rotatingKeyFile(t, signing.ECDSAP256)
 	rename(t, path, path+".retired")
-	if _, err := signing.OpenRotatingKeyFile(path); err == nil || errors.Is(err, fs.ErrNotExist) {
+	if _, err := keyfile.OpenRotating(path); err == nil || errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a retired key, and no other: %v", err)
 	}
 	rename(t, path+".retired", path)
@@ -156,7 +157,7 @@ func TestOnlyKeyIsNotDestroyed(t *testing.T) {
 }
 
 func TestRotatingKeyFileRefused(t *testing.T) {
-	if _, err := signing.OpenRotatingKeyFile(filepath.Join(t.TempDir(), "none.pem")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := keyfile.OpenRotating(filepath.Join(t.TempDir(), "none.pem")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a file that does not exist: %v", err)
 	}
 	path, _ := rotatingKeyFile(t, signing.ECDSAP256)
@@ -166,7 +167,7 @@ func TestRotatingKeyFileRefused(t *testing.T) {
 	if err := os.Chmod(path+".next", 0o640); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := signing.OpenRotatingKeyFile(path); err == nil {
+	if _, err := keyfile.OpenRotating(path); err == nil {
 		t.Error("a next key that others can read was taken, or removed")
 	}
 	if err := os.Chmod(path+".next", 0o600); err != nil {
@@ -176,7 +177,7 @@ func TestRotatingKeyFileRefused(t *testing.T) {
 	if err := os.Symlink(victim, path+".retired"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := signing.OpenRotatingKeyFile(path); err == nil {
+	if _, err := keyfile.OpenRotating(path); err == nil {
 		t.Error("a link in the place of the retired key was taken")
 	}
 	if b, err := os.ReadFile(victim); err != nil || string(b) != "precious" {

@@ -1,7 +1,7 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package signing
+package keyfile
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 	"io/fs"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
 // Beside a key file that is replaced as the log goes on, there may be
@@ -17,32 +18,32 @@ const (
 	retiredSuffix = ".retired" // the key that is being destroyed
 )
 
-// RotatingKeyFile is a key file whose key is replaced by a fresh one from time to
+// Rotating is a key file whose key is replaced by a fresh one from time to
 // time, and then destroyed, so that who steals the file cannot sign for the past
 // (forward security). It is for one goroutine at a time.
 //
 // What is overwritten may survive in copies: on flash memory, in snapshots and
 // backups, and in file systems that write elsewhere. Keep the file where there are
 // none, in memory (tmpfs) if need be.
-type RotatingKeyFile struct {
+type Rotating struct {
 	path    string
-	current *Signer
-	next    *Signer // nil if there is none yet
+	current *signing.Signer
+	next    *signing.Signer // nil if there is none yet
 }
 
-// OpenRotatingKeyFile reads a key file as [LoadKeyFile] does, and completes a
+// OpenRotating reads a key file as [Load] does, and completes a
 // change of the key that was interrupted. If the file does not exist the error
 // wraps [fs.ErrNotExist].
-func OpenRotatingKeyFile(path string) (*RotatingKeyFile, error) {
-	k := &RotatingKeyFile{path: path}
+func OpenRotating(path string) (*Rotating, error) {
+	k := &Rotating{path: path}
 	err := durable.In(path, completeChange)
 	if err != nil {
 		return nil, fmt.Errorf("read the signing key %s: %w", path, err)
 	}
-	if k.current, err = loadKeyFile(path, true); err != nil {
+	if k.current, err = load(path, true); err != nil {
 		return nil, err
 	}
-	k.next, err = loadKeyFile(path+nextSuffix, true)
+	k.next, err = load(path+nextSuffix, true)
 	var unfinished *formError
 	switch {
 	case err == nil, errors.Is(err, fs.ErrNotExist):
@@ -58,24 +59,24 @@ func OpenRotatingKeyFile(path string) (*RotatingKeyFile, error) {
 }
 
 // Current returns the key in the file.
-func (k *RotatingKeyFile) Current() *Signer { return k.current }
+func (k *Rotating) Current() *signing.Signer { return k.current }
 
-// Pending returns the key that [RotatingKeyFile.Next] has made and that is not
+// Pending returns the key that [Rotating.Next] has made and that is not
 // current yet, or nil.
-func (k *RotatingKeyFile) Pending() *Signer { return k.next }
+func (k *Rotating) Pending() *signing.Signer { return k.next }
 
 // Next returns the key that is to follow the current one, of the same algorithm.
 // It is durable, in a file beside, when Next returns, and remains the same until
-// [RotatingKeyFile.Advance].
-func (k *RotatingKeyFile) Next() (*Signer, error) {
+// [Rotating.Advance].
+func (k *Rotating) Next() (*signing.Signer, error) {
 	if k.next != nil {
 		return k.next, nil
 	}
-	key, err := GenerateKey(k.current.public.algorithm)
+	key, err := GenerateKey(k.current.Public().Algorithm())
 	if err != nil {
 		return nil, fmt.Errorf("make the next key: %w", err)
 	}
-	next, err := NewSigner(key, nil)
+	next, err := signing.NewSigner(key, nil)
 	if err != nil {
 		return nil, fmt.Errorf("make the next key: %w", err)
 	}
@@ -98,7 +99,7 @@ func (k *RotatingKeyFile) Next() (*Signer, error) {
 // Advance makes the next key the current one, and overwrites and removes the one
 // before. It can be interrupted anywhere: opening the file again completes it. If
 // it fails, calling it again goes on.
-func (k *RotatingKeyFile) Advance() error {
+func (k *Rotating) Advance() error {
 	if k.next == nil {
 		return errors.New("change the signing key: there is no next key")
 	}
@@ -110,7 +111,7 @@ func (k *RotatingKeyFile) Advance() error {
 }
 
 // replace puts the next key in the place of the current one.
-func (k *RotatingKeyFile) replace() error {
+func (k *Rotating) replace() error {
 	if err := durable.In(k.path, replaceKey); err != nil {
 		return fmt.Errorf("the signing key %s: %w", k.path, err)
 	}

@@ -3,7 +3,7 @@
 
 //go:build linux
 
-package signing_test
+package keyfile_test
 
 import (
 	"os"
@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -24,7 +25,7 @@ func keyIn(t *testing.T) (directory, path string) {
 		t.Fatal(err)
 	}
 	path = filepath.Join(directory, "key.pem")
-	if _, err := signing.CreateKeyFile(path, signing.Ed25519); err != nil {
+	if _, err := keyfile.Create(path, signing.Ed25519); err != nil {
 		t.Fatal(err)
 	}
 	return directory, path
@@ -62,11 +63,11 @@ func TestKeysInDirectoriesOfOthers(t *testing.T) {
 			if err := os.Chmod(directory, c.mode); err != nil {
 				t.Fatal(err)
 			}
-			_, err := signing.LoadKeyFile(path)
+			_, err := keyfile.Load(path)
 			says(t, "load", err, c.static, directory)
-			_, err = signing.OpenRotatingKeyFile(path)
+			_, err = keyfile.OpenRotating(path)
 			says(t, "open to rotate", err, c.rotating, directory)
-			_, err = signing.CreateKeyFile(filepath.Join(directory, "new.pem"), signing.Ed25519)
+			_, err = keyfile.Create(filepath.Join(directory, "new.pem"), signing.Ed25519)
 			want := c.static
 			if c.uid != 0 && c.mode&0o022 == 0 || c.uid != 0 && c.mode&os.ModeSticky != 0 {
 				want = "" // root makes keys for others
@@ -108,12 +109,12 @@ func TestAKeyOnAReadOnlyMount(t *testing.T) {
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err = signing.LoadKeyFile(path)
+	_, err = keyfile.Load(path)
 	says(t, "load", err, "chmod go-w", directory)
 	if err := unix.Mount("", directory, "", unix.MS_REMOUNT|unix.MS_RDONLY, "size=64k"); err != nil {
 		t.Fatal(err)
 	}
-	_, err = signing.LoadKeyFile(path)
+	_, err = keyfile.Load(path)
 	says(t, "load what is mounted read-only", err, "", directory)
 }
 
@@ -124,18 +125,18 @@ func TestAKeyWithTwoNames(t *testing.T) {
 	if err := os.Link(path, other); err != nil {
 		t.Skipf("there are no hard links here: %v", err)
 	}
-	_, err := signing.LoadKeyFile(path)
+	_, err := keyfile.Load(path)
 	says(t, "load", err, "cp -p", path)
-	_, err = signing.OpenRotatingKeyFile(path)
+	_, err = keyfile.OpenRotating(path)
 	says(t, "open to rotate", err, "cp -p", path)
 	if err := os.Remove(other); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := signing.LoadKeyFile(path); err != nil {
+	if _, err := keyfile.Load(path); err != nil {
 		t.Error(err)
 	}
 	// What the key goes over to is a key as well.
-	rotating, err := signing.OpenRotatingKeyFile(path)
+	rotating, err := keyfile.OpenRotating(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,6 +146,6 @@ func TestAKeyWithTwoNames(t *testing.T) {
 	if err := os.Link(path+".next", other); err != nil {
 		t.Fatal(err)
 	}
-	_, err = signing.OpenRotatingKeyFile(path)
+	_, err = keyfile.OpenRotating(path)
 	says(t, "open with the next key", err, "cp -p", path+".next")
 }

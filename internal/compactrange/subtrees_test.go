@@ -1,7 +1,7 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package merkle_test
+package compactrange_test
 
 import (
 	"encoding/binary"
@@ -11,6 +11,8 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compactrange"
+	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 )
 
@@ -20,26 +22,26 @@ func numberedLeaf(i uint64) merkle.Hash {
 
 // ranged is a tree that grows, and marks where a range of its leaves begins.
 type ranged struct {
-	merkle.Frontier
-	mark *merkle.Mark
+	tree merkle.Frontier
+	mark *consistency.Mark
 }
 
-func (r *ranged) begin() { r.mark = merkle.NewMark(&r.Frontier) }
+func (r *ranged) begin() { r.mark = consistency.NewMark(&r.tree) }
 
 func (r *ranged) growTo(size uint64) {
-	for r.Size() < size {
-		r.AppendMarked(numberedLeaf(r.Size()), []*merkle.Mark{r.mark})
+	for r.tree.Size() < size {
+		consistency.Append(&r.tree, numberedLeaf(r.tree.Size()), []*consistency.Mark{r.mark})
 	}
 }
 
-func (r *ranged) hashes() []merkle.Hash { return r.mark.Range(&r.Frontier) }
+func (r *ranged) hashes() []merkle.Hash { return r.mark.Range(&r.tree) }
 
 // subtree computes the root of 2^h leaves as RFC 6962, section 2.1, defines it.
 func subtree(begin uint64, h int) merkle.Hash {
 	if h == 0 {
 		return numberedLeaf(begin)
 	}
-	return merkle.NodeHash(subtree(begin, h-1), subtree(begin+1<<(h-1), h-1))
+	return tlog.NodeHash(subtree(begin, h-1), subtree(begin+1<<(h-1), h-1))
 }
 
 func TestRangeHasTheMaximalSubtrees(t *testing.T) {
@@ -52,7 +54,7 @@ func TestRangeHasTheMaximalSubtrees(t *testing.T) {
 			r.growTo(end)
 			var want []merkle.Hash
 			at := begin
-			for first, h := range merkle.Subtrees(begin, end) {
+			for first, h := range compactrange.Subtrees(begin, end) {
 				if first != at || first%(1<<h) != 0 {
 					t.Fatalf("[%d, %d): subtree of height %d at %d", begin, end, h, first)
 				}
@@ -80,10 +82,10 @@ func TestFrontierExtendedByRanges(t *testing.T) {
 		for _, end := range cuts {
 			one.begin()
 			one.growTo(end)
-			if err := other.Extend(end, one.hashes()); err != nil {
+			if err := compactrange.Extend(&other, end, one.hashes()); err != nil {
 				t.Fatal(err)
 			}
-			if one.Root() != other.Root() || !slices.Equal(one.Hashes(), other.Hashes()) {
+			if one.tree.Root() != other.Root() || !slices.Equal(one.tree.Hashes(), other.Hashes()) {
 				t.Fatalf("the trees of %d leaves differ", end)
 			}
 		}
@@ -116,26 +118,26 @@ func TestRangesGiveTheRootOfSumDB(t *testing.T) {
 	for _, end := range []uint64{1, 2, 77, 300, 511, 512, 513, size} {
 		r.begin()
 		r.growTo(end)
-		if err := f.Extend(end, r.hashes()); err != nil {
+		if err := compactrange.Extend(&f, end, r.hashes()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if f.Root() != merkle.Hash(want) {
+	if f.Root() != want {
 		t.Error("another root")
 	}
 }
 
 func TestExtendRefuses(t *testing.T) {
 	var f merkle.Frontier
-	if err := f.Extend(3, make([]merkle.Hash, 2)); err != nil {
+	if err := compactrange.Extend(&f, 3, make([]merkle.Hash, 2)); err != nil {
 		t.Fatal(err)
 	}
 	before := f
 	for _, c := range []struct {
 		end    uint64
 		hashes int
-	}{{2, 0}, {4, 0}, {4, 2}, {3, 1}, {merkle.MaxSize + 1, 1}, {1<<64 - 1, 63}} {
-		if err := f.Extend(c.end, make([]merkle.Hash, c.hashes)); err == nil {
+	}{{2, 0}, {4, 0}, {4, 2}, {3, 1}, {1 << 63, 1}, {1<<64 - 1, 63}} {
+		if err := compactrange.Extend(&f, c.end, make([]merkle.Hash, c.hashes)); err == nil {
 			t.Errorf("extended to %d with %d hashes", c.end, c.hashes)
 		}
 	}

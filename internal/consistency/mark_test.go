@@ -1,9 +1,10 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package merkle_test
+package consistency_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/transparency-dev/merkle/proof"
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 )
 
@@ -19,7 +21,7 @@ func checkProof(t interface{ Fatalf(string, ...any) }, p []merkle.Hash, from, to
 	nodes := make([][]byte, len(p))
 	tree := make(tlog.TreeProof, len(p))
 	for i, h := range p {
-		nodes[i], tree[i] = h[:], tlog.Hash(h)
+		nodes[i], tree[i] = h[:], h
 	}
 	a, b := from.Root(), to.Root()
 	if err := proof.VerifyConsistency(rfc6962.DefaultHasher, from.Size(), to.Size(), nodes, a[:], b[:]); err != nil {
@@ -28,10 +30,12 @@ func checkProof(t interface{ Fatalf(string, ...any) }, p []merkle.Hash, from, to
 	if from.Size() == 0 {
 		return // which the other does not take
 	}
-	if err := tlog.CheckTree(tree, int64(to.Size()), tlog.Hash(b), int64(from.Size()), tlog.Hash(a)); err != nil {
+	if err := tlog.CheckTree(tree, int64(to.Size()), b, int64(from.Size()), a); err != nil {
 		t.Fatalf("from %d to %d: %v", from.Size(), to.Size(), err)
 	}
 }
+
+func leaf(i int) merkle.Hash { return merkle.LeafHash(fmt.Appendf(nil, "leaf %d", i)) }
 
 func TestMarksProveAllSmallTrees(t *testing.T) {
 	const most = 70
@@ -42,7 +46,7 @@ func TestMarksProveAllSmallTrees(t *testing.T) {
 	}
 	for from := range most + 1 {
 		tree := trees[from]
-		mark := merkle.NewMark(&tree)
+		mark := consistency.NewMark(&tree)
 		if mark.Size() != uint64(from) {
 			t.Fatalf("a mark at %d says %d", from, mark.Size())
 		}
@@ -56,7 +60,7 @@ func TestMarksProveAllSmallTrees(t *testing.T) {
 			if to == most {
 				break
 			}
-			tree.AppendMarked(leaf(to), []*merkle.Mark{mark})
+			consistency.Append(&tree, leaf(to), []*consistency.Mark{mark})
 		}
 	}
 }
@@ -65,18 +69,18 @@ func TestMarksProveAllSmallTrees(t *testing.T) {
 func TestMarksSurviveAppendsThatAreDropped(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var tree merkle.Frontier
-		var marks []*merkle.Mark
-		at := map[*merkle.Mark]merkle.Frontier{}
+		var marks []*consistency.Mark
+		at := map[*consistency.Mark]merkle.Frontier{}
 		next := 0
 		for range rapid.IntRange(1, 30).Draw(t, "commits") {
 			if rapid.Bool().Draw(t, "mark") {
-				m := merkle.NewMark(&tree)
+				m := consistency.NewMark(&tree)
 				at[m] = tree
 				marks = append(marks, m)
 			}
 			attempt := tree
 			for range rapid.IntRange(1, 40).Draw(t, "leaves") {
-				attempt.AppendMarked(leaf(next), marks)
+				consistency.Append(&attempt, leaf(next), marks)
 				next++
 			}
 			if rapid.Bool().Draw(t, "succeeds") {
@@ -97,13 +101,13 @@ func BenchmarkAppendMarked(b *testing.B) {
 			for range 1000 {
 				f.Append(l)
 			}
-			var marks []*merkle.Mark
+			var marks []*consistency.Mark
 			for range n {
-				marks = append(marks, merkle.NewMark(&f))
+				marks = append(marks, consistency.NewMark(&f))
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				f.AppendMarked(l, marks)
+				consistency.Append(&f, l, marks)
 			}
 		})
 	}

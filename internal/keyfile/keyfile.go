@@ -1,7 +1,7 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package signing
+package keyfile
 
 import (
 	"bytes"
@@ -16,19 +16,20 @@ import (
 	"strings"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
-// PublicKeyPath returns where the public key of a key file is kept:
+// PublicPath returns where the public key of a key file is kept:
 // audit-log-key.pem → audit-log-key.pub.pem.
-func PublicKeyPath(path string) string {
+func PublicPath(path string) string {
 	return strings.TrimSuffix(path, ".pem") + ".pub.pem"
 }
 
-// CreateKeyFile makes a key and writes it, as PKCS#8 in PEM, to a new file that
+// Create makes a key and writes it, as PKCS#8 in PEM, to a new file that
 // only its owner can read, and the public key to a file beside it. Both are
-// durable when it returns. It never replaces a file, and makes none where LoadKeyFile
+// durable when it returns. It never replaces a file, and makes none where Load
 // would not take it. Root makes keys for other users in directories of theirs, too.
-func CreateKeyFile(path string, a Algorithm) (*Signer, error) {
+func Create(path string, a signing.Algorithm) (*signing.Signer, error) {
 	if err := checkKeyDirectory(path, false, os.Geteuid() == 0); err != nil {
 		return nil, fmt.Errorf("make a key: %w", err)
 	}
@@ -36,7 +37,7 @@ func CreateKeyFile(path string, a Algorithm) (*Signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a key: %w", err)
 	}
-	s, err := NewSigner(key, nil)
+	s, err := signing.NewSigner(key, nil)
 	if err != nil {
 		return nil, fmt.Errorf("make a key: %w", err)
 	}
@@ -47,8 +48,8 @@ func CreateKeyFile(path string, a Algorithm) (*Signer, error) {
 	defer clear(private)
 	// The public key first: a key file without one would be used before anybody
 	// could have copied it.
-	public := PublicKeyPath(path)
-	if err := CreatePublicKeyFile(public, s.public); err != nil {
+	public := PublicPath(path)
+	if err := CreatePublic(public, s.Public()); err != nil {
 		return nil, err
 	}
 	if err := createFile(path, private, durable.Private); err != nil {
@@ -57,10 +58,10 @@ func CreateKeyFile(path string, a Algorithm) (*Signer, error) {
 	return s, nil
 }
 
-// CreatePublicKeyFile writes a public key to a new file that everybody can read. It
+// CreatePublic writes a public key to a new file that everybody can read. It
 // never replaces a file.
-func CreatePublicKeyFile(path string, key *PublicKey) error {
-	if err := createFile(path, key.MarshalPEM(), durable.Public); err != nil {
+func CreatePublic(path string, key *signing.PublicKey) error {
+	if err := createFile(path, MarshalPublic(key), durable.Public); err != nil {
 		return fmt.Errorf("write the public key: %w", err)
 	}
 	return nil
@@ -90,16 +91,16 @@ func (e *formError) Error() string { return e.err.Error() }
 
 func (e *formError) Unwrap() error { return e.err }
 
-// LoadKeyFile reads a private key: PKCS#8 in PEM, P-256 or Ed25519, in a regular
+// Load reads a private key: PKCS#8 in PEM, P-256 or Ed25519, in a regular
 // file of this user's that has one name and that nobody else can read, in a directory in
 // which nobody else could replace it. ECDSA nonces are derived from key and message
 // (RFC 6979): hedging them takes a signature a third longer, which events would pay for.
-func LoadKeyFile(path string) (*Signer, error) {
-	return loadKeyFile(path, false)
+func Load(path string) (*signing.Signer, error) {
+	return load(path, false)
 }
 
-// loadKeyFile is LoadKeyFile for a key that may be one of those that come and go.
-func loadKeyFile(path string, comes bool) (*Signer, error) {
+// load is Load for a key that may be one of those that come and go.
+func load(path string, comes bool) (*signing.Signer, error) {
 	b, err := readPrivate(path, comes)
 	if err != nil {
 		return nil, fmt.Errorf("read the signing key: %w", err)
@@ -109,7 +110,7 @@ func loadKeyFile(path string, comes bool) (*Signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the signing key %s: %w", path, &formError{err})
 	}
-	s, err := NewSigner(key, nil)
+	s, err := signing.NewSigner(key, nil)
 	if err != nil {
 		return nil, fmt.Errorf("read the signing key %s: %w", path, err)
 	}

@@ -1,7 +1,7 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package signing_test
+package keyfile_test
 
 import (
 	"io/fs"
@@ -12,7 +12,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable/durabletest"
-	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 )
 
 // A power cut while a key takes the place of another leaves, once the file has been opened
@@ -40,7 +40,7 @@ func TestPowerCutWhileTheKeyChanges(t *testing.T) {
 		}
 		var left []*durabletest.Model
 		m.Step = func() { left = append(left, m.Crash(cuts), m.Kill()) }
-		if err := signing.ReplaceKey(m, "key"); err != nil {
+		if err := keyfile.ReplaceKey(m, "key"); err != nil {
 			t.Fatal(err)
 		}
 		m.Step = nil
@@ -52,7 +52,7 @@ func TestPowerCutWhileTheKeyChanges(t *testing.T) {
 			if _, err := fs.Stat(found, "key.retired"); err != nil && !same(found, before) && !same(found, after) {
 				t.Errorf("seed %d, state %d: %v", seed, i, found)
 			}
-			if err := signing.CompleteChange(m, "key"); err != nil {
+			if err := keyfile.CompleteChange(m, "key"); err != nil {
 				t.Errorf("seed %d, state %d: %v: %v", seed, i, found, err)
 				continue
 			}
