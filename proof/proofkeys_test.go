@@ -127,7 +127,8 @@ func TestProofCosignedBeforeAKeyChange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Files[sidefile.CheckpointName].Data = append(cosigned, signatures...)
+	cosigned = append(cosigned, signatures...)
+	w.Files[sidefile.CheckpointName].Data = cosigned
 	p := proveLeaf(t, w, 5)
 	if !bytes.Equal(p.Checkpoint, cosigned) || len(p.KeyChanges) != 0 {
 		t.Errorf("%d key changes, checkpoint\n%s", len(p.KeyChanges), p.Checkpoint)
