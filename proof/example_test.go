@@ -35,8 +35,8 @@ func trusted() proof.Options {
 	return proof.Options{Keys: []*signing.PublicKey{key}, Origin: "vectors.example/auditlog"}
 }
 
-// prove returns the proof of an event, which is to be sent to somebody.
-func prove(id string) []byte {
+// proofOf returns the proof of an event, which is to be sent to somebody.
+func proofOf(id string) []byte {
 	root, err := os.OpenRoot(logDirectory)
 	if err != nil {
 		log.Fatal(err)
@@ -52,7 +52,7 @@ func prove(id string) []byte {
 // Prove to somebody that one event is in a log, who has the log's public key, and nothing else of
 // the log.
 func Example() {
-	text := prove("id-1")
+	text := proofOf("id-1")
 
 	proven, err := proof.Check(text, trusted())
 	if err != nil {

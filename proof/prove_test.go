@@ -167,7 +167,8 @@ func TestProofByALaterKey(t *testing.T) {
 	}
 	thief := keys[2]
 	canonical := bytes.Replace(parsed.Canonical, []byte("user-001"), []byte("user-999"), 1)
-	signature, err := thief.SignEvent(w.Header(t, 0).Origin, w.Header(t, 0).Log, canonical)
+	h := w.Header(t, 0)
+	signature, err := thief.SignEvent(h.Origin, h.Log, canonical)
 	if err != nil {
 		t.Fatal(err)
 	}

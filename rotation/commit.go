@@ -148,13 +148,13 @@ func (w *writer) due(size int64) string {
 // aged reports whether the active segment holds events and has reached its
 // age. A clock that was set back does not make it younger than it has been
 // open here: both times carry the monotonic clock.
-func (w *writer) aged() bool {
-	a := w.active
-	if w.opts.MaxSegmentAge <= 0 || a == nil || a.events == 0 {
+func (s *snapshot) aged() bool {
+	a := s.active
+	if s.opts.MaxSegmentAge <= 0 || a == nil || a.events == 0 {
 		return false
 	}
-	now := w.opts.Now()
-	return now.Sub(a.name.Created) >= w.opts.MaxSegmentAge || now.Sub(a.opened) >= w.opts.MaxSegmentAge
+	now := s.opts.Now()
+	return now.Sub(a.name.Created) >= s.opts.MaxSegmentAge || now.Sub(a.opened) >= s.opts.MaxSegmentAge
 }
 
 // admit asks the stages about a group. It returns what the commit is to be made of: the log as

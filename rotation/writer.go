@@ -144,12 +144,7 @@ func (w *writer) sayDamaged(file, detail string) {
 	w.pending = append(w.pending, logevent.Event{Action: logevent.Damaged, Reason: "interference", Detail: detail, File: file})
 }
 
-// doNotDelete ends all deleting, and has the next commit say why.
-func (w *writer) doNotDelete(d *discrepancy) {
-	w.distrust(d)
-	w.sayDamaged(d.file, d.Error())
-}
-
+// distrust ends all deleting.
 func (w *writer) distrust(d *discrepancy) {
 	if w.unsound == nil {
 		w.unsound = d

@@ -23,7 +23,7 @@ const (
 	standingSucceeded
 	// standingIntroduced: a chain of key changes leads from a trusted key to the segment's.
 	standingIntroduced
-	// standingGiven: the segment is signed with a key that the caller trusts.
+	// standingTrusted: the segment is signed with a key that the caller trusts.
 	standingTrusted
 )
 
@@ -64,7 +64,7 @@ type authority struct {
 	// trustedSigners is the key for whose sake the segment counts, the signer. If the header cannot
 	// be read it is any.
 	trustedSigners []boundKey
-	// besideSigners are the other keys of the segment that the caller knows bounds of.
+	// otherSigners are the other keys of the segment that the caller knows bounds of.
 	otherSigners []boundKey
 	// wrong says what is wrong with how the segment's key came about.
 	wrong string

@@ -15,6 +15,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
+// SignedLine returns an event line of a log, signed with a key.
 func SignedLine(t testing.TB, origin string, log signing.LogID, canonical []byte, s *signing.Signer) []byte {
 	t.Helper()
 	signature, err := s.SignEvent(origin, log, canonical)
