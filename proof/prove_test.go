@@ -30,7 +30,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
-func prove(t testing.TB, w *logtest.Copy, id string) *proof.Inclusion {
+func proveID(t testing.TB, w *logtest.Copy, id string) *proof.Inclusion {
 	t.Helper()
 	p, err := proof.Prove(t.Context(), w.Files, proof.Query{EventID: id})
 	if err != nil {
@@ -57,7 +57,7 @@ func TestProveEveryEvent(t *testing.T) {
 			w := logtest.Write(t, rotation.Options{Scope: scope, MaxSegmentBytes: 3000}, 1, 5, 2, 3, 1, 1, 4)
 			for n := range 17 {
 				id := fmt.Sprintf("id-%03d", n)
-				p := prove(t, w, id)
+				p := proveID(t, w, id)
 				byIndex, err := proof.Prove(t.Context(), w.Files, proof.Query{Index: p.Index, ByIndex: true})
 				if err != nil || !bytes.Equal(byIndex.Marshal(), p.Marshal()) {
 					t.Errorf("%s by its index: %v", id, err)
@@ -84,11 +84,11 @@ func TestProveEveryEvent(t *testing.T) {
 func TestProveCompressed(t *testing.T) {
 	for _, c := range []compression.Method{compression.Zstd, compression.Gzip} {
 		w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 5, 2, 3, 1, 1, 4)
-		want := [][]byte{prove(t, w, "id-000").Marshal(), proveLeaf(t, w, 9).Marshal(), prove(t, w, "id-016").Marshal()}
+		want := [][]byte{proveID(t, w, "id-000").Marshal(), proveLeaf(t, w, 9).Marshal(), proveID(t, w, "id-016").Marshal()}
 		for _, name := range w.Segments {
 			w.Compress(t, name, c)
 		}
-		for i, got := range [][]byte{prove(t, w, "id-000").Marshal(), proveLeaf(t, w, 9).Marshal(), prove(t, w, "id-016").Marshal()} {
+		for i, got := range [][]byte{proveID(t, w, "id-000").Marshal(), proveLeaf(t, w, 9).Marshal(), proveID(t, w, "id-016").Marshal()} {
 			if !bytes.Equal(got, want[i]) {
 				t.Errorf("%s: proof %d is another", c, i)
 			}
@@ -189,7 +189,7 @@ func TestProofCosignedWithTwoKeysOfAWitness(t *testing.T) {
 	cosigned := bytes.Clone(w.Files[sidefile.CheckpointName].Data)
 	cosigned = append(cosigned, before.Cosign(t, cosigned)+after.Cosign(t, cosigned)...)
 	w.Files[sidefile.CheckpointName].Data = cosigned
-	text := prove(t, w, "id-000").Marshal()
+	text := proveID(t, w, "id-000").Marshal()
 	o := proof.Options{Keys: logtest.PublicKeys(w.Signer), Witnesses: logtest.WitnessKeys(before, other, after), Quorum: 2}
 	if got, err := proof.Check(text, o); !errors.Is(err, proof.ErrUnsigned) {
 		t.Errorf("one witness is a quorum of two: %+v, %v", got, err)
@@ -214,7 +214,7 @@ func TestProofCosigned(t *testing.T) {
 	cosigned := bytes.Clone(w.Files[sidefile.CheckpointName].Data)
 	cosigned = append(cosigned, all[0].Cosign(t, cosigned)+all[1].Cosign(t, cosigned)...)
 	w.Files[sidefile.CheckpointName].Data = cosigned
-	text := prove(t, w, "id-003").Marshal()
+	text := proveID(t, w, "id-003").Marshal()
 	if !bytes.HasSuffix(text, cosigned) {
 		t.Fatal("the proof does not end in the cosigned checkpoint")
 	}
@@ -296,7 +296,7 @@ func TestProveWhatIsNotThere(t *testing.T) {
 	w.Extend(t, logtest.BareLine(logtest.OwnEvent("pruned", fmt.Sprintf(`{"action":"pruned","before":%d}`, base.FirstIndex))))
 	is("a pruned leaf", proof.Query{Index: 1, ByIndex: true}, proof.ErrPruned)
 	is("a pruned id", proof.Query{EventID: "id-000"}, proof.ErrPruned, proof.ErrNoEvent)
-	if _, err := proof.Check(prove(t, w, "id-010").Marshal(), proof.Options{Keys: logtest.PublicKeys(w.Signer)}); err != nil {
+	if _, err := proof.Check(proveID(t, w, "id-010").Marshal(), proof.Options{Keys: logtest.PublicKeys(w.Signer)}); err != nil {
 		t.Errorf("of what is left: %v", err)
 	}
 
@@ -339,7 +339,7 @@ func TestProveRepeatedID(t *testing.T) {
 func TestProofMutatedWhereItMeansNothing(t *testing.T) {
 	t.Parallel()
 	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 5, 2)
-	text := prove(t, w, "id-003").Marshal()
+	text := proveID(t, w, "id-003").Marshal()
 	o := proof.Options{Keys: logtest.PublicKeys(w.Signer)}
 	want, err := proof.Check(text, o)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 func TestProofOfAWitnessedLog(t *testing.T) {
 	o, all := logtest.Witnessed(t, rotation.Options{}, "witness.example/w1", "witness.example/w2")
 	w := logtest.Write(t, o, 3, 2)
-	p := prove(t, w, "id-001")
+	p := proveID(t, w, "id-001")
 	got, err := proof.Check(p.Marshal(), proof.Options{Keys: logtest.PublicKeys(w.Signer), Witnesses: logtest.WitnessKeys(all...)})
 	if err != nil || len(got.Cosigned) != 2 {
 		t.Errorf("%+v, %v", got, err)

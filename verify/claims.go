@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/mod/sumdb/tlog"
-
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/witness"
@@ -38,9 +36,7 @@ func (c *checker) claimIn(log []byte) *claim {
 		return k
 	}
 	k.cosignatures, k.forged, k.refused = c.cosignaturesIn(checkpoint)
-	for _, h := range parsed.Proof {
-		k.proof = append(k.proof, tlog.Hash(h))
-	}
+	k.proof = parsed.Proof
 	checkpoint.Note = nil // it is large, and not needed any more
 	k.checkpoint = checkpoint
 	return k

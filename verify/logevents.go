@@ -96,7 +96,7 @@ func (f *follower) claim(k *claim, index uint64, id string) {
 		say(Rollback, "the log says that witnesses have cosigned a checkpoint of its own, but that is of the log %q", k.checkpoint.Origin)
 	case size > before.Size():
 		say(Rollback, "the log says that witnesses have cosigned a checkpoint over %d leaves, but it had only %d by then: this is another history of it", size, before.Size())
-	case tlog.CheckTree(k.proof, int64(before.Size()), tlog.Hash(root), int64(size), k.checkpoint.Root) != nil:
+	case tlog.CheckTree(k.proof, int64(before.Size()), root, int64(size), k.checkpoint.Root) != nil:
 		say(Rollback, "the log says that witnesses have cosigned a checkpoint over %d leaves, and cannot show that it extends that: this is another history of it", size)
 	default:
 		for _, v := range k.cosignatures {
