@@ -24,17 +24,12 @@ func TestShowFollows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := newWriter(filepath.Join(dir, "log"), s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := newLog(t, filepath.Join(dir, "log"), s, 1)
 	add := func(n int) {
 		r := plog.NewLogRecord()
 		r.Attributes().PutStr("audit.record.id", fmt.Sprintf("id-%d", n))
 		r.Attributes().PutStr("user.id", "alice")
-		if err := w.append(r); err != nil {
-			t.Error(err)
-		}
+		w.Records(r)
 	}
 	add(0)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -56,9 +51,7 @@ func TestShowFollows(t *testing.T) {
 	if code := <-done; code != exitGood {
 		t.Errorf("exit code %d", code)
 	}
-	if err := w.log.Close(context.Background()); err != nil {
-		t.Error(err)
-	}
+	w.Close()
 }
 
 // The same within one segment, where only what is new is read.
@@ -68,10 +61,7 @@ func TestShowFollowsASegment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := newWriterOf(filepath.Join(dir, "log"), s, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := newLog(t, filepath.Join(dir, "log"), s, 0)
 	fsys, closeLog, err := openLog(filepath.Join(dir, "log"))
 	if err != nil {
 		t.Fatal(err)
@@ -83,9 +73,7 @@ func TestShowFollowsASegment(t *testing.T) {
 		r := plog.NewLogRecord()
 		r.Attributes().PutStr("audit.record.id", fmt.Sprintf("id-%d", n))
 		r.Attributes().PutStr("user.id", "alice")
-		if err := w.append(r); err != nil {
-			t.Fatal(err)
-		}
+		w.Records(r)
 		for range 2 { // the second look has nothing to show
 			if err := show.all(t.Context()); err != nil {
 				t.Fatal(err)
@@ -95,7 +83,5 @@ func TestShowFollowsASegment(t *testing.T) {
 			t.Fatalf("after event %d: %d lines", n, got)
 		}
 	}
-	if err := w.log.Close(context.Background()); err != nil {
-		t.Error(err)
-	}
+	w.Close()
 }

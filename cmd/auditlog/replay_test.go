@@ -104,18 +104,11 @@ func writeLogOf(t *testing.T, dir string, maxSegmentBytes int64, records ...plog
 		t.Fatal(err)
 	}
 	log := filepath.Join(dir, "log")
-	w, err := newWriterOf(log, s, maxSegmentBytes)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := newLog(t, log, s, maxSegmentBytes)
 	for _, r := range records {
-		if err := w.append(r); err != nil {
-			t.Fatal(err)
-		}
+		w.Records(r)
 	}
-	if err := w.log.Close(context.Background()); err != nil {
-		t.Fatal(err)
-	}
+	w.Close()
 	return log
 }
 

@@ -5,7 +5,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -25,10 +24,7 @@ func TestRotateKeyOfALogInUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := newWriter(log, s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := newLog(t, log, s, 1)
 	var said bytes.Buffer
 	args := []string{"rotate-key", log, "--key", key, "--new-key", next}
 	if code := run(t.Context(), args, io.Discard, &said); code != exitUnchecked || !strings.Contains(said.String(), "stop the collector") {
@@ -39,9 +35,7 @@ func TestRotateKeyOfALogInUse(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := w.log.Close(context.Background()); err != nil {
-		t.Fatal(err)
-	}
+	w.Close()
 	if code := run(t.Context(), args, io.Discard, &said); code != exitGood {
 		t.Errorf("exit code %d: %s", code, said.String())
 	}

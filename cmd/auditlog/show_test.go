@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
@@ -25,32 +26,19 @@ func TestRefusedAndReplacedAreShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := filepath.Join(dir, "log")
-	w, err := newWriterOf(log, s, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := newLog(t, log, s, 0)
 	long := plog.NewLogRecord()
 	long.Body().SetStr("x  user=root" + strings.Repeat("y", 5000))
-	b := w.log.NewBatch()
+	b := w.Writer.NewBatch()
 	defer b.Release()
-	err = b.Add(func(dst []byte) ([]byte, uint64, error) {
-		canonical, info, err := w.enc.Append(nil, long)
-		if err != nil {
-			return nil, 0, err
-		}
-		dst, err = event.AppendReplacement(dst, canonical, 4000)
-		return dst, info.Time, err
-	}, w.log.Sign(s), s.Public().ID())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, w.AddTo(b, func(dst []byte) ([]byte, uint64, error) {
+		dst, err := event.AppendReplacement(dst, w.Encode(long), 4000)
+		return dst, uint64(began.UnixNano()), err
+	}))
 	b.Refuse(rotation.Refusal{Place: rotation.Place{Record: 3}, Reason: "too_large", SHA256: bytes.Repeat([]byte{0x5e}, 32), EventID: "huge  user=root"})
-	if _, err := w.log.Append(t.Context(), b); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.log.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	_, err = w.Writer.Append(t.Context(), b)
+	require.NoError(t, err)
+	w.Close()
 	var out, errs strings.Builder
 	if code := run(t.Context(), []string{"show", log}, &out, &errs); code != exitGood {
 		t.Fatalf("exit code %d, %s", code, errs.String())

@@ -6,7 +6,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"io/fs"
@@ -19,6 +18,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
+	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -64,42 +66,32 @@ func TestShowReadsWithinItsTimes(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := filepath.Join(dir, "log")
-	w, err := newWriterOf(log, s, 1<<20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	begin := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+	clock := began
+	w := logtest.New(t, rotation.Options{
+		Directory: log, Signer: s, Scope: segment.ScopeEvent, MaxSegmentBytes: 1 << 20, BindIDs: true, Now: func() time.Time { return clock },
+	})
 	const hours, each, late = 8, 30, 7
 	for hour := range hours {
 		for n := range each {
 			r := plog.NewLogRecord()
-			at := begin.Add(time.Duration(hour)*time.Hour + time.Duration(n)*time.Minute)
-			w.clock = at
+			at := began.Add(time.Duration(hour)*time.Hour + time.Duration(n)*time.Minute)
+			clock = at
 			if hour == 5 && n == late {
-				at = begin.Add(2*time.Hour + time.Second) // an event of the third hour that came late
+				at = began.Add(2*time.Hour + time.Second) // an event of the third hour that came late
 			}
 			r.SetTimestamp(pcommon.NewTimestampFromTime(at))
 			r.Attributes().PutStr("audit.record.id", fmt.Sprintf("id-%d-%d", hour, n))
 			r.Body().SetStr(strings.Repeat("x", 30<<10))
-			if err := w.append(r); err != nil {
-				t.Fatal(err)
-			}
+			w.Records(r)
 		}
 		if hour == 3 { // what is known of the times survives a restart
-			if err := w.log.Close(context.Background()); err != nil {
-				t.Fatal(err)
-			}
-			if w, err = newWriterOf(log, s, 1<<20); err != nil {
-				t.Fatal(err)
-			}
+			w.Reopen()
 		}
 	}
-	if err := w.log.Close(context.Background()); err != nil {
-		t.Fatal(err)
-	}
+	w.Close()
 	fsys := countingFS{os.DirFS(log), map[string]int{}}
 	var out bytes.Buffer
-	f := filter{since: begin.Add(2 * time.Hour), until: begin.Add(3 * time.Hour)}
+	f := filter{since: began.Add(2 * time.Hour), until: began.Add(3 * time.Hour)}
 	show := shower{fsys: fsys, filter: &f, out: bufio.NewWriter(&out), warn: io.Discard, json: true}
 	if err := show.all(t.Context()); err != nil {
 		t.Fatal(err)
