@@ -16,11 +16,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/proof"
@@ -81,21 +83,12 @@ func writeRich(t *testing.T, scope segment.Scope, pruned bool) *rich {
 		if pruned && i == 1 {
 			o.Retention.MaxTotalBytes = 12_000
 		}
-		changed := make(chan struct{}, 100)
-		o.Observer = watch{changed}
-		l, err := rotation.Open(t.Context(), o)
-		if err != nil {
-			t.Fatal(err)
-		}
+		l := logtest.New(t, o)
 		for j := range 4 {
-			r.append(t, l, o, fmt.Sprintf("id-%d", j%3), fmt.Sprintf("user-%d-%d", i, j))
+			r.append(t, l, fmt.Sprintf("id-%d", j%3), fmt.Sprintf("user-%d-%d", i, j))
 		}
-		for pruned && i == 1 && bytesIn(t, r.dir) > o.Retention.MaxTotalBytes {
-			<-changed
-		}
-		if err := l.Close(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		l.Settle()
+		l.Close()
 		if i == 0 {
 			r.checkpoint = firstCheckpoint(t, segmentsIn(t, r.dir, 1)[0])
 		}
@@ -113,19 +106,6 @@ func writeRich(t *testing.T, scope segment.Scope, pruned bool) *rich {
 	}
 	r.proof = p.Marshal()
 	return r
-}
-
-// bytesIn is the size of all segments of a log.
-func bytesIn(t *testing.T, dir string) (total int64) {
-	t.Helper()
-	for _, name := range segmentsIn(t, dir, 1) {
-		info, err := os.Stat(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		total += info.Size()
-	}
-	return total
 }
 
 // firstCheckpoint returns the first checkpoint of a plain segment.
@@ -149,27 +129,21 @@ func firstCheckpoint(t *testing.T, path string) []byte {
 }
 
 // append adds an event with an id of its record's.
-func (r *rich) append(t *testing.T, l *rotation.Log, o rotation.Options, id, user string) {
+func (r *rich) append(t *testing.T, l *logtest.Log, id, user string) {
 	t.Helper()
 	for {
-		b := l.NewBatch()
+		b := l.Writer.NewBatch()
 		canonical := fmt.Appendf(nil, `{"category":"session_management","event_id":%q,"level":"info","mapped_from":{"event_id":"audit.record.id","user_id":"user.id"},"metadata":{},"operation":"log","resource_id":"r","resource_type":"t","success":null,"timestamp":"2026-11-23T10:15:00.000000000Z","user_id":%q}`, id, user)
 		encode := func(dst []byte) ([]byte, uint64, error) {
 			return append(dst, canonical...), 1_795_428_900_000_000_000, nil
 		}
-		sign, keyID := l.Sign(l.Signer()), l.Signer().Public().ID()
-		if o.Scope == segment.ScopeCheckpoint {
-			sign, keyID = nil, ""
-		}
-		if err := b.Add(encode, sign, keyID); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, l.AddTo(b, encode))
 		is, ok, err := event.Identify(canonical)
 		if err != nil || !ok {
 			t.Fatal(ok, err)
 		}
 		b.Identify(idempotency.IDOf("", is.ID), is.Content, rotation.Place{})
-		_, err = l.Append(t.Context(), b)
+		_, err = l.Writer.Append(t.Context(), b)
 		b.Release()
 		if errors.Is(err, rotation.ErrKeyChanged) {
 			continue
@@ -245,30 +219,9 @@ func (r *rich) other(t *testing.T, dir string) (status int, output string) {
 // say has a log's own writer say something of the log, be it so or not.
 func say(t *testing.T, o rotation.Options, detail string) {
 	t.Helper()
-	l, err := rotation.Open(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := l.NewBatch()
-	encode := func(dst []byte) ([]byte, uint64, error) {
-		at := time.Unix(1_795_428_900, 0)
-		return event.AppendOwn(dst, event.Own{ID: "a-lie", Time: at, Origin: vectorOrigin, Level: event.LevelInfo, Action: "lie", Detail: []byte(detail)}), uint64(at.UnixNano()), nil
-	}
-	if o.Scope == segment.ScopeEvent {
-		err = b.Add(encode, l.Sign(o.Signer), o.Signer.Public().ID())
-	} else {
-		err = b.Add(encode, nil, "")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := l.Append(t.Context(), b); err != nil {
-		t.Fatal(err)
-	}
-	b.Release()
-	if err := l.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	l := logtest.New(t, o)
+	l.Canonical(event.AppendOwn(nil, event.Own{ID: "a-lie", Time: logtest.Recorded, Origin: vectorOrigin, Level: event.LevelInfo, Action: "lie", Detail: []byte(detail)}))
+	l.Close()
 }
 
 // rewrite changes a file of a log.

@@ -4,23 +4,20 @@
 package interop_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"filippo.io/torchwood"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/tiles"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -28,10 +25,9 @@ import (
 type published struct {
 	t       *testing.T
 	s       *signing.Signer
-	dir     string
+	log     *logtest.Log
 	out     *os.Root
 	fetcher *torchwood.TileFetcher
-	n       int
 }
 
 func publish(t *testing.T) *published {
@@ -40,7 +36,7 @@ func publish(t *testing.T) *published {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &published{t: t, s: s, dir: filepath.Join(t.TempDir(), "log")}
+	p := &published{t: t, s: s, log: logtest.Closed(t, rotation.Options{Origin: vectorOrigin, Signer: s, MaxSegmentBytes: 1 << 20})}
 	out := t.TempDir()
 	if p.out, err = os.OpenRoot(out); err != nil {
 		t.Fatal(err)
@@ -57,31 +53,12 @@ func publish(t *testing.T) *published {
 // grow adds events, in commits of 2,000 at most, and exports them.
 func (p *published) grow(events int) {
 	p.t.Helper()
-	log, err := rotation.Open(p.t.Context(), rotation.Options{Directory: p.dir, Origin: vectorOrigin, Signer: p.s, Scope: segment.ScopeCheckpoint, MaxSegmentBytes: 1 << 20})
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	p.log.Open()
 	for ; events > 0; events -= 2000 {
-		b := log.NewBatch()
-		for range min(events, 2000) {
-			p.n++
-			err := b.Add(func(dst []byte) ([]byte, uint64, error) {
-				return event.AppendOwn(dst, event.Own{ID: fmt.Sprint("id-", p.n), Time: time.Unix(1_800_000_000, 0), Origin: vectorOrigin, Level: event.LevelInfo, Action: "test", Detail: []byte(`{"action":"test"}`)}), uint64(time.Unix(1_800_000_000, 0).UnixNano()), nil
-			}, nil, "")
-			if err != nil {
-				p.t.Fatal(err)
-			}
-		}
-		_, err := log.Append(p.t.Context(), b)
-		b.Release()
-		if err != nil {
-			p.t.Fatal(err)
-		}
+		p.log.Commit(min(events, 2000))
 	}
-	if err := log.Close(context.Background()); err != nil {
-		p.t.Fatal(err)
-	}
-	if _, err := tiles.Export(p.t.Context(), os.DirFS(p.dir), p.out, tiles.Options{Keys: []*signing.PublicKey{p.s.Public()}}); err != nil {
+	p.log.Close()
+	if _, err := tiles.Export(p.t.Context(), os.DirFS(p.log.Options.Directory), p.out, tiles.Options{Keys: []*signing.PublicKey{p.s.Public()}}); err != nil {
 		p.t.Fatal(err)
 	}
 }

@@ -92,7 +92,7 @@ func (v *vectorMaker) written(o rotation.Options, run func(w *sampleWriter)) fil
 	v.t.Helper()
 	w := newSampleWriter(v.t, o)
 	run(w)
-	return readFiles(v.t, w.o.Directory)
+	return readFiles(v.t, w.Options.Directory)
 }
 
 // changed is a copy of files that have been changed.
@@ -139,7 +139,7 @@ func (v *vectorMaker) kinds() {
 	slices.SortFunc(v.all, func(a, b vectorLog) int { return strings.Compare(a.Log, b.Log) })
 	v.add(v.written(rotation.Options{Signer: v.p256}, func(w *sampleWriter) {
 		w.run(1)
-		w.o.PreviousSigner, w.o.Signer = v.p256, v.ed
+		w.Options.PreviousSigner, w.Options.Signer = v.p256, v.ed
 		w.run(1)
 	}), vectorLog{Log: "key-change", About: "from the P-256 key to the Ed25519 key; see proof.txt", Keys: []string{p256File}})
 	for _, kind := range sampleKinds {

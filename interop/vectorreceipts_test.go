@@ -60,12 +60,12 @@ func (m *receiptsMaker) log(name string, o rotation.Options) (f files, lines [][
 	o.BindIDs, o.MaxSegmentBytes = true, 2000
 	w := newSampleWriter(m.t, o)
 	w.run(1, 2, 3)
-	newest := newestOf(m.t, w.o.Directory)
+	newest := newestOf(m.t, w.Options.Directory)
 	info, err := os.Stat(newest)
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	note, err := os.ReadFile(filepath.Join(w.o.Directory, segment.CheckpointName))
+	note, err := os.ReadFile(filepath.Join(w.Options.Directory, segment.CheckpointName))
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func (m *receiptsMaker) log(name string, o rotation.Options) (f files, lines [][
 		m.t.Fatal(err)
 	}
 	out := m.t.TempDir()
-	i, err := issuer.Open(issuer.Options{Log: w.o.Directory, Origin: w.o.Origin, Directory: filepath.Join(out, "receipts"), MaxFileBytes: 1 << 20})
+	i, err := issuer.Open(issuer.Options{Log: w.Options.Directory, Origin: w.Options.Origin, Directory: filepath.Join(out, "receipts"), MaxFileBytes: 1 << 20})
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func (m *receiptsMaker) log(name string, o rotation.Options) (f files, lines [][
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	f = readFiles(m.t, w.o.Directory)
+	f = readFiles(m.t, w.Options.Directory)
 	delete(f, segment.LockName)
 	if name != "" {
 		f.write(m.t, filepath.Join(m.dir, "logs", name))

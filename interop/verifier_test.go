@@ -5,7 +5,6 @@ package interop_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -16,17 +15,18 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
-	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 // other runs the verifier in the other language and returns its exit status.
@@ -65,21 +65,15 @@ func ours(t *testing.T, dir, key string) *verify.Report {
 // every version of Node can read.
 func writeLog(t *testing.T, dir string, scope segment.Scope, s *signing.Signer) {
 	t.Helper()
-	compressed := make(chan struct{}, 100)
-	l, err := rotation.Open(t.Context(), rotation.Options{
-		Directory: dir, Origin: vectorOrigin, Signer: s, Scope: scope, Sync: true, MaxSegmentBytes: 4000, Compression: segment.Gzip, Observer: watch{compressed},
+	l := logtest.New(t, rotation.Options{
+		Directory: dir, Origin: vectorOrigin, Signer: s, Scope: scope, Sync: true, MaxSegmentBytes: 4000, Compression: segment.Gzip,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	enc, err := event.NewEncoder(event.DefaultMapping())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	enc.SetResource(pcommon.NewResource(), "")
 	enc.SetScope(pcommon.NewInstrumentationScope(), "")
 	for i := range 12 {
-		b := l.NewBatch()
+		var events [][]byte
 		for j := range i%3 + 1 {
 			r := plog.NewLogRecord()
 			r.SetTimestamp(1_795_428_900_000_000_000)
@@ -93,53 +87,15 @@ func writeLog(t *testing.T, dir string, scope segment.Scope, s *signing.Signer) 
 			if j == 1 {
 				enc.SetIngress(ingress.Result{Status: ingress.Failed, Reason: ingress.ReasonMalformed}.AppendJSON(nil))
 			}
-			encode := func(dst []byte) ([]byte, uint64, error) {
-				dst, info, err := enc.Append(dst, r)
-				return dst, info.Time, err
-			}
-			if scope == segment.ScopeEvent {
-				err = b.Add(encode, l.Sign(s), s.Public().ID())
-			} else {
-				err = b.Add(encode, nil, "")
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
+			canonical, _, err := enc.Append(nil, r)
+			require.NoError(t, err)
+			events = append(events, canonical)
 		}
-		if _, err := l.Append(t.Context(), b); err != nil {
-			t.Fatal(err)
-		}
+		l.Canonical(events...)
 	}
-	for {
-		listing, err := segment.List(os.DirFS(dir))
-		if err != nil {
-			t.Fatal(err)
-		}
-		plain := slices.DeleteFunc(listing.Segments, func(f segment.File) bool { return f.Parsed.Compression != segment.None })
-		if len(plain) == 1 {
-			break
-		}
-		<-compressed
-	}
-	if err := l.Close(context.Background()); err != nil {
-		t.Fatal(err)
-	}
+	l.Settle()
+	l.Close()
 }
-
-// watch tells when the segments have changed.
-type watch struct{ changed chan struct{} }
-
-func (w watch) Committed(rotation.Commit)         {}
-func (w watch) Refused(rotation.Reason, int, int) {}
-func (w watch) Repeats(int, int)                  {}
-func (w watch) SegmentsChanged(int, int64)        { w.changed <- struct{}{} }
-func (w watch) FreeSpace(uint64)                  {}
-func (w watch) Fault(error)                       {}
-func (w watch) Healthy()                          {}
-func (w watch) WitnessReplied(witness.Reply)      {}
-func (w watch) Witnessed(uint64)                  {}
-func (w watch) WitnessesFault(error)              {}
-func (w watch) StateFault(error)                  {}
 
 // A log that changes its key, and has a second one for checkpoints, can be followed
 // from its first key by the specification alone.
@@ -161,13 +117,7 @@ func TestSecondVerifierFollowsKeys(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				l, err := rotation.Open(t.Context(), o)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := l.Close(t.Context()); err != nil {
-					t.Fatal(err)
-				}
+				logtest.New(t, o).Close()
 			}
 			if r := ours(t, dir, public[0]); r.TamperingDetected || len(r.Segments) != 3 {
 				t.Fatalf("%+v", r)

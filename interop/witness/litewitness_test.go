@@ -5,7 +5,6 @@ package witness_test
 
 import (
 	"bufio"
-	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"fmt"
@@ -20,14 +19,12 @@ import (
 	"testing"
 	"time"
 
-	"go.opentelemetry.io/collector/pdata/pcommon"
-	"go.opentelemetry.io/collector/pdata/plog"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -214,6 +211,7 @@ func (w *litewitness) size(origin string) (size int64) {
 
 // follower notes what a log tells of its witnesses.
 type follower struct {
+	logtest.Quiet
 	mu        sync.Mutex
 	changed   chan struct{} // holds one when something has changed
 	witnessed uint64
@@ -230,14 +228,6 @@ func (f *follower) note(change func()) {
 	default:
 	}
 }
-
-func (f *follower) Committed(rotation.Commit)         {}
-func (f *follower) Refused(rotation.Reason, int, int) {}
-func (f *follower) SegmentsChanged(int, int64)        {}
-func (f *follower) FreeSpace(uint64)                  {}
-func (f *follower) Fault(error)                       {}
-func (f *follower) Healthy()                          {}
-func (f *follower) StateFault(error)                  {}
 
 func (f *follower) Witnessed(size uint64) { f.note(func() { f.witnessed = size }) }
 
@@ -271,10 +261,8 @@ func (f *follower) await(t *testing.T, what string, holds func() bool) {
 
 // witnessedLog is a log that litewitness follows.
 type witnessedLog struct {
-	t   *testing.T
-	o   rotation.Options
-	log *rotation.Log
-	n   int
+	*logtest.Log
+	t *testing.T
 	*follower
 }
 
@@ -300,42 +288,20 @@ func openWitnessed(t *testing.T, o rotation.Options, w *litewitness) *witnessedL
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	l := &witnessedLog{t: t, follower: &follower{changed: make(chan struct{}, 1)}}
-	o.Observer, o.Witnesses, o.WitnessInterval = l.follower, []witness.Witness{c}, 20*time.Millisecond
-	l.o = o
-	if l.log, err = rotation.Open(t.Context(), o); err != nil {
-		t.Fatal(err)
-	}
-	return l
+	f := &follower{changed: make(chan struct{}, 1)}
+	o.Observer, o.Witnesses, o.WitnessInterval = f, []witness.Witness{c}, 20*time.Millisecond
+	return &witnessedLog{logtest.New(t, o), t, f}
 }
 
 // append appends some events, and returns the size of the tree with them.
 func (l *witnessedLog) append(prefix string, events int) uint64 {
 	l.t.Helper()
-	enc, err := event.NewEncoder(event.DefaultMapping())
-	if err != nil {
-		l.t.Fatal(err)
+	ids := make([]string, events)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("%s-%d", prefix, len(l.IDs)+i)
 	}
-	enc.SetResource(pcommon.NewResource(), "")
-	enc.SetScope(pcommon.NewInstrumentationScope(), "")
-	b := l.log.NewBatch()
-	for range events {
-		l.n++
-		r := plog.NewLogRecord()
-		r.Attributes().PutStr("audit.record.id", fmt.Sprintf("%s-%d", prefix, l.n))
-		err := b.Add(func(dst []byte) ([]byte, uint64, error) {
-			dst, info, err := enc.Append(dst, r)
-			return dst, info.Time, err
-		}, l.log.Sign(l.o.Signer), l.o.Signer.Public().ID())
-		if err != nil {
-			l.t.Fatal(err)
-		}
-	}
-	receipt, err := l.log.Append(l.t.Context(), b)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	return receipt.TreeSize
+	l.Add(ids...)
+	return l.Newest().TreeSize
 }
 
 // awaitWitnessed waits until the witness has cosigned so many leaves.
@@ -344,21 +310,14 @@ func (l *witnessedLog) awaitWitnessed(size uint64) {
 	l.await(l.t, fmt.Sprintf("%d cosigned leaves", size), func() bool { return l.witnessed >= size })
 }
 
-func (l *witnessedLog) close() {
-	l.t.Helper()
-	if err := l.log.Close(context.Background()); err != nil {
-		l.t.Fatal(err)
-	}
-}
-
 func (l *witnessedLog) verify(kept [][]byte, keys ...*witness.Key) *verify.Report {
 	l.t.Helper()
 	var all []verify.Kept
 	for _, note := range kept {
 		all = append(all, verify.Kept{Note: note})
 	}
-	r, err := verify.Log(l.t.Context(), os.DirFS(l.o.Directory), verify.Options{
-		Keys: []*signing.PublicKey{l.o.Signer.Public()}, Witnesses: keys, Checkpoints: all,
+	r, err := verify.Log(l.t.Context(), os.DirFS(l.Options.Directory), verify.Options{
+		Keys: []*signing.PublicKey{l.Options.Signer.Public()}, Witnesses: keys, Checkpoints: all,
 	})
 	if err != nil {
 		l.t.Fatal(err)
@@ -369,7 +328,7 @@ func (l *witnessedLog) verify(kept [][]byte, keys ...*witness.Key) *verify.Repor
 // filed is the checkpoint file.
 func (l *witnessedLog) filed() []byte {
 	l.t.Helper()
-	b, err := os.ReadFile(filepath.Join(l.o.Directory, segment.CheckpointName))
+	b, err := os.ReadFile(filepath.Join(l.Options.Directory, segment.CheckpointName))
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -404,12 +363,12 @@ func TestLitewitnessFollowsALog(t *testing.T) {
 	})
 	w.start()
 	l.awaitWitnessed(last)
-	l.close()
+	l.Close()
 
 	// After a restart, the log goes on from where the witness says that it is.
 	l = openWitnessed(t, o, w)
 	l.awaitWitnessed(l.append("second", 5))
-	l.close()
+	l.Close()
 	for _, r := range l.replies {
 		if r.Err != nil {
 			t.Errorf("%+v", r)
@@ -442,12 +401,12 @@ func TestLitewitnessFindsARollback(t *testing.T) {
 	w := newLitewitness(t, o.Origin, o.CheckpointSigner.Public())
 	l := openWitnessed(t, o, w)
 	l.awaitWitnessed(l.append("kept", 3))
-	l.close()
+	l.Close()
 	older := o
 	older.Directory = copyLog(t, o.Directory)
 	l = openWitnessed(t, o, w)
 	l.awaitWitnessed(l.append("lost", 50))
-	l.close()
+	l.Close()
 	kept := l.filed()
 	at := w.size(o.Origin)
 
@@ -463,7 +422,7 @@ func TestLitewitnessFindsARollback(t *testing.T) {
 			return r.Outcome == witness.OutcomeContradicted && strings.Contains(r.Err.Error(), "forked")
 		})
 	})
-	l.close()
+	l.Close()
 	if w.size(o.Origin) != at {
 		t.Errorf("the witness went from %d leaves to %d", at, w.size(o.Origin))
 	}
@@ -481,7 +440,7 @@ func TestLitewitnessFindsAFork(t *testing.T) {
 	w := newLitewitness(t, o.Origin, o.CheckpointSigner.Public())
 	l := openWitnessed(t, o, w)
 	l.awaitWitnessed(l.append("common", 3))
-	l.close()
+	l.Close()
 	other := o
 	other.Directory = copyLog(t, o.Directory)
 
@@ -491,8 +450,8 @@ func TestLitewitnessFindsAFork(t *testing.T) {
 	two.append("two", 50) // ahead of the other, so that size alone tells nothing
 	two.await(t, "the fork", func() bool { return two.problem != nil })
 	one.awaitWitnessed(one.append("one", 5))
-	one.close()
-	two.close()
+	one.Close()
+	two.Close()
 	if one.problem != nil {
 		t.Errorf("the log that the witness follows: %v", one.problem)
 	}
