@@ -28,7 +28,7 @@ DUCKDB       := build/duckdb/duckdb
 SOURCES := $(shell find . -name '*.go' -not -name '*_test.go' -not -path './build/*' -not -path './.tools/*' -not -path './interop/*' -not -path './e2e/*' 2>/dev/null) \
   go.mod go.sum go.work cmd/auditlog/go.mod cmd/auditlog/go.sum
 
-# The modules that are released, and those that are not. tools/ has no packages of its own.
+# The modules that are released, and those that are not.
 RELEASED := . cmd/auditlog emit
 MODULES  := $(RELEASED) e2e interop interop/witness interop/kafka interop/duckdb benchmarks examples/emit examples/kubernetes tools
 
@@ -196,7 +196,7 @@ crash-campaign: ## Run many random workloads against the model of a power cut
 attack-campaign: ## Change every byte of every kind of log, and thousands of logs at random
 	go test -run TestEveryByteOfEveryLog -v -timeout 0 ./verify -attack.stride $(or $(STRIDE),3)
 	go test -run 'TestRandomMutationsAreFound|TestRandomLogsAreGood' -v -timeout 0 ./verify -rapid.checks $(or $(ROUNDS),5000)
-	go test -run TestHostileNumbers -v -timeout 0 ./verify
+	go test -run TestMemoryOfHostileNumbers -v -timeout 0 ./verify
 
 # More of the campaign: KILLS (200) per kind of log, SEED (1), ONLY a regular expression
 # of tests, PARALLEL (4).

@@ -118,7 +118,7 @@ func TestAnotherRecordWithAnIDIsRecorded(t *testing.T) {
 	for _, f := range verified(t, c).Findings {
 		kinds = append(kinds, f.Kind)
 	}
-	assert.Equal(t, []verify.Kind{verify.DuplicateEventID}, kinds)
+	assert.Equal(t, []verify.Kind{verify.Kind("duplicate_event_id")}, kinds)
 }
 
 // What is no longer remembered is written again, and verify tells.
@@ -132,7 +132,7 @@ func TestRetriesOfWhatIsForgotten(t *testing.T) {
 	assert.Equal(t, append(all, all[0]), writtenIDs(t, c))
 	report := verified(t, c)
 	require.Len(t, report.Findings, 1)
-	assert.Equal(t, verify.DuplicateEventID, report.Findings[0].Kind)
+	assert.Equal(t, verify.Kind("duplicate_event_id"), report.Findings[0].Kind)
 }
 
 // Hostile ids are ids like others: long ones, control characters, and a flood of them,

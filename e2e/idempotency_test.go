@@ -80,5 +80,5 @@ func TestAnotherRecordWithAKnownID(t *testing.T) {
 	code, report := runVerify(t, s.log, "--key", s.public)
 	require.Zero(t, code, "%+v", report)
 	require.Len(t, report.Findings, 1)
-	assert.Equal(t, verify.DuplicateEventID, report.Findings[0].Kind)
+	assert.Equal(t, verify.Kind("duplicate_event_id"), report.Findings[0].Kind)
 }

@@ -65,7 +65,7 @@ func TestRotationCompressionRetentionAndRestart(t *testing.T) {
 			assert.Greater(t, report.TreeSize, size+7000, "it is the same log")
 			assert.Positive(t, report.Segments[0].FirstIndex, "its beginning is gone")
 			assert.True(t, slices.ContainsFunc(report.Findings, func(f verify.Finding) bool {
-				return f.Kind == verify.Pruned && f.Severity == verify.Info
+				return f.Kind == verify.Kind("pruned") && f.Severity == verify.Info
 			}), "the log itself says so: %+v", report.Findings)
 			events := show(t, s.log)
 			assert.Equal(t, "two-06999", newestOf(events), "the newest event is there")

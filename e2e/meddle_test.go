@@ -105,7 +105,7 @@ func TestActiveSegmentMeddledWith(t *testing.T) {
 				assert.True(t, slices.ContainsFunc(report.Findings, func(f verify.Finding) bool {
 					return f.Severity == verify.Tampering && f.Segment == active
 				}), "%+v", report.Findings)
-				assert.True(t, slices.ContainsFunc(report.Findings, func(f verify.Finding) bool { return f.Kind == verify.Damaged }), "%+v", report.Findings)
+				assert.True(t, slices.ContainsFunc(report.Findings, func(f verify.Finding) bool { return f.Kind == verify.Kind("damaged") }), "%+v", report.Findings)
 			} else {
 				f := a.check(t, w.site)
 				assert.True(t, f.has("recovered", "interference"), "%v", f.actions)

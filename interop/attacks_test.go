@@ -23,7 +23,9 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
@@ -47,15 +49,15 @@ type rich struct {
 // gaps is a stage that has a gap to tell of for each batch.
 type gaps struct{}
 
-func (gaps) Admit(a *rotation.Admission) {
+func (gaps) Admit(a *stage.Admission) {
 	for range a.Batches() {
 		a.Say(logevent.Event{Action: logevent.SequenceGap, Sequence: &logevent.Sequence{Stream: strings.Repeat("é", 64), RecordID: "r", Number: 1 << 63, Expected: 7, Missing: 1<<63 - 7}})
 	}
 }
 
-func (gaps) Recall([]byte) error { return nil }
-func (gaps) Settle(uint64, bool) {}
-func (gaps) Forget()             {}
+func (gaps) Recall(logdir.CheckedLine) error { return nil }
+func (gaps) Settle(uint64, bool)             {}
+func (gaps) Forget()                         {}
 
 func writeRich(t *testing.T, scope segment.Scope, pruned bool) *rich {
 	t.Helper()
@@ -64,7 +66,7 @@ func writeRich(t *testing.T, scope segment.Scope, pruned bool) *rich {
 	keys := t.TempDir()
 	o := rotation.Options{
 		Directory: r.dir, Origin: vectorOrigin, Scope: scope, Sync: true, MaxSegmentBytes: 3000, Witnesses: []witness.Witness{w},
-		Stages: []rotation.Stage{idempotency.NewStage(idempotency.Options{MaxEvents: 100, RecordConflicts: true}), gaps{}}, BindIDs: true,
+		Stages: []stage.Stage{idempotency.NewStage(idempotency.Options{MaxEvents: 100, RecordConflicts: true}), gaps{}}, BindIDs: true,
 	}
 	create := func(name string, a signing.Algorithm) *signing.Signer {
 		s, err := signing.CreateKeyFile(filepath.Join(keys, name), a)
@@ -142,7 +144,7 @@ func (r *rich) append(t *testing.T, l *logtest.Log, id, user string) {
 		if err != nil || !ok {
 			t.Fatal(ok, err)
 		}
-		b.Identify(idempotency.IDOf("", is.ID), is.Content, rotation.Place{})
+		b.Identify(idempotency.IDOf("", is.ID), is.Content, stage.Place{})
 		_, err = l.Writer.Append(t.Context(), b)
 		b.Release()
 		if errors.Is(err, rotation.ErrKeyChanged) {

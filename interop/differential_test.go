@@ -22,6 +22,7 @@ import (
 	"testing"
 
 	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
@@ -275,7 +276,7 @@ func (v vectorLog) lost(t *testing.T, before, after files) string {
 	}
 	end := uint64(1)
 	for _, kept := range v.options(t).Checkpoints {
-		c, err := kept.Parse()
+		c, err := signing.ParseCheckpoint(kept.Note)
 		if err != nil {
 			t.Fatal(err)
 		}

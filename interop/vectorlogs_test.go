@@ -689,8 +689,8 @@ func (v *vectorMaker) compressedByHand() {
 			replaced(i, ".xz", with(xz...))(f)
 		}
 	})
-	add("gzip-kept", "gzip -k: both forms", verify.VerdictOK, string(verify.CompressionLeftover), func(f files) { f[all[0]+".gz"] = run(f[all[0]], gz...) })
-	add("xz-kept", "xz -k: both forms", verify.VerdictOK, string(verify.UnknownFile), func(f files) { f[all[0]+".xz"] = run(f[all[0]], xz...) })
+	add("gzip-kept", "gzip -k: both forms", verify.VerdictOK, string(verify.Kind("compression_leftover")), func(f files) { f[all[0]+".gz"] = run(f[all[0]], gz...) })
+	add("xz-kept", "xz -k: both forms", verify.VerdictOK, string(verify.Kind("unknown_file")), func(f files) { f[all[0]+".xz"] = run(f[all[0]], xz...) })
 	unreadable("zstd-long-kept", "zstd --long -k: both forms, which cannot be compared", func(f files) { f[all[0]+".zst"] = run(f[all[0]], long...) })
 	add("changed", "gzip SEGMENT, and a line was changed", verify.VerdictTampering, string(verify.RootMismatch), replaced(0, ".gz", func(content []byte) []byte {
 		return run(bytes.Replace(content, []byte(`"first",`), []byte(`"other",`), 1), gz...)

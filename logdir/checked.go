@@ -17,8 +17,12 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
-// ErrUnchecked: lines do not lead to a checkpoint of the log that one of its keys has signed.
-var ErrUnchecked = errors.New("no checkpoint that the log has signed covers this")
+var (
+	// ErrUnchecked: lines do not lead to a checkpoint of the log that one of its keys has signed.
+	ErrUnchecked = errors.New("no checkpoint that the log has signed covers this")
+	// ErrLongCommit: a commit has more bytes than [NewChecked] was told to keep of one.
+	ErrLongCommit = errors.New("a commit has too many bytes for its lines to be kept until they are checked")
+)
 
 // Authority says which log is read, and whose signatures count.
 type Authority struct {
@@ -30,27 +34,11 @@ type Authority struct {
 
 // CheckedLine is a line that a checkpoint covers which a key of the log has signed: a header, an
 // event or a commit, which are leaves. Only [Checked] makes one.
-type CheckedLine struct {
-	bytes  []byte
-	kind   segment.Kind
-	index  uint64
-	number int
-	offset int64
-}
+type CheckedLine struct{ bytes []byte }
 
-// Bytes returns the line without its LF, valid until the next one is read.
+// Bytes returns the line without its LF, valid until the next one is read. [segment.KindOf] says
+// what kind of line it is.
 func (l CheckedLine) Bytes() []byte { return l.bytes }
-
-// Kind returns what kind of line it is.
-func (l CheckedLine) Kind() segment.Kind { return l.kind }
-
-// Index returns the index of the leaf that the line is.
-func (l CheckedLine) Index() uint64 { return l.index }
-
-// Number returns the number of the line in its segment, counted from 1, and Offset where in
-// the content it begins.
-func (l CheckedLine) Number() int   { return l.number }
-func (l CheckedLine) Offset() int64 { return l.offset }
 
 // Checked reads the lines of segments that follow one another, and yields only such as lead
 // to a signed checkpoint. It yields leaves alone: nothing covers the checkpoints between them,
@@ -58,29 +46,28 @@ func (l CheckedLine) Offset() int64 { return l.offset }
 //
 // Lines are kept until a checkpoint covers them whose signature has been checked, which is
 // that of the last one in about a megabyte: it is over all before it.
+//
+// The first segment's header is believed about what was before it, once a checkpoint covers that
+// header. Those of the segments after it have to go on with the tree.
 type Checked struct {
-	who     Authority
-	most    int64
-	tree    merkle.Frontier // of the lines that have been read
-	good    merkle.Frontier // of those that have been checked
-	begun   bool
-	pending []CheckedLine
-	buf     []byte
+	who   Authority
+	most  int64
+	tree  merkle.Frontier // of the lines that have been read
+	good  merkle.Frontier // of those that have been checked
+	begun bool
+	// buf holds the lines that have been read and not checked, ends where each of them ends.
+	buf  []byte
+	ends []int
 }
 
 // keptAtOnce is how many bytes of lines are read before a signature is checked.
 const keptAtOnce = 1 << 20
 
-// NewChecked returns a Checked. It keeps at most so many bytes of a commit's lines, and takes a
-// longer commit for none of the log's.
+// NewChecked returns a Checked. It keeps at most so many bytes of a commit's lines, and ends with
+// [ErrLongCommit] where a commit has more.
 func NewChecked(who Authority, maxCommitBytes int64) *Checked {
 	return &Checked{who: who, most: maxCommitBytes}
 }
-
-// From has the lines follow a tree that is known, which the next segment then has to go on
-// with. Without it the first segment's header is believed about what was before it, once a
-// checkpoint covers that header.
-func (c *Checked) From(tree merkle.Frontier) { c.tree, c.good, c.begun = tree, tree, true }
 
 // Tree returns the tree of all lines that have been yielded, and those that the first segment
 // follows.
@@ -88,11 +75,11 @@ func (c *Checked) Tree() merkle.Frontier { return c.good }
 
 // Segment yields the lines of the next segment, which is named so and r reads from its
 // beginning. An error comes last: it is one of r, or wraps [ErrUnchecked] if what follows is
-// not as the log has written it. It is an error if the segment does not end with a checkpoint.
+// not as the log has written it, or [ErrLongCommit]. It is an error if the segment does not end
+// with a checkpoint.
 func (c *Checked) Segment(r interface {
 	Next() ([]byte, error)
 	Line() int
-	Offset() int64
 }, name segment.Name) iter.Seq2[CheckedLine, error] {
 	return func(yield func(CheckedLine, error) bool) {
 		s := &checkedSegment{Checked: c, name: name}
@@ -106,7 +93,7 @@ func (c *Checked) Segment(r interface {
 				}
 			}
 			if err == nil {
-				err = s.line(line, r.Line(), r.Offset())
+				err = s.line(line, r.Line())
 			}
 			if err != nil {
 				// What a checkpoint covers is good all the same.
@@ -124,9 +111,9 @@ func (c *Checked) Segment(r interface {
 
 // forget drops lines that have been read and not checked.
 func (c *Checked) forget(to merkle.Frontier) {
-	c.tree, c.pending, c.buf = to, c.pending[:0], c.buf[:0]
+	c.tree, c.buf, c.ends = to, c.buf[:0], c.ends[:0]
 	if cap(c.buf) > 4*keptAtOnce {
-		c.buf = nil
+		c.buf, c.ends = nil, nil
 	}
 }
 
@@ -139,7 +126,7 @@ type checkedSegment struct {
 	// commit says that the last line is a commit, and any that there has been a checkpoint.
 	commit, any bool
 	since       int // bytes kept since the last checkpoint
-	// covered is how many of the pending lines note covers, the last checkpoint, whose
+	// covered is how many of the lines kept note covers, the last checkpoint, whose
 	// signature has not been checked; after is its tree.
 	covered int
 	note    []byte
@@ -151,7 +138,7 @@ func (s *checkedSegment) unchecked(format string, args ...any) error {
 }
 
 // line takes in a line.
-func (s *checkedSegment) line(line []byte, number int, offset int64) error {
+func (s *checkedSegment) line(line []byte, number int) error {
 	kind := segment.KindOf(line)
 	switch {
 	case s.header == nil:
@@ -166,19 +153,13 @@ func (s *checkedSegment) line(line []byte, number int, offset int64) error {
 		return s.unchecked("line %d is neither an event nor a commit", number)
 	}
 	if s.since += len(line); int64(s.since) > s.most {
-		return s.unchecked("line %d: the commit has more than %d bytes", number, s.most)
+		return fmt.Errorf("%s: line %d: %w: more than %d", s.name, number, ErrLongCommit, s.most)
 	}
-	s.keep(line, kind, number, offset)
+	s.buf = append(s.buf, line...)
+	s.ends = append(s.ends, len(s.buf))
 	s.tree.Append(merkle.LeafHash(line))
 	s.commit = kind == segment.KindCommit
 	return nil
-}
-
-// keep keeps a line until it has been checked.
-func (s *checkedSegment) keep(line []byte, kind segment.Kind, number int, offset int64) {
-	from := len(s.buf)
-	s.buf = append(s.buf, line...)
-	s.pending = append(s.pending, CheckedLine{bytes: s.buf[from:len(s.buf):len(s.buf)], kind: kind, index: s.tree.Size(), number: number, offset: offset})
 }
 
 // begin takes in the header.
@@ -229,7 +210,7 @@ func (s *checkedSegment) checkpoint(line []byte, number int) error {
 		return s.unchecked("line %d: the lines do not lead to the checkpoint after them", number)
 	}
 	s.commit, s.any, s.since = false, true, 0
-	s.covered, s.note, s.after = len(s.pending), note, s.tree
+	s.covered, s.note, s.after = len(s.ends), note, s.tree
 	return nil
 }
 
@@ -255,14 +236,15 @@ func (s *checkedSegment) flush(yield func(CheckedLine, error) bool) bool {
 		yield(CheckedLine{}, err)
 		return false
 	}
-	good := s.pending[:s.covered]
+	good, from := s.ends[:s.covered], 0
 	s.good, s.begun = s.after, true
 	s.note, s.covered = nil, 0
-	for _, line := range good {
-		if !yield(line, nil) {
+	for _, end := range good {
+		if !yield(CheckedLine{s.buf[from:end:end]}, nil) {
 			s.forget(s.good)
 			return false
 		}
+		from = end
 	}
 	s.forget(s.good)
 	return true

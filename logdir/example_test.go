@@ -91,6 +91,7 @@ func ExampleChecked() {
 		log.Fatal(err)
 	}
 	checked := logdir.NewChecked(logdir.Authority{Origin: origin, Log: logID, Keys: []*signing.PublicKey{l.signer.Public()}}, 64<<20)
+	events := 0
 	for _, s := range segments {
 		r, err := logdir.Open(ctx, l.files, s)
 		if err != nil {
@@ -100,16 +101,15 @@ func ExampleChecked() {
 			if err != nil {
 				log.Fatal(err)
 			}
-			if line.Kind() == segment.KindEvent {
-				fmt.Println("leaf", line.Index())
+			if segment.KindOf(line.Bytes()) == segment.KindEvent {
+				events++
 			}
 		}
 		if err := r.Close(); err != nil {
 			log.Fatal(err)
 		}
 	}
-	// Output:
-	// leaf 1
-	// leaf 2
-	// leaf 5
+	tree := checked.Tree()
+	fmt.Printf("%d events in a tree of %d leaves\n", events, tree.Size())
+	// Output: 3 events in a tree of 7 leaves
 }

@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -34,7 +34,7 @@ func BenchmarkRotation(b *testing.B) {
 			l := open(b, o)
 			defer closeLog(b, l)
 			mustAppend(b, l, o, "first")
-			batch := func() *rotation.Batch { return batch(b, l, o, "id") }
+			batch := func() *stage.Batch { return batch(b, l, o, "id") }
 			for b.Loop() {
 				one := batch()
 				if _, err := l.Append(b.Context(), one); err != nil {

@@ -16,30 +16,26 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
-// compressSealed compresses the sealed segments that are still plain, one after
-// the other, and finishes what an earlier run began.
-func (l *Log) compressSealed(ctx context.Context) error {
-	if l.opts.Compression == segment.None {
+// compress compresses the sealed segments that are still plain, one after the other, and
+// finishes what an earlier run began.
+func (u *upkeep) compress(ctx context.Context) error {
+	if u.opts.Compression == segment.None {
 		return nil
 	}
-	var plain []segment.Name
-	l.hold(func() {
-		for i, s := range l.segments {
-			sealed := l.active == nil || i < len(l.segments)-1
-			if sealed && s.name.Compression == segment.None {
-				plain = append(plain, s.name)
-			}
-		}
-	})
 	// What keeps one segment from being compressed is no reason to leave the others.
 	var errs []error
-	for _, name := range plain {
-		err := l.compressOne(ctx, name)
+	s := u.log.Snapshot()
+	for i, one := range s.segments {
+		sealed := s.active == nil || i < len(s.segments)-1
+		if !sealed || one.name.Compression != segment.None {
+			continue
+		}
+		err := u.compressOne(ctx, one)
 		switch {
-		case errors.Is(err, fs.ErrNotExist) && l.isGone(name):
-			l.hold(func() { l.miss(name) })
+		case errors.Is(err, fs.ErrNotExist) && u.isGone(one.name):
+			u.miss(one.name)
 		case err != nil:
-			errs = append(errs, fmt.Errorf("compress %s: %w", name, err))
+			errs = append(errs, fmt.Errorf("compress %s: %w", one.name, err))
 		}
 		if ctx.Err() != nil {
 			break
@@ -49,23 +45,16 @@ func (l *Log) compressSealed(ctx context.Context) error {
 }
 
 // compressOne compresses a sealed segment, which is known by the name of that form then.
-func (l *Log) compressOne(ctx context.Context, plain segment.Name) error {
-	c := compressor{dir: l.dir, to: l.opts.Compression}
-	packed, size, err := c.replace(ctx, plain)
+func (u *upkeep) compressOne(ctx context.Context, s segmentInfo) error {
+	packed, size, err := compressor{dir: u.dir, to: u.opts.Compression}.replace(ctx, s.name)
 	if err != nil {
 		return err
 	}
-	l.hold(func() {
-		for i := range l.segments {
-			if l.segments[i].name == plain {
-				l.segments[i].name, l.segments[i].bytes = packed, min(size, l.segments[i].bytes)
-			}
-		}
-		l.observeSegments()
-	})
+	s.name, s.bytes = packed, min(size, s.bytes)
+	u.log.TakeIn(finding{segments: []segmentInfo{s}})
 	// If this fails, a power cut may bring the plain form back: the next start removes
 	// it.
-	return l.dir.Sync()
+	return u.dir.Sync()
 }
 
 // compressor replaces sealed segments by their compressed form. It needs no lock: a sealed

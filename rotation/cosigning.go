@@ -4,74 +4,46 @@
 package rotation
 
 import (
-	"errors"
 	"slices"
 
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation/internal/cosign"
-	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
 // newAgent makes the agent that asks the log's witnesses.
-func (l *Log) newAgent() (*cosign.Agent, error) {
+func newAgent(o *Options, w *writer, u *upkeep) (*cosign.Agent, error) {
 	return cosign.New(cosign.Options{
-		Witnesses: l.opts.Witnesses, Quorum: l.opts.WitnessQuorum, Interval: l.opts.WitnessInterval,
-		Observer: l.opts.Observer, Logger: l.opts.Logger, Now: l.opts.Now,
-	}, agentsLog{l})
+		Witnesses: o.Witnesses, Quorum: o.WitnessQuorum, Interval: o.WitnessInterval,
+		Observer: o.Observer, Logger: o.Logger, Now: o.Now,
+	}, writersAgent{w, u})
 }
 
-// agentsLog is the log as the agent sees it. The agent holds nothing of the log's: each
+// writersAgent is the log that the agent sees. The agent holds nothing of the log's: each
 // method waits for sem itself.
-type agentsLog struct{ log *Log }
+type writersAgent struct {
+	writer *writer
+	upkeep *upkeep
+}
 
-func (a agentsLog) Snapshot(keep []uint64) (s *cosign.Snapshot, err error) {
-	l := a.log
-	l.hold(func() {
-		if err = l.syncNow(); err != nil || l.note == nil {
+func (a writersAgent) Snapshot(keep []uint64) (s *cosign.Snapshot, err error) {
+	w := a.writer
+	w.hold(func() {
+		if err = w.syncNow(); err != nil || w.note == nil {
 			return
 		}
-		s = &cosign.Snapshot{Checkpoint: l.note, Tree: l.tree, Proofs: l.followed.keep(keep, &l.tree)}
-		l.followed.follow(&l.tree)
+		s = &cosign.Snapshot{Checkpoint: w.note, Tree: w.tree, Proofs: w.followed.keep(keep, &w.tree)}
+		w.followed.follow(&w.tree)
 	})
 	return s, err
 }
 
-func (a agentsLog) Say(events ...logevent.Event) (err error) {
-	a.log.hold(func() { err = a.log.commit(&group{says: events}) })
+func (a writersAgent) Say(events ...logevent.Event) (err error) {
+	a.writer.hold(func() { err = a.writer.commit(&group{says: events}) })
 	return err
 }
 
-func (a agentsLog) Cosigned() { a.log.maintenance.committed() } // the checkpoint file is to have it
-
-// syncNow makes durable what others are about to learn of: they would take a log that lost
-// it for one that was rolled back.
-func (l *Log) syncNow() error {
-	if l.opts.Sync || l.active == nil {
-		return nil
-	}
-	return errors.Join(l.active.file.Sync(), l.dir.Sync())
-}
-
-// checkpointToFile returns the checkpoint that the checkpoint file should hold, nil if
-// what it has will do. It never gets older.
-func (l *Log) checkpointToFile(closing bool) []byte {
-	note := l.agent.Checkpoint(l.note, closing)
-	if note == nil && l.filed == nil {
-		note = l.note
-	}
-	if note == nil || l.filed == nil {
-		return note
-	}
-	filed, err := signing.ParseCheckpoint(l.filed)
-	if err != nil {
-		return note
-	}
-	if c, err := signing.ParseCheckpoint(note); err != nil || c.Size < filed.Size {
-		return nil
-	}
-	return note
-}
+func (a writersAgent) Cosigned() { a.upkeep.wake() } // the checkpoint file is to have it
 
 // marks are earlier states of the tree from which proofs are still made.
 type marks []*merkle.Mark

@@ -28,7 +28,8 @@
 //     the file is re-read, cut back to its last checkpoint and never written
 //     again.
 //   - What is found in the directory is a claim until it leads to a checkpoint of ours:
-//     nothing is signed, deleted or recalled on its word (found.go).
+//     nothing is signed or deleted on its word (found.go), and stages are shown no line
+//     of it that is not a [logdir.CheckedLine] (recall.go).
 //   - What the log does to itself, or finds was done to it, is an event in it.
 //   - A witness learns of a checkpoint only when that is durable, and nobody who holds
 //     Log.sem waits for a witness (package rotation/internal/cosign).

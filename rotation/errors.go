@@ -5,17 +5,15 @@ package rotation
 
 import (
 	"errors"
-	"fmt"
 	"syscall"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // Reason says, in one word fit for a metric, why the log refused a call.
 type Reason string
 
-// The reasons. All but ReasonTooLarge may pass: the call can be repeated.
+// The reasons. All may pass: the call can be repeated.
 const (
 	ReasonDiskFull     Reason = "disk_full"
 	ReasonIO           Reason = "io"
@@ -23,13 +21,12 @@ const (
 	ReasonSigning      Reason = "signing"
 	ReasonInterference Reason = "interference"
 	ReasonClosed       Reason = "closed"
-	ReasonTooLarge     Reason = "too_large"
 	// ReasonRetentionHeld: the limits of retention are reached, and what they would have
 	// deleted is to be kept longer (Retention.MinAge).
 	ReasonRetentionHeld Reason = "retention_held"
 )
 
-// Error is what [Log.Append] and [Batch.Add] return: why nothing was written.
+// Error is what [Log.Append] returns: why nothing was written.
 type Error struct {
 	Reason Reason
 	Err    error
@@ -55,19 +52,6 @@ var (
 	// ErrRolledBack: the log is shorter than a checkpoint it has signed.
 	ErrRolledBack = errors.New("the log is shorter than its own newest checkpoint")
 )
-
-// TooLargeError says that an event's line would be longer than it may be.
-type TooLargeError struct {
-	// Length is how many bytes it would have at the least, Limit how many it may have.
-	Length, Limit int
-}
-
-func (e *TooLargeError) Error() string {
-	if e.Limit == segment.MaxLineBytes {
-		return fmt.Sprintf("the event's line is longer than %d bytes, which is the most a log may hold", e.Limit)
-	}
-	return fmt.Sprintf("the event's line is longer than the %d bytes that limits::max_leaf_bytes allows", e.Limit)
-}
 
 // fromSystem reports whether an error comes from the operating system, and not from
 // what was read.

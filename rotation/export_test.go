@@ -29,9 +29,6 @@ func AwaitGroup(l *Log, calls int) {
 	}
 }
 
-// Lines returns the lines of a batch.
-func Lines(b *Batch) []byte { return b.lines() }
-
 // MaxRecalledSegments is how many segments a start reads for ids.
 const MaxRecalledSegments = maxRecalledSegments
 

@@ -16,15 +16,16 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/ctxread"
-	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
 // What this process has sealed it knows. What it found at its start is a claim until it has
 // been read, once, and leads to a tree that a checkpoint of ours is over: names, headers,
-// contents and times alike. Until then nothing is deleted, recalled or signed on its word.
+// contents and times alike. Until then nothing is deleted or signed on its word. No line leaves
+// this file: what stages recall is read through [logdir.Checked] (recall.go).
 
 // facts are what is known of a segment.
 type facts struct {
@@ -53,13 +54,19 @@ func (d *discrepancy) Unwrap() error { return ErrDamaged }
 
 // tracer follows the tree through segments, one after the other.
 type tracer struct {
-	log  *Log
+	dir  fs.FS
+	opts *Options
+	log  signing.LogID
 	tree merkle.Frontier
-	// visit is given the events; nil gives none. What it is given counts only if all leads
-	// to the tree in the end. So does root, which is that of the tree when it had at leaves.
-	visit func(canonical []byte) error
-	at    uint64
-	root  *merkle.Hash
+	// root is that of the tree when it had at leaves. It counts only if all leads to the tree in
+	// the end.
+	at   uint64
+	root *merkle.Hash
+}
+
+// newTracer returns a tracer of segments of a log.
+func newTracer(dir fs.FS, s *snapshot) *tracer {
+	return &tracer{dir: dir, opts: s.opts, log: s.id}
 }
 
 // append adds a leaf.
@@ -79,11 +86,7 @@ func (t *tracer) note() {
 // trace reads segments, which follow one another, and returns what is known of them, if
 // they lead to the tree. The last one is read up to there; size is then what it is long,
 // or −1 if it is sealed.
-func (l *Log) trace(ctx context.Context, list []segmentInfo, to *merkle.Frontier, size int64, visit func(canonical []byte) error) ([]segmentInfo, error) {
-	return l.traceWith(ctx, &tracer{log: l, visit: visit}, list, to, size)
-}
-
-func (l *Log) traceWith(ctx context.Context, t *tracer, list []segmentInfo, to *merkle.Frontier, size int64) ([]segmentInfo, error) {
+func (t *tracer) trace(ctx context.Context, list []segmentInfo, to *merkle.Frontier, size int64) ([]segmentInfo, error) {
 	for i := range list {
 		most := int64(-1)
 		if i == len(list)-1 {
@@ -103,7 +106,7 @@ func (l *Log) traceWith(ctx context.Context, t *tracer, list []segmentInfo, to *
 // segment reads a segment.
 func (t *tracer) segment(ctx context.Context, s segmentInfo, first bool, size int64) (_ segmentInfo, err error) {
 	name := s.name.String()
-	f, err := segment.OpenRegular(t.log.dir, name)
+	f, err := segment.OpenRegular(t.dir, name)
 	if err != nil {
 		return s, err
 	}
@@ -121,7 +124,7 @@ func (t *tracer) segment(ctx context.Context, s segmentInfo, first bool, size in
 		return s, fmt.Errorf("read %s: %w", name, err)
 	}
 	defer content.Close()
-	packed, err := t.log.newMeasure(s.name.Compression)
+	packed, err := newMeasure(t.opts, s.name.Compression)
 	if err != nil {
 		return s, fmt.Errorf("read %s: %w", name, err)
 	}
@@ -222,7 +225,7 @@ func (t *tracer) header(line []byte, name segment.Name, first bool) (h segment.H
 		return h, errors.New("the header does not go on where the segment before ends")
 	case h.FirstIndex != name.FirstIndex || !h.Created.Truncate(time.Second).Equal(name.Created):
 		return h, errors.New("the file has not the name that its header gives it")
-	case h.Origin != t.log.opts.Origin || h.Log != t.log.id:
+	case h.Origin != t.opts.Origin || h.Log != t.log:
 		return h, fmt.Errorf("the header is of the log %s of %q, which is another", h.Log, h.Origin)
 	}
 	return h, nil
@@ -241,220 +244,34 @@ func (t *tracer) checkpoint(line []byte, h *segment.Header) error {
 	return nil
 }
 
+// event looks for what the log says of itself.
 func (t *tracer) event(line []byte, known *facts, firstCommit bool) error {
 	firstCommit = firstCommit && known.header.FirstIndex > 0
-	pruned := logevent.Pruned.MayBeOn(line)
-	if !firstCommit && !pruned && t.visit == nil {
+	if !firstCommit && !logevent.Pruned.MayBeOn(line) {
 		return nil
 	}
 	parsed, err := segment.ParseEvent(line)
 	if err != nil {
 		return err
 	}
-	if firstCommit || pruned {
-		var sum event.Summary
-		if err := event.Scan(parsed.Canonical, &sum); err != nil {
-			return err
-		}
-		if sum.Log != nil {
-			said, err := logevent.Parse(sum.Log)
-			known.atStart = known.atStart || firstCommit && said.Action == logevent.Opened
-			if err == nil && said.Action == logevent.Pruned {
-				known.pruned = max(known.pruned, said.Before)
-			}
-		}
-	}
-	if t.visit == nil {
-		return nil
-	}
-	return t.visit(parsed.Canonical)
-}
-
-// checkFound reads the segments that the start has found and that have not been read yet.
-// Only maintenance calls it, without sem: they do not change.
-func (l *Log) checkFound(ctx context.Context) error {
-	var list []segmentInfo
-	var to merkle.Frontier
-	var unsound error
-	l.hold(func() {
-		unsound = l.unsound
-		n := slices.IndexFunc(l.segments, func(s segmentInfo) bool { return s.facts != nil })
-		if !l.mayBeDue() {
-			return
-		}
-		if n < 0 {
-			n = len(l.segments) - 1 // the start has checked the newest
-		}
-		if n <= 0 {
-			return
-		}
-		list = slices.Clone(l.segments[:n])
-		to = l.treeBefore(n)
-	})
-	if unsound != nil || len(list) == 0 {
-		return unsound
-	}
-	found, err := l.trace(ctx, list, &to, -1, nil)
-	if err != nil {
-		l.missGone(err, list)
-		return l.distrust(ctx, err)
-	}
-	l.hold(func() {
-		copy(l.segments, found)
-		l.warnOfFuture(found)
-		l.observeSegments()
-	})
-	return nil
-}
-
-// mayBeDue reports whether a limit of retention may be reached, going by what names and sizes
-// claim: so a large log is not read at each start. Claims that lie can only have it read too
-// early, or have nothing deleted.
-func (l *Log) mayBeDue() bool {
-	r, total := l.opts.Retention, int64(0)
-	oldest := l.lastTime
-	for i, s := range l.segments {
-		total += s.bytes
-		if i > 0 && s.name.Created.Before(oldest) {
-			oldest = s.name.Created // when the one before was sealed
-		}
-	}
-	if l.active != nil {
-		total += l.active.size
-	}
-	return r.MaxSegments > 0 && len(l.segments) > r.MaxSegments || r.MaxTotalBytes > 0 && total > r.MaxTotalBytes ||
-		r.MaxAge > 0 && l.opts.Now().Sub(oldest) >= r.MaxAge
-}
-
-// treeBefore returns the tree that a segment follows of which there are facts, or which is
-// the newest.
-func (l *Log) treeBefore(n int) merkle.Frontier {
-	if f := l.segments[n].facts; f != nil {
-		return f.before
-	}
-	before, _ := merkle.NewFrontier(l.header.FirstIndex, l.header.Frontier) // the start has checked it
-	return before
-}
-
-// distrust takes in why a segment cannot be believed. What is there and does not agree ends
-// all deleting for as long as the log is open; what could not be read is tried again.
-func (l *Log) distrust(ctx context.Context, err error) error {
-	var d *discrepancy
-	if ctx.Err() != nil || !errors.As(err, &d) {
+	var sum event.Summary
+	if err := event.Scan(parsed.Canonical, &sum); err != nil || sum.Log == nil {
 		return err
 	}
-	l.hold(func() { l.doNotDelete(d) })
-	return err
-}
-
-// doNotDelete ends all deleting, and has the next commit say why. It is called with sem
-// held.
-func (l *Log) doNotDelete(d *discrepancy) {
-	if l.unsound == nil {
-		l.unsound = d
+	said, err := logevent.Parse(sum.Log)
+	known.atStart = known.atStart || firstCommit && said.Action == logevent.Opened
+	if err == nil && said.Action == logevent.Pruned {
+		known.pruned = max(known.pruned, said.Before)
 	}
-	l.sayDamaged(d.file, d.Error())
-}
-
-// sayDamaged has the log and the collector's log say, once for each file, that it is not as
-// the log has written it.
-func (l *Log) sayDamaged(file, detail string) {
-	if slices.Contains(l.damaged, file) {
-		return
-	}
-	l.damaged = append(l.damaged, file)
-	l.opts.Logger.Error("A file of the audit log is not as the log has written it", zap.String("file", file), zap.String("detail", detail))
-	l.pending = append(l.pending, logevent.Event{Action: logevent.Damaged, Reason: "interference", Detail: detail, File: file})
+	return nil
 }
 
 // warnOfFuture tells of segments that a clock has written which was ahead.
-func (l *Log) warnOfFuture(found []segmentInfo) {
-	now := l.opts.Now()
+func warnOfFuture(o *Options, found []segmentInfo) {
+	now := o.Now()
 	for _, s := range found {
 		if f := s.facts; f != nil && (f.last.Sub(now) > aheadBy || f.header.Created.Sub(now) > aheadBy) {
-			l.opts.Logger.Warn("A segment of the audit log was written later than now: a clock is or was wrong", zap.Stringer("segment", s.name), zap.Time("last_commit", f.last))
+			o.Logger.Warn("A segment of the audit log was written later than now: a clock is or was wrong", zap.Stringer("segment", s.name), zap.Time("last_commit", f.last))
 		}
 	}
-}
-
-// setAside renames a file that is not the log's own work, or not any longer, so that it
-// stays as evidence.
-func (l *Log) setAside(name, why string) error {
-	kept := "foreign-" + name
-	// What was set aside before is evidence, too.
-	for n := 2; ; n++ {
-		if _, err := l.dir.Lstat(kept); errors.Is(err, fs.ErrNotExist) {
-			break
-		} else if err != nil {
-			return fmt.Errorf("set %s aside: %w", name, err)
-		}
-		kept = fmt.Sprintf("foreign-%d-%s", n, name)
-	}
-	if err := durable.Rename(l.dir, name, kept); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("set %s aside: %w", name, err)
-	}
-	l.sayDamaged(name, why+"; it is kept as "+kept+", and written anew")
-	return nil
-}
-
-// reportDamaged is sayDamaged for maintenance, which does not hold sem.
-func (l *Log) reportDamaged(file, detail string) {
-	l.hold(func() { l.sayDamaged(file, detail) })
-}
-
-// reportSetAside is setAside for maintenance.
-func (l *Log) reportSetAside(file, why string) (err error) {
-	l.hold(func() { err = l.setAside(file, why) })
-	return err
-}
-
-// What is read at a start for the stages: the newest segment, and others before it, up to so
-// many and about so many bytes. What is older is not recalled.
-const (
-	maxRecalledSegments = 16
-	maxRecalledBytes    = 256 << 20
-)
-
-// recall gives the stages what the newest segments hold. Nothing counts unless all that was
-// read leads to the tree.
-func (l *Log) recall(ctx context.Context) error {
-	l.forget()
-	if len(l.opts.Stages) == 0 || len(l.segments) == 0 {
-		return nil
-	}
-	from := segment.Recent(len(l.segments), maxRecalledSegments, maxRecalledBytes, func(i int) (segment.Compression, int64) {
-		return l.segments[i].name.Compression, l.segments[i].bytes
-	})
-	size := int64(-1)
-	if l.active != nil {
-		size = l.active.size
-	}
-	found, err := l.trace(ctx, slices.Clone(l.segments[from:]), &l.tree, size, func(canonical []byte) error {
-		for _, stage := range l.opts.Stages {
-			if err := stage.Recall(canonical); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err == nil {
-		copy(l.segments[from:], found)
-		if l.active != nil {
-			l.segments[len(l.segments)-1] = segmentInfo{name: l.active.name} // it goes on
-		}
-		l.warnOfFuture(found)
-		return nil
-	}
-	if ctx.Err() != nil {
-		return err
-	}
-	l.forget()
-	l.opts.Logger.Error("What the audit log holds cannot be relied on to know records that are sent again, and where streams are: all of that is forgotten, and such records are written again", zap.Error(err))
-	var d *discrepancy
-	if errors.As(err, &d) {
-		l.doNotDelete(d)
-	} else {
-		l.pending = append(l.pending, logevent.Event{Action: logevent.Damaged, Reason: "unreadable", Detail: err.Error()})
-	}
-	return nil
 }

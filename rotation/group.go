@@ -6,14 +6,13 @@ package rotation
 import (
 	"slices"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 )
 
 // call is one Append.
 type call struct {
-	batches   []*Batch
-	events    int
-	refused   Refused // those of its events that have the ids of others
+	stage.Call
 	placement Placement
 	err       error // what keeps this call out of the commit
 }
@@ -28,26 +27,42 @@ type group struct {
 
 func (g *group) batches() (n int) {
 	for _, c := range g.calls {
-		n += len(c.batches)
+		n += len(c.Batches)
 	}
 	return n
 }
 
 func (g *group) bytes() (n int64) {
 	for _, c := range g.calls {
-		for _, b := range c.batches {
-			n += b.written().bytes
+		for _, b := range c.Batches {
+			n += b.Totals().Bytes
 		}
 	}
 	return n
 }
 
+// prunes reports whether the group has the log say what retention deletes.
+func (g *group) prunes() bool {
+	return slices.ContainsFunc(g.says, func(o logevent.Event) bool { return o.Action == logevent.Pruned })
+}
+
+// place says where the group's events stand in a log that ends there, from an index on.
+func (g *group) place(end tip, index uint64) {
+	for _, c := range g.calls {
+		c.placement = Placement{FirstIndex: index, TreeSize: end.tree.Size()}
+		if end.active != nil {
+			c.placement.Segment = end.active.name.String()
+		}
+		index += uint64(c.Events())
+	}
+}
+
 // rejectStaleKey takes those calls out of the group whose events are signed with another
 // key than this.
 func (g *group) rejectStaleKey(keyID string) {
-	stale := func(b *Batch) bool { return b.keyID != "" && b.keyID != keyID }
+	stale := func(b *stage.Batch) bool { return b.KeyID() != "" && b.KeyID() != keyID }
 	g.calls = slices.DeleteFunc(g.calls, func(c *call) bool {
-		if slices.ContainsFunc(c.batches, stale) {
+		if slices.ContainsFunc(c.Batches, stale) {
 			c.err = ErrKeyChanged
 		}
 		return c.err != nil
@@ -56,7 +71,7 @@ func (g *group) rejectStaleKey(keyID string) {
 
 func (g *group) events() (n int) {
 	for _, c := range g.calls {
-		n += c.events
+		n += c.Events()
 	}
 	return n
 }
@@ -67,7 +82,7 @@ func (l *Log) join(c *call) (_ *group, leader bool, _ error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		l.opts.Observer.Refused(ReasonClosed, len(c.batches), c.events)
+		l.opts.Observer.Refused(ReasonClosed, len(c.Batches), c.Events())
 		return nil, false, &Error{Reason: ReasonClosed, Err: ErrClosed}
 	}
 	if l.next == nil {
@@ -81,11 +96,11 @@ func (l *Log) join(c *call) (_ *group, leader bool, _ error) {
 // lead commits the group as soon as the commit before it has ended. Until then
 // others go on joining.
 func (l *Log) lead(g *group) {
-	l.sem <- struct{}{}
-	l.mu.Lock()
-	l.next = nil
-	l.mu.Unlock()
-	g.err = l.commit(g)
-	<-l.sem
+	l.writer.hold(func() {
+		l.mu.Lock()
+		l.next = nil
+		l.mu.Unlock()
+		g.err = l.writer.commit(g)
+	})
 	close(g.done)
 }

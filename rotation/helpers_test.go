@@ -23,6 +23,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -64,7 +65,7 @@ func closeLog(t testing.TB, l *rotation.Log) {
 
 // batch makes a batch of events with these ids. What stands behind a slash is no part of
 // the id but of what happened.
-func batch(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) *rotation.Batch {
+func batch(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) *stage.Batch {
 	t.Helper()
 	enc, err := event.NewEncoder(event.DefaultMapping())
 	if err != nil {
@@ -96,7 +97,7 @@ func batch(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) *ro
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.Identify(idempotency.IDOf("", identity.ID), identity.Content, rotation.Place{Record: int32(b.Len() - 1)})
+		b.Identify(idempotency.IDOf("", identity.ID), identity.Content, stage.Place{Record: int32(b.Len() - 1)})
 	}
 	return b
 }

@@ -21,6 +21,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -417,7 +418,7 @@ func TestIntruderCannotHaveRecordsForgotten(t *testing.T) {
 				}
 				a := &account{}
 				ids := idempotency.NewStage(idempotency.Options{MaxEvents: 1000})
-				o.Stages = []rotation.Stage{ids, a}
+				o.Stages = []stage.Stage{ids, a}
 				l = open(t, o)
 				if err := os.WriteFile(path, good, 0o600); err != nil {
 					t.Fatal(err)

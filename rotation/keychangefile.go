@@ -4,13 +4,15 @@
 package rotation
 
 import (
-	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -50,39 +52,39 @@ func (f *keyChangeFile) write() error {
 	return nil
 }
 
-// replace writes the file anew, with that much of what was found.
-func (f *keyChangeFile) replace(found *filedChanges) error {
-	return durable.Replace(f.dir, segment.KeyChangesName, durable.Private, durable.Bytes(found.lines[:found.bytes]))
-}
-
 // filedChanges is the beginning of the file of key changes whose changes follow one another.
 type filedChanges struct {
-	lines   []byte
-	bytes   int64 // of them, that are good
-	changes []*signing.KeyChange
-	ends    []int64 // of their lines
+	bytes int64 // of the file
+	// newest are the last of the changes, as many as a start asks for at the most.
+	newest []*signing.KeyChange
 	// spoiled says that the file holds more, and that no crash explains it.
 	spoiled bool
 }
 
 func (f *filedChanges) last() *signing.KeyChange {
-	if len(f.changes) == 0 {
+	if len(f.newest) == 0 {
 		return nil
 	}
-	return f.changes[len(f.changes)-1]
+	return f.newest[len(f.newest)-1]
 }
 
-func (f *filedChanges) drop() {
-	n := len(f.changes) - 1
-	f.changes, f.ends, f.bytes, f.spoiled = f.changes[:n], f.ends[:n], 0, true
-	if n > 0 {
-		f.bytes = f.ends[n-1]
-	}
+// newestChanges returns the last ones of some key changes, as many as a start asks for at the
+// most: a segment that is recalled makes one, if any.
+func newestChanges(all []*signing.KeyChange) []*signing.KeyChange {
+	return slices.Clone(all[max(0, len(all)-maxRecalledSegments):])
 }
 
-// read reads the file as far as each change may follow the one before it, which is nil before
-// the first. An unfinished line at its end is cut off.
-func (f *keyChangeFile) read(mayFollow func(c, last *signing.KeyChange) bool) (filed filedChanges, err error) {
+// keyChain says which changes of the file count.
+type keyChain struct {
+	// follows reports whether a change may be the one after another, which is nil before the
+	// first.
+	follows func(c, last *signing.KeyChange) bool
+	// ends reports whether the changes count up to this one; nil: up to each.
+	ends func(c *signing.KeyChange) bool
+}
+
+// read reads the file as far as the chain goes. An unfinished line at its end is cut off.
+func (f *keyChangeFile) read(ctx context.Context, chain keyChain) (filed filedChanges, err error) {
 	file, err := f.dir.Edit(segment.KeyChangesName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return filed, nil
@@ -101,33 +103,62 @@ func (f *keyChangeFile) read(mayFollow func(c, last *signing.KeyChange) bool) (f
 	if err != nil {
 		return filed, err
 	}
-	if filed.lines, err = io.ReadAll(io.NewSectionReader(file, 0, info.Size())); err != nil {
-		return filed, err
+	filed, err = chain.in(ctx, file, info.Size())
+	if err == nil && !filed.spoiled && filed.bytes < info.Size() {
+		err = errors.Join(file.Truncate(filed.bytes), file.Sync())
 	}
-	for rest := filed.lines; ; {
-		line, after, whole := bytes.Cut(rest, []byte("\n"))
-		if !whole {
-			break
+	return filed, err
+}
+
+// in reads the changes in the first bytes of a file, however many there are.
+func (k keyChain) in(ctx context.Context, file io.ReaderAt, size int64) (filed filedChanges, err error) {
+	var run []*signing.KeyChange // the newest up to the line at hand
+	var last *signing.KeyChange
+	for from, at := int64(0), int64(-1); at < from; {
+		at = from
+		for line, err := range logdir.KeyChangesIn(ctx, io.NewSectionReader(file, at, size-at)) {
+			var c signing.KeyChange
+			if err == nil {
+				c, err = signing.OpenKeyChange(line.Note)
+			} else if !logdir.Malformed(err) {
+				return filed, err
+			}
+			if err != nil || !k.follows(&c, last) {
+				filed.spoiled = true
+				return filed, nil
+			}
+			last, from = &c, at+line.End
+			if run = append(run, last); len(run) == 2*maxRecalledSegments {
+				run = newestChanges(run)
+			}
+			if k.ends == nil || k.ends(last) {
+				filed.bytes, filed.newest = from, newestChanges(run)
+			}
 		}
-		c, err := parseKeyChange(line)
-		if err != nil || !mayFollow(c, filed.last()) {
-			filed.spoiled = true
-			return filed, nil
-		}
-		filed.bytes += int64(len(line)) + 1
-		filed.changes, filed.ends, rest = append(filed.changes, c), append(filed.ends, filed.bytes), after
 	}
-	if filed.bytes < info.Size() {
-		return filed, errors.Join(file.Truncate(filed.bytes), file.Sync())
-	}
+	filed.spoiled = last != filed.last()
 	return filed, nil
 }
 
-func parseKeyChange(line []byte) (*signing.KeyChange, error) {
-	note, err := segment.ParseKeyChange(line)
+// replace writes the file anew, with that much of what a file holds that has been set aside.
+func (f *keyChangeFile) replace(ctx context.Context, aside string, filed *filedChanges, chain keyChain) (err error) {
+	file, err := f.dir.Edit(aside)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	c, err := signing.OpenKeyChange(note)
-	return &c, err
+	defer func() { err = errors.Join(err, file.Close()) }()
+	return durable.Replace(f.dir, segment.KeyChangesName, durable.Private, func(w io.Writer) error {
+		var werr error
+		chain.ends = func(c *signing.KeyChange) bool {
+			if werr == nil {
+				_, werr = w.Write(append(segment.AppendKeyChange(nil, c.Note), '\n'))
+			}
+			return true
+		}
+		again, err := chain.in(ctx, file, filed.bytes)
+		if err == nil && again.bytes != filed.bytes {
+			err = fmt.Errorf("%w: %s has been changed meanwhile", ErrDamaged, aside)
+		}
+		return errors.Join(werr, err)
+	})
 }

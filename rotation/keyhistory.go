@@ -23,76 +23,83 @@ import (
 // kept from being added. Each change is signed by the key that it goes over to, the last of
 // them to the key that the newest segment is signed with: what does not lead there is not the
 // log's work, and the file is written anew without it.
-func (l *Log) loadKeyChanges(ctx context.Context) error {
-	filed, err := l.keys.changes.read(l.isNext)
+func (r *recovery) loadKeyChanges(ctx context.Context) error {
+	chain := keyChain{follows: r.isNext}
+	filed, err := r.keys.changes.read(ctx, chain)
 	if err != nil {
 		return fmt.Errorf("read the file %s: %w", segment.KeyChangesName, err)
 	}
-	if len(l.segments) == 0 {
+	if len(r.segments) == 0 {
 		if filed.bytes > 0 || filed.spoiled {
-			return l.setAside(segment.KeyChangesName, "it is of another log")
+			_, err = r.setAside(segment.KeyChangesName, "it is of another log")
+			return err
 		}
 		return nil
 	}
-	if len(filed.changes) == 0 && !filed.spoiled {
+	if filed.last() == nil && !filed.spoiled {
 		// Most logs never change their key: no need to look at each segment.
-		oldest, err := readHead(ctx, l.dir, l.segments[0].name)
+		oldest, err := readHead(ctx, r.dir, r.segments[0].name)
 		if fromSystem(err) {
 			return err
 		}
-		if err == nil && !changesKeys(&oldest.Header, &l.header) {
+		if err == nil && !changesKeys(&oldest.Header, &r.header) {
 			return nil
 		}
 	}
-	heads, need, err := l.changesAfter(ctx, filed.last())
+	heads, need, err := r.changesAfter(ctx, filed.last())
 	if err != nil {
 		return err
 	}
 	if c := filed.last(); c != nil && !bytes.Equal(c.To.SPKI(), need) {
 		// What all segments say goes before what the file says.
-		if heads, need, err = l.changesAfter(ctx, nil); err != nil {
+		if heads, need, err = r.changesAfter(ctx, nil); err != nil {
 			return err
 		}
-		for c := filed.last(); c != nil && (!bytes.Equal(c.To.SPKI(), need) || len(heads) > 0 && c.Index >= heads[0].Index); c = filed.last() {
-			filed.drop()
+		leads := chain
+		leads.ends = func(c *signing.KeyChange) bool {
+			return bytes.Equal(c.To.SPKI(), need) && (len(heads) == 0 || c.Index < heads[0].Index)
+		}
+		if filed, err = r.keys.changes.read(ctx, leads); err != nil {
+			return fmt.Errorf("read the file %s: %w", segment.KeyChangesName, err)
 		}
 	}
 	if filed.spoiled {
-		if err := l.setAside(segment.KeyChangesName, "its lines do not lead to the key that signs the log"); err != nil {
+		aside, err := r.setAside(segment.KeyChangesName, "its lines do not lead to the key that signs the log")
+		if err != nil {
 			return err
 		}
-		if err := l.keys.changes.replace(&filed); err != nil {
+		if err := r.keys.changes.replace(ctx, aside, &filed, chain); err != nil {
 			return err
 		}
 	}
-	l.keys.recallChanges(&filed, heads)
+	r.keys.recallChanges(&filed, heads)
 	return nil
 }
 
 // isNext reports whether a change may be the one after another, which is nil before the first.
-func (l *Log) isNext(c, last *signing.KeyChange) bool {
-	return c.Origin == l.opts.Origin && c.Log == l.id && c.Index < l.tree.Size() &&
+func (r *recovery) isNext(c, last *signing.KeyChange) bool {
+	return c.Origin == r.opts.Origin && c.Log == r.id && c.Index < r.tree.Size() &&
 		(last == nil || c.Index > last.Index && c.From.Equal(last.To))
 }
 
 // changesAfter returns the changes in the heads of segments after one, and the key that the
 // first of them goes over from.
-func (l *Log) changesAfter(ctx context.Context, last *signing.KeyChange) (heads []*signing.KeyChange, need []byte, err error) {
-	need = l.header.Keys[0].PublicKey
-	for _, s := range slices.Backward(l.segments) {
+func (r *recovery) changesAfter(ctx context.Context, last *signing.KeyChange) (heads []*signing.KeyChange, need []byte, err error) {
+	need = r.header.Keys[0].PublicKey
+	for _, s := range slices.Backward(r.segments) {
 		if last != nil && s.name.FirstIndex <= last.Index {
 			break
 		}
-		c, err := readKeyChange(ctx, l.dir, s.name)
+		c, err := readKeyChange(ctx, r.dir, s.name)
 		if fromSystem(err) {
 			return nil, nil, err
 		}
-		if err == nil && c != nil && (c.Index != s.name.FirstIndex || !l.isNext(c, nil) || !bytes.Equal(c.To.SPKI(), need)) {
+		if err == nil && c != nil && (c.Index != s.name.FirstIndex || !r.isNext(c, nil) || !bytes.Equal(c.To.SPKI(), need)) {
 			err = fmt.Errorf("%w: its key change does not lead to the key that signs the log", ErrDamaged)
 		}
 		if err != nil {
 			// A damaged segment is for the verifier to find; the log goes on behind it.
-			l.opts.Logger.Warn("A segment of the audit log cannot be searched for a change of the key", zap.Stringer("segment", s.name), zap.Error(err))
+			r.opts.Logger.Warn("A segment of the audit log cannot be searched for a change of the key", zap.Stringer("segment", s.name), zap.Error(err))
 			continue
 		}
 		if c != nil {

@@ -58,6 +58,7 @@ type keyring struct {
 	successor *signing.Signer                // the key to go over to at once
 	unretired bool                           // the key before is still to be destroyed
 	known     []*signing.PublicKey           // the keys of the key changes that were found at the start
+	latest    []*signing.KeyChange           // the last of those changes, for since
 	changes   keyChangeFile
 }
 
@@ -103,6 +104,19 @@ func (k *keyring) publicKeys() []*signing.PublicKey {
 	return keys
 }
 
+// since returns the keys that have signed the log from a leaf on, of those that recall asks for:
+// the current one, and from there on back each from which the log has gone over to the next. Each
+// such change bears the signatures of both keys.
+func (k *keyring) since(index uint64) []*signing.PublicKey {
+	keys := []*signing.PublicKey{k.current().Public()}
+	for _, c := range k.latest {
+		if c.Index > index {
+			keys = append(keys, c.From)
+		}
+	}
+	return keys
+}
+
 // adoptKey makes the key of the segment that a start goes on from the current one. It is one
 // of candidates, and the segment is durable: the key before it may be destroyed.
 func (k *keyring) adoptKey(public *signing.PublicKey) {
@@ -133,6 +147,7 @@ func (k *keyring) recallChanges(filed *filedChanges, heads []*signing.KeyChange)
 		k.known = append(k.known, c.From)
 		k.changes.add(c.Note)
 	}
+	k.latest = newestChanges(slices.Concat(filed.newest, heads))
 	if err := k.changes.write(); err != nil {
 		// They are in the segments, too, which are not pruned before.
 		k.logger.Warn("A change of the audit log's key cannot be filed yet; it will be tried again", zap.Error(err))

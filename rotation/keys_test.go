@@ -167,7 +167,7 @@ func TestKeyChangedByConfiguration(t *testing.T) {
 				if r.VerifiedEvents != r.TotalEvents || r.TrustedFrom == nil || (*r.TrustedFrom > 0) != c.begins {
 					t.Errorf("%d of %d events, trusted from %v", r.VerifiedEvents, r.TotalEvents, r.TrustedFrom)
 				}
-				said := slices.ContainsFunc(r.Findings, func(f verify.Finding) bool { return f.Kind == verify.TrustBegins })
+				said := slices.ContainsFunc(r.Findings, func(f verify.Finding) bool { return f.Kind == verify.Kind("trust_begins") })
 				if said != c.begins {
 					t.Errorf("findings %+v", r.Findings)
 				}

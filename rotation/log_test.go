@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -91,7 +92,7 @@ func TestAppendRefusesWhatTheScopeDoesNotAllow(t *testing.T) {
 	}
 	broken := errors.New("the token is gone")
 	err := b.Add(encode, func([]byte) ([]byte, error) { return nil, broken }, "x")
-	var signingError *rotation.SigningError
+	var signingError *stage.SigningError
 	if !errors.As(err, &signingError) || !errors.Is(err, broken) {
 		t.Errorf("got %v, want a SigningError", err)
 	}
@@ -104,7 +105,7 @@ func TestAppendRefusesWhatTheScopeDoesNotAllow(t *testing.T) {
 	huge := func(dst []byte) ([]byte, uint64, error) {
 		return append(dst, make([]byte, segment.MaxLineBytes)...), 0, nil
 	}
-	if err := b.Add(huge, o.Signer.Sign, o.Signer.Public().ID()); !errors.As(err, new(*rotation.TooLargeError)) {
+	if err := b.Add(huge, o.Signer.Sign, o.Signer.Public().ID()); !errors.As(err, new(*stage.TooLargeError)) {
 		t.Errorf("got %v, want a TooLargeError", err)
 	}
 }

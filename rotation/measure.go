@@ -20,12 +20,12 @@ type measure struct {
 
 // newMeasure returns a measure for a segment that is stored in some form. It costs the
 // compression of each segment, so it measures only where sizes decide.
-func (l *Log) newMeasure(c segment.Compression) (*measure, error) {
+func newMeasure(o *Options, c segment.Compression) (*measure, error) {
 	if c == segment.None {
-		c = l.opts.Compression // which it is about to get
+		c = o.Compression // which it is about to get
 	}
 	m := &measure{}
-	if c == segment.None || l.opts.Retention.MaxTotalBytes == 0 {
+	if c == segment.None || o.Retention.MaxTotalBytes == 0 {
 		return m, nil
 	}
 	var err error

@@ -22,8 +22,8 @@ const othersMode fs.FileMode = 0o077
 // put back may allow, and says so. A key that others could read is refused, since it may be
 // known by now; what others could do to the log nothing rests on. It is called once the log
 // has been found good: one that is refused is left as it is.
-func (l *Log) closeToOthers() error {
-	listing, err := segment.List(l.dir)
+func (r *recovery) closeToOthers() error {
+	listing, err := segment.List(r.dir)
 	if err != nil {
 		return err
 	}
@@ -34,7 +34,7 @@ func (l *Log) closeToOthers() error {
 	}
 	closed, example := 0, ""
 	for _, name := range names {
-		was, err := closeToOthers(l.dir, name)
+		was, err := closeToOthers(r.dir, name)
 		if err != nil {
 			return fmt.Errorf("take from %s what others may do with it: %w: chmod 600 it, or chown it to the collector's user", name, err)
 		}
@@ -43,7 +43,7 @@ func (l *Log) closeToOthers() error {
 		}
 	}
 	if closed > 0 {
-		l.opts.Logger.Warn("Files of the audit log could be read or written by others; they are 0600 now. If others could write to them, verify the log against a checkpoint that was kept elsewhere", zap.Int("files", closed), zap.String("such_as", example))
+		r.opts.Logger.Warn("Files of the audit log could be read or written by others; they are 0600 now. If others could write to them, verify the log against a checkpoint that was kept elsewhere", zap.Int("files", closed), zap.String("such_as", example))
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/witness"
@@ -79,7 +80,7 @@ type Options struct {
 	Observer Observer
 	// Stages look at each commit before it is written, in this order. They belong to the log,
 	// which has them recall what it holds at the start.
-	Stages []Stage
+	Stages []stage.Stage
 	// MaxLeafBytes is how long the line of an event that is added to a batch may be; 0
 	// means as long as readers take. The log's own events are not held to it.
 	MaxLeafBytes int
@@ -103,6 +104,11 @@ func (o *Options) features() (f []segment.Feature) {
 		f = append(f, segment.FeaturePartition)
 	}
 	return f
+}
+
+// batchForm is that of batches for a log with these options, but for the length of lines.
+func (o *Options) batchForm(maxLeafBytes int) stage.Form {
+	return stage.Form{Scope: o.Scope, BindIDs: o.BindIDs, MaxLeafBytes: maxLeafBytes}
 }
 
 // Retention says which sealed segments may be deleted. A zero limit keeps

@@ -12,42 +12,46 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
 // newOwnBatch returns a batch for the log's own events: limits are for those of others.
-func (l *Log) newOwnBatch() *Batch {
-	b := l.NewBatch()
-	b.maxLeaf = segment.MaxLineBytes
-	return b
+func (s *snapshot) newOwnBatch() *stage.Batch {
+	return stage.NewBatch(s.opts.batchForm(segment.MaxLineBytes))
 }
 
 // addOwn appends an event of the log's own to the batch. It is signed like any
 // other of its segment; unsignedAllowed lets it be marked as unsigned where signing
 // fails. An event that readers would not take is replaced by what they take, or left
 // out: it must not spoil a commit that others have events in.
-func (l *Log) addOwn(b *Batch, o logevent.Event, signer *signing.Signer, unsignedAllowed bool) error {
-	line, now, err := l.ownEvent(o)
+func (s *snapshot) addOwn(b *stage.Batch, o logevent.Event, signer *signing.Signer, unsignedAllowed bool) error {
+	line, now, err := s.ownEvent(o)
 	if err != nil {
-		l.opts.Logger.Error("The audit log cannot say of itself what it should: its readers would not take it", zap.String("action", string(o.Action)), zap.Error(err))
+		s.opts.Logger.Error("The audit log cannot say of itself what it should: its readers would not take it", zap.String("action", string(o.Action)), zap.Error(err))
 		if indispensable(o.Action) {
 			return err
 		}
-		if line, now, err = l.ownEvent(logevent.Event{Action: o.Action, Detail: unsayable}); err != nil {
+		if line, now, err = s.ownEvent(logevent.Event{Action: o.Action, Detail: unsayable}); err != nil {
 			return nil
 		}
 	}
 	encode := func(dst []byte) ([]byte, uint64, error) { return append(dst, line...), event.Nanoseconds(now), nil }
-	if l.opts.Scope != segment.ScopeEvent {
+	if s.opts.Scope != segment.ScopeEvent {
 		return b.Add(encode, nil, "")
 	}
-	err = b.Add(encode, l.Sign(signer), signer.Public().ID())
+	err = b.Add(encode, s.sign(signer), signer.Public().ID())
 	if err != nil && unsignedAllowed {
 		err = b.AddUnsigned(encode)
 	}
 	return err
+}
+
+// sign returns the function that signs events of the log with a key.
+func (s *snapshot) sign(signer *signing.Signer) func(canonical []byte) ([]byte, error) {
+	return func(canonical []byte) ([]byte, error) { return signer.SignEvent(s.context, canonical) }
 }
 
 // unsayable is the detail of an event that had to be replaced.
@@ -65,13 +69,13 @@ func indispensable(a logevent.Action) bool {
 }
 
 // ownEvent encodes an event of the log's own, and reads it back.
-func (l *Log) ownEvent(o logevent.Event) (canonical []byte, now time.Time, err error) {
+func (s *snapshot) ownEvent(o logevent.Event) (canonical []byte, now time.Time, err error) {
 	id, err := uuid.NewRandom()
 	if err != nil {
 		return nil, now, fmt.Errorf("make an event id: %w", err)
 	}
-	now = l.opts.Now()
-	canonical = o.Append(nil, id.String(), now, l.opts.Origin)
+	now = s.opts.Now()
+	canonical = o.Append(nil, id.String(), now, s.opts.Origin)
 	if err := readBack(canonical, o); err != nil {
 		return nil, now, fmt.Errorf("read the log's own event %s back: %w", o.Action, err)
 	}

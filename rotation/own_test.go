@@ -15,10 +15,11 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/witness"
 )
@@ -41,7 +42,7 @@ func (o *stranger) AddCheckpoint(context.Context, uint64, []merkle.Hash, []byte)
 	return witness.Cosignature{}, fmt.Errorf("%s: %w", o.text, witness.ErrInconsistent)
 }
 
-func (o *stranger) Admit(a *rotation.Admission) {
+func (o *stranger) Admit(a *stage.Admission) {
 	a.Say(logevent.Event{Action: logevent.SequenceGap, Sequence: &logevent.Sequence{
 		Stream: o.text, RecordID: o.text, Producer: o.text,
 		Number: o.size, Expected: math.MaxUint64 - o.size, Missing: o.size, Count: o.size,
@@ -50,7 +51,7 @@ func (o *stranger) Admit(a *rotation.Admission) {
 
 func (o *stranger) Settle(uint64, bool) {}
 
-func (o *stranger) Recall([]byte) error { return nil }
+func (o *stranger) Recall(logdir.CheckedLine) error { return nil }
 
 func (o *stranger) Forget() {}
 

@@ -27,21 +27,18 @@ func within(t time.Time) time.Time {
 	}
 }
 
-// now returns the time, as the format can hold it.
-func (l *Log) now() time.Time { return within(l.opts.Now()) }
-
 // noPromise is what a header says that promises to keep nothing of what is before it.
 var noPromise = time.Unix(0, 0).UTC()
 
-// retain returns how long a header that is about to follow the newest one promises to keep
+// retain returns how long a header that follows another promises to keep
 // what is before it. A promise once made is never shortened. Where no minimum age asks for
 // one none is made, so that a clock that is ahead for a while binds nobody.
-func (l *Log) retain(h *segment.Header) time.Time {
+func retain(before, h *segment.Header) time.Time {
 	if h.FirstIndex == 0 {
 		return noPromise
 	}
-	until := l.header.Retain
-	if age := max(h.MinAge, l.header.MinAge); age > 0 {
+	until := before.Retain
+	if age := max(h.MinAge, before.MinAge); age > 0 {
 		if t := within(h.Created.Add(age)); t.After(until) {
 			until = t
 		}

@@ -5,13 +5,9 @@ package rotation
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"slices"
 	"strings"
 
 	"go.uber.org/zap"
@@ -23,59 +19,76 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
+// recovery makes a writer, and its upkeep, of what a directory holds. It is the only user of both.
+type recovery struct {
+	*writer
+	upkeep *upkeep
+}
+
+// recover finds out where the log ends, and has the stages recall what it holds.
+func (r *recovery) recover(ctx context.Context) error {
+	if err := r.load(ctx); err != nil {
+		return err
+	}
+	r.context = signing.NewEventContext(r.opts.Origin, r.id)
+	if err := r.recall(ctx); err != nil {
+		return err
+	}
+	return r.closeToOthers()
+}
+
 // load finds out where the log in the directory ends, and sets aside what a
 // crash left behind that.
-func (l *Log) load(ctx context.Context) error {
-	listing, err := segment.List(l.dir)
+func (r *recovery) load(ctx context.Context) error {
+	listing, err := segment.List(r.dir)
 	if err != nil {
 		return err
 	}
-	if err := l.removeTemporary(listing.Temporary); err != nil {
+	if err := r.removeTemporary(listing.Temporary); err != nil {
 		return err
 	}
 	for _, f := range listing.Segments {
 		if !f.Mode.IsRegular() {
 			return fmt.Errorf("%s is not a regular file but %s: remove it, the log never writes such", f.Name, f.Mode.Type())
 		}
-		if err := l.addListed(ctx, segmentInfo{name: f.Parsed, bytes: f.Size}); err != nil {
+		if err := r.addListed(ctx, segmentInfo{name: f.Parsed, bytes: f.Size}); err != nil {
 			return err
 		}
 	}
-	l.sealed, l.id = "first", signing.NewLogID()
-	torn, err := l.loadNewest(ctx)
+	torn, err := r.loadNewest(ctx)
 	if err != nil {
 		return err
 	}
 	// Before anything is set aside.
-	if err := l.openState(ctx); err != nil {
+	if err := r.openState(ctx); err != nil {
 		return err
 	}
 	if torn != nil {
-		if err := l.setAsideSegment(*torn); err != nil {
+		if err := r.setAsideSegment(*torn); err != nil {
 			return err
 		}
 	}
-	if err := l.setAsideTail(); err != nil && reasonOf(fail(ReasonIO, err)) != ReasonDiskFull {
+	if err := r.setAsideTail(); err != nil && reasonOf(fail(ReasonIO, err)) != ReasonDiskFull {
 		return err
 	}
-	if err := l.loadTorn(listing.Torn); err != nil {
+	if err := r.loadTorn(listing.Torn); err != nil {
 		return err
 	}
-	if err := l.loadKeyChanges(ctx); err != nil {
+	if err := r.loadKeyChanges(ctx); err != nil {
 		return err
 	}
-	return l.checkKept()
+	return r.checkKept()
 }
 
 // loadTorn has the next commit say what an earlier start set aside, if that start was
 // cut off before it could say so itself: nothing has been committed since.
-func (l *Log) loadTorn(names []string) error {
+func (r *recovery) loadTorn(names []string) error {
 	for _, name := range names {
 		index, _ := segment.TornIndex(name)
-		if index != l.tree.Size() || l.pendingFile(name) {
+		if index != r.tree.Size() || r.pendingFile(name) {
 			continue
 		}
-		f, err := l.dir.Edit(name)
+		f, err := r.dir.Edit(name)
 		if err != nil {
 			return fmt.Errorf("look at what was set aside: %w", err)
 		}
@@ -88,7 +101,7 @@ func (l *Log) loadTorn(names []string) error {
 			return fmt.Errorf("look at what was set aside in %s: %w", name, err)
 		}
 		o.File = name
-		l.recovered(o)
+		r.recovered(o)
 	}
 	return nil
 }
@@ -96,37 +109,37 @@ func (l *Log) loadTorn(names []string) error {
 // addListed adds a segment to the list, which is in order. A plain segment and
 // its compressed form are both there if a crash came between the two; the plain
 // one then goes.
-func (l *Log) addListed(ctx context.Context, s segmentInfo) error {
-	if n := len(l.segments); n > 0 && l.segments[n-1].name.FirstIndex == s.name.FirstIndex {
-		plain := l.segments[n-1].name
+func (r *recovery) addListed(ctx context.Context, s segmentInfo) error {
+	if n := len(r.segments); n > 0 && r.segments[n-1].name.FirstIndex == s.name.FirstIndex {
+		plain := r.segments[n-1].name
 		if plain.Compression != segment.None || s.name.Plain() != plain {
 			return fmt.Errorf("%w: %s and %s start at the same leaf: one of them does not belong here", ErrDamaged, plain, s.name)
 		}
-		if err := sameContent(ctx, l.dir, plain.String(), s.name.String(), s.name.Compression); err != nil {
+		if err := sameContent(ctx, r.dir, plain.String(), s.name.String(), s.name.Compression); err != nil {
 			return fmt.Errorf("%w: %w: one of them has been changed", ErrDamaged, err)
 		}
 		// The writer may have been killed before the new name was durable.
-		err := l.dir.Sync()
+		err := r.dir.Sync()
 		if err == nil {
-			err = l.dir.Remove(plain.String())
+			err = r.dir.Remove(plain.String())
 		}
 		if err != nil {
 			return fmt.Errorf("finish the compression of %s: %w", plain, err)
 		}
-		l.segments = l.segments[:n-1]
+		r.segments = r.segments[:n-1]
 	}
-	l.segments = append(l.segments, s)
+	r.segments = append(r.segments, s)
 	return nil
 }
 
 // removeTemporary removes what was being written when the writer ended.
-func (l *Log) removeTemporary(names []string) error {
+func (r *recovery) removeTemporary(names []string) error {
 	for _, name := range names {
 		base := strings.TrimSuffix(name, segment.TempSuffix)
 		if _, err := segment.ParseName(base); err != nil && base != segment.CheckpointName && !segment.IsTornName(base) {
 			continue // not ours
 		}
-		if err := l.dir.Remove(name); err != nil {
+		if err := r.dir.Remove(name); err != nil {
 			return fmt.Errorf("remove the unfinished file: %w", err)
 		}
 	}
@@ -135,16 +148,16 @@ func (l *Log) removeTemporary(names []string) error {
 
 // loadNewest reads the newest segment, or, if a crash interrupted its very
 // first commit, the one before. It then returns the name of the torn one, or nil.
-func (l *Log) loadNewest(ctx context.Context) (torn *segment.Name, err error) {
-	for len(l.segments) > 0 {
-		n := len(l.segments) - 1
-		newest := l.segments[n]
-		s, err := l.scanFile(ctx, newest.name)
+func (r *recovery) loadNewest(ctx context.Context) (torn *segment.Name, err error) {
+	for len(r.segments) > 0 {
+		n := len(r.segments) - 1
+		newest := r.segments[n]
+		s, err := r.scanFile(ctx, newest.name)
 		if err != nil {
 			return nil, err
 		}
 		if s.size > 0 {
-			return torn, l.resume(newest, s)
+			return torn, r.resume(newest, s)
 		}
 		// No checkpoint fits. Its first commit was never acknowledged, but
 		// only the newest segment can be in that state.
@@ -152,7 +165,7 @@ func (l *Log) loadNewest(ctx context.Context) (torn *segment.Name, err error) {
 			return nil, fmt.Errorf("%s: %w: no checkpoint in it fits", newest.name, ErrDamaged)
 		}
 		torn = &newest.name
-		l.segments = l.segments[:n]
+		r.segments = r.segments[:n]
 	}
 	return torn, nil
 }
@@ -160,9 +173,9 @@ func (l *Log) loadNewest(ctx context.Context) (torn *segment.Name, err error) {
 // scanFile reads a segment from the disk. What an earlier writer could not sync may
 // still be in the cache, looking as good as the rest: a later sync would not write
 // it, so it must not be built upon.
-func (l *Log) scanFile(ctx context.Context, name segment.Name) (scanned, error) {
+func (r *recovery) scanFile(ctx context.Context, name segment.Name) (scanned, error) {
 	if name.Compression == segment.None {
-		f, err := l.dir.Edit(name.String())
+		f, err := r.dir.Edit(name.String())
 		if err != nil {
 			return scanned{}, fmt.Errorf("check %s: %w", name, err)
 		}
@@ -171,12 +184,12 @@ func (l *Log) scanFile(ctx context.Context, name segment.Name) (scanned, error) 
 			return scanned{}, fmt.Errorf("check %s: %w", name, err)
 		}
 	}
-	r, err := segment.Open(l.dir, name.String(), -1)
+	in, err := segment.Open(r.dir, name.String(), -1)
 	if err != nil {
 		return scanned{}, err
 	}
-	defer r.Close()
-	s, err := scan(ctx, r, l.opts.Origin, l.keys.candidates(), !l.opts.Sync)
+	defer in.Close()
+	s, err := scan(ctx, in, r.opts.Origin, r.keys.candidates(), !r.opts.Sync)
 	if err != nil {
 		return scanned{}, fmt.Errorf("check %s: %w", name, err)
 	}
@@ -187,73 +200,42 @@ func (l *Log) scanFile(ctx context.Context, name segment.Name) (scanned, error) 
 }
 
 // resume continues the log behind the last checkpoint of a segment.
-func (l *Log) resume(info segmentInfo, s scanned) error {
-	l.tree, l.mark, l.note = s.tree, s.mark, s.note
-	l.header, l.id, l.commits, l.lastTime = s.header, s.header.Log, s.commit.Number, s.commit.Time
-	l.atStart, l.clock.until, l.pruned = s.atStart, s.held, s.pruned
-	if err := l.keys.canFollow(l.header.Keys); err != nil {
+func (r *recovery) resume(info segmentInfo, s scanned) error {
+	r.tree, r.mark, r.note = s.tree, s.mark, s.note
+	r.header, r.id, r.commits, r.lastTime = s.header, s.header.Log, s.commit.Number, s.commit.Time
+	r.atStart, r.pause.until, r.upkeep.pruned = s.atStart, s.held, s.pruned
+	if err := r.keys.canFollow(r.header.Keys); err != nil {
 		return fmt.Errorf("continue segment %s: %w", info.name, err)
 	}
 	if info.name.Compression != segment.None {
 		if s.end != s.size {
 			return fmt.Errorf("%s: %w: bytes follow its last checkpoint", info.name, ErrDamaged)
 		}
-		l.sealed = "sealed"
-		l.keys.adoptKey(s.key)
+		r.sealed = "sealed"
+		r.keys.adoptKey(s.key)
 		return nil
 	}
-	f, err := l.dir.Edit(info.name.String())
+	f, err := r.dir.Edit(info.name.String())
 	if err != nil {
 		return fmt.Errorf("continue segment %s: %w", info.name, err)
 	}
 	// A writer that was killed may have left in the cache what is as good as the
 	// rest but not durable, the file's name included: nothing must be built upon it
 	// before it is, and above all no key be destroyed that an older one is signed with.
-	err = durable.Sync(l.dir, f)
+	err = durable.Sync(r.dir, f)
 	if err != nil {
 		return errors.Join(fmt.Errorf("continue segment %s: %w", info.name, err), f.Close())
 	}
-	l.keys.adoptKey(s.key)
-	l.segments[len(l.segments)-1].bytes = 0 // see activeSegment
-	l.active = &activeSegment{name: info.name, file: f, size: s.size, events: s.events, times: s.times, opened: l.opts.Now()}
-	l.torn = s.end > s.size
-	return nil
-}
-
-// setAsideTail moves the bytes behind the active segment's last checkpoint into
-// a file of their own. It can be interrupted anywhere and done again: the
-// file's name says what it holds.
-func (l *Log) setAsideTail() error {
-	a := l.active
-	if !l.torn {
-		return nil
-	}
-	info, err := a.file.Stat()
-	if err != nil {
-		return fmt.Errorf("look at the torn tail of %s: %w", a.name, err)
-	}
-	// An earlier try may have cut it off, and failed only to make that durable.
-	if size := info.Size() - a.size; size > 0 {
-		o, err := l.keep(a.file, a.size, size)
-		if err != nil {
-			return err
-		}
-		o.Segment = a.name.String()
-		l.recovered(o)
-	}
-	if err := a.file.Truncate(a.size); err != nil {
-		return fmt.Errorf("cut off the torn tail of %s: %w", a.name, err)
-	}
-	if err := a.file.Sync(); err != nil {
-		return fmt.Errorf("cut off the torn tail of %s: %w", a.name, err)
-	}
-	l.torn = false
+	r.keys.adoptKey(s.key)
+	r.segments[len(r.segments)-1].bytes = 0 // see activeSegment
+	r.active = &activeSegment{name: info.name, file: f, size: s.size, events: s.events, times: s.times, opened: r.opts.Now()}
+	r.torn = s.end > s.size
 	return nil
 }
 
 // setAsideSegment renames a segment whose first commit was torn.
-func (l *Log) setAsideSegment(name segment.Name) error {
-	f, err := l.dir.Edit(name.String())
+func (r *recovery) setAsideSegment(name segment.Name) error {
+	f, err := r.dir.Edit(name.String())
 	if err != nil {
 		return fmt.Errorf("set aside the torn segment: %w", err)
 	}
@@ -269,60 +251,17 @@ func (l *Log) setAsideSegment(name segment.Name) error {
 	if err != nil {
 		return fmt.Errorf("set aside the torn segment %s: %w", name, err)
 	}
-	if err := durable.Rename(l.dir, name.String(), o.File); err != nil {
+	if err := durable.Rename(r.dir, name.String(), o.File); err != nil {
 		return fmt.Errorf("set aside the torn segment: %w", err)
 	}
 	o.Segment = name.String()
-	l.recovered(o)
+	r.recovered(o)
 	return nil
 }
 
-// recovered has the next commit say what has been set aside, once for each file.
-func (l *Log) recovered(o logevent.Event) {
-	if l.pendingFile(o.File) {
-		return
-	}
-	l.pending = append(l.pending, o)
-	l.opts.Logger.Warn("What followed the last checkpoint of the audit log was never acknowledged and has been set aside",
-		zap.String("segment", o.Segment), zap.String("kept_in", o.File), zap.Uint64("bytes", o.Size), zap.String("sha256", o.SHA256))
-}
-
-// pendingFile reports whether the next commit names a file that was set aside.
-func (l *Log) pendingFile(name string) bool {
-	return slices.ContainsFunc(l.pending, func(o logevent.Event) bool { return o.File == name })
-}
-
-// describe hashes bytes that are set aside, and names the file for them.
-func describe(r io.ReaderAt, at, size int64, index uint64) (logevent.Event, error) {
-	h := sha256.New()
-	if n, err := io.Copy(h, io.NewSectionReader(r, at, size)); err != nil || n != size {
-		return logevent.Event{}, errors.Join(err, fmt.Errorf("read %d of %d bytes", n, size))
-	}
-	sum := [32]byte(h.Sum(nil))
-	return logevent.Event{
-		Action: logevent.Recovered,
-		Reason: "torn_tail",
-		File:   segment.TornName(index, sum),
-		SHA256: hex.EncodeToString(sum[:]),
-		Size:   uint64(size),
-	}, nil
-}
-
-// keep copies bytes into a torn file, durable when it returns.
-func (l *Log) keep(r io.ReaderAt, at, size int64) (logevent.Event, error) {
-	o, err := describe(r, at, size, l.tree.Size())
-	if err == nil {
-		err = durable.Replace(l.dir, o.File, durable.Private, durable.Copy(io.NewSectionReader(r, at, size)))
-	}
-	if err != nil {
-		return logevent.Event{}, fmt.Errorf("set aside a torn tail: %w", err)
-	}
-	return o, nil
-}
-
 // checkKept compares the log with the checkpoint file.
-func (l *Log) checkKept() error {
-	note, err := logdir.Checkpoint(l.dir)
+func (r *recovery) checkKept() error {
+	note, err := logdir.Checkpoint(r.dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -331,23 +270,23 @@ func (l *Log) checkKept() error {
 	}
 	var kept signing.Checkpoint
 	if err == nil {
-		kept, _, err = signing.OpenCheckpoint(note, l.opts.Origin, l.keys.publicKeys())
+		kept, _, err = signing.OpenCheckpoint(note, r.opts.Origin, r.keys.publicKeys())
 	}
 	if err != nil {
 		// It is a convenience copy, written anew before long, and no crash can
 		// be told from meddling here.
-		l.opts.Logger.Warn("The audit log's checkpoint file cannot be used and will be written anew", zap.Error(err))
+		r.opts.Logger.Warn("The audit log's checkpoint file cannot be used and will be written anew", zap.Error(err))
 		return nil
 	}
 	switch {
-	case kept.Size < l.tree.Size() || kept.Size == l.tree.Size() && kept.Root == l.tree.Root():
-		l.filed = note
+	case kept.Size < r.tree.Size() || kept.Size == r.tree.Size() && kept.Root == r.tree.Root():
+		r.upkeep.checkpoint.note = note
 		return nil
-	case kept.Size == l.tree.Size():
+	case kept.Size == r.tree.Size():
 		return fmt.Errorf("%w: its checkpoint file has the same size but another root hash: the directory holds parts of two logs", ErrDamaged)
-	case l.opts.Sync:
-		return fmt.Errorf("%w: the file %s says %d leaves, the segments hold %d: restore the missing segments, or, once the loss is understood, move that file out of the directory", ErrRolledBack, segment.CheckpointName, kept.Size, l.tree.Size())
+	case r.opts.Sync:
+		return fmt.Errorf("%w: the file %s says %d leaves, the segments hold %d: restore the missing segments, or, once the loss is understood, move that file out of the directory", ErrRolledBack, segment.CheckpointName, kept.Size, r.tree.Size())
 	}
-	l.pending = append(l.pending, logevent.Event{Action: logevent.Damaged, Detail: fmt.Sprintf("the log ends at leaf %d, though a checkpoint over %d was signed: sync is off, and the rest never reached the disk", l.tree.Size(), kept.Size)})
+	r.pending = append(r.pending, logevent.Event{Action: logevent.Damaged, Detail: fmt.Sprintf("the log ends at leaf %d, though a checkpoint over %d was signed: sync is off, and the rest never reached the disk", r.tree.Size(), kept.Size)})
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -517,9 +518,9 @@ func TestUnsignedEvents(t *testing.T) {
 
 // canonicalOf returns the canonical form of a batch's only event, with another
 // id.
-func canonicalOf(t *testing.T, b *rotation.Batch, id string) []byte {
+func canonicalOf(t *testing.T, b *stage.Batch, id string) []byte {
 	t.Helper()
-	line := bytes.TrimSuffix(rotation.Lines(b), []byte("\n"))
+	line := bytes.TrimSuffix(b.Lines(), []byte("\n"))
 	parsed, err := segment.ParseEvent(line)
 	if err != nil {
 		t.Fatal(err)

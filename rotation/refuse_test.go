@@ -12,13 +12,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
-func refusal(record int) rotation.Refusal {
-	return rotation.Refusal{
-		Place: rotation.Place{Resource: 1, Record: int32(record)}, Reason: "strict", SHA256: make([]byte, 32),
+func refusal(record int) stage.Refusal {
+	return stage.Refusal{
+		Place: stage.Place{Resource: 1, Record: int32(record)}, Reason: "strict", SHA256: make([]byte, 32),
 		EventID: "id\xff\u2028" + strings.Repeat("ä", 100), Err: errors.New("no operation"),
 	}
 }
@@ -71,7 +72,7 @@ func TestRefusalsAreInTheLog(t *testing.T) {
 			refuseAll(t, l, 2)
 			b := batch(t, l, o, "good")
 			b.Refuse(refusal(0))
-			b.Refuse(rotation.Refusal{})
+			b.Refuse(stage.Refusal{})
 			if _, err := l.Append(t.Context(), b); err != nil {
 				t.Fatal(err)
 			}
@@ -132,7 +133,7 @@ func TestRefusalsOfAFailedCommit(t *testing.T) {
 		b := l.NewBatch()
 		defer b.Release()
 		b.Refuse(refusal(0))
-		b.Refuse(rotation.Refusal{})
+		b.Refuse(stage.Refusal{})
 		_, err := l.Append(context.Background(), b)
 		return err
 	}
@@ -159,14 +160,14 @@ func TestLeafLimit(t *testing.T) {
 	o := options(t)
 	o.MaxLeafBytes = 1024
 	l := open(t, o)
-	encode := func(n int) rotation.Encode {
+	encode := func(n int) stage.Encode {
 		return func(dst []byte) ([]byte, uint64, error) {
 			return append(dst, `{"x":"`+strings.Repeat("x", n)+`"}`...), 0, nil
 		}
 	}
 	b := l.NewBatch()
 	defer b.Release()
-	var large *rotation.TooLargeError
+	var large *stage.TooLargeError
 	for _, n := range []int{1000, 900, 5000} { // the second is too long with its signature
 		err := b.Add(encode(n), o.Signer.Sign, o.Signer.Public().ID())
 		if !errors.As(err, &large) || large.Limit != 1024 || large.Length <= 1024 || !strings.Contains(err.Error(), "limits::max_leaf_bytes") {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 
 	"go.uber.org/zap"
 
@@ -22,95 +23,103 @@ import (
 // when somebody else changed it. It finds out what the disk holds of what has
 // been acknowledged, leaves the file ending in the last checkpoint, and has the
 // next commit start a segment. While it fails, nothing is acknowledged.
-func (l *Log) repair() error {
-	a := l.active
+func (w *writer) repair() error {
+	a := w.active
 	name := a.name.String()
 	reason := "write_failed"
 	switch {
-	case errors.Is(l.doubt, errInterfered):
+	case errors.Is(w.doubt, errInterfered):
 		reason = "interference"
-	case reasonOf(l.doubt) == ReasonSyncFailed:
+	case reasonOf(w.doubt) == ReasonSyncFailed:
 		reason = "sync_failed"
 	}
 	a.file.Forget()
-	intact, err := l.intact()
+	intact, err := w.intact()
 	if err != nil {
-		return fail(ReasonIO, fmt.Errorf("check %s after %q: %w", name, l.doubt, err))
+		return fail(ReasonIO, fmt.Errorf("check %s after %q: %w", name, w.doubt, err))
 	}
-	o := logevent.Event{Action: logevent.Recovered, Reason: reason, Segment: name, Detail: l.doubt.Error()}
-	switch named, err := l.stillNamed(name); {
+	o := logevent.Event{Action: logevent.Recovered, Reason: reason, Segment: name, Detail: w.doubt.Error()}
+	switch named, err := w.stillNamed(name); {
 	case err != nil:
 		return fail(ReasonIO, err)
 	case !intact:
 		// Neither cut nor written again: it is evidence.
 		o.Action = logevent.Damaged
-		l.forget() // what stages know may be among what is gone
+		w.forget() // what stages know may be among what is gone
 	case named:
-		err = l.cut(&o, reason)
+		err = w.cut(&o, reason)
 		if err != nil {
 			return fail(ReasonSyncFailed, err)
 		}
 	default:
-		if err := l.restore(name); err != nil {
+		if err := w.restore(name); err != nil {
 			return fail(ReasonIO, err)
 		}
 		o.Detail += "; its content has been written again from the open file"
 	}
-	l.opts.Logger.Error("The active segment of the audit log was in doubt; the log goes on in a new one",
-		zap.String("segment", name), zap.Bool("acknowledged_events_intact", intact), zap.Error(l.doubt))
-	l.pending = append(l.pending, o)
-	l.segments[len(l.segments)-1].bytes = a.size
+	w.opts.Logger.Error("The active segment of the audit log was in doubt; the log goes on in a new one",
+		zap.String("segment", name), zap.Bool("acknowledged_events_intact", intact), zap.Error(w.doubt))
+	w.pending = append(w.pending, o)
+	w.segments = slices.Clone(w.segments)
+	w.segments[len(w.segments)-1].bytes = a.size
 	_ = a.file.Close() // what it could still fail to write has been checked
-	l.active, l.sealed, l.doubt, l.cutOff = nil, "fault", nil, logevent.Event{}
+	w.active, w.sealed, w.doubt, w.cutOff = nil, "fault", nil, logevent.Event{}
 	return nil
+}
+
+// forget has the stages forget what they know of the log.
+func (w *writer) forget() {
+	for _, s := range w.opts.Stages {
+		s.Forget()
+	}
 }
 
 // intact reports whether the open file still holds all that has been
 // acknowledged. The error says that it cannot be read.
-func (l *Log) intact() (bool, error) {
-	a := l.active
+func (w *writer) intact() (bool, error) {
+	a := w.active
 	r := segment.NewReader(io.NewSectionReader(a.file, 0, a.size), a.name.String())
-	s, err := scan(context.Background(), r, l.opts.Origin, []*signing.Signer{l.keys.current()}, true)
+	s, err := scan(context.Background(), r, w.opts.Origin, []*signing.Signer{w.keys.current()}, true)
 	if fromSystem(err) {
 		return false, err
 	}
-	return err == nil && s.size == a.size && s.tree.Size() == l.tree.Size() && s.tree.Root() == l.tree.Root(), nil
+	return err == nil && s.size == a.size && s.tree.Size() == w.tree.Size() && s.tree.Root() == w.tree.Root(), nil
 }
 
 // stillNamed reports whether the open file is the one with the segment's name.
-func (l *Log) stillNamed(name string) (bool, error) {
-	at, err := l.dir.Lstat(name)
+func (w *writer) stillNamed(name string) (bool, error) {
+	at, err := w.dir.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	open, err := l.active.file.Stat()
+	open, err := w.active.file.Stat()
 	if err != nil {
 		return false, err
 	}
-	return l.dir.Same(at, open), nil
+	return w.dir.Same(at, open), nil
 }
 
 // cut cuts off what follows the last checkpoint. What others appended is kept;
 // what a commit of ours failed to write is not, because its callers were told.
-func (l *Log) cut(o *logevent.Event, reason string) error {
-	a := l.active
+func (w *writer) cut(o *logevent.Event, reason string) error {
+	a := w.active
 	info, err := a.file.Stat()
 	if err != nil {
 		return fmt.Errorf("look at %s: %w", a.name, err)
 	}
 	if size := info.Size() - a.size; size > 0 {
-		described, err := describe(a.file, a.size, size, l.tree.Size())
+		described, err := describe(a.file, a.size, size, w.tree.Size())
 		described.File = ""
 		if err == nil && reason == "interference" {
-			described, err = l.keep(a.file, a.size, size)
+			described, err = w.keep(a.file, a.size, size)
 		}
 		if err != nil {
 			return err
 		}
-		l.cutOff = described
+		w.cutOff = described
 	}
 	if err := a.file.Truncate(a.size); err != nil {
 		return fmt.Errorf("cut off what follows the last checkpoint: %w", err)
@@ -118,18 +127,18 @@ func (l *Log) cut(o *logevent.Event, reason string) error {
 	if err := a.file.Sync(); err != nil {
 		return fmt.Errorf("cut off what follows the last checkpoint: %w", err)
 	}
-	o.File, o.SHA256, o.Size = l.cutOff.File, l.cutOff.SHA256, l.cutOff.Size
+	o.File, o.SHA256, o.Size = w.cutOff.File, w.cutOff.SHA256, w.cutOff.Size
 	return nil
 }
 
 // restore writes the open file's content again under its name, which somebody
 // removed or gave to another file.
-func (l *Log) restore(name string) error {
-	if _, err := l.dir.Lstat(name); err == nil {
+func (w *writer) restore(name string) error {
+	if _, err := w.dir.Lstat(name); err == nil {
 		// Whatever took the name is kept beside: rename does not follow links.
-		if err := l.dir.Rename(name, "foreign-"+name); err != nil {
+		if err := w.dir.Rename(name, "foreign-"+name); err != nil {
 			return fmt.Errorf("restore %s: %w", name, err)
 		}
 	}
-	return durable.Replace(l.dir, name, durable.Private, durable.Copy(io.NewSectionReader(l.active.file, 0, l.active.size)))
+	return durable.Replace(w.dir, name, durable.Private, durable.Copy(io.NewSectionReader(w.active.file, 0, w.active.size)))
 }

@@ -11,10 +11,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -28,8 +30,8 @@ func remembering(t testing.TB, scope segment.Scope, maxEvents int) rotation.Opti
 	return o
 }
 
-func remember(o idempotency.Options) []rotation.Stage {
-	return []rotation.Stage{idempotency.NewStage(o)}
+func remember(o idempotency.Options) []stage.Stage {
+	return []stage.Stage{idempotency.NewStage(o)}
 }
 
 func TestRepeatsAreWrittenOnce(t *testing.T) {
@@ -287,6 +289,70 @@ func TestRepeatsAtTheSameTime(t *testing.T) {
 		t.Errorf("%d of %d events are there", len(seen), len(all))
 	}
 	checkGood(t, o.Directory, o.Signer)
+}
+
+// A repeat of an event whose commit is under way is not answered before that commit is. If that
+// fails, nobody is told that the log has the event who has not had it written.
+func TestRepeatOfWhatIsUnderWay(t *testing.T) {
+	for _, tt := range []struct {
+		name            string
+		failing         int // syncs, from the one under way on; -1: all
+		first, repeated bool
+	}{
+		{"it succeeds", 0, true, true},
+		{"it fails, and the repeat is written", 1, false, true},
+		{"all fail", -1, false, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o := remembering(t, segment.ScopeCheckpoint, 100)
+			fsys := faulty(t, o.Directory)
+			o.FS = fsys
+			l := open(t, o)
+			begun, release, failing := make(chan struct{}), make(chan struct{}), tt.failing
+			begin := sync.OnceFunc(func() { close(begun); <-release })
+			fsys.onSync(func() error {
+				begin()
+				if failing == 0 {
+					return nil
+				}
+				failing--
+				return syscall.EIO
+			})
+			send := func() <-chan error {
+				answer := make(chan error, 1)
+				go func() {
+					_, err := appendIDs(t, l, o, "a")
+					answer <- err
+				}()
+				return answer
+			}
+			first := send()
+			<-begun
+			repeats := []<-chan error{send(), send()}
+			rotation.AwaitGroup(l, len(repeats))
+			for _, r := range repeats {
+				select {
+				case err := <-r:
+					t.Errorf("a repeat is answered before the commit is: %v", err)
+				default:
+				}
+			}
+			close(release)
+			if err := <-first; (err == nil) != tt.first {
+				t.Errorf("the first call: %v", err)
+			}
+			for _, r := range repeats {
+				if err := <-r; (err == nil) != tt.repeated {
+					t.Errorf("a repeat: %v", err)
+				}
+			}
+			fsys.onSync(nil)
+			mustAppend(t, l, o, "a")
+			closeLog(t, l)
+			sameIDs(t, read(t, o.Directory).ids, []string{"a"})
+			checkGood(t, o.Directory, o.Signer)
+		})
+	}
 }
 
 // What failed to be written is not taken for known.

@@ -15,6 +15,8 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -35,7 +37,7 @@ type account struct {
 	say      func() []logevent.Event
 }
 
-func (a *account) Admit(admission *rotation.Admission) {
+func (a *account) Admit(admission *stage.Admission) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.open != 0 {
@@ -89,7 +91,7 @@ func TestStageSeesTheOrderOfTheLog(t *testing.T) {
 	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
 			o, a := options(t), new(account)
-			o.Scope, o.Stages, o.MaxSegmentBytes = scope, []rotation.Stage{a}, 20_000
+			o.Scope, o.Stages, o.MaxSegmentBytes = scope, []stage.Stage{a}, 20_000
 			l := open(t, o)
 			var wg sync.WaitGroup
 			for w := range 8 {
@@ -117,7 +119,7 @@ func TestStageSeesTheOrderOfTheLog(t *testing.T) {
 func TestStageLearnsOfFailures(t *testing.T) {
 	o, a := options(t), new(account)
 	fsys := faulty(t, o.Directory)
-	o.FS, o.Stages = fsys, []rotation.Stage{a}
+	o.FS, o.Stages = fsys, []stage.Stage{a}
 	l := open(t, o)
 	if err := appendTagged(t, l, o, "a"); err != nil {
 		t.Fatal(err)
@@ -155,7 +157,7 @@ func TestWhatAStageSays(t *testing.T) {
 		a.say = func() []logevent.Event {
 			return []logevent.Event{{Action: logevent.SequenceGap, Sequence: &logevent.Sequence{Stream: hostile, RecordID: hostile, Producer: hostile, Number: 1<<63 + 1, Expected: 1, Missing: 1 << 63}}}
 		}
-		o.Stages = []rotation.Stage{a}
+		o.Stages = []stage.Stage{a}
 		l := open(t, o)
 		if err := appendTagged(t, l, o, "a"); err != nil {
 			t.Fatal(err)
@@ -171,8 +173,12 @@ func TestWhatAStageSays(t *testing.T) {
 	}
 }
 
-func (a *account) Recall(canonical []byte) error {
-	e, err := event.Parse(canonical)
+func (a *account) Recall(line logdir.CheckedLine) error {
+	parsed, err := segment.ParseEvent(line.Bytes())
+	if err != nil {
+		return err
+	}
+	e, err := event.Parse(parsed.Canonical)
 	if err == nil && e.Log == nil {
 		a.recalled = append(a.recalled, e.EventID)
 	}
@@ -223,7 +229,7 @@ func TestDropsEndWithTheCommit(t *testing.T) {
 	o, fsys := options(t), newModel()
 	o.Scope, o.FS = segment.ScopeCheckpoint, fsys
 	d := &dropper{drops: true}
-	o.Stages = []rotation.Stage{d}
+	o.Stages = []stage.Stage{d}
 	l := open(t, o)
 	b := batch(t, l, o, "a", "b")
 	defer b.Release()
@@ -245,11 +251,11 @@ func TestDropsEndWithTheCommit(t *testing.T) {
 // dropper is a stage that drops the first event of each commit.
 type dropper struct{ drops bool }
 
-func (d *dropper) Recall([]byte) error { return nil }
-func (d *dropper) Forget()             {}
-func (d *dropper) Settle(uint64, bool) {}
+func (d *dropper) Recall(logdir.CheckedLine) error { return nil }
+func (d *dropper) Forget()                         {}
+func (d *dropper) Settle(uint64, bool)             {}
 
-func (d *dropper) Admit(a *rotation.Admission) {
+func (d *dropper) Admit(a *stage.Admission) {
 	for e := range a.Identified() {
 		if d.drops {
 			e.Drop()

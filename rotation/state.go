@@ -36,7 +36,7 @@ var (
 	ErrNotExtended = errors.New("the directory does not hold all of the log")
 )
 
-// keeper keeps the state in its file. Open uses it, then maintenance, then Close.
+// keeper keeps the state in its file. It is upkeep's, and Open's before that.
 type keeper struct {
 	directory string     // "" without fs: no state is kept
 	fs        durable.FS // replaces the directory, for tests
@@ -44,10 +44,11 @@ type keeper struct {
 	logger    *zap.Logger
 	observer  Observer
 
-	lock  io.Closer // nil if it could not be taken
-	due   bool      // there is something to keep; guarded by Log.sem
-	saved []byte    // what the file holds, as far as is known
-	fault string    // what the observer has been told last
+	lock    io.Closer // nil if it could not be taken
+	kept    bool      // since the start
+	segment uint64    // the first index of the newest segment then
+	saved   []byte    // what the file holds, as far as is known
+	fault   string    // what the observer has been told last
 }
 
 func newKeeper(o *Options) keeper {
@@ -76,12 +77,12 @@ func (k *keeper) closeDirectory(dir durable.FS) error {
 
 // openState holds what was read of the directory against the state. It is called before
 // anything in the directory is changed.
-func (l *Log) openState(ctx context.Context) (err error) {
-	if !l.keeper.keeps() {
+func (r *recovery) openState(ctx context.Context) (err error) {
+	if !r.upkeep.keeper.keeps() {
 		return nil
 	}
-	begins := l.tree.Size() == 0
-	dir, err := l.keeper.open()
+	begins := r.tree.Size() == 0
+	dir, err := r.upkeep.keeper.open()
 	if err != nil {
 		if begins {
 			return newLogNeedsState(err)
@@ -90,26 +91,26 @@ func (l *Log) openState(ctx context.Context) (err error) {
 			return fmt.Errorf("look for the state of the log: %w", err)
 		}
 		// There is none and none can be made, which is tried again.
-		l.adoptState("there is no state directory, and none can be made")
-		l.keeper.report(err)
+		r.adoptState("there is no state directory, and none can be made")
+		r.upkeep.keeper.report(err)
 		return nil
 	}
-	defer func() { err = errors.Join(err, l.keeper.closeDirectory(dir)) }()
-	if err := l.keeper.lockFile(dir, begins); err != nil {
+	defer func() { err = errors.Join(err, r.upkeep.keeper.closeDirectory(dir)) }()
+	if err := r.upkeep.keeper.lockFile(dir, begins); err != nil {
 		return err
 	}
-	state, err := l.keeper.read(dir)
+	state, err := r.upkeep.keeper.read(dir)
 	if err != nil {
 		return err
 	}
 	switch {
 	case begins:
-		return l.beginWith(dir, state)
+		return r.beginWith(dir, state)
 	case state == nil:
-		l.adoptState(fmt.Sprintf("there was no file %s", logstate.Name(l.opts.Origin)))
+		r.adoptState(fmt.Sprintf("there was no file %s", logstate.Name(r.opts.Origin)))
 		return nil
 	default:
-		return l.extends(ctx, state)
+		return r.extends(ctx, state)
 	}
 }
 
@@ -170,48 +171,45 @@ func readSmall(dir fs.FS, name string) ([]byte, error) {
 }
 
 // adoptState takes in a log of which no state is known.
-func (l *Log) adoptState(why string) {
-	l.keeper.due = true
-	l.opts.Logger.Warn("The state of the audit log is missing; it is made of what the directory holds. If the log is not new to its state directory, verify it against a checkpoint that was kept elsewhere", zap.String("origin", l.opts.Origin), zap.Uint64("tree_size", l.tree.Size()))
-	l.pending = append(l.pending, logevent.Event{Action: logevent.StateAdopted, Detail: why, Size: l.tree.Size()})
+func (r *recovery) adoptState(why string) {
+	r.opts.Logger.Warn("The state of the audit log is missing; it is made of what the directory holds. If the log is not new to its state directory, verify it against a checkpoint that was kept elsewhere", zap.String("origin", r.opts.Origin), zap.Uint64("tree_size", r.tree.Size()))
+	r.pending = append(r.pending, logevent.Event{Action: logevent.StateAdopted, Detail: why, Size: r.tree.Size()})
 }
 
 // beginWith begins a log: the first of its origin, or one in the place of another if that is
 // permitted. The state says so first: whatever happens then, the log has one id, and says
 // what it succeeds.
-func (l *Log) beginWith(dir durable.FS, state *logstate.State) error {
-	begun := logstate.State{Origin: l.opts.Origin, Log: l.id, Root: new(merkle.Frontier).Root()}
+func (r *recovery) beginWith(dir durable.FS, state *logstate.State) error {
+	begun := logstate.State{Origin: r.opts.Origin, Log: r.id, Root: new(merkle.Frontier).Root()}
 	switch {
 	case state == nil:
 	case state.Begins():
-		l.id, l.succeeds = state.Log, state.Succeeds
-		l.keeper.due = true
+		r.id, r.succeeds = state.Log, state.Succeeds
 		return nil
 	default:
-		permitted, err := readSmall(dir, logstate.AnewName(l.opts.Origin))
+		permitted, err := readSmall(dir, logstate.AnewName(r.opts.Origin))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("look for the permission to begin a log anew: %w", err)
 		}
-		if !bytes.Equal(permitted, l.keeper.saved) {
-			return l.missing(state)
+		if !bytes.Equal(permitted, r.upkeep.keeper.saved) {
+			return r.missing(state)
 		}
 		begun.Succeeds = &segment.Predecessor{Log: state.Log, Size: state.Size, Root: state.Root}
-		l.succeeds = begun.Succeeds
-		l.opts.Logger.Warn("The audit log is begun anew, in the place of one that is missing, as was permitted", zap.Stringer("log", state.Log), zap.Uint64("tree_size", state.Size))
+		r.succeeds = begun.Succeeds
+		r.opts.Logger.Warn("The audit log is begun anew, in the place of one that is missing, as was permitted", zap.Stringer("log", state.Log), zap.Uint64("tree_size", state.Size))
 	}
-	if err := l.keeper.write(dir, begun); err != nil {
+	if err := r.upkeep.keeper.write(dir, begun); err != nil {
 		return newLogNeedsState(err)
 	}
-	l.keeper.due = true
 	// The permission is for what is not the state any more.
-	if err := durable.Remove(dir, logstate.AnewName(l.opts.Origin)); err != nil {
-		l.opts.Logger.Warn("The permission to begin the audit log anew could not be removed; it permits nothing any more", zap.Error(err))
+	if err := durable.Remove(dir, logstate.AnewName(r.opts.Origin)); err != nil {
+		r.opts.Logger.Warn("The permission to begin the audit log anew could not be removed; it permits nothing any more", zap.Error(err))
 	}
 	return nil
 }
 
-func (l *Log) missing(s *logstate.State) error {
-	path := l.keeper.path(logstate.Name(l.opts.Origin))
+func (r *recovery) missing(s *logstate.State) error {
+	path := r.upkeep.keeper.path(logstate.Name(r.opts.Origin))
 	return fmt.Errorf("%w: %s says that there is a log %s of at least %d leaves, and the directory holds none: mount what it lies on, or restore it; if another log has this origin, give this one an origin of its own; to have a new log begin in its place, which then says so, run: auditlog begin-anew %q, and if receipts were written, name another directory for those of the new log", ErrMissing, path, s.Log, s.Size, path)
 }
 
@@ -223,93 +221,85 @@ func anew(path string) string {
 }
 
 // extends fails unless the log in the directory holds all that the state names.
-func (l *Log) extends(ctx context.Context, s *logstate.State) error {
-	path := l.keeper.path(logstate.Name(l.opts.Origin))
-	if s.Log != l.id {
-		return fmt.Errorf("%w: it holds the log %s, but %s says that the log of this origin is %s: bring that one back; if another log has this origin, give this one an origin of its own; if the one in the directory is the right one, move that file away; or %s", ErrNotExtended, l.id, path, s.Log, anew(path))
+func (r *recovery) extends(ctx context.Context, s *logstate.State) error {
+	path := r.upkeep.keeper.path(logstate.Name(r.opts.Origin))
+	if s.Log != r.id {
+		return fmt.Errorf("%w: it holds the log %s, but %s says that the log of this origin is %s: bring that one back; if another log has this origin, give this one an origin of its own; if the one in the directory is the right one, move that file away; or %s", ErrNotExtended, r.id, path, s.Log, anew(path))
 	}
-	root, err := l.rootAt(ctx, s.Size)
+	root, err := r.rootAt(ctx, s.Size)
 	if err != nil {
 		return fmt.Errorf("compare the log with its state: %w (restore it, or %s)", err, anew(path))
 	}
 	switch {
 	case root == nil:
-		return fmt.Errorf("%w: it has %d leaves, but %s says that there are at least %d: it was rolled back, or cut short: restore the rest, or %s", ErrNotExtended, l.tree.Size(), path, s.Size, anew(path))
+		return fmt.Errorf("%w: it has %d leaves, but %s says that there are at least %d: it was rolled back, or cut short: restore the rest, or %s", ErrNotExtended, r.tree.Size(), path, s.Size, anew(path))
 	case *root != s.Root:
 		return fmt.Errorf("%w: its first %d leaves are others than those that %s names: restore the log, or %s", ErrNotExtended, s.Size, path, anew(path))
 	}
-	l.keeper.due = true
 	return nil
 }
 
 // rootAt returns the root of the tree when it had so many leaves, nil if it never had. What
 // is read for it leads to the tree.
-func (l *Log) rootAt(ctx context.Context, size uint64) (*merkle.Hash, error) {
+func (r *recovery) rootAt(ctx context.Context, size uint64) (*merkle.Hash, error) {
 	switch {
-	case size > l.tree.Size():
+	case size > r.tree.Size():
 		return nil, nil
-	case size == l.tree.Size():
-		root := l.tree.Root()
+	case size == r.tree.Size():
+		root := r.tree.Root()
 		return &root, nil
 	case size == 0:
 		root := new(merkle.Frontier).Root()
 		return &root, nil
 	}
-	from := len(l.segments) - 1
-	for from > 0 && l.segments[from].name.FirstIndex > size {
+	from := len(r.segments) - 1
+	for from > 0 && r.segments[from].name.FirstIndex > size {
 		from--
 	}
 	end := int64(-1)
-	if l.active != nil {
-		end = l.active.size
+	if r.active != nil {
+		end = r.active.size
 	}
-	t := &tracer{log: l, at: size}
-	found, err := l.traceWith(ctx, t, slices.Clone(l.segments[from:]), &l.tree, end)
+	t := newTracer(r.dir, &r.snapshot)
+	t.at = size
+	found, err := t.trace(ctx, slices.Clone(r.segments[from:]), &r.tree, end)
 	if err != nil || t.root != nil {
 		return t.root, err
 	}
 	// A state from a backup, or one that could not be replaced for long, may be older than what
 	// retention has left.
-	root, err := prunedRoot(ctx, l.dir, size, found[0].facts.before)
+	root, err := prunedRoot(ctx, r.dir, size, found[0].facts.before)
 	if err != nil {
 		return nil, fmt.Errorf("read the file %s: %w", segment.PrunedRangesName, err)
 	}
 	if root == nil {
-		return nil, fmt.Errorf("%w: the segments begin at leaf %d, so that nothing shows what the first %d leaves were, nor does the file %s: restore the older segments, or that file", ErrNotExtended, l.segments[from].name.FirstIndex, size, segment.PrunedRangesName)
+		return nil, fmt.Errorf("%w: the segments begin at leaf %d, so that nothing shows what the first %d leaves were, nor does the file %s: restore the older segments, or that file", ErrNotExtended, r.segments[from].name.FirstIndex, size, segment.PrunedRangesName)
 	}
 	return root, nil
 }
 
-// stateNow returns the state that may be kept: what it names is durable. It is called with
-// sem held.
-func (l *Log) stateNow() (logstate.State, error) {
-	if err := l.syncNow(); err != nil {
-		return logstate.State{}, err
-	}
-	return logstate.State{Origin: l.opts.Origin, Log: l.id, Size: l.tree.Size(), Root: l.tree.Root()}, nil
+// state returns the state of a log that is on stable storage.
+func (s *snapshot) state() logstate.State {
+	return logstate.State{Origin: s.opts.Origin, Log: s.id, Size: s.tree.Size(), Root: s.tree.Root()}
 }
 
-// keepState keeps the state if it is due: at the start, when a segment has been sealed, and
-// again where that failed. Only maintenance calls it.
-func (l *Log) keepState(context.Context) (err error) {
-	due := false
-	var s logstate.State
-	l.hold(func() {
-		if due = l.keeper.keeps() && l.keeper.due && l.tree.Size() > 0; due {
-			s, err = l.stateNow()
-			l.keeper.due = false
-		}
-	})
-	if !due {
+// due reports whether there is something to keep: at the start, when a segment has been sealed,
+// and again where that failed.
+func (k *keeper) due(s *snapshot) bool {
+	return k.keeps() && s.tree.Size() > 0 && (!k.kept || k.segment != s.header.FirstIndex)
+}
+
+// keepState keeps the state if it is due.
+func (u *upkeep) keepState() error {
+	if s := u.log.Snapshot(); !u.keeper.due(&s) {
 		return nil
 	}
+	s, err := u.log.Durable()
 	if err == nil {
-		err = l.keeper.save(s)
+		err = u.keeper.save(s.state())
 	}
-	if err != nil {
-		l.hold(func() { l.keeper.due = true })
-	}
-	l.keeper.report(err)
+	u.keeper.kept, u.keeper.segment = err == nil, s.header.FirstIndex
+	u.keeper.report(err)
 	return err
 }
 
@@ -326,19 +316,14 @@ func (k *keeper) report(err error) {
 	}
 }
 
-// closeState keeps the state for the last time. If it cannot be, the one before remains: a
-// lower bound.
-func (l *Log) closeState() {
-	if !l.keeper.keeps() || l.tree.Size() == 0 {
-		return
+// unlock gives back what lockFile has taken.
+func (k *keeper) unlock() error {
+	if k.lock == nil {
+		return nil
 	}
-	s, err := l.stateNow()
-	if err == nil {
-		err = l.keeper.save(s)
-	}
-	if err != nil {
-		l.opts.Logger.Warn("How far the audit log has come could not be kept in its state directory", zap.Error(err))
-	}
+	lock := k.lock
+	k.lock = nil
+	return lock.Close()
 }
 
 func (k *keeper) save(s logstate.State) (err error) {

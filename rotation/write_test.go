@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -57,7 +58,7 @@ func TestCommitOfSeveralWrites(t *testing.T) {
 		})
 		var want []string
 		for call := range rapid.IntRange(1, 2).Draw(r, "calls") {
-			var batches []*rotation.Batch
+			var batches []*stage.Batch
 			var ids []string
 			var lines []byte
 			for i := range rapid.IntRange(1, 3).Draw(r, "batches") {
@@ -71,7 +72,7 @@ func TestCommitOfSeveralWrites(t *testing.T) {
 				}
 				b := batch(t, l, o, events...)
 				defer b.Release()
-				batches, lines = append(batches, b), append(lines, rotation.Lines(b)...)
+				batches, lines = append(batches, b), append(lines, b.Lines()...)
 			}
 			attempt := func() (failed bool, err error) {
 				mu.Lock()

@@ -159,7 +159,7 @@ func (c *checker) sayTrustBegins(results []*result, all []*authority, r *Report)
 		first := results[i].first
 		r.TrustedFrom = &first
 		if slices.ContainsFunc(all[:i], func(a *authority) bool { return a.standing == standingVouched }) {
-			c.log.add(c.o.MaxFindings, Finding{Kind: TrustBegins, Severity: Info, Segment: results[i].file.Name, Index: &first,
+			c.log.add(c.o.MaxFindings, Finding{Kind: kindTrustBegins, Severity: Info, Segment: results[i].file.Name, Index: &first,
 				Message: fmt.Sprintf("the trusted keys sign the log from leaf %d on. They vouch for what came before as a whole: it has not changed since, but that its events were signed when they happened rests on keys that were not given", first)})
 		}
 		return

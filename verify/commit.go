@@ -129,10 +129,10 @@ func (f *follower) checkTime(at time.Time, what string) {
 		}
 	}
 	if before := f.commit.at; at.Before(before) {
-		say(&f.commit.wentBack, TimeWentBack, "%s says that it is of %s, but what comes before it is of %s: the writer's clock went back", what, at.Format(time.RFC3339), before.Format(time.RFC3339))
+		say(&f.commit.wentBack, kindTimeWentBack, "%s says that it is of %s, but what comes before it is of %s: the writer's clock went back", what, at.Format(time.RFC3339), before.Format(time.RFC3339))
 	}
 	if at.After(f.c.now.Add(maxAhead)) {
-		say(&f.commit.ahead, TimeInFuture, "%s says that it is of %s, which is ahead of the clock here: one of the two is wrong", what, at.Format(time.RFC3339))
+		say(&f.commit.ahead, kindTimeInFuture, "%s says that it is of %s, which is ahead of the clock here: one of the two is wrong", what, at.Format(time.RFC3339))
 	}
 	f.commit.at = at
 }

@@ -39,7 +39,7 @@ func TestEachCheckpointLineCounts(t *testing.T) {
 				w.setLines(i, slices.Delete(lines, n, n+1))
 				r := w.check(t)
 				if i == newest && n == len(lines)-1 {
-					assert.Equal(t, []verify.Kind{verify.CheckpointMissing, verify.TornTail}, kinds(r.Findings), "the last one is as if it had not been written yet")
+					assert.Equal(t, []verify.Kind{verify.Kind("checkpoint_missing"), verify.Kind("torn_tail")}, kinds(r.Findings), "the last one is as if it had not been written yet")
 					continue
 				}
 				assert.True(t, r.TamperingDetected, "segment %d, line %d: %+v", i, n+1, r.Findings)
@@ -122,34 +122,34 @@ func TestTimesOfCommits(t *testing.T) {
 	}{
 		"they go on":        {func(a *author) { a.at = at(time.Hour); a.commit(); a.at = at(2 * time.Hour); a.commit() }, nil},
 		"they stand still":  {func(a *author) { a.at = at(time.Hour); a.commit(); a.commit() }, nil},
-		"one goes back":     {func(a *author) { a.at = at(time.Hour); a.commit(); a.at = at(time.Minute); a.commit() }, []verify.Kind{verify.TimeWentBack}},
-		"before the header": {func(a *author) { a.at = at(-time.Hour); a.commit() }, []verify.Kind{verify.TimeWentBack}},
+		"one goes back":     {func(a *author) { a.at = at(time.Hour); a.commit(); a.at = at(time.Minute); a.commit() }, []verify.Kind{verify.Kind("time_went_back")}},
+		"before the header": {func(a *author) { a.at = at(-time.Hour); a.commit() }, []verify.Kind{verify.Kind("time_went_back")}},
 		"twice in a segment": {func(a *author) {
 			for i := range 6 {
 				a.at = at(time.Duration(i%2) * time.Hour)
 				a.commit()
 			}
-		}, []verify.Kind{verify.TimeWentBack}},
+		}, []verify.Kind{verify.Kind("time_went_back")}},
 		"a header goes back": {func(a *author) {
 			a.at = at(time.Hour)
 			a.commit()
 			a.next(func(h *segment.Header) { h.Created = at(time.Minute) })
 			a.commit()
-		}, []verify.Kind{verify.TimeWentBack}},
+		}, []verify.Kind{verify.Kind("time_went_back")}},
 		"five minutes ahead": {func(a *author) { a.at = at(24*time.Hour + 5*time.Minute); a.commit() }, nil},
-		"more":               {func(a *author) { a.at = at(24*time.Hour + 5*time.Minute + 1); a.commit() }, []verify.Kind{verify.TimeInFuture}},
+		"more":               {func(a *author) { a.at = at(24*time.Hour + 5*time.Minute + 1); a.commit() }, []verify.Kind{verify.Kind("time_in_future")}},
 		"a header ahead": {func(a *author) {
 			a.at = at(time.Hour)
 			a.commit()
 			a.next(func(h *segment.Header) { h.Created = at(25 * time.Hour) })
 			a.at = at(25 * time.Hour)
 			a.commit()
-		}, []verify.Kind{verify.TimeInFuture}},
+		}, []verify.Kind{verify.Kind("time_in_future")}},
 		"one that nobody signs": {func(a *author) {
 			a.at = at(time.Hour)
 			a.commit()
 			a.line(segment.AppendCommit(nil, segment.Commit{Number: 2, Time: at(1000 * time.Hour)}))
-		}, []verify.Kind{verify.TornTail}},
+		}, []verify.Kind{verify.Kind("torn_tail")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := newAuthor(t)

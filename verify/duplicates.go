@@ -36,10 +36,10 @@ var idSeed = maphash.MakeSeed()
 func (c *checker) duplicates(ctx context.Context, results []*result, j *joined) error {
 	repeated, all := repeatedHashes(results)
 	if !all {
-		c.log.add(c.o.MaxFindings, Finding{Kind: DuplicatesUnchecked, Severity: Info, Message: fmt.Sprintf("more than %d event ids occur more than once; the others are not named", maxRepeated)})
+		c.log.add(c.o.MaxFindings, Finding{Kind: kindDuplicatesUnchecked, Severity: Info, Message: fmt.Sprintf("more than %d event ids occur more than once; the others are not named", maxRepeated)})
 	}
 	if n := len(results); n > 0 && j.report.TreeSize > c.base+maxCompared {
-		c.log.add(c.o.MaxFindings, Finding{Kind: DuplicatesUnchecked, Severity: Info, Message: fmt.Sprintf("only the ids of the events among the first %d leaves were compared with one another", maxCompared)})
+		c.log.add(c.o.MaxFindings, Finding{Kind: kindDuplicatesUnchecked, Severity: Info, Message: fmt.Sprintf("only the ids of the events among the first %d leaves were compared with one another", maxCompared)})
 	}
 	if len(repeated) == 0 {
 		return nil
@@ -139,6 +139,6 @@ func (c *checker) findRepeated(ctx context.Context, res *result, repeated map[ui
 			places[id] = fmt.Sprintf("line %d of %s", r.Line(), res.file.Name)
 			continue
 		}
-		add(Finding{Kind: DuplicateEventID, Severity: Warning, Line: r.Line(), Index: &at, EventID: visible.Clip(sum.ID, maxID), Message: "the event's id is also that of the event on " + first})
+		add(Finding{Kind: kindDuplicateEventID, Severity: Warning, Line: r.Line(), Index: &at, EventID: visible.Clip(sum.ID, maxID), Message: "the event's id is also that of the event on " + first})
 	}
 }

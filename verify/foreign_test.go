@@ -304,6 +304,6 @@ func TestNotCompressedByHand(t *testing.T) {
 	r := c.check(t)
 	assert.Equal(t, verify.VerdictOK, r.Verdict)
 	assert.True(t, slices.ContainsFunc(r.Findings, func(f verify.Finding) bool {
-		return f.Kind == verify.UnknownFile && strings.HasSuffix(f.Segment, ".xz")
+		return f.Kind == verify.Kind("unknown_file") && strings.HasSuffix(f.Segment, ".xz")
 	}))
 }

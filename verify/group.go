@@ -175,7 +175,7 @@ func (f *follower) readLogEvent(l *checked, index uint64) {
 	default:
 		if !said.Action.Known() && !f.unknownAction {
 			f.unknownAction = true // once for each segment
-			f.add(Finding{Kind: UnknownAction, Severity: Info, Index: &index, EventID: e.id,
+			f.add(Finding{Kind: kindUnknownAction, Severity: Info, Index: &index, EventID: e.id,
 				Message: fmt.Sprintf("the log says %.100q of itself, which this version does not know: a newer one may have written it", said.Action)})
 		}
 	}
@@ -204,7 +204,7 @@ func (f *follower) settle(good bool) {
 			f.vouches = addCosignature(f.vouches, v)
 		}
 		for _, m := range g.met {
-			m.settle()
+			m.kept.Compare(m.root)
 		}
 	} else {
 		g.counted.failPending(f.c.perSegment, false)

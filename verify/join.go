@@ -144,7 +144,7 @@ func (j *joined) checkContinuation(i int, r, before *result, gone func(*signing.
 		}
 	}
 	if last.Number > 0 && r.header != nil && r.header.Created.Before(last.Time) {
-		j.add(i, r, Finding{Kind: TimeWentBack, Severity: Warning, Line: 1, Index: &r.first,
+		j.add(i, r, Finding{Kind: kindTimeWentBack, Severity: Warning, Line: 1, Index: &r.first,
 			Message: fmt.Sprintf("the header says that it is of %s, but the commit before it is of %s: the writer's clock went back", r.header.Created.Format(time.RFC3339), last.Time.Format(time.RFC3339))})
 	}
 }
@@ -165,7 +165,7 @@ func (j *joined) checkBeginning(r *result, pruned *logevent.Event, unread string
 		}
 	default:
 		j.report.PrunedBefore = r.first
-		one.Kind, one.Severity = Pruned, Info
+		one.Kind, one.Severity = kindPruned, Info
 		one.Message = fmt.Sprintf("leaves 0 to %d have been pruned by retention, as the log says", r.first-1)
 	}
 	j.add(0, r, one)
@@ -225,10 +225,10 @@ func (j *joined) readLogEvents(results []*result) (pruned *logevent.Event) {
 				one.Kind, one.Severity = RootMismatch, Tampering
 				one.Message = "what the log says of the segment before does not fit that segment"
 			case logevent.Recovered:
-				one.Kind, one.Severity = Recovered, Info
+				one.Kind, one.Severity = kindRecovered, Info
 				one.Message = fmt.Sprintf("the writer set aside or cut off %d bytes behind the last checkpoint of %s (%s)", said.Size, said.Segment, said.Reason)
 			case logevent.Damaged:
-				one.Kind, one.Severity = Damaged, Warning
+				one.Kind, one.Severity = kindDamaged, Warning
 				one.Message = fmt.Sprintf("the writer found that acknowledged lines were changed or gone (segment %q): %s", said.Segment, said.Detail)
 			}
 			j.add(i, r, one)

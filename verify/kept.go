@@ -4,14 +4,13 @@
 package verify
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
-	"sync/atomic"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/kept"
 	"github.com/otel-auditlog/auditlogexporter/internal/signers"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -22,7 +21,7 @@ import (
 
 // keptCheckpoint is a checkpoint that the log must extend.
 type keptCheckpoint struct {
-	signing.Checkpoint
+	*kept.Tree
 	note []byte
 	name string // how findings call it; see title
 	file string // in the log's directory, or ""
@@ -34,47 +33,20 @@ type keptCheckpoint struct {
 	opened bool
 	// promise is the receipts that hold it; nil if it was kept by itself.
 	promise *receipt.Promise
-	// unknown says that the log never had a checkpoint of that size.
-	unknown bool
-
-	// The log has a tree of that size: with the same root, with another.
-	same, other atomic.Bool
 }
-
-// byteOrderMark is what some editors put in front of a text.
-var byteOrderMark = []byte("\ufeff")
-
-// Kept is a checkpoint that the caller has kept: a signed note.
-type Kept struct {
-	// Name is what findings call it, such as the name of its file; "" for its number.
-	Name string
-	Note []byte
-}
-
-// Parse parses the checkpoint, whose signatures nobody has checked yet.
-func (k Kept) Parse() (signing.Checkpoint, error) {
-	if bytes.HasPrefix(k.Note, byteOrderMark) {
-		return signing.Checkpoint{}, fmt.Errorf("%s is none: it begins with a byte order mark, which an editor has put there: take it away", k)
-	}
-	c, err := signing.ParseCheckpoint(k.Note)
-	if err != nil {
-		return c, fmt.Errorf("%s is none: %w", k, err)
-	}
-	return c, nil
-}
-
-// String is what findings call it.
-func (k Kept) String() string { return "kept checkpoint " + k.Name }
 
 // addGiven adds the checkpoints that the caller has kept, by themselves and in receipts.
 func (c *checker) addGiven() error {
 	for _, k := range c.o.Checkpoints {
-		if _, err := k.Parse(); err != nil {
+		if _, err := kept.Parse(k.Name, k.Note); err != nil {
 			return err
 		}
-		c.kept = append(c.kept, &keptCheckpoint{note: k.Note, name: k.String()})
+		c.kept = append(c.kept, &keptCheckpoint{Tree: &kept.Tree{}, note: k.Note, name: kept.Title(k.Name)})
 	}
-	c.kept = append(append(c.kept, c.o.others...), c.o.keptByReceipts()...)
+	for _, t := range c.o.Trees {
+		c.kept = append(c.kept, &keptCheckpoint{Tree: t, name: "another log of the origin", opened: true})
+	}
+	c.kept = append(c.kept, c.o.keptByReceipts()...)
 	c.given = len(c.kept)
 	return nil
 }
@@ -91,7 +63,7 @@ func (c *checker) addCheckpointOnDisk() error {
 	if err != nil && !logdir.Malformed(err) {
 		return err
 	}
-	k := &keptCheckpoint{name: "the file checkpoint", file: segment.CheckpointName, note: note, err: err}
+	k := &keptCheckpoint{Tree: &kept.Tree{}, name: "the file checkpoint", file: segment.CheckpointName, note: note, err: err}
 	c.kept = append(c.kept, k)
 	return nil
 }
@@ -157,20 +129,12 @@ func (f *follower) noteCheckpointRoots() {
 	}
 }
 
-func (m metRoot) settle() {
-	if m.root == merkle.Hash(m.kept.Root) {
-		m.kept.same.Store(true)
-	} else {
-		m.kept.other.Store(true)
-	}
-}
-
 // noteSignedRoot compares the tree of a signed checkpoint to which the lines before it do not
 // lead with the kept checkpoints of its size: what is damaged has been found, and this is what
 // the log says all the same.
 func (f *follower) noteSignedRoot(c signing.Checkpoint) {
 	for _, k := range f.c.keptOf[c.Size] {
-		metRoot{k, merkle.Hash(c.Root)}.settle()
+		k.Compare(merkle.Hash(c.Root))
 	}
 }
 
@@ -214,9 +178,9 @@ func (c *checker) checkKeptAll(first uint64, r *Report, results []*result) {
 			unchecked("", "says nothing of this log: no key that is trusted for it has signed it as it is (%v)", k.err)
 		case r.Origin != "" && k.Origin != r.Origin:
 			unchecked("", "is of the log %q, not of %q", k.Origin, r.Origin)
-		case k.other.Load():
+		case k.Other():
 			say(Rollback, Tampering, "covers %d leaves with another root hash: this is another history of the log", k.Size)
-		case k.same.Load():
+		case k.Same():
 			if k.file == "" {
 				r.KeptSize = max(r.KeptSize, k.Size)
 			}
@@ -228,7 +192,7 @@ func (c *checker) checkKeptAll(first uint64, r *Report, results []*result) {
 			say(Rollback, Unchecked, "covers %d leaves, but the log has only %d: its end is missing. %s", k.Size, r.TreeSize, copyAgain)
 		case k.Size > r.TreeSize:
 			say(Rollback, Tampering, "covers %d leaves, but the log has only %d: its end is missing", k.Size, r.TreeSize)
-		case k.Size < first && k.unknown:
+		case k.Size < first && k.IsDeleted():
 			say(CheckpointUnchecked, Unchecked, "covers %d leaves; retention has deleted these, and among what the file %s has kept there is no checkpoint of that size", k.Size, segment.PrunedRangesName)
 		case k.Size < first:
 			say(CheckpointUnchecked, Unchecked, "covers %d leaves; retention has deleted these, and without the file %s, as the log has written it, nothing shows whether the log extends it", k.Size, segment.PrunedRangesName)
@@ -242,7 +206,7 @@ func (c *checker) checkKeptAll(first uint64, r *Report, results []*result) {
 // log's own copy of its newest checkpoint.
 func (c *checker) checkEnd(r *Report, results []*result) {
 	for i, k := range c.kept[:len(c.o.Checkpoints)] {
-		extended := k.err == nil && k.Origin == r.Origin && k.same.Load() && !k.other.Load()
+		extended := k.err == nil && k.Origin == r.Origin && k.Same() && !k.Other()
 		r.Checkpoints = append(r.Checkpoints, KeptCheckpoint{Name: c.o.Checkpoints[i].Name, Origin: k.Origin, Size: k.Size, Extended: extended})
 	}
 	r.TornTail = slices.ContainsFunc(results, func(one *result) bool { return one.torn })
@@ -255,6 +219,6 @@ func (c *checker) checkEnd(r *Report, results []*result) {
 	}
 	r.EndChecked = known > r.PrunedBefore && readUpTo(results, r.PrunedBefore, known)
 	if c.noCheckpointOnDisk && r.TreeSize > 0 {
-		c.log.add(c.o.MaxFindings, Finding{Kind: CheckpointMissing, Severity: Warning, Segment: segment.CheckpointName, Message: "the file is not there, or empty, as in a log that was begun a moment ago, or after a crash; somebody who cuts off the log's end would take it away, too. Hold the log against a checkpoint kept elsewhere"})
+		c.log.add(c.o.MaxFindings, Finding{Kind: kindCheckpointMissing, Severity: Warning, Segment: segment.CheckpointName, Message: "the file is not there, or empty, as in a log that was begun a moment ago, or after a crash; somebody who cuts off the log's end would take it away, too. Hold the log against a checkpoint kept elsewhere"})
 	}
 }

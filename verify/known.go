@@ -19,24 +19,6 @@ import (
 // has got, who signed it where, and who signs next to that. Whoever has an old key can make
 // a log that is good by itself, but not one that fits all of this.
 
-// The kinds of findings about that, besides [Rollback], [KeyNotValid] and [KeyRevoked].
-const (
-	// AsOf: the log is taken to be a copy from before it got as far as the caller knows.
-	AsOf Kind = "as_of"
-	// CheckpointKeyMissing: a key that is trusted for checkpoints does not sign them, though
-	// it had begun to, or signs none at all.
-	CheckpointKeyMissing Kind = "checkpoint_key_missing"
-	// CheckpointKeyBegins: a key that is trusted for checkpoints signs them from a later
-	// leaf on.
-	CheckpointKeyBegins Kind = "checkpoint_key_begins"
-	// RevokedAlone: nobody but the holders of a revoked key vouches for the log's end.
-	RevokedAlone Kind = "revoked_alone"
-	// WrongDirectory: a log is not in the directory that its origin names.
-	WrongDirectory Kind = "wrong_directory"
-	// BegunAnew: the log says that it was begun in the place of another one.
-	BegunAnew Kind = "begun_anew"
-)
-
 // checkKnown holds what the caller knows against the whole log.
 func (c *checker) checkKnown(j *joined, results []*result) {
 	c.checkSize(&j.report, results)
@@ -69,7 +51,7 @@ func (c *checker) checkSize(r *Report, results []*result) {
 		c.say(Rollback, Unchecked, nil, "the log is to be one of %d leaves or more, as you say (--as-of), but it has only %d: its end is missing, or that size is another log's. The checkpoint of that size shows which (--checkpoint)", *as, r.TreeSize)
 	case r.TreeSize < want:
 		r.AsOf = *as
-		c.say(AsOf, Info, nil, "the log is taken to be a copy of the time when it had %d leaves: what is known of the key %s, that it has had %d since, is not held against it", *as, by.Name(), want)
+		c.say(kindAsOf, Info, nil, "the log is taken to be a copy of the time when it had %d leaves: what is known of the key %s, that it has had %d since, is not held against it", *as, by.Name(), want)
 	}
 }
 
@@ -156,7 +138,7 @@ func (c *checker) checkCheckpointKey(j *joined, results []*result, k boundKey) {
 		}
 		switch {
 		case named && !begun && r.first > results[0].first:
-			j.add(i, r, Finding{Kind: CheckpointKeyBegins, Severity: Info, Line: 1, Index: &r.first, Message: fmt.Sprintf("the key %s signs the log's checkpoints from here on", k.ID())})
+			j.add(i, r, Finding{Kind: kindCheckpointKeyBegins, Severity: Info, Line: 1, Index: &r.first, Message: fmt.Sprintf("the key %s signs the log's checkpoints from here on", k.ID())})
 			fallthrough
 		case named:
 			begun, left, due, why, severity = true, false, r.first, "it signed those of the segment before", Tampering
@@ -250,7 +232,7 @@ func (c *checker) checkRevokedAlone(r *Report, results []*result) {
 	}
 	vouched := r.WitnessedSize
 	for _, k := range c.kept[:c.given] {
-		if k.promise == nil && k.err == nil && k.same.Load() && !k.other.Load() {
+		if k.promise == nil && k.err == nil && k.Same() && !k.Other() {
 			vouched = max(vouched, k.Size)
 		}
 	}
@@ -282,6 +264,6 @@ func sayBegunAnew(j *joined, results []*result) {
 		return
 	}
 	r, before := results[i], results[i].header.Succeeds
-	j.add(i, r, Finding{Kind: BegunAnew, Severity: Info, Line: 1, Index: &r.first,
+	j.add(i, r, Finding{Kind: kindBegunAnew, Severity: Info, Line: 1, Index: &r.first,
 		Message: fmt.Sprintf("the log was begun anew, as it says itself: it succeeds the log %s of at least %d leaves, whose events are not in it", before.Log, before.Size)})
 }

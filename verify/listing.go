@@ -28,7 +28,7 @@ func (c *checker) choose(ctx context.Context, l segment.Listing) (files []segmen
 		if slices.ContainsFunc(foreign, func(f segment.File) bool { return f.Name == name }) {
 			continue
 		}
-		c.log.add(c.o.MaxFindings, Finding{Kind: UnknownFile, Severity: Info, Segment: visible.Clip(name, maxID), Message: "the file is not part of the log, and was not looked at"})
+		c.log.add(c.o.MaxFindings, Finding{Kind: kindUnknownFile, Severity: Info, Segment: visible.Clip(name, maxID), Message: "the file is not part of the log, and was not looked at"})
 	}
 	stems := map[string]bool{}
 	for _, f := range l.Segments {
@@ -41,7 +41,7 @@ func (c *checker) choose(ctx context.Context, l segment.Listing) (files []segmen
 	}
 	for _, name := range l.Values {
 		if !stems[name] {
-			c.log.add(c.o.MaxFindings, Finding{Kind: UnknownFile, Severity: Info, Segment: name, Message: "the file has openings of a segment that is not there, and was not looked at"})
+			c.log.add(c.o.MaxFindings, Finding{Kind: kindUnknownFile, Severity: Info, Segment: name, Message: "the file has openings of a segment that is not there, and was not looked at"})
 		}
 	}
 	for _, f := range l.Segments {
@@ -63,9 +63,9 @@ func (c *checker) choose(ctx context.Context, l segment.Listing) (files []segmen
 		case err != nil:
 			return nil, err
 		case same && how != "":
-			c.log.add(c.o.MaxFindings, Finding{Kind: CompressionLeftover, Severity: Warning, Segment: f.Name, Message: fmt.Sprintf("it holds the same as %s, which was read, and was compressed by something else than the exporter: %s. Take it away", files[n-1].Name, how)})
+			c.log.add(c.o.MaxFindings, Finding{Kind: kindCompressionLeftover, Severity: Warning, Segment: f.Name, Message: fmt.Sprintf("it holds the same as %s, which was read, and was compressed by something else than the exporter: %s. Take it away", files[n-1].Name, how)})
 		case same:
-			c.log.add(c.o.MaxFindings, Finding{Kind: CompressionLeftover, Severity: Info, Segment: f.Name, Message: fmt.Sprintf("it holds the same as %s: a compression is going on, or was interrupted", files[n-1].Name)})
+			c.log.add(c.o.MaxFindings, Finding{Kind: kindCompressionLeftover, Severity: Info, Segment: f.Name, Message: fmt.Sprintf("it holds the same as %s: a compression is going on, or was interrupted", files[n-1].Name)})
 		default:
 			why := fmt.Sprintf("it does not hold what %s holds, though both are said to be the same segment", files[n-1].Name)
 			if begins {

@@ -115,7 +115,7 @@ func TestSegmentsPrunedMeanwhile(t *testing.T) {
 			delete(w.fsys, w.names[0])
 		}
 	}}.check(t, w)
-	if !slices.Equal(kinds(r.Findings), []verify.Kind{verify.Pruned}) {
+	if !slices.Equal(kinds(r.Findings), []verify.Kind{verify.Kind("pruned")}) {
 		t.Errorf("%+v", r.Findings)
 	}
 }

@@ -69,6 +69,6 @@ func TestANewerVersion(t *testing.T) {
 	a.say(map[string]string{"action": "moved_back"})
 	a.commit()
 	r := a.check(verify.Options{})
-	assert.Equal(t, []verify.Kind{verify.UnknownAction}, kinds(r.Findings))
+	assert.Equal(t, []verify.Kind{verify.Kind("unknown_action")}, kinds(r.Findings))
 	assert.Equal(t, verify.VerdictOK, r.Verdict)
 }

@@ -71,9 +71,9 @@ func (c *checker) checkPruned(ctx context.Context, results []*result) error {
 			continue
 		}
 		if root, ok := h.kept[k.Size]; ok {
-			metRoot{k, root}.settle()
+			k.Compare(root)
 		} else if h.wrong == "" {
-			k.unknown = true
+			k.MarkDeleted()
 		}
 	}
 	if h.wrong != "" && h.wrong != "it is not there" {

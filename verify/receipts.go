@@ -6,6 +6,7 @@ package verify
 import (
 	"fmt"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/kept"
 	"github.com/otel-auditlog/auditlogexporter/internal/visible"
 )
 
@@ -16,7 +17,7 @@ import (
 func (o *Options) keptByReceipts() (all []*keptCheckpoint) {
 	for _, l := range o.Receipts.Logs() {
 		for _, p := range l.Promises {
-			all = append(all, &keptCheckpoint{note: p.Checkpoint, promise: p})
+			all = append(all, &keptCheckpoint{Tree: &kept.Tree{}, note: p.Checkpoint, promise: p})
 		}
 	}
 	return all
@@ -27,7 +28,7 @@ func (o *Options) keptByReceipts() (all []*keptCheckpoint) {
 func (c *checker) checkReceipts(r *Report) {
 	r.Receipts = c.o.Receipts.Len()
 	for _, k := range c.kept {
-		if k.promise != nil && k.err == nil && k.Origin == r.Origin && k.same.Load() && !k.other.Load() {
+		if k.promise != nil && k.err == nil && k.Origin == r.Origin && k.Same() && !k.Other() {
 			r.ReceiptsHonored += k.promise.Receipts
 		}
 	}

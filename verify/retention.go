@@ -112,7 +112,7 @@ func (c *checker) checkComplete(j *joined, first *result) {
 		return
 	}
 	for _, k := range c.kept {
-		if k.promise != nil && k.err == nil && k.same.Load() && !k.other.Load() && k.Size <= first.first && !k.promise.Committed.Before(from.Time) {
+		if k.promise != nil && k.err == nil && k.Same() && !k.Other() && k.Size <= first.first && !k.promise.Committed.Before(from.Time) {
 			incomplete(Tampering, fmt.Sprintf(", and %s shows that leaf %d, which was among them, was written on %s", k.title(), k.Size-1, k.promise.Committed.Format(time.RFC3339)))
 			return
 		}

@@ -270,7 +270,7 @@ func (f *follower) invalid(format string, args ...any) {
 // headless reports a segment of which there is not even a header.
 func (f *follower) headless(what string) {
 	if f.active() {
-		f.add(Finding{Kind: TornTail, Severity: Warning, Message: what + ": a write in progress, or what a crash left"})
+		f.add(Finding{Kind: kindTornTail, Severity: Warning, Message: what + ": a write in progress, or what a crash left"})
 		return
 	}
 	f.add(Finding{Kind: SegmentTruncated, Severity: Tampering, Message: what})
@@ -299,7 +299,7 @@ func (f *follower) finish(err error) error {
 	if f.active() {
 		f.forget()
 		f.torn = true
-		one.Kind, one.Severity = TornTail, Warning
+		one.Kind, one.Severity = kindTornTail, Warning
 		one.Message = "no checkpoint covers what follows: a write in progress, or what a crash left; it was never acknowledged and is not counted"
 		f.add(one)
 		return nil

@@ -245,7 +245,7 @@ func TestHolesOfAPowerCut(t *testing.T) {
 		c := w.clone()
 		c.fsys[c.names[0]].Data = append(c.fsys[c.names[0]].Data, tail...)
 		r := c.check(t)
-		if r.TamperingDetected || !slices.Equal(kinds(r.Findings), []verify.Kind{verify.TornTail}) {
+		if r.TamperingDetected || !slices.Equal(kinds(r.Findings), []verify.Kind{verify.Kind("torn_tail")}) {
 			t.Errorf("%s: %+v", what, r.Findings)
 		}
 		if r.TotalEvents != want.TotalEvents || r.FailedEvents != 0 || r.OwnEvents != want.OwnEvents || len(r.FailedEventIDs) != 0 {

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/kept"
 	"github.com/otel-auditlog/auditlogexporter/internal/keyhistory"
 	"github.com/otel-auditlog/auditlogexporter/internal/signers"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
@@ -86,9 +87,18 @@ type Options struct {
 	// MaxFindings bounds the findings and the failed events' ids in the report; all
 	// are counted. 0 means 1000.
 	MaxFindings int
+	// Trees are for package fleet: further trees to compare the log with, whoever signed them.
+	// Others leave it nil.
+	Trees []*kept.Tree
+}
 
-	// others are trees to compare the log with, besides.
-	others []*keptCheckpoint
+// Kept is a checkpoint that the caller has kept apart from the log, as a signed note.
+type Kept struct {
+	// Name is what findings call it, such as the name of its file; "" for its number in
+	// [Options.Checkpoints], counted from 1.
+	Name string
+	// Note is the note with its signatures, cosignatures of witnesses among them.
+	Note []byte
 }
 
 // Errors that keep a log from being checked.

@@ -461,7 +461,7 @@ func TestTornTail(t *testing.T) {
 		c.fsys[last].Data = append(c.fsys[last].Data, tail...)
 		r := c.check(t)
 		if name == "whole line" || name == "partial line" {
-			if r.TamperingDetected || !slices.Contains(kinds(r.Findings), verify.TornTail) || r.TotalEvents != 3 {
+			if r.TamperingDetected || !slices.Contains(kinds(r.Findings), verify.Kind("torn_tail")) || r.TotalEvents != 3 {
 				t.Errorf("%s: %d events, %+v", name, r.TotalEvents, r.Findings)
 			}
 		} else if len(r.Findings) == 0 {
@@ -475,7 +475,7 @@ func TestPruned(t *testing.T) {
 	o := rotation.Options{MaxSegmentBytes: 3000, Retention: rotation.Retention{MaxSegments: 2}}
 	w := writePruned(t, o)
 	r := w.check(t)
-	if r.TamperingDetected || !slices.Contains(kinds(r.Findings), verify.Pruned) || r.Segments[0].FirstIndex == 0 {
+	if r.TamperingDetected || !slices.Contains(kinds(r.Findings), verify.Kind("pruned")) || r.Segments[0].FirstIndex == 0 {
 		t.Fatalf("%+v", r.Findings)
 	}
 	// One segment more than retention took.
@@ -526,7 +526,7 @@ func TestDuplicateIDs(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := load(t, dir, signer).check(t)
-	if r.TamperingDetected || len(r.Findings) != 1 || r.Findings[0].Kind != verify.DuplicateEventID || r.Findings[0].Line != 8 || r.Findings[0].EventID != "id-000" {
+	if r.TamperingDetected || len(r.Findings) != 1 || r.Findings[0].Kind != verify.Kind("duplicate_event_id") || r.Findings[0].Line != 8 || r.Findings[0].EventID != "id-000" {
 		t.Errorf("%+v", r.Findings)
 	}
 }
@@ -550,7 +550,7 @@ func TestCompressedSegments(t *testing.T) {
 		}
 		packed := p.names[0] + c.Suffix()
 		p.fsys[packed] = &fstest.MapFile{Data: buf.Bytes(), Mode: 0o600}
-		if r := p.check(t); r.TamperingDetected || !slices.Contains(kinds(r.Findings), verify.CompressionLeftover) {
+		if r := p.check(t); r.TamperingDetected || !slices.Contains(kinds(r.Findings), verify.Kind("compression_leftover")) {
 			t.Errorf("%s beside plain: %+v", c, r.Findings)
 		}
 		p.fsys[p.names[0]].Data = bytes.Replace(plain, []byte("user-000"), []byte("user-999"), 1)

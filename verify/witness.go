@@ -184,9 +184,9 @@ func (f *follower) checkCosignatureTime(v *cosignature, index uint64, id string)
 func (c *checker) objectionToTime(at, after time.Time) (Kind, string) {
 	switch {
 	case at.After(c.now.Add(maxAhead)):
-		return TimeInFuture, fmt.Sprintf("says that it is of %s, which is ahead of the clock here: its time does not count", at.Format(time.RFC3339))
+		return kindTimeInFuture, fmt.Sprintf("says that it is of %s, which is ahead of the clock here: its time does not count", at.Format(time.RFC3339))
 	case at.Before(after):
-		return TimeWentBack, fmt.Sprintf("says that it is of %s, long before what it covers: its time does not count", at.Format(time.RFC3339))
+		return kindTimeWentBack, fmt.Sprintf("says that it is of %s, long before what it covers: its time does not count", at.Format(time.RFC3339))
 	default:
 		return "", ""
 	}
@@ -229,7 +229,7 @@ func (c *checker) checkWitnesses(j *joined, results []*result) {
 		}
 	}
 	for _, k := range c.kept {
-		if k.err != nil || !k.same.Load() {
+		if k.err != nil || !k.Same() {
 			continue
 		}
 		k.Note = k.note

@@ -13,7 +13,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
-	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -35,7 +35,7 @@ func TestRefusedAndReplacedAreShown(t *testing.T) {
 		dst, err := event.AppendReplacement(dst, w.Encode(long), 4000)
 		return dst, uint64(began.UnixNano()), err
 	}))
-	b.Refuse(rotation.Refusal{Place: rotation.Place{Record: 3}, Reason: "too_large", SHA256: bytes.Repeat([]byte{0x5e}, 32), EventID: "huge  user=root"})
+	b.Refuse(stage.Refusal{Place: stage.Place{Record: 3}, Reason: "too_large", SHA256: bytes.Repeat([]byte{0x5e}, 32), EventID: "huge  user=root"})
 	_, err = w.Writer.Append(t.Context(), b)
 	require.NoError(t, err)
 	w.Close()

@@ -120,11 +120,8 @@ func variant(id ID, content Content) ID {
 	return ID(sum[:16])
 }
 
-// Staged returns how many events are staged.
-func (x *Index) Staged() int { return len(x.events) - x.kept }
-
-// Unstage forgets what has been staged since Staged returned n.
-func (x *Index) Unstage(n int) { x.events = x.events[:x.kept+n] }
+// Unstage forgets what is staged.
+func (x *Index) Unstage() { x.events = x.events[:x.kept] }
 
 // age forgets what is too old.
 func (x *Index) age(now time.Time) time.Duration {

@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
-	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // ReasonConflict is why a record is refused that has the id of another one.
@@ -57,7 +59,7 @@ type Stage struct {
 	repeats, conflicts int // of the commit that was admitted last
 }
 
-var _ rotation.Stage = (*Stage)(nil)
+var _ stage.Stage = (*Stage)(nil)
 
 // NewStage returns a stage for one log.
 func NewStage(o Options) *Stage {
@@ -71,15 +73,19 @@ func NewStage(o Options) *Stage {
 // open.
 func (s *Stage) Len() int { return s.index.Len() }
 
-// Recall implements [rotation.Stage].
-func (s *Stage) Recall(canonical []byte) error {
-	id, ok, err := event.Identify(canonical)
+// Recall implements [stage.Stage].
+func (s *Stage) Recall(line logdir.CheckedLine) error {
+	parsed, err := segment.ParseEvent(line.Bytes())
+	if err != nil {
+		return err
+	}
+	id, ok, err := event.Identify(parsed.Canonical)
 	if err != nil || !ok {
 		return err
 	}
 	producer := ""
 	if s.o.ProducerOf != nil {
-		if producer, err = s.o.ProducerOf(canonical); err != nil {
+		if producer, err = s.o.ProducerOf(parsed.Canonical); err != nil {
 			return err
 		}
 	}
@@ -92,11 +98,11 @@ func (s *Stage) Recall(canonical []byte) error {
 	return nil
 }
 
-// Forget implements [rotation.Stage].
+// Forget implements [stage.Stage].
 func (s *Stage) Forget() { s.index.Clear() }
 
-// Admit implements [rotation.Stage].
-func (s *Stage) Admit(a *rotation.Admission) {
+// Admit implements [stage.Stage].
+func (s *Stage) Admit(a *stage.Admission) {
 	for e := range a.Identified() {
 		id, content := ID(e.ID), Content(e.Content)
 		verdict, logged := s.index.Check(id, content, a.Time)
@@ -106,7 +112,7 @@ func (s *Stage) Admit(a *rotation.Admission) {
 			e.Drop()
 			continue
 		case verdict == Other && !s.o.RecordConflicts:
-			e.Refuse(func() rotation.Refusal { return refusal(e, logged) })
+			e.Refuse(func() stage.Refusal { return refusal(e, logged) })
 			continue
 		case verdict == Other:
 			s.conflicts++
@@ -121,21 +127,21 @@ func (s *Stage) Admit(a *rotation.Admission) {
 	}
 }
 
-func refusal(e rotation.Identified, logged Content) rotation.Refusal {
+func refusal(e stage.Identified, logged Content) stage.Refusal {
 	canonical, text := e.Text()
 	sum := sha256.Sum256(canonical)
-	return rotation.Refusal{
+	return stage.Refusal{
 		Reason: ReasonConflict, SHA256: sum[:], EventID: text,
 		Err: &ConflictError{ID: text, Logged: logged, Given: e.Content},
 	}
 }
 
-// Settle implements [rotation.Stage].
+// Settle implements [stage.Stage].
 func (s *Stage) Settle(_ uint64, durable bool) {
 	if durable {
 		s.index.Commit(s.o.Now())
 	} else {
-		s.index.Unstage(0)
+		s.index.Unstage()
 	}
 	if durable && s.repeats+s.conflicts > 0 && s.o.Observe != nil {
 		s.o.Observe(s.repeats, s.conflicts)

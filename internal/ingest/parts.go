@@ -12,6 +12,7 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -47,7 +48,7 @@ type parts struct {
 	spent    atomic.Int64 // bytes of events that were made of refused records, for their hashes
 
 	// Each part writes its own elements, and nobody reads them until all are done.
-	batches []*rotation.Batch
+	batches []*stage.Batch
 	errs    []error
 }
 
@@ -58,7 +59,7 @@ func newParts(s *share) *parts {
 		p.size = partSigned
 	}
 	n := (p.records + p.size - 1) / p.size
-	p.batches, p.errs = make([]*rotation.Batch, n), make([]error, n)
+	p.batches, p.errs = make([]*stage.Batch, n), make([]error, n)
 	return p
 }
 
@@ -106,7 +107,7 @@ func (p *parts) work(ctx context.Context) {
 }
 
 // do makes the events of the part that begins with record number from.
-func (p *parts) do(ctx context.Context, w *worker, b *rotation.Batch, from int) error {
+func (p *parts) do(ctx context.Context, w *worker, b *stage.Batch, from int) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("encode events: %w", err)
 	}
@@ -128,7 +129,7 @@ func (p *parts) do(ctx context.Context, w *worker, b *rotation.Batch, from int) 
 		w.encoder.SetScope(s.scopeLogs.Scope(), s.scopeLogs.SchemaUrl())
 		records := s.scopeLogs.LogRecords()
 		for i := max(0, from-s.first); i < min(records.Len(), to-s.first); i++ {
-			place := rotation.Place{Resource: int32(s.resource), Scope: int32(s.scope), Record: int32(i)}
+			place := stage.Place{Resource: int32(s.resource), Scope: int32(s.scope), Record: int32(i)}
 			if err := w.add(b, records.At(i), place); err != nil {
 				if err := p.refuse(b, w, place, err); err != nil {
 					return fmt.Errorf("%s: %w", place, err)

@@ -15,14 +15,14 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
-	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 )
 
 // refusals are the records of a request that are refused for good while the others are
 // written. The first ones are named.
 type refusals struct {
 	mu     sync.Mutex
-	named  []rotation.Refusal
+	named  []stage.Refusal
 	counts map[string]int // by reason
 }
 
@@ -34,17 +34,17 @@ func (r *refusals) add(reason string) bool {
 		r.counts = map[string]int{}
 	}
 	r.counts[reason]++
-	return r.len() <= rotation.MaxNamedRefusals
+	return r.len() <= stage.MaxNamedRefusals
 }
 
-func (r *refusals) name(one rotation.Refusal) {
+func (r *refusals) name(one stage.Refusal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.named = append(r.named, one)
 }
 
 // conflicts adds those that the log itself refused.
-func (r *refusals) conflicts(c rotation.Refused) {
+func (r *refusals) conflicts(c stage.Refused) {
 	if c.Len() == 0 {
 		return
 	}
@@ -83,7 +83,7 @@ func (r *refusals) String() string {
 	for _, reason := range slices.Sorted(maps.Keys(r.counts)) {
 		reasons = append(reasons, fmt.Sprintf("%d %s", r.counts[reason], reason))
 	}
-	slices.SortFunc(r.named, func(a, b rotation.Refusal) int { return a.Place.Compare(b.Place) })
+	slices.SortFunc(r.named, func(a, b stage.Refusal) int { return a.Place.Compare(b.Place) })
 	var told []string
 	for _, one := range r.named[:min(len(r.named), maxToldRefusals)] {
 		told = append(told, fmt.Sprintf("%s: %v", one.Place, one.Err))
@@ -125,14 +125,14 @@ func (e *refusedError) Unwrap() (errs []error) {
 func refusalOf(err error) (reason string) {
 	var missing *event.MissingError
 	var unproven *ingress.RefusedError
-	var large *rotation.TooLargeError
+	var large *stage.TooLargeError
 	switch {
 	case errors.As(err, &missing):
 		return "strict"
 	case errors.As(err, &unproven):
 		return "unverified"
 	case errors.As(err, &large):
-		return string(rotation.ReasonTooLarge)
+		return "too_large"
 	case errors.Is(err, event.ErrTooDeep):
 		return "too_deep"
 	default:
@@ -142,16 +142,16 @@ func refusalOf(err error) (reason string) {
 
 // refuse goes on without the record at hand, for which err is the reason. It returns err if
 // it is none.
-func (p *parts) refuse(b *rotation.Batch, w *worker, place rotation.Place, err error) error {
+func (p *parts) refuse(b *stage.Batch, w *worker, place stage.Place, err error) error {
 	reason := refusalOf(err)
 	if reason == "" {
 		return err
 	}
 	if !p.refused.add(reason) {
-		b.Refuse(rotation.Refusal{})
+		b.Refuse(stage.Refusal{})
 		return nil
 	}
-	one := rotation.Refusal{Place: place, Reason: reason, Err: err}
+	one := stage.Refusal{Place: place, Reason: reason, Err: err}
 	if limit := p.in.opts.Limits.MaxBytes; p.spent.Load() <= limit {
 		var n int
 		one.SHA256, n = w.hashOfRefused(err)
@@ -170,7 +170,7 @@ const maxKeptID = 256
 // hand, or nil if none can be, and how many bytes it has.
 func (w *worker) hashOfRefused(why error) ([]byte, int) {
 	canonical := w.canonical
-	if canonical == nil || !errors.As(why, new(*rotation.TooLargeError)) {
+	if canonical == nil || !errors.As(why, new(*stage.TooLargeError)) {
 		var err error
 		canonical, w.info, err = w.encoder.AppendAnyway(w.scratch[:0], w.record)
 		w.keepScratch(canonical)

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 )
 
@@ -194,7 +195,7 @@ func (r *request) answerShares(failure *sharesError) error {
 func classify(err error) (reason string, permanent bool) {
 	var unopened *unopenedError
 	var limit *limitError
-	var unsigned *rotation.SigningError
+	var unsigned *stage.SigningError
 	var refused *rotation.Error
 	switch {
 	case errors.As(err, &unopened):

@@ -12,6 +12,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
 	"github.com/otel-auditlog/auditlogexporter/internal/sequence"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -25,8 +26,8 @@ type worker struct {
 	info     event.Info          // of the event made of it
 	unsigned bool                // whether it went without its signature
 	content  idempotency.Content // of that event, if its id is the record's own
-	encode   rotation.Encode
-	replace  rotation.Encode                        // for events that are too long
+	encode   stage.Encode
+	replace  stage.Encode                           // for events that are too long
 	sign     func(canonical []byte) ([]byte, error) // nil if events are not signed
 	keyID    string
 	// eventBytes is how long the lines of the last part were, which are likely to be those
@@ -69,7 +70,7 @@ func (w *worker) signWith(log *rotation.Log, s *signing.Signer) {
 }
 
 // add adds the record's event to the batch.
-func (w *worker) add(b *rotation.Batch, record plog.LogRecord, place rotation.Place) error {
+func (w *worker) add(b *stage.Batch, record plog.LogRecord, place stage.Place) error {
 	w.record, w.unsigned, w.info, w.canonical, w.whole = record, false, event.Info{}, nil, 0
 	if w.checker != nil {
 		if err := w.checkProof(); err != nil {
@@ -79,10 +80,10 @@ func (w *worker) add(b *rotation.Batch, record plog.LogRecord, place rotation.Pl
 	replaces := w.in.opts.Limits.ReplaceOversized
 	if limit := w.in.maxLeafBytes(); !replaces && w.encoder.Shared() > limit {
 		// Made for each of many records, what they share would cost more than it is worth.
-		return &rotation.TooLargeError{Length: w.encoder.Shared(), Limit: limit}
+		return &stage.TooLargeError{Length: w.encoder.Shared(), Limit: limit}
 	}
 	err := w.addEvent(b, w.encode)
-	if replaces && errors.As(err, new(*rotation.TooLargeError)) {
+	if replaces && errors.As(err, new(*stage.TooLargeError)) {
 		if replaced := w.addEvent(b, w.replace); !errors.Is(replaced, event.ErrNoRoom) {
 			err = replaced
 		}
@@ -142,9 +143,9 @@ func (w *worker) keepScratch(b []byte) {
 
 // addEvent adds an event to the batch: unsigned, if that is for want of a signature and the
 // configuration allows it.
-func (w *worker) addEvent(b *rotation.Batch, encode rotation.Encode) error {
+func (w *worker) addEvent(b *stage.Batch, encode stage.Encode) error {
 	err := b.Add(encode, w.sign, w.keyID)
-	var failure *rotation.SigningError
+	var failure *stage.SigningError
 	if !errors.As(err, &failure) {
 		return err
 	}

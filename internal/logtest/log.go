@@ -22,6 +22,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -219,7 +220,7 @@ func (l *Log) appendOnce(events []encoding) error {
 
 // AddTo adds an event to a batch of the log's Writer, signed if the scope asks for it. The encoding
 // appends the event in canonical JSON, and returns its time.
-func (l *Log) AddTo(b *rotation.Batch, encode func(dst []byte) ([]byte, uint64, error)) error {
+func (l *Log) AddTo(b *stage.Batch, encode func(dst []byte) ([]byte, uint64, error)) error {
 	if l.Options.Scope != segment.ScopeEvent {
 		return b.Add(encode, nil, "")
 	}

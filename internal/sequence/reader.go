@@ -9,7 +9,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
-	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 )
 
 // maxKeptText keeps one huge record from holding its memory for ever.
@@ -40,7 +40,7 @@ func (r *Reader) Read(record plog.LogRecord, producer string) (Record, bool) {
 
 // Link has the log's [Stage] shown the record's place, when the batch is written, to which
 // its event was added last.
-func Link(b *rotation.Batch, r Record) {
+func Link(b *stage.Batch, r Record) {
 	all, _ := b.Tag().(*links)
 	if all == nil {
 		all = new(links)
@@ -57,7 +57,7 @@ type links struct {
 }
 
 // written returns the places of those events that are written.
-func (l *links) written(b *rotation.Batch) []Record {
+func (l *links) written(b *stage.Batch) []Record {
 	kept := make([]Record, 0, len(l.records))
 	for i, event := range l.events {
 		if b.Written(event) {

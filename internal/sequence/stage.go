@@ -12,8 +12,10 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
 	"github.com/otel-auditlog/auditlogexporter/internal/limiter"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
-	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // So many findings in streams of one producer, or in all those without a proof, may
@@ -47,7 +49,7 @@ type Stage struct {
 	reader           Reader // for Recall
 }
 
-var _ rotation.Stage = (*Stage)(nil)
+var _ stage.Stage = (*Stage)(nil)
 
 // NewStage returns a stage for one log that remembers so many streams. After each commit report is
 // given what was found in it, and how many streams were forgotten.
@@ -58,8 +60,8 @@ func NewStage(maxStreams int, report func(found map[Kind]int64, forgotten int)) 
 	}
 }
 
-// Admit implements [rotation.Stage]. A batch's tag is a *links.
-func (s *Stage) Admit(a *rotation.Admission) {
+// Admit implements [stage.Stage]. A batch's tag is a *links.
+func (s *Stage) Admit(a *stage.Admission) {
 	now := s.now()
 	for _, producer := range slices.Sorted(maps.Keys(s.limiters)) {
 		s.limit(producer, func(l *limiter.Limiter) {
@@ -79,7 +81,7 @@ func (s *Stage) Admit(a *rotation.Admission) {
 }
 
 // say has the log say what was found, as often as it may.
-func (s *Stage) say(a *rotation.Admission, found Finding, now time.Time) {
+func (s *Stage) say(a *stage.Admission, found Finding, now time.Time) {
 	s.limit(found.Producer, func(l *limiter.Limiter) {
 		if l.Allow(now) {
 			a.Say(logevent.Event{Action: actions[found.Kind], Sequence: &logevent.Sequence{
@@ -103,7 +105,7 @@ func (s *Stage) limit(producer string, use func(*limiter.Limiter)) {
 	s.limiters[producer] = l
 }
 
-// Settle implements [rotation.Stage].
+// Settle implements [stage.Stage].
 func (s *Stage) Settle(_ uint64, durable bool) {
 	if durable {
 		forgotten := s.tracker.Commit()
@@ -116,12 +118,16 @@ func (s *Stage) Settle(_ uint64, durable bool) {
 	clear(s.found)
 }
 
-// Recall implements [rotation.Stage].
-func (s *Stage) Recall(canonical []byte) error {
-	if !bytes.Contains(canonical, []byte(event.SequencePrefix)) {
+// Recall implements [stage.Stage].
+func (s *Stage) Recall(line logdir.CheckedLine) error {
+	if !bytes.Contains(line.Bytes(), []byte(event.SequencePrefix)) {
 		return nil
 	}
-	e, err := event.Parse(canonical)
+	parsed, err := segment.ParseEvent(line.Bytes())
+	if err != nil {
+		return err
+	}
+	e, err := event.Parse(parsed.Canonical)
 	if err != nil || e.Log != nil {
 		return err
 	}
@@ -140,5 +146,5 @@ func (s *Stage) Recall(canonical []byte) error {
 	return nil
 }
 
-// Forget implements [rotation.Stage].
+// Forget implements [stage.Stage].
 func (s *Stage) Forget() { s.tracker = New(s.maxStreams) }

@@ -11,8 +11,9 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/sequence"
+	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
-	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // following is a stage, and what it has reported.
@@ -33,11 +34,11 @@ func follow(maxStreams int) *following {
 
 // commit shows the stage a commit with a batch of these records, and returns what it says.
 func (f *following) commit(durable bool, records ...sequence.Record) []logevent.Event {
-	var b rotation.Batch
+	b := stage.NewBatch(stage.Form{Scope: segment.ScopeCheckpoint})
 	for _, r := range records {
-		sequence.Link(&b, r)
+		sequence.Link(b, r)
 	}
-	a := rotation.NewAdmission(1, time.Now(), &b)
+	a := stage.NewAdmission(1, time.Now(), &stage.Call{Batches: []*stage.Batch{b}})
 	f.Admit(a)
 	f.Settle(1, durable)
 	return a.Said()

@@ -56,7 +56,7 @@ func (l *log) grow(n int) error {
 // writer was killed, has no file checkpoint.
 func clean(r *verify.Report) bool {
 	return r.Verdict == verify.VerdictOK && !slices.ContainsFunc(r.Findings, func(f verify.Finding) bool {
-		return f.Severity == verify.Warning && f.Kind != verify.CheckpointMissing
+		return f.Severity == verify.Warning && f.Kind != verify.Kind("checkpoint_missing")
 	})
 }
 

@@ -171,7 +171,7 @@ func (c *collector) verify(t *testing.T) {
 		t.Fatalf("%+v, %v", report, err)
 	}
 	for _, f := range report.Findings {
-		if f.Kind == verify.DuplicateEventID {
+		if f.Kind == verify.Kind("duplicate_event_id") {
 			t.Errorf("%+v", f)
 		}
 	}

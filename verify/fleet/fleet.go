@@ -14,6 +14,7 @@ import (
 	"strconv"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/discover"
+	"github.com/otel-auditlog/auditlogexporter/internal/kept"
 	"github.com/otel-auditlog/auditlogexporter/internal/signers"
 	"github.com/otel-auditlog/auditlogexporter/internal/visible"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -81,7 +82,7 @@ type checker struct {
 	trusted *signers.Trusted
 	sum     *Summary
 
-	kept []kept
+	kept []keptCheckpoint
 	// origins are those that the logs say they have, before they were checked.
 	origins map[string]bool
 	// endings are the logs by origin, partitions those that are partitions by the directory
@@ -90,8 +91,8 @@ type checker struct {
 	partitions map[string][]partition
 }
 
-// kept is a kept checkpoint.
-type kept struct {
+// keptCheckpoint is one that the caller has kept.
+type keptCheckpoint struct {
 	verify.Kept
 	signing.Checkpoint
 	found bool // there is a log of its origin
@@ -100,11 +101,11 @@ type kept struct {
 func (c *checker) addKept() error {
 	for i, k := range c.o.Checkpoints {
 		k.Name = cmp.Or(k.Name, strconv.Itoa(i+1))
-		checkpoint, err := k.Parse()
+		checkpoint, err := kept.Parse(k.Name, k.Note)
 		if err != nil {
 			return err
 		}
-		c.kept = append(c.kept, kept{Kept: k, Checkpoint: checkpoint})
+		c.kept = append(c.kept, keptCheckpoint{Kept: k, Checkpoint: checkpoint})
 	}
 	return nil
 }
@@ -122,9 +123,9 @@ func (c *checker) passed(p discover.Passed) {
 		c.sum.Unread++
 		one.Kind, one.Message = DirectoryUnread, fmt.Sprintf("it cannot be looked into: %v", p.Err)
 	case discover.Link:
-		one.Kind, one.Message = LinkNotFollowed, "it is a symbolic link, and was not followed"
+		one.Kind, one.Message = linkNotFollowed, "it is a symbolic link, and was not followed"
 	case discover.NoLog:
-		one.Kind, one.Severity, one.Message = ForeignDirectory, verify.Info, "there is no audit log in it"
+		one.Kind, one.Severity, one.Message = foreignDirectory, verify.Info, "there is no audit log in it"
 	case discover.LockAlone: // is a log to verify
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/kept"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
@@ -18,10 +19,10 @@ func (c *checker) checkMissing() {
 			continue
 		}
 		one := Finding{Kind: verify.Rollback, Severity: verify.Tampering,
-			Message: fmt.Sprintf("%s covers %d leaves of the log %q, but there is no log of that origin: it is missing", k.Kept, k.Size, k.Origin)}
+			Message: fmt.Sprintf("%s covers %d leaves of the log %q, but there is no log of that origin: it is missing", kept.Title(k.Name), k.Size, k.Origin)}
 		if err := c.trusted.Evidence(k.Kept.Note); err != nil {
 			one.Kind, one.Severity = verify.CheckpointUnchecked, verify.Unchecked
-			one.Message = fmt.Sprintf("%s is of the log %q, of which there is none here, and no key that was given has signed it as it is (%v): it is another log's, or it has been changed", k.Kept, k.Origin, err)
+			one.Message = fmt.Sprintf("%s is of the log %q, of which there is none here, and no key that was given has signed it as it is (%v): it is another log's, or it has been changed", kept.Title(k.Name), k.Origin, err)
 		}
 		c.add(one)
 	}

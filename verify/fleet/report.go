@@ -9,7 +9,8 @@ import (
 )
 
 // The kinds of findings about several logs, besides those of package verify: a kept
-// checkpoint or a receipt may be of a log that is not there.
+// checkpoint or a receipt may be of a log that is not there. Two more say that all is well and
+// somebody should know: "link_not_followed" (a warning) and "foreign_directory" (information).
 const (
 	// LogForked: two directories hold different histories under the same origin.
 	LogForked verify.Kind = "log_forked"
@@ -17,10 +18,11 @@ const (
 	LogCopied verify.Kind = "log_copied"
 	// DirectoryUnread: a directory could not be looked into.
 	DirectoryUnread verify.Kind = "directory_unread"
-	// LinkNotFollowed: a symbolic link may lead to a log.
-	LinkNotFollowed verify.Kind = "link_not_followed"
-	// ForeignDirectory: a directory next to logs holds none.
-	ForeignDirectory verify.Kind = "foreign_directory"
+
+	// linkNotFollowed: a symbolic link may lead to a log.
+	linkNotFollowed verify.Kind = "link_not_followed"
+	// foreignDirectory: a directory next to logs holds none.
+	foreignDirectory verify.Kind = "foreign_directory"
 )
 
 // Log is one log of several.

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/kept"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
@@ -44,42 +45,47 @@ func (c *checker) checkCopies(ctx context.Context) error {
 func (c *checker) compare(ctx context.Context, origin string, all []ending) error {
 	slices.SortStableFunc(all, func(a, b ending) int { return cmp.Compare(b.size, a.size) })
 	largest, others := all[0], all[1:]
-	var trees []signing.Checkpoint
+	var trees []*kept.Tree
 	treeOf := func(e ending) int {
-		return slices.IndexFunc(trees, func(t signing.Checkpoint) bool { return t.Size == e.size && t.Root == e.root })
+		return slices.IndexFunc(trees, func(t *kept.Tree) bool { return t.Size == e.size && t.Root == e.root })
 	}
 	for _, e := range others {
 		if e.size > 0 && len(trees) < maxTrees && treeOf(e) < 0 {
-			trees = append(trees, signing.Checkpoint{Origin: origin, Size: e.size, Root: e.root})
+			trees = append(trees, &kept.Tree{Checkpoint: signing.Checkpoint{Origin: origin, Size: e.size, Root: e.root}})
 		}
 	}
-	var relations []verify.Relation
+	compared := false
 	if len(trees) > 0 {
 		sub, err := fs.Sub(c.fsys, largest.path)
 		if err != nil {
 			return err
 		}
-		// What keeps it from being checked has been said.
-		if relations, _ = verify.Compare(ctx, sub, c.o, trees); ctx.Err() != nil {
+		o := c.o
+		o.Trees = trees
+		// What was kept elsewhere has been held against each log.
+		o.Checkpoints, o.Receipts, o.AsOf, o.RequireCheckpoint = nil, nil, nil, false
+		_, err = verify.Log(ctx, sub, o)
+		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		compared = err == nil // what keeps it from being checked has been said
 	}
 	for _, e := range others {
 		one := Finding{Kind: LogCopied, Severity: verify.Warning, Path: e.path}
 		i := treeOf(e)
-		if relations == nil || i < 0 {
+		if !compared || i < 0 {
 			c.sum.Unread++
 			one.Message = fmt.Sprintf("it is called %q like the log in %s, with which it could not be compared: a log has one directory", origin, largest.path)
 			c.add(one)
 			continue
 		}
-		switch relations[i] {
-		case verify.Extends:
+		switch trees[i].Relation() {
+		case kept.Extends:
 			one.Message = fmt.Sprintf("it holds the log %q up to leaf %d, as %s does: keep copies elsewhere, so that a log has one directory", origin, e.size, largest.path)
-		case verify.Deleted:
+		case kept.Deleted:
 			c.sum.Unread++
 			one.Message = fmt.Sprintf("it is called %q like the log in %s, of which retention has deleted the first %d leaves: they could not be compared", origin, largest.path, e.size)
-		case verify.Diverges:
+		case kept.Diverges:
 			one.Kind, one.Severity = LogForked, verify.Tampering
 			one.Message = fmt.Sprintf("it holds another history of the log %q than %s: one was made to be shown in place of the other, or two collectors have been given one origin", origin, largest.path)
 		default:

@@ -1,7 +1,7 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package rotation
+package stage
 
 import (
 	"errors"
@@ -18,24 +18,24 @@ import (
 // log's lock. It is for one goroutine at a time; while it is being appended it
 // belongs to the log.
 type Batch struct {
-	scope segment.Scope
-	binds bool   // whether commits bind ids
+	form  Form
 	keyID string // of the key that signed the events; "" if none did
 	// buf is a byte that hashing needs, and the lines.
 	buf      []byte
 	leaves   []merkle.Hash
 	idLeaves []merkle.Hash // of the events' ids, if they are bound
 	known    event.Scanner
-	times    timeRange
-	unsigned int
-	tag      any // for the log's stages
+	// firstTime and lastTime are between which times the events lie, in nanoseconds since the
+	// Unix epoch.
+	firstTime, lastTime uint64
+	unsigned            int
+	tag                 any // for the log's stages
 	// ids are the events whose ids are their records' own; drops says that stages have
 	// kept some of them out of the commit.
 	ids   []identity
 	drops bool
 	// refused are records that have no event in the batch.
 	refused Refused
-	maxLeaf int // bytes of an event's line
 	// last is where the line of the event added last begins.
 	last         int
 	lastUnsigned bool
@@ -49,30 +49,56 @@ func (e *SigningError) Error() string { return fmt.Sprintf("sign an event: %v", 
 
 func (e *SigningError) Unwrap() error { return e.Err }
 
+// TooLargeError says that an event's line would be longer than it may be.
+type TooLargeError struct {
+	// Length is how many bytes it would have at the least, Limit how many it may have.
+	Length, Limit int
+}
+
+func (e *TooLargeError) Error() string {
+	if e.Limit == segment.MaxLineBytes {
+		return fmt.Sprintf("the event's line is longer than %d bytes, which is the most a log may hold", e.Limit)
+	}
+	return fmt.Sprintf("the event's line is longer than the %d bytes that limits::max_leaf_bytes allows", e.Limit)
+}
+
 // maxPooledBytes keeps one huge batch from holding its memory for ever.
 const maxPooledBytes = 4 << 20
 
 var batches = sync.Pool{New: func() any { return new(Batch) }}
 
-// NewBatch returns an empty batch for the log. Release gives it back.
-func (l *Log) NewBatch() *Batch {
-	b := batches.Get().(*Batch)
-	b.scope, b.maxLeaf, b.binds, b.buf = l.opts.Scope, l.opts.MaxLeafBytes, l.opts.BindIDs, append(b.buf[:0], '\n')
-	return b
+// Form says what the batches of a log are like.
+type Form struct {
+	// Scope is that of the log's signatures.
+	Scope segment.Scope
+	// BindIDs says that commits bind the ids of their events.
+	BindIDs bool
+	// MaxLeafBytes is how long the line of an event may be.
+	MaxLeafBytes int
 }
 
-// lines returns the batch's lines, each with its LF.
-func (b *Batch) lines() []byte { return b.buf[1:] }
+// NewBatch returns an empty batch. Release gives it back.
+func NewBatch(f Form) *Batch {
+	b := batches.Get().(*Batch)
+	b.form, b.buf = f, append(b.buf[:0], '\n')
+	return b
+}
 
 // Release gives the batch's memory back; the batch must not be used again.
 func (b *Batch) Release() {
 	if cap(b.buf) > maxPooledBytes {
 		return
 	}
-	b.leaves, b.idLeaves, b.times, b.unsigned, b.keyID, b.tag = b.leaves[:0], b.idLeaves[:0], timeRange{}, 0, "", nil
+	b.leaves, b.idLeaves, b.unsigned, b.keyID, b.tag = b.leaves[:0], b.idLeaves[:0], 0, "", nil
 	b.ids, b.drops, b.refused = b.ids[:0], false, Refused{}
 	batches.Put(b)
 }
+
+// Scope returns the scope of the log that the batch is for.
+func (b *Batch) Scope() segment.Scope { return b.form.Scope }
+
+// KeyID returns the id of the key that signed the events; it is empty if none did.
+func (b *Batch) KeyID() string { return b.keyID }
 
 // SetTag gives the batch what the log's stages are to see of it; nil, as at first, is nothing.
 func (b *Batch) SetTag(tag any) { b.tag = tag }
@@ -81,10 +107,17 @@ func (b *Batch) SetTag(tag any) { b.tag = tag }
 func (b *Batch) Tag() any { return b.tag }
 
 // Bytes returns how many bytes the batch's lines take.
-func (b *Batch) Bytes() int { return len(b.lines()) }
+func (b *Batch) Bytes() int { return len(b.Lines()) }
+
+// Lines returns the lines of all events that were added, each with its LF.
+func (b *Batch) Lines() []byte { return b.buf[1:] }
 
 // Len returns the number of events in the batch.
 func (b *Batch) Len() int { return len(b.leaves) }
+
+// Times returns the earliest and the latest time of the events that were added, in nanoseconds
+// since the Unix epoch; ok is false if there are none.
+func (b *Batch) Times() (first, last uint64, ok bool) { return b.firstTime, b.lastTime, b.Len() > 0 }
 
 // maxExpectedBytes bounds the memory that is taken for what may come.
 const maxExpectedBytes = 1 << 20
@@ -99,13 +132,12 @@ func (b *Batch) Expect(events, bytes int) {
 // the event's time, in nanoseconds since the Unix epoch.
 type Encode func(dst []byte) (_ []byte, time uint64, err error)
 
-// Add appends one event; sign,
-// nil in scope checkpoint, signs those bytes with the key called keyID: see [Log.Sign]. If it
-// fails the batch is left as it was: with what encode returned, a
-// *[SigningError], or an *[Error] of reason too_large.
+// Add appends one event; sign, nil in scope checkpoint, signs those bytes with the key called
+// keyID. If it fails the batch is left as it was: with what encode returned, a *[SigningError],
+// or a *[TooLargeError].
 func (b *Batch) Add(encode Encode, sign func(canonical []byte) ([]byte, error), keyID string) error {
-	if (sign != nil) != (b.scope == segment.ScopeEvent) {
-		return fmt.Errorf("add an event: scope %s asks for %s", b.scope, map[bool]string{true: "no signature", false: "a signature"}[sign != nil])
+	if (sign != nil) != (b.form.Scope == segment.ScopeEvent) {
+		return fmt.Errorf("add an event: scope %s asks for %s", b.form.Scope, map[bool]string{true: "no signature", false: "a signature"}[sign != nil])
 	}
 	if sign != nil && b.keyID != "" && b.keyID != keyID {
 		return fmt.Errorf("add an event: the batch is signed with the key %s, not with %s", b.keyID, keyID)
@@ -129,8 +161,8 @@ func (b *Batch) Add(encode Encode, sign func(canonical []byte) ([]byte, error), 
 // AddUnsigned appends one event marked as unsigned: the degraded mode of scope
 // event.
 func (b *Batch) AddUnsigned(encode Encode) error {
-	if b.scope != segment.ScopeEvent {
-		return fmt.Errorf("add an unsigned event: scope %s has no event signatures to leave out", b.scope)
+	if b.form.Scope != segment.ScopeEvent {
+		return fmt.Errorf("add an unsigned event: scope %s has no event signatures to leave out", b.form.Scope)
 	}
 	err := b.add(encode, func(dst, _ []byte) ([]byte, error) {
 		return segment.AppendNullSignature(dst), nil
@@ -151,16 +183,16 @@ func (b *Batch) add(encode Encode, finish func(dst, canonical []byte) ([]byte, e
 		return err
 	}
 	canonical := buf[eventStart:]
-	if len(buf)-start > b.maxLeaf {
+	if len(buf)-start > b.form.MaxLeafBytes {
 		return b.tooLarge(len(buf) - start)
 	}
 	if buf, err = finish(buf, canonical); err != nil {
 		return err
 	}
-	if len(buf)-start > b.maxLeaf {
+	if len(buf)-start > b.form.MaxLeafBytes {
 		return b.tooLarge(len(buf) - start)
 	}
-	if b.binds {
+	if b.form.BindIDs {
 		var sum event.Summary
 		if err := b.known.Scan(canonical, &sum); err != nil {
 			return fmt.Errorf("bind the id of an event: %w", err)
@@ -169,12 +201,28 @@ func (b *Batch) add(encode Encode, finish func(dst, canonical []byte) ([]byte, e
 	}
 	b.leaves = append(b.leaves, merkle.LeafHashIn(buf, start))
 	b.buf = append(buf, '\n')
-	b.times.add(at(time))
+	if len(b.leaves) == 1 {
+		b.firstTime, b.lastTime = time, time
+	}
+	b.firstTime, b.lastTime = min(b.firstTime, time), max(b.lastTime, time)
 	b.last, b.lastUnsigned = start, false
 	return nil
 }
 
 // tooLarge refuses an event whose line would have so many bytes or more.
 func (b *Batch) tooLarge(length int) error {
-	return &Error{Reason: ReasonTooLarge, Err: &TooLargeError{Length: length, Limit: b.maxLeaf}}
+	return &TooLargeError{Length: length, Limit: b.form.MaxLeafBytes}
 }
+
+// Refuse says that a record of the call is not among the batch's events, and is not to be
+// written: the log says so in the same commit. With the zero Refusal it is only counted.
+func (b *Batch) Refuse(r Refusal) {
+	if r.Reason == "" {
+		b.refused.More++
+		return
+	}
+	b.refused.Named = append(b.refused.Named, r)
+}
+
+// Refused returns the records for which Refuse was called.
+func (b *Batch) Refused() Refused { return b.refused }

@@ -1,13 +1,14 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package rotation
+package stage
 
 import (
 	"iter"
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -16,17 +17,39 @@ import (
 // the log, refuse a record, and have the log say something in the same commit. A log asks its
 // stages in order, and each sees what those before it have left. The log calls them one at a
 // time, with its writer held, so they must be quick.
+//
+// What a stage does in Admit is tentative until Settle, and undone if the commit fails. A repeat
+// of an event whose commit is under way waits for that commit: it succeeds with it, and where it
+// fails, the repeat fails with it if they share the commit, and otherwise has the event written by
+// a commit of its own. Nobody is told that the log has an event before it has.
 type Stage interface {
-	// Recall is given, at the start and before any other call, what the newest segments hold:
-	// each event in canonical JSON, in order. Forget says that none of that counts, because
-	// it does not lead to the log's checkpoint, or is no longer there.
-	Recall(canonical []byte) error
+	// Recall is given, when the log is opened and before Admit, the events of the newest segments
+	// in order, as lines that lead to a checkpoint which a key of the log has signed.
+	Recall(logdir.CheckedLine) error
+	// Forget says that nothing counts which the stage knows: the log is about to be opened, what
+	// it was given to recall does not lead to the end of the log, or lines that the log had
+	// acknowledged are gone.
 	Forget()
-	// Admit looks at a commit. What it does is tentative until Settle.
+	// Admit looks at a commit.
 	Admit(*Admission)
 	// Settle says whether what was admitted last has become durable. It is called once for
 	// each Admit, in order. A commit that turns out to have nothing to write is durable.
 	Settle(commit uint64, durable bool)
+}
+
+// Call is what one caller brings to a commit.
+type Call struct {
+	Batches []*Batch
+	// Refused are those of its events that stages have refused.
+	Refused Refused
+}
+
+// Events returns how many events of the call are to be written.
+func (c *Call) Events() (n int) {
+	for _, b := range c.Batches {
+		n += b.Totals().Events
+	}
+	return n
 }
 
 // Admission is a commit as its stages see it.
@@ -35,18 +58,19 @@ type Admission struct {
 	Commit uint64
 	Time   time.Time
 
-	calls []*call
+	calls []*Call
 	says  []logevent.Event
 }
 
-// NewAdmission returns an admission as a log makes it, for tests of stages: of a commit in which
-// one call brings these batches.
-func NewAdmission(commit uint64, at time.Time, batches ...*Batch) *Admission {
-	c := &call{batches: batches}
-	for _, b := range batches {
-		c.events += b.Len()
+// NewAdmission returns the admission of calls that share a commit. What stages have kept out of
+// an earlier one, which failed, is in it again.
+func NewAdmission(commit uint64, at time.Time, calls ...*Call) *Admission {
+	for _, c := range calls {
+		for _, b := range c.Batches {
+			b.restore()
+		}
 	}
-	return &Admission{Commit: commit, Time: at, calls: []*call{c}}
+	return &Admission{Commit: commit, Time: at, calls: calls}
 }
 
 // Say has the log say something of itself in the commit.
@@ -59,7 +83,7 @@ func (a *Admission) Said() []logevent.Event { return a.says }
 func (a *Admission) Batches() iter.Seq[*Batch] {
 	return func(yield func(*Batch) bool) {
 		for _, c := range a.calls {
-			for _, b := range c.batches {
+			for _, b := range c.Batches {
 				if !yield(b) {
 					return
 				}
@@ -73,7 +97,7 @@ func (a *Admission) Batches() iter.Seq[*Batch] {
 func (a *Admission) Identified() iter.Seq[Identified] {
 	return func(yield func(Identified) bool) {
 		for _, c := range a.calls {
-			for _, b := range c.batches {
+			for _, b := range c.Batches {
 				for i := range b.ids {
 					if id := &b.ids[i]; !id.dropped && !yield(Identified{ID: id.id, Content: id.content, call: c, batch: b, at: id}) {
 						return
@@ -90,24 +114,21 @@ type Identified struct {
 	ID      [16]byte
 	Content [32]byte
 
-	call  *call
+	call  *Call
 	batch *Batch
 	at    *identity
 }
 
 // Drop keeps the event out of the commit, because the log has it: its call succeeds as if the
 // event had been written.
-func (e Identified) Drop() {
-	e.at.dropped, e.batch.drops = true, true
-	e.call.events--
-}
+func (e Identified) Drop() { e.at.dropped, e.batch.drops = true, true }
 
 // Refuse keeps the event out of the log for good, while the others of its call are written.
-// The log says so in the same commit, and so does [Append]'s result; Place is filled in. Of
-// more than [MaxNamedRefusals] in a call, describe is not asked: they are counted.
+// The log says so in the same commit, and so does the result of the call; Place is filled in.
+// Of more than [MaxNamedRefusals] in a call, describe is not asked: they are counted.
 func (e Identified) Refuse(describe func() Refusal) {
 	e.Drop()
-	refused := &e.call.refused
+	refused := &e.call.Refused
 	if len(refused.Named) == MaxNamedRefusals {
 		refused.More++
 		return
@@ -127,31 +148,5 @@ func (e Identified) Text() (canonical []byte, id string) {
 	if err := event.Scan(parsed.Canonical, &sum); err != nil {
 		return parsed.Canonical, ""
 	}
-	return parsed.Canonical, cutID(string(sum.ID))
-}
-
-// admit asks the stages about a group, and keeps what they have the log say.
-func (l *Log) admit(g *group) *Admission {
-	a := &Admission{Commit: l.commits + 1, Time: l.opts.Now(), calls: g.calls}
-	for b := range a.Batches() {
-		b.restore()
-	}
-	for _, s := range l.opts.Stages {
-		s.Admit(a)
-	}
-	return a
-}
-
-// settle tells the stages what became of what they have admitted.
-func (l *Log) settle(a *Admission, durable bool) {
-	for _, s := range l.opts.Stages {
-		s.Settle(a.Commit, durable)
-	}
-}
-
-// forget has the stages forget what they know of the log.
-func (l *Log) forget() {
-	for _, s := range l.opts.Stages {
-		s.Forget()
-	}
+	return parsed.Canonical, string(sum.ID[:min(len(sum.ID), maxSaidID)])
 }

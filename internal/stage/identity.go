@@ -1,7 +1,7 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package rotation
+package stage
 
 import (
 	"cmp"
@@ -52,36 +52,39 @@ func (b *Batch) restore() {
 	b.drops = false
 }
 
-// written is what a commit takes of a batch.
-type written struct {
-	events, unsigned int
-	bytes            int64
+// Totals are what a commit takes of a batch.
+type Totals struct {
+	Events int
+	// Unsigned is how many of the events lack the signature that the scope asks for.
+	Unsigned int
+	Bytes    int64
 }
 
-func (b *Batch) written() written {
-	w := written{len(b.leaves), b.unsigned, int64(len(b.lines()))}
+// Totals returns what is to be written of the batch.
+func (b *Batch) Totals() Totals {
+	t := Totals{len(b.leaves), b.unsigned, int64(b.Bytes())}
 	if !b.drops {
-		return w
+		return t
 	}
 	for i := range b.ids {
 		if id := &b.ids[i]; id.dropped {
-			w.events--
-			w.bytes -= int64(id.end - id.start)
+			t.Events--
+			t.Bytes -= int64(id.end - id.start)
 			if id.unsigned {
-				w.unsigned--
+				t.Unsigned--
 			}
 		}
 	}
-	return w
+	return t
 }
 
-// runs calls take with the lines that are written, with their leaves and, if they are
+// Runs calls take with the lines that are to be written, with their leaves and, if they are
 // bound, with the leaves of their ids.
-func (b *Batch) runs(take func(lines []byte, leaves, ids []merkle.Hash)) {
+func (b *Batch) Runs(take func(lines []byte, leaves, ids []merkle.Hash)) {
 	line, leaf := 1, 0 // see Batch.buf
 	run := func(lineEnd, leafEnd int) {
 		var ids []merkle.Hash
-		if b.binds {
+		if b.form.BindIDs {
 			ids = b.idLeaves[leaf:leafEnd]
 		}
 		take(b.buf[line:lineEnd], b.leaves[leaf:leafEnd], ids)
