@@ -21,12 +21,13 @@ import (
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/configvalues"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingest"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
 	"github.com/otel-auditlog/auditlogexporter/internal/partition"
 	"github.com/otel-auditlog/auditlogexporter/internal/realpath"
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/witness"
 	"github.com/otel-auditlog/auditlogexporter/witness/client"
@@ -66,18 +67,18 @@ type Config struct {
 	// one. It means nothing without PartitionBy.
 	MaxPartitions int `mapstructure:"max_partitions"`
 	// Signing says with what key and what is signed.
-	Signing SigningConfig `mapstructure:"signing"`
-	// Sync says whether an acknowledgement waits for stable storage.
-	Sync Sync `mapstructure:"sync"`
+	Signing signingConfig `mapstructure:"signing"`
+	// Sync says whether an acknowledgement waits for stable storage: "always", or "never".
+	Sync syncMode `mapstructure:"sync"`
 	// Rotation says when a segment is sealed, and how it is stored from then on.
-	Rotation RotationConfig `mapstructure:"rotation"`
+	Rotation rotationConfig `mapstructure:"rotation"`
 	// Retention says when sealed segments are deleted. By default never.
-	Retention RetentionConfig `mapstructure:"retention"`
+	Retention retentionConfig `mapstructure:"retention"`
 	// MinFreeSpaceMiB is the space, in MiB, that is left free on the file system:
 	// calls that would leave less are refused until there is room. 0 does not look.
 	MinFreeSpaceMiB int64 `mapstructure:"min_free_space_mib"`
 	// Limits bounds what one call, and all of them at a time, may hold and write.
-	Limits LimitsConfig `mapstructure:"limits"`
+	Limits limitsConfig `mapstructure:"limits"`
 	// Mapping says which attributes the members of an event are taken from.
 	Mapping event.Mapping `mapstructure:"mapping"`
 	// Witnesses are asked to cosign the log's checkpoints (c2sp.org/tlog-witness). No
@@ -89,16 +90,16 @@ type Config struct {
 	// WitnessInterval is how often they are asked, if the log grows.
 	WitnessInterval time.Duration `mapstructure:"witness_interval"`
 	// IngressVerification says whether the proofs that producers put on records are
-	// checked, and what comes of it. Off by default.
-	IngressVerification IngressVerification `mapstructure:"ingress_verification"`
+	// checked, and what comes of it: "off", the default, "mark" or "refuse".
+	IngressVerification ingressVerification `mapstructure:"ingress_verification"`
 	// Producers are those whose proofs are trusted.
 	Producers []ProducerConfig `mapstructure:"producers"`
 	// Sequences says how producers' streams are followed.
-	Sequences SequencesConfig `mapstructure:"sequences"`
+	Sequences sequencesConfig `mapstructure:"sequences"`
 	// Idempotency says how records are known that are sent again.
-	Idempotency IdempotencyConfig `mapstructure:"idempotency"`
+	Idempotency idempotencyConfig `mapstructure:"idempotency"`
 	// Receipts says whether receipts are written, and where.
-	Receipts ReceiptsConfig `mapstructure:"receipts"`
+	Receipts receiptsConfig `mapstructure:"receipts"`
 }
 
 const (
@@ -114,17 +115,17 @@ func createDefaultConfig() component.Config {
 		RetryConfig: retry,
 		QueueConfig: configoptional.Default(exporterhelper.NewDefaultQueueConfig()),
 		Directory:   "audit-log",
-		Signing: SigningConfig{
+		Signing: signingConfig{
 			KeyFile:   "audit-log-key.pem",
-			RotateKey: RotateKeyNever,
-			Scope:     segment.ScopeEvent,
-			OnFailure: OnFailureRefuse,
+			RotateKey: rotateKeyNever,
+			Scope:     segline.ScopeEvent,
+			OnFailure: onFailureRefuse,
 		},
-		Sync: SyncAlways,
-		Rotation: RotationConfig{
+		Sync: syncAlways,
+		Rotation: rotationConfig{
 			MaxSizeMiB:  50,
 			MaxAge:      24 * time.Hour,
-			Compression: segment.Zstd,
+			Compression: compression.Zstd,
 		},
 		MaxPartitions:   64,
 		MinFreeSpaceMiB: 64,
@@ -132,9 +133,9 @@ func createDefaultConfig() component.Config {
 		Mapping:         event.DefaultMapping(),
 		WitnessInterval: 10 * time.Second,
 
-		IngressVerification: IngressOff,
-		Sequences:           SequencesConfig{MaxStreams: defaultStreams},
-		Idempotency:         IdempotencyConfig{MaxEvents: defaultRemembered, OnConflict: OnConflictRecord},
+		IngressVerification: ingressOff,
+		Sequences:           sequencesConfig{MaxStreams: defaultStreams},
+		Idempotency:         idempotencyConfig{MaxEvents: defaultRemembered, OnConflict: onConflictRecord},
 		Receipts:            defaultReceipts(),
 	}
 }
@@ -172,8 +173,8 @@ func (c *Config) Validate() error {
 		p.add("max_partitions", "%d: write how many values of the attribute in partition_by may have a log of their own, 1 to %d", n, maxPartitions)
 	}
 	c.Signing.validate(&p, c.Directory)
-	if c.Sync != SyncAlways && c.Sync != SyncNever {
-		p.add("sync", "unknown word %q: write %s or %s", c.Sync, SyncAlways, SyncNever)
+	if c.Sync != syncAlways && c.Sync != syncNever {
+		p.add("sync", "unknown word %q: write %s or %s", c.Sync, syncAlways, syncNever)
 	}
 	c.Rotation.validate(&p)
 	c.Retention.validate(&p)
@@ -190,13 +191,13 @@ func (c *Config) Validate() error {
 
 // validateTogether reports what is good by itself, but not with the rest.
 func (c *Config) validateTogether(p *problems) {
-	eachSegment := c.Signing.RotateKey == RotateKeySegment
+	eachSegment := c.Signing.RotateKey == rotateKeySegment
 	if c.PartitionBy != "" {
 		if err := signing.ValidateOrigin(c.Origin + "/" + strings.Repeat("x", partition.MaxName)); err != nil && (c.Origin == "" || signing.ValidateOrigin(c.Origin) == nil) {
 			p.add("origin", "it is too long for partition_by, which adds up to %d bytes for each partition: %w: write a shorter name", partition.MaxName+1, err)
 		}
 		if eachSegment {
-			p.add("signing::rotate_key", "%s gives each segment of one log a key, but with partition_by many logs share the key in signing::key_file: write %s, or give each tenant an exporter of its own", RotateKeySegment, RotateKeyNever)
+			p.add("signing::rotate_key", "%s gives each segment of one log a key, but with partition_by many logs share the key in signing::key_file: write %s, or give each tenant an exporter of its own", rotateKeySegment, rotateKeyNever)
 		}
 		if len(c.Witnesses) > 0 {
 			p.add("witnesses", "a witness must have been told of each log that it follows, but with partition_by logs begin as values of the attribute come: leave witnesses out and keep checkpoints of the logs elsewhere, or give each tenant an exporter of its own")
@@ -223,8 +224,8 @@ func (c *Config) validateTogether(p *problems) {
 			p.add(key.name, "%s lies in the directory of the receipts, %s, which are handed out: put the key elsewhere", key.path, receipts)
 		}
 	}
-	if c.Sync == SyncNever {
-		p.add("receipts::directory", "a receipt promises what is on disk, but sync is %s: write %s there, or leave receipts out", SyncNever, SyncAlways)
+	if c.Sync == syncNever {
+		p.add("receipts::directory", "a receipt promises what is on disk, but sync is %s: write %s there, or leave receipts out", syncNever, syncAlways)
 	}
 }
 
@@ -299,19 +300,19 @@ func (c *Config) validateOrigin(p *problems) {
 // name.
 func emptyPart(name string) bool { return slices.Contains(strings.Split(name, "/"), "") }
 
-// Sync says whether an acknowledgement waits for stable storage.
-type Sync string
+// syncMode says whether an acknowledgement waits for stable storage.
+type syncMode string
 
 const (
-	// SyncAlways acknowledges what has been fsynced.
-	SyncAlways Sync = "always"
-	// SyncNever acknowledges what the operating system has got: a crash of the
+	// syncAlways acknowledges what has been fsynced.
+	syncAlways syncMode = "always"
+	// syncNever acknowledges what the operating system has got: a crash of the
 	// machine, though not of the collector, may take acknowledged events with it.
-	SyncNever Sync = "never"
+	syncNever syncMode = "never"
 )
 
-// SigningConfig says with what key and what is signed.
-type SigningConfig struct {
+// signingConfig says with what key and what is signed.
+type signingConfig struct {
 	// KeyFile is the private key: PKCS#8 in PEM, P-256 or Ed25519. On the first start
 	// of a new log, and only then, it is made, with the public key beside it.
 	KeyFile string `mapstructure:"key_file"`
@@ -325,44 +326,45 @@ type SigningConfig struct {
 	// signs the note with which it leaves the log. Needed for the first start without it only.
 	PreviousCheckpointKeyFile string `mapstructure:"previous_checkpoint_key_file"`
 	// RotateKey says when the key is replaced by a fresh one, in KeyFile, and destroyed:
-	// never, or with each segment.
-	RotateKey RotateKey `mapstructure:"rotate_key"`
+	// "never", or with each "segment".
+	RotateKey rotateKey `mapstructure:"rotate_key"`
 	// KeysFile lists public keys with what bounds them (package trust). A key that it
 	// says is revoked, or not valid now, is not signed with.
 	KeysFile string `mapstructure:"keys_file"`
 	// Scope is what is signed besides the checkpoints: each event, or nothing.
-	Scope segment.Scope `mapstructure:"scope"`
-	// OnFailure says what happens to events that cannot be signed. It means nothing
+	Scope segline.Scope `mapstructure:"scope"`
+	// OnFailure says what happens to events that cannot be signed: "refuse", or
+	// "write_unsigned". It means nothing
 	// in scope checkpoint: without a signed checkpoint nothing is ever written.
-	OnFailure OnFailure `mapstructure:"on_failure"`
+	OnFailure onFailure `mapstructure:"on_failure"`
 }
 
-// RotateKey says when the key is replaced.
-type RotateKey string
+// rotateKey says when the key is replaced.
+type rotateKey string
 
 const (
-	// RotateKeyNever keeps the key until the configuration names another.
-	RotateKeyNever RotateKey = "never"
-	// RotateKeySegment gives each segment a key of its own.
-	RotateKeySegment RotateKey = "segment"
+	// rotateKeyNever keeps the key until the configuration names another.
+	rotateKeyNever rotateKey = "never"
+	// rotateKeySegment gives each segment a key of its own.
+	rotateKeySegment rotateKey = "segment"
 )
 
-// OnFailure says what happens to events that cannot be signed.
-type OnFailure string
+// onFailure says what happens to events that cannot be signed.
+type onFailure string
 
 const (
-	// OnFailureRefuse refuses the call, to be repeated.
-	OnFailureRefuse OnFailure = "refuse"
-	// OnFailureWriteUnsigned writes such events marked as unsigned. Checkpoints cover
+	// onFailureRefuse refuses the call, to be repeated.
+	onFailureRefuse onFailure = "refuse"
+	// onFailureWriteUnsigned writes such events marked as unsigned. Checkpoints cover
 	// them all the same.
-	OnFailureWriteUnsigned OnFailure = "write_unsigned"
+	onFailureWriteUnsigned onFailure = "write_unsigned"
 )
 
 // keyFile is a file that holds a private key, and the key of the configuration that names it.
 type keyFile struct{ name, path string }
 
 // keyFiles returns those that are named.
-func (s *SigningConfig) keyFiles() []keyFile {
+func (s *signingConfig) keyFiles() []keyFile {
 	return slices.DeleteFunc([]keyFile{
 		{"signing::key_file", s.KeyFile},
 		{"signing::previous_key_file", s.PreviousKeyFile},
@@ -371,7 +373,7 @@ func (s *SigningConfig) keyFiles() []keyFile {
 	}, func(f keyFile) bool { return f.path == "" })
 }
 
-func (s *SigningConfig) validate(p *problems, directory string) {
+func (s *signingConfig) validate(p *problems, directory string) {
 	if s.KeyFile == "" {
 		p.add("signing::key_file", "it is empty: name the file of the private key, such as /etc/otelcol/audit-log-key.pem")
 	}
@@ -390,39 +392,39 @@ func (s *SigningConfig) validate(p *problems, directory string) {
 	if outside(s.PreviousCheckpointKeyFile) && s.CheckpointKeyFile != "" && sameName(s.PreviousCheckpointKeyFile, s.CheckpointKeyFile) {
 		p.add("signing::previous_checkpoint_key_file", "it is signing::checkpoint_key_file itself: name the key that signed checkpoints before, or nothing")
 	}
-	if r := s.RotateKey; r != RotateKeyNever && r != RotateKeySegment {
-		p.add("signing::rotate_key", "unknown word %q: write %s or %s", r, RotateKeyNever, RotateKeySegment)
+	if r := s.RotateKey; r != rotateKeyNever && r != rotateKeySegment {
+		p.add("signing::rotate_key", "unknown word %q: write %s or %s", r, rotateKeyNever, rotateKeySegment)
 	}
-	if scope := s.Scope; scope != segment.ScopeEvent && scope != segment.ScopeCheckpoint {
-		p.add("signing::scope", "unknown scope %q: write %s or %s", scope, segment.ScopeEvent, segment.ScopeCheckpoint)
+	if scope := s.Scope; scope != segline.ScopeEvent && scope != segline.ScopeCheckpoint {
+		p.add("signing::scope", "unknown scope %q: write %s or %s", scope, segline.ScopeEvent, segline.ScopeCheckpoint)
 	}
-	if f := s.OnFailure; f != OnFailureRefuse && f != OnFailureWriteUnsigned {
-		p.add("signing::on_failure", "unknown word %q: write %s or %s", f, OnFailureRefuse, OnFailureWriteUnsigned)
+	if f := s.OnFailure; f != onFailureRefuse && f != onFailureWriteUnsigned {
+		p.add("signing::on_failure", "unknown word %q: write %s or %s", f, onFailureRefuse, onFailureWriteUnsigned)
 	}
 }
 
-// RotationConfig says when a segment is sealed, and how it is stored from then on.
-type RotationConfig struct {
+// rotationConfig says when a segment is sealed, and how it is stored from then on.
+type rotationConfig struct {
 	// MaxSizeMiB is the size, in MiB, that a segment is kept to. 0 sets no limit.
 	MaxSizeMiB int64 `mapstructure:"max_size_mib"`
 	// MaxAge is the age at which a segment that holds events is sealed. 0 sets no
 	// limit.
 	MaxAge time.Duration `mapstructure:"max_age"`
 	// Compression is how sealed segments are stored.
-	Compression segment.Compression `mapstructure:"compression"`
+	Compression compression.Method `mapstructure:"compression"`
 }
 
-func (r RotationConfig) validate(p *problems) {
+func (r rotationConfig) validate(p *problems) {
 	p.mebibytes("rotation::max_size_mib", r.MaxSizeMiB, "for no limit")
 	p.duration("rotation::max_age", r.MaxAge, "for no limit")
 	if !r.Compression.Valid() {
-		p.add("rotation::compression", "unknown compression %q: write %s, %s or %s", r.Compression, segment.Zstd, segment.Gzip, segment.None)
+		p.add("rotation::compression", "unknown compression %q: write %s, %s or %s", r.Compression, compression.Zstd, compression.Gzip, compression.None)
 	}
 }
 
-// RetentionConfig says when sealed segments are deleted. A limit of 0 keeps them for
+// retentionConfig says when sealed segments are deleted. A limit of 0 keeps them for
 // ever. The log records a deletion before it happens.
-type RetentionConfig struct {
+type retentionConfig struct {
 	// MinAge is how long everything is kept after its commit, whatever the limits say. It is
 	// a promise that the log bears, so a later configuration cannot shorten it for what was
 	// written under it. If the limits would have to break it, calls are refused. 0 promises
@@ -438,19 +440,19 @@ type RetentionConfig struct {
 }
 
 // limits reports whether segments are ever deleted.
-func (r RetentionConfig) limits() bool {
+func (r retentionConfig) limits() bool {
 	return r.MaxSegments > 0 || r.MaxAge > 0 || r.MaxTotalSizeMiB > 0
 }
 
-func (r RetentionConfig) validate(p *problems) {
+func (r retentionConfig) validate(p *problems) {
 	if n := r.MaxSegments; n < 0 {
 		p.add("retention::max_segments", "%d is negative: write a number of segments, or 0 to keep all", n)
 	}
 	p.duration("retention::max_age", r.MaxAge, "to keep all")
 	p.duration("retention::min_age", r.MinAge, "to promise nothing")
 	switch least, most := r.MinAge, r.MaxAge; {
-	case least > segment.MaxMinAge:
-		p.add("retention::min_age", "%s is more than %s: write a shorter time", least, segment.MaxMinAge)
+	case least > segline.MaxMinAge:
+		p.add("retention::min_age", "%s is more than %s: write a shorter time", least, segline.MaxMinAge)
 	case least%time.Second != 0:
 		p.add("retention::min_age", "%s is not in whole seconds: write %s", least, least.Round(time.Second))
 	case most > 0 && most < least:
@@ -459,8 +461,8 @@ func (r RetentionConfig) validate(p *problems) {
 	p.mebibytes("retention::max_total_size_mib", r.MaxTotalSizeMiB, "to keep all")
 }
 
-// LimitsConfig bounds what clients can make the exporter hold in memory and write.
-type LimitsConfig struct {
+// limitsConfig bounds what clients can make the exporter hold in memory and write.
+type limitsConfig struct {
 	// MaxRecords is how many records a call may bring. A call with more is refused for good.
 	MaxRecords int `mapstructure:"max_records"`
 	// MaxSizeMiB is how large, in MiB, the lines may be that a call adds to the log. A call
@@ -472,19 +474,20 @@ type LimitsConfig struct {
 	// MaxLeafBytes is how long the line of one event may be; 0 means as long as readers
 	// take: 32 MiB.
 	MaxLeafBytes int `mapstructure:"max_leaf_bytes"`
-	// OnOversize says what happens to a record whose line would be longer.
-	OnOversize OnOversize `mapstructure:"on_oversize"`
+	// OnOversize says what happens to a record whose line would be longer: "refuse", or
+	// "replace".
+	OnOversize onOversize `mapstructure:"on_oversize"`
 }
 
-// OnOversize says what happens to a record whose line would be too long.
-type OnOversize string
+// onOversize says what happens to a record whose line would be too long.
+type onOversize string
 
 const (
-	// OnOversizeRefuse refuses it, alone and for good.
-	OnOversizeRefuse OnOversize = "refuse"
-	// OnOversizeReplace writes an event in its place that keeps its hash, its beginning and
+	// onOversizeRefuse refuses it, alone and for good.
+	onOversizeRefuse onOversize = "refuse"
+	// onOversizeReplace writes an event in its place that keeps its hash, its beginning and
 	// its end.
-	OnOversizeReplace OnOversize = "replace"
+	onOversizeReplace onOversize = "replace"
 )
 
 const (
@@ -495,11 +498,11 @@ const (
 	leastLeafBytes = 1024
 )
 
-func defaultLimits() LimitsConfig {
-	return LimitsConfig{MaxRecords: 100_000, MaxSizeMiB: 64, MaxInFlightMiB: 256, OnOversize: OnOversizeRefuse}
+func defaultLimits() limitsConfig {
+	return limitsConfig{MaxRecords: 100_000, MaxSizeMiB: 64, MaxInFlightMiB: 256, OnOversize: onOversizeRefuse}
 }
 
-func (l LimitsConfig) validate(p *problems) {
+func (l limitsConfig) validate(p *problems) {
 	if l.MaxRecords < 1 || l.MaxRecords > mostRecords {
 		p.add("limits::max_records", "%d: write how many records a call may bring, 1 to %d, such as 100000", l.MaxRecords, mostRecords)
 	}
@@ -512,18 +515,18 @@ func (l LimitsConfig) validate(p *problems) {
 	case n < l.MaxSizeMiB:
 		p.add("limits::max_in_flight_mib", "%d is less than one call may take (limits::max_size_mib is %d): raise the one or lower the other", n, l.MaxSizeMiB)
 	}
-	if n := l.MaxLeafBytes; n != 0 && (n < leastLeafBytes || n > segment.MaxLineBytes) {
-		p.add("limits::max_leaf_bytes", "%d: write how many bytes the line of an event may have, %d to %d, such as 65535, or 0 for the most", n, leastLeafBytes, segment.MaxLineBytes)
+	if n := l.MaxLeafBytes; n != 0 && (n < leastLeafBytes || n > segline.MaxBytes) {
+		p.add("limits::max_leaf_bytes", "%d: write how many bytes the line of an event may have, %d to %d, such as 65535, or 0 for the most", n, leastLeafBytes, segline.MaxBytes)
 	}
-	if o := l.OnOversize; o != OnOversizeRefuse && o != OnOversizeReplace {
-		p.add("limits::on_oversize", "unknown word %q: write %s or %s", o, OnOversizeRefuse, OnOversizeReplace)
+	if o := l.OnOversize; o != onOversizeRefuse && o != onOversizeReplace {
+		p.add("limits::on_oversize", "unknown word %q: write %s or %s", o, onOversizeRefuse, onOversizeReplace)
 	}
 }
 
-func (l LimitsConfig) options() ingest.Limits {
+func (l limitsConfig) options() ingest.Limits {
 	return ingest.Limits{
 		MaxRecords: l.MaxRecords, MaxBytes: l.MaxSizeMiB * mebibyte, MaxInFlightBytes: l.MaxInFlightMiB * mebibyte,
-		ReplaceOversized: l.OnOversize == OnOversizeReplace,
+		ReplaceOversized: l.OnOversize == onOversizeReplace,
 	}
 }
 
@@ -572,16 +575,16 @@ func (c *Config) validateWitnesses(p *problems) {
 	}
 }
 
-// IngressVerification says whether the proofs that producers put on records are checked.
-type IngressVerification string
+// ingressVerification says whether the proofs that producers put on records are checked.
+type ingressVerification string
 
 const (
-	// IngressOff does not look at them.
-	IngressOff IngressVerification = "off"
-	// IngressMark says in each event what came of it.
-	IngressMark IngressVerification = "mark"
-	// IngressRefuse refuses, for good, each record that has no good proof.
-	IngressRefuse IngressVerification = "refuse"
+	// ingressOff does not look at them.
+	ingressOff ingressVerification = "off"
+	// ingressMark says in each event what came of it.
+	ingressMark ingressVerification = "mark"
+	// ingressRefuse refuses, for good, each record that has no good proof.
+	ingressRefuse ingressVerification = "refuse"
 )
 
 // ProducerConfig names a producer whose proofs are trusted, and the file of its key:
@@ -610,16 +613,16 @@ func (p ProducerConfig) source() ingress.Source {
 
 func (c *Config) validateProducers(p *problems) {
 	switch mode := c.IngressVerification; mode {
-	case IngressOff:
+	case ingressOff:
 		if len(c.Producers) > 0 {
-			p.add("producers", "their proofs are not checked, because ingress_verification is %s: write %s or %s there, or remove the producers", IngressOff, IngressMark, IngressRefuse)
+			p.add("producers", "their proofs are not checked, because ingress_verification is %s: write %s or %s there, or remove the producers", ingressOff, ingressMark, ingressRefuse)
 		}
-	case IngressMark, IngressRefuse:
+	case ingressMark, ingressRefuse:
 		if len(c.Producers) == 0 {
 			p.add("producers", "ingress_verification is %s, and nobody is trusted: name a producer and its key, such as {name: shop, public_key_file: /etc/otelcol/shop.pub.pem}", mode)
 		}
 	default:
-		p.add("ingress_verification", "unknown word %q: write %s, %s or %s", mode, IngressOff, IngressMark, IngressRefuse)
+		p.add("ingress_verification", "unknown word %q: write %s, %s or %s", mode, ingressOff, ingressMark, ingressRefuse)
 	}
 	if n := len(c.Producers); n > ingress.MaxProducers {
 		p.add("producers", "%d are more than %d: have an authority issue their certificates, and name that", n, ingress.MaxProducers)
@@ -638,9 +641,9 @@ func (c *Config) validateProducers(p *problems) {
 	}
 }
 
-// SequencesConfig says how producers' streams are followed (attributes
+// sequencesConfig says how producers' streams are followed (attributes
 // audit.sequence.*).
-type SequencesConfig struct {
+type sequencesConfig struct {
 	// MaxStreams is how many streams are remembered: of more, those that were quiet
 	// longest are forgotten. 0 follows none.
 	MaxStreams int `mapstructure:"max_streams"`
@@ -652,33 +655,34 @@ const (
 	maxStreams     = 10_000_000
 )
 
-func (s SequencesConfig) validate(p *problems) {
+func (s sequencesConfig) validate(p *problems) {
 	if n := s.MaxStreams; n < 0 || n > maxStreams {
 		p.add("sequences::max_streams", "%d: write how many streams are to be remembered, up to %d, or 0 to follow none", n, maxStreams)
 	}
 }
 
-// IdempotencyConfig says how records are known that are sent again, as they are if the
+// idempotencyConfig says how records are known that are sent again, as they are if the
 // answer got lost on the way. It concerns records that bring an id (audit.record.id,
 // log.record.uid, or what mapping names instead).
-type IdempotencyConfig struct {
+type idempotencyConfig struct {
 	// MaxEvents is how many events are remembered, the newest ones. 0 remembers none.
 	MaxEvents int `mapstructure:"max_events"`
 	// MaxAge is how long an event is remembered at the most, from when it was written, or
 	// from the last start if that was later. 0 sets no limit.
 	MaxAge time.Duration `mapstructure:"max_age"`
-	// OnConflict says what happens to a record that has the id of another one.
-	OnConflict OnConflict `mapstructure:"on_conflict"`
+	// OnConflict says what happens to a record that has the id of another one: "refuse", or
+	// "record".
+	OnConflict onConflict `mapstructure:"on_conflict"`
 }
 
-// OnConflict says what happens to a record that has the id of another one.
-type OnConflict string
+// onConflict says what happens to a record that has the id of another one.
+type onConflict string
 
 const (
-	// OnConflictRefuse refuses it, alone and for good.
-	OnConflictRefuse OnConflict = "refuse"
-	// OnConflictRecord writes its event, and an event id_conflict.
-	OnConflictRecord OnConflict = "record"
+	// onConflictRefuse refuses it, alone and for good.
+	onConflictRefuse onConflict = "refuse"
+	// onConflictRecord writes its event, and an event id_conflict.
+	onConflictRecord onConflict = "record"
 )
 
 const (
@@ -687,19 +691,19 @@ const (
 	maxRemembered     = 100_000_000
 )
 
-func (i IdempotencyConfig) validate(p *problems) {
+func (i idempotencyConfig) validate(p *problems) {
 	if n := i.MaxEvents; n < 0 || n > maxRemembered {
 		p.add("idempotency::max_events", "%d: write how many events are to be remembered, up to %d, or 0 for none", n, maxRemembered)
 	}
 	p.duration("idempotency::max_age", i.MaxAge, "for no limit")
-	if o := i.OnConflict; o != OnConflictRefuse && o != OnConflictRecord {
-		p.add("idempotency::on_conflict", "unknown word %q: write %s or %s", o, OnConflictRefuse, OnConflictRecord)
+	if o := i.OnConflict; o != onConflictRefuse && o != onConflictRecord {
+		p.add("idempotency::on_conflict", "unknown word %q: write %s or %s", o, onConflictRefuse, onConflictRecord)
 	}
 }
 
-// ReceiptsConfig says where receipts are written: lines of JSON that tell producers where
+// receiptsConfig says where receipts are written: lines of JSON that tell producers where
 // each event stands in the log, and prove it (package receipt). No call waits for them.
-type ReceiptsConfig struct {
+type receiptsConfig struct {
 	// Directory holds the files of receipts, in a directory for each partition if there
 	// are some. Empty, the default, writes none.
 	Directory string `mapstructure:"directory"`
@@ -709,9 +713,9 @@ type ReceiptsConfig struct {
 	MaxFiles int `mapstructure:"max_files"`
 }
 
-func defaultReceipts() ReceiptsConfig { return ReceiptsConfig{MaxSizeMiB: 100, MaxFiles: 10} }
+func defaultReceipts() receiptsConfig { return receiptsConfig{MaxSizeMiB: 100, MaxFiles: 10} }
 
-func (r ReceiptsConfig) validate(p *problems) {
+func (r receiptsConfig) validate(p *problems) {
 	if r.MaxSizeMiB < 1 || r.MaxSizeMiB > maxMiB {
 		p.add("receipts::max_size_mib", "%d: write a number of MiB, such as 100", r.MaxSizeMiB)
 	}
@@ -720,7 +724,7 @@ func (r ReceiptsConfig) validate(p *problems) {
 	}
 }
 
-func (r ReceiptsConfig) options() ingest.Receipts {
+func (r receiptsConfig) options() ingest.Receipts {
 	return ingest.Receipts{Directory: r.Directory, MaxFileBytes: r.MaxSizeMiB * mebibyte, MaxFiles: r.MaxFiles}
 }
 

@@ -19,8 +19,9 @@ import (
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/metadata"
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 )
 
 func defaultConfig() *auditlogexporter.Config {
@@ -54,35 +55,46 @@ var goodCases = map[string]func(*auditlogexporter.Config){
 	"auditlog/full": func(c *auditlogexporter.Config) {
 		c.Directory = "/var/lib/otelcol/audit-log"
 		c.Origin = "host.example.com/auditlog"
-		c.Signing = auditlogexporter.SigningConfig{
-			KeyFile:                   "/etc/otelcol/audit-log-key.pem",
-			PreviousKeyFile:           "/etc/otelcol/audit-log-key-2025.pem",
-			CheckpointKeyFile:         "/etc/otelcol/audit-log-checkpoint-key.pem",
-			PreviousCheckpointKeyFile: "/etc/otelcol/audit-log-checkpoint-key-2025.pem",
-			RotateKey:                 auditlogexporter.RotateKeySegment,
-			KeysFile:                  "/etc/otelcol/audit-log-keys.yaml",
-			Scope:                     segment.ScopeCheckpoint,
-			OnFailure:                 auditlogexporter.OnFailureWriteUnsigned,
-		}
-		c.Rotation = auditlogexporter.RotationConfig{MaxSizeMiB: 200, MaxAge: 90 * time.Minute, Compression: segment.Gzip}
-		c.Retention = auditlogexporter.RetentionConfig{MinAge: 30 * 24 * time.Hour, MaxSegments: 400, MaxAge: 400 * 24 * time.Hour, MaxTotalSizeMiB: 10240}
+		c.Signing.KeyFile = "/etc/otelcol/audit-log-key.pem"
+		c.Signing.PreviousKeyFile = "/etc/otelcol/audit-log-key-2025.pem"
+		c.Signing.CheckpointKeyFile = "/etc/otelcol/audit-log-checkpoint-key.pem"
+		c.Signing.PreviousCheckpointKeyFile = "/etc/otelcol/audit-log-checkpoint-key-2025.pem"
+		c.Signing.RotateKey = "segment"
+		c.Signing.KeysFile = "/etc/otelcol/audit-log-keys.yaml"
+		c.Signing.Scope = segline.ScopeCheckpoint
+		c.Signing.OnFailure = "write_unsigned"
+		c.Rotation.MaxSizeMiB = 200
+		c.Rotation.MaxAge = 90 * time.Minute
+		c.Rotation.Compression = compression.Gzip
+		c.Retention.MinAge = 30 * 24 * time.Hour
+		c.Retention.MaxSegments = 400
+		c.Retention.MaxAge = 400 * 24 * time.Hour
+		c.Retention.MaxTotalSizeMiB = 10240
 		c.MinFreeSpaceMiB = 1024
-		c.Limits = auditlogexporter.LimitsConfig{MaxRecords: 2000, MaxSizeMiB: 16, MaxInFlightMiB: 48, MaxLeafBytes: 65535, OnOversize: auditlogexporter.OnOversizeReplace}
+		c.Limits.MaxRecords = 2000
+		c.Limits.MaxSizeMiB = 16
+		c.Limits.MaxInFlightMiB = 48
+		c.Limits.MaxLeafBytes = 65535
+		c.Limits.OnOversize = "replace"
 		c.Witnesses = []auditlogexporter.WitnessConfig{
 			{URL: "https://witness.example.com/prefix/", PublicKey: "witness.example.com/w1+b0bfc668+BDCU50txP46at76QGFS8XYxoYFwdwLr3SlnLh9LKFKKY"},
 			{URL: "http://127.0.0.1:7380", PublicKey: "witness.example.org/w2+866ddf17+BONmbPOKVsXvYbDL7cw4aWnoereQH6DEnXmYO+yl5kHS"},
 		}
 		c.WitnessQuorum = 1
 		c.WitnessInterval = time.Minute
-		c.IngressVerification = auditlogexporter.IngressRefuse
+		c.IngressVerification = "refuse"
 		c.Producers = []auditlogexporter.ProducerConfig{
 			{Name: "shop", PublicKeyFile: "/etc/otelcol/shop.pub.pem"},
 			{Name: "fleet", CertificateFile: "/etc/otelcol/fleet-ca.pem"},
 			{Name: "batch", HMACKeyFile: "/etc/otelcol/batch.key"},
 		}
 		c.Sequences.MaxStreams = 500
-		c.Idempotency = auditlogexporter.IdempotencyConfig{MaxEvents: 5000, MaxAge: 36 * time.Hour, OnConflict: auditlogexporter.OnConflictRefuse}
-		c.Receipts = auditlogexporter.ReceiptsConfig{Directory: "/var/lib/otelcol/audit-receipts", MaxSizeMiB: 20}
+		c.Idempotency.MaxEvents = 5000
+		c.Idempotency.MaxAge = 36 * time.Hour
+		c.Idempotency.OnConflict = "refuse"
+		c.Receipts.Directory = "/var/lib/otelcol/audit-receipts"
+		c.Receipts.MaxSizeMiB = 20
+		c.Receipts.MaxFiles = 0
 		c.Mapping.Strict = true
 		c.Mapping.UserID = []string{"enduser.id"}
 		c.Mapping.Resources = []event.ResourcePair{{Type: "asset.kind", ID: "asset.id"}}
@@ -102,8 +114,8 @@ var goodCases = map[string]func(*auditlogexporter.Config){
 		c.Signing.PreviousKeyFile = "audit-log-key-2025.pem"
 	},
 	"auditlog/no_limits": func(c *auditlogexporter.Config) {
-		c.Sync = auditlogexporter.SyncNever
-		c.Rotation = auditlogexporter.RotationConfig{Compression: segment.None}
+		c.Sync = "never"
+		c.Rotation.MaxSizeMiB, c.Rotation.MaxAge, c.Rotation.Compression = 0, 0, compression.None
 		c.MinFreeSpaceMiB = 0
 	},
 	"auditlog/default_queue":        func(c *auditlogexporter.Config) { c.QueueConfig.GetOrInsertDefault() },
@@ -280,10 +292,12 @@ func TestDefaultsAreTheSafeOnes(t *testing.T) {
 	assert.Equal(t, 10*time.Second, c.WitnessInterval)
 	assert.Empty(t, c.PartitionBy)
 	assert.Equal(t, 64, c.MaxPartitions)
-	assert.Equal(t, segment.ScopeEvent, c.Signing.Scope)
-	assert.Equal(t, auditlogexporter.OnFailureRefuse, c.Signing.OnFailure)
-	assert.Equal(t, auditlogexporter.SyncAlways, c.Sync)
-	assert.Equal(t, auditlogexporter.RotationConfig{MaxSizeMiB: 50, MaxAge: 24 * time.Hour, Compression: segment.Zstd}, c.Rotation)
+	assert.Equal(t, segline.ScopeEvent, c.Signing.Scope)
+	assert.EqualValues(t, "refuse", c.Signing.OnFailure)
+	assert.EqualValues(t, "always", c.Sync)
+	assert.EqualValues(t, 50, c.Rotation.MaxSizeMiB)
+	assert.Equal(t, 24*time.Hour, c.Rotation.MaxAge)
+	assert.Equal(t, compression.Zstd, c.Rotation.Compression)
 	assert.Zero(t, c.Retention, "nothing is deleted unless asked for")
 	assert.EqualValues(t, 64, c.MinFreeSpaceMiB)
 	assert.False(t, c.Mapping.Strict)

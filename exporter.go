@@ -62,10 +62,10 @@ func newAuditExporter(set exporter.Settings, config *Config) (*auditExporter, er
 		Layout:          own.layout(),
 		Mapper:          mapper,
 		Limits:          own.Limits.options(),
-		WriteUnsigned:   own.Signing.OnFailure == OnFailureWriteUnsigned,
-		RequireProof:    own.IngressVerification == IngressRefuse,
+		WriteUnsigned:   own.Signing.OnFailure == onFailureWriteUnsigned,
+		RequireProof:    own.IngressVerification == ingressRefuse,
 		MaxRemembered:   own.Idempotency.MaxEvents,
-		RecordConflicts: own.Idempotency.OnConflict == OnConflictRecord,
+		RecordConflicts: own.Idempotency.OnConflict == onConflictRecord,
 		MaxAge:          own.Idempotency.MaxAge,
 		MaxStreams:      own.Sequences.MaxStreams,
 		Receipts:        own.Receipts.options(),
@@ -135,7 +135,7 @@ func (c *Config) logOptions(k keys) rotation.Options {
 		SegmentKeys:              k.segment,
 		Permit:                   k.permit,
 		Scope:                    c.Signing.Scope,
-		Sync:                     c.Sync == SyncAlways,
+		Sync:                     c.Sync == syncAlways,
 		MaxSegmentBytes:          c.Rotation.MaxSizeMiB * mebibyte,
 		MaxSegmentAge:            c.Rotation.MaxAge,
 		Compression:              c.Rotation.Compression,
@@ -154,7 +154,7 @@ func (c *Config) logOptions(k keys) rotation.Options {
 
 // openProducers loads the keys of trusted producers; nil if proofs are not checked.
 func openProducers(c *Config) (*ingress.Verifier, error) {
-	if c.IngressVerification == IngressOff {
+	if c.IngressVerification == ingressOff {
 		return nil, nil
 	}
 	sources := make([]ingress.Source, len(c.Producers))

@@ -21,13 +21,13 @@ import (
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
 	"github.com/otel-auditlog/auditlogexporter/internal/metadatatest"
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
-var bothScopes = []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint}
+var bothScopes = []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint}
 
-func inScope(s segment.Scope) func(*auditlogexporter.Config) {
+func inScope(s segline.Scope) func(*auditlogexporter.Config) {
 	return func(c *auditlogexporter.Config) { c.Signing.Scope = s }
 }
 

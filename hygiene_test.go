@@ -17,7 +17,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 )
 
 // The log is its owner's alone whatever the umask is, a key that others cannot read
@@ -28,8 +28,8 @@ func TestModesWhateverTheUmask(t *testing.T) {
 			if umask == 0o777 && os.Geteuid() != 0 {
 				t.Skip("nobody but root can make a directory of mode 0 and use it")
 			}
-			c := testConfig(t, inScope(segment.ScopeCheckpoint))
-			c.Signing.RotateKey = auditlogexporter.RotateKeySegment
+			c := testConfig(t, inScope(segline.ScopeCheckpoint))
+			c.Signing.RotateKey = "segment"
 			c.Rotation.MaxSizeMiB = 1
 			before := syscall.Umask(umask)
 			defer syscall.Umask(before)
@@ -112,7 +112,7 @@ func TestNothingSensitiveIsSaid(t *testing.T) {
 	good, vague, huge := records("a"), plog.NewLogs(), records("b")
 	good.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body().SetStr(secret)
 	vague.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty().Body().SetStr(secret)
-	huge.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body().SetStr(strings.Repeat(secret, segment.MaxLineBytes/len(secret)+1))
+	huge.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body().SetStr(strings.Repeat(secret, segline.MaxBytes/len(secret)+1))
 	require.NoError(t, r.ConsumeLogs(t.Context(), good))
 	for _, bad := range []plog.Logs{vague, huge} {
 		err := r.ConsumeLogs(t.Context(), bad)

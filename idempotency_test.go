@@ -192,7 +192,7 @@ func TestRetriesOverPartitions(t *testing.T) {
 }
 
 func refusingConflicts(c *auditlogexporter.Config) {
-	c.Idempotency.OnConflict = auditlogexporter.OnConflictRefuse
+	c.Idempotency.OnConflict = "refuse"
 }
 
 func forCheckpoints(c *auditlogexporter.Config) { c.Signing.Scope = "checkpoint" }

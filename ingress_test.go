@@ -60,14 +60,17 @@ func (v proofVector) logs(t testing.TB) plog.Logs {
 }
 
 // withProducers trusts the producers of the vectors.
-func withProducers(t testing.TB, mode auditlogexporter.IngressVerification) func(*auditlogexporter.Config) {
+func withProducers(t testing.TB, mode string) func(*auditlogexporter.Config) {
 	file := func(name string) string { return filepath.Join("testdata", "vectors", "ingress", name) }
 	secret, err := os.ReadFile(file("hmac.key"))
 	require.NoError(t, err)
 	private := filepath.Join(t.TempDir(), "hmac.key") // a checkout does not keep modes
 	require.NoError(t, os.WriteFile(private, secret, 0o600))
 	return func(c *auditlogexporter.Config) {
-		c.IngressVerification = mode
+		c.IngressVerification = "mark"
+		if mode == "refuse" {
+			c.IngressVerification = "refuse"
+		}
 		c.Producers = []auditlogexporter.ProducerConfig{
 			{Name: "self-signed", CertificateFile: file("p256.crt")},
 			{Name: "authority", CertificateFile: file("authority.crt")},
@@ -80,7 +83,7 @@ func withProducers(t testing.TB, mode auditlogexporter.IngressVerification) func
 func TestMarkSaysInTheEventWhatCameOfTheProof(t *testing.T) {
 	for _, scope := range bothScopes {
 		t.Run(string(scope), func(t *testing.T) {
-			c := testConfig(t, inScope(scope), forgetful, withProducers(t, auditlogexporter.IngressMark))
+			c := testConfig(t, inScope(scope), forgetful, withProducers(t, "mark"))
 			r := start(t, c)
 			all := proofVectors(t)
 			together := plog.NewLogs()
@@ -122,7 +125,7 @@ func attributesWith(key, value string) attribute.Set {
 
 // A record without a good proof is not written, and the others of its call are.
 func TestRefuseRefusesUnverifiedRecordsForGood(t *testing.T) {
-	c := testConfig(t, forgetful, withProducers(t, auditlogexporter.IngressRefuse))
+	c := testConfig(t, forgetful, withProducers(t, "refuse"))
 	r := start(t, c)
 	good, refused := 0, 0
 	for _, v := range proofVectors(t) {
@@ -155,7 +158,7 @@ func TestRefuseRefusesUnverifiedRecordsForGood(t *testing.T) {
 
 // A large call is checked by several goroutines, each with a checker of its own.
 func TestProofsOfALargeCall(t *testing.T) {
-	c := testConfig(t, forgetful, withProducers(t, auditlogexporter.IngressMark))
+	c := testConfig(t, forgetful, withProducers(t, "mark"))
 	r := start(t, c)
 	all := proofVectors(t)
 	var wg sync.WaitGroup
@@ -190,7 +193,7 @@ func TestOffLeavesNoTrace(t *testing.T) {
 }
 
 func TestKeysOfProducersAreReadAtTheStart(t *testing.T) {
-	c := testConfig(t, withProducers(t, auditlogexporter.IngressMark))
+	c := testConfig(t, withProducers(t, "mark"))
 	c.Producers[2].PublicKeyFile = filepath.Join(t.TempDir(), "gone.pem")
 	err := startError(t, c)
 	assert.ErrorContains(t, err, "producers: producer public-key: ")
@@ -287,7 +290,7 @@ func TestRestartsMakeNoDifferenceToStreams(t *testing.T) {
 	for seed := range uint64(8) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 0))
-			mark := withProducers(t, auditlogexporter.IngressMark)
+			mark := withProducers(t, "mark")
 			on, anew := testConfig(t, mark), testConfig(t, mark)
 			rOn, rAnew := start(t, on), start(t, anew)
 			for range 25 {
@@ -362,7 +365,7 @@ func prove(t testing.TB, logs plog.Logs) plog.Logs {
 
 // Whoever has no key cannot disturb the stream of who has, before a restart and after.
 func TestStreamsOfProducersWithProofs(t *testing.T) {
-	c := testConfig(t, withProducers(t, auditlogexporter.IngressMark))
+	c := testConfig(t, withProducers(t, "mark"))
 	r := start(t, c)
 	require.NoError(t, r.ConsumeLogs(t.Context(), prove(t, sequenced("s", 1, 2))))
 	require.NoError(t, r.ConsumeLogs(t.Context(), sequenced("s", 100)))
@@ -381,7 +384,7 @@ func TestStreamsOfProducersWithProofs(t *testing.T) {
 // Whoever has no key cannot use up the ids of who has, before a restart and after; and a
 // retry is known all the same.
 func TestIDsOfProducersWithProofs(t *testing.T) {
-	c := testConfig(t, refusingConflicts, withProducers(t, auditlogexporter.IngressMark))
+	c := testConfig(t, refusingConflicts, withProducers(t, "mark"))
 	r := start(t, c)
 	require.NoError(t, r.ConsumeLogs(t.Context(), sequenced("s", 1, 2, 3))) // the ids are s-1, s-2, s-3
 	require.NoError(t, r.ConsumeLogs(t.Context(), sequenced("public-key\x00s", 1)))
@@ -455,7 +458,7 @@ func TestFindingsAreLimited(t *testing.T) {
 // However much noise those make who prove nothing, the log says what does not fit in a
 // stream whose producer is proven.
 func TestNoiseWithoutProofHidesNothing(t *testing.T) {
-	c := testConfig(t, withProducers(t, auditlogexporter.IngressMark), func(c *auditlogexporter.Config) { c.Sequences.MaxStreams = 100 })
+	c := testConfig(t, withProducers(t, "mark"), func(c *auditlogexporter.Config) { c.Sequences.MaxStreams = 100 })
 	r := start(t, c)
 	require.NoError(t, r.ConsumeLogs(t.Context(), prove(t, sequenced("s", 1, 2))))
 	many := plog.NewLogs()
@@ -470,7 +473,7 @@ func TestNoiseWithoutProofHidesNothing(t *testing.T) {
 
 // What was suppressed is told of by producer.
 func TestSuppressedByProducer(t *testing.T) {
-	c := testConfig(t, withProducers(t, auditlogexporter.IngressMark))
+	c := testConfig(t, withProducers(t, "mark"))
 	r := start(t, c)
 	var numbers []int64
 	for i := range int64(70) {
@@ -488,7 +491,7 @@ func TestSuppressedByProducer(t *testing.T) {
 // Each partition follows its own streams, and one bad record refuses what a call brings
 // for all of them.
 func TestProofsAndStreamsInPartitions(t *testing.T) {
-	c := testConfig(t, withProducers(t, auditlogexporter.IngressRefuse))
+	c := testConfig(t, withProducers(t, "refuse"))
 	c.PartitionBy = "tenant.id"
 	r := start(t, c)
 	of := func(tenant string, n int64) plog.Logs {

@@ -161,7 +161,7 @@ func stateApart(c *Config) error {
 // load reads the key file.
 func (k *keys) load(c *Config) (err error) {
 	path := realpath.Absolute(c.Signing.KeyFile)
-	if c.Signing.RotateKey != RotateKeySegment {
+	if c.Signing.RotateKey != rotateKeySegment {
 		k.signer, err = signing.LoadKeyFile(path)
 		return err
 	}

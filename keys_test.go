@@ -66,7 +66,7 @@ func TestKeyOfEachSegmentUnderLoad(t *testing.T) {
 	for _, scope := range bothScopes {
 		t.Run(string(scope), func(t *testing.T) {
 			c := testConfig(t, inScope(scope))
-			c.Signing.RotateKey = auditlogexporter.RotateKeySegment
+			c.Signing.RotateKey = "segment"
 			c.Rotation.MaxSizeMiB = 1
 			const callers, calls, each = 8, 20, 40
 			var first *signing.PublicKey
@@ -104,7 +104,7 @@ func TestKeyOfEachSegmentUnderLoad(t *testing.T) {
 // have no first public key to hand out.
 func TestRotatedKeyFileBeginsNoOtherLog(t *testing.T) {
 	c := testConfig(t)
-	c.Signing.RotateKey = auditlogexporter.RotateKeySegment
+	c.Signing.RotateKey = "segment"
 	start(t, c).stop(t)
 	k, err := signing.OpenRotatingKeyFile(c.Signing.KeyFile)
 	require.NoError(t, err)

@@ -81,13 +81,17 @@ func TestAResourceThatIsTooLargeForItsRecords(t *testing.T) {
 	const n = 5000
 	logs := emptyRecords(n)
 	logs.ResourceLogs().At(0).Resource().Attributes().PutStr("x", strings.Repeat("x", 1<<20))
-	for mode, says := range map[auditlogexporter.OnOversize]string{
-		auditlogexporter.OnOversizeRefuse:  "5000 of 5001 records refused: 5000 too_large (resource 0, scope 0, record ",
-		auditlogexporter.OnOversizeReplace: "limits::max_size_mib",
+	for mode, says := range map[string]string{
+		"refuse":  "5000 of 5001 records refused: 5000 too_large (resource 0, scope 0, record ",
+		"replace": "limits::max_size_mib",
 	} {
-		t.Run(string(mode), func(t *testing.T) {
+		t.Run(mode, func(t *testing.T) {
 			c := testConfig(t, forCheckpoints, func(c *auditlogexporter.Config) {
-				c.Limits = auditlogexporter.LimitsConfig{MaxRecords: n + 1, MaxSizeMiB: 8, MaxInFlightMiB: 8, MaxLeafBytes: 65535, OnOversize: mode}
+				c.Limits.MaxRecords, c.Limits.MaxSizeMiB, c.Limits.MaxInFlightMiB, c.Limits.MaxLeafBytes = n+1, 8, 8, 65535
+				c.Limits.OnOversize = "refuse"
+				if mode == "replace" {
+					c.Limits.OnOversize = "replace"
+				}
 			})
 			r := start(t, c)
 			all := plog.NewLogs()
@@ -99,7 +103,7 @@ func TestAResourceThatIsTooLargeForItsRecords(t *testing.T) {
 				assert.True(t, consumererror.IsPermanent(err))
 			})
 			assert.Less(t, grown, uint64(512<<20), "bytes; each of the records would take 1 MiB")
-			if mode == auditlogexporter.OnOversizeRefuse {
+			if mode == "refuse" {
 				assert.Equal(t, []string{"good"}, writtenIDs(t, c))
 			}
 		})

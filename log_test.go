@@ -29,6 +29,7 @@ import (
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/metadatatest"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
@@ -206,10 +207,10 @@ func everything(t testing.TB, c *auditlogexporter.Config) []*event.Event {
 				break
 			}
 			require.NoError(t, err)
-			if segment.KindOf(line) != segment.KindEvent {
+			if segment.KindOf(line) != segline.KindEvent {
 				continue
 			}
-			parsed, err := segment.ParseEvent(line)
+			parsed, err := segment.ParseEvent(nil, line)
 			require.NoError(t, err)
 			e, err := event.Parse(parsed.Canonical)
 			require.NoError(t, err)

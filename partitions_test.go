@@ -25,7 +25,8 @@ import (
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/partition"
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -47,7 +48,7 @@ func partitionsOf(t testing.TB, c *auditlogexporter.Config) (names []string) {
 	entries, err := os.ReadDir(c.Directory)
 	require.NoError(t, err)
 	for _, e := range entries {
-		if e.Name() != segment.LockName {
+		if e.Name() != durable.LockName {
 			require.True(t, e.IsDir(), e.Name())
 			names = append(names, e.Name())
 		}
@@ -199,9 +200,9 @@ func withBody(logs plog.Logs, body string) plog.Logs {
 // Whoever sends a hundred thousand values fills no disk with directories, and no memory
 // with metrics, and nothing is lost.
 func TestAFloodOfValuesIsBounded(t *testing.T) {
-	c := testConfig(t, byTenant, forgetful, inScope(segment.ScopeCheckpoint), func(c *auditlogexporter.Config) {
+	c := testConfig(t, byTenant, forgetful, inScope(segline.ScopeCheckpoint), func(c *auditlogexporter.Config) {
 		c.MaxPartitions = 4
-		c.Sync = auditlogexporter.SyncNever
+		c.Sync = "never"
 	})
 	r := start(t, c)
 	const calls, each = 100, 1000
@@ -504,7 +505,7 @@ func TestShutdownOfPartitions(t *testing.T) {
 	assert.Error(t, r.ConsumeLogs(t.Context(), logs))
 	for i := range 20 {
 		one := partitionOf(c, fmt.Sprint("t", i))
-		assert.FileExists(t, filepath.Join(one.Directory, segment.CheckpointName))
+		assert.FileExists(t, filepath.Join(one.Directory, sidefile.CheckpointName))
 		assert.Equal(t, []string{"a"}, writtenIDs(t, one))
 	}
 	start(t, c).stop(t) // the locks have been given back
@@ -588,8 +589,8 @@ func TestShutdownWhilePartitionsBegin(t *testing.T) {
 func BenchmarkDivide(b *testing.B) {
 	for _, tenants := range []int{0, 1, 16} {
 		b.Run(fmt.Sprintf("partitions=%d", tenants), func(b *testing.B) {
-			c := testConfig(b, inScope(segment.ScopeCheckpoint), func(c *auditlogexporter.Config) {
-				c.Sync = auditlogexporter.SyncNever
+			c := testConfig(b, inScope(segline.ScopeCheckpoint), func(c *auditlogexporter.Config) {
+				c.Sync = "never"
 				if tenants > 0 {
 					byTenant(c)
 				}

@@ -17,7 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
@@ -75,13 +76,13 @@ var spoilt = map[string]func(t *testing.T, dir string) (mend func()){
 		return func() { require.NoError(t, os.Chmod(dir, 0o700)) }
 	},
 	"a directory in the place of its lock": func(t *testing.T, dir string) func() {
-		require.NoError(t, os.MkdirAll(filepath.Join(dir, segment.LockName), 0o700))
-		return func() { require.NoError(t, os.Remove(filepath.Join(dir, segment.LockName))) }
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, durable.LockName), 0o700))
+		return func() { require.NoError(t, os.Remove(filepath.Join(dir, durable.LockName))) }
 	},
 	"a named pipe in the place of its lock": func(t *testing.T, dir string) func() {
 		require.NoError(t, os.MkdirAll(dir, 0o700))
-		require.NoError(t, unix.Mkfifo(filepath.Join(dir, segment.LockName), 0o600))
-		return func() { require.NoError(t, os.Remove(filepath.Join(dir, segment.LockName))) }
+		require.NoError(t, unix.Mkfifo(filepath.Join(dir, durable.LockName), 0o600))
+		return func() { require.NoError(t, os.Remove(filepath.Join(dir, durable.LockName))) }
 	},
 	"full": func(t *testing.T, dir string) func() {
 		mountMemory(t, dir, "size=64k")
@@ -158,8 +159,8 @@ func TestTheLogStartsWithWhatIsNoFileOfReceipts(t *testing.T) {
 // A key for the next segment that cannot be written keeps no collector from starting:
 // senders are told to try again, the status says why, and all goes on by itself.
 func TestAStartWithoutRoomForTheNextKey(t *testing.T) {
-	c := testConfig(t, inScope(segment.ScopeEvent))
-	c.Signing.RotateKey = auditlogexporter.RotateKeySegment
+	c := testConfig(t, inScope(segline.ScopeEvent))
+	c.Signing.RotateKey = "segment"
 	keys := filepath.Join(t.TempDir(), "keys")
 	mountMemory(t, keys, "size=64k")
 	c.Signing.KeyFile = filepath.Join(keys, "log.pem")
@@ -170,7 +171,7 @@ func TestAStartWithoutRoomForTheNextKey(t *testing.T) {
 	r.stop(t)
 
 	makeRoom := fill(t, keys)
-	c.Signing.Scope = segment.ScopeCheckpoint // so that a segment begins, and needs a key
+	c.Signing.Scope = segline.ScopeCheckpoint // so that a segment begins, and needs a key
 	r = start(t, c)
 	assert.Contains(t, r.host.reported(), componentstatus.StatusRecoverableError)
 	assert.True(t, r.host.says("next key"), "%v", r.host.lastError())

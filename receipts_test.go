@@ -19,9 +19,9 @@ import (
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
 	"github.com/otel-auditlog/auditlogexporter/internal/metadatatest"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
@@ -62,7 +62,7 @@ func idsOfReceipts(all []*receipt.Receipt) (ids []string) {
 // A shutdown waits until each event that was acknowledged has its receipt, and a restart
 // goes on. What came again has the one it had.
 func TestReceipts(t *testing.T) {
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
 			c := testConfig(t, inScope(scope), receipted)
 			var want []string
@@ -245,7 +245,7 @@ func TestWhyEventsGoWithoutReceipts(t *testing.T) {
 // With on_conflict: record both records have receipts; that which tells of it, like all
 // events of the log's own, has none.
 func TestReceiptsOfConflicts(t *testing.T) {
-	c := testConfig(t, receipted, func(c *auditlogexporter.Config) { c.Idempotency.OnConflict = auditlogexporter.OnConflictRecord })
+	c := testConfig(t, receipted, func(c *auditlogexporter.Config) { c.Idempotency.OnConflict = "record" })
 	r := start(t, c)
 	other := records("a")
 	other.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body().SetStr("something else")
@@ -263,7 +263,7 @@ func TestReceiptsWithAKeyForEachSegment(t *testing.T) {
 	for _, scope := range bothScopes {
 		t.Run(string(scope), func(t *testing.T) {
 			c := testConfig(t, inScope(scope), receipted)
-			c.Signing.RotateKey = auditlogexporter.RotateKeySegment
+			c.Signing.RotateKey = "segment"
 			c.Rotation.MaxSizeMiB = 1
 			r := start(t, c)
 			first, err := signing.LoadPublicKey(signing.PublicKeyPath(c.Signing.KeyFile))

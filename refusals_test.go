@@ -18,7 +18,7 @@ import (
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/metadatatest"
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 )
 
 // said is what an event of the log's own says of a refused record.
@@ -75,7 +75,7 @@ func TestBadRecordsKeepNoGoodOnesOut(t *testing.T) {
 		"too_deep": {nil, func(r plog.LogRecord) { nest(r, 200_001) }, false, "nested too deeply"},
 		"conflict": {refusingConflicts, func(r plog.LogRecord) { r.Attributes().PutStr("audit.record.id", "good-00000") }, true, "another event with the id"},
 		"unverified": {func(c *auditlogexporter.Config) {
-			withProducers(t, auditlogexporter.IngressRefuse)(c)
+			withProducers(t, "refuse")(c)
 		}, func(r plog.LogRecord) {}, true, "the record is unsigned"},
 	} {
 		for _, scope := range bothScopes {
@@ -186,7 +186,7 @@ func TestOversizedRecordsAreReplaced(t *testing.T) {
 	for _, scope := range bothScopes {
 		t.Run(string(scope), func(t *testing.T) {
 			c := testConfig(t, inScope(scope), func(c *auditlogexporter.Config) {
-				c.Limits.MaxLeafBytes, c.Limits.OnOversize = 65535, auditlogexporter.OnOversizeReplace
+				c.Limits.MaxLeafBytes, c.Limits.OnOversize = 65535, "replace"
 			})
 			r := start(t, c)
 			logs := records("a", "long", "b")
@@ -215,7 +215,7 @@ func TestOversizedRecordIsRefusedForGood(t *testing.T) {
 	c := testConfig(t)
 	r := start(t, c)
 	logs := records("good", "big")
-	logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(1).Body().SetStr(strings.Repeat("x", segment.MaxLineBytes))
+	logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(1).Body().SetStr(strings.Repeat("x", segline.MaxBytes))
 	err := r.ConsumeLogs(t.Context(), logs)
 	assert.True(t, consumererror.IsPermanent(err))
 	assert.ErrorContains(t, err, "resource 0, scope 0, record 1: ")

@@ -74,7 +74,7 @@ type moodyExporter struct {
 	public    *signing.PublicKey
 }
 
-func startMoody(t *testing.T, f OnFailure) moodyExporter {
+func startMoody(t *testing.T, f onFailure) moodyExporter {
 	t.Helper()
 	private, err := signing.GenerateKey(signing.Ed25519)
 	require.NoError(t, err)
@@ -119,7 +119,7 @@ func someRecords(n int) plog.Logs {
 }
 
 func TestEventsThatCannotBeSignedAreRefused(t *testing.T) {
-	m := startMoody(t, OnFailureRefuse)
+	m := startMoody(t, onFailureRefuse)
 	m.key.broken.Store(true)
 	for range 3 {
 		err := m.consume(t.Context(), someRecords(100))
@@ -143,7 +143,7 @@ func TestEventsThatCannotBeSignedAreRefused(t *testing.T) {
 }
 
 func TestEventsThatCannotBeSignedAreWrittenUnsignedIfWanted(t *testing.T) {
-	m := startMoody(t, OnFailureWriteUnsigned)
+	m := startMoody(t, onFailureWriteUnsigned)
 	m.key.broken.Store(true)
 	require.NoError(t, m.consume(t.Context(), someRecords(100)))
 	require.NoError(t, m.consume(t.Context(), someRecords(50)))

@@ -15,7 +15,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -76,7 +76,7 @@ func TestRestartContinuesTheLogWithItsKey(t *testing.T) {
 
 func TestScopeMayChangeBetweenStarts(t *testing.T) {
 	c := testConfig(t)
-	for i, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint, segment.ScopeEvent} {
+	for i, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint, segline.ScopeEvent} {
 		c.Signing.Scope = scope
 		r := start(t, c)
 		require.NoError(t, r.ConsumeLogs(t.Context(), records(ids("id", 3)[i])))

@@ -18,8 +18,8 @@ import (
 	"go.uber.org/zap"
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 	"github.com/otel-auditlog/auditlogexporter/witness"
@@ -80,7 +80,7 @@ func TestWitnessesCosignTheLog(t *testing.T) {
 			assert.Equal(t, at, report.WitnessedSize)
 
 			// The convenience copy carries the cosignatures.
-			note, err := os.ReadFile(filepath.Join(c.Directory, segment.CheckpointName))
+			note, err := os.ReadFile(filepath.Join(c.Directory, sidefile.CheckpointName))
 			require.NoError(t, err)
 			for _, w := range all {
 				_, err := w.Key.Cosignature(note)
@@ -229,7 +229,7 @@ func TestALogGetsWitnessesLater(t *testing.T) {
 	assert.False(t, report.TamperingDetected, "%+v", report.Findings)
 	assert.Equal(t, w.Size(c.Origin), report.WitnessedSize)
 	assert.Len(t, report.Segments, 2, "the header names the key, so there is another segment")
-	note, err := os.ReadFile(filepath.Join(c.Directory, segment.CheckpointName))
+	note, err := os.ReadFile(filepath.Join(c.Directory, sidefile.CheckpointName))
 	require.NoError(t, err)
 	_, err = w.Key.Cosignature(note)
 	require.NotErrorIs(t, err, witness.ErrNoCosignature)

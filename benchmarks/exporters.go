@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/collector/exporter/exportertest"
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -108,7 +109,7 @@ func compress(log string) error {
 		return err
 	}
 	for _, f := range l.Segments[:len(l.Segments)-1] {
-		if f.Parsed.Compression != segment.None {
+		if f.Parsed.Compression != compression.None {
 			continue
 		}
 		plain := filepath.Join(log, f.Name)
@@ -133,7 +134,7 @@ func pack(from, to string) error {
 	if err != nil {
 		return err
 	}
-	z, err := segment.NewCompressor(out, segment.Zstd)
+	z, err := compression.NewWriter(out, compression.Zstd)
 	if err == nil {
 		_, err = io.Copy(z, in)
 		err = errors.Join(err, z.Close())

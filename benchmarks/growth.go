@@ -14,6 +14,8 @@ import (
 	"time"
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -88,17 +90,17 @@ func grow(dir string, leaves uint64) error {
 		return err
 	}
 	now := time.Now().UTC()
-	line := segment.AppendHeader(nil, segment.Header{
-		Origin: origin, FirstIndex: leaves, Frontier: hashes, Created: now, Scope: segment.ScopeCheckpoint,
-		Keys: []segment.Key{segment.KeyOf(signer.Public())},
-	})
+	line := segment.Header{
+		Origin: origin, FirstIndex: leaves, Frontier: hashes, Created: now, Scope: segline.ScopeCheckpoint,
+		Keys: []segline.Key{segline.KeyOf(signer.Public())},
+	}.AppendTo(nil)
 	tree.Append(merkle.LeafHash(line))
 	note, err := signing.SignCheckpoint(origin, tree.Size(), tree.Root(), signer)
 	if err != nil {
 		return err
 	}
-	text := append(segment.AppendCheckpoint(append(line, '\n'), note), '\n')
-	name := segment.Name{FirstIndex: leaves, Created: now, Compression: segment.None}
+	text := append(segline.AppendCheckpoint(append(line, '\n'), note), '\n')
+	name := segment.Name{FirstIndex: leaves, Created: now, Compression: compression.None}
 	log := filepath.Join(dir, "log")
 	return errors.Join(os.Mkdir(log, 0o700), os.WriteFile(filepath.Join(log, name.String()), text, 0o600))
 }
@@ -136,8 +138,8 @@ const smallEvent = `{"category":"system_health","event_id":"id","level":"info","
 // logOptions make a segment of each commit.
 func logOptions(dir string, signer *signing.Signer) rotation.Options {
 	return rotation.Options{
-		Directory: filepath.Join(dir, "log"), Origin: origin, Signer: signer, Scope: segment.ScopeCheckpoint,
-		MaxSegmentBytes: 1, Compression: segment.None, Sync: true,
+		Directory: filepath.Join(dir, "log"), Origin: origin, Signer: signer, Scope: segline.ScopeCheckpoint,
+		MaxSegmentBytes: 1, Compression: compression.None, Sync: true,
 	}
 }
 

@@ -16,6 +16,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -101,7 +104,7 @@ func attacks() (all []attack) {
 			first := at(i)
 			// As many as have some of the log's own be too many.
 			for n := range uint64(mostSegments + 3 - len(i.segments())) {
-				name := segment.Name{FirstIndex: first + n, Compression: segment.None}
+				name := segment.Name{FirstIndex: first + n, Compression: compression.None}
 				older(&name)
 				i.plant(name.String(), nil)
 			}
@@ -110,7 +113,7 @@ func attacks() (all []attack) {
 	both("copies of a segment with other names", intact, func(i *intruder) {
 		content := i.read(i.sealed()[0])
 		for n := range uint64(mostSegments) {
-			name := segment.Name{FirstIndex: 1<<40 + n, Compression: segment.None}
+			name := segment.Name{FirstIndex: 1<<40 + n, Compression: compression.None}
 			older(&name)
 			i.plant(name.String(), content)
 		}
@@ -163,7 +166,7 @@ func attacks() (all []attack) {
 		foreign := segments(i.t, i.other)
 		content, err := os.ReadFile(filepath.Join(i.other, foreign[len(foreign)-1]))
 		require.NoError(i.t, err)
-		name := segment.Name{FirstIndex: 1 << 40, Compression: segment.None}
+		name := segment.Name{FirstIndex: 1 << 40, Compression: compression.None}
 		newer(&name)
 		i.plant(name.String(), content)
 	})
@@ -183,13 +186,13 @@ func attacks() (all []attack) {
 	})
 	add("lines with ids to come in a segment of their own", stopped, intact, func(i *intruder) {
 		lines := bytes.SplitAfter(i.read(i.active()), []byte("\n"))
-		name := segment.Name{FirstIndex: index(i, i.active()) + 1, Compression: segment.None}
+		name := segment.Name{FirstIndex: index(i, i.active()) + 1, Compression: compression.None}
 		newer(&name)
 		i.plant(name.String(), slices.Concat(lines[0], i.known, i.reused))
 	})
 	both("lines with ids to come in a segment between others", intact, func(i *intruder) {
 		lines := bytes.SplitAfter(i.read(i.sealed()[1]), []byte("\n"))
-		name := segment.Name{FirstIndex: index(i, i.sealed()[1]) + 1, Compression: segment.None}
+		name := segment.Name{FirstIndex: index(i, i.sealed()[1]) + 1, Compression: compression.None}
 		newer(&name)
 		i.plant(name.String(), slices.Concat(lines[0], i.known, i.reused))
 	})
@@ -215,7 +218,7 @@ func attacks() (all []attack) {
 	})
 
 	// The other files.
-	for _, file := range []string{"checkpoint", segment.KeyChangesName, segment.PrunedRangesName} {
+	for _, file := range []string{"checkpoint", sidefile.KeyChangesName, sidefile.PrunedRangesName} {
 		both(file+" taken away", intact, func(i *intruder) { i.take(file) })
 		both(file+" with garbage at its end", intact, func(i *intruder) { i.append(file, []byte("garbage\n")) })
 		both(file+" with half a line at its end", intact, func(i *intruder) { i.append(file, []byte(`{"gar`)) })
@@ -234,17 +237,17 @@ func attacks() (all []attack) {
 		i.edit(i.active(), func(lines [][]byte) [][]byte { return lines[:len(lines)-4] })
 	})
 	both("pruned ranges that claim more than was deleted", intact, func(i *intruder) {
-		all := bytes.SplitAfter(i.read(segment.PrunedRangesName), []byte("\n"))
-		r, err := segment.ParsePrunedRange(bytes.TrimSuffix(all[len(all)-2], []byte("\n")))
+		all := bytes.SplitAfter(i.read(sidefile.PrunedRangesName), []byte("\n"))
+		r, err := sidefile.ParsePrunedRange(bytes.TrimSuffix(all[len(all)-2], []byte("\n")))
 		require.NoError(i.t, err)
 		r.Size += 1000
-		i.append(segment.PrunedRangesName, append(segment.AppendPrunedRange(nil, r), '\n'))
+		i.append(sidefile.PrunedRangesName, append(sidefile.AppendPrunedRange(nil, r), '\n'))
 	})
-	both("a key change twice", intact, func(i *intruder) { i.append(segment.KeyChangesName, i.read(segment.KeyChangesName)) })
+	both("a key change twice", intact, func(i *intruder) { i.append(sidefile.KeyChangesName, i.read(sidefile.KeyChangesName)) })
 
 	// Files of the writer's own that are not part of the log.
 	for _, file := range []string{
-		"torn-00000000000000000005-0123456789abcdef.tail", "checkpoint.tmp", segment.KeyChangesName + ".tmp",
+		"torn-00000000000000000005-0123456789abcdef.tail", "checkpoint.tmp", sidefile.KeyChangesName + ".tmp",
 		"audit-00000000000000000005-20260101T000000Z.jsonl.tmp", "audit-00000000000000000005-20260101T000000Z.values", "foreign", ".lock",
 	} {
 		both(file+" added or changed", intact, func(i *intruder) { i.replace(file, contentOf(i, []byte("x\n"))) })
@@ -274,7 +277,7 @@ func attacks() (all []attack) {
 		"a tail":                  func(i *intruder) string { return fmt.Sprintf("torn-%020d-0123456789abcdef.tail", size(i)) },
 		"the opened values":       func(*intruder) string { return "audit-00000000000000000005-20260101T000000Z.values" },
 	}
-	for _, file := range []string{"checkpoint", "checkpoint.tmp", segment.KeyChangesName, segment.PrunedRangesName, ".lock"} {
+	for _, file := range []string{"checkpoint", "checkpoint.tmp", sidefile.KeyChangesName, sidefile.PrunedRangesName, ".lock"} {
 		places[file] = func(*intruder) string { return file }
 	}
 	for what, place := range places {
@@ -353,7 +356,7 @@ func contentOf(i *intruder, content []byte) func(path string) {
 func firstCheckpoint(i *intruder) []byte {
 	for line := range bytes.Lines(i.read(i.active())) {
 		var l struct{ Checkpoint string }
-		if segment.KindOf(bytes.TrimSuffix(line, []byte("\n"))) == segment.KindCheckpoint {
+		if segment.KindOf(bytes.TrimSuffix(line, []byte("\n"))) == segline.KindCheckpoint {
 			require.NoError(i.t, json.Unmarshal(line, &l))
 			return []byte(l.Checkpoint)
 		}
@@ -366,10 +369,10 @@ func firstCheckpoint(i *intruder) []byte {
 func otherForm(i *intruder, name string) segment.Name {
 	parsed, err := segment.ParseName(name)
 	require.NoError(i.t, err)
-	if parsed.Compression == segment.None {
-		parsed.Compression = segment.Gzip
+	if parsed.Compression == compression.None {
+		parsed.Compression = compression.Gzip
 	} else {
-		parsed.Compression = segment.None
+		parsed.Compression = compression.None
 	}
 	return parsed
 }

@@ -21,6 +21,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -75,7 +77,7 @@ func (i *intruder) form(name string) (string, bool) {
 		_, err := os.Lstat(i.path(name))
 		return name, err == nil
 	}
-	for _, c := range []segment.Compression{segment.None, segment.Gzip, segment.Zstd} {
+	for _, c := range []compression.Method{compression.None, compression.Gzip, compression.Zstd} {
 		parsed.Compression = c
 		if info, err := os.Lstat(i.path(parsed.String())); err == nil && info.Mode().IsRegular() {
 			return parsed.String(), true
@@ -122,11 +124,11 @@ func (i *intruder) read(name string) []byte {
 	f, err := os.Open(i.path(name))
 	require.NoError(i.t, err)
 	defer f.Close()
-	c := segment.None
+	c := compression.None
 	if parsed, err := segment.ParseName(name); err == nil {
 		c = parsed.Compression
 	}
-	r, err := segment.NewDecompressor(f, c)
+	r, err := compression.NewReader(f, c)
 	require.NoError(i.t, err)
 	content, err := io.ReadAll(r)
 	require.NoError(i.t, err)
@@ -139,9 +141,9 @@ func (i *intruder) read(name string) []byte {
 func (i *intruder) write(name string, content []byte) {
 	var stored bytes.Buffer
 	stored.Write(content)
-	if parsed, err := segment.ParseName(name); err == nil && parsed.Compression != segment.None {
+	if parsed, err := segment.ParseName(name); err == nil && parsed.Compression != compression.None {
 		stored.Reset()
-		w, err := segment.NewCompressor(&stored, parsed.Compression)
+		w, err := compression.NewWriter(&stored, parsed.Compression)
 		require.NoError(i.t, err)
 		_, err = w.Write(content)
 		require.NoError(i.t, errors.Join(err, w.Close()))
@@ -294,7 +296,7 @@ func newer(n *segment.Name) { n.Created = time.Date(2099, 1, 1, 0, 0, 0, 0, time
 // lastEvent returns the place of the last line that is an event.
 func lastEvent(lines [][]byte) int {
 	for at := len(lines) - 1; at >= 0; at-- {
-		if segment.KindOf(bytes.TrimSuffix(lines[at], []byte("\n"))) == segment.KindEvent {
+		if segment.KindOf(bytes.TrimSuffix(lines[at], []byte("\n"))) == segline.KindEvent {
 			return at
 		}
 	}

@@ -36,7 +36,7 @@ func TestCallsKeepFailing(t *testing.T) {
 		{systemCall{name: "fstatfs", byPath: true}, "EIO", "io", "input/output error"},
 		{systemCall{name: "newfstatat", byPath: true}, "EIO", "io", "input/output error"},
 		{systemCall{name: "pwrite64,fdatasync,fsync,ftruncate"}, "EIO", "io", "input/output error"},
-		// Commits do without these; maintenance tries again.
+		// Commits do without these; upkeep tries again.
 		{systemCall{name: "renameat", byPath: true}, "EIO", "", ""},
 		{systemCall{name: "unlinkat", byPath: true}, "EIO", "", ""},
 	} {

@@ -38,6 +38,7 @@ var csvColumns = []string{
 //   - Characters that are invisible or control a terminal stand as escapes (\x1b), so
 //     that a cell is one line; in JSON as escapes of JSON, which mean the same.
 type csvTable struct {
+	exact
 	w   *bufio.Writer
 	csv *csv.Writer
 	// row is reused.
@@ -61,7 +62,7 @@ func (c *csvTable) Write(ev *Event) error {
 	if err := c.head(); err != nil {
 		return err
 	}
-	e, err := ev.Parse()
+	e, err := ev.parse()
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@
 // # Trust
 //
 // Reading hashes every line on the way. If the lines do not lead to the root that the
-// checkpoint states, Read ends with [ErrDamaged]; what has been passed on until then is
+// checkpoint states, Read ends with [logdir.ErrDamaged]; what has been passed on until then is
 // then not what the log once held. Whether the checkpoint itself is to be believed is
 // up to the caller: verify the log against it first (package verify), with the public
 // key.

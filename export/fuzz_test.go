@@ -10,6 +10,7 @@ import (
 	"testing/fstest"
 
 	"github.com/otel-auditlog/auditlogexporter/export"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 )
 
 // Whatever the last segment holds, reading ends, and what it passes on without an error
@@ -37,7 +38,7 @@ func FuzzRead(f *testing.F) {
 		if err == nil && (n != len(l.canonical) || !same) {
 			t.Errorf("%d events passed, and not those of the log", n)
 		}
-		if err != nil && !errors.Is(err, export.ErrDamaged) {
+		if err != nil && !errors.Is(err, logdir.ErrDamaged) {
 			t.Error(err)
 		}
 	})

@@ -17,6 +17,8 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/export"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -77,12 +79,12 @@ func newLog(t fatal) *madeLog {
 func (l *madeLog) segment() {
 	l.save()
 	h := segment.Header{
-		Origin: origin, Log: logID, Retain: created, FirstIndex: l.tree.Size(), Frontier: l.tree.Hashes(), Created: created, Scope: segment.ScopeEvent,
-		Keys: []segment.Key{segment.KeyOf(l.signer.Public())},
+		Origin: origin, Log: logID, Retain: created, FirstIndex: l.tree.Size(), Frontier: l.tree.Hashes(), Created: created, Scope: segline.ScopeEvent,
+		Keys: []segline.Key{segline.KeyOf(l.signer.Public())},
 	}
-	l.names = append(l.names, segment.Name{FirstIndex: h.FirstIndex, Created: created, Compression: segment.None}.String())
+	l.names = append(l.names, segment.Name{FirstIndex: h.FirstIndex, Created: created, Compression: compression.None}.String())
 	l.lines.Reset()
-	l.leaf(segment.AppendHeader(nil, h))
+	l.leaf(h.AppendTo(nil))
 }
 
 func (l *madeLog) leaf(line []byte) {
@@ -106,8 +108,8 @@ func (l *madeLog) event(canonical []byte) {
 		l.t.Fatal(err)
 	}
 	l.canonical[l.tree.Size()] = bytes.Clone(canonical)
-	line := append(segment.AppendEventStart(nil), canonical...)
-	l.leaf(segment.AppendSignature(line, signature, l.signer.Public().ID()))
+	line := append(segline.AppendEventStart(nil), canonical...)
+	l.leaf(segline.AppendSignature(line, signature, l.signer.Public().ID()))
 }
 
 // record adds the event for each record.
@@ -161,12 +163,12 @@ func (l *madeLog) refused() {
 func (l *madeLog) commit() signing.Checkpoint {
 	l.t.Helper()
 	l.commits++
-	l.leaf(segment.AppendCommit(nil, segment.Commit{Number: l.commits, Time: created.Add(time.Duration(l.commits) * time.Hour)}))
+	l.leaf(segline.AppendCommit(nil, l.commits, created.Add(time.Duration(l.commits)*time.Hour), nil))
 	note, err := signing.SignCheckpoint(origin, l.tree.Size(), l.tree.Root(), l.signer)
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	l.lines.Write(append(segment.AppendCheckpoint(nil, note), '\n'))
+	l.lines.Write(append(segline.AppendCheckpoint(nil, note), '\n'))
 	l.save()
 	c, err := signing.ParseCheckpoint(note)
 	if err != nil {

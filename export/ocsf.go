@@ -16,7 +16,7 @@ import (
 	"github.com/gowebpki/jcs"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -44,6 +44,7 @@ const ocsfVersion = "1.9.0"
 // id, of which the event's signature can be checked, and a signed checkpoint, which is one more that is kept away
 // from the log and can be held against it (auditlog verify --checkpoint).
 type ocsfWriter struct {
+	exact
 	w          *bufio.Writer
 	checkpoint ocsfCheckpoint
 	origin     string
@@ -58,7 +59,7 @@ func newOCSF(w *bufio.Writer, c signing.Checkpoint) *ocsfWriter {
 }
 
 func (o *ocsfWriter) Write(ev *Event) error {
-	e, err := ev.Parse()
+	e, err := ev.parse()
 	if err != nil {
 		return err
 	}
@@ -128,7 +129,7 @@ func (o *ocsfWriter) record(ev *Event, e *event.Event) (*ocsfEvent, error) {
 		EventCode:        e.EventName,
 		LogName:          o.origin,
 		LogProvider:      "auditlog",
-		LogFormat:        segment.Format,
+		LogFormat:        segline.Format,
 		LoggedTime:       e.ObservedTimestamp / 1e6,
 		OriginalTime:     raw.Timestamp,
 		Sequence:         ev.Index,

@@ -27,10 +27,10 @@ type otlpJSON struct {
 }
 
 func (o *otlpJSON) Write(e *Event) error {
-	if e.Own() {
+	if e.Summary.Log != nil {
 		return nil
 	}
-	parsed, err := e.Parse()
+	parsed, err := e.parse()
 	if err != nil {
 		return err
 	}
@@ -54,11 +54,4 @@ func (o *otlpJSON) Write(e *Event) error {
 
 func (o *otlpJSON) Flush() error { return o.w.Flush() }
 
-// Altered returns how many of the events that a writer wrote differ from those in the
-// log, because the form could not hold them exactly.
-func Altered(w Writer) int {
-	if o, ok := w.(*otlpJSON); ok {
-		return o.altered
-	}
-	return 0
-}
+func (o *otlpJSON) Altered() int { return o.altered }

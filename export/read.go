@@ -14,18 +14,14 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/committimes"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
-
-// ErrDamaged is that the log is not what its checkpoint says. "auditlog verify" tells
-// what is wrong with it.
-var ErrDamaged = errors.New("the log does not fit its checkpoint")
-
-// errChanging is that segments came and went faster than they could be read.
-var errChanging = errors.New("the log kept changing while it was being read: try again, or read a copy")
 
 // Event is one event of a log. Its bytes are valid until the function that it was
 // passed to returns.
@@ -40,21 +36,19 @@ type Event struct {
 	LeafHash [32]byte
 	// EventLine is the line's parts.
 	segment.EventLine
-	// Summary is what filters look at.
+	// Summary is what filters look at. Its Log is not nil if the event is one of the log's own:
+	// what it says of itself.
 	Summary event.Summary
 	// Committed is when its commit was made, by the writer's clock; zero if that is not
 	// known, or was not asked for.
 	Committed time.Time
 }
 
-// Own reports whether it is one of the log's own events: what it says of itself.
-func (e *Event) Own() bool { return e.Summary.Log != nil }
-
-// Parse decodes the event. It fails with [ErrDamaged].
-func (e *Event) Parse() (*event.Event, error) {
+// parse decodes the event.
+func (e *Event) parse() (*event.Event, error) {
 	parsed, err := event.Parse(e.Canonical)
 	if err != nil {
-		return nil, fmt.Errorf("%w: leaf %d: %w", ErrDamaged, e.Index, err)
+		return nil, fmt.Errorf("%w: leaf %d: %w", logdir.ErrDamaged, e.Index, err)
 	}
 	return parsed, nil
 }
@@ -75,11 +69,12 @@ type Options struct {
 }
 
 // Read passes the events of the log in the root of fsys to each, in order, until one
-// call fails. The log may be in use. Of the error, [errors.Is] tells [ErrDamaged].
+// call fails, whose error it returns. The log may be in use. The error wraps [logdir.ErrDamaged] if
+// its lines do not lead to the checkpoint, as far as they were read.
 func Read(ctx context.Context, fsys fs.FS, o Options, each func(*Event) error) error {
 	r := &reader{ctx: ctx, fsys: fsys, o: o, each: each}
 	for !r.done() {
-		err := logdir.Retry(ctx, func() error {
+		err := logfile.Retry(ctx, func() error {
 			next, err := r.next()
 			if err == nil {
 				err = r.segment(next)
@@ -89,15 +84,12 @@ func Read(ctx context.Context, fsys fs.FS, o Options, each func(*Event) error) e
 			}
 			return err
 		})
-		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%w: %w", errChanging, err)
-		}
 		if err != nil {
 			return err
 		}
 	}
 	if r.tree.Root() != merkle.Hash(o.Checkpoint.Root) {
-		return fmt.Errorf("%w: the %d leaves up to it hash to another root", ErrDamaged, o.Checkpoint.Size)
+		return fmt.Errorf("%w: the %d leaves up to it hash to another root", logdir.ErrDamaged, o.Checkpoint.Size)
 	}
 	return nil
 }
@@ -114,7 +106,7 @@ type reader struct {
 	// segment that is read.
 	tree    merkle.Frontier
 	started bool
-	commits Commits // of the segment at hand, if they are asked for
+	commits committimes.Times // of the segment at hand, if they are asked for
 	event   Event
 	buf     []byte // for a signature
 }
@@ -134,19 +126,19 @@ func (r *reader) next() (logdir.Segment, error) {
 		}
 	}
 	if len(r.segments) == 0 {
-		return logdir.Segment{}, fmt.Errorf("%w: there are no segments", ErrDamaged)
+		return logdir.Segment{}, fmt.Errorf("%w: there are no segments", logdir.ErrDamaged)
 	}
-	oldest := r.segments[0].Begin()
+	oldest := r.segments[0].Parsed.FirstIndex
 	begin := r.tree.Size()
 	if !r.started {
 		begin = oldest
 		for _, s := range r.segments {
-			if s.Begin() <= min(r.o.From, r.o.Checkpoint.Size-1) {
-				begin = s.Begin()
+			if s.Parsed.FirstIndex <= min(r.o.From, r.o.Checkpoint.Size-1) {
+				begin = s.Parsed.FirstIndex
 			}
 		}
 	}
-	i, found := slices.BinarySearchFunc(r.segments, begin, func(s logdir.Segment, begin uint64) int { return cmp.Compare(s.Begin(), begin) })
+	i, found := slices.BinarySearchFunc(r.segments, begin, func(s logdir.Segment, begin uint64) int { return cmp.Compare(s.Parsed.FirstIndex, begin) })
 	switch {
 	case found:
 		next := r.segments[i]
@@ -155,7 +147,7 @@ func (r *reader) next() (logdir.Segment, error) {
 	case listed && r.started && oldest > r.tree.Size():
 		return logdir.Segment{}, fmt.Errorf("leaves %d to %d were deleted while the log was being read, as retention does: read on behind them, or read a copy", r.tree.Size(), oldest-1)
 	case listed:
-		return logdir.Segment{}, fmt.Errorf("%w: no segment begins at leaf %d", ErrDamaged, r.tree.Size())
+		return logdir.Segment{}, fmt.Errorf("%w: no segment begins at leaf %d", logdir.ErrDamaged, r.tree.Size())
 	default:
 		return logdir.Segment{}, fs.ErrNotExist
 	}
@@ -164,13 +156,13 @@ func (r *reader) next() (logdir.Segment, error) {
 // segment reads a segment up to its end or that of the checkpoint.
 func (r *reader) segment(s logdir.Segment) error {
 	if r.commits = nil; r.o.CommitTimes {
-		commits, err := ReadCommits(r.ctx, r.fsys, s)
+		commits, err := committimes.Read(r.ctx, r.fsys, s.File)
 		if err != nil {
 			return err
 		}
 		r.commits = commits
 	}
-	lines, err := logdir.Open(r.ctx, r.fsys, s)
+	lines, err := logfile.Open(r.ctx, r.fsys, s.File, 0)
 	if err != nil {
 		return err
 	}
@@ -184,12 +176,13 @@ func (r *reader) segment(s logdir.Segment) error {
 			return err
 		}
 		var line []byte
+		offset := lines.End()
 		line, err = lines.Next()
 		if err == io.EOF {
 			return nil // the next segment goes on, if one does
 		}
 		if err == nil {
-			err = r.line(lines.Offset(), line)
+			err = r.line(offset, line)
 		}
 	}
 	var refused refusedError
@@ -199,7 +192,7 @@ func (r *reader) segment(s logdir.Segment) error {
 	case isIO(err), r.ctx.Err() != nil:
 		return err
 	default:
-		return fmt.Errorf("%w: %s, line %d: %w", ErrDamaged, lines.Name(), lines.Line(), err)
+		return fmt.Errorf("%w: %s, line %d: %w", logdir.ErrDamaged, lines.Name(), lines.Line(), err)
 	}
 }
 
@@ -238,12 +231,12 @@ func (r *reader) header(line []byte) error {
 // line takes in the line at an offset of its segment.
 func (r *reader) line(offset int64, line []byte) (err error) {
 	switch segment.KindOf(line) {
-	case segment.KindCheckpoint:
+	case segline.KindCheckpoint:
 		return nil // it is no leaf, and what it says is of no use here
-	case segment.KindCommit:
+	case segline.KindCommit:
 		r.tree.Append(merkle.LeafHash(line))
 		return nil
-	case segment.KindEvent:
+	case segline.KindEvent:
 	default:
 		return errors.New("a line of an unknown kind")
 	}
@@ -252,7 +245,7 @@ func (r *reader) line(offset int64, line []byte) (err error) {
 	e.Index, e.Line = r.tree.Size(), line
 	e.LeafHash = merkle.LeafHash(line)
 	r.tree.Append(e.LeafHash)
-	if e.EventLine, err = segment.ParseEventInto(r.buf, line); err != nil {
+	if e.EventLine, err = segment.ParseEvent(r.buf, line); err != nil {
 		return err
 	}
 	r.buf = e.Signature

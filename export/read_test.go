@@ -14,6 +14,10 @@ import (
 	"testing/fstest"
 
 	"github.com/otel-auditlog/auditlogexporter/export"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -38,7 +42,7 @@ func TestRead(t *testing.T) {
 	var part merkle.Frontier
 	for _, name := range l.names {
 		for line := range bytes.Lines(l.files[name].Data) {
-			if segment.KindOf(line) != segment.KindCheckpoint && part.Size() < older.Size {
+			if segment.KindOf(line) != segline.KindCheckpoint && part.Size() < older.Size {
 				part.Append(merkle.LeafHash(bytes.TrimSuffix(line, []byte("\n"))))
 			}
 		}
@@ -58,7 +62,7 @@ func TestRead(t *testing.T) {
 		"of nothing":                       {export.Options{Checkpoint: signing.Checkpoint{Origin: origin, Root: merkle.EmptyRoot}}, nil},
 		"what is wanted":                   {export.Options{Checkpoint: newest, Keep: func(e *export.Event) bool { return string(e.Summary.UserID) == "bob" }}, all[2:3]},
 		"what is wanted, from there on":    {export.Options{Checkpoint: newest, From: 6, Keep: func(e *export.Event) bool { return string(e.Summary.UserID) == "bob" }}, nil},
-		"but the log's own events":         {export.Options{Checkpoint: newest, Keep: func(e *export.Event) bool { return !e.Own() }}, all[1:]},
+		"but the log's own events":         {export.Options{Checkpoint: newest, Keep: func(e *export.Event) bool { return e.Summary.Log == nil }}, all[1:]},
 		"by what the canonical JSON holds": {export.Options{Checkpoint: newest, Keep: func(e *export.Event) bool { return bytes.Contains(e.Canonical, []byte(`"event_id":"e"`)) }}, all[5:]},
 	} {
 		got, err := read(t.Context(), l.files, c.o)
@@ -67,7 +71,7 @@ func TestRead(t *testing.T) {
 		}
 	}
 	err := export.Read(t.Context(), l.files, export.Options{Checkpoint: newest}, func(e *export.Event) error {
-		if !bytes.Equal(e.Canonical, l.canonical[e.Index]) || e.LeafHash != merkle.LeafHash(e.Line) || e.Own() != (e.Index == 1) ||
+		if !bytes.Equal(e.Canonical, l.canonical[e.Index]) || e.LeafHash != merkle.LeafHash(e.Line) || (e.Summary.Log != nil) != (e.Index == 1) ||
 			!l.signer.Public().VerifyEvent(signing.NewEventContext(origin, logID), e.Canonical, e.Signature) || e.KeyID != l.signer.Public().ID() {
 			t.Errorf("leaf %d: %+v", e.Index, e)
 		}
@@ -108,7 +112,7 @@ func (c *changing) Open(name string) (fs.File, error) {
 
 func TestReadWhileSegmentsAreReplaced(t *testing.T) {
 	l, newest := threeSegments(t)
-	to := segment.Name{FirstIndex: 4, Created: created.AddDate(0, 0, 1), Compression: segment.None}.String()
+	to := segment.Name{FirstIndex: 4, Created: created.AddDate(0, 0, 1), Compression: compression.None}.String()
 	if got, err := read(t.Context(), &changing{MapFS: l.files, from: l.names[1], to: to}, export.Options{Checkpoint: newest}); err != nil || len(got) != 6 {
 		t.Errorf("leaves %v, %v", got, err)
 	}
@@ -135,13 +139,13 @@ func (p *pruning) Open(name string) (fs.File, error) {
 func TestReadWhileSegmentsArePruned(t *testing.T) {
 	l, newest := threeSegments(t)
 	got, err := read(t.Context(), &pruning{MapFS: l.files, names: l.names[:2]}, export.Options{Checkpoint: newest})
-	if err == nil || errors.Is(err, export.ErrDamaged) || !strings.Contains(err.Error(), "leaves 4 to 7 were deleted") || !slices.Equal(got, []uint64{1, 2}) {
+	if err == nil || errors.Is(err, logdir.ErrDamaged) || !strings.Contains(err.Error(), "leaves 4 to 7 were deleted") || !slices.Equal(got, []uint64{1, 2}) {
 		t.Errorf("leaves %v, %v", got, err)
 	}
 
 	l, newest = threeSegments(t)
 	delete(l.files, l.names[1])
-	if got, err := read(t.Context(), l.files, export.Options{Checkpoint: newest}); !errors.Is(err, export.ErrDamaged) {
+	if got, err := read(t.Context(), l.files, export.Options{Checkpoint: newest}); !errors.Is(err, logdir.ErrDamaged) {
 		t.Errorf("leaves %v, %v", got, err)
 	}
 }
@@ -170,7 +174,7 @@ func TestReadFindsEveryChange(t *testing.T) {
 			if err == nil && (!same || n != 6) {
 				t.Errorf("%s, byte %d: passed unseen", name, i)
 			}
-			if err != nil && !errors.Is(err, export.ErrDamaged) {
+			if err != nil && !errors.Is(err, logdir.ErrDamaged) {
 				t.Errorf("%s, byte %d: %v", name, i, err)
 			}
 		}
@@ -195,7 +199,7 @@ func TestReadFindsWhatIsMissing(t *testing.T) {
 	} {
 		l, c := threeSegments(t)
 		damage(l, &c)
-		if got, err := read(t.Context(), l.files, export.Options{Checkpoint: c}); !errors.Is(err, export.ErrDamaged) {
+		if got, err := read(t.Context(), l.files, export.Options{Checkpoint: c}); !errors.Is(err, logdir.ErrDamaged) {
 			t.Errorf("%s: leaves %v, %v", name, got, err)
 		}
 	}
@@ -236,7 +240,7 @@ func TestReadEnds(t *testing.T) {
 		t.Errorf("leaves %v, %v", got, err)
 	}
 	l.files[l.names[1]].Mode = fs.ModeNamedPipe
-	if got, err := read(t.Context(), l.files, export.Options{Checkpoint: newest}); !errors.Is(err, segment.ErrNotRegular) {
+	if got, err := read(t.Context(), l.files, export.Options{Checkpoint: newest}); !errors.Is(err, rootfs.ErrNotRegular) {
 		t.Errorf("leaves %v, %v", got, err)
 	}
 }

@@ -26,6 +26,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/export"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -127,7 +128,7 @@ func TestGolden(t *testing.T) {
 		if format == "otlp-json" {
 			altered = 1
 		}
-		if n := export.Altered(w); n != altered {
+		if n := w.Altered(); n != altered {
 			t.Errorf("%s: %d events altered, want %d", format, n, altered)
 		}
 		if !utf8.ValidString(got) {
@@ -150,7 +151,7 @@ func TestMalformedEvent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := export.Read(t.Context(), l.files, export.Options{Checkpoint: c}, w.Write); !errors.Is(err, export.ErrDamaged) || !strings.Contains(err.Error(), "leaf 2") {
+		if err := export.Read(t.Context(), l.files, export.Options{Checkpoint: c}, w.Write); !errors.Is(err, logdir.ErrDamaged) || !strings.Contains(err.Error(), "leaf 2") {
 			t.Errorf("%s: %v", format, err)
 		}
 	}
@@ -359,7 +360,7 @@ func TestOTLPReadsBack(t *testing.T) {
 		if err := w.Flush(); err != nil {
 			rt.Fatal(err)
 		}
-		altered := export.Altered(w)
+		altered := w.Altered()
 		index := uint64(0)
 		for line := range bytes.Lines(b.Bytes()) {
 			index++

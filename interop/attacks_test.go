@@ -22,7 +22,10 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
+	"github.com/otel-auditlog/auditlogexporter/internal/jsontext"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
@@ -59,7 +62,7 @@ func (gaps) Recall(logdir.CheckedLine) error { return nil }
 func (gaps) Settle(uint64, bool)             {}
 func (gaps) Forget()                         {}
 
-func writeRich(t *testing.T, scope segment.Scope, pruned bool) *rich {
+func writeRich(t *testing.T, scope segline.Scope, pruned bool) *rich {
 	t.Helper()
 	w := witnesstest.New(t, "witness.example/w1")
 	r := &rich{dir: filepath.Join(t.TempDir(), "log"), witness: w.Key}
@@ -118,7 +121,7 @@ func firstCheckpoint(t *testing.T, path string) []byte {
 		t.Fatal(err)
 	}
 	for line := range bytes.Lines(b) {
-		if segment.KindOf(line) == segment.KindCheckpoint {
+		if segment.KindOf(line) == segline.KindCheckpoint {
 			note, err := segment.ParseCheckpoint(bytes.TrimSuffix(line, []byte("\n")))
 			if err != nil {
 				t.Fatal(err)
@@ -254,7 +257,7 @@ type attack struct {
 // attacks need no key.
 var attacks = map[string]attack{
 	"the newest segments deleted, and the file checkpoint": {want: "receipt_unfulfilled", do: func(t *testing.T, _ *rich, dir string) {
-		if err := os.Remove(filepath.Join(dir, segment.CheckpointName)); err != nil {
+		if err := os.Remove(filepath.Join(dir, sidefile.CheckpointName)); err != nil {
 			t.Fatal(err)
 		}
 		cutOff(t, dir)
@@ -272,14 +275,14 @@ var attacks = map[string]attack{
 		if err != nil {
 			t.Fatal(err)
 		}
-		line := event.AppendOwn(segment.AppendEventStart(nil), event.Own{
+		line := event.AppendOwn(segline.AppendEventStart(nil), event.Own{
 			ID: "pruned", Time: time.Unix(1_795_428_900, 0), Origin: vectorOrigin, Level: event.LevelInfo, Action: "pruned",
 			Detail: fmt.Appendf(nil, `{"action":"pruned","before":%d,"root_hash":%q}`, n.FirstIndex, base64.StdEncoding.EncodeToString(make([]byte, 32))),
 		})
-		rewrite(t, newest, func(b []byte) []byte { return append(append(b, segment.AppendNoSignature(line)...), '\n') })
+		rewrite(t, newest, func(b []byte) []byte { return append(append(b, segline.AppendNoSignature(line)...), '\n') })
 	}},
 	"the file checkpoint by a stranger": {want: "rollback checkpoint", do: func(t *testing.T, _ *rich, dir string) {
-		rewrite(t, filepath.Join(dir, segment.CheckpointName), func(b []byte) []byte {
+		rewrite(t, filepath.Join(dir, sidefile.CheckpointName), func(b []byte) []byte {
 			c, err := signing.ParseCheckpoint(b)
 			if err != nil {
 				t.Fatal(err)
@@ -292,13 +295,13 @@ var attacks = map[string]attack{
 		})
 	}},
 	"junk for the file checkpoint": {want: "rollback checkpoint", do: func(t *testing.T, _ *rich, dir string) {
-		rewrite(t, filepath.Join(dir, segment.CheckpointName), func([]byte) []byte { return []byte("junk\n") })
+		rewrite(t, filepath.Join(dir, sidefile.CheckpointName), func([]byte) []byte { return []byte("junk\n") })
 	}},
 	"junk in the file of key changes": {want: "key_change_invalid key-changes", do: func(t *testing.T, _ *rich, dir string) {
-		rewrite(t, filepath.Join(dir, segment.KeyChangesName), func(b []byte) []byte { return append(b, "junk\n"...) })
+		rewrite(t, filepath.Join(dir, sidefile.KeyChangesName), func(b []byte) []byte { return append(b, "junk\n"...) })
 	}},
 	"white space in the file of key changes": {want: "key_change_invalid key-changes", do: func(t *testing.T, _ *rich, dir string) {
-		rewrite(t, filepath.Join(dir, segment.KeyChangesName), func(b []byte) []byte { return bytes.Replace(b, []byte(`":`), []byte(`": `), 1) })
+		rewrite(t, filepath.Join(dir, sidefile.KeyChangesName), func(b []byte) []byte { return bytes.Replace(b, []byte(`":`), []byte(`": `), 1) })
 	}},
 	"a key change beyond the end": {want: "rollback key-changes", do: func(t *testing.T, _ *rich, dir string) { fileKeyChange(t, dir, vectorOrigin, 100_000) }},
 	"a key change within a segment": {want: "key_change_invalid key-changes", do: func(t *testing.T, r *rich, dir string) {
@@ -335,17 +338,17 @@ var attacks = map[string]attack{
 // prunedAttacks are on a log of which retention has deleted the beginning.
 var prunedAttacks = map[string]attack{
 	"a byte of the pruned ranges": {want: "pruned_ranges_invalid pruned-ranges", do: func(t *testing.T, _ *rich, dir string) {
-		rewrite(t, filepath.Join(dir, segment.PrunedRangesName), func(b []byte) []byte {
+		rewrite(t, filepath.Join(dir, sidefile.PrunedRangesName), func(b []byte) []byte {
 			at := bytes.Index(b, []byte(`["`)) + 2
 			b[at] ^= 3
 			return b
 		})
 	}},
 	"a line of the pruned ranges": {want: "pruned_ranges_invalid pruned-ranges", do: func(t *testing.T, _ *rich, dir string) {
-		rewrite(t, filepath.Join(dir, segment.PrunedRangesName), func(b []byte) []byte { return b[bytes.IndexByte(b, '\n')+1:] })
+		rewrite(t, filepath.Join(dir, sidefile.PrunedRangesName), func(b []byte) []byte { return b[bytes.IndexByte(b, '\n')+1:] })
 	}},
 	"the pruned ranges deleted": {unchecked: true, want: "checkpoint_unchecked", do: func(t *testing.T, _ *rich, dir string) {
-		if err := os.Remove(filepath.Join(dir, segment.PrunedRangesName)); err != nil {
+		if err := os.Remove(filepath.Join(dir, sidefile.PrunedRangesName)); err != nil {
 			t.Fatal(err)
 		}
 	}},
@@ -395,12 +398,12 @@ func fileKeyChange(t *testing.T, dir, origin string, index uint64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rewrite(t, filepath.Join(dir, segment.KeyChangesName), func(b []byte) []byte { return append(segment.AppendKeyChange(b, note), '\n') })
+	rewrite(t, filepath.Join(dir, sidefile.KeyChangesName), func(b []byte) []byte { return append(sidefile.AppendKeyChange(b, note), '\n') })
 }
 
 // Both verifiers find the same in logs with all that the format knows.
 func TestSecondVerifierUnderAttack(t *testing.T) {
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		for _, pruned := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/pruned %t", scope, pruned), func(t *testing.T) {
 				good := writeRich(t, scope, pruned)
@@ -439,7 +442,7 @@ func TestSecondVerifierUnderAttack(t *testing.T) {
 
 // What a log says of itself, and signs, is held against it.
 func TestSecondVerifierHearsLies(t *testing.T) {
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
 			w := witnesstest.New(t, "witness.example/w1")
 			keyFile := filepath.Join(t.TempDir(), "key.pem")
@@ -463,13 +466,13 @@ func TestSecondVerifierHearsLies(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			filed, err := os.ReadFile(filepath.Join(dir, segment.CheckpointName))
+			filed, err := os.ReadFile(filepath.Join(dir, sidefile.CheckpointName))
 			if err != nil {
 				t.Fatal(err)
 			}
 			forged := regexp.MustCompile(`(`+regexp.QuoteMeta(w.Name())+` [A-Za-z0-9+/]{60})[A-Za-z0-9+/]{4}`).ReplaceAll(filed, []byte(`${1}AAAA`))
 			claim := func(note []byte, size int, proof string) string {
-				return fmt.Sprintf(`{"action":"witnessed","checkpoint":%s,%s"size":%d}`, segment.AppendString(nil, note), proof, size)
+				return fmt.Sprintf(`{"action":"witnessed","checkpoint":%s,%s"size":%d}`, jsontext.Append(nil, note), proof, size)
 			}
 			hash := base64.StdEncoding.EncodeToString(root)
 			first, err := segment.ParseName(filepath.Base(segmentsIn(t, dir, 2)[1]))
@@ -530,7 +533,7 @@ func parsed(t *testing.T, note []byte) signing.Checkpoint {
 
 // Both find a proof wrong in the same places.
 func TestSecondVerifierChecksProofs(t *testing.T) {
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		r := writeRich(t, scope, false)
 		p, err := proof.Parse(r.proof)
 		if err != nil || len(p.KeyChanges) != 1 || len(p.KeyChangePath) == 0 {

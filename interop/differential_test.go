@@ -21,6 +21,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
@@ -189,7 +192,7 @@ func (m *mutator) older(f files) files {
 		old[name] = f[name]
 	}
 	lines, _ := f.lines(all[last])
-	at := linesOf(lines, segment.KindCheckpoint)
+	at := linesOf(lines, segline.KindCheckpoint)
 	if len(at) == 0 {
 		return old
 	}
@@ -198,10 +201,10 @@ func (m *mutator) older(f files) files {
 	if err != nil {
 		return old
 	}
-	old[segment.CheckpointName] = note
+	old[sidefile.CheckpointName] = note
 	if parsed, err := segment.ParseName(all[last]); err == nil {
 		delete(old, all[last])
-		parsed.Compression = segment.None
+		parsed.Compression = compression.None
 		old.setLines(parsed.String(), lines[:end+1])
 	}
 	return old
@@ -217,8 +220,8 @@ func (c *campaign) try(t *testing.T, seed uint64) {
 	before := c.contents[n]
 	f := before.clone()
 	done := []string{}
-	if m.IntN(3) == 0 && f[segment.CheckpointName] != nil {
-		delete(f, segment.CheckpointName)
+	if m.IntN(3) == 0 && f[sidefile.CheckpointName] != nil {
+		delete(f, sidefile.CheckpointName)
 		done = append(done, "delete the file checkpoint")
 	}
 	for want := len(done) + pick(m, []int{1, 1, 1, 2, 3}); len(done) < want && len(f) > 0; {
@@ -316,7 +319,7 @@ type leaves struct {
 // alike in any.
 func (l leaves) shares(other leaves) bool {
 	for i, line := range l.leaves {
-		if segment.KindOf(line) != segment.KindCommit && bytes.Equal(line, other.leaves[i]) {
+		if segment.KindOf(line) != segline.KindCommit && bytes.Equal(line, other.leaves[i]) {
 			return true
 		}
 	}
@@ -337,7 +340,7 @@ func leavesOf(f files) leaves {
 		at := parsed.FirstIndex
 		var open [][]byte
 		for _, line := range lines {
-			if segment.KindOf(line) != segment.KindCheckpoint || bytes.IndexByte(line, 0) >= 0 { // one of which a crash left the beginning
+			if segment.KindOf(line) != segline.KindCheckpoint || bytes.IndexByte(line, 0) >= 0 { // one of which a crash left the beginning
 				open = append(open, line)
 				continue
 			}

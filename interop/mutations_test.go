@@ -19,6 +19,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/segname"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -91,8 +95,8 @@ func (f files) segments() []string {
 // be read.
 func (f files) lines(name string) ([][]byte, bool) {
 	b := f[name]
-	if parsed, err := segment.ParseName(name); err == nil && parsed.Compression != segment.None {
-		r, err := segment.NewDecompressor(bytes.NewReader(b), parsed.Compression)
+	if parsed, err := segment.ParseName(name); err == nil && parsed.Compression != compression.None {
+		r, err := compression.NewReader(bytes.NewReader(b), parsed.Compression)
 		if err != nil {
 			return nil, false
 		}
@@ -113,12 +117,12 @@ func (f files) setLines(name string, lines [][]byte) {
 	f[name] = b
 }
 
-func compressed(b []byte, c segment.Compression) []byte {
-	if c == segment.None {
+func compressed(b []byte, c compression.Method) []byte {
+	if c == compression.None {
 		return b
 	}
 	var out bytes.Buffer
-	w, err := segment.NewCompressor(&out, c)
+	w, err := compression.NewWriter(&out, c)
 	if err == nil {
 		_, err = w.Write(b)
 	}
@@ -232,7 +236,7 @@ func (m *mutator) aSegment(f files) (name string, lines [][]byte) {
 }
 
 // linesOf returns the places of lines of a kind.
-func linesOf(lines [][]byte, kind segment.Kind) (at []int) {
+func linesOf(lines [][]byte, kind segline.Kind) (at []int) {
 	for i, l := range lines {
 		if segment.KindOf(l) == kind {
 			at = append(at, i)
@@ -306,7 +310,7 @@ var lineMutations = []mutation{
 	},
 	func(m *mutator, f files) string { // what ends commits
 		name, lines := m.aSegment(f)
-		kind := pick(m, []segment.Kind{segment.KindCommit, segment.KindCheckpoint})
+		kind := pick(m, []segline.Kind{segline.KindCommit, segline.KindCheckpoint})
 		at := linesOf(lines, kind)
 		if len(at) == 0 {
 			return ""
@@ -317,7 +321,7 @@ var lineMutations = []mutation{
 	},
 	func(m *mutator, f files) string { // two commits become one
 		name, lines := m.aSegment(f)
-		at := linesOf(lines, segment.KindCheckpoint)
+		at := linesOf(lines, segline.KindCheckpoint)
 		if len(at) < 2 {
 			return ""
 		}
@@ -330,7 +334,7 @@ var lineMutations = []mutation{
 	},
 	func(m *mutator, f files) string { // all after some checkpoint
 		name, lines := m.aSegment(f)
-		at := linesOf(lines, segment.KindCheckpoint)
+		at := linesOf(lines, segline.KindCheckpoint)
 		if len(at) == 0 {
 			return ""
 		}
@@ -357,7 +361,7 @@ var lineMutations = []mutation{
 	},
 	func(m *mutator, f files) string { // a signature line of a checkpoint
 		name, lines := m.aSegment(f)
-		at := linesOf(lines, segment.KindCheckpoint)
+		at := linesOf(lines, segline.KindCheckpoint)
 		if len(at) == 0 {
 			return ""
 		}
@@ -370,7 +374,7 @@ var lineMutations = []mutation{
 		if how == "" {
 			return ""
 		}
-		lines[i] = append(segment.AppendCheckpoint(nil, changed), '\n')
+		lines[i] = append(segline.AppendCheckpoint(nil, changed), '\n')
 		f.setLines(name, lines)
 		return fmt.Sprintf("%s on line %d of %s", how, i+1, name)
 	},
@@ -452,7 +456,7 @@ var segmentMutations = []mutation{
 		case 2:
 			parsed.Created = parsed.Created.Add(time.Duration(m.IntN(5)-2) * time.Second)
 		case 3:
-			parsed.Compression = pick(m, []segment.Compression{segment.None, segment.Gzip, segment.Zstd})
+			parsed.Compression = pick(m, []compression.Method{compression.None, compression.Gzip, compression.Zstd})
 		}
 		to := parsed.String()
 		if to == name {
@@ -479,7 +483,7 @@ var segmentMutations = []mutation{
 		if err != nil {
 			return ""
 		}
-		parsed.Compression = pick(m, []segment.Compression{segment.None, segment.Gzip, segment.Zstd})
+		parsed.Compression = pick(m, []compression.Method{compression.None, compression.Gzip, compression.Zstd})
 		to := parsed.String()
 		if f[to] != nil {
 			return ""
@@ -501,7 +505,7 @@ var segmentMutations = []mutation{
 		if err != nil {
 			return ""
 		}
-		parsed.Compression = pick(m, []segment.Compression{segment.None, segment.Gzip, segment.Zstd})
+		parsed.Compression = pick(m, []compression.Method{compression.None, compression.Gzip, compression.Zstd})
 		to := parsed.String()
 		if to == name {
 			return ""
@@ -512,7 +516,7 @@ var segmentMutations = []mutation{
 	},
 	func(m *mutator, f files) string { // two frames, or something after the only one
 		name := pick(m, f.segments())
-		if parsed, err := segment.ParseName(name); err != nil || parsed.Compression == segment.None {
+		if parsed, err := segment.ParseName(name); err != nil || parsed.Compression == compression.None {
 			return ""
 		}
 		f[name] = append(f[name], pick(m, [][]byte{bytes.Clone(f[name]), {0}, []byte("\x50\x2a\x4d\x18\x01\x00\x00\x00x")})...)
@@ -583,7 +587,7 @@ var segmentMutations = []mutation{
 		if err != nil {
 			return ""
 		}
-		parsed.Compression = segment.None
+		parsed.Compression = compression.None
 		parsed.FirstIndex += uint64(m.IntN(40))
 		if f[parsed.String()] != nil {
 			return ""
@@ -677,11 +681,11 @@ var headerMutations = []mutation{
 		return strconv.Itoa(max(0, n+m.IntN(5)-2))
 	}),
 	editHeader(`"created":"([^"]+)"`, func(m *mutator, old string) string {
-		t, err := time.Parse(segment.TimeLayout, old)
+		t, err := time.Parse(segline.TimeLayout, old)
 		if err != nil {
 			return old
 		}
-		return t.Add(time.Duration(m.IntN(5)-2) * 400 * time.Millisecond).Format(segment.TimeLayout)
+		return t.Add(time.Duration(m.IntN(5)-2) * 400 * time.Millisecond).Format(segline.TimeLayout)
 	}),
 	editHeader(`"keys":\[(.*)\]\}`, func(m *mutator, old string) string {
 		keys := strings.SplitAfter(old, "},")
@@ -709,7 +713,7 @@ var headerMutations = []mutation{
 // aSideFile returns one of the files beside the segments that consist of lines.
 func (m *mutator) aSideFile(f files) (name string, lines [][]byte) {
 	names := slices.DeleteFunc(f.names(), func(name string) bool {
-		return name != segment.KeyChangesName && name != segment.PrunedRangesName && !strings.HasSuffix(name, ".values")
+		return name != sidefile.KeyChangesName && name != sidefile.PrunedRangesName && !strings.HasSuffix(name, ".values")
 	})
 	if name = pick(m, names); name == "" {
 		return "", nil
@@ -757,11 +761,11 @@ var besideMutations = []mutation{
 	},
 	func(m *mutator, f files) string { // another log's
 		d := m.donor()
-		name := pick(m, []string{segment.KeyChangesName, segment.PrunedRangesName, segment.CheckpointName})
+		name := pick(m, []string{sidefile.KeyChangesName, sidefile.PrunedRangesName, sidefile.CheckpointName})
 		if d[name] == nil || bytes.Equal(f[name], d[name]) {
 			return ""
 		}
-		if name != segment.CheckpointName && m.IntN(2) == 0 {
+		if name != sidefile.CheckpointName && m.IntN(2) == 0 {
 			f[name] = slices.Concat(f[name], d[name])
 			return "append another log's " + name
 		}
@@ -769,7 +773,7 @@ var besideMutations = []mutation{
 		return "put another log's " + name + " in its place"
 	},
 	func(m *mutator, f files) string {
-		name := pick(m, []string{segment.KeyChangesName, segment.PrunedRangesName, segment.CheckpointName})
+		name := pick(m, []string{sidefile.KeyChangesName, sidefile.PrunedRangesName, sidefile.CheckpointName})
 		how := pick(m, []string{"", "junk\n", "junk", "\n"})
 		if how == "" && m.IntN(2) == 0 && f[name] != nil {
 			delete(f, name)
@@ -782,12 +786,12 @@ var besideMutations = []mutation{
 		return fmt.Sprintf("%s becomes %q", name, how)
 	},
 	func(m *mutator, f files) string {
-		note := f[segment.CheckpointName]
+		note := f[sidefile.CheckpointName]
 		changed, how := m.signatureLines(note)
 		if how == "" {
 			return ""
 		}
-		f[segment.CheckpointName] = changed
+		f[sidefile.CheckpointName] = changed
 		return how + " in the file checkpoint"
 	},
 	func(m *mutator, f files) string { // an older checkpoint of the log, or another one
@@ -796,24 +800,24 @@ var besideMutations = []mutation{
 			source = m.donor()
 		}
 		_, lines := m.aSegment(source)
-		at := linesOf(lines, segment.KindCheckpoint)
+		at := linesOf(lines, segline.KindCheckpoint)
 		if len(at) == 0 {
 			return ""
 		}
 		note, err := segment.ParseCheckpoint(bytes.TrimSuffix(lines[pick(m, at)], []byte("\n")))
-		if err != nil || bytes.Equal(note, f[segment.CheckpointName]) {
+		if err != nil || bytes.Equal(note, f[sidefile.CheckpointName]) {
 			return ""
 		}
-		f[segment.CheckpointName] = note
+		f[sidefile.CheckpointName] = note
 		return "another checkpoint in the file checkpoint"
 	},
 	func(m *mutator, f files) string { // openings for what has none
 		name := pick(m, f.segments())
 		parsed, err := segment.ParseName(name)
-		if err != nil || f[parsed.ValuesName()] != nil {
+		if err != nil || f[segname.Values(parsed)] != nil {
 			return ""
 		}
-		f[parsed.ValuesName()] = fmt.Appendf(nil, `{"leaf":%d,"pointer":"/body","salt":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","value":1}`+"\n", parsed.FirstIndex+uint64(m.IntN(4)))
+		f[segname.Values(parsed)] = fmt.Appendf(nil, `{"leaf":%d,"pointer":"/body","salt":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","value":1}`+"\n", parsed.FirstIndex+uint64(m.IntN(4)))
 		return "openings for " + name
 	},
 	func(m *mutator, f files) string { // files that are no part of the log

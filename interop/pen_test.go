@@ -7,10 +7,15 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/jsontext"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -57,21 +62,21 @@ func (p *pen) begin(change func(h *segment.Header)) {
 	p.t.Helper()
 	at := p.tick()
 	h := segment.Header{
-		Origin: p.origin, Log: p.id, FirstIndex: p.tree.Size(), Frontier: p.tree.Hashes(), Created: at, Scope: segment.ScopeCheckpoint, Retain: time.Unix(0, 0),
+		Origin: p.origin, Log: p.id, FirstIndex: p.tree.Size(), Frontier: p.tree.Hashes(), Created: at, Scope: segline.ScopeCheckpoint, Retain: time.Unix(0, 0),
 	}
 	for _, s := range p.signers {
-		h.Keys = append(h.Keys, segment.KeyOf(s.Public()))
+		h.Keys = append(h.Keys, segline.KeyOf(s.Public()))
 	}
 	if change != nil {
 		change(&h)
 	}
-	p.beginWith(h, string(segment.AppendHeader(nil, h)))
+	p.beginWith(h, string(h.AppendTo(nil)))
 }
 
 // beginWith begins a segment with a line of the caller's as its header.
 func (p *pen) beginWith(h segment.Header, line string) {
 	p.header = h
-	p.name = segment.Name{FirstIndex: p.tree.Size(), Created: h.Created, Compression: segment.None}.String()
+	p.name = segment.Name{FirstIndex: p.tree.Size(), Created: h.Created, Compression: compression.None}.String()
 	p.leaf = merkle.LeafHash([]byte(line))
 	p.line(line)
 }
@@ -86,16 +91,16 @@ func (p *pen) line(line string) {
 func (p *pen) write(id string, canonical []byte) {
 	p.t.Helper()
 	p.events = append(p.events, []byte(id))
-	line := append(segment.AppendEventStart(nil), canonical...)
-	if p.header.Scope == segment.ScopeCheckpoint {
-		p.line(string(segment.AppendNoSignature(line)))
+	line := append(segline.AppendEventStart(nil), canonical...)
+	if p.header.Scope == segline.ScopeCheckpoint {
+		p.line(string(segline.AppendNoSignature(line)))
 		return
 	}
 	signature, err := p.signers[0].SignEvent(signing.NewEventContext(p.origin, p.id), canonical)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.line(string(segment.AppendSignature(line, signature, p.signers[0].Public().ID())))
+	p.line(string(segline.AppendSignature(line, signature, p.signers[0].Public().ID())))
 }
 
 func (p *pen) event(id string) {
@@ -129,7 +134,7 @@ func (p *pen) keyChange(from *signing.Signer, leaving ...*signing.Signer) string
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return fmt.Sprintf(`{"action":"key_changed","key_change":%s,"key_id":%q,"previous_key_id":%q,"reason":"configuration"}`, segment.AppendString(nil, note), p.signers[0].Public().ID(), from.Public().ID())
+	return fmt.Sprintf(`{"action":"key_changed","key_change":%s,"key_id":%q,"previous_key_id":%q,"reason":"configuration"}`, jsontext.Append(nil, note), p.signers[0].Public().ID(), from.Public().ID())
 }
 
 // commit ends a commit; change makes its line another one.
@@ -137,18 +142,18 @@ func (p *pen) commit(change func(c *segment.Commit)) {
 	p.t.Helper()
 	p.number++
 	c := segment.Commit{Number: p.number, Time: p.tick()}
-	if p.header.Has(segment.FeatureIDs) {
+	if slices.Contains(p.header.Features, segline.FeatureIDs) {
 		var ids merkle.Frontier
 		for _, id := range p.events {
 			ids.Append(merkle.LeafHash(id))
 		}
-		c.IDs = &segment.IDs{Count: uint64(len(p.events)), Root: ids.Root()}
+		c.IDs = &segline.IDs{Count: uint64(len(p.events)), Root: ids.Root()}
 	}
 	if change != nil {
 		change(&c)
 	}
 	p.number = c.Number
-	p.line(string(segment.AppendCommit(nil, c)))
+	p.line(string(segline.AppendCommit(nil, c.Number, c.Time, c.IDs)))
 	p.checkpoint()
 }
 
@@ -165,8 +170,8 @@ func (p *pen) checkpoint() {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.files[p.name] = append(segment.AppendCheckpoint(p.files[p.name], note), '\n')
-	p.files[segment.CheckpointName] = note
+	p.files[p.name] = append(segline.AppendCheckpoint(p.files[p.name], note), '\n')
+	p.files[sidefile.CheckpointName] = note
 }
 
 // simple writes a segment of one commit, and another with its event `rotated`.

@@ -12,10 +12,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 	"github.com/otel-auditlog/auditlogexporter/witness"
@@ -56,7 +59,7 @@ func newSampleWriter(t *testing.T, o rotation.Options) *sampleWriter {
 		o.Origin = vectorOrigin
 	}
 	if o.Scope == "" {
-		o.Scope = segment.ScopeEvent
+		o.Scope = segline.ScopeEvent
 	}
 	o.Sync = true
 	o.Now = sampleClock()
@@ -98,11 +101,11 @@ func (w *sampleWriter) snapshot() string {
 func (w *sampleWriter) sample(older string, keys ...*signing.Signer) *sample {
 	w.t.Helper()
 	for _, name := range []string{w.Options.Directory, older} {
-		if err := os.Remove(filepath.Join(name, segment.LockName)); err != nil {
+		if err := os.Remove(filepath.Join(name, durable.LockName)); err != nil {
 			w.t.Fatal(err)
 		}
 	}
-	kept, err := os.ReadFile(filepath.Join(older, segment.CheckpointName))
+	kept, err := os.ReadFile(filepath.Join(older, sidefile.CheckpointName))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -127,13 +130,13 @@ var sampleKinds = []struct {
 		return ofSegments(t, rotation.Options{Signer: newSigner(t, signing.ECDSAP256)})
 	}},
 	{"plain-checkpoint", "several segments, checkpoints are signed only", func(t *testing.T) *sample {
-		return ofSegments(t, rotation.Options{Signer: newSigner(t, signing.Ed25519), Scope: segment.ScopeCheckpoint})
+		return ofSegments(t, rotation.Options{Signer: newSigner(t, signing.Ed25519), Scope: segline.ScopeCheckpoint})
 	}},
 	{"gzip", "sealed segments are gzip members", func(t *testing.T) *sample {
-		return ofSegments(t, rotation.Options{Signer: newSigner(t, signing.Ed25519), Compression: segment.Gzip})
+		return ofSegments(t, rotation.Options{Signer: newSigner(t, signing.Ed25519), Compression: compression.Gzip})
 	}},
 	{"zstd", "sealed segments are zstd frames", func(t *testing.T) *sample {
-		return ofSegments(t, rotation.Options{Signer: newSigner(t, signing.Ed25519), Scope: segment.ScopeCheckpoint, Compression: segment.Zstd})
+		return ofSegments(t, rotation.Options{Signer: newSigner(t, signing.Ed25519), Scope: segline.ScopeCheckpoint, Compression: compression.Zstd})
 	}},
 	{"ids", "commits bind the ids of their events", func(t *testing.T) *sample {
 		return ofSegments(t, rotation.Options{Signer: newSigner(t, signing.Ed25519), BindIDs: true})
@@ -157,7 +160,7 @@ var sampleKinds = []struct {
 		}
 		// The last commit loses its checkpoint and a part of its commit line.
 		cut := bytes.LastIndex(b, []byte(`{"commit":`)) + 20
-		if err := errors.Join(os.WriteFile(newest, b[:cut], 0o600), os.Remove(filepath.Join(s.dir, segment.CheckpointName))); err != nil {
+		if err := errors.Join(os.WriteFile(newest, b[:cut], 0o600), os.Remove(filepath.Join(s.dir, sidefile.CheckpointName))); err != nil {
 			t.Fatal(err)
 		}
 		return s
@@ -195,12 +198,12 @@ var sampleKinds = []struct {
 		keys := []*signing.Signer{newSigner(t, signing.ECDSAP256), newSigner(t, signing.Ed25519)}
 		w := newSampleWriter(t, rotation.Options{Signer: keys[0]})
 		w.run(1)
-		w.Options.Scope = segment.ScopeCheckpoint
+		w.Options.Scope = segline.ScopeCheckpoint
 		w.run(1)
 		older := w.snapshot()
 		w.Options.PreviousSigner, w.Options.Signer = keys[0], keys[1]
 		w.run(1)
-		w.Options.Scope, w.Options.BindIDs = segment.ScopeEvent, true
+		w.Options.Scope, w.Options.BindIDs = segline.ScopeEvent, true
 		w.run(1)
 		return w.sample(older, keys...)
 	}},

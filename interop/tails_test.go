@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segname"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
@@ -23,10 +24,10 @@ func TestBothPassOverWhatNothingCovers(t *testing.T) {
 		add  func(newest segment.Name) (file, content string)
 	}{
 		"an opening": {"torn-tail", func(n segment.Name) (string, string) {
-			return n.ValuesName(), salted{value: `"alice"`}.opening(int(n.FirstIndex)+2, "/body")
+			return segname.Values(n), salted{value: `"alice"`}.opening(int(n.FirstIndex)+2, "/body")
 		}},
 		"two openings of one place": {"torn-tail", func(n segment.Name) (string, string) {
-			return n.ValuesName(), strings.Repeat(salted{value: `"alice"`}.opening(int(n.FirstIndex)+2, "/body"), 2)
+			return segname.Values(n), strings.Repeat(salted{value: `"alice"`}.opening(int(n.FirstIndex)+2, "/body"), 2)
 		}},
 		"a commit that does not bind its ids": {"ids", func(n segment.Name) (string, string) {
 			return n.String(), `{"commit":{"number":1,"time":"2026-11-23T10:00:00.000000000Z"}}` + "\n"

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/tiles"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -40,7 +41,7 @@ func verifier(t *testing.T, s *signing.Signer) note.Verifier {
 	return v
 }
 
-func ed25519Log(t *testing.T, scope segment.Scope) (dir string, s *signing.Signer) {
+func ed25519Log(t *testing.T, scope segline.Scope) (dir string, s *signing.Signer) {
 	t.Helper()
 	s, err := signing.CreateKeyFile(filepath.Join(t.TempDir(), "key.pem"), signing.Ed25519)
 	if err != nil {
@@ -55,7 +56,7 @@ func ed25519Log(t *testing.T, scope segment.Scope) (dir string, s *signing.Signe
 // transparency-dev/formats, the path with transparency-dev/merkle, the checkpoint with
 // torchwood and golang.org/x/mod.
 func TestOthersCheckOurProofs(t *testing.T) {
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
 			dir, s := ed25519Log(t, scope)
 			for i := range 12 {
@@ -100,7 +101,7 @@ func TestOthersCheckOurProofs(t *testing.T) {
 
 // A proof that others' code has put together is one of ours.
 func TestWeCheckOthersProofs(t *testing.T) {
-	dir, s := ed25519Log(t, segment.ScopeEvent)
+	dir, s := ed25519Log(t, segline.ScopeEvent)
 	p, err := proof.Prove(t.Context(), os.DirFS(dir), proof.Query{EventID: "event-3-0"})
 	if err != nil {
 		t.Fatal(err)
@@ -123,7 +124,7 @@ func TestWeCheckOthersProofs(t *testing.T) {
 // torchwood's client mirrors an exported log from a plain web server, and checks every
 // leaf against the checkpoint.
 func TestTorchwoodMirrorsOurTiles(t *testing.T) {
-	dir, s := ed25519Log(t, segment.ScopeEvent)
+	dir, s := ed25519Log(t, segline.ScopeEvent)
 	out := t.TempDir()
 	root, err := os.OpenRoot(out)
 	if err != nil {
@@ -161,7 +162,7 @@ func TestTorchwoodMirrorsOurTiles(t *testing.T) {
 	}
 	seen := int64(0)
 	for i, entry := range client.AllEntries(t.Context(), c.Tree, 0) {
-		if i != seen || segment.KindOf(entry) == segment.KindUnknown {
+		if i != seen || segment.KindOf(entry) == segline.KindUnknown {
 			t.Fatalf("entry %d: %q", i, entry)
 		}
 		seen++

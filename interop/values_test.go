@@ -13,6 +13,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/segname"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -61,7 +63,7 @@ func valuesLog(t *testing.T, w *sampleWriter) *sample {
 	}
 	at := leafWith(t, segments[0], `"event_id":"both"`)
 	openings := values[0].opening(at, "/body") + values[1].opening(at, "/metadata/a~1b/0")
-	if err := os.WriteFile(filepath.Join(w.Options.Directory, name.ValuesName()), []byte(openings), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(w.Options.Directory, segname.Values(name)), []byte(openings), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	w.run(1)
@@ -76,7 +78,7 @@ func leafWith(t *testing.T, path, s string) (leaf int) {
 		t.Fatal(err)
 	}
 	for line := range bytes.Lines(b) {
-		if segment.KindOf(line) == segment.KindCheckpoint {
+		if segment.KindOf(line) == segline.KindCheckpoint {
 			continue
 		}
 		if bytes.Contains(line, []byte(s)) {

@@ -17,6 +17,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -72,7 +76,7 @@ func (v *vectorMaker) add(f files, one vectorLog) {
 	if one.Verdict == "" {
 		one.Verdict = verify.VerdictOK
 	}
-	delete(f, segment.LockName)
+	delete(f, durable.LockName)
 	f.write(v.t, filepath.Join(v.root, "logs", one.Log))
 	v.all = append(v.all, one)
 }
@@ -130,10 +134,10 @@ func makeVectorLogs(t *testing.T, root string) []vectorLog {
 
 // kinds are good logs of every kind.
 func (v *vectorMaker) kinds() {
-	for scope, s := range map[segment.Scope]*signing.Signer{segment.ScopeEvent: v.p256, segment.ScopeCheckpoint: v.ed} {
+	for scope, s := range map[segline.Scope]*signing.Signer{segline.ScopeEvent: v.p256, segline.ScopeCheckpoint: v.ed} {
 		dir := filepath.Join(v.t.TempDir(), "log")
 		writeLog(v.t, dir, scope, s)
-		keyFile := map[segment.Scope]string{segment.ScopeEvent: p256File, segment.ScopeCheckpoint: edFile}[scope]
+		keyFile := map[segline.Scope]string{segline.ScopeEvent: p256File, segline.ScopeCheckpoint: edFile}[scope]
 		v.add(readFiles(v.t, dir), vectorLog{Log: "scope-" + string(scope), About: "several segments, gzip", Keys: []string{keyFile}})
 	}
 	slices.SortFunc(v.all, func(a, b vectorLog) int { return strings.Compare(a.Log, b.Log) })
@@ -185,7 +189,7 @@ func (v *vectorMaker) prunedOf(f files, as vectorLog) {
 		v.add(f.changed(change), one)
 	}
 	add("pruned-too-early", "retention has deleted the beginning before the time that was promised", verify.VerdictTampering, "retention_broken", nil)
-	add("pruned-without-ranges", "nothing shows whether the log extends the kept checkpoint", verify.VerdictUnchecked, "checkpoint_unchecked", func(f files) { delete(f, segment.PrunedRangesName) })
+	add("pruned-without-ranges", "nothing shows whether the log extends the kept checkpoint", verify.VerdictUnchecked, "checkpoint_unchecked", func(f files) { delete(f, sidefile.PrunedRangesName) })
 	add("pruned-more", "a segment less than the log says", verify.VerdictTampering, "segment_missing", func(f files) { delete(f, f.segments()[0]) })
 }
 
@@ -211,14 +215,14 @@ func (v *vectorMaker) files() {
 		v.add(base.changed(change), vectorLog{Log: name, About: about, Finding: finding})
 	}
 	first := base.segments()[0]
-	good("both-forms-equal", "a segment plain and compressed", "compression_leftover", func(f files) { f[first+".gz"] = compressed(f[first], segment.Gzip) })
-	bad("both-forms-differ", "a segment plain and compressed, which do not hold the same", "segment_overlap", func(f files) { f[first+".gz"] = compressed(f[f.segments()[1]], segment.Gzip) })
-	good("checkpoint-empty", "the file checkpoint is empty", "checkpoint_missing", func(f files) { f[segment.CheckpointName] = nil })
+	good("both-forms-equal", "a segment plain and compressed", "compression_leftover", func(f files) { f[first+".gz"] = compressed(f[first], compression.Gzip) })
+	bad("both-forms-differ", "a segment plain and compressed, which do not hold the same", "segment_overlap", func(f files) { f[first+".gz"] = compressed(f[f.segments()[1]], compression.Gzip) })
+	good("checkpoint-empty", "the file checkpoint is empty", "checkpoint_missing", func(f files) { f[sidefile.CheckpointName] = nil })
 	older := checkpointsOf(v.t, base)[0]
-	good("checkpoint-older", "the file checkpoint is an older one", "", func(f files) { f[segment.CheckpointName] = older })
-	good("checkpoint-missing", "the file checkpoint is not there", "checkpoint_missing", func(f files) { delete(f, segment.CheckpointName) })
+	good("checkpoint-older", "the file checkpoint is an older one", "", func(f files) { f[sidefile.CheckpointName] = older })
+	good("checkpoint-missing", "the file checkpoint is not there", "checkpoint_missing", func(f files) { delete(f, sidefile.CheckpointName) })
 	good("checkpoint-stranger", "in the file checkpoint a stranger's signature line stands next to the good one", "", func(f files) {
-		f[segment.CheckpointName] = append(f[segment.CheckpointName], "\u2014 "+vectorOrigin+" AAAAAAAAAAAAAAAA\n"...)
+		f[sidefile.CheckpointName] = append(f[sidefile.CheckpointName], "\u2014 "+vectorOrigin+" AAAAAAAAAAAAAAAA\n"...)
 	})
 	bad("name-time", "the time in a name is not the header's", "header_invalid", func(f files) {
 		n, err := segment.ParseName(first)
@@ -230,24 +234,24 @@ func (v *vectorMaker) files() {
 		delete(f, first)
 	})
 	good("active-empty", "the newest segment has just been created", "torn_tail", func(f files) {
-		c, err := signing.ParseCheckpoint(f[segment.CheckpointName])
+		c, err := signing.ParseCheckpoint(f[sidefile.CheckpointName])
 		if err != nil {
 			v.t.Fatal(err)
 		}
-		f[segment.Name{FirstIndex: c.Size, Created: time.Date(2026, 11, 23, 10, 30, 0, 0, time.UTC), Compression: segment.None}.String()] = nil
+		f[segment.Name{FirstIndex: c.Size, Created: time.Date(2026, 11, 23, 10, 30, 0, 0, time.UTC), Compression: compression.None}.String()] = nil
 	})
 	bad("sealed-empty", "a sealed segment is empty", "segment_truncated", func(f files) { f[first] = nil })
 	good("unknown-file", "a file that is no part of the log", "unknown_file", func(f files) { f["notes"] = []byte("x") })
 	bad("hole", "a segment between others is gone", "segment_missing", func(f files) { delete(f, f.segments()[1]) })
-	bad("checkpoint-junk", "the file checkpoint holds something else", "rollback", func(f files) { f[segment.CheckpointName] = []byte("junk\n") })
-	good("junk-in-pruned-ranges", "nothing needs the file pruned-ranges, and nothing of it is read", "", func(f files) { f[segment.PrunedRangesName] = []byte("junk\n") })
+	bad("checkpoint-junk", "the file checkpoint holds something else", "rollback", func(f files) { f[sidefile.CheckpointName] = []byte("junk\n") })
+	good("junk-in-pruned-ranges", "nothing needs the file pruned-ranges, and nothing of it is read", "", func(f files) { f[sidefile.PrunedRangesName] = []byte("junk\n") })
 	good("write-in-progress", "an event line that is being written", "torn_tail", func(f files) { f.edit(-1, func(l [][]byte) [][]byte { return append(l, []byte(`{"event":`)) }) })
 
 	// A good signature next to a bad one of a checkpoint key.
 	p := newPen(v.t, v.p256, v.ed)
 	p.simple()
 	spoiled := p.files.clone()
-	note := spoiled[segment.CheckpointName]
+	note := spoiled[sidefile.CheckpointName]
 	at := bytes.LastIndexByte(note[:len(note)-1], ' ') + 20
 	note[at] = 'A' + (note[at]-'A'+1)%26
 	v.add(spoiled, vectorLog{Log: "checkpoint-spoiled", About: "in the file checkpoint the checkpoint key's signature is bad, the other one good", Keys: []string{p256File}, Verdict: verify.VerdictTampering, Finding: "rollback"})
@@ -262,13 +266,13 @@ func (v *vectorMaker) files() {
 		k.event(fmt.Sprint("after change ", i))
 		k.commit(nil)
 	}
-	notes := slices.Collect(bytes.Lines(k.files[segment.KeyChangesName]))
+	notes := slices.Collect(bytes.Lines(k.files[sidefile.KeyChangesName]))
 	keyed := func(name, about, verdict string, lines ...[]byte) {
 		one := vectorLog{Log: name, About: about, Verdict: verdict}
 		if verdict == verify.VerdictTampering {
 			one.Finding = "key_change_invalid"
 		}
-		v.add(k.files.changed(func(f files) { f[segment.KeyChangesName] = slices.Concat(lines...) }), one)
+		v.add(k.files.changed(func(f files) { f[sidefile.KeyChangesName] = slices.Concat(lines...) }), one)
 	}
 	keyed("key-changes", "three key changes", verify.VerdictOK, notes...)
 	keyed("key-changes-lack-newest", "the file key-changes lags behind", verify.VerdictOK, notes[0], notes[1])
@@ -279,10 +283,10 @@ func (v *vectorMaker) files() {
 	ahead := k.files.changed(func(f files) {
 		delete(f, newest[0])
 		delete(f, newest[1])
-		delete(f, segment.CheckpointName)
+		delete(f, sidefile.CheckpointName)
 	})
 	v.add(ahead, vectorLog{Log: "key-changes-ahead", About: "the file key-changes is ahead of the segments, as in a copy that was made while the writer wrote", Verdict: verify.VerdictUnchecked, Finding: "rollback"})
-	v.add(ahead.changed(func(f files) { f[segment.KeyChangesName] = slices.Concat(notes[0], notes[2]) }), vectorLog{Log: "key-changes-ahead-of-nothing", About: "the file key-changes is ahead of the segments, and the log's keys do not lead there", Verdict: verify.VerdictTampering, Finding: "rollback"})
+	v.add(ahead.changed(func(f files) { f[sidefile.KeyChangesName] = slices.Concat(notes[0], notes[2]) }), vectorLog{Log: "key-changes-ahead-of-nothing", About: "the file key-changes is ahead of the segments, and the log's keys do not lead there", Verdict: verify.VerdictTampering, Finding: "rollback"})
 	keyed("key-changes-twice", "the file key-changes has one twice", verify.VerdictTampering, notes[0], notes[1], notes[2], notes[2])
 }
 
@@ -291,7 +295,7 @@ func checkpointsOf(t *testing.T, f files) (notes [][]byte) {
 	t.Helper()
 	for _, name := range f.segments() {
 		lines, _ := f.lines(name)
-		for _, i := range linesOf(lines, segment.KindCheckpoint) {
+		for _, i := range linesOf(lines, segline.KindCheckpoint) {
 			note, err := segment.ParseCheckpoint(bytes.TrimSuffix(lines[i], []byte("\n")))
 			if err != nil {
 				t.Fatal(err)
@@ -320,7 +324,7 @@ func (p *pen) changeKey(from, to *signing.Signer, leaving ...*signing.Signer) {
 	if err := json.Unmarshal([]byte(detail), &said); err != nil {
 		p.t.Fatal(err)
 	}
-	p.files[segment.KeyChangesName] = append(segment.AppendKeyChange(p.files[segment.KeyChangesName], []byte(said.KeyChange)), '\n')
+	p.files[sidefile.KeyChangesName] = append(sidefile.AppendKeyChange(p.files[sidefile.KeyChangesName], []byte(said.KeyChange)), '\n')
 }
 
 // commits are about what ends a commit.
@@ -335,7 +339,7 @@ func (v *vectorMaker) commits() {
 		p.event("third")
 		p.commit(nil)
 		p.files.edit(-1, func(l [][]byte) [][]byte {
-			i := linesOf(l, segment.KindCheckpoint)[0]
+			i := linesOf(l, segline.KindCheckpoint)[0]
 			return slices.Delete(l, i, i+1)
 		})
 	})
@@ -356,7 +360,7 @@ func (v *vectorMaker) commits() {
 		p.event("second")
 		p.checkpoint()
 	})
-	ids := func(h *segment.Header) { h.Features = []segment.Feature{segment.FeatureIDs} }
+	ids := func(h *segment.Header) { h.Features = []segline.Feature{segline.FeatureIDs} }
 	bad("ids-wrong", "a commit binds other ids than those of its events", func(p *pen) {
 		p.begin(ids)
 		p.event("a")
@@ -375,7 +379,7 @@ func (v *vectorMaker) commits() {
 	bad("ids-unannounced", "a commit has ids, the header does not have the feature", func(p *pen) {
 		p.begin(nil)
 		p.event("a")
-		p.commit(func(c *segment.Commit) { c.IDs = &segment.IDs{Count: 1, Root: merkle.LeafHash([]byte("a"))} })
+		p.commit(func(c *segment.Commit) { c.IDs = &segline.IDs{Count: 1, Root: merkle.LeafHash([]byte("a"))} })
 	})
 }
 
@@ -427,7 +431,7 @@ func (v *vectorMaker) heads() {
 		p.next(nil)
 	})
 	one("scope-change-missing", "another scope without a key change", verify.VerdictTampering, "key_change_invalid", nil, nil, edOnly, func(p *pen) {
-		p.next(func(h *segment.Header) { h.Scope = segment.ScopeEvent })
+		p.next(func(h *segment.Header) { h.Scope = segline.ScopeEvent })
 	})
 	one("key-change-unsigned-before", "the first checkpoint after a key change lacks the old key's signature", verify.VerdictTampering, "checkpoint_signature_invalid", nil, nil, edOnly, func(p *pen) {
 		p.changeKey(v.ed, v.p256)
@@ -500,7 +504,7 @@ func (v *vectorMaker) checked() {
 	first := base.segments()[0]
 	nothing := func(name, about, verdict, finding string, keys []string, change func(f files)) {
 		v.add(base.changed(func(f files) {
-			delete(f, segment.CheckpointName)
+			delete(f, sidefile.CheckpointName)
 			change(f)
 		}), vectorLog{Log: name, About: about, Keys: keys, Verdict: verdict, Finding: finding})
 	}
@@ -523,9 +527,9 @@ func (v *vectorMaker) checked() {
 		}
 	})
 	v.add(base.changed(func(f files) {
-		note := f[segment.CheckpointName]
+		note := f[sidefile.CheckpointName]
 		only(func(l [][]byte) []byte { return l[0] })(f)
-		f[segment.CheckpointName] = note
+		f[sidefile.CheckpointName] = note
 	}), vectorLog{Log: "nothing-but-checkpoint", About: "a header in place of a log, and the file checkpoint", Verdict: verify.VerdictTampering, Finding: "rollback"})
 
 	// Kept checkpoints.
@@ -554,8 +558,8 @@ func (v *vectorMaker) checked() {
 	// Readers of the future.
 	newer := func(name, about, verdict, finding, from, to string, spoil bool) {
 		p := newPen(v.t, v.ed)
-		h := segment.Header{Origin: p.origin, Log: p.id, Created: p.tick(), Scope: segment.ScopeCheckpoint, Retain: time.Unix(0, 0), Keys: []segment.Key{segment.KeyOf(v.ed.Public())}}
-		line := strings.Replace(string(segment.AppendHeader(nil, h)), from, to, 1)
+		h := segment.Header{Origin: p.origin, Log: p.id, Created: p.tick(), Scope: segline.ScopeCheckpoint, Retain: time.Unix(0, 0), Keys: []segline.Key{segline.KeyOf(v.ed.Public())}}
+		line := strings.Replace(string(h.AppendTo(nil)), from, to, 1)
 		p.beginWith(h, line)
 		p.line(`{"later":"a line that version 1 does not know"}`)
 		p.commit(nil)
@@ -579,7 +583,7 @@ func (v *vectorMaker) checked() {
 	// A log that replaces another, and two of one name.
 	p := newPen(v.t, v.ed)
 	p.begin(func(h *segment.Header) {
-		h.Succeeds = &segment.Predecessor{Log: signing.LogID{9}, Size: 7, Root: merkle.LeafHash(nil)}
+		h.Succeeds = &segline.Predecessor{Log: signing.LogID{9}, Size: 7, Root: merkle.LeafHash(nil)}
 	})
 	p.commit(nil)
 	v.add(p.files, vectorLog{Log: "succeeds", About: "the first header says which log this one replaces"})
@@ -588,7 +592,7 @@ func (v *vectorMaker) checked() {
 	other.simple()
 	mixed := base.changed(func(f files) {
 		last := other.files.segments()[1]
-		delete(f, segment.CheckpointName)
+		delete(f, sidefile.CheckpointName)
 		for _, name := range f.segments()[1:] {
 			delete(f, name)
 		}
@@ -596,7 +600,7 @@ func (v *vectorMaker) checked() {
 	})
 	v.add(mixed, vectorLog{Log: "another-identity", About: "the second segment is of another log of that name", Verdict: verify.VerdictTampering, Finding: "header_invalid"})
 	copied := newPen(v.t, v.ed)
-	copied.begin(func(h *segment.Header) { h.Scope = segment.ScopeEvent })
+	copied.begin(func(h *segment.Header) { h.Scope = segline.ScopeEvent })
 	id := copied.id
 	copied.id = signing.LogID{7} // what the event's signature covers
 	copied.event("of another log")
@@ -709,7 +713,7 @@ func (v *vectorMaker) compressedByHand() {
 		return append(bytes.Repeat(run(nil, "gzip", "-cn"), 300), run(content, gz...)...)
 	}))
 	v.unreadNextToOthers(with(xz...), with(zst...))
-	v.add(base.changed(replaced(2, ".xz", with(xz...))), vectorLog{Log: "by-hand-end", About: "xz SEGMENT, the newest, which a kept checkpoint covers", Checkpoints: []string{v.keep("by-hand-end", base[segment.CheckpointName])}, Verdict: verify.VerdictUnchecked, Finding: "rollback"})
+	v.add(base.changed(replaced(2, ".xz", with(xz...))), vectorLog{Log: "by-hand-end", About: "xz SEGMENT, the newest, which a kept checkpoint covers", Checkpoints: []string{v.keep("by-hand-end", base[sidefile.CheckpointName])}, Verdict: verify.VerdictUnchecked, Finding: "rollback"})
 	v.add(base.changed(replaced(2, ".xz", with(xz...))), vectorLog{Log: "by-hand-forked", About: "the same, and a kept checkpoint has another root", Checkpoints: []string{v.keep("by-hand-forked", v.another(base))}, Verdict: verify.VerdictTampering, Finding: "rollback"})
 }
 
@@ -733,7 +737,7 @@ func (v *vectorMaker) unreadNextToOthers(xz, zst func(content []byte) []byte) {
 		p.next(nil)
 		p.event("last")
 		p.commit(nil)
-		f[p.name], f[segment.CheckpointName] = p.files[p.name], p.files[segment.CheckpointName]
+		f[p.name], f[sidefile.CheckpointName] = p.files[p.name], p.files[sidefile.CheckpointName]
 	}), vectorLog{Log: "by-hand-retention", About: "xz SEGMENT, which says what retention has deleted", Verdict: verify.VerdictUnchecked, Finding: "segment_missing"})
 
 	p = newPen(v.t, v.ed)
@@ -741,13 +745,13 @@ func (v *vectorMaker) unreadNextToOthers(xz, zst func(content []byte) []byte) {
 	p.next(nil)
 	p.event("third")
 	p.commit(nil)
-	sealed, note := p.name, p.files[segment.CheckpointName]
+	sealed, note := p.name, p.files[sidefile.CheckpointName]
 	p.next(nil)
 	headless := p.files.changed(func(f files) {
 		f[sealed+".xz"] = xz(f[sealed])
 		delete(f, sealed)
 		f[p.name] = f[p.name][:bytes.IndexByte(f[p.name], '\n')+1]
-		f[segment.CheckpointName] = note
+		f[sidefile.CheckpointName] = note
 	})
 	v.add(headless, vectorLog{Log: "by-hand-empty-end", About: "xz SEGMENT, and after it an active one of which nothing counts yet", Checkpoints: []string{v.keep("by-hand-empty-end", note)}, Verdict: verify.VerdictUnchecked, Finding: "rollback"})
 
@@ -840,7 +844,7 @@ func (v vectorLog) arguments(dir string) []string {
 // options are what ours is told.
 func (v vectorLog) options(t *testing.T) verify.Options {
 	t.Helper()
-	now, err := time.Parse(segment.TimeLayout, v.Now)
+	now, err := time.Parse(segline.TimeLayout, v.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,12 +13,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
@@ -65,7 +67,7 @@ func (m *receiptsMaker) log(name string, o rotation.Options) (f files, lines [][
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	note, err := os.ReadFile(filepath.Join(w.Options.Directory, segment.CheckpointName))
+	note, err := os.ReadFile(filepath.Join(w.Options.Directory, sidefile.CheckpointName))
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -91,7 +93,7 @@ func (m *receiptsMaker) log(name string, o rotation.Options) (f files, lines [][
 		m.t.Fatal(err)
 	}
 	f = readFiles(m.t, w.Options.Directory)
-	delete(f, segment.LockName)
+	delete(f, durable.LockName)
 	if name != "" {
 		f.write(m.t, filepath.Join(m.dir, "logs", name))
 	}
@@ -111,7 +113,7 @@ func makeVectorReceipts(t *testing.T) []vectorReceipts {
 	}
 	var lines [][]byte
 	var f files
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		for _, keyFile := range []string{p256File, edFile} {
 			name := string(scope) + "-" + strings.TrimSuffix(keyFile, ".pub.pem")
 			f, lines = m.log(name, rotation.Options{Signer: signers[keyFile], Scope: scope})
@@ -169,16 +171,16 @@ func makeVectorReceipts(t *testing.T) []vectorReceipts {
 	none("index-no-integer", "the index is in quotes", `"index":`, `"index":"1","x":`)
 
 	// What the log has not done, though the receipt is good.
-	_, strange := m.log("", rotation.Options{Signer: signers[p256File], Scope: segment.ScopeCheckpoint})
+	_, strange := m.log("", rotation.Options{Signer: signers[p256File], Scope: segline.ScopeCheckpoint})
 	add("by-a-stranger", "nobody who is trusted has signed the checkpoint", log, edFile, verify.VerdictUnchecked, verify.VerdictUnchecked, "checkpoint_unchecked", strange...)
-	_, others := m.log("", rotation.Options{Signer: signers[edFile], Scope: segment.ScopeCheckpoint, Origin: "other.example/auditlog"})
+	_, others := m.log("", rotation.Options{Signer: signers[edFile], Scope: segline.ScopeCheckpoint, Origin: "other.example/auditlog"})
 	add("of-another-log", "receipts of another log of the same key", log, edFile, verify.VerdictOK, verify.VerdictUnchecked, "checkpoint_unchecked", others...)
 
 	// What the log is accused of.
-	_, forked := m.log("", rotation.Options{Signer: signers[edFile], Scope: segment.ScopeCheckpoint})
+	_, forked := m.log("", rotation.Options{Signer: signers[edFile], Scope: segline.ScopeCheckpoint})
 	add("another-history", "the log's key has signed another tree", log, edFile, verify.VerdictOK, verify.VerdictTampering, "receipt_unfulfilled", forked...)
 	f.changed(func(f files) {
-		delete(f, segment.CheckpointName)
+		delete(f, sidefile.CheckpointName)
 		delete(f, f.segments()[len(f.segments())-1])
 	}).write(t, filepath.Join(m.dir, "logs", "end-missing"))
 	add("end-missing", "the log's end has been cut off", "end-missing", edFile, verify.VerdictOK, verify.VerdictTampering, "receipt_unfulfilled", lines...)

@@ -20,8 +20,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -167,7 +167,7 @@ func TestVectors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		line := segment.AppendSignature(append(segment.AppendEventStart(nil), canonical...), signature, p256.Public().ID())
+		line := segline.AppendSignature(append(segline.AppendEventStart(nil), canonical...), signature, p256.Public().ID())
 		leaf := merkle.LeafHash(line)
 		if want := sha256.Sum256(append([]byte{0}, line...)); leaf != want {
 			t.Errorf("%s: leaf hash %x, want %x", in.Name, leaf, want)
@@ -193,7 +193,7 @@ func TestVectors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		v.Checkpoint, v.CheckpointLine = string(one), string(segment.AppendCheckpoint(nil, both))
+		v.Checkpoint, v.CheckpointLine = string(one), string(segline.AppendCheckpoint(nil, both))
 		trees = append(trees, v)
 		tree.Append(leaves[size%uint64(len(leaves))])
 	}

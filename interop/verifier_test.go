@@ -20,11 +20,12 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
@@ -63,10 +64,10 @@ func ours(t *testing.T, dir, key string) *verify.Report {
 
 // writeLog writes a log of several segments, sealed ones compressed with gzip, which
 // every version of Node can read.
-func writeLog(t *testing.T, dir string, scope segment.Scope, s *signing.Signer) {
+func writeLog(t *testing.T, dir string, scope segline.Scope, s *signing.Signer) {
 	t.Helper()
 	l := logtest.New(t, rotation.Options{
-		Directory: dir, Origin: vectorOrigin, Signer: s, Scope: scope, Sync: true, MaxSegmentBytes: 4000, Compression: segment.Gzip,
+		Directory: dir, Origin: vectorOrigin, Signer: s, Scope: scope, Sync: true, MaxSegmentBytes: 4000, Compression: compression.Gzip,
 	})
 	enc, err := event.NewEncoder(event.DefaultMapping())
 	require.NoError(t, err)
@@ -100,7 +101,7 @@ func writeLog(t *testing.T, dir string, scope segment.Scope, s *signing.Signer) 
 // A log that changes its key, and has a second one for checkpoints, can be followed
 // from its first key by the specification alone.
 func TestSecondVerifierFollowsKeys(t *testing.T) {
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
 			dir, keys := filepath.Join(t.TempDir(), "log"), t.TempDir()
 			var public []string
@@ -194,7 +195,7 @@ func TestVectorProof(t *testing.T) {
 // A verifier that somebody wrote from the specification alone accepts our logs, and
 // finds what ours finds.
 func TestSecondVerifier(t *testing.T) {
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		for name, a := range map[string]signing.Algorithm{"p256.pem": signing.ECDSAP256, "ed.pem": signing.Ed25519} {
 			t.Run(string(scope)+"/"+name, func(t *testing.T) {
 				keyFile := filepath.Join(t.TempDir(), name)

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -23,14 +25,6 @@ var (
 	// ErrLongCommit: a commit has more bytes than [NewChecked] was told to keep of one.
 	ErrLongCommit = errors.New("a commit has too many bytes for its lines to be kept until they are checked")
 )
-
-// Authority says which log is read, and whose signatures count.
-type Authority struct {
-	Origin string
-	Log    signing.LogID
-	// Keys are the public keys of the log.
-	Keys []*signing.PublicKey
-}
 
 // CheckedLine is a line that a checkpoint covers which a key of the log has signed: a header, an
 // event or a commit, which are leaves. Only [Checked] makes one.
@@ -50,7 +44,7 @@ func (l CheckedLine) Bytes() []byte { return l.bytes }
 // The first segment's header is believed about what was before it, once a checkpoint covers that
 // header. Those of the segments after it have to go on with the tree.
 type Checked struct {
-	who   Authority
+	who   authority
 	most  int64
 	tree  merkle.Frontier // of the lines that have been read
 	good  merkle.Frontier // of those that have been checked
@@ -63,10 +57,18 @@ type Checked struct {
 // keptAtOnce is how many bytes of lines are read before a signature is checked.
 const keptAtOnce = 1 << 20
 
-// NewChecked returns a Checked. It keeps at most so many bytes of a commit's lines, and ends with
-// [ErrLongCommit] where a commit has more.
-func NewChecked(who Authority, maxCommitBytes int64) *Checked {
-	return &Checked{who: who, most: maxCommitBytes}
+// authority says which log is read, and whose signatures count.
+type authority struct {
+	origin string
+	log    signing.LogID
+	keys   []*signing.PublicKey
+}
+
+// NewChecked returns a Checked for the log of that origin and id, of which these are public keys.
+// It keeps at most so many bytes of a commit's lines, and ends with [ErrLongCommit] where a commit
+// has more.
+func NewChecked(origin string, log signing.LogID, keys []*signing.PublicKey, maxCommitBytes int64) *Checked {
+	return &Checked{who: authority{origin, log, keys}, most: maxCommitBytes}
 }
 
 // Tree returns the tree of all lines that have been yielded, and those that the first segment
@@ -145,11 +147,11 @@ func (s *checkedSegment) line(line []byte, number int) error {
 		if err := s.begin(line); err != nil {
 			return err
 		}
-	case kind == segment.KindCheckpoint:
+	case kind == segline.KindCheckpoint:
 		return s.checkpoint(line, number)
 	case s.commit:
 		return s.unchecked("line %d: no checkpoint follows the commit before it", number)
-	case kind != segment.KindEvent && kind != segment.KindCommit:
+	case kind != segline.KindEvent && kind != segline.KindCommit:
 		return s.unchecked("line %d is neither an event nor a commit", number)
 	}
 	if s.since += len(line); int64(s.since) > s.most {
@@ -158,7 +160,7 @@ func (s *checkedSegment) line(line []byte, number int) error {
 	s.buf = append(s.buf, line...)
 	s.ends = append(s.ends, len(s.buf))
 	s.tree.Append(merkle.LeafHash(line))
-	s.commit = kind == segment.KindCommit
+	s.commit = kind == segline.KindCommit
 	return nil
 }
 
@@ -172,15 +174,15 @@ func (s *checkedSegment) begin(line []byte) error {
 	switch {
 	case err != nil:
 		return s.unchecked("%w", err)
-	case h.Origin != s.who.Origin || h.Log != s.who.Log:
+	case h.Origin != s.who.origin || h.Log != s.who.log:
 		return s.unchecked("its header is of the log %s of %q, which is another", h.Log, h.Origin)
 	case h.FirstIndex != s.name.FirstIndex || !h.Created.Truncate(time.Second).Equal(s.name.Created):
 		return s.unchecked("it has not the name that its header gives it")
 	case s.begun && (h.FirstIndex != s.tree.Size() || !slices.Equal(h.Frontier, s.tree.Hashes())):
 		return s.unchecked("its header does not go on with the tree of %d leaves before it", s.tree.Size())
 	}
-	for _, k := range s.who.Keys {
-		if slices.ContainsFunc(h.Keys, func(named segment.Key) bool { return bytes.Equal(named.PublicKey, k.SPKI()) }) {
+	for _, k := range s.who.keys {
+		if slices.ContainsFunc(h.Keys, func(named segline.Key) bool { return bytes.Equal(named.PublicKey, k.SPKI()) }) {
 			s.keys = append(s.keys, k)
 		}
 	}
@@ -204,9 +206,9 @@ func (s *checkedSegment) checkpoint(line []byte, number int) error {
 	switch {
 	case err != nil:
 		return s.unchecked("line %d: %w", number, err)
-	case len(note) > MaxCheckpointBytes:
+	case len(note) > logfile.MaxCheckpointBytes:
 		return s.unchecked("line %d: a checkpoint of %d bytes", number, len(note))
-	case one.Origin != s.who.Origin || one.Size != s.tree.Size() || one.Root != s.tree.Root():
+	case one.Origin != s.who.origin || one.Size != s.tree.Size() || one.Root != s.tree.Root():
 		return s.unchecked("line %d: the lines do not lead to the checkpoint after them", number)
 	}
 	s.commit, s.any, s.since = false, true, 0
@@ -229,7 +231,7 @@ func (s *checkedSegment) flush(yield func(CheckedLine, error) bool) bool {
 		s.forget(s.good)
 		return true
 	}
-	if _, _, err := signing.OpenCheckpoint(s.note, s.who.Origin, s.keys); err != nil {
+	if _, _, err := signing.OpenCheckpoint(s.note, s.who.origin, s.keys); err != nil {
 		err = s.unchecked("the checkpoint over %d leaves: %w", s.after.Size(), err)
 		s.forget(s.good)
 		s.note, s.covered = nil, 0

@@ -12,17 +12,19 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
-func authority(t fatal, n ...byte) logdir.Authority {
-	a := logdir.Authority{Origin: origin, Log: logID}
-	for _, n := range n {
-		a.Keys = append(a.Keys, signer(t, n).Public())
+// newChecked returns a Checked for the log of these tests, which the keys of those signers sign.
+func newChecked(t fatal, signers ...byte) *logdir.Checked {
+	var keys []*signing.PublicKey
+	for _, n := range signers {
+		keys = append(keys, signer(t, n).Public())
 	}
-	return a
+	return logdir.NewChecked(origin, logID, keys, mostInCommit)
 }
 
 // readChecked reads the content of segments.
@@ -49,7 +51,7 @@ func TestChecked(t *testing.T) {
 	}
 	l.commit(3000) // more than is kept at once
 	l.commit(1)
-	c := logdir.NewChecked(authority(t, 7), mostInCommit)
+	c := newChecked(t, 7)
 	lines, err := readChecked(c, l, 0)
 	if tree := c.Tree(); err != nil || tree.Root() != l.tree.Root() {
 		t.Errorf("%v, %d leaves", err, tree.Size())
@@ -57,7 +59,7 @@ func TestChecked(t *testing.T) {
 	wantLines(t, lines, l.leaves())
 
 	// From a later segment on, and from a tree that is known.
-	c = logdir.NewChecked(authority(t, 9, 7), mostInCommit)
+	c = newChecked(t, 9, 7)
 	lines, err = readChecked(c, l, 2)
 	if err != nil {
 		t.Error(err)
@@ -65,7 +67,7 @@ func TestChecked(t *testing.T) {
 	wantLines(t, lines, l.leaves()[2*5:])
 	// Segments follow one another, or else the later one counts for nothing.
 	l.names = append(l.names[:2], l.names[3:]...)
-	lines, err = readChecked(logdir.NewChecked(authority(t, 7), mostInCommit), l, 0)
+	lines, err = readChecked(newChecked(t, 7), l, 0)
 	if !errors.Is(err, logdir.ErrUnchecked) {
 		t.Errorf("a segment is missing: %v", err)
 	}
@@ -97,11 +99,11 @@ func TestCheckedAttacks(t *testing.T) {
 		{"an event after the commit", func(l *made) { l.commit(1); l.event("added") }, 3},
 		{"a commit without a checkpoint", func(l *made) {
 			l.commit(1)
-			l.leaf(segment.AppendCommit(nil, segment.Commit{Number: 2, Time: created}))
+			l.leaf(segline.AppendCommit(nil, 2, created, nil))
 		}, 3},
 		{"a commit, and another", func(l *made) {
 			l.commit(1)
-			l.leaf(segment.AppendCommit(nil, segment.Commit{Number: 2, Time: created}))
+			l.leaf(segline.AppendCommit(nil, 2, created, nil))
 			l.commit(1)
 		}, 3},
 		{"a checkpoint of the intruder's", func(l *made) { l.commit(1); l.signer = signer(t, 66); l.commit(1) }, 0},
@@ -115,13 +117,13 @@ func TestCheckedAttacks(t *testing.T) {
 			l.commit(1)
 			c := l.commits[0]
 			note, _ := signing.SignCheckpoint(origin, c.Size, c.Root, l.signer, signer(l.t, 66))
-			replace(l, segment.AppendCheckpoint(nil, c.Note), segment.AppendCheckpoint(nil, note))
+			replace(l, segline.AppendCheckpoint(nil, c.Note), segline.AppendCheckpoint(nil, note))
 			l.event("torn")
 		}, 3},
-		{"a checkpoint twice", func(l *made) { l.commit(1); l.line(segment.AppendCheckpoint(nil, l.commits[0].Note)) }, 3},
+		{"a checkpoint twice", func(l *made) { l.commit(1); l.line(segline.AppendCheckpoint(nil, l.commits[0].Note)) }, 3},
 		{"a checkpoint before any commit", func(l *made) {
 			note, _ := signing.SignCheckpoint(origin, l.tree.Size(), l.tree.Root(), l.signer)
-			l.line(segment.AppendCheckpoint(nil, note))
+			l.line(segline.AppendCheckpoint(nil, note))
 		}, 0},
 		{"a second header", func(l *made) { l.commit(1); l.leaf(line(l, 0)); l.commit(1) }, 3},
 		{"another name", func(l *made) {
@@ -137,7 +139,7 @@ func TestCheckedAttacks(t *testing.T) {
 			l.event(string(bytes.Repeat([]byte("x"), mostInCommit)))
 			l.commit(1)
 		}, 3},
-		{"no end", func(l *made) { l.commit(1); l.line(make([]byte, segment.MaxLineBytes+1)) }, 3},
+		{"no end", func(l *made) { l.commit(1); l.line(make([]byte, segline.MaxBytes+1)) }, 3},
 		{"nothing", func(l *made) { l.files[l.newest()].Data = nil }, 0},
 		{"no checkpoint", func(l *made) { l.event("alone") }, 0},
 	}
@@ -148,7 +150,7 @@ func TestCheckedAttacks(t *testing.T) {
 			if test.name == "a segment of the intruder's" || test.name == "a header that names the log's key" {
 				l.names = l.names[1:]
 			}
-			lines, err := readChecked(logdir.NewChecked(authority(t, 7), mostInCommit), l, 0)
+			lines, err := readChecked(newChecked(t, 7), l, 0)
 			if len(lines) != test.good || err == nil || errors.Is(err, logdir.ErrLongCommit) != (test.name == "a commit that is too large") {
 				t.Errorf("%d lines, %v", len(lines), err)
 			}
@@ -156,13 +158,14 @@ func TestCheckedAttacks(t *testing.T) {
 	}
 	l := newLog(t)
 	l.commit(1)
-	for name, who := range map[string]logdir.Authority{
-		"another origin": {Origin: "other", Log: logID, Keys: authority(t, 7).Keys},
-		"another log":    {Origin: origin, Log: signing.LogID{9}, Keys: authority(t, 7).Keys},
-		"no key":         authority(t),
-		"another key":    authority(t, 8),
+	keys := []*signing.PublicKey{signer(t, 7).Public()}
+	for name, c := range map[string]*logdir.Checked{
+		"another origin": logdir.NewChecked("other", logID, keys, mostInCommit),
+		"another log":    logdir.NewChecked(origin, signing.LogID{9}, keys, mostInCommit),
+		"no key":         newChecked(t),
+		"another key":    newChecked(t, 8),
 	} {
-		if lines, err := readChecked(logdir.NewChecked(who, mostInCommit), l, 0); len(lines) > 0 || !errors.Is(err, logdir.ErrUnchecked) {
+		if lines, err := readChecked(c, l, 0); len(lines) > 0 || !errors.Is(err, logdir.ErrUnchecked) {
 			t.Errorf("%s: %d lines, %v", name, len(lines), err)
 		}
 	}
@@ -183,7 +186,7 @@ func TestCheckedYieldsWhatWasWritten(t *testing.T) {
 		at := rapid.IntRange(0, len(f.Data)-1).Draw(t, "at")
 		f.Data = bytes.Clone(f.Data)
 		f.Data[at] ^= byte(rapid.IntRange(1, 255).Draw(t, "change"))
-		lines, _ := readChecked(logdir.NewChecked(authority(t, 7), mostInCommit), l, 0)
+		lines, _ := readChecked(newChecked(t, 7), l, 0)
 		if all := l.leaves(); len(lines) > len(all) || !slices.EqualFunc(lines, all[:len(lines)], bytes.Equal) {
 			t.Fatalf("%d lines, of which not all were written", len(lines))
 		}
@@ -194,7 +197,7 @@ func TestCheckedStops(t *testing.T) {
 	l := newLog(t)
 	l.commit(3)
 	l.commit(3)
-	c := logdir.NewChecked(authority(t, 7), mostInCommit)
+	c := newChecked(t, 7)
 	n := 0
 	for range c.Segment(segment.NewReader(bytes.NewReader(l.files[l.newest()].Data), "x"), l.names[0]) {
 		if n++; n == 2 {
@@ -207,7 +210,7 @@ func TestCheckedStops(t *testing.T) {
 	failed := errors.New("failed")
 	r := segment.NewReader(io.MultiReader(bytes.NewReader(l.files[l.newest()].Data), fails{failed}), "x")
 	n = 0
-	for _, err := range logdir.NewChecked(authority(t, 7), mostInCommit).Segment(r, l.names[0]) {
+	for _, err := range newChecked(t, 7).Segment(r, l.names[0]) {
 		if n++; err != nil && !errors.Is(err, failed) {
 			t.Error(err)
 		}
@@ -231,7 +234,7 @@ func FuzzChecked(f *testing.F) {
 	f.Add(bytes.Replace(good, []byte("noted"), []byte("moved"), 1))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		n := 0
-		c := logdir.NewChecked(authority(t, 7), mostInCommit)
+		c := newChecked(t, 7)
 		for line, err := range c.Segment(segment.NewReader(bytes.NewReader(content), "x"), l.names[0]) {
 			if err != nil {
 				continue

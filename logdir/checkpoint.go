@@ -4,34 +4,71 @@
 package logdir
 
 import (
-	"fmt"
-	"io"
+	"context"
+	"errors"
 	"io/fs"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logend"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
-// MaxCheckpointBytes bounds a checkpoint with all its signatures, and so the file checkpoint.
-// It is far above what the writer puts there.
-const MaxCheckpointBytes = 64 << 10
+// DurableCheckpoint returns the newest checkpoint of a log (c2sp.org/tlog-checkpoint) that is
+// known to be on stable storage, with the cosignatures that the file checkpoint has on it: the one
+// in that file, or one that the log has been continued after. Its signature has not been checked.
+// The error wraps [ErrNoLog] or [ErrNoCheckpoint] if there is none.
+func DurableCheckpoint(ctx context.Context, fsys fs.FS) ([]byte, error) {
+	return lookForCheckpoint(ctx, fsys, func(e logend.End) (note []byte, whole bool) { return e.Durable.Note, e.Whole })
+}
 
-// Checkpoint returns what the file checkpoint holds: the copy of the log's newest checkpoint,
-// if it is one. The error wraps [fs.ErrNotExist] if there is no such file, or an empty one, as
-// a power cut may leave it.
-func Checkpoint(fsys fs.FS) ([]byte, error) {
-	f, err := segment.OpenRegular(fsys, segment.CheckpointName)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	note, err := io.ReadAll(io.LimitReader(f, MaxCheckpointBytes+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("read the file %s: %w", segment.CheckpointName, err)
-	case len(note) > MaxCheckpointBytes:
-		return nil, fmt.Errorf("read the file %s: %w: it has more than %d bytes", segment.CheckpointName, ErrTooLarge, MaxCheckpointBytes)
-	case len(note) == 0:
-		return nil, fmt.Errorf("the file %s is empty: %w", segment.CheckpointName, fs.ErrNotExist)
-	}
-	return note, nil
+// NewestCheckpoint returns the newest checkpoint of a log, which a power cut may take back. Its
+// signature has not been checked. The error wraps [ErrNoLog] or [ErrNoCheckpoint] if there is
+// none.
+func NewestCheckpoint(ctx context.Context, fsys fs.FS) ([]byte, error) {
+	return lookForCheckpoint(ctx, fsys, func(e logend.End) (note []byte, whole bool) {
+		return e.Last.Note, e.Whole && e.Last.Size == 0
+	})
+}
+
+// lookForCheckpoint returns the checkpoint that want takes of the log's end or, if that is the
+// end of a whole segment, the last one of that.
+func lookForCheckpoint(ctx context.Context, fsys fs.FS, want func(logend.End) (note []byte, whole bool)) (note []byte, _ error) {
+	err := logfile.Retry(ctx, func() error {
+		filed, err := logfile.Checkpoint(fsys)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !logfile.Malformed(err) {
+			return err
+		}
+		segments, err := Segments(fsys)
+		if err != nil {
+			return err
+		}
+		if len(segments) == 0 {
+			return ErrNoLog
+		}
+		files := make([]segment.File, len(segments))
+		for i, s := range segments {
+			files[i] = s.File
+		}
+		e, err := logend.Find(ctx, fsys, files, filed)
+		if err == nil {
+			err = e.Damage
+		}
+		if err != nil {
+			return err
+		}
+		var whole bool
+		if note, whole = want(e); note == nil && whole {
+			var last logend.Commit
+			last, err = logend.LastOfWhole(ctx, fsys, files, e, filed)
+			note = last.Note
+		}
+		if note != nil || err != nil {
+			return err
+		}
+		if e.Last.Size > 0 {
+			return errNotDurable
+		}
+		return ErrNoCheckpoint
+	})
+	return note, err
 }

@@ -3,57 +3,26 @@
 
 package logdir
 
-import (
-	"errors"
-	"fmt"
-
-	"github.com/otel-auditlog/auditlogexporter/segment"
-)
+import "errors"
 
 var (
-	// ErrTooLarge: a file has more bytes than the writer puts into it.
-	ErrTooLarge = errors.New("it is larger than the log makes it")
-	// ErrNoRanges: there is no file pruned-ranges, or no whole line in it, as a writer leaves it
-	// that was killed when it began the file.
-	ErrNoRanges = fmt.Errorf("there is no line of the file %s", segment.PrunedRangesName)
-	// ErrIncomplete: a file ends before the place that it has to reach.
-	ErrIncomplete = errors.New("the file is incomplete")
+	// ErrNoLog: the directory holds no segment.
+	ErrNoLog = errors.New("there is no audit log here: no file is named audit-….jsonl")
+	// ErrNoCheckpoint: nothing has been committed to the log, or nothing of it is there, or nothing
+	// that is known to be on stable storage, if that was asked for.
+	ErrNoCheckpoint = errors.New("the log holds no checkpoint: nothing has been committed to it yet, or it is damaged: run auditlog verify")
+	// ErrDamaged: what the log holds does not lead to its own checkpoint, as package export finds
+	// and package proof. "auditlog verify" tells what is wrong with it.
+	ErrDamaged = errors.New("the log does not fit its own checkpoint")
 )
 
-// LineError says what is wrong with a line of a file, or, if Line is 0, with the file as a
-// whole.
-type LineError struct {
-	File string
-	Line int
-	Err  error
+// errNotDurable is the ErrNoCheckpoint of a log whose only commit may not be on stable storage yet.
+var errNotDurable error = notDurable{}
+
+type notDurable struct{}
+
+func (notDurable) Error() string {
+	return "the log's only checkpoint is not known to be on stable storage yet: try again in a second, or, if no collector writes to the log, start one, which makes sure of it"
 }
 
-func (e *LineError) Error() string {
-	if e.Line == 0 {
-		return fmt.Sprintf("%s: %v", e.File, e.Err)
-	}
-	return fmt.Sprintf("%s, line %d: %v", e.File, e.Line, e.Err)
-}
-
-func (e *LineError) Unwrap() error { return e.Err }
-
-// forms are the errors of package segment that say what is wrong with a file.
-var forms = []error{
-	segment.ErrBadCompression, segment.ErrTrailingData, segment.ErrLineTooLong, segment.ErrPartialLine,
-	segment.ErrNotRegular, segment.ErrForeign, ErrTooLarge,
-}
-
-// Malformed reports whether an error says what is wrong with a file's form. Any other error
-// says that the file could not be read, and nothing about it.
-func Malformed(err error) bool {
-	var line *LineError
-	if errors.As(err, &line) {
-		return true
-	}
-	for _, form := range forms {
-		if errors.Is(err, form) {
-			return true
-		}
-	}
-	return false
-}
+func (notDurable) Is(target error) bool { return target == ErrNoCheckpoint }

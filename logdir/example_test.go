@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"log"
 
+	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -61,47 +63,49 @@ func ExampleDurableCheckpoint() {
 	// Output: logdir.example/auditlog 4
 }
 
-// Print a log, and what is added to it.
-func ExampleTail() {
-	l := exampleLog()
-	tail := logdir.NewTail(l.files, logdir.TailOptions{Committed: true})
-	for range 2 {
-		events := 0
-		for line, err := range tail.Lines(context.Background()) {
+// Print the events of a log. With Follow set it goes on with those that are added.
+func ExampleLines() {
+	for line, err := range logdir.Lines(context.Background(), exampleLog().files, logdir.LinesOptions{Committed: true}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		if segment.KindOf(line.Bytes) == segline.KindEvent {
+			e, err := segment.ParseEvent(nil, line.Bytes)
 			if err != nil {
 				log.Fatal(err)
 			}
-			if segment.KindOf(line.Bytes) == segment.KindEvent {
-				events++
+			var sum event.Summary
+			if err := event.Scan(e.Canonical, &sum); err != nil {
+				log.Fatal(err)
 			}
+			fmt.Println(line.Segment.Parsed.FirstIndex, string(sum.ID))
 		}
-		fmt.Println(events, "new events")
-		l.commit(5)
 	}
 	// Output:
-	// 3 new events
-	// 5 new events
+	// 0 own-1
+	// 0 own-2
+	// 4 own-3
 }
 
 // Act on nothing but what a key of the log has signed.
 func ExampleChecked() {
-	l, ctx := exampleLog(), context.Background()
+	l := exampleLog()
 	segments, err := logdir.Segments(l.files)
 	if err != nil {
 		log.Fatal(err)
 	}
-	checked := logdir.NewChecked(logdir.Authority{Origin: origin, Log: logID, Keys: []*signing.PublicKey{l.signer.Public()}}, 64<<20)
+	checked := logdir.NewChecked(origin, logID, []*signing.PublicKey{l.signer.Public()}, 64<<20)
 	events := 0
 	for _, s := range segments {
-		r, err := logdir.Open(ctx, l.files, s)
+		r, err := segment.Open(l.files, s.Name, s.Size)
 		if err != nil {
 			log.Fatal(err)
 		}
-		for line, err := range checked.Segment(r, r.Name()) {
+		for line, err := range checked.Segment(r, s.Parsed) {
 			if err != nil {
 				log.Fatal(err)
 			}
-			if segment.KindOf(line.Bytes()) == segment.KindEvent {
+			if segment.KindOf(line.Bytes()) == "event" {
 				events++
 			}
 		}

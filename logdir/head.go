@@ -10,44 +10,37 @@ import (
 	"io"
 	"io/fs"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
-// Head is what the first lines of a segment hold ([logevent.HeadLines]).
+// Head is what the first lines of a segment hold (docs/format.md, section 6.4;
+// [logevent.HeadLines]). No signature has been checked.
 type Head struct {
 	Header segment.Header
-	// Leaf is the leaf hash of the header.
+	// Leaf is the leaf hash of the header (RFC 6962, section 2.1).
 	Leaf merkle.Hash
-	// Says are the events in which the log speaks of itself on the lines after the header: that
-	// it has changed its key, and what the segment before held. An event that is malformed is
-	// left out, and so is a key change on another line than the one where it belongs.
-	Says []logevent.Event
-}
-
-// Said returns the first of those events with an action, and whether there is one.
-func (h *Head) Said(action logevent.Action) (logevent.Event, bool) {
-	for _, e := range h.Says {
-		if e.Action == action {
-			return e, true
-		}
-	}
-	return logevent.Event{}, false
+	// KeyChanged is where the log says that the segment is signed with another key than the one
+	// before, and Rotated what the one before held; nil if it does not say so, or if the event
+	// is malformed or on another line than the one where it belongs.
+	KeyChanged, Rotated *logevent.Event
 }
 
 // ReadHead reads the head of a segment, which may have been begun and hold nothing yet: then
-// the error wraps [segment.ErrPartialLine]. It is a [LineError] if the header is malformed; if
-// it wraps [segment.ErrNewer], the head is there as far as this version knows it.
+// the error wraps [segline.ErrPartial]. If it wraps [segment.ErrNewer], the head is there
+// as far as this version knows it. The log may be in use.
 func ReadHead(ctx context.Context, fsys fs.FS, s Segment) (h Head, err error) {
-	r, err := Open(ctx, fsys, s)
+	r, err := logfile.Open(ctx, fsys, s.File, 0)
 	if err != nil {
 		return h, err
 	}
 	defer r.Close()
 	line, err := r.NextHeader()
 	if err == io.EOF {
-		err = segment.ErrPartialLine
+		err = segline.ErrPartial
 	}
 	if err != nil {
 		return h, fmt.Errorf("read the header of %s: %w", r.Name(), err)
@@ -55,7 +48,7 @@ func ReadHead(ctx context.Context, fsys fs.FS, s Segment) (h Head, err error) {
 	h.Leaf = merkle.LeafHash(line)
 	h.Header, err = segment.ParseHeader(line)
 	if err != nil {
-		err = &LineError{r.Name().String(), 1, err}
+		err = &logfile.LineError{File: r.Name().String(), Line: 1, Err: err}
 	}
 	if err != nil && !errors.Is(err, segment.ErrNewer) {
 		return Head{}, err
@@ -63,18 +56,27 @@ func ReadHead(ctx context.Context, fsys fs.FS, s Segment) (h Head, err error) {
 	newer := err
 	for range logevent.HeadLines - 1 {
 		line, err := r.Next()
-		if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
+		if err == io.EOF || errors.Is(err, segline.ErrPartial) {
 			break
 		}
 		if err != nil {
 			return h, fmt.Errorf("read the head of %s: %w", r.Name(), err)
 		}
-		if parsed, err := segment.ParseEvent(line); err == nil {
-			said, ok := logevent.In(parsed.Canonical)
-			if ok && (said.Action != logevent.KeyChanged || r.Line() == logevent.KeyChangedLine) {
-				h.Says = append(h.Says, said)
-			}
+		if parsed, err := segment.ParseEvent(nil, line); err == nil {
+			h.take(parsed.Canonical, r.Line())
 		}
 	}
 	return h, newer
+}
+
+// take notes what the event on a line says.
+func (h *Head) take(canonical []byte, line int) {
+	said, ok := logevent.In(canonical)
+	switch {
+	case !ok:
+	case said.Action == logevent.KeyChanged && line == logevent.KeyChangedLine && h.KeyChanged == nil:
+		h.KeyChanged = &said
+	case said.Action == logevent.Rotated && h.Rotated == nil:
+		h.Rotated = &said
+	}
 }

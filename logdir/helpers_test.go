@@ -5,6 +5,7 @@ package logdir_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"fmt"
 	"io/fs"
@@ -15,6 +16,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -71,12 +75,12 @@ func newLog(t fatal) *made {
 func (l *made) rotate() {
 	h := segment.Header{
 		Origin: origin, Log: logID, FirstIndex: l.tree.Size(), Frontier: l.tree.Hashes(), Retain: created,
-		Created: created.Add(time.Duration(len(l.names)) * time.Hour), Scope: segment.ScopeCheckpoint,
-		Keys: []segment.Key{segment.KeyOf(l.signer.Public())},
+		Created: created.Add(time.Duration(len(l.names)) * time.Hour), Scope: segline.ScopeCheckpoint,
+		Keys: []segline.Key{segline.KeyOf(l.signer.Public())},
 	}
-	l.names = append(l.names, segment.Name{FirstIndex: h.FirstIndex, Created: h.Created, Compression: segment.None})
+	l.names = append(l.names, segment.Name{FirstIndex: h.FirstIndex, Created: h.Created, Compression: compression.None})
 	l.lines = bytes.Buffer{} // the files share its bytes
-	l.leaf(segment.AppendHeader(nil, h))
+	l.leaf(h.AppendTo(nil))
 }
 
 // line adds a line that is no leaf.
@@ -100,7 +104,7 @@ func (l *made) event(action string) {
 	canonical := event.AppendOwn(nil, event.Own{
 		ID: fmt.Sprint("own-", l.events), Time: created, Origin: origin, Level: event.LevelInfo, Action: action, Detail: fmt.Appendf(nil, `{"action":%q}`, action),
 	})
-	l.leaf(segment.AppendNoSignature(append(segment.AppendEventStart(nil), canonical...)))
+	l.leaf(segline.AppendNoSignature(append(segline.AppendEventStart(nil), canonical...)))
 }
 
 // commit adds so many events, a commit line and a checkpoint, and returns that.
@@ -109,12 +113,12 @@ func (l *made) commit(events int) signing.Checkpoint {
 	for range events {
 		l.event("noted")
 	}
-	l.leaf(segment.AppendCommit(nil, segment.Commit{Number: uint64(len(l.commits)) + 1, Time: created}))
+	l.leaf(segline.AppendCommit(nil, uint64(len(l.commits))+1, created, nil))
 	note, err := signing.SignCheckpoint(origin, l.tree.Size(), l.tree.Root(), l.signer)
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	l.line(segment.AppendCheckpoint(nil, note))
+	l.line(segline.AppendCheckpoint(nil, note))
 	l.all, l.open = append(l.all, l.open...), nil
 	c, err := signing.ParseCheckpoint(note)
 	if err != nil {
@@ -127,7 +131,7 @@ func (l *made) commit(events int) signing.Checkpoint {
 // leaves returns those lines that a checkpoint covers and that are leaves.
 func (l *made) leaves() (leaves [][]byte) {
 	for _, line := range l.all {
-		if segment.KindOf(line) != segment.KindCheckpoint {
+		if segment.KindOf(line) != segline.KindCheckpoint {
 			leaves = append(leaves, line)
 		}
 	}
@@ -136,14 +140,14 @@ func (l *made) leaves() (leaves [][]byte) {
 
 // file puts a checkpoint into the file checkpoint.
 func (l *made) file(c signing.Checkpoint) {
-	l.files[segment.CheckpointName] = &fstest.MapFile{Data: c.Note, Mode: 0o600}
+	l.files[sidefile.CheckpointName] = &fstest.MapFile{Data: c.Note, Mode: 0o600}
 }
 
 // compressed returns content in the form of the format.
-func compressed(t fatal, content []byte, c segment.Compression) []byte {
+func compressed(t fatal, content []byte, c compression.Method) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	z, err := segment.NewCompressor(&b, c)
+	z, err := compression.NewWriter(&b, c)
 	if err == nil {
 		_, err = z.Write(content)
 	}
@@ -157,7 +161,7 @@ func compressed(t fatal, content []byte, c segment.Compression) []byte {
 }
 
 // compress replaces the n-th segment by its compressed form, as the writer does.
-func (l *made) compress(n int, c segment.Compression) {
+func (l *made) compress(n int, c compression.Method) {
 	plain := l.names[n].String()
 	if f := l.files[plain]; f != nil {
 		l.files[plain+c.Suffix()] = &fstest.MapFile{Data: compressed(l.t, f.Data, c), Mode: 0o600}
@@ -167,7 +171,7 @@ func (l *made) compress(n int, c segment.Compression) {
 
 // prune deletes the n-th segment.
 func (l *made) prune(n int) {
-	for _, c := range []segment.Compression{segment.None, segment.Zstd, segment.Gzip} {
+	for _, c := range []compression.Method{compression.None, compression.Zstd, compression.Gzip} {
 		delete(l.files, l.names[n].String()+c.Suffix())
 	}
 }
@@ -199,21 +203,14 @@ func (c changing) ReadDir(name string) ([]fs.DirEntry, error) {
 	return c.MapFS.ReadDir(name)
 }
 
-// linesOf reads all lines of a segment.
-func linesOf(t *testing.T, fsys fs.FS, s logdir.Segment) (lines [][]byte) {
+// linesIn returns the lines of the log, each of which has to be read without an error.
+func linesIn(t fatal, fsys fs.FS, o logdir.LinesOptions) (lines [][]byte) {
 	t.Helper()
-	r, err := logdir.Open(t.Context(), fsys, s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		line, err := r.Next()
+	for line, err := range logdir.Lines(context.Background(), fsys, o) {
 		if err != nil {
-			if err := r.Close(); err != nil {
-				t.Error(err)
-			}
-			return lines
+			t.Fatal(err)
 		}
-		lines = append(lines, bytes.Clone(line))
+		lines = append(lines, bytes.Clone(line.Bytes))
 	}
+	return lines
 }

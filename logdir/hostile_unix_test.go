@@ -7,16 +7,18 @@ package logdir_test
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/pruned"
 	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // Nobody ever writes to the pipes, and /dev/zero never ends: this test hangs if one of them is
@@ -30,7 +32,7 @@ func TestADirectoryOfTraps(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := newLog(t)
 			dir := t.TempDir()
-			for _, file := range []string{l.newest(), segment.CheckpointName, segment.KeyChangesName, segment.PrunedRangesName} {
+			for _, file := range []string{l.newest(), sidefile.CheckpointName, sidefile.KeyChangesName, sidefile.PrunedRangesName} {
 				if err := set(filepath.Join(dir, file)); err != nil {
 					t.Fatal(err)
 				}
@@ -51,20 +53,22 @@ func TestADirectoryOfTraps(t *testing.T) {
 					t.Errorf("%s: %v", what, err)
 				}
 			}
-			_, err = logdir.Open(t.Context(), fsys, segments[0])
-			want("open", err, segment.ErrNotRegular)
+			_, err = logfile.Open(t.Context(), fsys, segments[0].File, 0)
+			want("open", err, rootfs.ErrNotRegular)
+			_, err = logfile.OpenBackward(t.Context(), fsys, segments[0].File)
+			want("open from the end", err, rootfs.ErrNotRegular)
 			_, err = logdir.ReadHead(t.Context(), fsys, segments[0])
-			want("head", err, segment.ErrNotRegular)
-			_, err = logdir.Checkpoint(fsys)
-			want("checkpoint", err, segment.ErrNotRegular)
-			for _, err := range logdir.KeyChanges(t.Context(), fsys) {
-				want("key changes", err, segment.ErrNotRegular)
+			want("head", err, rootfs.ErrNotRegular)
+			_, err = logfile.Checkpoint(fsys)
+			want("checkpoint", err, rootfs.ErrNotRegular)
+			for _, err := range logfile.KeyChanges(t.Context(), fsys) {
+				want("key changes", err, rootfs.ErrNotRegular)
 			}
-			want("pruned ranges", logdir.PrunedRanges(t.Context(), fsys, 0, merkle.EmptyRoot, nil), segment.ErrNotRegular)
+			want("pruned ranges", pruned.Read(t.Context(), fsys, 0, merkle.EmptyRoot, nil), rootfs.ErrNotRegular)
 			_, err = logdir.DurableCheckpoint(t.Context(), fsys)
-			want("durable", err, segment.ErrNotRegular)
-			for _, err := range logdir.NewTail(fsys, logdir.TailOptions{}).Lines(t.Context()) {
-				want("tail", err, segment.ErrNotRegular)
+			want("durable", err, rootfs.ErrNotRegular)
+			for _, err := range logdir.Lines(t.Context(), fsys, logdir.LinesOptions{}) {
+				want("lines", err, rootfs.ErrNotRegular)
 			}
 		})
 	}
@@ -85,22 +89,13 @@ func TestAFileThatIsOpenStaysReadable(t *testing.T) {
 	}
 	defer root.Close()
 	fsys := rootfs.Of(root)
-	segments, err := logdir.Segments(fsys)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := logdir.Open(t.Context(), fsys, segments[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
 	n := 0
-	for err == nil {
-		if _, err = r.Next(); err == nil {
-			n++
+	for _, err := range logdir.Lines(t.Context(), fsys, logdir.LinesOptions{}) {
+		if err != nil {
+			t.Fatal(err)
 		}
-		if n == 1 {
-			if err := errors.Join(os.WriteFile(path+".zst", compressed(t, l.files[l.newest()].Data, segment.Zstd), 0o600), os.Remove(path)); err != nil {
+		if n++; n == 1 {
+			if err := errors.Join(os.WriteFile(path+".zst", compressed(t, l.files[l.newest()].Data, compression.Zstd), 0o600), os.Remove(path)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -108,13 +103,7 @@ func TestAFileThatIsOpenStaysReadable(t *testing.T) {
 	if n != len(l.all) {
 		t.Errorf("%d lines of %d", n, len(l.all))
 	}
-	if got := linesOf(t, fsys, segments[0]); len(got) != len(l.all) {
+	if got := linesIn(t, fsys, logdir.LinesOptions{}); len(got) != len(l.all) {
 		t.Errorf("%d lines of %d", len(got), len(l.all))
-	}
-	if err := os.Remove(path + ".zst"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := logdir.Open(t.Context(), fsys, segments[0]); !errors.Is(err, fs.ErrNotExist) {
-		t.Error(err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signers"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -69,28 +70,31 @@ type Proven struct {
 	Cosigned []string
 }
 
-// Errors about what the caller trusts, which package verify has, too.
-var (
-	// ErrWrongKey: a checkpoint is signed, but with none of the keys given.
-	ErrWrongKey = signers.ErrWrongKey
-	// ErrWrongOrigin: the log is another than the one asked for.
-	ErrWrongOrigin = signers.ErrWrongOrigin
-	// ErrNoEventKey: keys are given, but none to check events with.
-	ErrNoEventKey = signers.ErrNoEventKey
-)
-
-// ErrFails: a proof does not show what it claims. Other errors than that say that it
+// ErrFails: a proof or a receipt does not show what it claims. Other errors than that say that it
 // could not be checked, or that nobody who is trusted stands for it.
 var ErrFails = errors.New("the proof fails")
+
+// ErrWrongKey: a checkpoint is signed, but with none of the keys given.
+var ErrWrongKey = signers.ErrWrongKey
 
 // ErrRevokedAlone: nobody but the holders of a revoked key stands for a proof or a receipt.
 var ErrRevokedAlone = errors.New("it is signed with revoked keys alone, and whoever has come by one may have made it: hold it against the log (for receipts: verify --receipts), have the proof made anew, or say as of which size of the log you have had it (--as-of)")
 
-// ErrNotWitnessed: the witnesses given have not cosigned a proof's checkpoint.
-var ErrNotWitnessed = errors.New("the proof lacks cosignatures, of witnesses that the log may never have had")
+// ErrUnsigned: a trusted key has signed, but not all that had to, too: witnesses have not cosigned,
+// or a key that is given for checkpoints has not signed. The error says which.
+var ErrUnsigned = errors.New("it lacks signatures")
 
-// ErrNoCheckpointKey: a key that is trusted for checkpoints has not signed one.
-var ErrNoCheckpointKey = errors.New("a key that is given for checkpoints has not signed the checkpoint")
+// unsigned is an ErrUnsigned in words of its own.
+type unsigned string
+
+func (e unsigned) Error() string { return string(e) }
+
+func (e unsigned) Is(target error) bool { return target == ErrUnsigned }
+
+const (
+	errNotWitnessed    unsigned = "the proof lacks cosignatures, of witnesses that the log may never have had"
+	errNoCheckpointKey unsigned = "a key that is given for checkpoints has not signed the checkpoint"
+)
 
 func (o *Options) trusted() *signers.Trusted {
 	return &signers.Trusted{Keys: o.Keys, CheckpointKeys: o.CheckpointKeys, Bounds: o.Trust, AsOf: o.AsOf, Origin: o.Origin}
@@ -98,7 +102,9 @@ func (o *Options) trusted() *signers.Trusted {
 
 // Check checks the text of a proof (c2sp.org/tlog-proof) that [Prove] has made:
 // that an event is in the log whose checkpoint a trusted key has signed, and, if asked
-// for, witnesses have cosigned. It needs nothing else.
+// for, witnesses have cosigned. It needs nothing else: neither the log nor a network. The error wraps
+// [ErrFails] if the proof does not show what it claims, [ErrNone] if the text is no proof, and
+// [ErrWrongKey], [ErrRevokedAlone] or [ErrUnsigned] if nobody who is trusted stands for it.
 func Check(text []byte, o Options) (*Proven, error) {
 	trusted := o.trusted()
 	if err := trusted.Check(); err != nil {
@@ -113,13 +119,13 @@ func Check(text []byte, o Options) (*Proven, error) {
 		return nil, fmt.Errorf("check a proof: %w", err)
 	}
 	p, err := Parse(text)
-	if errors.Is(err, ErrNone) || errors.Is(err, ErrCut) {
+	if errors.Is(err, ErrNone) || errors.Is(err, errCut) {
 		return nil, err // there is nothing in it that could fail, or not all of it
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFails, err)
 	}
-	line, err := segment.ParseEvent(p.Line)
+	line, err := segment.ParseEvent(nil, p.Line)
 	if err != nil {
 		return nil, fmt.Errorf("%w: it does not hold an event: %w", ErrFails, err)
 	}
@@ -138,7 +144,7 @@ func Check(text []byte, o Options) (*Proven, error) {
 	if err := trusted.CheckOrigin(c.Origin); err != nil {
 		return nil, err
 	}
-	if p.Index >= c.Size || c.Size > segment.MaxIndex {
+	if p.Index >= c.Size || c.Size > segline.MaxIndex {
 		return nil, fmt.Errorf("%w: the checkpoint over %d leaves does not cover leaf %d", ErrFails, c.Size, p.Index)
 	}
 	if !within(p.Path, c.Size, c.Root, p) {
@@ -191,7 +197,7 @@ func Check(text []byte, o Options) (*Proven, error) {
 	for _, k := range append(signedBy, others...) {
 		proven.SignedBy = append(proven.SignedBy, k.ID())
 	}
-	if line.Form == segment.FormSigned {
+	if line.KeyID != "" {
 		if proven.EventSignedBy, err = chain.checkEvent(line, signing.NewEventContext(c.Origin, p.Log), p.Index); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrFails, err)
 		}
@@ -222,7 +228,7 @@ func cosigned(checkpoint signing.Checkpoint, o Options) (names []string, err err
 		}
 	}
 	if len(names) < o.Quorum {
-		return nil, fmt.Errorf("%w: %d of the witnesses given have cosigned the checkpoint, but %d are needed%s", ErrNotWitnessed, len(names), o.Quorum, refused)
+		return nil, fmt.Errorf("%w: %d of the witnesses given have cosigned the checkpoint, but %d are needed%s", errNotWitnessed, len(names), o.Quorum, refused)
 	}
 	return names, nil
 }

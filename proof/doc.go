@@ -1,19 +1,13 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package proof proves single events of a log, and checks such proofs. It reads the hashes of a log's Merkle tree that it takes to prove
-// something of it: that a leaf is in it, that a tree extends a smaller one.
+// Package proof proves that single events are in a log, and checks such proofs and receipts with
+// nothing but the keys that the caller trusts: without the log, offline.
 //
-// A [Tree] has a [tlog.HashReader] over a log directory, so that
-// golang.org/x/mod/sumdb/tlog makes the proofs. It reads as little as possible: the
-// frontier in a segment's header has the hashes of all larger subtrees before it, the
-// log's own event rotated those that the segment before contributes, and only hashes
-// of subtrees within a segment take reading that segment. What it returns is not
-// checked: a proof must be, against a root that somebody signed.
+// [Prove] makes the proof of an event from a log's directory. [Inclusion.Marshal] and [Parse] are
+// its text form (c2sp.org/tlog-proof), whose extra data are those of docs/format.md, section 7.2.
+// [Check] checks a proof, and [CheckReceipts] receipts by themselves. [OpenCheckpoint] checks who has
+// signed a checkpoint of a log at hand.
 //
-// [Prove] makes the proof of an event, [Check] checks one with nothing but the keys that the
-// caller trusts, [OpenCheckpoint] a checkpoint and [CheckReceipts] receipts by themselves.
-//
-// [Inclusion.Marshal] and [Parse] are the text form of a single leaf's proof
-// (c2sp.org/tlog-proof).
+// All functions may be called by several goroutines.
 package proof

@@ -14,6 +14,8 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -49,7 +51,7 @@ const (
 	indexStart  = "index "
 	maxPath     = 63
 	maxNote     = 1 << 20
-	maxExtra    = segment.MaxLineBytes + 64<<20 // the line, and a hundred thousand key changes
+	maxExtra    = segline.MaxBytes + 64<<20 // the line, and a hundred thousand key changes
 	maxInFile   = maxExtra/3*4 + maxNote + 64<<10
 	hashEncoded = 44
 )
@@ -76,7 +78,7 @@ func (p *Inclusion) WriteTo(w io.Writer) (int64, error) {
 	extra.Write(p.Line)
 	extra.Write([]byte("\n" + logStart + p.Log.String() + logEnd))
 	for _, note := range p.KeyChanges {
-		extra.Write(append(segment.AppendKeyChange(nil, note), '\n'))
+		extra.Write(append(sidefile.AppendKeyChange(nil, note), '\n'))
 	}
 	if len(p.KeyChangePath) > 0 {
 		extra.Write(append(appendPath([]byte(pathStart), p.KeyChangePath), '\n'))
@@ -116,9 +118,9 @@ func (c *countingWriter) Write(p []byte) (int, error) {
 // fail.
 var ErrNone = fmt.Errorf("it does not begin with the line %q", strings.TrimSuffix(title, "\n"))
 
-// ErrCut: a text begins as a proof does and ends before it is whole, as a copy that went
+// errCut: a text begins as a proof does and ends before it is whole, as a copy that went
 // wrong leaves it: no more can be said of it.
-var ErrCut = errors.New("it is cut off, if only by the newline at its end: copy it again")
+var errCut = errors.New("it is cut off, if only by the newline at its end: copy it again")
 
 // Parse parses a proof's text. It accepts only what [Inclusion.Marshal] would write for
 // what it returns, and checks nothing but the form.
@@ -142,7 +144,7 @@ func parse(text []byte) (*Inclusion, error) {
 		return nil, ErrNone
 	}
 	if text[len(text)-1] != '\n' {
-		return nil, ErrCut
+		return nil, errCut
 	}
 	p := &Inclusion{}
 	extra, rest, err := takeLine(rest, extraStart)
@@ -156,7 +158,7 @@ func parse(text []byte) (*Inclusion, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.Index, err = strconv.ParseUint(string(index), 10, 64); err != nil || p.Index > segment.MaxIndex {
+	if p.Index, err = strconv.ParseUint(string(index), 10, 64); err != nil || p.Index > segline.MaxIndex {
 		return nil, fmt.Errorf("bad index %.40q", index)
 	}
 	for len(rest) > 0 && rest[0] != '\n' {
@@ -176,7 +178,7 @@ func parse(text []byte) (*Inclusion, error) {
 	}
 	// A checkpoint is text, a blank line and at least one signature.
 	if _, signatures, ok := bytes.Cut(rest, []byte("\n\n")); !ok || len(signatures) == 0 {
-		return nil, ErrCut
+		return nil, errCut
 	}
 	p.Checkpoint = bytes.Clone(rest[1:])
 	return p, nil
@@ -185,7 +187,7 @@ func parse(text []byte) (*Inclusion, error) {
 // takeLine cuts a line off that has a certain beginning.
 func takeLine(text []byte, start string) (line, rest []byte, err error) {
 	if len(text) == 0 {
-		return nil, nil, ErrCut
+		return nil, nil, errCut
 	}
 	line, rest, ok := bytes.Cut(text, []byte("\n"))
 	if ok {
@@ -257,7 +259,7 @@ func (p *Inclusion) parseExtra(encoded []byte) error {
 		return errors.New("the extra data is not base64")
 	}
 	line, rest, ok := bytes.Cut(extra, []byte("\n"))
-	if !ok || len(line) == 0 || len(line) > segment.MaxLineBytes {
+	if !ok || len(line) == 0 || len(line) > segline.MaxBytes {
 		return errors.New("the extra data does not begin with a line of a log")
 	}
 	p.Line = line
@@ -273,9 +275,9 @@ func (p *Inclusion) parseExtra(encoded []byte) error {
 		return line
 	}
 	line = next()
-	for ; err == nil && !bytes.HasPrefix(line, []byte(pathStart)) && segment.KindOf(line) != segment.KindCommit; line = next() {
+	for ; err == nil && !bytes.HasPrefix(line, []byte(pathStart)) && segment.KindOf(line) != segline.KindCommit; line = next() {
 		var note []byte
-		if note, err = segment.ParseKeyChange(line); err == nil {
+		if note, err = sidefile.ParseKeyChange(line); err == nil {
 			p.KeyChanges = append(p.KeyChanges, note)
 		}
 	}
@@ -305,7 +307,7 @@ func (p *Inclusion) parseCommitPath(line []byte) (err error) {
 	if !ok || !found {
 		return errors.New("the path of the commit is missing")
 	}
-	if p.CommitIndex, err = strconv.ParseUint(string(index), 10, 64); err != nil || p.CommitIndex > segment.MaxIndex {
+	if p.CommitIndex, err = strconv.ParseUint(string(index), 10, 64); err != nil || p.CommitIndex > segline.MaxIndex {
 		return fmt.Errorf("bad index %.40q of the commit", index)
 	}
 	p.CommitPath, err = parsePath(list)

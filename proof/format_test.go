@@ -157,7 +157,7 @@ func TestProofTextCutOff(t *testing.T) {
 	for _, p := range []*proof.Inclusion{example(), led, alone} {
 		text := p.Marshal()
 		for n := range text {
-			if _, err := proof.Parse(text[:n]); !errors.Is(err, proof.ErrNone) && !errors.Is(err, proof.ErrCut) {
+			if _, err := proof.Parse(text[:n]); !errors.Is(err, proof.ErrNone) && (err == nil || !strings.Contains(err.Error(), "it is cut off")) {
 				t.Errorf("%d of %d bytes: %v", n, len(text), err)
 			}
 		}

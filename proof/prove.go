@@ -13,7 +13,12 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/jsontext"
 	"github.com/otel-auditlog/auditlogexporter/internal/keyhistory"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -32,23 +37,22 @@ type Query struct {
 	Progress func(done, total int64)
 }
 
-// Errors of [Prove], besides [ErrNoLog] and [ErrPruned].
+// Errors of [Prove], besides [logdir.ErrNoLog], [logdir.ErrNoCheckpoint], and [logdir.ErrDamaged]
+// if the log does not fit its own checkpoint, so that nothing in it can be proven.
 var (
 	// ErrNoEvent: the log has no such event.
 	ErrNoEvent = errors.New("the log has no such event")
+	// ErrPruned: the event, or a hash that leads to it, lay in segments that retention has
+	// deleted, as the log says.
+	ErrPruned = logtree.ErrPruned
 	// ErrMissing: the event, or what leads to it, is gone, and not by retention.
 	ErrMissing = errors.New("the oldest leaves of the log are gone, and it does not say that retention deleted them: run auditlog verify")
 	// ErrRepeated: several events have the id.
 	ErrRepeated = errors.New("several events have this id")
-	// ErrChanging: segments came and went faster than they could be read.
-	ErrChanging = errors.New("the log kept changing while it was being read: try again, or read a copy")
-	// ErrUnprovable: the log does not fit its own checkpoint.
-	ErrUnprovable = errors.New("the log does not fit its own checkpoint, so that nothing in it can be proven: run auditlog verify")
 )
 
-// maxTries bounds how often a proof is begun again because the writer changed what the log
-// consists of.
-const maxTries = 5
+// errUnprovable: the log does not fit its own checkpoint.
+var errUnprovable = fmt.Errorf("%w, so that nothing in it can be proven: run auditlog verify", logdir.ErrDamaged)
 
 // Prove returns the proof that an event is in the log in the root of fsys: its line,
 // and the path from it to the newest checkpoint, or, if that has none, to the newest
@@ -59,18 +63,12 @@ const maxTries = 5
 //
 // The log may be in use.
 func Prove(ctx context.Context, fsys fs.FS, q Query) (p *Inclusion, err error) {
-	for range maxTries {
-		p, err = prove(ctx, fsys, q)
-		// A segment may be compressed or pruned while it is looked for.
-		if !errors.Is(err, fs.ErrNotExist) {
-			return p, err
-		}
-	}
-	return nil, errors.Join(ErrChanging, err)
+	err = logfile.Retry(ctx, func() (err error) { p, err = prove(ctx, fsys, q); return err })
+	return p, err
 }
 
 func prove(ctx context.Context, fsys fs.FS, q Query) (*Inclusion, error) {
-	tree, err := Open(ctx, fsys)
+	tree, err := logtree.Open(ctx, fsys)
 	if err != nil {
 		return nil, asUnprovable(err)
 	}
@@ -84,7 +82,7 @@ func prove(ctx context.Context, fsys fs.FS, q Query) (*Inclusion, error) {
 		return nil, err
 	}
 	for _, note := range checkpointsFor(fsys, tree) {
-		if err := complete(ctx, p, tree, note); err == nil || !errors.Is(err, ErrUnprovable) {
+		if err := complete(ctx, p, tree, note); err == nil || !errors.Is(err, errUnprovable) {
 			if err != nil {
 				return nil, asUnprovable(err)
 			}
@@ -101,19 +99,19 @@ func prove(ctx context.Context, fsys fs.FS, q Query) (*Inclusion, error) {
 			return p, addCommit(ctx, p, tree, c.Size)
 		}
 	}
-	return nil, ErrUnprovable
+	return nil, errUnprovable
 }
 
 // asUnprovable has an error say that nothing can be proven, if it is about what the log holds.
 func asUnprovable(err error) error {
-	if errors.Is(err, ErrDamaged) || logdir.Malformed(err) && !errors.Is(err, segment.ErrNotRegular) {
-		return fmt.Errorf("%w: %w", ErrUnprovable, err)
+	if errors.Is(err, logdir.ErrDamaged) || logfile.Malformed(err) && !errors.Is(err, rootfs.ErrNotRegular) {
+		return fmt.Errorf("%w: %w", errUnprovable, err)
 	}
 	return err
 }
 
 // lineAt returns the event line of a leaf.
-func lineAt(ctx context.Context, tree *Tree, index uint64) ([]byte, error) {
+func lineAt(ctx context.Context, tree *logtree.Tree, index uint64) ([]byte, error) {
 	if index >= tree.Size() {
 		if err := afterCheckpoint(tree); err != nil {
 			return nil, fmt.Errorf("leaf %d: %w", index, err)
@@ -132,30 +130,30 @@ func lineAt(ctx context.Context, tree *Tree, index uint64) ([]byte, error) {
 		return nil, asUnprovable(err)
 	}
 	switch segment.KindOf(line) {
-	case segment.KindHeader:
+	case segline.KindHeader:
 		return nil, fmt.Errorf("%w: leaf %d is the header of a segment", ErrNoEvent, index)
-	case segment.KindCommit:
+	case segline.KindCommit:
 		return nil, fmt.Errorf("%w: leaf %d is the end of a commit", ErrNoEvent, index)
 	}
 	return line, nil
 }
 
 // find searches the log for an event's id.
-func find(ctx context.Context, tree *Tree, q Query) (index uint64, line []byte, err error) {
+func find(ctx context.Context, tree *logtree.Tree, q Query) (index uint64, line []byte, err error) {
 	id := []byte(q.EventID)
 	var at []uint64
 	var gone pruned
 	// The id as it stands on a line: most lines need not be parsed. Whatever else the
 	// log may say there is found out by parsing.
-	quoted := segment.Quote(id)
+	quoted := jsontext.Append(nil, id)
 	err = tree.Leaves(ctx, 0, q.Progress, func(i uint64, l []byte) error {
 		if err := gone.readLine(i, l); err != nil {
 			return err
 		}
-		if !bytes.Contains(l, quoted) || segment.KindOf(l) != segment.KindEvent {
+		if !bytes.Contains(l, quoted) || segment.KindOf(l) != segline.KindEvent {
 			return nil
 		}
-		parsed, err := segment.ParseEvent(l)
+		parsed, err := segment.ParseEvent(nil, l)
 		var sum event.Summary
 		if err != nil || event.Scan(parsed.Canonical, &sum) != nil || !bytes.Equal(sum.ID, id) {
 			return nil
@@ -181,11 +179,11 @@ func find(ctx context.Context, tree *Tree, q Query) (index uint64, line []byte, 
 }
 
 // afterCheckpoint says what follows the newest checkpoint, or nil if nothing does.
-func afterCheckpoint(tree *Tree) error {
+func afterCheckpoint(tree *logtree.Tree) error {
 	lines, refuted := tree.Behind()
 	switch {
 	case refuted:
-		return fmt.Errorf("%w: behind its checkpoint over %d leaves there are others that do not fit", ErrUnprovable, tree.Size())
+		return fmt.Errorf("%w: behind its checkpoint over %d leaves there are others that do not fit", errUnprovable, tree.Size())
 	case lines > 0:
 		return fmt.Errorf("%w up to its newest checkpoint, over %d leaves; what follows that, %d lines, has not been acknowledged", ErrNoEvent, tree.Size(), lines)
 	}
@@ -200,7 +198,7 @@ func (p *pruned) readLine(_ uint64, line []byte) error {
 	if !logevent.Pruned.MayBeOn(line) {
 		return nil
 	}
-	parsed, err := segment.ParseEvent(line)
+	parsed, err := segment.ParseEvent(nil, line)
 	if err != nil {
 		return nil
 	}
@@ -211,7 +209,7 @@ func (p *pruned) readLine(_ uint64, line []byte) error {
 }
 
 // errorFor returns the error for what is gone.
-func (p *pruned) errorFor(tree *Tree) error {
+func (p *pruned) errorFor(tree *logtree.Tree) error {
 	if p.before < tree.Base() {
 		return fmt.Errorf("%w (leaves %d to %d)", ErrMissing, p.before, tree.Base()-1)
 	}
@@ -228,9 +226,9 @@ func someOf(at []uint64) string {
 
 // checkpointsFor returns the checkpoints that a proof may end in, the best first: one
 // that witnesses have cosigned, if there is one, then the newest.
-func checkpointsFor(fsys fs.FS, tree *Tree) (notes [][]byte) {
+func checkpointsFor(fsys fs.FS, tree *logtree.Tree) (notes [][]byte) {
 	cosigned := tree.Cosigned()
-	if onDisk, err := logdir.Checkpoint(fsys); err == nil && hasCosignatures(onDisk) {
+	if onDisk, err := logfile.Checkpoint(fsys); err == nil && hasCosignatures(onDisk) {
 		if a, err := signing.ParseCheckpoint(onDisk); err == nil {
 			if b, err := signing.ParseCheckpoint(cosigned); err != nil || a.Size > b.Size {
 				cosigned = onDisk
@@ -262,19 +260,19 @@ func hasCosignatures(note []byte) bool {
 	return false
 }
 
-// complete adds a checkpoint and the path to it. The error wraps ErrUnprovable if
+// complete adds a checkpoint and the path to it. The error wraps errUnprovable if
 // they do not fit.
-func complete(ctx context.Context, p *Inclusion, tree *Tree, note []byte) error {
+func complete(ctx context.Context, p *Inclusion, tree *logtree.Tree, note []byte) error {
 	c, err := signing.ParseCheckpoint(note)
 	if err != nil || c.Size > tree.Size() || c.Size <= p.Index {
-		return ErrUnprovable
+		return errUnprovable
 	}
 	path, err := tlog.ProveRecord(int64(c.Size), int64(p.Index), tree.Hashes(ctx))
 	if err != nil {
 		return err
 	}
 	if !within(path, c.Size, c.Root, p) {
-		return ErrUnprovable
+		return errUnprovable
 	}
 	p.Path, p.Checkpoint = path, note
 	return nil
@@ -282,7 +280,7 @@ func complete(ctx context.Context, p *Inclusion, tree *Tree, note []byte) error 
 
 // leadToKeyChange adds the path to the first key change behind the event, which the key
 // signed that the log had until then: whoever comes by a later one cannot make it up.
-func leadToKeyChange(ctx context.Context, p *Inclusion, tree *Tree) error {
+func leadToKeyChange(ctx context.Context, p *Inclusion, tree *logtree.Tree) error {
 	for _, text := range p.KeyChanges {
 		n, err := signing.OpenKeyChange(text)
 		if err != nil {
@@ -295,7 +293,7 @@ func leadToKeyChange(ctx context.Context, p *Inclusion, tree *Tree) error {
 			return asUnprovable(err)
 		}
 		if !within(p.KeyChangePath, n.Index, n.Root, p) {
-			return fmt.Errorf("%w: the change of the key at leaf %d is of another tree", ErrUnprovable, n.Index)
+			return fmt.Errorf("%w: the change of the key at leaf %d is of another tree", errUnprovable, n.Index)
 		}
 		break
 	}
@@ -304,7 +302,7 @@ func leadToKeyChange(ctx context.Context, p *Inclusion, tree *Tree) error {
 
 // addCommit adds the commit that the event is part of, in the tree that the key of the time
 // has signed: what bounds a key in time is held against that.
-func addCommit(ctx context.Context, p *Inclusion, tree *Tree, size uint64) (err error) {
+func addCommit(ctx context.Context, p *Inclusion, tree *logtree.Tree, size uint64) (err error) {
 	for _, text := range p.KeyChanges {
 		n, err := signing.OpenKeyChange(text)
 		if err != nil {
@@ -319,7 +317,7 @@ func addCommit(ctx context.Context, p *Inclusion, tree *Tree, size uint64) (err 
 		return asUnprovable(err)
 	}
 	if p.CommitIndex >= size {
-		return fmt.Errorf("%w: no commit covers leaf %d before the log goes over to another key", ErrUnprovable, p.Index)
+		return fmt.Errorf("%w: no commit covers leaf %d before the log goes over to another key", errUnprovable, p.Index)
 	}
 	if p.CommitPath, err = tlog.ProveRecord(int64(size), int64(p.CommitIndex), tree.Hashes(ctx)); err != nil {
 		return asUnprovable(err)
@@ -347,7 +345,8 @@ func keyChangesFor(ctx context.Context, fsys fs.FS, size uint64) (notes [][]byte
 	// The newest may not be in the file yet.
 	if n := len(listing.Segments); n > 0 {
 		last := history.Last()
-		if n := keyhistory.Introducing(fsys, listing.Segments[n-1]); n != nil && (last == nil || last.Index < n.Index) {
+		// One that cannot be read introduces no key that could be followed.
+		if n, err := keyhistory.Introducing(ctx, fsys, listing.Segments[n-1]); err == nil && n != nil && (last == nil || last.Index < n.Index) {
 			changes = append(changes, *n)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/promised"
 	"github.com/otel-auditlog/auditlogexporter/internal/signers"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -41,12 +42,12 @@ func CheckReceipts(set *receipt.Set, o Options) (*ReceiptsProven, error) {
 	if set.Len() == 0 {
 		return nil, errors.New("check receipts: there are none")
 	}
-	for _, l := range set.Logs() {
+	for _, l := range set.Promises().Logs() {
 		if err := trusted.CheckOrigin(l.Origin); err != nil {
 			return nil, err
 		}
 	}
-	for _, l := range set.Logs() {
+	for _, l := range set.Promises().Logs() {
 		for _, why := range l.Broken() {
 			return nil, fmt.Errorf("%w: %s", ErrFails, why)
 		}
@@ -54,7 +55,7 @@ func CheckReceipts(set *receipt.Set, o Options) (*ReceiptsProven, error) {
 	proven := &ReceiptsProven{Receipts: set.Len()}
 	signedBy := map[string]bool{}
 	var unchecked error
-	for _, l := range set.Logs() {
+	for _, l := range set.Promises().Logs() {
 		proven.Origins = append(proven.Origins, l.Origin)
 		for _, p := range l.Promises {
 			by, err := checkPromise(trusted, l.Origin, p)
@@ -79,12 +80,12 @@ func CheckReceipts(set *receipt.Set, o Options) (*ReceiptsProven, error) {
 
 // checkPromise checks the checkpoint of receipts, and returns the trusted keys that have
 // signed it.
-func checkPromise(trusted *signers.Trusted, origin string, p *receipt.Promise) (by []*signing.PublicKey, err error) {
-	c, err := signing.ParseCheckpoint(p.Checkpoint)
+func checkPromise(trusted *signers.Trusted, origin string, p *promised.Checkpoint) (by []*signing.PublicKey, err error) {
+	c, err := signing.ParseCheckpoint(p.Note)
 	if err != nil {
 		return nil, err // it has been checked
 	}
-	by, others, err := openSigned(p.Checkpoint, origin, trusted.Events(), trusted.Checkpoints())
+	by, others, err := openSigned(p.Note, origin, trusted.Events(), trusted.Checkpoints())
 	if err == nil {
 		by, err = permitted(trusted.Bounds, by, p.Lowest, c.Size-1, p.Committed)
 	}

@@ -52,7 +52,7 @@ func checkSigners(t *signers.Trusted, size uint64, by, others []*signing.PublicK
 		case begun:
 			return fmt.Errorf("%w: the checkpoint over %d leaves lacks the signature of the key %s, which is known to sign from %s on", ErrFails, size, k.ID(), bounds.From)
 		default:
-			return fmt.Errorf("%w: %s, over %d leaves", ErrNoCheckpointKey, k.ID(), size)
+			return fmt.Errorf("%w: %s, over %d leaves", errNoCheckpointKey, k.ID(), size)
 		}
 	}
 	lost := func(k *signing.PublicKey) bool { b := t.Bounds.Find(k); return b != nil && b.Revoked != nil }

@@ -12,6 +12,5 @@
 // A [Set] is receipts that a producer holds, to be held to a log (package verify) or checked by
 // themselves (package proof).
 //
-// [Commit] makes the receipts of a commit. The exporter writes them with
-// internal/issuer.
+// The exporter writes receipts as lines of JSON (docs/receipts.md), which [Parse] parses.
 package receipt

@@ -5,7 +5,6 @@ package receipt
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +14,8 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/receiptline"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -23,7 +24,7 @@ import (
 // Receipt says where an event stands in a log. Nothing but the checkpoint is signed: see
 // [Receipt.Check].
 type Receipt struct {
-	// EventID is the event's id, or "" if that has more than MaxEventID bytes.
+	// EventID is the event's id, or "" if that has more than 1,024 bytes.
 	EventID string
 	// Index is the index of the event's leaf, LeafHash its hash.
 	Index    uint64
@@ -42,48 +43,14 @@ type Receipt struct {
 	Checkpoint []byte
 }
 
-const (
-	// MaxEventID is how many bytes an id may have that a receipt repeats.
-	MaxEventID = 1024
-	// MaxBytes is far above the length of any receipt.
-	MaxBytes = 64 << 10
-
-	// lineStart is how a receipt's line begins. The format is that of the log.
-	lineStart = `{"receipt":"` + segment.Format + `","origin":`
-	maxPath   = 63
-)
+// MaxBytes is far above the length of any receipt's line.
+const MaxBytes = 64 << 10
 
 // Append appends the receipt's line, without LF: an object in JSON. The checkpoint must
 // be one.
 func (r *Receipt) Append(dst []byte) []byte {
-	dst = appendMembers(appendStart(dst, r.Checkpoint), []byte(r.EventID), r.Index)
-	dst = appendHash(dst, r.LeafHash)
-	dst = appendHashes(append(dst, pathStart...), r.Path)
-	dst = appendHashes(append(dst, idPathStart...), r.IDPath)
-	dst = appendCommit(dst, r.Commit)
-	dst = appendHashes(append(dst, commitPathStart...), r.CommitPath)
-	return appendEnd(dst, r.Checkpoint)
+	return receiptline.Append(dst, (*receiptline.Fields)(r))
 }
-
-// appendHashes appends hashes with commas between them.
-func appendHashes(dst []byte, hashes []merkle.Hash) []byte {
-	for i, h := range hashes {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = appendHash(dst, h)
-	}
-	return dst
-}
-
-func appendHash(dst []byte, h merkle.Hash) []byte {
-	dst = append(dst, '"')
-	dst = base64.StdEncoding.AppendEncode(dst, h[:])
-	return append(dst, '"')
-}
-
-// IsLine reports whether a line begins as [Receipt.Append] writes it.
-func IsLine(line []byte) bool { return bytes.HasPrefix(line, []byte(lineStart)) }
 
 // wire is a receipt as JSON has it.
 type wire struct {
@@ -155,7 +122,7 @@ func parse(line []byte) (*Receipt, error) {
 	if !utf8.Valid(line) {
 		return nil, errors.New("it is not UTF-8")
 	}
-	r := parseWritten(line)
+	r := (*Receipt)(receiptline.Parse(line))
 	if r == nil {
 		var in wire
 		if err := in.decode(line); err != nil {
@@ -170,7 +137,7 @@ func parse(line []byte) (*Receipt, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case c.Size > segment.MaxIndex+1 || r.Index >= c.Size:
+	case c.Size > segline.MaxIndex+1 || r.Index >= c.Size:
 		return nil, fmt.Errorf("its checkpoint over %d leaves does not cover leaf %d", c.Size, r.Index)
 	case r.EventID == "" && len(r.IDPath) > 0:
 		return nil, errors.New("it has an id_path, but no event_id")
@@ -180,7 +147,7 @@ func parse(line []byte) (*Receipt, error) {
 }
 
 // bound returns what the commit line binds of the ids of its events.
-func (r *Receipt) bound() (ids segment.IDs, _ error) {
+func (r *Receipt) bound() (ids segline.IDs, _ error) {
 	commit, err := segment.ParseCommit(r.Commit)
 	switch {
 	case err != nil:
@@ -194,10 +161,10 @@ func (r *Receipt) bound() (ids segment.IDs, _ error) {
 // receipt returns the receipt that the members are.
 func (w *wire) receipt() (*Receipt, error) {
 	switch {
-	case w.Format != segment.Format:
-		return nil, fmt.Errorf("it is of the form %.40q; this version reads %q", w.Format, segment.Format)
-	case len(w.EventID) > MaxEventID:
-		return nil, fmt.Errorf("its event_id has %d bytes, more than %d", len(w.EventID), MaxEventID)
+	case w.Format != segline.Format:
+		return nil, fmt.Errorf("it is of the form %.40q; this version reads %q", w.Format, segline.Format)
+	case len(w.EventID) > receiptline.MaxEventID:
+		return nil, fmt.Errorf("its event_id has %d bytes, more than %d", len(w.EventID), receiptline.MaxEventID)
 	case len(w.LeafHash) != len(merkle.Hash{}):
 		return nil, fmt.Errorf("its leaf_hash has %d bytes", len(w.LeafHash))
 	}
@@ -211,8 +178,8 @@ func (w *wire) receipt() (*Receipt, error) {
 		in   [][]byte
 		out  *[]merkle.Hash
 	}{{"path", w.Path, &r.Path}, {"id_path", w.IDPath, &r.IDPath}, {"commit_path", w.CommitPath, &r.CommitPath}} {
-		if len(path.in) > maxPath {
-			return nil, fmt.Errorf("its %s has %d hashes, more than %d", path.name, len(path.in), maxPath)
+		if len(path.in) > receiptline.MaxPath {
+			return nil, fmt.Errorf("its %s has %d hashes, more than %d", path.name, len(path.in), receiptline.MaxPath)
 		}
 		for _, h := range path.in {
 			if len(h) != len(merkle.Hash{}) {
@@ -221,40 +188,41 @@ func (w *wire) receipt() (*Receipt, error) {
 			*path.out = append(*path.out, merkle.Hash(h))
 		}
 	}
-	if origin := originOf(r.Checkpoint); w.Origin != string(origin) {
+	if origin := receiptline.Origin(r.Checkpoint); w.Origin != string(origin) {
 		return nil, fmt.Errorf("its origin is %q, but that of its checkpoint is %.200q", w.Origin, origin)
 	}
 	return r, nil
 }
 
-// ErrUnproven: the hashes of a receipt do not lead from what it says to its checkpoint.
-var ErrUnproven = errors.New("its hashes do not lead to its checkpoint")
+// errUnproven: the hashes of a receipt do not lead from what it says to its checkpoint.
+var errUnproven = errors.New("its hashes do not lead to its checkpoint")
 
 // Check checks that the leaf is in the tree of the checkpoint, which it returns, that the
-// commit is its last leaf, and that this binds the event's id to that leaf. That a
-// trusted key has signed the checkpoint is left to [signing.OpenCheckpoint].
+// commit is its last leaf, and that this binds the event's id to that leaf. An error says that the
+// receipt does not prove what it says. That a trusted key has signed the checkpoint is left to
+// [signing.OpenCheckpoint].
 func (r *Receipt) Check() (signing.Checkpoint, error) {
 	c, err := signing.ParseCheckpoint(r.Checkpoint)
 	if err != nil {
 		return c, err
 	}
-	if r.Index >= c.Size || c.Size > segment.MaxIndex+1 || !leads(r.Path, r.LeafHash, r.Index, c.Size, c.Root) {
-		return c, fmt.Errorf("%w: the path of its leaf", ErrUnproven)
+	if r.Index >= c.Size || c.Size > segline.MaxIndex+1 || !leads(r.Path, r.LeafHash, r.Index, c.Size, c.Root) {
+		return c, fmt.Errorf("%w: the path of its leaf", errUnproven)
 	}
 	if !leads(r.CommitPath, merkle.LeafHash(r.Commit), c.Size-1, c.Size, c.Root) {
-		return c, fmt.Errorf("%w: the path of its commit", ErrUnproven)
+		return c, fmt.Errorf("%w: the path of its commit", errUnproven)
 	}
 	ids, err := r.bound()
 	if err != nil {
-		return c, fmt.Errorf("%w: %w", ErrUnproven, err)
+		return c, fmt.Errorf("%w: %w", errUnproven, err)
 	}
 	// The events stand directly before the commit.
 	last := c.Size - 1
 	if ids.Count > last || r.Index >= last || r.Index < last-ids.Count {
-		return c, fmt.Errorf("%w: the commit, leaf %d, is of %d events before it, and leaf %d is none of them", ErrUnproven, last, ids.Count, r.Index)
+		return c, fmt.Errorf("%w: the commit, leaf %d, is of %d events before it, and leaf %d is none of them", errUnproven, last, ids.Count, r.Index)
 	}
 	if r.EventID != "" && !leads(r.IDPath, merkle.LeafHash([]byte(r.EventID)), r.Index-(last-ids.Count), ids.Count, ids.Root) {
-		return c, fmt.Errorf("%w: the path of its event_id, which is another than the leaf's", ErrUnproven)
+		return c, fmt.Errorf("%w: the path of its event_id, which is another than the leaf's", errUnproven)
 	}
 	return c, nil
 }

@@ -15,8 +15,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // setAsideTail moves the bytes behind the active segment's last checkpoint into
@@ -75,7 +75,7 @@ func describe(r io.ReaderAt, at, size int64, index uint64) (logevent.Event, erro
 	return logevent.Event{
 		Action: logevent.Recovered,
 		Reason: "torn_tail",
-		File:   segment.TornName(index, sum),
+		File:   sidefile.TornName(index, sum),
 		SHA256: hex.EncodeToString(sum[:]),
 		Size:   uint64(size),
 	}, nil
@@ -94,29 +94,33 @@ func (w *writer) keep(r io.ReaderAt, at, size int64) (logevent.Event, error) {
 }
 
 // setAside renames a file that is not the log's own work, or not any longer, so that it
-// stays as evidence, under which name, and says what has become of it.
-func setAside(dir durable.FS, name, why string) (kept, detail string, err error) {
+// stays as evidence, and returns its new name.
+func setAside(dir durable.FS, name string) (kept string, err error) {
 	kept = "foreign-" + name
 	// What was set aside before is evidence, too.
 	for n := 2; ; n++ {
 		if _, err := dir.Lstat(kept); errors.Is(err, fs.ErrNotExist) {
 			break
 		} else if err != nil {
-			return "", "", fmt.Errorf("set %s aside: %w", name, err)
+			return "", fmt.Errorf("set %s aside: %w", name, err)
 		}
 		kept = fmt.Sprintf("foreign-%d-%s", n, name)
 	}
 	if err := durable.Rename(dir, name, kept); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", "", fmt.Errorf("set %s aside: %w", name, err)
+		return "", fmt.Errorf("set %s aside: %w", name, err)
 	}
-	return kept, why + "; it is kept as " + kept + ", and written anew", nil
+	return kept, nil
 }
 
-// setAside sets a file aside, has the log say so, and returns its new name.
+// keptAs says of a file that was set aside why, and where it is.
+func keptAs(kept, why string) string {
+	return why + "; it is kept as " + kept + ", and written anew"
+}
+
+// setAside sets a file aside, and has the log say so.
 func (w *writer) setAside(name, why string) (kept string, err error) {
-	kept, detail, err := setAside(w.dir, name, why)
-	if err == nil {
-		w.sayDamaged(name, detail)
+	if kept, err = setAside(w.dir, name); err == nil {
+		w.sayDamaged(name, keptAs(kept, why))
 	}
 	return kept, err
 }

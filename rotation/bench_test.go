@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -18,7 +18,7 @@ func BenchmarkRotation(b *testing.B) {
 	for _, keys := range []string{"one key", "a key for each segment"} {
 		b.Run(keys, func(b *testing.B) {
 			o := options(b)
-			o.Scope = segment.ScopeCheckpoint
+			o.Scope = segline.ScopeCheckpoint
 			o.MaxSegmentBytes = 1
 			path := filepath.Join(b.TempDir(), "key.pem")
 			if _, err := signing.CreateKeyFile(path, signing.ECDSAP256); err != nil {

@@ -6,6 +6,8 @@ package rotation
 import (
 	"slices"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -60,11 +62,11 @@ func (c *change) take(b *stage.Batch) {
 
 // close appends the commit line, which is the last leaf.
 func (c *change) close() {
-	line := segment.Commit{Number: c.next.commits, Time: c.next.lastTime}
-	if c.next.header.Has(segment.FeatureIDs) {
-		line.IDs = &segment.IDs{Count: c.ids.Size(), Root: c.ids.Root()}
+	var ids *segline.IDs
+	if slices.Contains(c.next.header.Features, segline.FeatureIDs) {
+		ids = &segline.IDs{Count: c.ids.Size(), Root: c.ids.Root()}
 	}
-	c.end = segment.AppendCommit(c.end, line)
+	c.end = segline.AppendCommit(c.end, c.next.commits, c.next.lastTime, ids)
 	c.grow(merkle.LeafHash(c.end))
 	c.end = append(c.end, '\n')
 }
@@ -90,7 +92,7 @@ func (c *change) grow(leaves ...merkle.Hash) {
 // active returns the active segment as it is after the change, without a file if it is new.
 func (c *change) active() *activeSegment {
 	created := c.next.lastTime
-	a := activeSegment{name: segment.Name{FirstIndex: c.from.tree.Size(), Created: created, Compression: segment.None}, opened: created}
+	a := activeSegment{name: segment.Name{FirstIndex: c.from.tree.Size(), Created: created, Compression: compression.None}, opened: created}
 	if !c.begins {
 		a = *c.from.active
 	} else {

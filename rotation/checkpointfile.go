@@ -7,7 +7,7 @@ import (
 	"bytes"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -26,7 +26,7 @@ func (c *checkpointOnDisk) replace(note, newest []byte) error {
 	if note == nil || bytes.Equal(note, c.note) || c.isNewerThan(note) {
 		return nil
 	}
-	if err := durable.Replace(c.dir, segment.CheckpointName, durable.Private, durable.Bytes(note)); err != nil {
+	if err := durable.Replace(c.dir, sidefile.CheckpointName, durable.Private, durable.Bytes(note)); err != nil {
 		return err
 	}
 	c.note = note

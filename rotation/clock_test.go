@@ -11,8 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // The clock is set back and forth, by moments and by years, while the log is open and
@@ -27,7 +27,7 @@ func TestClockIsSetAtRandom(t *testing.T) {
 			o := options(t)
 			o.Now, o.MaxSegmentBytes, o.MaxSegmentAge = c.Now, 6_000, time.Hour
 			if seed%2 == 1 {
-				o.Compression = segment.Gzip
+				o.Compression = compression.Gzip
 			}
 			l := open(t, o)
 			var want []string
@@ -78,7 +78,7 @@ func TestRetentionAndTheClock(t *testing.T) {
 		c.advance(-10 * 365 * 24 * time.Hour)
 		l = open(t, o)
 		mustAppend(t, l, o, "years before")
-		closeLog(t, l) // maintenance has looked at least once, or is cut short; nothing is due
+		closeLog(t, l) // upkeep has looked at least once, or is cut short; nothing is due
 		if got := read(t, o.Directory).ids; len(got) != 6 {
 			t.Errorf("%q are left", got)
 		}
@@ -87,7 +87,7 @@ func TestRetentionAndTheClock(t *testing.T) {
 		o.FS = u
 		l = open(t, o)
 		passes := 0
-		u.await(t, l, o, "three passes of maintenance", func() bool { passes++; return passes == 3 })
+		u.await(t, l, o, "three passes of upkeep", func() bool { passes++; return passes == 3 })
 		closeLog(t, l)
 		if got := read(t, o.Directory).ids; len(got) != 6+3 {
 			t.Errorf("%q are left, though the clock has jumped within the last day", got)

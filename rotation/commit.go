@@ -13,6 +13,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/segname"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -30,7 +32,7 @@ func (w *writer) commit(g *group) error {
 	}
 	err := w.tryCommit(g)
 	if err != nil {
-		err = fail(ReasonIO, err)
+		err = fail(reasonIO, err)
 		if n := g.batches(); n > 0 {
 			w.opts.Observer.Refused(reasonOf(err), n, g.events())
 		}
@@ -89,15 +91,15 @@ func (w *writer) put(s snapshot, g *group, says []logevent.Event, reason string,
 // signs the commit is the one that the calls have signed with.
 func (w *writer) ready(g *group, start time.Time) error {
 	if err := w.dir.Present(); errors.Is(err, fs.ErrNotExist) || errors.Is(err, durable.ErrReplaced) {
-		return fail(ReasonInterference, err)
+		return fail(reasonInterference, err)
 	} else if err != nil {
-		return fail(ReasonIO, err)
+		return fail(reasonIO, err)
 	}
 	if err := w.clear(); err != nil {
-		return fail(ReasonIO, err)
+		return fail(reasonIO, err)
 	}
 	if err := w.setAsideTail(); err != nil {
-		return fail(ReasonIO, err)
+		return fail(reasonIO, err)
 	}
 	if w.doubt == nil && w.active != nil {
 		w.doubt = w.inspect()
@@ -110,7 +112,7 @@ func (w *writer) ready(g *group, start time.Time) error {
 	if err := w.room(g); err != nil {
 		return err
 	}
-	if reason := w.due(g.bytes()); reason != "" && len(w.segments) > 0 && w.keys.changesNext() && w.opts.Scope == segment.ScopeEvent && len(g.calls) > 0 {
+	if reason := w.due(g.bytes()); reason != "" && len(w.segments) > 0 && w.keys.changesNext() && w.opts.Scope == segline.ScopeEvent && len(g.calls) > 0 {
 		// The events have been signed with the key before: the segment under the new
 		// one begins without them.
 		if err := w.put(w.snapshot, &group{}, nil, reason, start); err != nil {
@@ -213,7 +215,7 @@ func assemble(s snapshot, keys *keyring, g *group, says []logevent.Event, reason
 		}
 	}
 	c.close()
-	if c.next.tree.Size() > segment.MaxIndex {
+	if c.next.tree.Size() > segline.MaxIndex {
 		return c, fmt.Errorf("the log is full: it has %d leaves", s.tree.Size())
 	}
 	if err := c.permitted(c.next.tree.Size() - 1); err != nil {
@@ -221,10 +223,10 @@ func assemble(s snapshot, keys *keyring, g *group, says []logevent.Event, reason
 	}
 	note, err := signing.SignCheckpoint(s.opts.Origin, c.next.tree.Size(), c.next.tree.Root(), keys.checkpointSigners(c.signer, c.keyChange)...)
 	if err != nil {
-		return c, &Error{Reason: ReasonSigning, Err: fmt.Errorf("sign a checkpoint: %w", err)}
+		return c, &Error{Reason: reasonSigning, Err: fmt.Errorf("sign a checkpoint: %w", err)}
 	}
 	c.next.note = note
-	c.end = append(segment.AppendCheckpoint(c.end, note), '\n')
+	c.end = append(segline.AppendCheckpoint(c.end, note), '\n')
 	c.bytes += int64(len(c.head) + len(c.end))
 	c.next.active = c.active()
 	return c, nil
@@ -236,18 +238,18 @@ func (c *change) begin(reason string) (err error) {
 	s := c.from
 	if len(s.segments) > 0 {
 		if c.signer, err = c.keys.next(); err != nil {
-			return &Error{Reason: ReasonSigning, Err: fmt.Errorf("begin a segment with another key: %w", err)}
+			return &Error{Reason: reasonSigning, Err: fmt.Errorf("begin a segment with another key: %w", err)}
 		}
 	}
 	c.next.header = c.header()
-	c.head = segment.AppendHeader(c.head, c.next.header)
+	c.head = c.next.header.AppendTo(c.head)
 	leaf := merkle.LeafHash(c.head)
 	c.next.mark = merkle.NewMark(&c.next.tree)
 	c.grow(leaf)
 	c.head = append(c.head, '\n')
 	if len(s.segments) > 0 && changesKeys(&s.header, &c.next.header) {
 		if c.keyChange, err = c.keys.signKeyChange(&s.header, &c.next.header, c.signer, s.tree.Root(), leaf); err != nil {
-			return &Error{Reason: ReasonSigning, Err: err}
+			return &Error{Reason: reasonSigning, Err: err}
 		}
 		c.says = append(c.says, c.keyChange.said)
 	}
@@ -256,7 +258,7 @@ func (c *change) begin(reason string) (err error) {
 		root := s.tree.Root()
 		previous := &logevent.Segment{
 			FirstIndex: last.name.FirstIndex, Range: s.mark.Range(&s.tree), RootHash: root,
-			Segment: last.name.Plain().String(), TreeSize: s.tree.Size(),
+			Segment: segname.Plain(last.name).String(), TreeSize: s.tree.Size(),
 		}
 		if a := s.active; a != nil && a.times.some {
 			previous.FirstTime, previous.LastTime = timeOf(a.times.first), timeOf(a.times.last)
@@ -290,7 +292,7 @@ func (c *change) header() segment.Header {
 // permitted asks whether the keys of a commit's segment may sign a leaf of it.
 func (c *change) permitted(index uint64) error {
 	if err := c.keys.permitted(c.signer, index, c.from.opts.Now()); err != nil {
-		return &Error{Reason: ReasonSigning, Err: err}
+		return &Error{Reason: reasonSigning, Err: err}
 	}
 	return nil
 }
@@ -318,7 +320,7 @@ func (c *change) say(g *group, says []logevent.Event) error {
 			o.Proof = s.followed.prove(o.Size, &s.tree)
 		}
 		if err := s.addOwn(c.scratch, o, c.signer, c.next.degraded); err != nil {
-			return &Error{Reason: ReasonSigning, Err: fmt.Errorf("add the log's own event %s: %w", o.Action, err)}
+			return &Error{Reason: reasonSigning, Err: fmt.Errorf("add the log's own event %s: %w", o.Action, err)}
 		}
 	}
 	c.unsigned += c.scratch.Totals().Unsigned
@@ -337,7 +339,7 @@ func (w *writer) write(c *change) (syncTime time.Duration, err error) {
 	}
 	a := w.active
 	if err := w.writeLines(a.file, a.size, c); err != nil {
-		err = fail(ReasonIO, fmt.Errorf("append to %s: %w", a.name, err))
+		err = fail(reasonIO, fmt.Errorf("append to %s: %w", a.name, err))
 		// What was written in part is cut off at once, so that even a reader
 		// sees nothing of it, and durably, so that a crash never leaves parts of
 		// two commits after the last checkpoint. If the disk was merely full
@@ -346,13 +348,13 @@ func (w *writer) write(c *change) (syncTime time.Duration, err error) {
 		if cut == nil {
 			_, cut = w.syncFile(a.file)
 		}
-		if cut != nil || reasonOf(err) != ReasonDiskFull {
+		if cut != nil || reasonOf(err) != reasonDiskFull {
 			w.doubt = errors.Join(err, cut)
 		}
 		return 0, err
 	}
 	if syncTime, err = w.syncFile(a.file); err != nil {
-		w.doubt = fail(ReasonSyncFailed, err)
+		w.doubt = fail(reasonSyncFailed, err)
 		return 0, w.doubt
 	}
 	return syncTime, nil
@@ -363,7 +365,7 @@ func (w *writer) writeNew(c *change) (syncTime time.Duration, err error) {
 	name := c.next.active.name.String()
 	f, err := w.dir.Create(name)
 	if err != nil {
-		return 0, fail(ReasonIO, fmt.Errorf("create segment %s: %w", name, err))
+		return 0, fail(reasonIO, fmt.Errorf("create segment %s: %w", name, err))
 	}
 	defer func() {
 		if err == nil {
@@ -377,14 +379,14 @@ func (w *writer) writeNew(c *change) (syncTime time.Duration, err error) {
 		_ = w.clear()
 	}()
 	if err := w.writeLines(f, 0, c); err != nil {
-		return 0, fail(ReasonIO, fmt.Errorf("write segment %s: %w", name, err))
+		return 0, fail(reasonIO, fmt.Errorf("write segment %s: %w", name, err))
 	}
 	// The key before may be destroyed as soon as another has taken its place, and the file
 	// of key changes never leads.
 	if w.opts.Sync || c.keyChange != nil {
 		start := time.Now()
 		if err := durable.Sync(w.dir, f); err != nil {
-			return 0, fail(ReasonSyncFailed, err)
+			return 0, fail(reasonSyncFailed, err)
 		}
 		syncTime = time.Since(start)
 	}

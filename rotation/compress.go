@@ -11,15 +11,17 @@ import (
 	"io"
 	"io/fs"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/ctxread"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // compress compresses the sealed segments that are still plain, one after the other, and
 // finishes what an earlier run began.
 func (u *upkeep) compress(ctx context.Context) error {
-	if u.opts.Compression == segment.None {
+	if u.opts.Compression == compression.None {
 		return nil
 	}
 	// What keeps one segment from being compressed is no reason to leave the others.
@@ -27,7 +29,7 @@ func (u *upkeep) compress(ctx context.Context) error {
 	s := u.log.Snapshot()
 	for i, one := range s.segments {
 		sealed := s.active == nil || i < len(s.segments)-1
-		if !sealed || one.name.Compression != segment.None {
+		if !sealed || one.name.Compression != compression.None {
 			continue
 		}
 		err := u.compressOne(ctx, one)
@@ -61,7 +63,7 @@ func (u *upkeep) compressOne(ctx context.Context, s segmentInfo) error {
 // segment does not change, and nobody else compresses it.
 type compressor struct {
 	dir durable.FS
-	to  segment.Compression
+	to  compression.Method
 }
 
 // replace replaces a sealed segment by its compressed form, and returns that one's name and
@@ -110,17 +112,17 @@ func (c compressor) pack(ctx context.Context, plain, packed segment.Name) error 
 		if err := c.packInto(ctx, plain, w); err != nil {
 			return err
 		}
-		return sameContent(ctx, c.dir, plain.String(), packed.String()+segment.TempSuffix, packed.Compression)
+		return sameContent(ctx, c.dir, plain.String(), packed.String()+durable.TempSuffix, packed.Compression)
 	})
 }
 
 func (c compressor) packInto(ctx context.Context, plain segment.Name, w io.Writer) (err error) {
-	in, err := segment.OpenRegular(c.dir, plain.String())
+	in, err := rootfs.OpenRegular(c.dir, plain.String())
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	out, err := segment.NewCompressor(w, c.to)
+	out, err := compression.NewWriter(w, c.to)
 	if err != nil {
 		return err
 	}
@@ -129,8 +131,8 @@ func (c compressor) packInto(ctx context.Context, plain segment.Name, w io.Write
 }
 
 // sameContent reads both forms of a segment and compares them.
-func sameContent(ctx context.Context, dir fs.FS, plain, packed string, c segment.Compression) error {
-	a, err := contentHash(ctx, dir, plain, segment.None)
+func sameContent(ctx context.Context, dir fs.FS, plain, packed string, c compression.Method) error {
+	a, err := contentHash(ctx, dir, plain, compression.None)
 	if err != nil {
 		return err
 	}
@@ -144,13 +146,13 @@ func sameContent(ctx context.Context, dir fs.FS, plain, packed string, c segment
 	return nil
 }
 
-func contentHash(ctx context.Context, dir fs.FS, name string, c segment.Compression) (sum [sha256.Size]byte, err error) {
-	f, err := segment.OpenRegular(dir, name)
+func contentHash(ctx context.Context, dir fs.FS, name string, c compression.Method) (sum [sha256.Size]byte, err error) {
+	f, err := rootfs.OpenRegular(dir, name)
 	if err != nil {
 		return sum, err
 	}
 	defer f.Close()
-	content, err := segment.NewDecompressor(ctxread.New(ctx, f), c)
+	content, err := compression.NewReader(ctxread.New(ctx, f), c)
 	if err != nil {
 		return sum, fmt.Errorf("read %s: %w", name, err)
 	}

@@ -21,7 +21,10 @@ import (
 	"testing/synctest"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -71,9 +74,9 @@ func crashRound(t *testing.T, seed uint64) (states int) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	o := options(t)
 	o.Signer = signingtest.New(t, signing.Ed25519)
-	o.Scope = []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint}[r.IntN(2)]
+	o.Scope = []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint}[r.IntN(2)]
 	o.MaxSegmentBytes = []int64{0, 1, 1500, 3000}[r.IntN(4)]
-	o.Compression = []segment.Compression{segment.None, segment.Zstd, segment.Gzip}[r.IntN(3)]
+	o.Compression = []compression.Method{compression.None, compression.Zstd, compression.Gzip}[r.IntN(3)]
 	if r.IntN(3) == 0 {
 		o.Retention.MaxSegments = 2 + r.IntN(3)
 	}
@@ -405,7 +408,7 @@ func idsOf(t *testing.T, fsys fs.FS) (ids []string, pruned bool) {
 			if err != nil {
 				break
 			}
-			parsed, err := segment.ParseEvent(line)
+			parsed, err := segment.ParseEvent(nil, line)
 			if err != nil {
 				continue
 			}
@@ -564,7 +567,7 @@ func TestPrunedRangesAfterAFailedSync(t *testing.T) {
 		m.Only = nil
 		m.Reached = func() bool { return false }
 		m.Fault = func() error {
-			if m.Asked == segment.PrunedRangesName {
+			if m.Asked == sidefile.PrunedRangesName {
 				if calls++; calls == 4 { // create, truncate, write, sync
 					close(failed)
 					return syscall.EIO
@@ -587,7 +590,7 @@ func TestPrunedRangesAfterAFailedSync(t *testing.T) {
 			mustAppend(t, l, o, ids...)
 		}
 		<-failed
-		mustAppend(t, l, o, "d") // maintenance wakes up, and tries again
+		mustAppend(t, l, o, "d") // upkeep wakes up, and tries again
 		<-deleted
 		m.Mu.Lock()
 		left := m.Crash(rand.New(rand.NewPCG(1, 0)))
@@ -635,12 +638,12 @@ func TestUnfinishedSegmentStaysAway(t *testing.T) {
 // it: the key is destroyed that the segment before is signed with, the next change of the
 // key is written behind it. Power may be cut during the restart.
 func TestKilledBetweenTwoKeys(t *testing.T) {
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) { killedBetweenTwoKeys(t, scope) })
 	}
 }
 
-func killedBetweenTwoKeys(t *testing.T, scope segment.Scope) {
+func killedBetweenTwoKeys(t *testing.T, scope segline.Scope) {
 	t.Parallel()
 	o := options(t)
 	o.Scope, o.MaxSegmentBytes = scope, 1
@@ -654,7 +657,7 @@ func killedBetweenTwoKeys(t *testing.T, scope segment.Scope) {
 	m.Step = func() {
 		at := len(wrecks)
 		wrecks = append(wrecks, wreck{at, m.Kill(), nil, keys.asOf(o), slices.Clone(acked), slices.Clone(tried), rand.New(rand.NewPCG(uint64(at), 0))})
-		if m.Last == segment.KeyChangesName {
+		if m.Last == sidefile.KeyChangesName {
 			cached = append(cached, wreck{left: m.Kill(), o: keys.asOf(o)})
 		}
 	}
@@ -679,8 +682,8 @@ func killedBetweenTwoKeys(t *testing.T, scope segment.Scope) {
 		w.o.FS = w.left
 		l := open(t, w.o)
 		w.left.Mu.Lock()
-		if now, durable := w.left.Content(segment.KeyChangesName); !bytes.Equal(now, durable) {
-			t.Errorf("%d of %d bytes of %s are durable after a start", len(durable), len(now), segment.KeyChangesName)
+		if now, durable := w.left.Content(sidefile.KeyChangesName); !bytes.Equal(now, durable) {
+			t.Errorf("%d of %d bytes of %s are durable after a start", len(durable), len(now), sidefile.KeyChangesName)
 		}
 		w.left.Mu.Unlock()
 		closeLog(t, l)

@@ -4,6 +4,20 @@
 // Package rotation writes an audit log: a directory of append-only segments
 // that together hold one Merkle tree (see package segment for the files).
 //
+// There are only a few types in rotation: a [Log] is a queue of groups of calls, under its
+// mutex, and its writer makes a commit of each, under the writer's sem; upkeep is a goroutine
+// that compresses, deletes and keeps files fresh, the agent of package cosign one that asks
+// witnesses, and recovery makes a writer of a directory before any of them runs.
+//
+// A commit is in commit.go, from top to bottom: ready, admit, assemble, write and sync, publish.
+// The writer has its keyring sign, and asks stages (package internal/stage) what to leave out of
+// batches. assemble is a function of a snapshot of the writer: it makes a change, which holds the
+// bytes to write and the tip, where the log ends after them. Only publish puts that in the place
+// of the tip before, so a commit that fails needs no undoing.
+//
+// upkeep and the agent hold nothing of the log. Each sees it through an interface of a few
+// methods, whose calls wait for the commit under way.
+//
 // # What an acknowledgement means
 //
 // [Log.Append] takes batches of encoded, signed events and returns nil only
@@ -17,10 +31,8 @@
 //   - The files form one sequence of leaves; a file's name carries the index of
 //     its first leaf, and the clock orders nothing.
 //   - There is one writer, the holder of the lock on .lock, and within it one
-//     committer at a time, the holder of Log.sem. Everything that describes the
-//     durable state (the tree, the active file and its length) changes only
-//     after a commit succeeded, so a failed commit needs no undoing in memory.
-//   - Bytes up to active.size are durable and never written again. Bytes behind
+//     committer at a time, the holder of sem.
+//   - Bytes up to active.size are durable and never written again. Bytes after
 //     it belong to a commit in progress, or to none.
 //   - A segment is sealed by the first commit of its successor. Only sealed
 //     segments are compressed or pruned, and only after that commit is durable.
@@ -31,13 +43,9 @@
 //     nothing is signed or deleted on its word (found.go), and stages are shown no line
 //     of it that is not a [logdir.CheckedLine] (recall.go).
 //   - What the log does to itself, or finds was done to it, is an event in it.
-//   - A witness learns of a checkpoint only when that is durable, and nobody who holds
-//     Log.sem waits for a witness (package rotation/internal/cosign).
+//   - A witness learns of a checkpoint only when that is durable, and no holder of sem
+//     waits for a witness.
 //
-// # Where to find what
-//
-// A [Log] commits what its callers bring. Its keyring says which key signs, and makes the note
-// with which one key introduces the next; maintenance is the goroutine that compresses, deletes
-// and keeps files fresh. Package internal/durable has every rule about files, fsync and rename;
-// recover.go and repair.go have what happens on doubt.
+// Package internal/durable has every rule about files, fsync and rename; recover.go and repair.go
+// have what happens on doubt, retention.go what may be deleted, and retain.go how.
 package rotation

@@ -10,20 +10,27 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 )
 
-// Reason says, in one word fit for a metric, why the log refused a call.
+// Reason says, in one word fit for a metric, why the log refused a call. All may pass: the call
+// can be repeated.
+//
+//   - disk_full: the file system has no room, or less than Options.MinFreeBytes.
+//   - io: a file cannot be read or written.
+//   - sync_failed: fsync failed, so that what is on the disk has to be read again first.
+//   - signing: a key cannot sign, or may not (Options.Permit).
+//   - interference: somebody else has changed the directory.
+//   - retention_held: the limits of retention are reached, and what they would have deleted is to
+//     be kept longer (Retention.MinAge).
+//   - closed: the log has been closed.
 type Reason string
 
-// The reasons. All may pass: the call can be repeated.
 const (
-	ReasonDiskFull     Reason = "disk_full"
-	ReasonIO           Reason = "io"
-	ReasonSyncFailed   Reason = "sync_failed"
-	ReasonSigning      Reason = "signing"
-	ReasonInterference Reason = "interference"
-	ReasonClosed       Reason = "closed"
-	// ReasonRetentionHeld: the limits of retention are reached, and what they would have
-	// deleted is to be kept longer (Retention.MinAge).
-	ReasonRetentionHeld Reason = "retention_held"
+	reasonDiskFull      Reason = "disk_full"
+	reasonIO            Reason = "io"
+	reasonSyncFailed    Reason = "sync_failed"
+	reasonSigning       Reason = "signing"
+	reasonInterference  Reason = "interference"
+	reasonClosed        Reason = "closed"
+	reasonRetentionHeld Reason = "retention_held"
 )
 
 // Error is what [Log.Append] returns: why nothing was written.
@@ -36,21 +43,24 @@ func (e *Error) Error() string { return e.Err.Error() }
 
 func (e *Error) Unwrap() error { return e.Err }
 
+// Errors of [Open] that a caller may want to tell apart.
 var (
-	// ErrClosed: the log has been closed.
-	ErrClosed = errors.New("the audit log is closed")
 	// ErrLocked: another process, or another Log, writes to the directory.
 	ErrLocked = durable.ErrLocked
-	// ErrWrongKey: the log was written with another key than the one given.
-	ErrWrongKey = errors.New("the signing key does not belong to this log")
-	// ErrCheckpointKeyLeaves: a key that signs the log's checkpoints cannot be taken out
-	// without its signature.
-	ErrCheckpointKeyLeaves = errors.New("a checkpoint key leaves the log only by a note that it signs itself")
 	// ErrDamaged: the log fails its own check, so writing on would bury the
 	// evidence.
 	ErrDamaged = errors.New("the log fails its own check")
-	// ErrRolledBack: the log is shorter than a checkpoint it has signed.
-	ErrRolledBack = errors.New("the log is shorter than its own newest checkpoint")
+	// ErrCheckpointKeyLeaves: a key that signs the log's checkpoints cannot be taken out
+	// without its signature.
+	ErrCheckpointKeyLeaves = errors.New("a checkpoint key leaves the log only by a note that it signs itself")
+)
+
+var (
+	errClosed = errors.New("the audit log is closed")
+	// errWrongKey: the log was written with another key than the one given.
+	errWrongKey = errors.New("the signing key does not belong to this log")
+	// errRolledBack: the log is shorter than a checkpoint it has signed.
+	errRolledBack = errors.New("the log is shorter than its own newest checkpoint")
 )
 
 // fromSystem reports whether an error comes from the operating system, and not from
@@ -70,7 +80,7 @@ func fail(reason Reason, err error) error {
 		return err
 	}
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		reason = ReasonDiskFull
+		reason = reasonDiskFull
 	}
 	return &Error{Reason: reason, Err: err}
 }
@@ -81,5 +91,5 @@ func reasonOf(err error) Reason {
 	if errors.As(err, &e) {
 		return e.Reason
 	}
-	return ReasonIO
+	return reasonIO
 }

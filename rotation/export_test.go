@@ -8,8 +8,8 @@ import (
 	"runtime"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // AwaitGroup waits until so many calls have joined the group that waits for the
@@ -34,7 +34,7 @@ const MaxRecalledSegments = maxRecalledSegments
 
 // EndOfRanges is where the ranges in the file of a directory end that lead to a tree.
 func EndOfRanges(ctx context.Context, dir durable.FS, to merkle.Frontier) (int64, error) {
-	f, err := dir.Edit(segment.PrunedRangesName)
+	f, err := dir.Edit(sidefile.PrunedRangesName)
 	if err != nil {
 		return 0, err
 	}
@@ -44,3 +44,25 @@ func EndOfRanges(ctx context.Context, dir durable.FS, to merkle.Frontier) (int64
 
 // MaxWriteBytes is how much of a commit is written at a time.
 const MaxWriteBytes = maxWriteBytes
+
+// What callers are told of failures, for tests to tell them apart.
+var (
+	ErrClosed      = errClosed
+	ErrWrongKey    = errWrongKey
+	ErrRolledBack  = errRolledBack
+	ErrMissing     = errMissing
+	ErrNotExtended = errNotExtended
+)
+
+const (
+	ReasonDiskFull      = reasonDiskFull
+	ReasonIO            = reasonIO
+	ReasonSyncFailed    = reasonSyncFailed
+	ReasonSigning       = reasonSigning
+	ReasonInterference  = reasonInterference
+	ReasonClosed        = reasonClosed
+	ReasonRetentionHeld = reasonRetentionHeld
+)
+
+// Recent is which segments a start reads.
+var Recent = recent

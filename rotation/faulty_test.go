@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -345,7 +346,7 @@ func TestInterference(t *testing.T) {
 		{"truncated", func(path string) error { return os.Truncate(path, 100) }, true},
 		{"emptied", func(path string) error { return os.Truncate(path, 0) }, true},
 		{"written over by a line too long", func(path string) error {
-			return errors.Join(os.Truncate(path, 0), os.Truncate(path, segment.MaxLineBytes+2))
+			return errors.Join(os.Truncate(path, 0), os.Truncate(path, segline.MaxBytes+2))
 		}, true},
 		{"header of another log", func(path string) error {
 			b, err := os.ReadFile(path)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -44,11 +45,11 @@ func (w *forger) segment(path string, change bool) (out []byte, name string) {
 		}
 		line = bytes.Clone(line)
 		switch segment.KindOf(line) {
-		case segment.KindHeader:
+		case segline.KindHeader:
 			line = w.header(line)
 			w.tree.Append(merkle.LeafHash(line))
-		case segment.KindEvent:
-			parsed, err := segment.ParseEvent(line)
+		case segline.KindEvent:
+			parsed, err := segment.ParseEvent(nil, line)
 			if err != nil {
 				w.t.Fatal(err)
 			}
@@ -60,8 +61,8 @@ func (w *forger) segment(path string, change bool) (out []byte, name string) {
 				canonical = bytes.Replace(canonical, []byte("something happened"), []byte("nothing happened"), 1)
 				change = false
 			}
-			line = append(segment.AppendEventStart(nil), canonical...)
-			if parsed.Form == segment.FormSigned {
+			line = append(segline.AppendEventStart(nil), canonical...)
+			if parsed.KeyID != "" {
 				signature, err := w.thief.SignEvent(signing.NewEventContext(origin, w.id), canonical)
 				if err != nil {
 					w.t.Fatal(err)
@@ -70,19 +71,19 @@ func (w *forger) segment(path string, change bool) (out []byte, name string) {
 				if w.named {
 					id = w.thief.Public().ID()
 				}
-				line = segment.AppendSignature(line, signature, id)
+				line = segline.AppendSignature(line, signature, id)
 			} else {
-				line = segment.AppendNoSignature(line)
+				line = segline.AppendNoSignature(line)
 			}
 			w.tree.Append(merkle.LeafHash(line))
-		case segment.KindCommit:
+		case segline.KindCommit:
 			w.tree.Append(merkle.LeafHash(line))
-		case segment.KindCheckpoint:
+		case segline.KindCheckpoint:
 			note, err := signing.SignCheckpoint(origin, w.tree.Size(), w.tree.Root(), w.thief)
 			if err != nil {
 				w.t.Fatal(err)
 			}
-			line = segment.AppendCheckpoint(nil, note)
+			line = segline.AppendCheckpoint(nil, note)
 		}
 		out = append(append(out, line...), '\n')
 	}
@@ -104,9 +105,9 @@ func (w *forger) header(line []byte) []byte {
 	h.FirstIndex = w.tree.Size()
 	w.name.FirstIndex = h.FirstIndex
 	if w.named {
-		h.Keys = []segment.Key{segment.KeyOf(w.thief.Public())}
+		h.Keys = []segline.Key{segline.KeyOf(w.thief.Public())}
 	}
-	return segment.AppendHeader(nil, h)
+	return h.AppendTo(nil)
 }
 
 // oldAndKept returns a segment's content with a commit of long ago and a promise to keep it
@@ -127,7 +128,7 @@ func oldAndKept(t *testing.T, path string) (out []byte) {
 			return out
 		}
 		switch segment.KindOf(line) {
-		case segment.KindHeader:
+		case segline.KindHeader:
 			h, err := segment.ParseHeader(line)
 			if err != nil {
 				t.Fatal(err)
@@ -136,20 +137,20 @@ func oldAndKept(t *testing.T, path string) (out []byte) {
 				t.Fatal(err)
 			}
 			h.MinAge = 100 * 365 * 24 * time.Hour
-			line = segment.AppendHeader(nil, h)
-		case segment.KindCommit:
+			line = h.AppendTo(nil)
+		case segline.KindCommit:
 			c, err := segment.ParseCommit(line)
 			if err != nil {
 				t.Fatal(err)
 			}
 			c.Time = c.Time.AddDate(-25, 0, 0)
-			line = segment.AppendCommit(nil, c)
-		case segment.KindCheckpoint:
+			line = segline.AppendCommit(nil, c.Number, c.Time, c.IDs)
+		case segline.KindCheckpoint:
 			note, err := signing.SignCheckpoint(origin, tree.Size(), tree.Root(), thief)
 			if err != nil {
 				t.Fatal(err)
 			}
-			out = append(segment.AppendCheckpoint(out, note), '\n')
+			out = append(segline.AppendCheckpoint(out, note), '\n')
 			continue
 		}
 		tree.Append(merkle.LeafHash(line))

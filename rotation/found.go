@@ -15,7 +15,10 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/ctxread"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -106,7 +109,7 @@ func (t *tracer) trace(ctx context.Context, list []segmentInfo, to *merkle.Front
 // segment reads a segment.
 func (t *tracer) segment(ctx context.Context, s segmentInfo, first bool, size int64) (_ segmentInfo, err error) {
 	name := s.name.String()
-	f, err := segment.OpenRegular(t.dir, name)
+	f, err := rootfs.OpenRegular(t.dir, name)
 	if err != nil {
 		return s, err
 	}
@@ -116,10 +119,10 @@ func (t *tracer) segment(ctx context.Context, s segmentInfo, first bool, size in
 		return s, fmt.Errorf("read %s: %w", name, err)
 	}
 	var in io.Reader = f
-	if size >= 0 && s.name.Compression == segment.None {
+	if size >= 0 && s.name.Compression == compression.None {
 		in = io.LimitReader(f, size)
 	}
-	content, err := segment.NewDecompressor(ctxread.New(ctx, in), s.name.Compression)
+	content, err := compression.NewReader(ctxread.New(ctx, in), s.name.Compression)
 	if err != nil {
 		return s, fmt.Errorf("read %s: %w", name, err)
 	}
@@ -164,7 +167,7 @@ func (t *tracer) lines(r *segment.Reader, name segment.Name, first bool) (*facts
 			return nil, err
 		}
 		kind := segment.KindOf(line)
-		if kind != segment.KindCheckpoint {
+		if kind != segline.KindCheckpoint {
 			if r.Line() == 1 {
 				if known.header, err = t.header(line, name, first); err != nil {
 					return nil, err
@@ -175,7 +178,7 @@ func (t *tracer) lines(r *segment.Reader, name segment.Name, first bool) (*facts
 			t.append(line)
 		}
 		switch kind {
-		case segment.KindCheckpoint:
+		case segline.KindCheckpoint:
 			if sealed || commits == 0 {
 				return nil, errors.New("a checkpoint that follows no commit")
 			}
@@ -184,18 +187,18 @@ func (t *tracer) lines(r *segment.Reader, name segment.Name, first bool) (*facts
 			}
 			sealed = true
 			continue
-		case segment.KindCommit:
+		case segline.KindCommit:
 			c, err := segment.ParseCommit(line)
 			if err != nil {
 				return nil, err
 			}
 			commits++
 			known.last = c.Time
-		case segment.KindEvent:
+		case segline.KindEvent:
 			if err := t.event(line, known, commits == 0); err != nil {
 				return nil, err
 			}
-		case segment.KindHeader:
+		case segline.KindHeader:
 			if r.Line() != 1 {
 				return nil, errors.New("a header within a segment")
 			}
@@ -250,7 +253,7 @@ func (t *tracer) event(line []byte, known *facts, firstCommit bool) error {
 	if !firstCommit && !logevent.Pruned.MayBeOn(line) {
 		return nil
 	}
-	parsed, err := segment.ParseEvent(line)
+	parsed, err := segment.ParseEvent(nil, line)
 	if err != nil {
 		return err
 	}

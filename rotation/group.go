@@ -82,8 +82,8 @@ func (l *Log) join(c *call) (_ *group, leader bool, _ error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		l.opts.Observer.Refused(ReasonClosed, len(c.Batches), c.Events())
-		return nil, false, &Error{Reason: ReasonClosed, Err: ErrClosed}
+		l.opts.Observer.Refused(reasonClosed, len(c.Batches), c.Events())
+		return nil, false, &Error{Reason: reasonClosed, Err: errClosed}
 	}
 	if l.next == nil {
 		l.next = &group{done: make(chan struct{})}

@@ -22,6 +22,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -42,7 +43,7 @@ func options(t testing.TB) rotation.Options {
 		Directory: filepath.Join(t.TempDir(), "log"),
 		Origin:    origin,
 		Signer:    signingtest.New(t, signing.ECDSAP256),
-		Scope:     segment.ScopeEvent,
+		Scope:     segline.ScopeEvent,
 		Sync:      true,
 	}
 }
@@ -89,7 +90,7 @@ func batch(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) *st
 			}
 			return dst, info.Time, err
 		}
-		if o.Scope == segment.ScopeCheckpoint {
+		if o.Scope == segline.ScopeCheckpoint {
 			err = b.Add(encode, nil, "")
 		} else {
 			err = b.Add(encode, l.Sign(signer), signer.Public().ID())
@@ -161,10 +162,10 @@ func readFS(t testing.TB, fsys fs.FS) (got logged) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if segment.KindOf(line) != segment.KindEvent {
+			if segment.KindOf(line) != segline.KindEvent {
 				continue
 			}
-			parsed, err := segment.ParseEvent(line)
+			parsed, err := segment.ParseEvent(nil, line)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -20,7 +20,10 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
+	"github.com/otel-auditlog/auditlogexporter/internal/segname"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -34,7 +37,7 @@ import (
 var limits = rotation.Retention{MaxSegments: 12, MaxAge: 24 * time.Hour, MaxTotalBytes: 64 << 10}
 
 // sealedLog writes a log of eight segments and returns the options that it goes on with.
-func sealedLog(t *testing.T, c segment.Compression) rotation.Options {
+func sealedLog(t *testing.T, c compression.Method) rotation.Options {
 	t.Helper()
 	o := options(t)
 	u := failing(t, o.Directory, func(string, string) bool { return false })
@@ -43,7 +46,7 @@ func sealedLog(t *testing.T, c segment.Compression) rotation.Options {
 	for _, id := range numbered("id", 7) {
 		mustAppend(t, l, o, id)
 	}
-	want := func() bool { return c == segment.None || compressed(segmentNames(t, o.Directory)[:6]) }
+	want := func() bool { return c == compression.None || compressed(segmentNames(t, o.Directory)[:6]) }
 	u.await(t, l, o, "compression", want)
 	closeLog(t, l)
 	return o
@@ -109,7 +112,7 @@ func TestIntruderCannotHaveEvidenceDeleted(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				n.FirstIndex, n.Compression = i+1, segment.None
+				n.FirstIndex, n.Compression = i+1, compression.None
 				if slices.ContainsFunc(sealed, func(s string) bool { return strings.HasPrefix(s, n.String()[:27]) }) {
 					continue // two segments that begin at the same leaf are refused at once
 				}
@@ -175,8 +178,8 @@ func TestIntruderCannotHaveEvidenceDeleted(t *testing.T) {
 			})
 		}, false},
 	} {
-		for _, c := range []segment.Compression{segment.None, segment.Zstd} {
-			if c != segment.None && !tt.packed {
+		for _, c := range []compression.Method{compression.None, compression.Zstd} {
+			if c != compression.None && !tt.packed {
 				continue
 			}
 			t.Run(tt.name+"/"+string(c), func(t *testing.T) {
@@ -203,7 +206,7 @@ func TestIntruderCannotHaveEvidenceDeleted(t *testing.T) {
 						if err != nil {
 							t.Fatal(err)
 						}
-						if !slices.ContainsFunc(after, func(a string) bool { return strings.HasPrefix(a, plain.Plain().String()) }) {
+						if !slices.ContainsFunc(after, func(a string) bool { return strings.HasPrefix(a, segname.Plain(plain).String()) }) {
 							t.Errorf("%s is gone", name)
 						}
 					}
@@ -224,7 +227,7 @@ func TestIntruderCannotHaveEvidenceDeleted(t *testing.T) {
 
 // What nobody has touched is deleted when it is due, also of what a start has found.
 func TestRetentionOfWhatWasFound(t *testing.T) {
-	for _, c := range []segment.Compression{segment.None, segment.Zstd} {
+	for _, c := range []compression.Method{compression.None, compression.Zstd} {
 		t.Run(string(c), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -259,7 +262,7 @@ func TestIntruderCannotMakeSegmentsLarger(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, c := range []segment.Compression{segment.Zstd, segment.Gzip} {
+	for _, c := range []compression.Method{compression.Zstd, compression.Gzip} {
 		unpack := func(t *testing.T, dir, name string) {
 			rewrite(t, dir, name, formless(t, name), func(b []byte) []byte { return unpacked(t, b, c) })
 		}
@@ -336,13 +339,13 @@ func formless(t *testing.T, name string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return n.Plain().String()
+	return segname.Plain(n).String()
 }
 
-func packed(t *testing.T, content []byte, c segment.Compression) []byte {
+func packed(t *testing.T, content []byte, c compression.Method) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	w, err := segment.NewCompressor(&out, c)
+	w, err := compression.NewWriter(&out, c)
 	if err == nil {
 		_, err = w.Write(content)
 		err = errors.Join(err, w.Close())
@@ -353,9 +356,9 @@ func packed(t *testing.T, content []byte, c segment.Compression) []byte {
 	return out.Bytes()
 }
 
-func unpacked(t *testing.T, b []byte, c segment.Compression) []byte {
+func unpacked(t *testing.T, b []byte, c compression.Method) []byte {
 	t.Helper()
-	r, err := segment.NewDecompressor(bytes.NewReader(b), c)
+	r, err := compression.NewReader(bytes.NewReader(b), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -369,10 +372,10 @@ func unpacked(t *testing.T, b []byte, c segment.Compression) []byte {
 
 // padded puts empty blocks, which decompression passes over, in front of those of a
 // compressed segment.
-func padded(t *testing.T, b []byte, c segment.Compression) []byte {
+func padded(t *testing.T, b []byte, c compression.Method) []byte {
 	t.Helper()
 	block, at := []byte{0, 0, 0, 0xff, 0xff}, 10 // stored, in RFC 1951
-	if c == segment.Zstd {
+	if c == compression.Zstd {
 		var h zstd.Header
 		if err := h.Decode(b); err != nil {
 			t.Fatal(err)
@@ -400,7 +403,7 @@ func TestIntruderCannotHaveRecordsForgotten(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				o := sealedLog(t, segment.None)
+				o := sealedLog(t, compression.None)
 				honest := &account{}
 				o.Stages = append(remember(idempotency.Options{MaxEvents: 1000}), honest)
 				l := open(t, o)
@@ -461,7 +464,7 @@ func TestStartsPushNothingOut(t *testing.T) {
 			<-u.passes
 		}
 		// A pass after one that has begun after all of that.
-		u.await(t, l, o, "two passes of maintenance", func() bool { return len(read(t, o.Directory).ids) > 3 })
+		u.await(t, l, o, "two passes of upkeep", func() bool { return len(read(t, o.Directory).ids) > 3 })
 		closeLog(t, l)
 		if n := len(segmentNames(t, o.Directory)); n != 13 {
 			t.Errorf("%d segments", n)
@@ -477,10 +480,10 @@ func TestStartsPushNothingOut(t *testing.T) {
 func TestRemovalsAreOneByOne(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		o := sealedLog(t, segment.None)
+		o := sealedLog(t, compression.None)
 		var ops []string
 		anew(o).onEntry(func(op, name string) error {
-			if op == "rename" && name == segment.CheckpointName {
+			if op == "rename" && name == sidefile.CheckpointName {
 				anew(o).passes <- struct{}{}
 			}
 			if op == "sync" || op == "remove" && strings.HasPrefix(name, "audit-") {
@@ -496,7 +499,7 @@ func TestRemovalsAreOneByOne(t *testing.T) {
 		removed := 0
 		for i, op := range ops {
 			if name, ok := strings.CutPrefix(op, "remove "); ok {
-				// Maintenance that is slow comes to segments that were begun to wake it up.
+				// Upkeep that is slow comes to segments that were begun to wake it up.
 				if removed == len(names) {
 					names = append(names, name)
 				}

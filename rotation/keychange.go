@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -66,16 +67,16 @@ func (k *keyring) signKeyChange(before, h *segment.Header, signer *signing.Signe
 }
 
 // canFollow fails if no segment with the configured keys can follow one with these.
-func (k *keyring) canFollow(keys []segment.Key) error {
+func (k *keyring) canFollow(keys []segline.Key) error {
 	_, err := k.leaving(keys, k.headerKeys(k.configured))
 	return err
 }
 
 // leaving returns the signers of the checkpoint keys of the segment before that the next does
 // not name: each must sign the note with which it leaves.
-func (k *keyring) leaving(before, next []segment.Key) (signers []*signing.Signer, err error) {
+func (k *keyring) leaving(before, next []segline.Key) (signers []*signing.Signer, err error) {
 	for _, one := range before[1:] {
-		if slices.ContainsFunc(next, func(other segment.Key) bool { return bytes.Equal(other.PublicKey, one.PublicKey) }) {
+		if slices.ContainsFunc(next, func(other segline.Key) bool { return bytes.Equal(other.PublicKey, one.PublicKey) }) {
 			continue
 		}
 		s := k.previousCheckpoint

@@ -12,8 +12,8 @@ import (
 	"slices"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
-	"github.com/otel-auditlog/auditlogexporter/logdir"
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -35,12 +35,12 @@ func (f *keyChangeFile) write() error {
 	}
 	var lines []byte
 	for _, note := range f.unfiled {
-		lines = append(segment.AppendKeyChange(lines, note), '\n')
+		lines = append(sidefile.AppendKeyChange(lines, note), '\n')
 	}
-	end, err := durable.Extend(f.dir, segment.KeyChangesName, f.good, durable.Bytes(lines))
+	end, err := durable.Extend(f.dir, sidefile.KeyChangesName, f.good, durable.Bytes(lines))
 	if errors.Is(err, fs.ErrNotExist) && f.good > 0 {
 		f.good = 0 // somebody has removed it
-		end, err = durable.Extend(f.dir, segment.KeyChangesName, 0, durable.Bytes(lines))
+		end, err = durable.Extend(f.dir, sidefile.KeyChangesName, 0, durable.Bytes(lines))
 	}
 	if errors.Is(err, durable.ErrShort) {
 		return fmt.Errorf("%w: somebody has cut the file: the next start writes it anew: %w", ErrDamaged, err)
@@ -85,7 +85,7 @@ type keyChain struct {
 
 // read reads the file as far as the chain goes. An unfinished line at its end is cut off.
 func (f *keyChangeFile) read(ctx context.Context, chain keyChain) (filed filedChanges, err error) {
-	file, err := f.dir.Edit(segment.KeyChangesName)
+	file, err := f.dir.Edit(sidefile.KeyChangesName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return filed, nil
 	}
@@ -116,11 +116,11 @@ func (k keyChain) in(ctx context.Context, file io.ReaderAt, size int64) (filed f
 	var last *signing.KeyChange
 	for from, at := int64(0), int64(-1); at < from; {
 		at = from
-		for line, err := range logdir.KeyChangesIn(ctx, io.NewSectionReader(file, at, size-at)) {
+		for line, err := range logfile.KeyChangesIn(ctx, io.NewSectionReader(file, at, size-at)) {
 			var c signing.KeyChange
 			if err == nil {
 				c, err = signing.OpenKeyChange(line.Note)
-			} else if !logdir.Malformed(err) {
+			} else if !logfile.Malformed(err) {
 				return filed, err
 			}
 			if err != nil || !k.follows(&c, last) {
@@ -147,11 +147,11 @@ func (f *keyChangeFile) replace(ctx context.Context, aside string, filed *filedC
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	return durable.Replace(f.dir, segment.KeyChangesName, durable.Private, func(w io.Writer) error {
+	return durable.Replace(f.dir, sidefile.KeyChangesName, durable.Private, func(w io.Writer) error {
 		var werr error
 		chain.ends = func(c *signing.KeyChange) bool {
 			if werr == nil {
-				_, werr = w.Write(append(segment.AppendKeyChange(nil, c.Note), '\n'))
+				_, werr = w.Write(append(sidefile.AppendKeyChange(nil, c.Note), '\n'))
 			}
 			return true
 		}

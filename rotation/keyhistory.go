@@ -6,15 +6,15 @@ package rotation
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/keyhistory"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
-	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -27,11 +27,11 @@ func (r *recovery) loadKeyChanges(ctx context.Context) error {
 	chain := keyChain{follows: r.isNext}
 	filed, err := r.keys.changes.read(ctx, chain)
 	if err != nil {
-		return fmt.Errorf("read the file %s: %w", segment.KeyChangesName, err)
+		return fmt.Errorf("read the file %s: %w", sidefile.KeyChangesName, err)
 	}
 	if len(r.segments) == 0 {
 		if filed.bytes > 0 || filed.spoiled {
-			_, err = r.setAside(segment.KeyChangesName, "it is of another log")
+			_, err = r.setAside(sidefile.KeyChangesName, "it is of another log")
 			return err
 		}
 		return nil
@@ -60,11 +60,11 @@ func (r *recovery) loadKeyChanges(ctx context.Context) error {
 			return bytes.Equal(c.To.SPKI(), need) && (len(heads) == 0 || c.Index < heads[0].Index)
 		}
 		if filed, err = r.keys.changes.read(ctx, leads); err != nil {
-			return fmt.Errorf("read the file %s: %w", segment.KeyChangesName, err)
+			return fmt.Errorf("read the file %s: %w", sidefile.KeyChangesName, err)
 		}
 	}
 	if filed.spoiled {
-		aside, err := r.setAside(segment.KeyChangesName, "its lines do not lead to the key that signs the log")
+		aside, err := r.setAside(sidefile.KeyChangesName, "its lines do not lead to the key that signs the log")
 		if err != nil {
 			return err
 		}
@@ -90,7 +90,7 @@ func (r *recovery) changesAfter(ctx context.Context, last *signing.KeyChange) (h
 		if last != nil && s.name.FirstIndex <= last.Index {
 			break
 		}
-		c, err := readKeyChange(ctx, r.dir, s.name)
+		c, err := keyhistory.Introducing(ctx, r.dir, listed(s.name))
 		if fromSystem(err) {
 			return nil, nil, err
 		}
@@ -109,24 +109,12 @@ func (r *recovery) changesAfter(ctx context.Context, last *signing.KeyChange) (h
 	return heads, need, nil
 }
 
-// readKeyChange returns the key change with which a segment begins, or nil.
-func readKeyChange(ctx context.Context, dir fs.FS, name segment.Name) (*signing.KeyChange, error) {
-	head, err := readHead(ctx, dir, name)
-	if err != nil && !errors.Is(err, segment.ErrNewer) {
-		return nil, fmt.Errorf("look for a key change in %s: %w", name, err)
-	}
-	said, ok := head.Said(logevent.KeyChanged)
-	if !ok {
-		return nil, nil
-	}
-	c, err := signing.OpenKeyChange([]byte(said.KeyChange))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", name, ErrDamaged, err)
-	}
-	return &c, nil
-}
-
 // readHead reads the first lines of a segment.
 func readHead(ctx context.Context, dir fs.FS, name segment.Name) (logdir.Head, error) {
-	return logdir.ReadHead(ctx, dir, logdir.Segment{File: segment.File{Name: name.String(), Parsed: name, Size: -1}})
+	return logdir.ReadHead(ctx, dir, logdir.Segment{File: listed(name)})
+}
+
+// listed is a segment's file, all of which is read.
+func listed(name segment.Name) segment.File {
+	return segment.File{Name: name.String(), Parsed: name, Size: -1}
 }

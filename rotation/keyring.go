@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -177,7 +178,7 @@ func (k *keyring) next() (*signing.Signer, error) {
 
 // due reports whether the keys of the newest segment, as its header names them, are no longer
 // those that the configuration asks for.
-func (k *keyring) due(keys []segment.Key) bool {
+func (k *keyring) due(keys []segline.Key) bool {
 	signer := k.current()
 	if k.successor != nil {
 		signer = k.successor
@@ -195,15 +196,15 @@ func (k *keyring) of(signer *signing.Signer) []*signing.Signer {
 }
 
 // headerKeys returns the keys of a segment as its header names them.
-func (k *keyring) headerKeys(signer *signing.Signer) (keys []segment.Key) {
+func (k *keyring) headerKeys(signer *signing.Signer) (keys []segline.Key) {
 	for _, s := range k.of(signer) {
-		keys = append(keys, segment.KeyOf(s.Public()))
+		keys = append(keys, segline.KeyOf(s.Public()))
 	}
 	return keys
 }
 
-func sameKeys(a, b []segment.Key) bool {
-	return slices.EqualFunc(a, b, func(a, b segment.Key) bool { return bytes.Equal(a.PublicKey, b.PublicKey) })
+func sameKeys(a, b []segline.Key) bool {
+	return slices.EqualFunc(a, b, func(a, b segline.Key) bool { return bytes.Equal(a.PublicKey, b.PublicKey) })
 }
 
 // checkpointSigners returns the signers of a checkpoint in a segment of a key. If the commit

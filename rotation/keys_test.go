@@ -20,6 +20,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -121,7 +124,7 @@ func trusts(r *verify.Report) (all []string) {
 // The configuration names another key and the one before: whoever has either of them
 // follows the log.
 func TestKeyChangedByConfiguration(t *testing.T) {
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
 			o := options(t)
 			o.Scope = scope
@@ -181,7 +184,7 @@ func TestKeyChangedByConfiguration(t *testing.T) {
 
 // Each segment has a key of its own. The first public key is enough to check them all.
 func TestKeyForEachSegment(t *testing.T) {
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "key.pem")
 			first, err := signing.CreateKeyFile(path, signing.ECDSAP256)
@@ -191,7 +194,7 @@ func TestKeyForEachSegment(t *testing.T) {
 			o := options(t)
 			o.Scope = scope
 			o.MaxSegmentBytes = 3000
-			o.Compression = segment.Zstd
+			o.Compression = compression.Zstd
 			reopen := func() *rotation.Log {
 				k, err := signing.OpenRotatingKeyFile(path)
 				if err != nil {
@@ -238,7 +241,7 @@ func TestKeyForEachSegment(t *testing.T) {
 // A commit that would change the key and fails, wherever it does, leaves the key as it is, with
 // nothing destroyed and nothing filed. The next one that succeeds makes the change, once.
 func TestKeyChangeThatFailsChangesNothing(t *testing.T) {
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		for name, reason := range map[string]rotation.Reason{
 			"the key is not permitted": rotation.ReasonSigning,
 			"the disk is full":         rotation.ReasonDiskFull,
@@ -278,8 +281,8 @@ func TestKeyChangeThatFailsChangesNothing(t *testing.T) {
 				if k := keys.asOf(o); k.Signer != first {
 					t.Error("the key that the log is signed with was destroyed")
 				}
-				if _, err := os.Stat(filepath.Join(o.Directory, segment.KeyChangesName)); !errors.Is(err, fs.ErrNotExist) {
-					t.Errorf("the file %s: %v, want none", segment.KeyChangesName, err)
+				if _, err := os.Stat(filepath.Join(o.Directory, sidefile.KeyChangesName)); !errors.Is(err, fs.ErrNotExist) {
+					t.Errorf("the file %s: %v, want none", sidefile.KeyChangesName, err)
 				}
 				fails.Store(false)
 				mustAppend(t, l, o, "after")
@@ -296,7 +299,7 @@ func TestKeyChangeThatFailsChangesNothing(t *testing.T) {
 						changes++
 					}
 				}
-				filed, err := os.ReadFile(filepath.Join(o.Directory, segment.KeyChangesName))
+				filed, err := os.ReadFile(filepath.Join(o.Directory, sidefile.KeyChangesName))
 				if lines := bytes.Count(filed, []byte("\n")); err != nil || lines != changes || changes != 1 {
 					t.Errorf("%d changes of the key, %d of them filed: %v, want 1", changes, lines, err)
 				}
@@ -389,9 +392,9 @@ func forge(t *testing.T, dir, out string, from int, thief *signing.Signer, named
 		}
 	}
 	// The note of each change that a thief can keep is kept.
-	if b, err := os.ReadFile(filepath.Join(dir, segment.KeyChangesName)); err == nil && from > 0 {
+	if b, err := os.ReadFile(filepath.Join(dir, sidefile.KeyChangesName)); err == nil && from > 0 {
 		lines := bytes.SplitAfter(b, []byte("\n"))
-		if err := os.WriteFile(filepath.Join(out, segment.KeyChangesName), bytes.Join(lines[:from-1], nil), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(out, sidefile.KeyChangesName), bytes.Join(lines[:from-1], nil), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -463,13 +466,13 @@ func TestCheckpointKeyComesAndLeaves(t *testing.T) {
 
 	sameIDs(t, read(t, o.Directory).ids, []string{"a", "b", "c", "d", "e", "f"})
 	mustVerify(t, o.Directory, o.Signer)
-	b, err := os.ReadFile(filepath.Join(o.Directory, segment.KeyChangesName))
+	b, err := os.ReadFile(filepath.Join(o.Directory, sidefile.KeyChangesName))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var leaves [][]*signing.PublicKey
 	for line := range bytes.Lines(b) {
-		note, err := segment.ParseKeyChange(bytes.TrimSuffix(line, []byte("\n")))
+		note, err := sidefile.ParseKeyChange(bytes.TrimSuffix(line, []byte("\n")))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -489,7 +492,7 @@ func TestCheckpointKeyComesAndLeaves(t *testing.T) {
 func TestScopeAndFeaturesChangeWithANote(t *testing.T) {
 	o := options(t)
 	for i, change := range []func(){
-		func() {}, func() { o.BindIDs = true }, func() { o.Scope = segment.ScopeCheckpoint }, func() {}, func() { o.BindIDs = false },
+		func() {}, func() { o.BindIDs = true }, func() { o.Scope = segline.ScopeCheckpoint }, func() {}, func() { o.BindIDs = false },
 	} {
 		change()
 		l := open(t, o)
@@ -500,7 +503,7 @@ func TestScopeAndFeaturesChangeWithANote(t *testing.T) {
 	if n := strings.Count(ownEvents(t, o.Directory), `"action":"key_changed"`); n != 3 {
 		t.Errorf("%d notes", n)
 	}
-	if h := headersOf(t, o.Directory); len(h) != 4 || !h[1].Has(segment.FeatureIDs) || h[3].Has(segment.FeatureIDs) {
+	if h := headersOf(t, o.Directory); len(h) != 4 || !slices.Contains(h[1].Features, segline.FeatureIDs) || slices.Contains(h[3].Features, segline.FeatureIDs) {
 		t.Errorf("headers %+v", h)
 	}
 }
@@ -517,7 +520,7 @@ func TestKeyChangesFileIsNotBelieved(t *testing.T) {
 		mustAppend(t, l, o, id)
 	}
 	closeLog(t, l)
-	path := filepath.Join(o.Directory, segment.KeyChangesName)
+	path := filepath.Join(o.Directory, sidefile.KeyChangesName)
 	good, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -528,7 +531,7 @@ func TestKeyChangesFileIsNotBelieved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	forged := append(segment.AppendKeyChange(nil, note), '\n')
+	forged := append(sidefile.AppendKeyChange(nil, note), '\n')
 	for name, content := range map[string][]byte{
 		"removed":                   nil,
 		"empty":                     {},
@@ -548,7 +551,7 @@ func TestKeyChangesFileIsNotBelieved(t *testing.T) {
 			if err := os.Chmod(o.Directory, 0o700); err != nil {
 				t.Fatal(err)
 			}
-			copied := filepath.Join(o.Directory, segment.KeyChangesName)
+			copied := filepath.Join(o.Directory, sidefile.KeyChangesName)
 			if err := os.Remove(copied); err != nil {
 				t.Fatal(err)
 			}

@@ -9,14 +9,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/rotation/internal/cosign"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -45,23 +44,6 @@ type Placement struct {
 	Segment string
 	// Refused are the call's records that have the ids of others and were not written.
 	Refused stage.Refused
-}
-
-// Exists reports whether the directory holds a log: any segment, or a
-// checkpoint of one.
-func Exists(directory string) (bool, error) {
-	_, err := os.Lstat(directory)
-	if errors.Is(err, os.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("look for an audit log: %w", err)
-	}
-	l, err := segment.List(os.DirFS(directory))
-	if err != nil {
-		return false, fmt.Errorf("look for an audit log in %s: %w", directory, err)
-	}
-	return len(l.Segments) > 0 || l.Checkpoint || len(l.Torn) > 0, nil
 }
 
 // Open opens the log in a directory, or starts one there, and takes the lock.
@@ -94,7 +76,7 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 	if err := (&recovery{writer: w, upkeep: l.upkeep}).recover(ctx); err != nil {
 		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
 	}
-	w.pending = append(w.pending, logevent.Event{Action: logevent.Opened, Version: segment.Format})
+	w.pending = append(w.pending, logevent.Event{Action: logevent.Opened, Version: segline.Format})
 	l.upkeep.clock = o.Now()
 	w.startClock(l.upkeep.clock)
 	w.observeSegments()
@@ -102,7 +84,7 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 	// directory that cannot be written is known at once. A full disk is no
 	// reason not to start, be it that of the keys: it may have room by the time
 	// events come.
-	if err := w.commit(nil); err != nil && reasonOf(err) != ReasonDiskFull && reasonOf(err) != ReasonRetentionHeld && !errors.Is(err, errNoNextKey) {
+	if err := w.commit(nil); err != nil && reasonOf(err) != reasonDiskFull && reasonOf(err) != reasonRetentionHeld && !errors.Is(err, errNoNextKey) {
 		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
 	}
 	l.upkeep.start()
@@ -149,9 +131,6 @@ func (l *Log) Append(ctx context.Context, batches ...*stage.Batch) (Placement, e
 	c.placement.Refused = c.Refused
 	return c.placement, nil
 }
-
-// ID returns the log's id, which tells it from any other log of its origin.
-func (l *Log) ID() signing.LogID { return l.writer.id }
 
 // Signer returns the key with which events are to be signed at present.
 func (l *Log) Signer() *signing.Signer { return l.writer.keys.current() }

@@ -19,16 +19,18 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
 // eachKind runs a test in both scopes with both key types.
 func eachKind(t *testing.T, f func(t *testing.T, o rotation.Options)) {
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		for _, algorithm := range []signing.Algorithm{signing.ECDSAP256, signing.Ed25519} {
 			t.Run(fmt.Sprintf("%s/%s", scope, algorithm), func(t *testing.T) {
 				o := options(t)
@@ -103,7 +105,7 @@ func TestAppendRefusesWhatTheScopeDoesNotAllow(t *testing.T) {
 		t.Error("an empty batch was taken")
 	}
 	huge := func(dst []byte) ([]byte, uint64, error) {
-		return append(dst, make([]byte, segment.MaxLineBytes)...), 0, nil
+		return append(dst, make([]byte, segline.MaxBytes)...), 0, nil
 	}
 	if err := b.Add(huge, o.Signer.Sign, o.Signer.Public().ID()); !errors.As(err, new(*stage.TooLargeError)) {
 		t.Errorf("got %v, want a TooLargeError", err)
@@ -154,7 +156,7 @@ func TestGroupCommit(t *testing.T) {
 
 func TestConcurrentAppends(t *testing.T) {
 	o := options(t)
-	o.Scope = segment.ScopeCheckpoint
+	o.Scope = segline.ScopeCheckpoint
 	o.MaxSegmentBytes = 20_000
 	l := open(t, o)
 	var wg sync.WaitGroup
@@ -272,7 +274,7 @@ func TestClockJumps(t *testing.T) {
 }
 
 func TestCompression(t *testing.T) {
-	for _, c := range []segment.Compression{segment.Zstd, segment.Gzip} {
+	for _, c := range []compression.Method{compression.Zstd, compression.Gzip} {
 		t.Run(string(c), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -301,7 +303,7 @@ func TestCompression(t *testing.T) {
 	}
 }
 
-func (w *watcher) compressedNames(t testing.TB, dir string, c segment.Compression) (names []string) {
+func (w *watcher) compressedNames(t testing.TB, dir string, c compression.Method) (names []string) {
 	for _, name := range segmentNames(t, dir) {
 		if strings.HasSuffix(name, c.Suffix()) {
 			names = append(names, name)
@@ -446,14 +448,11 @@ func TestIdentity(t *testing.T) {
 	o := options(t)
 	o.MaxSegmentBytes = 1
 	l := open(t, o)
-	id := l.ID()
 	mustAppend(t, l, o, "a")
 	mustAppend(t, l, o, "b")
 	closeLog(t, l)
+	id := headersOf(t, o.Directory)[0].Log
 	l = open(t, o)
-	if l.ID() != id {
-		t.Errorf("the log %s has become %s", id, l.ID())
-	}
 	mustAppend(t, l, o, "c")
 	closeLog(t, l)
 	for i, h := range headersOf(t, o.Directory) {
@@ -466,7 +465,7 @@ func TestIdentity(t *testing.T) {
 	o.Directory += "-other"
 	other := open(t, o)
 	closeLog(t, other)
-	if other.ID() == id {
+	if headersOf(t, o.Directory)[0].Log == id {
 		t.Error("two logs have one id")
 	}
 }
@@ -491,7 +490,7 @@ func TestTailOfMoreThanOneCommit(t *testing.T) {
 			}
 			closeLog(t, l)
 			path := filepath.Join(o.Directory, segmentNames(t, o.Directory)[0])
-			if err := os.Remove(filepath.Join(o.Directory, segment.CheckpointName)); err != nil {
+			if err := os.Remove(filepath.Join(o.Directory, sidefile.CheckpointName)); err != nil {
 				t.Fatal(err)
 			}
 			var damaged []byte

@@ -7,7 +7,7 @@ import (
 	"io"
 	"math"
 
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 )
 
 // measure finds out how much a segment takes as the log would store it. Nothing that is
@@ -20,16 +20,16 @@ type measure struct {
 
 // newMeasure returns a measure for a segment that is stored in some form. It costs the
 // compression of each segment, so it measures only where sizes decide.
-func newMeasure(o *Options, c segment.Compression) (*measure, error) {
-	if c == segment.None {
+func newMeasure(o *Options, c compression.Method) (*measure, error) {
+	if c == compression.None {
 		c = o.Compression // which it is about to get
 	}
 	m := &measure{}
-	if c == segment.None || o.Retention.MaxTotalBytes == 0 {
+	if c == compression.None || o.Retention.MaxTotalBytes == 0 {
 		return m, nil
 	}
 	var err error
-	m.out, err = segment.NewCompressor(m, c)
+	m.out, err = compression.NewWriter(m, c)
 	return m, err
 }
 

@@ -12,6 +12,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -27,7 +29,7 @@ func (r *recovery) closeToOthers() error {
 	if err != nil {
 		return err
 	}
-	names := append([]string{segment.CheckpointName, segment.KeyChangesName, segment.PrunedRangesName}, listing.Values...)
+	names := append([]string{sidefile.CheckpointName, sidefile.KeyChangesName, sidefile.PrunedRangesName}, listing.Values...)
 	names = append(names, listing.Torn...)
 	for _, f := range listing.Segments {
 		names = append(names, f.Name)
@@ -58,7 +60,7 @@ func closeToOthers(dir fs.FS, name string) (was fs.FileMode, err error) {
 	if err != nil {
 		return 0, err
 	}
-	f, err := segment.OpenRegular(dir, name)
+	f, err := rootfs.OpenRegular(dir, name)
 	if err != nil {
 		return 0, err
 	}

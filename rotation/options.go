@@ -10,9 +10,10 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/witness"
 )
@@ -42,12 +43,12 @@ type Options struct {
 	// PreviousCheckpointSigner is a key that may have been CheckpointSigner so far: it leaves
 	// the log by a note that it signs, and cannot leave it otherwise. It may be nil.
 	PreviousCheckpointSigner *signing.Signer
-	Scope                    segment.Scope
-	// BindIDs has each commit bind the ids of its events (segment.FeatureIDs), so that a
+	Scope                    segline.Scope
+	// BindIDs has each commit bind the ids of its events (segline.FeatureIDs), so that a
 	// receipt can show which record it is for.
 	BindIDs bool
 	// Partition says that the log is one of several that the writer divides its records
-	// among (segment.FeaturePartition).
+	// among (segline.FeaturePartition).
 	Partition bool
 	// StateDirectory holds a file that says how far the log has come, so that a directory
 	// that was emptied or rolled back is noticed. Logs of different origins can share it.
@@ -63,7 +64,7 @@ type Options struct {
 	// means no limit.
 	MaxSegmentAge time.Duration
 	// Compression is applied to sealed segments, in the background.
-	Compression segment.Compression
+	Compression compression.Method
 	Retention   Retention
 	// Witnesses are asked to cosign the log's checkpoints, beside the commits. A commit
 	// never waits for them.
@@ -96,12 +97,12 @@ type Options struct {
 }
 
 // features are those of the segments that are written.
-func (o *Options) features() (f []segment.Feature) {
+func (o *Options) features() (f []segline.Feature) {
 	if o.BindIDs {
-		f = append(f, segment.FeatureIDs)
+		f = append(f, segline.FeatureIDs)
 	}
 	if o.Partition {
-		f = append(f, segment.FeaturePartition)
+		f = append(f, segline.FeaturePartition)
 	}
 	return f
 }
@@ -141,14 +142,14 @@ func (o *Options) complete() error {
 	if o.Signer == nil {
 		return errors.New("open the audit log: no signer given")
 	}
-	if o.Scope != segment.ScopeEvent && o.Scope != segment.ScopeCheckpoint {
+	if o.Scope != segline.ScopeEvent && o.Scope != segline.ScopeCheckpoint {
 		return fmt.Errorf("open the audit log: unknown scope %q", o.Scope)
 	}
 	if o.CheckpointSigner != nil && o.CheckpointSigner.Public().Equal(o.Signer.Public()) {
 		return errors.New("open the audit log: the checkpoint key is the signing key itself")
 	}
 	if o.Compression == "" {
-		o.Compression = segment.None
+		o.Compression = compression.None
 	}
 	if !o.Compression.Valid() {
 		return fmt.Errorf("open the audit log: unknown compression %q", o.Compression)
@@ -158,13 +159,13 @@ func (o *Options) complete() error {
 		return errors.New("open the audit log: a limit is negative")
 	}
 	if o.MaxLeafBytes == 0 {
-		o.MaxLeafBytes = segment.MaxLineBytes
+		o.MaxLeafBytes = segline.MaxBytes
 	}
-	if o.MaxLeafBytes < 0 || o.MaxLeafBytes > segment.MaxLineBytes {
-		return fmt.Errorf("open the audit log: an event's line may be up to %d bytes long, not %d", segment.MaxLineBytes, o.MaxLeafBytes)
+	if o.MaxLeafBytes < 0 || o.MaxLeafBytes > segline.MaxBytes {
+		return fmt.Errorf("open the audit log: an event's line may be up to %d bytes long, not %d", segline.MaxBytes, o.MaxLeafBytes)
 	}
-	if o.Retention.MinAge > segment.MaxMinAge || o.Retention.MinAge%time.Second != 0 {
-		return fmt.Errorf("open the audit log: a minimum age of %s: it is in whole seconds, up to %s", o.Retention.MinAge, segment.MaxMinAge)
+	if o.Retention.MinAge > segline.MaxMinAge || o.Retention.MinAge%time.Second != 0 {
+		return fmt.Errorf("open the audit log: a minimum age of %s: it is in whole seconds, up to %s", o.Retention.MinAge, segline.MaxMinAge)
 	}
 	if o.Observer == nil {
 		o.Observer = unobserved{}

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -20,7 +21,7 @@ import (
 
 // newOwnBatch returns a batch for the log's own events: limits are for those of others.
 func (s *snapshot) newOwnBatch() *stage.Batch {
-	return stage.NewBatch(s.opts.batchForm(segment.MaxLineBytes))
+	return stage.NewBatch(s.opts.batchForm(segline.MaxBytes))
 }
 
 // addOwn appends an event of the log's own to the batch. It is signed like any
@@ -39,7 +40,7 @@ func (s *snapshot) addOwn(b *stage.Batch, o logevent.Event, signer *signing.Sign
 		}
 	}
 	encode := func(dst []byte) ([]byte, uint64, error) { return append(dst, line...), event.Nanoseconds(now), nil }
-	if s.opts.Scope != segment.ScopeEvent {
+	if s.opts.Scope != segline.ScopeEvent {
 		return b.Add(encode, nil, "")
 	}
 	err = b.Add(encode, s.sign(signer), signer.Public().ID())
@@ -85,11 +86,11 @@ func (s *snapshot) ownEvent(o logevent.Event) (canonical []byte, now time.Time, 
 // readBack reads an event of the log's own as readers of the log will: one line that they
 // do not take makes the whole log one that fails its check.
 func readBack(canonical []byte, o logevent.Event) error {
-	line := segment.AppendNoSignature(append(segment.AppendEventStart(nil), canonical...))
-	if len(line)+maxSignatureMembers > segment.MaxLineBytes {
-		return fmt.Errorf("its line is longer than %d bytes", segment.MaxLineBytes)
+	line := segline.AppendNoSignature(append(segline.AppendEventStart(nil), canonical...))
+	if len(line)+maxSignatureMembers > segline.MaxBytes {
+		return fmt.Errorf("its line is longer than %d bytes", segline.MaxBytes)
 	}
-	parsed, err := segment.ParseEvent(line)
+	parsed, err := segment.ParseEvent(nil, line)
 	if err != nil {
 		return err
 	}

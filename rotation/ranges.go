@@ -11,7 +11,10 @@ import (
 	"io/fs"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
-	"github.com/otel-auditlog/auditlogexporter/logdir"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/pruned"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -19,8 +22,8 @@ import (
 // rangesBuffer is how much of the file of pruned ranges is written at a time.
 const rangesBuffer = 256 << 10
 
-// prunedRanges writes the file of pruned ranges. Maintenance alone uses it, without sem, because
-// a sealed segment does not change.
+// prunedRanges writes the file of pruned ranges, for upkeep. It reads sealed segments, which do
+// not change.
 type prunedRanges struct {
 	dir durable.FS
 	log damageReporter
@@ -49,7 +52,7 @@ func (p *prunedRanges) keep(ctx context.Context, name segment.Name, before, afte
 	end := p.end
 	if end.known {
 		// Or else what somebody has cut off would be filled up with zeros.
-		info, err := p.dir.Lstat(segment.PrunedRangesName)
+		info, err := p.dir.Lstat(sidefile.PrunedRangesName)
 		end.known = err == nil && info.Size() == end.at
 	}
 	if end.known && end.size >= after.Size() {
@@ -58,11 +61,11 @@ func (p *prunedRanges) keep(ctx context.Context, name segment.Name, before, afte
 	p.end.known = false // until all of this has gone well
 	if !end.known {
 		if end, err = p.check(ctx, before); err != nil {
-			return fmt.Errorf("check the file %s: %w", segment.PrunedRangesName, err)
+			return fmt.Errorf("check the file %s: %w", sidefile.PrunedRangesName, err)
 		}
 	}
 	if end.at, err = p.append(ctx, end, name, before, after); err != nil {
-		return fmt.Errorf("write the file %s: %w", segment.PrunedRangesName, err)
+		return fmt.Errorf("write the file %s: %w", sidefile.PrunedRangesName, err)
 	}
 	p.end = rangesEnd{known: true, at: end.at, size: after.Size()}
 	return nil
@@ -70,10 +73,10 @@ func (p *prunedRanges) keep(ctx context.Context, name segment.Name, before, afte
 
 // append writes the segment's ranges where the file ends.
 func (p *prunedRanges) append(ctx context.Context, end rangesEnd, name segment.Name, before, after merkle.Frontier) (at int64, err error) {
-	return durable.Extend(p.dir, segment.PrunedRangesName, end.at, func(out io.Writer) error {
+	return durable.Extend(p.dir, sidefile.PrunedRangesName, end.at, func(out io.Writer) error {
 		w := &rangeWriter{out: out}
 		if end.size < before.Size() { // the file begins anew
-			w.add(segment.PrunedRange{Size: before.Size(), Subtrees: before.Hashes()})
+			w.add(sidefile.PrunedRange{Size: before.Size(), Subtrees: before.Hashes()})
 		}
 		return writeRanges(ctx, p.dir, w, name, before, after)
 	})
@@ -86,7 +89,7 @@ func (p *prunedRanges) check(ctx context.Context, before merkle.Frontier) (range
 	if before.Size() == 0 {
 		return rangesEnd{}, nil
 	}
-	f, err := p.dir.Edit(segment.PrunedRangesName)
+	f, err := p.dir.Edit(sidefile.PrunedRangesName)
 	if errors.Is(err, fs.ErrNotExist) {
 		p.reportGone()
 		return rangesEnd{}, nil
@@ -108,17 +111,17 @@ func (p *prunedRanges) check(ctx context.Context, before merkle.Frontier) (range
 	switch {
 	case err == nil:
 		return rangesEnd{at: at, size: before.Size()}, nil
-	case errors.Is(err, logdir.ErrNoRanges): // as a crash leaves it that came when it had just been begun anew
+	case errors.Is(err, pruned.ErrNone): // as a crash leaves it that came when it had just been begun anew
 		p.reportGone()
 		return rangesEnd{}, nil
-	case !logdir.Malformed(err):
+	case !logfile.Malformed(err):
 		return rangesEnd{}, err
 	}
-	return rangesEnd{}, p.log.reportSetAside(segment.PrunedRangesName, "its lines do not lead to the tree that the oldest segment follows")
+	return rangesEnd{}, p.log.reportSetAside(sidefile.PrunedRangesName, "its lines do not lead to the tree that the oldest segment follows")
 }
 
 func (p *prunedRanges) reportGone() {
-	p.log.reportDamaged(segment.PrunedRangesName, "what the file "+segment.PrunedRangesName+" held is gone, and it begins anew")
+	p.log.reportDamaged(sidefile.PrunedRangesName, "what the file "+sidefile.PrunedRangesName+" held is gone, and it begins anew")
 }
 
 // rangesIn returns where the line of the file ends whose ranges, with those above, lead to the
@@ -128,7 +131,7 @@ func rangesIn(ctx context.Context, f durable.File, to merkle.Frontier) (int64, e
 	if err != nil {
 		return 0, err
 	}
-	return logdir.PrunedRangesIn(ctx, io.NewSectionReader(f, 0, info.Size()), to.Size(), to.Root(), nil)
+	return pruned.ReadFrom(ctx, io.NewSectionReader(f, 0, info.Size()), to.Size(), to.Root(), nil)
 }
 
 // prunedRoot returns the root of the tree when it had so many leaves, which have been deleted
@@ -136,7 +139,7 @@ func rangesIn(ctx context.Context, f durable.File, to merkle.Frontier) (int64, e
 // segment follows, which is known.
 func prunedRoot(ctx context.Context, dir fs.FS, size uint64, first merkle.Frontier) (*merkle.Hash, error) {
 	var root *merkle.Hash
-	err := logdir.PrunedRanges(ctx, dir, first.Size(), first.Root(), func(_ segment.PrunedRange, after *merkle.Frontier) error {
+	err := pruned.Read(ctx, dir, first.Size(), first.Root(), func(_ sidefile.PrunedRange, after *merkle.Frontier) error {
 		if after.Size() == size {
 			then := after.Root()
 			root = &then
@@ -146,7 +149,7 @@ func prunedRoot(ctx context.Context, dir fs.FS, size uint64, first merkle.Fronti
 	switch {
 	case err == nil:
 		return root, nil
-	case errors.Is(err, logdir.ErrNoRanges), logdir.Malformed(err):
+	case errors.Is(err, pruned.ErrNone), logfile.Malformed(err):
 		return nil, nil
 	default:
 		return nil, err
@@ -177,13 +180,13 @@ func writeRanges(ctx context.Context, dir fs.FS, w *rangeWriter, name segment.Na
 			return &discrepancy{name.String(), err.Error()}
 		}
 		kind := segment.KindOf(line)
-		if kind == segment.KindCheckpoint {
+		if kind == segline.KindCheckpoint {
 			continue
 		}
 		tree.AppendMarked(merkle.LeafHash(line), []*merkle.Mark{mark})
 		// A commit is a leaf, and its checkpoint is over all up to it.
-		if kind == segment.KindCommit {
-			w.add(segment.PrunedRange{Size: tree.Size(), Subtrees: mark.Range(&tree)})
+		if kind == segline.KindCommit {
+			w.add(sidefile.PrunedRange{Size: tree.Size(), Subtrees: mark.Range(&tree)})
 			mark = merkle.NewMark(&tree)
 		}
 	}
@@ -200,8 +203,8 @@ type rangeWriter struct {
 	err error
 }
 
-func (w *rangeWriter) add(r segment.PrunedRange) {
-	w.buf = append(segment.AppendPrunedRange(w.buf, r), '\n')
+func (w *rangeWriter) add(r sidefile.PrunedRange) {
+	w.buf = append(sidefile.AppendPrunedRange(w.buf, r), '\n')
 	if len(w.buf) >= rangesBuffer {
 		w.err = errors.Join(w.err, w.flush())
 	}

@@ -15,7 +15,10 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -37,7 +40,7 @@ func notesIn(t *testing.T, dir string) (notes [][]byte) {
 			if err != nil {
 				break
 			}
-			if segment.KindOf(line) == segment.KindCheckpoint {
+			if segment.KindOf(line) == segline.KindCheckpoint {
 				note, err := segment.ParseCheckpoint(line)
 				if err != nil {
 					t.Fatal(err)
@@ -53,7 +56,7 @@ func notesIn(t *testing.T, dir string) (notes [][]byte) {
 // prunedLog writes a log of small segments and then, in several starts, has retention
 // delete all but the newest two. It returns all checkpoints there ever were, and one of
 // another history with the same key.
-func prunedLog(t *testing.T, o rotation.Options, c segment.Compression) (notes [][]byte, other []byte) {
+func prunedLog(t *testing.T, o rotation.Options, c compression.Method) (notes [][]byte, other []byte) {
 	t.Helper()
 	o.MaxSegmentBytes, o.Compression = 4000, c
 	fork := o
@@ -114,7 +117,7 @@ func keptFindings(t *testing.T, dir string, s *signing.Signer, kept ...[]byte) [
 // up to it have been deleted by retention.
 func TestKeptCheckpointsOutliveTheirSegments(t *testing.T) {
 	t.Parallel()
-	for _, c := range []segment.Compression{segment.None, segment.Zstd} {
+	for _, c := range []compression.Method{compression.None, compression.Zstd} {
 		t.Run(string(c), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -145,7 +148,7 @@ func TestKeptCheckpointsOutliveTheirSegments(t *testing.T) {
 				// What nothing shows is no accusation, and no OK.
 				found("a size at which there was no checkpoint", between, verify.CheckpointUnchecked, verify.Unchecked)
 
-				path := filepath.Join(o.Directory, segment.PrunedRangesName)
+				path := filepath.Join(o.Directory, sidefile.PrunedRangesName)
 				good, err := os.ReadFile(path)
 				if err != nil {
 					t.Fatal(err)
@@ -171,7 +174,7 @@ func TestKeptCheckpointsOutliveTheirSegments(t *testing.T) {
 					}
 				}
 				// Nor is there room for lines that mean nothing.
-				empty := append(segment.AppendPrunedRange(nil, segment.PrunedRange{}), '\n')
+				empty := append(sidefile.AppendPrunedRange(nil, sidefile.PrunedRange{}), '\n')
 				if err := os.WriteFile(path, append(empty, good...), 0o600); err != nil {
 					t.Fatal(err)
 				}
@@ -200,8 +203,8 @@ func TestRangesWhileClosing(t *testing.T) {
 		defer dir.Close()
 		var tree merkle.Frontier
 		tree.Append(merkle.Hash{1})
-		line := append(segment.AppendPrunedRange(nil, segment.PrunedRange{Size: 1, Subtrees: tree.Hashes()}), '\n')
-		f, err := dir.Create(segment.PrunedRangesName)
+		line := append(sidefile.AppendPrunedRange(nil, sidefile.PrunedRange{Size: 1, Subtrees: tree.Hashes()}), '\n')
+		f, err := dir.Create(sidefile.PrunedRangesName)
 		if err == nil {
 			_, err = f.WriteAt(line, 0)
 		}
@@ -224,8 +227,8 @@ func TestRangesWhileClosing(t *testing.T) {
 func TestRangesThatAreNotTheLogs(t *testing.T) {
 	o := options(t)
 	o.MaxSegmentBytes = 4000
-	prunedLog(t, o, segment.None)
-	path := filepath.Join(o.Directory, segment.PrunedRangesName)
+	prunedLog(t, o, compression.None)
+	path := filepath.Join(o.Directory, sidefile.PrunedRangesName)
 	prune := func(id string) {
 		l := open(t, o)
 		for _, id := range numbered(id, 12) {

@@ -57,7 +57,7 @@ func (w *writer) inspect() error {
 func (w *writer) room(g *group) error {
 	free, err := w.dir.Free()
 	if err != nil {
-		return fail(ReasonIO, err)
+		return fail(reasonIO, err)
 	}
 	w.opts.Observer.FreeSpace(free)
 	if g.prunes() {
@@ -74,7 +74,7 @@ func (w *writer) room(g *group) error {
 		}
 	}
 	if free < need {
-		return &Error{Reason: ReasonDiskFull, Err: fmt.Errorf("the file system of the audit log has %d bytes left, and %d are needed with the configured reserve: make room, or lower min_free_space_mib", free, need)}
+		return &Error{Reason: reasonDiskFull, Err: fmt.Errorf("the file system of the audit log has %d bytes left, and %d are needed with the configured reserve: make room, or lower min_free_space_mib", free, need)}
 	}
 	return nil
 }

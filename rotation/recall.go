@@ -10,6 +10,9 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -31,13 +34,11 @@ func (r *recovery) recall(ctx context.Context) error {
 	if len(r.opts.Stages) == 0 || len(r.segments) == 0 {
 		return nil
 	}
-	from := segment.Recent(len(r.segments), maxRecalledSegments, maxRecalledBytes, func(i int) (segment.Compression, int64) {
+	from := recent(len(r.segments), maxRecalledSegments, maxRecalledBytes, func(i int) (compression.Method, int64) {
 		return r.segments[i].name.Compression, r.segments[i].bytes
 	})
 	recalled := r.segments[from:]
-	c := logdir.NewChecked(logdir.Authority{
-		Origin: r.opts.Origin, Log: r.id, Keys: r.keys.since(recalled[0].name.FirstIndex),
-	}, maxRecalledBytes)
+	c := logdir.NewChecked(r.opts.Origin, r.id, r.keys.since(recalled[0].name.FirstIndex), maxRecalledBytes)
 	for i, s := range recalled {
 		size := int64(-1)
 		if i == len(recalled)-1 && r.active != nil {
@@ -56,7 +57,9 @@ func (r *recovery) recall(ctx context.Context) error {
 // recallSegment gives the stages the events of a segment, of which so many bytes are read; all, if
 // that is negative.
 func (r *recovery) recallSegment(ctx context.Context, c *logdir.Checked, name segment.Name, size int64) (err error) {
-	lines, err := logdir.Open(ctx, r.dir, logdir.Segment{File: segment.File{Name: name.String(), Parsed: name, Size: size}})
+	file := listed(name)
+	file.Size = size
+	lines, err := logfile.Open(ctx, r.dir, file, 0)
 	if err != nil {
 		return err
 	}
@@ -65,7 +68,7 @@ func (r *recovery) recallSegment(ctx context.Context, c *logdir.Checked, name se
 		if err != nil {
 			return err
 		}
-		if segment.KindOf(line.Bytes()) != segment.KindEvent {
+		if segment.KindOf(line.Bytes()) != segline.KindEvent {
 			continue
 		}
 		for _, s := range r.opts.Stages {

@@ -13,6 +13,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -41,7 +43,7 @@ func eventsIn(t testing.TB, dir string, names []string) (lines [][]byte) {
 			t.Fatal(err)
 		}
 		for line := range bytes.Lines(b) {
-			if line = bytes.TrimSuffix(line, []byte("\n")); segment.KindOf(line) == segment.KindEvent {
+			if line = bytes.TrimSuffix(line, []byte("\n")); segment.KindOf(line) == segline.KindEvent {
 				lines = append(lines, line)
 			}
 		}
@@ -203,7 +205,7 @@ func TestRecallFollowsKeyChanges(t *testing.T) {
 				mustAppend(t, l, o, id)
 			}
 			closeLog(t, l)
-			filed := filepath.Join(o.Directory, segment.KeyChangesName)
+			filed := filepath.Join(o.Directory, sidefile.KeyChangesName)
 			good, err := os.ReadFile(filed)
 			if err == nil {
 				err = change(filed, good)

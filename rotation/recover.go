@@ -12,8 +12,11 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
-	"github.com/otel-auditlog/auditlogexporter/logdir"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/segname"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -68,7 +71,7 @@ func (r *recovery) load(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.setAsideTail(); err != nil && reasonOf(fail(ReasonIO, err)) != ReasonDiskFull {
+	if err := r.setAsideTail(); err != nil && reasonOf(fail(reasonIO, err)) != reasonDiskFull {
 		return err
 	}
 	if err := r.loadTorn(listing.Torn); err != nil {
@@ -84,7 +87,7 @@ func (r *recovery) load(ctx context.Context) error {
 // cut off before it could say so itself: nothing has been committed since.
 func (r *recovery) loadTorn(names []string) error {
 	for _, name := range names {
-		index, _ := segment.TornIndex(name)
+		index, _ := sidefile.TornIndex(name)
 		if index != r.tree.Size() || r.pendingFile(name) {
 			continue
 		}
@@ -112,7 +115,7 @@ func (r *recovery) loadTorn(names []string) error {
 func (r *recovery) addListed(ctx context.Context, s segmentInfo) error {
 	if n := len(r.segments); n > 0 && r.segments[n-1].name.FirstIndex == s.name.FirstIndex {
 		plain := r.segments[n-1].name
-		if plain.Compression != segment.None || s.name.Plain() != plain {
+		if plain.Compression != compression.None || segname.Plain(s.name) != plain {
 			return fmt.Errorf("%w: %s and %s start at the same leaf: one of them does not belong here", ErrDamaged, plain, s.name)
 		}
 		if err := sameContent(ctx, r.dir, plain.String(), s.name.String(), s.name.Compression); err != nil {
@@ -135,8 +138,8 @@ func (r *recovery) addListed(ctx context.Context, s segmentInfo) error {
 // removeTemporary removes what was being written when the writer ended.
 func (r *recovery) removeTemporary(names []string) error {
 	for _, name := range names {
-		base := strings.TrimSuffix(name, segment.TempSuffix)
-		if _, err := segment.ParseName(base); err != nil && base != segment.CheckpointName && !segment.IsTornName(base) {
+		base := strings.TrimSuffix(name, durable.TempSuffix)
+		if _, err := segment.ParseName(base); err != nil && base != sidefile.CheckpointName && !sidefile.IsTornName(base) {
 			continue // not ours
 		}
 		if err := r.dir.Remove(name); err != nil {
@@ -161,7 +164,7 @@ func (r *recovery) loadNewest(ctx context.Context) (torn *segment.Name, err erro
 		}
 		// No checkpoint fits. Its first commit was never acknowledged, but
 		// only the newest segment can be in that state.
-		if torn != nil || newest.name.Compression != segment.None {
+		if torn != nil || newest.name.Compression != compression.None {
 			return nil, fmt.Errorf("%s: %w: no checkpoint in it fits", newest.name, ErrDamaged)
 		}
 		torn = &newest.name
@@ -174,7 +177,7 @@ func (r *recovery) loadNewest(ctx context.Context) (torn *segment.Name, err erro
 // still be in the cache, looking as good as the rest: a later sync would not write
 // it, so it must not be built upon.
 func (r *recovery) scanFile(ctx context.Context, name segment.Name) (scanned, error) {
-	if name.Compression == segment.None {
+	if name.Compression == compression.None {
 		f, err := r.dir.Edit(name.String())
 		if err != nil {
 			return scanned{}, fmt.Errorf("check %s: %w", name, err)
@@ -207,7 +210,7 @@ func (r *recovery) resume(info segmentInfo, s scanned) error {
 	if err := r.keys.canFollow(r.header.Keys); err != nil {
 		return fmt.Errorf("continue segment %s: %w", info.name, err)
 	}
-	if info.name.Compression != segment.None {
+	if info.name.Compression != compression.None {
 		if s.end != s.size {
 			return fmt.Errorf("%s: %w: bytes follow its last checkpoint", info.name, ErrDamaged)
 		}
@@ -261,11 +264,11 @@ func (r *recovery) setAsideSegment(name segment.Name) error {
 
 // checkKept compares the log with the checkpoint file.
 func (r *recovery) checkKept() error {
-	note, err := logdir.Checkpoint(r.dir)
+	note, err := logfile.Checkpoint(r.dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err != nil && !logdir.Malformed(err) {
+	if err != nil && !logfile.Malformed(err) {
 		return fmt.Errorf("read the checkpoint file: %w", err)
 	}
 	var kept signing.Checkpoint
@@ -285,7 +288,7 @@ func (r *recovery) checkKept() error {
 	case kept.Size == r.tree.Size():
 		return fmt.Errorf("%w: its checkpoint file has the same size but another root hash: the directory holds parts of two logs", ErrDamaged)
 	case r.opts.Sync:
-		return fmt.Errorf("%w: the file %s says %d leaves, the segments hold %d: restore the missing segments, or, once the loss is understood, move that file out of the directory", ErrRolledBack, segment.CheckpointName, kept.Size, r.tree.Size())
+		return fmt.Errorf("%w: the file %s says %d leaves, the segments hold %d: restore the missing segments, or, once the loss is understood, move that file out of the directory", errRolledBack, sidefile.CheckpointName, kept.Size, r.tree.Size())
 	}
 	r.pending = append(r.pending, logevent.Event{Action: logevent.Damaged, Detail: fmt.Sprintf("the log ends at leaf %d, though a checkpoint over %d was signed: sync is off, and the rest never reached the disk", r.tree.Size(), kept.Size)})
 	return nil

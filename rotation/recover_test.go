@@ -18,7 +18,10 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -30,7 +33,7 @@ import (
 // within its first n bytes.
 func acknowledgedAt(content []byte, n int) (commits int) {
 	for line := range bytes.Lines(content[:n]) {
-		if segment.KindOf(line) == segment.KindCheckpoint && bytes.HasSuffix(line, []byte("\n")) {
+		if segment.KindOf(line) == segline.KindCheckpoint && bytes.HasSuffix(line, []byte("\n")) {
 			commits++
 		}
 	}
@@ -53,7 +56,7 @@ func tornFiles(t testing.TB, dir string) []string {
 func TestTruncationAtEveryByte(t *testing.T) {
 	t.Parallel()
 	o := options(t)
-	o.Scope = segment.ScopeCheckpoint
+	o.Scope = segline.ScopeCheckpoint
 	l := open(t, o)
 	for _, id := range []string{"a", "b", "c"} {
 		mustAppend(t, l, o, id)
@@ -348,7 +351,7 @@ func TestOneWriter(t *testing.T) {
 func TestOneWriterWithoutTheLockFile(t *testing.T) {
 	o := options(t)
 	l := open(t, o)
-	if err := os.Remove(filepath.Join(o.Directory, segment.LockName)); err != nil {
+	if err := os.Remove(filepath.Join(o.Directory, durable.LockName)); err != nil {
 		t.Fatal(err)
 	}
 	if second, err := rotation.Open(t.Context(), o); !errors.Is(err, rotation.ErrLocked) {
@@ -377,7 +380,7 @@ func TestCheckpointFileReplaced(t *testing.T) {
 			l := open(t, o)
 			mustAppend(t, l, o, "a")
 			closeLog(t, l)
-			path := filepath.Join(o.Directory, segment.CheckpointName)
+			path := filepath.Join(o.Directory, sidefile.CheckpointName)
 			if err := errors.Join(os.Remove(path), replace(path)); err != nil {
 				t.Fatal(err)
 			}
@@ -401,7 +404,7 @@ func TestDamagedSealedSegment(t *testing.T) {
 		"emptied":           func([]byte) []byte { return nil },
 		"garbage":           func([]byte) []byte { return []byte("rotated by a script\n") },
 		"header cut off":    func(b []byte) []byte { return b[:20] },
-		"one line too long": func([]byte) []byte { return make([]byte, segment.MaxLineBytes+2) },
+		"one line too long": func([]byte) []byte { return make([]byte, segline.MaxBytes+2) },
 	} {
 		for _, at := range []int{0, 1} {
 			t.Run(fmt.Sprintf("%s/%d", name, at), func(t *testing.T) {
@@ -421,7 +424,7 @@ func TestDamagedSealedSegment(t *testing.T) {
 				l = open(t, o)
 				mustAppend(t, l, o, "with another key")
 				closeLog(t, l)
-				if err := os.Remove(filepath.Join(o.Directory, segment.KeyChangesName)); err != nil {
+				if err := os.Remove(filepath.Join(o.Directory, sidefile.KeyChangesName)); err != nil {
 					t.Fatal(err)
 				}
 				closeLog(t, open(t, o))
@@ -453,7 +456,7 @@ func TestInterruptedCompression(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w, err := segment.NewCompressor(f, segment.Zstd)
+		w, err := compression.NewWriter(f, compression.Zstd)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -479,7 +482,7 @@ func TestScopeChangesAtRestart(t *testing.T) {
 	l := open(t, o)
 	mustAppend(t, l, o, "a")
 	closeLog(t, l)
-	o.Scope = segment.ScopeCheckpoint
+	o.Scope = segline.ScopeCheckpoint
 	l = open(t, o)
 	mustAppend(t, l, o, "b")
 	closeLog(t, l)
@@ -521,7 +524,7 @@ func TestUnsignedEvents(t *testing.T) {
 func canonicalOf(t *testing.T, b *stage.Batch, id string) []byte {
 	t.Helper()
 	line := bytes.TrimSuffix(b.Lines(), []byte("\n"))
-	parsed, err := segment.ParseEvent(line)
+	parsed, err := segment.ParseEvent(nil, line)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 func refusal(record int) stage.Refusal {
@@ -64,7 +64,7 @@ func said(t *testing.T, o rotation.Options) (named int, counted uint64) {
 
 // What is refused is in the log when Append returns, also where nothing else is in the call.
 func TestRefusalsAreInTheLog(t *testing.T) {
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
 			o := options(t)
 			o.Scope = scope
@@ -94,7 +94,7 @@ func TestRefusalsAreInTheLog(t *testing.T) {
 // A flood of refused records takes a bounded part of the log, and each is counted.
 func TestRefusalsAreBounded(t *testing.T) {
 	o := options(t)
-	o.Scope = segment.ScopeCheckpoint
+	o.Scope = segline.ScopeCheckpoint
 	c := newClock()
 	o.Now = c.Now
 	l := open(t, o)
@@ -125,7 +125,7 @@ func TestRefusalsAreBounded(t *testing.T) {
 // What a failed commit did not say is said by the one that takes the call when it comes again.
 func TestRefusalsOfAFailedCommit(t *testing.T) {
 	o := options(t)
-	o.Scope = segment.ScopeCheckpoint
+	o.Scope = segline.ScopeCheckpoint
 	m := newModel()
 	o.FS = m
 	l := open(t, o)

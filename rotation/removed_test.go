@@ -18,7 +18,10 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/segname"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -134,20 +137,20 @@ var removedStep = flag.Int("removed.step", 4, "how many moments TestSegmentsRemo
 // so; and what is said is said once.
 func TestSegmentsRemovedAtAnyMoment(t *testing.T) {
 	signer := signingtest.New(t, signing.Ed25519)
-	for _, compression := range []segment.Compression{segment.None, segment.Gzip} {
+	for _, method := range []compression.Method{compression.None, compression.Gzip} {
 		for who, which := range victims {
-			if compression != segment.None && who != "middle" {
+			if method != compression.None && who != "middle" {
 				continue // the form makes no difference to which they are
 			}
-			t.Run(fmt.Sprintf("%v/%s", compression, who), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%v/%s", method, who), func(t *testing.T) {
 				t.Parallel()
 				at, step := 0, 1
-				if compression != segment.None {
+				if method != compression.None {
 					step = *removedStep
 				}
 				for done := false; !done; at += step {
 					synctest.Test(t, func(t *testing.T) {
-						done = removedAt(t, at, which, compression, signer)
+						done = removedAt(t, at, which, method, signer)
 					})
 					if t.Failed() {
 						t.Fatalf("removed before operation %d", at)
@@ -161,7 +164,7 @@ func TestSegmentsRemovedAtAnyMoment(t *testing.T) {
 
 // removedAt runs a log whose segments are removed before an operation; done says that there
 // are no more of those.
-func removedAt(t *testing.T, at int, which func(n int) []int, c segment.Compression, signer *signing.Signer) (done bool) {
+func removedAt(t *testing.T, at int, which func(n int) []int, c compression.Method, signer *signing.Signer) (done bool) {
 	var removed []string // without the form
 	m := newMoments(at, func(m *model) {
 		sealed := sealedIn(m)
@@ -173,12 +176,12 @@ func removedAt(t *testing.T, at int, which func(n int) []int, c segment.Compress
 				m.Outside(name, nil)
 			}
 			n, _ := segment.ParseName(sealed[i][0])
-			removed = append(removed, n.Plain().String())
+			removed = append(removed, segname.Plain(n).String())
 		}
 	})
 	core, logged := observer.New(zap.WarnLevel)
 	o := rotation.Options{
-		FS: m, Directory: t.TempDir(), Origin: origin, Signer: signer, Scope: segment.ScopeCheckpoint, Sync: true,
+		FS: m, Directory: t.TempDir(), Origin: origin, Signer: signer, Scope: segline.ScopeCheckpoint, Sync: true,
 		MaxSegmentBytes: 1, Compression: c, Retention: rotation.Retention{MaxSegments: 3}, Logger: zap.New(core),
 	}
 	var told []string // what the log has said of itself
@@ -195,7 +198,7 @@ func removedAt(t *testing.T, at int, which func(n int) []int, c segment.Compress
 			if _, err := appendIDs(t, l, o, id); err != nil {
 				t.Errorf("the log does not go on: %v", err)
 			}
-			time.Sleep(2 * time.Second) // of the bubble: maintenance has come by
+			time.Sleep(2 * time.Second) // of the bubble: upkeep has come by
 			synctest.Wait()
 			for line := range strings.Lines(ownLines(t, m.View())) {
 				if !slices.Contains(told, line) {

@@ -30,18 +30,18 @@ func (w *writer) repair() error {
 	switch {
 	case errors.Is(w.doubt, errInterfered):
 		reason = "interference"
-	case reasonOf(w.doubt) == ReasonSyncFailed:
+	case reasonOf(w.doubt) == reasonSyncFailed:
 		reason = "sync_failed"
 	}
 	a.file.Forget()
 	intact, err := w.intact()
 	if err != nil {
-		return fail(ReasonIO, fmt.Errorf("check %s after %q: %w", name, w.doubt, err))
+		return fail(reasonIO, fmt.Errorf("check %s after %q: %w", name, w.doubt, err))
 	}
 	o := logevent.Event{Action: logevent.Recovered, Reason: reason, Segment: name, Detail: w.doubt.Error()}
 	switch named, err := w.stillNamed(name); {
 	case err != nil:
-		return fail(ReasonIO, err)
+		return fail(reasonIO, err)
 	case !intact:
 		// Neither cut nor written again: it is evidence.
 		o.Action = logevent.Damaged
@@ -49,11 +49,11 @@ func (w *writer) repair() error {
 	case named:
 		err = w.cut(&o, reason)
 		if err != nil {
-			return fail(ReasonSyncFailed, err)
+			return fail(reasonSyncFailed, err)
 		}
 	default:
 		if err := w.restore(name); err != nil {
-			return fail(ReasonIO, err)
+			return fail(reasonIO, err)
 		}
 		o.Detail += "; its content has been written again from the open file"
 	}

@@ -15,14 +15,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // remembering are the options of a log that knows records that are sent again.
-func remembering(t testing.TB, scope segment.Scope, maxEvents int) rotation.Options {
+func remembering(t testing.TB, scope segline.Scope, maxEvents int) rotation.Options {
 	t.Helper()
 	o := options(t)
 	o.Scope = scope
@@ -35,7 +36,7 @@ func remember(o idempotency.Options) []stage.Stage {
 }
 
 func TestRepeatsAreWrittenOnce(t *testing.T) {
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
 			o, w := options(t), newWatcher()
 			o.Scope, o.Observer = scope, w
@@ -73,7 +74,7 @@ func TestRepeatsAreWrittenOnce(t *testing.T) {
 
 // A commit that only repeats what is there writes nothing at all.
 func TestRepeatsWriteNothing(t *testing.T) {
-	o := remembering(t, segment.ScopeCheckpoint, 10)
+	o := remembering(t, segline.ScopeCheckpoint, 10)
 	l := open(t, o)
 	mustAppend(t, l, o, "a")
 	name := filepath.Join(o.Directory, segmentNames(t, o.Directory)[0])
@@ -143,7 +144,7 @@ func TestConflictsAreRefused(t *testing.T) {
 }
 
 func TestConflictsAreRecorded(t *testing.T) {
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
 			o, w := options(t), newWatcher()
 			o.Scope = scope
@@ -174,10 +175,10 @@ func TestConflictsAreRecorded(t *testing.T) {
 
 // After a restart the log knows what it holds, in whatever form.
 func TestRepeatsAreKnownAfterARestart(t *testing.T) {
-	for _, compression := range []segment.Compression{segment.None, segment.Zstd, segment.Gzip} {
-		t.Run(string(compression), func(t *testing.T) {
-			o := remembering(t, segment.ScopeEvent, 1000)
-			o.MaxSegmentBytes, o.Compression = 4000, compression
+	for _, method := range []compression.Method{compression.None, compression.Zstd, compression.Gzip} {
+		t.Run(string(method), func(t *testing.T) {
+			o := remembering(t, segline.ScopeEvent, 1000)
+			o.MaxSegmentBytes, o.Compression = 4000, method
 			l := open(t, o)
 			all := numbered("e", 40)
 			for i := range 8 {
@@ -201,7 +202,7 @@ func TestRepeatsAreKnownAfterARestart(t *testing.T) {
 // restart and after.
 func TestRememberedEventsAreBounded(t *testing.T) {
 	for _, restart := range []bool{false, true} {
-		o := remembering(t, segment.ScopeCheckpoint, 10)
+		o := remembering(t, segline.ScopeCheckpoint, 10)
 		o.MaxSegmentBytes = 1
 		l := open(t, o)
 		all := numbered("e", 30)
@@ -262,7 +263,7 @@ func TestRememberedEventsAgeInAQuietLog(t *testing.T) {
 
 // A call whose copy is under way in another one is answered with that.
 func TestRepeatsAtTheSameTime(t *testing.T) {
-	o := remembering(t, segment.ScopeCheckpoint, 10_000)
+	o := remembering(t, segline.ScopeCheckpoint, 10_000)
 	l := open(t, o)
 	all := numbered("e", 200)
 	var wg sync.WaitGroup
@@ -304,7 +305,7 @@ func TestRepeatOfWhatIsUnderWay(t *testing.T) {
 		{"all fail", -1, false, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			o := remembering(t, segment.ScopeCheckpoint, 100)
+			o := remembering(t, segline.ScopeCheckpoint, 100)
 			fsys := faulty(t, o.Directory)
 			o.FS = fsys
 			l := open(t, o)
@@ -357,7 +358,7 @@ func TestRepeatOfWhatIsUnderWay(t *testing.T) {
 
 // What failed to be written is not taken for known.
 func TestRepeatAfterAFailure(t *testing.T) {
-	o := remembering(t, segment.ScopeCheckpoint, 100)
+	o := remembering(t, segline.ScopeCheckpoint, 100)
 	m := newModel()
 	o.FS = m
 	l := open(t, o)
@@ -376,7 +377,7 @@ func TestRepeatAfterAFailure(t *testing.T) {
 
 // What somebody has cut off the log is written again if it comes again.
 func TestRepeatOfWhatIsGone(t *testing.T) {
-	o := remembering(t, segment.ScopeCheckpoint, 100)
+	o := remembering(t, segline.ScopeCheckpoint, 100)
 	l := open(t, o)
 	mustAppend(t, l, o, "a")
 	name := filepath.Join(o.Directory, segmentNames(t, o.Directory)[0])

@@ -12,7 +12,9 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/segname"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -124,7 +126,7 @@ func (u *upkeep) pruneOldest(s *snapshot, n int) error {
 		}
 		root := end.Root()
 		o.Segments = append(o.Segments, logevent.Segment{
-			FirstIndex: one.name.FirstIndex, RootHash: root, Segment: one.name.Plain().String(), TreeSize: end.Size(),
+			FirstIndex: one.name.FirstIndex, RootHash: root, Segment: segname.Plain(one.name).String(), TreeSize: end.Size(),
 		})
 		o.Before, o.RootHash = end.Size(), root
 	}
@@ -154,7 +156,7 @@ func (u *upkeep) pruneOldest(s *snapshot, n int) error {
 // it leads to.
 func (u *upkeep) removeSegment(name segment.Name) error {
 	names := []string{name.String()}
-	if packed := name; name.Compression == segment.None && u.opts.Compression != segment.None {
+	if packed := name; name.Compression == compression.None && u.opts.Compression != compression.None {
 		packed.Compression = u.opts.Compression
 		names = []string{packed.String(), name.String()} // the plain one is what the log goes by
 	}

@@ -91,7 +91,7 @@ func (s *snapshot) promised(bytes int64) error {
 		return nil
 	}
 	if _, held := s.expired(bytes); held {
-		return &Error{Reason: ReasonRetentionHeld, Err: fmt.Errorf("the limits of retention (max_segments, max_total_size_mib) are reached, and what they would delete is to be kept longer: raise them, or wait; a lower min_age holds only for what is written from then on")}
+		return &Error{Reason: reasonRetentionHeld, Err: fmt.Errorf("the limits of retention (max_segments, max_total_size_mib) are reached, and what they would delete is to be kept longer: raise them, or wait; a lower min_age holds only for what is written from then on")}
 	}
 	return nil
 }

@@ -9,9 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -84,7 +86,7 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 			s.end = r.End()
 			break
 		}
-		cut := errors.Is(err, segment.ErrPartialLine)
+		cut := errors.Is(err, segline.ErrPartial)
 		if err != nil && !cut {
 			return s, err
 		}
@@ -101,12 +103,12 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 		kind := segment.KindOf(line)
 		last := commit // directly before this line
 		commit = nil
-		if committed > 0 && !loose && (kind == segment.KindEvent || kind == segment.KindCommit || kind == segment.KindHeader) {
+		if committed > 0 && !loose && (kind == segline.KindEvent || kind == segline.KindCommit || kind == segline.KindHeader) {
 			return s, fmt.Errorf("%w: no checkpoint that fits follows the commit in line %d, and more does: restore the file from a copy, or keep this directory as evidence and start a new log elsewhere", ErrDamaged, committed)
 		}
 		switch {
 		case r.Line() == 1:
-			if kind != segment.KindHeader {
+			if kind != segline.KindHeader {
 				broken = true
 				continue
 			}
@@ -128,9 +130,9 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 				return s, err
 			}
 			keys = []*signing.PublicKey{s.key}
-		case kind == segment.KindEvent && !broken:
+		case kind == segline.KindEvent && !broken:
 			tree.AppendMarked(merkle.LeafHash(line), marks)
-			parsed, err := segment.ParseEvent(line)
+			parsed, err := segment.ParseEvent(nil, line)
 			if err != nil || known.Scan(parsed.Canonical, &sum) != nil {
 				broken = true
 				continue
@@ -148,7 +150,7 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 				}
 			}
 			times.add(at(event.Nanoseconds(sum.Time)))
-		case kind == segment.KindCommit:
+		case kind == segline.KindCommit:
 			c, err := segment.ParseCommit(line)
 			if err != nil {
 				broken = true
@@ -159,7 +161,7 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 			if s.follows(&c) {
 				commit = &c
 			}
-		case kind == segment.KindCheckpoint:
+		case kind == segline.KindCheckpoint:
 			note, fits := checkpointFits(line, origin, &tree)
 			if fits && !broken && last != nil {
 				s.tree, s.note, s.size, s.events, s.times, s.held, s.pruned = tree, note, r.End(), events, times, held, pruned
@@ -190,7 +192,7 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 
 // follows reports whether a commit may be the one after those read so far.
 func (s *scanned) follows(c *segment.Commit) bool {
-	if (c.IDs != nil) != s.header.Has(segment.FeatureIDs) {
+	if (c.IDs != nil) != slices.Contains(s.header.Features, segline.FeatureIDs) {
 		return false
 	}
 	switch {
@@ -214,7 +216,7 @@ func belongs(h *segment.Header, origin string, candidates []*signing.Signer) (*s
 			return s.Public(), nil
 		}
 	}
-	return nil, fmt.Errorf("%w: the signing key is %s, but the segment is signed with %s: give the key file that belongs to the log, give that file as the previous key to change the key, or choose another directory", ErrWrongKey, candidates[0].Public().ID(), h.Keys[0].ID)
+	return nil, fmt.Errorf("%w: the signing key is %s, but the segment is signed with %s: give the key file that belongs to the log, give that file as the previous key to change the key, or choose another directory", errWrongKey, candidates[0].Public().ID(), h.Keys[0].ID)
 }
 
 // checkpointFits returns the note in a checkpoint line, or nil, and whether it

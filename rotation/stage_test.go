@@ -15,6 +15,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
@@ -88,7 +89,7 @@ func appendTagged(t testing.TB, l *rotation.Log, o rotation.Options, id string) 
 
 // A stage sees what is written in the order of the leaves, however many write.
 func TestStageSeesTheOrderOfTheLog(t *testing.T) {
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
 			o, a := options(t), new(account)
 			o.Scope, o.Stages, o.MaxSegmentBytes = scope, []stage.Stage{a}, 20_000
@@ -174,7 +175,7 @@ func TestWhatAStageSays(t *testing.T) {
 }
 
 func (a *account) Recall(line logdir.CheckedLine) error {
-	parsed, err := segment.ParseEvent(line.Bytes())
+	parsed, err := segment.ParseEvent(nil, line.Bytes())
 	if err != nil {
 		return err
 	}
@@ -193,7 +194,7 @@ func TestStagesInOrder(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		o, a := options(t), new(account)
 		fsys := faulty(t, o.Directory)
-		o.Scope, o.FS = segment.ScopeCheckpoint, fsys
+		o.Scope, o.FS = segline.ScopeCheckpoint, fsys
 		o.Stages = append(remember(idempotency.Options{MaxEvents: 1000}), a)
 		l := open(t, o)
 		logged := map[string]bool{}
@@ -227,7 +228,7 @@ func TestStagesInOrder(t *testing.T) {
 // event does not outlive the commit.
 func TestDropsEndWithTheCommit(t *testing.T) {
 	o, fsys := options(t), newModel()
-	o.Scope, o.FS = segment.ScopeCheckpoint, fsys
+	o.Scope, o.FS = segline.ScopeCheckpoint, fsys
 	d := &dropper{drops: true}
 	o.Stages = []stage.Stage{d}
 	l := open(t, o)

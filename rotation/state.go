@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -18,9 +17,10 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/logstate"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // How far the log has come is kept away from its directory: its id, size and root, once
@@ -29,11 +29,11 @@ import (
 // beginning of a log, or for its end.
 
 var (
-	// ErrMissing: the directory holds no log, and there was one.
-	ErrMissing = errors.New("the log is missing")
-	// ErrNotExtended: the directory holds a log that is not known to be the one there was,
+	// errMissing: the directory holds no log, and there was one.
+	errMissing = errors.New("the log is missing")
+	// errNotExtended: the directory holds a log that is not known to be the one there was,
 	// with all that it held.
-	ErrNotExtended = errors.New("the directory does not hold all of the log")
+	errNotExtended = errors.New("the directory does not hold all of the log")
 )
 
 // keeper keeps the state in its file. It is upkeep's, and Open's before that.
@@ -141,7 +141,7 @@ func newLogNeedsState(err error) error {
 // read returns the state, or nil if there is none.
 func (k *keeper) read(dir durable.FS) (*logstate.State, error) {
 	name := logstate.Name(k.origin)
-	content, err := readSmall(dir, name)
+	content, err := logstate.ReadFile(dir, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -157,17 +157,6 @@ func (k *keeper) read(dir durable.FS) (*logstate.State, error) {
 	}
 	k.saved = content
 	return &s, nil
-}
-
-// readSmall reads a regular file, and no more of it than a state may have: the directory is the
-// key's, in which others' files may have such names.
-func readSmall(dir fs.FS, name string) ([]byte, error) {
-	f, err := segment.OpenRegular(dir, name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, logstate.MaxBytes))
 }
 
 // adoptState takes in a log of which no state is known.
@@ -187,14 +176,14 @@ func (r *recovery) beginWith(dir durable.FS, state *logstate.State) error {
 		r.id, r.succeeds = state.Log, state.Succeeds
 		return nil
 	default:
-		permitted, err := readSmall(dir, logstate.AnewName(r.opts.Origin))
+		permitted, err := logstate.ReadFile(dir, logstate.AnewName(r.opts.Origin))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("look for the permission to begin a log anew: %w", err)
 		}
 		if !bytes.Equal(permitted, r.upkeep.keeper.saved) {
 			return r.missing(state)
 		}
-		begun.Succeeds = &segment.Predecessor{Log: state.Log, Size: state.Size, Root: state.Root}
+		begun.Succeeds = &segline.Predecessor{Log: state.Log, Size: state.Size, Root: state.Root}
 		r.succeeds = begun.Succeeds
 		r.opts.Logger.Warn("The audit log is begun anew, in the place of one that is missing, as was permitted", zap.Stringer("log", state.Log), zap.Uint64("tree_size", state.Size))
 	}
@@ -210,7 +199,7 @@ func (r *recovery) beginWith(dir durable.FS, state *logstate.State) error {
 
 func (r *recovery) missing(s *logstate.State) error {
 	path := r.upkeep.keeper.path(logstate.Name(r.opts.Origin))
-	return fmt.Errorf("%w: %s says that there is a log %s of at least %d leaves, and the directory holds none: mount what it lies on, or restore it; if another log has this origin, give this one an origin of its own; to have a new log begin in its place, which then says so, run: auditlog begin-anew %q, and if receipts were written, name another directory for those of the new log", ErrMissing, path, s.Log, s.Size, path)
+	return fmt.Errorf("%w: %s says that there is a log %s of at least %d leaves, and the directory holds none: mount what it lies on, or restore it; if another log has this origin, give this one an origin of its own; to have a new log begin in its place, which then says so, run: auditlog begin-anew %q, and if receipts were written, name another directory for those of the new log", errMissing, path, s.Log, s.Size, path)
 }
 
 // anew says what is left where the log cannot be brought back. To go on with a part of it,
@@ -224,7 +213,7 @@ func anew(path string) string {
 func (r *recovery) extends(ctx context.Context, s *logstate.State) error {
 	path := r.upkeep.keeper.path(logstate.Name(r.opts.Origin))
 	if s.Log != r.id {
-		return fmt.Errorf("%w: it holds the log %s, but %s says that the log of this origin is %s: bring that one back; if another log has this origin, give this one an origin of its own; if the one in the directory is the right one, move that file away; or %s", ErrNotExtended, r.id, path, s.Log, anew(path))
+		return fmt.Errorf("%w: it holds the log %s, but %s says that the log of this origin is %s: bring that one back; if another log has this origin, give this one an origin of its own; if the one in the directory is the right one, move that file away; or %s", errNotExtended, r.id, path, s.Log, anew(path))
 	}
 	root, err := r.rootAt(ctx, s.Size)
 	if err != nil {
@@ -232,9 +221,9 @@ func (r *recovery) extends(ctx context.Context, s *logstate.State) error {
 	}
 	switch {
 	case root == nil:
-		return fmt.Errorf("%w: it has %d leaves, but %s says that there are at least %d: it was rolled back, or cut short: restore the rest, or %s", ErrNotExtended, r.tree.Size(), path, s.Size, anew(path))
+		return fmt.Errorf("%w: it has %d leaves, but %s says that there are at least %d: it was rolled back, or cut short: restore the rest, or %s", errNotExtended, r.tree.Size(), path, s.Size, anew(path))
 	case *root != s.Root:
-		return fmt.Errorf("%w: its first %d leaves are others than those that %s names: restore the log, or %s", ErrNotExtended, s.Size, path, anew(path))
+		return fmt.Errorf("%w: its first %d leaves are others than those that %s names: restore the log, or %s", errNotExtended, s.Size, path, anew(path))
 	}
 	return nil
 }
@@ -270,10 +259,10 @@ func (r *recovery) rootAt(ctx context.Context, size uint64) (*merkle.Hash, error
 	// retention has left.
 	root, err := prunedRoot(ctx, r.dir, size, found[0].facts.before)
 	if err != nil {
-		return nil, fmt.Errorf("read the file %s: %w", segment.PrunedRangesName, err)
+		return nil, fmt.Errorf("read the file %s: %w", sidefile.PrunedRangesName, err)
 	}
 	if root == nil {
-		return nil, fmt.Errorf("%w: the segments begin at leaf %d, so that nothing shows what the first %d leaves were, nor does the file %s: restore the older segments, or that file", ErrNotExtended, r.segments[from].name.FirstIndex, size, segment.PrunedRangesName)
+		return nil, fmt.Errorf("%w: the segments begin at leaf %d, so that nothing shows what the first %d leaves were, nor does the file %s: restore the older segments, or that file", errNotExtended, r.segments[from].name.FirstIndex, size, sidefile.PrunedRangesName)
 	}
 	return root, nil
 }
@@ -349,64 +338,4 @@ func (k *keeper) write(dir durable.FS, s logstate.State) error {
 	}
 	k.saved = content
 	return nil
-}
-
-// KnownOrigins returns the origins of the logs of which a directory holds the state. What it
-// holds else does not matter.
-func KnownOrigins(stateDirectory string) (origins []string, err error) {
-	entries, err := os.ReadDir(stateDirectory)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("look for states of audit logs: %w", err)
-	}
-	dir := os.DirFS(stateDirectory)
-	for _, e := range entries {
-		if !logstate.IsName(e.Name()) || !e.Type().IsRegular() {
-			continue
-		}
-		content, err := readSmall(dir, e.Name())
-		if err != nil {
-			return nil, fmt.Errorf("look for states of audit logs: %w", err)
-		}
-		// One that is malformed is told of when its log is opened.
-		if s, err := logstate.Parse(content); err == nil && logstate.Name(s.Origin) == e.Name() {
-			origins = append(origins, s.Origin)
-		}
-	}
-	return origins, nil
-}
-
-// Anew is a log that may be begun anew.
-type Anew = segment.Predecessor
-
-// PermitAnew permits that a log whose state is in a file, and which is missing, is begun
-// anew, once. It returns what the new log will say that it succeeds.
-func PermitAnew(stateFile string) (_ *Anew, err error) {
-	directory, name := filepath.Split(stateFile)
-	content, err := readSmall(os.DirFS(filepath.Join(directory, ".")), name)
-	if err != nil {
-		return nil, fmt.Errorf("permit to begin a log anew: in %s: %w", filepath.Join(directory, "."), err)
-	}
-	s, err := logstate.Parse(content)
-	if err != nil {
-		return nil, fmt.Errorf("permit to begin a log anew: %s: %w", stateFile, err)
-	}
-	if name != logstate.Name(s.Origin) {
-		return nil, fmt.Errorf("permit to begin a log anew: %s is the state of %q, which would be named %s: give the file in the state directory itself", stateFile, s.Origin, logstate.Name(s.Origin))
-	}
-	if s.Begins() {
-		return nil, fmt.Errorf("permit to begin a log anew: %s is of a log that is about to begin: there is nothing to permit", stateFile)
-	}
-	dir, err := durable.OpenShared(filepath.Join(directory, "."))
-	if err != nil {
-		return nil, fmt.Errorf("permit to begin a log anew: %w", err)
-	}
-	defer func() { err = errors.Join(err, dir.Close()) }()
-	// The collector may run as another user: what it permits is no secret.
-	if err := durable.Replace(dir, logstate.AnewName(s.Origin), durable.Public, durable.Bytes(content)); err != nil {
-		return nil, fmt.Errorf("permit to begin a log anew: %w", err)
-	}
-	return &Anew{Log: s.Log, Size: s.Size, Root: s.Root}, nil
 }

@@ -15,7 +15,9 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/logstate"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -72,7 +74,7 @@ func namesIn(t testing.TB, dir string) (names []string) {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if e.Name() != segment.LockName {
+		if e.Name() != durable.LockName {
 			names = append(names, e.Name())
 		}
 	}
@@ -112,11 +114,11 @@ func TestDirectoryThatDoesNotHoldAllOfTheLog(t *testing.T) {
 		"without the newest segment": {func(t *testing.T, o rotation.Options, _ string) {
 			copyDir(t, o.Directory+".kept", o.Directory)
 			remove(t, newest(t, o.Directory))
-			remove(t, filepath.Join(o.Directory, segment.CheckpointName))
+			remove(t, filepath.Join(o.Directory, sidefile.CheckpointName))
 		}, rotation.ErrNotExtended},
 		"without the last commit": {func(t *testing.T, o rotation.Options, _ string) {
 			copyDir(t, o.Directory+".kept", o.Directory)
-			remove(t, filepath.Join(o.Directory, segment.CheckpointName))
+			remove(t, filepath.Join(o.Directory, sidefile.CheckpointName))
 			path := newest(t, o.Directory)
 			content, err := os.ReadFile(path)
 			if err != nil {
@@ -129,7 +131,7 @@ func TestDirectoryThatDoesNotHoldAllOfTheLog(t *testing.T) {
 		}, rotation.ErrNotExtended},
 		"nothing of the newest segment that fits": {func(t *testing.T, o rotation.Options, _ string) {
 			copyDir(t, o.Directory+".kept", o.Directory)
-			remove(t, filepath.Join(o.Directory, segment.CheckpointName))
+			remove(t, filepath.Join(o.Directory, sidefile.CheckpointName))
 			change(t, newest(t, o.Directory), func(b []byte) []byte { return bytes.ReplaceAll(b, []byte("\n"), []byte(" ")) })
 		}, rotation.ErrNotExtended},
 	} {
@@ -197,7 +199,7 @@ func TestLogBegunAnew(t *testing.T) {
 		if _, err := rotation.Open(t.Context(), o); !errors.Is(err, rotation.ErrMissing) {
 			t.Fatalf("not permitted (any more): %v", err)
 		}
-		permitted, err := rotation.PermitAnew(stateFile(o))
+		permitted, err := logstate.PermitAnew(stateFile(o))
 		if err != nil || permitted.Log != old.Log || permitted.Size == 0 {
 			t.Fatalf("%+v, %v", permitted, err)
 		}
@@ -235,15 +237,15 @@ func TestFilesThatAreNoStates(t *testing.T) {
 			t.Logf("%s cannot be made here: %v", name, err)
 			continue
 		}
-		if got, err := rotation.KnownOrigins(o.StateDirectory); err != nil || !slices.Equal(got, []string{o.Origin}) {
+		if got, err := logstate.KnownOrigins(o.StateDirectory); err != nil || !slices.Equal(got, []string{o.Origin}) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
-		if permitted, err := rotation.PermitAnew(other); err == nil {
+		if permitted, err := logstate.PermitAnew(other); err == nil {
 			t.Errorf("%s: permitted: %+v", name, permitted)
 		}
 		remove(t, other)
 	}
-	if _, err := rotation.PermitAnew(filepath.Join(o.StateDirectory, "nowhere", "x.state")); err == nil {
+	if _, err := logstate.PermitAnew(filepath.Join(o.StateDirectory, "nowhere", "x.state")); err == nil {
 		t.Error("permitted")
 	}
 	if _, err := os.Lstat(filepath.Join(o.StateDirectory, "nowhere")); err == nil {
@@ -255,7 +257,7 @@ func TestFilesThatAreNoStates(t *testing.T) {
 func TestPermissionIsNotForALaterLog(t *testing.T) {
 	o := withState(t)
 	written(t, o, "a")
-	if _, err := rotation.PermitAnew(stateFile(o)); err != nil {
+	if _, err := logstate.PermitAnew(stateFile(o)); err != nil {
 		t.Fatal(err)
 	}
 	written(t, o, "b") // the log was there after all
@@ -383,18 +385,18 @@ func TestStateThatIsOlderThanTheOldestSegment(t *testing.T) {
 	}{
 		"an honest log": {func(*testing.T, rotation.Options) {}, true},
 		"without the file": {func(t *testing.T, o rotation.Options) {
-			if err := os.Remove(filepath.Join(o.Directory, segment.PrunedRangesName)); err != nil {
+			if err := os.Remove(filepath.Join(o.Directory, sidefile.PrunedRangesName)); err != nil {
 				t.Fatal(err)
 			}
 		}, false},
 		"a changed file": {func(t *testing.T, o rotation.Options) {
-			change(t, filepath.Join(o.Directory, segment.PrunedRangesName), func(b []byte) []byte {
+			change(t, filepath.Join(o.Directory, sidefile.PrunedRangesName), func(b []byte) []byte {
 				b[strings.Index(string(b), `["`)+2] ^= 1
 				return b
 			})
 		}, false},
 		"a file that is cut off": {func(t *testing.T, o rotation.Options) {
-			change(t, filepath.Join(o.Directory, segment.PrunedRangesName), func(b []byte) []byte { return b[:len(b)/2] })
+			change(t, filepath.Join(o.Directory, sidefile.PrunedRangesName), func(b []byte) []byte { return b[:len(b)/2] })
 		}, false},
 		"the state of another history": {func(t *testing.T, o rotation.Options) {
 			change(t, stateFile(o), func(b []byte) []byte {

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/segname"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -208,7 +209,7 @@ func (u *upkeep) miss(name segment.Name) {
 	detail := fmt.Sprintf("the sealed segment %s is gone, and it was not retention", name)
 	u.log.TakeIn(finding{
 		gone: []segment.Name{name}, distrust: &discrepancy{name.String(), detail},
-		says: []logevent.Event{{Action: logevent.Damaged, Reason: "interference", Segment: name.Plain().String(), Detail: detail}},
+		says: []logevent.Event{{Action: logevent.Damaged, Reason: "interference", Segment: segname.Plain(name).String(), Detail: detail}},
 	})
 	u.opts.Logger.Error("A sealed segment of the audit log has been removed by somebody", zap.Stringer("segment", name))
 }
@@ -231,9 +232,9 @@ func (u *upkeep) reportDamaged(file, detail string) {
 
 // reportSetAside sets a file aside that is not the log's own work, and has the log say so.
 func (u *upkeep) reportSetAside(file, why string) error {
-	_, detail, err := setAside(u.dir, file, why)
+	kept, err := setAside(u.dir, file)
 	if err == nil {
-		u.reportDamaged(file, detail)
+		u.reportDamaged(file, keptAs(kept, why))
 	}
 	return err
 }

@@ -14,12 +14,14 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // upkeep is a directory in which changes of entries fail, and that tells when
-// maintenance has come by.
+// upkeep has come by.
 type upkeep struct {
 	*faultyFS
 	passes chan struct{} // one for each replacement of the checkpoint file, the first thing that a pass does
@@ -31,7 +33,7 @@ func failing(t *testing.T, dir string, fails func(op, name string) bool) upkeep 
 	t.Helper()
 	u := upkeep{faulty(t, dir), make(chan struct{}, 100)}
 	u.onEntry(func(op, name string) error {
-		if op == "rename" && name == segment.CheckpointName {
+		if op == "rename" && name == sidefile.CheckpointName {
 			u.passes <- struct{}{}
 		}
 		if fails(op, name) {
@@ -67,7 +69,7 @@ func insist(t *testing.T, l *rotation.Log, o rotation.Options, ids ...string) {
 	}
 }
 
-// await appends events, for which maintenance wakes up, until a condition holds. It
+// await appends events, for which upkeep wakes up, until a condition holds. It
 // returns their ids.
 func (u upkeep) await(t *testing.T, l *rotation.Log, o rotation.Options, what string, done func() bool) []string {
 	t.Helper()
@@ -110,7 +112,7 @@ func TestCompressionGoesOnAfterAFault(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				o := options(t)
 				u := failing(t, o.Directory, firstAfter(tt.after, tt.fails))
-				o.FS, o.MaxSegmentBytes, o.Compression = u, 1, segment.Zstd
+				o.FS, o.MaxSegmentBytes, o.Compression = u, 1, compression.Zstd
 				l := open(t, o)
 				want := numbered("id", 4)
 				for _, id := range want {
@@ -149,7 +151,7 @@ func retentionGoesOn(t *testing.T, suffix string) {
 			times--
 			return true
 		})
-		o.FS, o.MaxSegmentBytes, o.Compression, o.Retention.MaxSegments = u, 1, segment.Zstd, 10
+		o.FS, o.MaxSegmentBytes, o.Compression, o.Retention.MaxSegments = u, 1, compression.Zstd, 10
 		l := open(t, o)
 		for _, id := range numbered("id", 12) {
 			mustAppend(t, l, o, id)
@@ -195,7 +197,7 @@ func TestFailedCompressionLeavesNothing(t *testing.T) {
 			}
 			return false
 		})
-		o.FS, o.MaxSegmentBytes, o.Compression = u, 1, segment.Zstd
+		o.FS, o.MaxSegmentBytes, o.Compression = u, 1, compression.Zstd
 		l := open(t, o)
 		for _, id := range numbered("id", 4) {
 			mustAppend(t, l, o, id)
@@ -224,7 +226,7 @@ func TestRetentionDeletesBothForms(t *testing.T) {
 			kept.CompareAndSwap("", name)
 			return name == kept.Load() && !strings.Contains(ownEvents(t, o.Directory), `"action":"pruned"`)
 		})
-		o.FS, o.MaxSegmentBytes, o.Compression, o.Retention.MaxSegments = u, 1, segment.Zstd, 10
+		o.FS, o.MaxSegmentBytes, o.Compression, o.Retention.MaxSegments = u, 1, compression.Zstd, 10
 		l := open(t, o)
 		for _, id := range numbered("id", 8) {
 			mustAppend(t, l, o, id)
@@ -238,7 +240,7 @@ func TestRetentionDeletesBothForms(t *testing.T) {
 	})
 }
 
-// A sealed segment that somebody removes is missed when maintenance comes to it. The
+// A sealed segment that somebody removes is missed when upkeep comes to it. The
 // log says so once; the others are compressed as they should be, and none is deleted any
 // more.
 func TestRemovedSealedSegment(t *testing.T) {
@@ -250,7 +252,7 @@ func TestRemovedSealedSegment(t *testing.T) {
 			u := failing(t, o.Directory, func(op, name string) bool {
 				return op == "rename" && strings.HasSuffix(name, ".zst") && !removed.Load()
 			})
-			o.FS, o.MaxSegmentBytes, o.Compression = u, 1, segment.Zstd
+			o.FS, o.MaxSegmentBytes, o.Compression = u, 1, compression.Zstd
 			removedSegment(t, o, u, func() { removed.Store(true) }, func(names []string) bool { return compressed(names[:8]) })
 		})
 	})
@@ -284,7 +286,7 @@ func removedSegment(t *testing.T, o rotation.Options, u upkeep, then func(), don
 	said := func() int {
 		return strings.Count(ownEvents(t, o.Directory), `"action":"damaged","detail":"the sealed segment `+gone+` is gone`)
 	}
-	u.await(t, l, o, "maintenance", func() bool { return said() > 0 && done(segmentNames(t, o.Directory)) })
+	u.await(t, l, o, "upkeep", func() bool { return said() > 0 && done(segmentNames(t, o.Directory)) })
 	closeLog(t, l)
 	if n := said(); n != 1 {
 		t.Errorf("the log says %d times that the segment is gone", n)

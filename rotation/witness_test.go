@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -98,10 +100,10 @@ func saidIn(t testing.TB, dir string) map[string][]ownEvent {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if segment.KindOf(line) == segment.KindCheckpoint {
+			if segment.KindOf(line) == segline.KindCheckpoint {
 				continue
 			}
-			if parsed, err := segment.ParseEvent(line); err == nil {
+			if parsed, err := segment.ParseEvent(nil, line); err == nil {
 				e, err := event.Parse(parsed.Canonical)
 				if err != nil {
 					t.Fatal(err)
@@ -135,7 +137,7 @@ func cosigners(note string, all []*witnesstest.Witness) (names []string) {
 // it.
 func filed(t testing.TB, o rotation.Options, all []*witnesstest.Witness) (size uint64, names []string) {
 	t.Helper()
-	note, err := os.ReadFile(filepath.Join(o.Directory, segment.CheckpointName))
+	note, err := os.ReadFile(filepath.Join(o.Directory, sidefile.CheckpointName))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -483,7 +485,7 @@ func TestARestartGoesOnFromWhereTheWitnessIs(t *testing.T) {
 	for name, change := range map[string]func(*rotation.Options){
 		"one segment":           func(*rotation.Options) {},
 		"a segment a commit":    func(o *rotation.Options) { o.MaxSegmentBytes = 1 },
-		"checkpoints only":      func(o *rotation.Options) { o.Scope = segment.ScopeCheckpoint; o.MaxSegmentBytes = 3000 },
+		"checkpoints only":      func(o *rotation.Options) { o.Scope = segline.ScopeCheckpoint; o.MaxSegmentBytes = 3000 },
 		"without sync":          func(o *rotation.Options) { o.Sync = false; o.MaxSegmentBytes = 3000 },
 		"some segments":         func(o *rotation.Options) { o.MaxSegmentBytes = 3000 },
 		"a witness interval":    func(o *rotation.Options) { o.WitnessInterval = time.Minute },
@@ -622,7 +624,7 @@ func TestARolledBackLogIsFound(t *testing.T) {
 		time.Sleep(interval)
 		closeLog(t, l)
 		lost := all[0].Size(origin)
-		kept, err := os.ReadFile(filepath.Join(o.Directory, segment.CheckpointName))
+		kept, err := os.ReadFile(filepath.Join(o.Directory, sidefile.CheckpointName))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -734,7 +736,7 @@ func TestAForkedLogIsFound(t *testing.T) {
 			t.Errorf("the verifier finds %+v", report.Findings)
 		}
 		// The two are one another's proof.
-		kept, err := os.ReadFile(filepath.Join(good.Directory, segment.CheckpointName))
+		kept, err := os.ReadFile(filepath.Join(good.Directory, sidefile.CheckpointName))
 		if err != nil {
 			t.Fatal(err)
 		}

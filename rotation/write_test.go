@@ -16,10 +16,10 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -36,12 +36,12 @@ func TestCommitOfSeveralWrites(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "log")
 		fsys := faulty(t, dir)
 		o := rotation.Options{
-			FS: fsys, Directory: dir, Origin: origin, Signer: signer, Scope: segment.ScopeCheckpoint,
+			FS: fsys, Directory: dir, Origin: origin, Signer: signer, Scope: segline.ScopeCheckpoint,
 			MaxSegmentBytes: rapid.SampledFrom([]int64{0, 1}).Draw(r, "segment bytes"),
 		}
 		l := open(t, o)
 		defer closeLog(t, l)
-		var mu sync.Mutex  // maintenance may come before the call does again
+		var mu sync.Mutex  // upkeep may come before the call does again
 		var written []byte // since the call began
 		writes, fails := 0, rapid.IntRange(0, 4).Draw(r, "the write that fails")
 		fsys.onWrite(func(p []byte) (int, error) {
@@ -115,7 +115,7 @@ func TestPowerCutWithinALongCommit(t *testing.T) {
 	for _, segmentBytes := range []int64{0, 1} {
 		t.Run(fmt.Sprintf("segments of %d bytes", segmentBytes), func(t *testing.T) {
 			m := newModel()
-			o := rotation.Options{FS: m, Directory: t.TempDir(), Origin: origin, Signer: signingtest.New(t, signing.Ed25519), Scope: segment.ScopeCheckpoint, Sync: true, MaxSegmentBytes: segmentBytes}
+			o := rotation.Options{FS: m, Directory: t.TempDir(), Origin: origin, Signer: signingtest.New(t, signing.Ed25519), Scope: segline.ScopeCheckpoint, Sync: true, MaxSegmentBytes: segmentBytes}
 			l := open(t, o)
 			mustAppend(t, l, o, "before")
 			events, ids := []string{}, numbered("long", 10)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/limiter"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation/internal/cosign"
@@ -46,7 +47,7 @@ type snapshot struct {
 	opts     *Options
 	id       signing.LogID
 	context  *signing.EventContext
-	succeeds *segment.Predecessor // what a new log is to say
+	succeeds *segline.Predecessor // what a new log is to say
 
 	tip
 	segments []segmentInfo // all of them, by index; the newest last

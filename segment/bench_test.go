@@ -11,6 +11,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -48,11 +49,11 @@ func BenchmarkParseHeader(b *testing.B) {
 	for _, keys := range []int{1, 64} {
 		b.Run(strconv.Itoa(keys), func(b *testing.B) {
 			at := time.Date(2026, 11, 23, 10, 15, 0, 0, time.UTC)
-			h := segment.Header{Origin: "test.example/auditlog", Log: signing.LogID{1}, Created: at, Retain: at, Scope: segment.ScopeEvent}
+			h := segment.Header{Origin: "test.example/auditlog", Log: signing.LogID{1}, Created: at, Retain: at, Scope: segline.ScopeEvent}
 			for range keys {
-				h.Keys = append(h.Keys, segment.KeyOf(signingtest.New(b, signing.ECDSAP256).Public()))
+				h.Keys = append(h.Keys, segline.KeyOf(signingtest.New(b, signing.ECDSAP256).Public()))
 			}
-			line := segment.AppendHeader(nil, h)
+			line := h.AppendTo(nil)
 			for b.Loop() {
 				if _, err := segment.ParseHeader(line); err != nil {
 					b.Fatal(err)

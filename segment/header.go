@@ -5,7 +5,6 @@ package segment
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,68 +13,24 @@ import (
 	"strings"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/jsontext"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
-// Format names the version of the file format that this package reads and
-// writes.
-const Format = "auditlog/v1"
-
-// Scope says what is signed besides the checkpoints.
-type Scope string
-
-// The scopes.
-const (
-	// ScopeEvent signs every event on its own, and every checkpoint.
-	ScopeEvent Scope = "event"
-	// ScopeCheckpoint signs checkpoints alone.
-	ScopeCheckpoint Scope = "checkpoint"
-)
-
-// Key is a public key as a header names it. What a header says is a claim, not
-// a reason to trust the key.
-type Key struct {
-	// ID is the key id: the first 8 bytes, in hex, of SHA-256 of PublicKey.
-	ID        string
-	Algorithm signing.Algorithm
-	// PublicKey is the SubjectPublicKeyInfo in DER (RFC 5280, section 4.1).
-	PublicKey []byte
-}
-
-// KeyOf returns what a header says of a public key.
-func KeyOf(k *signing.PublicKey) Key {
-	return Key{ID: k.ID(), Algorithm: k.Algorithm(), PublicKey: k.SPKI()}
-}
-
-// Feature names a property of a segment that its readers must know.
-type Feature = string
-
-// FeatureIDs: each commit line of the segment has the root over the ids of the commit's
-// events (see [IDs]).
-const FeatureIDs Feature = "ids"
-
-// FeaturePartition: the log is one of several that a writer divides its records among. Its
-// origin ends in a slash and the name of its directory.
-const FeaturePartition Feature = "partition"
-
 // known are the features that this version reads.
-var known = []Feature{FeatureIDs, FeaturePartition}
+var known = []segline.Feature{segline.FeatureIDs, segline.FeaturePartition}
 
 // ErrNewer: a header names a format or a feature that this version does not know.
 // [ParseHeader] then still returns what a reader needs to follow the tree and to check
 // the signatures of checkpoints.
 var ErrNewer = errors.New("the segment was written by a newer version")
 
-// Predecessor is the log that a log replaces. It is a statement, not a proof.
-type Predecessor struct {
-	Log  signing.LogID
-	Size uint64
-	Root merkle.Hash
-}
-
-// Header is the first line of a segment, and the leaf with index FirstIndex.
+// Header is the first line of a segment (docs/format.md, section 3.1), and the leaf with index
+// FirstIndex.
 type Header struct {
+	// Origin is the log's name, as in its checkpoints (c2sp.org/tlog-checkpoint).
 	Origin string
 	// Log tells the log from any other of the same origin: it is chosen at random for
 	// leaf 0, and equal in every header of the log.
@@ -85,34 +40,37 @@ type Header struct {
 	// precedes the segment: the hashes of its maximal perfect subtrees, largest
 	// first. It lets a segment be checked without those before it.
 	Frontier []merkle.Hash
-	Created  time.Time
-	Scope    Scope
-	// Features are sorted and unique.
-	Features []Feature
+	// Created is the writer's clock; cut to seconds, it is the time in the file's name.
+	Created time.Time
+	// Scope is "event" if every event is signed on its own, or "checkpoint" if checkpoints
+	// alone are signed.
+	Scope segline.Scope
+	// Features are names of properties that a reader must know, sorted and unique: "ids" if
+	// each [Commit] has IDs, "partition" if the log is one of several that a writer divides its
+	// records among.
+	Features []segline.Feature
 	// MinAge, in whole seconds, is the writer's promise not to delete a leaf of the segment
 	// before the segment's last commit is that old.
 	MinAge time.Duration
 	// Retain is the writer's promise not to delete a leaf before FirstIndex earlier.
 	Retain time.Time
-	// Keys are the public keys of the signatures in the segment.
-	Keys []Key
-	// Succeeds, in the header of leaf 0 only, is the log that this one replaces; nil if
-	// there is none.
-	Succeeds *Predecessor
+	// Keys are the public keys of the signatures in the segment, 1 to 64, each with its ID, its
+	// Algorithm ("ed25519" or "ecdsa-p256-sha256") and the PublicKey, a SubjectPublicKeyInfo in
+	// DER (RFC 5280, section 4.1). The first signs events. They are a claim, not a reason to
+	// trust them.
+	Keys []segline.Key
+	// Succeeds, in the header of leaf 0 only, is the log that this one replaces, with the size
+	// and root hash of its tree; nil if there is none. It is a statement, not a proof.
+	Succeeds *segline.Predecessor
 }
 
-// Has reports whether the header names a feature.
-func (h *Header) Has(f Feature) bool { return slices.Contains(h.Features, f) }
-
-// TimeLayout is the form of the times in header and commit lines, in UTC.
-const TimeLayout = "2006-01-02T15:04:05.000000000Z"
-
-// AppendHeader appends a header line, without LF.
-func AppendHeader(dst []byte, h Header) []byte {
-	dst = append(dst, headerStart+`{"format":"`+Format+`","origin":`...)
-	dst = AppendString(dst, []byte(h.Origin))
+// AppendTo appends the header's line, without LF, to dst. The hash of that leaf is
+// [merkle.LeafHash] of the line.
+func (h Header) AppendTo(dst []byte) []byte {
+	dst = append(dst, segline.HeaderStart+`{"format":"`+segline.Format+`","origin":`...)
+	dst = jsontext.Append(dst, h.Origin)
 	dst = append(dst, `,"log":`...)
-	dst = appendBase64(dst, h.Log[:])
+	dst = jsontext.AppendBase64(dst, h.Log[:])
 	dst = append(dst, `,"first_index":`...)
 	dst = strconv.AppendUint(dst, h.FirstIndex, 10)
 	dst = append(dst, `,"frontier":[`...)
@@ -120,68 +78,62 @@ func AppendHeader(dst []byte, h Header) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendBase64(dst, hash[:])
+		dst = jsontext.AppendBase64(dst, hash[:])
 	}
 	dst = append(dst, `],"created":"`...)
-	dst = h.Created.UTC().AppendFormat(dst, TimeLayout)
+	dst = h.Created.UTC().AppendFormat(dst, segline.TimeLayout)
 	dst = append(dst, `","scope":`...)
-	dst = AppendString(dst, []byte(h.Scope))
+	dst = jsontext.Append(dst, string(h.Scope))
 	dst = append(dst, `,"features":[`...)
 	for i, f := range h.Features {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = AppendString(dst, []byte(f))
+		dst = jsontext.Append(dst, f)
 	}
 	dst = append(dst, `],"min_age":`...)
 	dst = strconv.AppendInt(dst, int64(h.MinAge/time.Second), 10)
 	dst = append(dst, `,"retain":"`...)
-	dst = h.Retain.UTC().AppendFormat(dst, TimeLayout)
+	dst = h.Retain.UTC().AppendFormat(dst, segline.TimeLayout)
 	dst = append(dst, `","keys":[`...)
 	for i, k := range h.Keys {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
 		dst = append(dst, `{"id":`...)
-		dst = AppendString(dst, []byte(k.ID))
+		dst = jsontext.Append(dst, k.ID)
 		dst = append(dst, `,"algorithm":`...)
-		dst = AppendString(dst, []byte(k.Algorithm))
+		dst = jsontext.Append(dst, string(k.Algorithm))
 		dst = append(dst, `,"public_key":`...)
-		dst = appendBase64(dst, k.PublicKey)
+		dst = jsontext.AppendBase64(dst, k.PublicKey)
 		dst = append(dst, '}')
 	}
 	dst = append(dst, ']')
 	if p := h.Succeeds; p != nil {
 		dst = append(dst, `,"succeeds":{"log":`...)
-		dst = appendBase64(dst, p.Log[:])
+		dst = jsontext.AppendBase64(dst, p.Log[:])
 		dst = append(dst, `,"size":`...)
 		dst = strconv.AppendUint(dst, p.Size, 10)
 		dst = append(dst, `,"root":`...)
-		dst = appendBase64(dst, p.Root[:])
+		dst = jsontext.AppendBase64(dst, p.Root[:])
 		dst = append(dst, '}')
 	}
 	return append(dst, "}}"...)
 }
 
-func appendBase64(dst, b []byte) []byte {
-	dst = append(dst, '"')
-	dst = base64.StdEncoding.AppendEncode(dst, b)
-	return append(dst, '"')
-}
-
 // headerJSON is the wire form of a header.
 type headerJSON struct {
 	Segment struct {
-		Format     string    `json:"format"`
-		Origin     string    `json:"origin"`
-		Log        []byte    `json:"log"`
-		FirstIndex uint64    `json:"first_index"`
-		Frontier   [][]byte  `json:"frontier"`
-		Created    string    `json:"created"`
-		Scope      Scope     `json:"scope"`
-		Features   []Feature `json:"features"`
-		MinAge     int64     `json:"min_age"`
-		Retain     string    `json:"retain"`
+		Format     string            `json:"format"`
+		Origin     string            `json:"origin"`
+		Log        []byte            `json:"log"`
+		FirstIndex uint64            `json:"first_index"`
+		Frontier   [][]byte          `json:"frontier"`
+		Created    string            `json:"created"`
+		Scope      segline.Scope     `json:"scope"`
+		Features   []segline.Feature `json:"features"`
+		MinAge     int64             `json:"min_age"`
+		Retain     string            `json:"retain"`
 		Keys       []struct {
 			ID        string            `json:"id"`
 			Algorithm signing.Algorithm `json:"algorithm"`
@@ -201,12 +153,10 @@ const (
 	maxHeaderBytes = 64 << 10
 	maxKeys        = 64
 	maxFeatures    = 64
-	// MaxMinAge bounds [Header.MinAge]: about 146 years, half of what a time.Duration holds.
-	MaxMinAge = 1 << 62 / time.Second * time.Second
 )
 
 // ParseHeader parses a header line. It accepts only the bytes that
-// [AppendHeader] would write for what it returns. The keys' encoding is
+// [Header.AppendTo] would write for what it returns. The keys' encoding is
 // checked, their ids too; whether to trust them is the caller's to decide.
 //
 // If the header names a format or a feature that this version does not know, the error
@@ -224,8 +174,8 @@ func ParseHeader(line []byte) (Header, error) {
 	if err != nil {
 		return Header{}, fmt.Errorf("header line: %w", err)
 	}
-	if in.Segment.Format != Format {
-		return h, fmt.Errorf("header line: %w: its format is %q, and this version reads %q", ErrNewer, in.Segment.Format, Format)
+	if in.Segment.Format != segline.Format {
+		return h, fmt.Errorf("header line: %w: its format is %q, and this version reads %q", ErrNewer, in.Segment.Format, segline.Format)
 	}
 	for _, f := range h.Features {
 		if !slices.Contains(known, f) {
@@ -235,7 +185,7 @@ func ParseHeader(line []byte) (Header, error) {
 	if err := in.complete(&h); err != nil {
 		return Header{}, fmt.Errorf("header line: %w", err)
 	}
-	if !bytes.Equal(AppendHeader(nil, h), line) {
+	if !bytes.Equal(h.AppendTo(nil), line) {
 		return Header{}, errors.New("header line is not in the form this format demands (members and their order, spacing, escapes, base64 or trailing bytes)")
 	}
 	return h, nil
@@ -247,8 +197,8 @@ func (in *headerJSON) header() (h Header, err error) {
 	if s.Format == "" {
 		return h, errors.New("it names no format")
 	}
-	if s.FirstIndex > MaxIndex {
-		return h, fmt.Errorf("first_index %d is above %d", s.FirstIndex, uint64(MaxIndex))
+	if s.FirstIndex > segline.MaxIndex {
+		return h, fmt.Errorf("first_index %d is above %d", s.FirstIndex, uint64(segline.MaxIndex))
 	}
 	if len(s.Keys) == 0 || len(s.Keys) > maxKeys {
 		return h, fmt.Errorf("it names %d keys; 1 to %d are allowed", len(s.Keys), maxKeys)
@@ -272,7 +222,7 @@ func (in *headerJSON) header() (h Header, err error) {
 	if _, err := merkle.NewFrontier(h.FirstIndex, h.Frontier); err != nil {
 		return h, err
 	}
-	if h.Created, err = time.Parse(TimeLayout, s.Created); err != nil {
+	if h.Created, err = time.Parse(segline.TimeLayout, s.Created); err != nil {
 		return h, fmt.Errorf("created: %w", err)
 	}
 	for _, k := range s.Keys {
@@ -283,8 +233,8 @@ func (in *headerJSON) header() (h Header, err error) {
 		if public.ID() != k.ID || public.Algorithm() != k.Algorithm {
 			return h, fmt.Errorf("key %q says %s, but its public_key is %s of algorithm %s", k.ID, k.Algorithm, public.ID(), public.Algorithm())
 		}
-		one := Key{ID: k.ID, Algorithm: k.Algorithm, PublicKey: k.PublicKey}
-		if slices.ContainsFunc(h.Keys, func(other Key) bool { return bytes.Equal(other.PublicKey, one.PublicKey) }) {
+		one := segline.Key{ID: k.ID, Algorithm: k.Algorithm, PublicKey: k.PublicKey}
+		if slices.ContainsFunc(h.Keys, func(other segline.Key) bool { return bytes.Equal(other.PublicKey, one.PublicKey) }) {
 			return h, fmt.Errorf("key %q is there twice", k.ID)
 		}
 		h.Keys = append(h.Keys, one)
@@ -292,7 +242,7 @@ func (in *headerJSON) header() (h Header, err error) {
 	return h, nil
 }
 
-func checkFeatures(features []Feature) error {
+func checkFeatures(features []segline.Feature) error {
 	if len(features) > maxFeatures {
 		return fmt.Errorf("it names %d features, more than %d", len(features), maxFeatures)
 	}
@@ -310,14 +260,14 @@ func checkFeatures(features []Feature) error {
 // complete adds what is particular to this version.
 func (in *headerJSON) complete(h *Header) (err error) {
 	s := &in.Segment
-	if h.Scope = s.Scope; h.Scope != ScopeEvent && h.Scope != ScopeCheckpoint {
-		return fmt.Errorf("scope %q; there are %q and %q", s.Scope, ScopeEvent, ScopeCheckpoint)
+	if h.Scope = s.Scope; h.Scope != segline.ScopeEvent && h.Scope != segline.ScopeCheckpoint {
+		return fmt.Errorf("scope %q; there are %q and %q", s.Scope, segline.ScopeEvent, segline.ScopeCheckpoint)
 	}
-	if s.MinAge < 0 || s.MinAge > int64(MaxMinAge/time.Second) {
+	if s.MinAge < 0 || s.MinAge > int64(segline.MaxMinAge/time.Second) {
 		return fmt.Errorf("min_age of %d seconds", s.MinAge)
 	}
 	h.MinAge = time.Duration(s.MinAge) * time.Second
-	if h.Retain, err = time.Parse(TimeLayout, s.Retain); err != nil {
+	if h.Retain, err = time.Parse(segline.TimeLayout, s.Retain); err != nil {
 		return fmt.Errorf("retain: %w", err)
 	}
 	p := s.Succeeds
@@ -327,9 +277,9 @@ func (in *headerJSON) complete(h *Header) (err error) {
 	if h.FirstIndex != 0 {
 		return errors.New("only the first header of a log may say what the log succeeds")
 	}
-	if len(p.Log) != len(h.Log) || len(p.Root) != len(merkle.Hash{}) || p.Size > MaxIndex {
+	if len(p.Log) != len(h.Log) || len(p.Root) != len(merkle.Hash{}) || p.Size > segline.MaxIndex {
 		return errors.New("what it says of the log that it succeeds is malformed")
 	}
-	h.Succeeds = &Predecessor{Log: signing.LogID(p.Log), Size: p.Size, Root: merkle.Hash(p.Root)}
+	h.Succeeds = &segline.Predecessor{Log: signing.LogID(p.Log), Size: p.Size, Root: merkle.Hash(p.Root)}
 	return nil
 }

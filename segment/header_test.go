@@ -13,6 +13,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -20,7 +21,7 @@ import (
 )
 
 func TestHeaderRoundTrip(t *testing.T) {
-	keys := []segment.Key{segment.KeyOf(signingtest.New(t, signing.ECDSAP256).Public()), segment.KeyOf(signingtest.New(t, signing.Ed25519).Public())}
+	keys := []segline.Key{segline.KeyOf(signingtest.New(t, signing.ECDSAP256).Public()), segline.KeyOf(signingtest.New(t, signing.Ed25519).Public())}
 	rapid.Check(t, func(t *rapid.T) {
 		var tree merkle.Frontier
 		for range rapid.IntRange(0, 100).Draw(t, "leaves") {
@@ -31,17 +32,17 @@ func TestHeaderRoundTrip(t *testing.T) {
 			FirstIndex: tree.Size(),
 			Frontier:   tree.Hashes(),
 			Created:    time.Unix(rapid.Int64Range(0, 253402300799).Draw(t, "seconds"), rapid.Int64Range(0, 999_999_999).Draw(t, "ns")).UTC(),
-			Scope:      rapid.SampledFrom([]segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint}).Draw(t, "scope"),
-			Features:   [][]segment.Feature{{}, {segment.FeatureIDs}}[rapid.IntRange(0, 1).Draw(t, "features")],
-			MinAge:     time.Duration(rapid.Int64Range(0, int64(segment.MaxMinAge/time.Second)).Draw(t, "min age")) * time.Second,
+			Scope:      rapid.SampledFrom([]segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint}).Draw(t, "scope"),
+			Features:   [][]segline.Feature{{}, {segline.FeatureIDs}}[rapid.IntRange(0, 1).Draw(t, "features")],
+			MinAge:     time.Duration(rapid.Int64Range(0, int64(segline.MaxMinAge/time.Second)).Draw(t, "min age")) * time.Second,
 			Retain:     time.Unix(rapid.Int64Range(0, 253402300799).Draw(t, "retain"), 0).UTC(),
 			Keys:       keys[:rapid.IntRange(1, 2).Draw(t, "keys")],
 		}
 		copy(want.Log[:], rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "log"))
 		if want.FirstIndex == 0 && rapid.Bool().Draw(t, "succeeds") {
-			want.Succeeds = &segment.Predecessor{Log: signing.LogID{1}, Size: rapid.Uint64Range(0, segment.MaxIndex).Draw(t, "size"), Root: merkle.Hash{2}}
+			want.Succeeds = &segline.Predecessor{Log: signing.LogID{1}, Size: rapid.Uint64Range(0, segline.MaxIndex).Draw(t, "size"), Root: merkle.Hash{2}}
 		}
-		line := segment.AppendHeader(nil, want)
+		line := want.AppendTo(nil)
 		got, err := segment.ParseHeader(line)
 		if err != nil {
 			t.Fatalf("%s: %v", line, err)
@@ -56,15 +57,15 @@ func TestHeaderRoundTrip(t *testing.T) {
 }
 
 func goodHeader(t testing.TB) string {
-	return string(segment.AppendHeader(nil, segment.Header{
-		Origin: "log", Log: signing.LogID{3}, FirstIndex: 1, Features: []segment.Feature{segment.FeatureIDs}, MinAge: time.Hour, Retain: time.Unix(1_795_428_901, 0), Frontier: []merkle.Hash{{1}}, Created: time.Unix(1_795_428_900, 0), Scope: segment.ScopeEvent,
-		Keys: []segment.Key{segment.KeyOf(signingtest.New(t, signing.Ed25519).Public())},
-	}))
+	return string(segment.Header{
+		Origin: "log", Log: signing.LogID{3}, FirstIndex: 1, Features: []segline.Feature{segline.FeatureIDs}, MinAge: time.Hour, Retain: time.Unix(1_795_428_901, 0), Frontier: []merkle.Hash{{1}}, Created: time.Unix(1_795_428_900, 0), Scope: segline.ScopeEvent,
+		Keys: []segline.Key{segline.KeyOf(signingtest.New(t, signing.Ed25519).Public())},
+	}.AppendTo(nil))
 }
 
 func TestParseHeaderRefuses(t *testing.T) {
 	good := goodHeader(t)
-	other := segment.KeyOf(signingtest.New(t, signing.Ed25519).Public())
+	other := segline.KeyOf(signingtest.New(t, signing.Ed25519).Public())
 	for name, in := range map[string]string{
 		"empty":               "",
 		"cut off":             good[:len(good)-1],
@@ -153,7 +154,7 @@ func FuzzParseHeader(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if again := segment.AppendHeader(nil, h); !bytes.Equal(again, in) {
+		if again := h.AppendTo(nil); !bytes.Equal(again, in) {
 			t.Errorf("%q parses, but is written %q", in, again)
 		}
 	})

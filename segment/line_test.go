@@ -12,22 +12,23 @@ import (
 	"github.com/gowebpki/jcs"
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 func TestKindOf(t *testing.T) {
-	for in, want := range map[string]segment.Kind{
-		`{"segment":{}}`:             segment.KindHeader,
-		`{"event":{}}`:               segment.KindEvent,
-		`{"checkpoint":""}`:          segment.KindCheckpoint,
-		``:                           segment.KindUnknown,
-		` {"event":{}}`:              segment.KindUnknown,
-		`{ "event":{}}`:              segment.KindUnknown,
-		`{"events":{}}`:              segment.KindUnknown,
-		"\xef\xbb\xbf{\"event\":{}}": segment.KindUnknown,
+	for in, want := range map[string]segline.Kind{
+		`{"segment":{}}`:             segline.KindHeader,
+		`{"event":{}}`:               segline.KindEvent,
+		`{"checkpoint":""}`:          segline.KindCheckpoint,
+		``:                           segline.KindUnknown,
+		` {"event":{}}`:              segline.KindUnknown,
+		`{ "event":{}}`:              segline.KindUnknown,
+		`{"events":{}}`:              segline.KindUnknown,
+		"\xef\xbb\xbf{\"event\":{}}": segline.KindUnknown,
 	} {
 		if got := segment.KindOf([]byte(in)); got != want {
-			t.Errorf("KindOf(%q) = %d, want %d", in, got, want)
+			t.Errorf("KindOf(%q) = %q, want %q", in, got, want)
 		}
 	}
 }
@@ -35,25 +36,25 @@ func TestKindOf(t *testing.T) {
 func TestParseEvent(t *testing.T) {
 	for _, tt := range []struct {
 		name, in  string
-		form      segment.Form
 		canonical string
 		signature string
 		keyID     string
+		unsigned  bool
 	}{
-		{"bare", `{"event":{"a":1}}`, segment.FormBare, `{"a":1}`, "", ""},
-		{"unsigned", `{"event":{"a":1},"signature":null}`, segment.FormUnsigned, `{"a":1}`, "", ""},
-		{"signed", `{"event":{"a":1},"signature":"c2ln","signature_key_id":"0123456789abcdef"}`, segment.FormSigned, `{"a":1}`, "sig", "0123456789abcdef"},
+		{"bare", `{"event":{"a":1}}`, `{"a":1}`, "", "", false},
+		{"unsigned", `{"event":{"a":1},"signature":null}`, `{"a":1}`, "", "", true},
+		{"signed", `{"event":{"a":1},"signature":"c2ln","signature_key_id":"0123456789abcdef"}`, `{"a":1}`, "sig", "0123456789abcdef", false},
 		{
 			"an event that quotes an event line", `{"event":{"a":",\"signature\":\"eA==\",\"signature_key_id\":\"0123456789abcdef\"}"},"signature":"c2ln","signature_key_id":"0123456789abcdef"}`,
-			segment.FormSigned, `{"a":",\"signature\":\"eA==\",\"signature_key_id\":\"0123456789abcdef\"}"}`, "sig", "0123456789abcdef",
+			`{"a":",\"signature\":\"eA==\",\"signature_key_id\":\"0123456789abcdef\"}"}`, "sig", "0123456789abcdef", false,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := segment.ParseEvent([]byte(tt.in))
+			got, err := segment.ParseEvent(nil, []byte(tt.in))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got.Form != tt.form || string(got.Canonical) != tt.canonical || string(got.Signature) != tt.signature || got.KeyID != tt.keyID {
+			if got.Unsigned != tt.unsigned || string(got.Canonical) != tt.canonical || string(got.Signature) != tt.signature || got.KeyID != tt.keyID {
 				t.Errorf("got %+v (canonical %s)", got, got.Canonical)
 			}
 		})
@@ -78,9 +79,9 @@ func TestParseEventRefuses(t *testing.T) {
 		"base64 line break":    strings.Replace(good, "c2ln", "c2\nln", 1),
 		"an endless signature": strings.Replace(good, "c2ln", strings.Repeat("c2ln", 1000), 1),
 	} {
-		if got, err := segment.ParseEvent([]byte(in)); err == nil && !(name == "cut off") {
+		if got, err := segment.ParseEvent(nil, []byte(in)); err == nil && !(name == "cut off") {
 			t.Errorf("%s: ParseEvent(%q) = %+v, want an error", name, in, got)
-		} else if name == "cut off" && err == nil && got.Form != segment.FormBare {
+		} else if name == "cut off" && err == nil && (got.KeyID != "" || got.Unsigned) {
 			t.Errorf("cut off: got %+v", got)
 		}
 	}
@@ -92,8 +93,8 @@ func TestEventLineRoundTrip(t *testing.T) {
 		canonical := []byte(rapid.StringMatching(`\{"[a-z]{0,5}":[0-9]{1,3}\}`).Draw(t, "canonical"))
 		signature := rapid.SliceOfN(rapid.Byte(), 1, 100).Draw(t, "signature")
 		id := rapid.StringMatching(`[0-9a-f]{16}`).Draw(t, "id")
-		line := segment.AppendSignature(append(segment.AppendEventStart(nil), canonical...), signature, id)
-		got, err := segment.ParseEvent(line)
+		line := segline.AppendSignature(append(segline.AppendEventStart(nil), canonical...), signature, id)
+		got, err := segment.ParseEvent(nil, line)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,7 +107,7 @@ func TestEventLineRoundTrip(t *testing.T) {
 func TestCheckpointRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		note := []byte(rapid.String().Draw(t, "note"))
-		line := segment.AppendCheckpoint(nil, note)
+		line := segline.AppendCheckpoint(nil, note)
 		canonical, err := jcs.Transform(line)
 		if err != nil || !bytes.Equal(canonical, line) {
 			t.Fatalf("%s is not canonical: %s, %v", line, canonical, err)
@@ -135,18 +136,18 @@ func FuzzParseEvent(f *testing.F) {
 	f.Add([]byte(`{"event":{"a":1},"signature":null}`))
 	f.Add([]byte(`{"event":{"a":1},"signature":"c2ln","signature_key_id":"0123456789abcdef"}`))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		got, err := segment.ParseEvent(in)
+		got, err := segment.ParseEvent(nil, in)
 		if err != nil {
 			return
 		}
-		line := append(segment.AppendEventStart(nil), got.Canonical...)
-		switch got.Form {
-		case segment.FormSigned:
-			line = segment.AppendSignature(line, got.Signature, got.KeyID)
-		case segment.FormUnsigned:
-			line = segment.AppendNullSignature(line)
-		case segment.FormBare:
-			line = segment.AppendNoSignature(line)
+		line := append(segline.AppendEventStart(nil), got.Canonical...)
+		switch {
+		case got.KeyID != "":
+			line = segline.AppendSignature(line, got.Signature, got.KeyID)
+		case got.Unsigned:
+			line = segline.AppendNullSignature(line)
+		default:
+			line = segline.AppendNoSignature(line)
 		}
 		if !bytes.Equal(line, in) {
 			t.Errorf("%q parses, but is written %q", in, line)
@@ -165,7 +166,7 @@ func FuzzParseCheckpoint(f *testing.F) {
 		if !utf8.Valid(note) {
 			t.Errorf("%q parses as %q", in, note)
 		}
-		if line := segment.AppendCheckpoint(nil, note); !bytes.Equal(line, in) {
+		if line := segline.AppendCheckpoint(nil, note); !bytes.Equal(line, in) {
 			t.Errorf("%q parses, but is written %q", in, line)
 		}
 	})

@@ -10,6 +10,9 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 )
 
 // File is one segment file of a log directory.
@@ -80,7 +83,7 @@ func read(fsys fs.FS) ([]fs.DirEntry, error) {
 // settled returns the names of what is not about to be renamed.
 func settled(entries []fs.DirEntry) (names []string) {
 	for _, e := range entries {
-		if name := e.Name(); !strings.HasSuffix(name, TempSuffix) {
+		if name := e.Name(); !strings.HasSuffix(name, durable.TempSuffix) {
 			names = append(names, name)
 		}
 	}
@@ -102,14 +105,14 @@ func classify(entries []fs.DirEntry) (l Listing, _ error) {
 				return Listing{}, fmt.Errorf("list the log directory: %w", err)
 			}
 			l.Segments = append(l.Segments, File{Name: name, Parsed: parsed, Size: info.Size(), Mode: info.Mode()})
-		case name == CheckpointName:
+		case name == sidefile.CheckpointName:
 			l.Checkpoint = true
-		case name == LockName, name == KeyChangesName, name == PrunedRangesName:
-		case IsTornName(name):
+		case name == durable.LockName, name == sidefile.KeyChangesName, name == sidefile.PrunedRangesName:
+		case sidefile.IsTornName(name):
 			l.Torn = append(l.Torn, name)
-		case IsValuesName(name):
+		case isValuesName(name):
 			l.Values = append(l.Values, name)
-		case strings.HasSuffix(name, TempSuffix):
+		case strings.HasSuffix(name, durable.TempSuffix):
 			l.Temporary = append(l.Temporary, name)
 		default:
 			l.Unknown = append(l.Unknown, name)
@@ -124,4 +127,14 @@ func classify(entries []fs.DirEntry) (l Listing, _ error) {
 		)
 	})
 	return l, nil
+}
+
+// isValuesName reports whether s is the name of a segment's file of openings.
+func isValuesName(s string) bool {
+	stem, ok := strings.CutSuffix(s, sidefile.ValuesSuffix)
+	if !ok {
+		return false
+	}
+	_, err := ParseName(stem + nameSuffix)
+	return err == nil
 }

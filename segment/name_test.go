@@ -4,12 +4,13 @@
 package segment_test
 
 import (
-	"strings"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -19,9 +20,9 @@ func TestParseName(t *testing.T) {
 		in   string
 		want segment.Name
 	}{
-		{"audit-00000000000000000000-20261123T101500Z.jsonl", segment.Name{FirstIndex: 0, Created: created, Compression: segment.None}},
-		{"audit-00000000000000041873-20261123T101500Z.jsonl.zst", segment.Name{FirstIndex: 41873, Created: created, Compression: segment.Zstd}},
-		{"audit-00009007199254740991-20261123T101500Z.jsonl.gz", segment.Name{FirstIndex: segment.MaxIndex, Created: created, Compression: segment.Gzip}},
+		{"audit-00000000000000000000-20261123T101500Z.jsonl", segment.Name{FirstIndex: 0, Created: created, Compression: compression.None}},
+		{"audit-00000000000000041873-20261123T101500Z.jsonl.zst", segment.Name{FirstIndex: 41873, Created: created, Compression: compression.Zstd}},
+		{"audit-00009007199254740991-20261123T101500Z.jsonl.gz", segment.Name{FirstIndex: segline.MaxIndex, Created: created, Compression: compression.Gzip}},
 	} {
 		got, err := segment.ParseName(tt.in)
 		if err != nil || got != tt.want {
@@ -56,9 +57,9 @@ func TestParseNameRefuses(t *testing.T) {
 func TestNameRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := segment.Name{
-			FirstIndex:  rapid.Uint64Range(0, segment.MaxIndex).Draw(t, "index"),
+			FirstIndex:  rapid.Uint64Range(0, segline.MaxIndex).Draw(t, "index"),
 			Created:     time.Unix(rapid.Int64Range(0, 253402300799).Draw(t, "created"), 0).UTC(),
-			Compression: rapid.SampledFrom([]segment.Compression{segment.None, segment.Zstd, segment.Gzip}).Draw(t, "compression"),
+			Compression: rapid.SampledFrom([]compression.Method{compression.None, compression.Zstd, compression.Gzip}).Draw(t, "compression"),
 		}
 		got, err := segment.ParseName(want.String())
 		if err != nil || got != want {
@@ -67,32 +68,13 @@ func TestNameRoundTrip(t *testing.T) {
 	})
 }
 
-func TestTornName(t *testing.T) {
-	name := segment.TornName(42, [32]byte{0xab, 0xcd})
-	if want := "torn-00000000000000000042-abcd000000000000.tail"; name != want {
-		t.Errorf("TornName = %q, want %q", name, want)
-	}
-	if !segment.IsTornName(name) {
-		t.Errorf("IsTornName(%q) = false", name)
-	}
-	for _, in := range []string{"", "torn-", "torn-00000000000000000042-ABCD000000000000.tail", "torn-0000000000000000004x-abcd000000000000.tail", name + "x"} {
-		if segment.IsTornName(in) {
-			t.Errorf("IsTornName(%q) = true", in)
-		}
-	}
-}
-
 func FuzzParseName(f *testing.F) {
 	f.Add("audit-00000000000000041873-20261124T101500Z.jsonl.zst")
 	f.Add("audit-00000000000000000000-20261123T101500Z.jsonl")
 	f.Add("audit-18446744073709551615-20261123T101500Z.jsonl.gz")
-	f.Add("torn-00000000000000000007-0123456789abcdef.tail")
 	f.Fuzz(func(t *testing.T, s string) {
 		if n, err := segment.ParseName(s); err == nil && n.String() != s {
 			t.Errorf("%q is called %q", s, n)
-		}
-		if segment.IsTornName(s) && strings.ContainsAny(s, "/\x00") {
-			t.Errorf("%q is taken for the name of a tail", s)
 		}
 	})
 }

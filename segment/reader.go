@@ -9,25 +9,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-)
 
-// What a Reader finds wrong with a segment's outer form. All are wrapped with
-// the file's name.
-var (
-	// ErrPartialLine: the last line has no LF. Next returns it together with
-	// the line's bytes.
-	ErrPartialLine = errors.New("the last line is cut off")
-	// ErrLineTooLong: a line is longer than MaxLineBytes. Reading cannot go on.
-	ErrLineTooLong = fmt.Errorf("a line is longer than %d bytes", MaxLineBytes)
-	// ErrNotRegular: the name belongs to a link, a pipe, a directory or a
-	// device.
-	ErrNotRegular = errors.New("not a regular file")
-	// ErrTrailingData: something follows the compressed content.
-	ErrTrailingData = errors.New("there are bytes behind the end of the compressed content")
-	// ErrBadCompression: the file is not a complete compressed segment of the
-	// form this format allows.
-	ErrBadCompression = errors.New("the compressed content is damaged or not of the form this format allows")
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 )
 
 var errLongHeader = fmt.Errorf("the line has more than the %d bytes that a header may have", maxHeaderBytes)
@@ -38,11 +23,11 @@ var errLongHeader = fmt.Errorf("the line has more than the %d bytes that a heade
 const (
 	firstBufferBytes = 4 << 10
 	readBufferBytes  = 256 << 10
-	mostBufferBytes  = MaxLineBytes + 1
+	mostBufferBytes  = segline.MaxBytes + 1
 )
 
 // Reader reads a segment line by line, compressed or not, in memory that its
-// longest line bounds. It is for one goroutine at a time.
+// longest line bounds. It is for one goroutine at a time. It has to be closed.
 type Reader struct {
 	name   string
 	file   fs.File
@@ -52,66 +37,34 @@ type Reader struct {
 	end    int // behind the last byte of buf read
 	line   int
 	offset int64 // of buf[start] in the content
-	last   int64
 	err    error
 }
 
 // Open opens the segment file called name at the root of fsys. Only regular
 // files are opened, and none is followed through a link. Of a plain segment
 // the first size bytes are read, so that one being written can be read up to
-// where it was when it was listed; size < 0 reads all.
+// where it was when it was listed; size < 0 reads all. A compressed segment is
+// always read whole. The error wraps [fs.ErrNotExist] if the file has been
+// deleted, or compressed since it was listed.
 func Open(fsys fs.FS, name string, size int64) (*Reader, error) {
 	parsed, err := ParseName(name)
 	if err != nil {
 		return nil, err
 	}
-	file, err := OpenRegular(fsys, name)
+	file, err := rootfs.OpenRegular(fsys, name)
 	if err != nil {
 		return nil, err
 	}
 	var plain io.Reader = file
-	if size >= 0 && parsed.Compression == None {
+	if size >= 0 && parsed.Compression == compression.None {
 		plain = io.LimitReader(file, size)
 	}
-	src, err := NewDecompressor(plain, parsed.Compression)
+	src, err := compression.NewReader(plain, parsed.Compression)
 	if err != nil {
 		file.Close()
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	return &Reader{name: name, file: file, src: src}, nil
-}
-
-// OpenAt is [Open] for a plain segment of which the lines before an offset are known: it
-// reads from there on. Line counts from there, Offset and End from the file's beginning.
-func OpenAt(fsys fs.FS, name string, offset, size int64) (*Reader, error) {
-	parsed, err := ParseName(name)
-	if err != nil {
-		return nil, err
-	}
-	if parsed.Compression != None {
-		return nil, fmt.Errorf("read %s from byte %d on: it is compressed", name, offset)
-	}
-	file, err := OpenRegular(fsys, name)
-	if err != nil {
-		return nil, err
-	}
-	if offset > 0 {
-		seeker, ok := file.(io.Seeker)
-		if !ok {
-			err = errors.New("its file system cannot do that")
-		} else {
-			_, err = seeker.Seek(offset, io.SeekStart)
-		}
-		if err != nil {
-			file.Close()
-			return nil, fmt.Errorf("read %s from byte %d on: %w", name, offset, err)
-		}
-	}
-	var src io.Reader = file
-	if size >= 0 {
-		src = io.LimitReader(file, size-offset)
-	}
-	return &Reader{name: name, file: file, src: io.NopCloser(src), offset: offset}, nil
 }
 
 // NewReader reads the lines of a plain segment from src; name is for errors.
@@ -120,38 +73,13 @@ func NewReader(src io.Reader, name string) *Reader {
 	return &Reader{name: name, src: io.NopCloser(src)}
 }
 
-// OpenRegular opens a file of a log directory, if it is a regular one, without
-// following a link and without blocking on a pipe.
-func OpenRegular(fsys fs.FS, name string) (fs.File, error) {
-	before, err := fs.Lstat(fsys, name)
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", name, err)
-	}
-	if !before.Mode().IsRegular() {
-		return nil, fmt.Errorf("open %s: %w but %s", name, ErrNotRegular, before.Mode().Type())
-	}
-	file, err := fsys.Open(name)
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", name, err)
-	}
-	after, err := file.Stat()
-	if err != nil {
-		file.Close()
-		return nil, fmt.Errorf("open %s: %w", name, err)
-	}
-	// Whoever swaps the name for a link between the two calls does not get
-	// the link followed. Only the operating system's files can be compared.
-	if _, ok := file.(*os.File); !after.Mode().IsRegular() || ok && !os.SameFile(before, after) {
-		file.Close()
-		return nil, fmt.Errorf("open %s: %w: it was replaced while it was being opened", name, ErrNotRegular)
-	}
-	return file, nil
-}
-
-// Next returns the next line without its LF. The bytes are valid until the
-// next call. At the end the error is io.EOF, or ErrPartialLine, together with
-// the bytes, if the last line has no LF.
-func (r *Reader) Next() ([]byte, error) { return r.next(MaxLineBytes, ErrLineTooLong) }
+// Next returns the next line without its LF. The bytes are valid until the next call. At the
+// end the error is io.EOF. If the last line has no LF, because it is being written or a crash
+// has cut it off, Next returns its bytes together with an error; no other error comes with
+// bytes. It is an error, after which reading cannot go on, if a line is longer than 32 MiB, or
+// if compressed content is damaged or not of the one form that docs/format.md, section 2,
+// allows.
+func (r *Reader) Next() ([]byte, error) { return r.next(segline.MaxBytes, segline.ErrTooLong) }
 
 // NextHeader is Next where only a header is wanted: a line that is longer than any header
 // is not read whole.
@@ -190,20 +118,18 @@ func (r *Reader) rest() ([]byte, error) {
 	}
 	line := r.buf[r.start:r.end]
 	r.advance(len(line))
-	return line, fmt.Errorf("read %s: %w", r.name, ErrPartialLine)
+	return line, fmt.Errorf("read %s: %w", r.name, segline.ErrPartial)
 }
 
 func (r *Reader) fail(err error) error {
 	r.err = err
 	r.line++
-	r.last = r.offset
 	r.start = r.end
 	return fmt.Errorf("read %s: line %d: %w", r.name, r.line, err)
 }
 
 func (r *Reader) advance(n int) {
 	r.line++
-	r.last = r.offset
 	r.offset += int64(n)
 	r.start += n
 }
@@ -234,11 +160,7 @@ func (r *Reader) fill() {
 // Line returns the number of the line that Next returned last, counted from 1.
 func (r *Reader) Line() int { return r.line }
 
-// Offset returns where, in the uncompressed content, the line starts that Next
-// returned last.
-func (r *Reader) Offset() int64 { return r.last }
-
-// End returns the offset, in the uncompressed content, behind the line that
+// End returns the offset, in the uncompressed content, after the line that
 // Next returned last, its LF included.
 func (r *Reader) End() int64 { return r.offset }
 

@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,6 +20,10 @@ import (
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -28,13 +31,13 @@ const plainName = "audit-00000000000000000000-20261123T101500Z.jsonl"
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func compressed(t testing.TB, content string, c segment.Compression) []byte {
+func compressed(t testing.TB, content string, c compression.Method) []byte {
 	t.Helper()
-	if c == segment.None {
+	if c == compression.None {
 		return []byte(content)
 	}
 	var buf bytes.Buffer
-	w, err := segment.NewCompressor(&buf, c)
+	w, err := compression.NewWriter(&buf, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +51,7 @@ func compressed(t testing.TB, content string, c segment.Compression) []byte {
 }
 
 // readAll returns the lines of a stored segment and the error that ended them.
-func readAll(stored []byte, c segment.Compression) (lines []string, err error) {
+func readAll(stored []byte, c compression.Method) (lines []string, err error) {
 	name := plainName + c.Suffix()
 	r, err := segment.Open(fstest.MapFS{name: {Data: stored}}, name, -1)
 	if err != nil {
@@ -67,7 +70,7 @@ func readAll(stored []byte, c segment.Compression) (lines []string, err error) {
 	}
 }
 
-var compressions = []segment.Compression{segment.None, segment.Zstd, segment.Gzip}
+var compressions = []compression.Method{compression.None, compression.Zstd, compression.Gzip}
 
 func TestReaderReadsLines(t *testing.T) {
 	long := strings.Repeat("x", 3<<20)
@@ -88,12 +91,12 @@ func TestReaderReadsLines(t *testing.T) {
 
 func TestReaderPositions(t *testing.T) {
 	r := segment.NewReader(strings.NewReader("ab\n\ncdef\n"), "x")
-	for i, want := range []struct{ offset, end int64 }{{0, 3}, {3, 4}, {4, 9}} {
+	for i, want := range []int64{3, 4, 9} {
 		if _, err := r.Next(); err != nil {
 			t.Fatal(err)
 		}
-		if r.Line() != i+1 || r.Offset() != want.offset || r.End() != want.end {
-			t.Errorf("line %d at %d to %d, want line %d at %d to %d", r.Line(), r.Offset(), r.End(), i+1, want.offset, want.end)
+		if r.Line() != i+1 || r.End() != want {
+			t.Errorf("line %d up to %d, want line %d up to %d", r.Line(), r.End(), i+1, want)
 		}
 	}
 }
@@ -115,8 +118,8 @@ func TestReaderLinesOfAnyLength(t *testing.T) {
 		offset := 0
 		for i, w := range want {
 			got, err := r.Next()
-			if err != nil || string(got) != w || r.Line() != i+1 || r.Offset() != int64(offset) {
-				t.Fatalf("line %d of %d bytes, at %d: %d bytes, line %d at %d, %v", i+1, len(w), offset, len(got), r.Line(), r.Offset(), err)
+			if err != nil || string(got) != w || r.Line() != i+1 || r.End() != int64(offset+len(w)+1) {
+				t.Fatalf("line %d of %d bytes, at %d: %d bytes, line %d up to %d, %v", i+1, len(w), offset, len(got), r.Line(), r.End(), err)
 			}
 			offset += len(w) + 1
 		}
@@ -129,7 +132,7 @@ func TestReaderLinesOfAnyLength(t *testing.T) {
 func TestReaderPartialLine(t *testing.T) {
 	for _, c := range compressions {
 		lines, err := readAll(compressed(t, "a\nb", c), c)
-		if !errors.Is(err, segment.ErrPartialLine) || len(lines) != 1 {
+		if !errors.Is(err, segline.ErrPartial) || len(lines) != 1 {
 			t.Errorf("%s: %q, %v", c, lines, err)
 		}
 	}
@@ -153,13 +156,13 @@ func TestReaderStopsAtListedSize(t *testing.T) {
 }
 
 func TestReaderLineTooLong(t *testing.T) {
-	for _, n := range []int{segment.MaxLineBytes, segment.MaxLineBytes + 1} {
-		lines, err := readAll(compressed(t, "a\n"+strings.Repeat("x", n)+"\nb\n", segment.Zstd), segment.Zstd)
-		if n == segment.MaxLineBytes {
+	for _, n := range []int{segline.MaxBytes, segline.MaxBytes + 1} {
+		lines, err := readAll(compressed(t, "a\n"+strings.Repeat("x", n)+"\nb\n", compression.Zstd), compression.Zstd)
+		if n == segline.MaxBytes {
 			if err != nil || len(lines) != 3 {
 				t.Errorf("the longest line allowed: %d lines, %v", len(lines), err)
 			}
-		} else if !errors.Is(err, segment.ErrLineTooLong) {
+		} else if !errors.Is(err, segline.ErrTooLong) {
 			t.Errorf("one byte more: %d lines, %v", len(lines), err)
 		}
 	}
@@ -199,28 +202,28 @@ func TestReaderNextHeader(t *testing.T) {
 // Nothing may hide behind the content of a compressed file, nor in parts of it
 // that decoders pass over.
 func TestCompressedFormIsExact(t *testing.T) {
-	zst, gz := compressed(t, "a\nb\n", segment.Zstd), compressed(t, "a\nb\n", segment.Gzip)
+	zst, gz := compressed(t, "a\nb\n", compression.Zstd), compressed(t, "a\nb\n", compression.Gzip)
 	skippable := []byte{0x50, 0x2a, 0x4d, 0x18, 1, 0, 0, 0, 'x'}
 	for name, tt := range map[string]struct {
 		stored []byte
-		c      segment.Compression
+		c      compression.Method
 		want   error
 	}{
-		"zstd: second frame":         {append(bytes.Clone(zst), zst...), segment.Zstd, segment.ErrTrailingData},
-		"zstd: skippable frame":      {append(bytes.Clone(zst), skippable...), segment.Zstd, segment.ErrTrailingData},
-		"zstd: skippable at front":   {append(bytes.Clone(skippable), zst...), segment.Zstd, segment.ErrBadCompression},
-		"zstd: trailing byte":        {append(bytes.Clone(zst), 0), segment.Zstd, segment.ErrTrailingData},
-		"zstd: cut":                  {zst[:len(zst)-1], segment.Zstd, segment.ErrBadCompression},
-		"zstd: empty":                {nil, segment.Zstd, segment.ErrBadCompression},
-		"zstd: plain":                {[]byte("a\nb\n"), segment.Zstd, segment.ErrBadCompression},
-		"zstd: checksum off":         {flip(zst, 4, 0b100), segment.Zstd, segment.ErrBadCompression},
-		"gzip: second member":        {append(bytes.Clone(gz), gz...), segment.Gzip, segment.ErrTrailingData},
-		"gzip: trailing byte":        {append(bytes.Clone(gz), 0), segment.Gzip, segment.ErrTrailingData},
-		"gzip: cut":                  {gz[:len(gz)-1], segment.Gzip, segment.ErrBadCompression},
-		"gzip: empty":                {nil, segment.Gzip, segment.ErrBadCompression},
-		"gzip: optional fields":      {flip(gz, 3, 8), segment.Gzip, segment.ErrBadCompression},
-		"gzip: wrong check sum":      {flip(gz, len(gz)-5, 1), segment.Gzip, segment.ErrBadCompression},
-		"zstd stored as a gzip file": {zst, segment.Gzip, segment.ErrBadCompression},
+		"zstd: second frame":         {append(bytes.Clone(zst), zst...), compression.Zstd, compression.ErrTrailingData},
+		"zstd: skippable frame":      {append(bytes.Clone(zst), skippable...), compression.Zstd, compression.ErrTrailingData},
+		"zstd: skippable at front":   {append(bytes.Clone(skippable), zst...), compression.Zstd, compression.ErrDamaged},
+		"zstd: trailing byte":        {append(bytes.Clone(zst), 0), compression.Zstd, compression.ErrTrailingData},
+		"zstd: cut":                  {zst[:len(zst)-1], compression.Zstd, compression.ErrDamaged},
+		"zstd: empty":                {nil, compression.Zstd, compression.ErrDamaged},
+		"zstd: plain":                {[]byte("a\nb\n"), compression.Zstd, compression.ErrDamaged},
+		"zstd: checksum off":         {flip(zst, 4, 0b100), compression.Zstd, compression.ErrDamaged},
+		"gzip: second member":        {append(bytes.Clone(gz), gz...), compression.Gzip, compression.ErrTrailingData},
+		"gzip: trailing byte":        {append(bytes.Clone(gz), 0), compression.Gzip, compression.ErrTrailingData},
+		"gzip: cut":                  {gz[:len(gz)-1], compression.Gzip, compression.ErrDamaged},
+		"gzip: empty":                {nil, compression.Gzip, compression.ErrDamaged},
+		"gzip: optional fields":      {flip(gz, 3, 8), compression.Gzip, compression.ErrDamaged},
+		"gzip: wrong check sum":      {flip(gz, len(gz)-5, 1), compression.Gzip, compression.ErrDamaged},
+		"zstd stored as a gzip file": {zst, compression.Gzip, compression.ErrDamaged},
 	} {
 		if lines, err := readAll(tt.stored, tt.c); !errors.Is(err, tt.want) {
 			t.Errorf("%s: %q, %v; want %v", name, lines, err, tt.want)
@@ -238,7 +241,7 @@ func flip(b []byte, at int, bits byte) []byte {
 func TestCompressedByteMutations(t *testing.T) {
 	content := strings.Repeat(`{"event":{"a":1}}`+"\n", 50)
 	want := strings.Split(strings.TrimSuffix(content, "\n"), "\n")
-	for _, c := range []segment.Compression{segment.Zstd, segment.Gzip} {
+	for _, c := range []compression.Method{compression.Zstd, compression.Gzip} {
 		stored := compressed(t, content, c)
 		for at := range stored {
 			for _, bits := range []byte{1, 0x80, 0xff} {
@@ -266,7 +269,7 @@ func TestOpenRefusesOtherThanRegularFiles(t *testing.T) {
 		if err := make(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := segment.Open(os.DirFS(dir), plainName, -1); !errors.Is(err, segment.ErrNotRegular) {
+		if _, err := segment.Open(os.DirFS(dir), plainName, -1); !errors.Is(err, rootfs.ErrNotRegular) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if err := os.Remove(at); err != nil {
@@ -280,7 +283,7 @@ func TestList(t *testing.T) {
 	for _, name := range []string{
 		"audit-00000000000000000010-20261123T101500Z.jsonl.zst", "audit-00000000000000000010-20261123T101500Z.jsonl",
 		"audit-00000000000000000002-20271123T101500Z.jsonl", plainName, "checkpoint", ".lock",
-		segment.TornName(3, [32]byte{}), "checkpoint.tmp", "notes.txt",
+		sidefile.TornName(3, [32]byte{}), "checkpoint.tmp", "notes.txt",
 	} {
 		fsys[name] = &fstest.MapFile{Data: []byte("x")}
 	}
@@ -305,58 +308,14 @@ func FuzzReader(f *testing.F) {
 	for _, c := range compressions {
 		f.Add(compressed(f, "a\nb\n", c), string(c))
 	}
-	f.Fuzz(func(t *testing.T, stored []byte, compression string) {
-		c := segment.Compression(compression)
+	f.Fuzz(func(t *testing.T, stored []byte, method string) {
+		c := compression.Method(method)
 		if !c.Valid() {
 			return
 		}
 		lines, err := readAll(stored, c)
-		if err == nil && c == segment.None && strings.Join(lines, "\n") != strings.TrimSuffix(string(stored), "\n") {
+		if err == nil && c == compression.None && strings.Join(lines, "\n") != strings.TrimSuffix(string(stored), "\n") {
 			t.Errorf("%q reads as %q", stored, lines)
 		}
 	})
-}
-
-// What is read from an offset on is what reading the whole gives from there on, with the
-// same places.
-func TestOpenAt(t *testing.T) {
-	dir := t.TempDir()
-	name := plainName
-	content := "first\nsecond\n" + strings.Repeat("x", 600<<10) + "\nlast\npart"
-	require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
-	fsys := os.DirFS(dir)
-	whole, err := segment.Open(fsys, name, -1)
-	require.NoError(t, err)
-	for whole.End() < int64(len(content)-4) {
-		from := whole.End()
-		want, err := whole.Next()
-		require.NoError(t, err)
-		r, err := segment.OpenAt(fsys, name, from, whole.End())
-		require.NoError(t, err)
-		got, err := r.Next()
-		require.NoError(t, err)
-		assert.Equal(t, string(want), string(got))
-		assert.Equal(t, whole.Offset(), r.Offset())
-		assert.Equal(t, whole.End(), r.End())
-		_, err = r.Next()
-		assert.Equal(t, io.EOF, err, "that is where it is to end")
-		require.NoError(t, r.Close())
-		_, err = r.Next()
-		assert.ErrorIs(t, err, fs.ErrClosed)
-	}
-	require.NoError(t, whole.Close())
-	r, err := segment.OpenAt(fsys, name, int64(len(content)), -1)
-	require.NoError(t, err)
-	_, err = r.Next()
-	assert.Equal(t, io.EOF, err)
-	require.NoError(t, r.Close())
-
-	_, err = segment.OpenAt(fsys, name+".zst", 1, -1)
-	assert.ErrorContains(t, err, "it is compressed")
-	_, err = segment.OpenAt(fsys, "other", 1, -1)
-	assert.Error(t, err)
-	link := strings.Replace(name, "00Z", "01Z", 1)
-	require.NoError(t, os.Symlink(name, filepath.Join(dir, link)))
-	_, err = segment.OpenAt(fsys, link, 1, -1)
-	assert.ErrorIs(t, err, segment.ErrNotRegular)
 }

@@ -14,6 +14,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -41,11 +44,11 @@ func mutants(b byte) (all []byte) {
 // compressed, with key changes and a checkpoint key, witnessed, and pruned.
 func attacked(t *testing.T) map[string]*written {
 	all := map[string]*written{}
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		for _, a := range []signing.Algorithm{signing.ECDSAP256, signing.Ed25519} {
 			plain := write(t, rotation.Options{Scope: scope, Signer: signingtest.New(t, a), MaxSegmentBytes: 1500}, 1, 2)
 			all[fmt.Sprintf("%s/%s/plain", scope, a)] = plain
-			for _, c := range []segment.Compression{segment.Zstd, segment.Gzip} {
+			for _, c := range []compression.Method{compression.Zstd, compression.Gzip} {
 				w := plain.clone()
 				for _, name := range w.names[:len(w.names)-1] {
 					w.compress(t, name, c)
@@ -73,7 +76,7 @@ func TestEveryByteOfEveryLog(t *testing.T) {
 			if want.TamperingDetected {
 				t.Fatalf("%+v", want.Findings)
 			}
-			files := append(w.segments(), segment.KeyChangesName)
+			files := append(w.segments(), sidefile.KeyChangesName)
 			jobs := make(chan func(*written))
 			var wg sync.WaitGroup
 			for range runtime.GOMAXPROCS(0) {
@@ -130,15 +133,15 @@ func harmless(w *written, file string, at int, before [][]byte, want, r *verify.
 	newest := w.names[len(w.names)-1]
 	parsed, err := segment.ParseName(file)
 	switch {
-	case file == segment.KeyChangesName && at == last:
+	case file == sidefile.KeyChangesName && at == last:
 		return "without its end, the last key change is one that is being written; the segments have it, too"
 	case err != nil:
 		return ""
-	case file == newest && parsed.Compression == segment.None && r.TreeSize < want.TreeSize && at == last:
+	case file == newest && parsed.Compression == compression.None && r.TreeSize < want.TreeSize && at == last:
 		return "without its end, the last line is one that is being written: the log is shorter, as any checkpoint that was kept shows"
-	case file == newest && parsed.Compression == segment.None && r.TreeSize < want.TreeSize && filedSize(w) < want.TreeSize && r.TreeSize >= filedSize(w):
+	case file == newest && parsed.Compression == compression.None && r.TreeSize < want.TreeSize && filedSize(w) < want.TreeSize && r.TreeSize >= filedSize(w):
 		return "a NUL makes it what a power cut leaves, and the file checkpoint holds an older checkpoint, which witnesses have cosigned: the log is shorter by what it says of them, as any newer checkpoint that was kept shows"
-	case parsed.Compression != segment.None && slices.EqualFunc(before, content(w), bytes.Equal) && r.VerifiedEvents == want.VerifiedEvents:
+	case parsed.Compression != compression.None && slices.EqualFunc(before, content(w), bytes.Equal) && r.VerifiedEvents == want.VerifiedEvents:
 		return "a field of the compressed form that has no meaning: the content is the same"
 	}
 	return ""
@@ -146,7 +149,7 @@ func harmless(w *written, file string, at int, before [][]byte, want, r *verify.
 
 // filedSize is the size of the checkpoint in the checkpoint file.
 func filedSize(w *written) uint64 {
-	c, err := signing.ParseCheckpoint(w.fsys[segment.CheckpointName].Data)
+	c, err := signing.ParseCheckpoint(w.fsys[sidefile.CheckpointName].Data)
 	if err != nil {
 		panic(err) // the writer has written it
 	}

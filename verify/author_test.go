@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -50,7 +53,7 @@ func newAuthor(t testing.TB, change ...func(*segment.Header)) *author {
 	a := &author{t: t, signer: signingtest.New(t, signing.Ed25519), number: 1, files: fstest.MapFS{}}
 	a.head = segment.Header{
 		Origin: "test.example/auditlog", Log: signing.LogID{1}, Created: forgedAt, Retain: forgedAt,
-		Scope: segment.ScopeCheckpoint, Keys: []segment.Key{segment.KeyOf(a.signer.Public())},
+		Scope: segline.ScopeCheckpoint, Keys: []segline.Key{segline.KeyOf(a.signer.Public())},
 	}
 	for _, f := range change {
 		f(&a.head)
@@ -61,9 +64,9 @@ func newAuthor(t testing.TB, change ...func(*segment.Header)) *author {
 
 // begin writes the header.
 func (a *author) begin() {
-	a.name = segment.Name{FirstIndex: a.head.FirstIndex, Created: a.head.Created, Compression: segment.None}.String()
+	a.name = segment.Name{FirstIndex: a.head.FirstIndex, Created: a.head.Created, Compression: compression.None}.String()
 	a.text = nil
-	a.line(segment.AppendHeader(nil, a.head))
+	a.line(a.head.AppendTo(nil))
 }
 
 // next begins another segment; its header is that of the one before, changed.
@@ -89,14 +92,14 @@ func (a *author) introduce(to *signing.Signer, leaving ...*signing.Signer) {
 
 func (a *author) introduceBy(note []byte) {
 	a.t.Helper()
-	a.notes = append(segment.AppendKeyChange(a.notes, note), '\n')
+	a.notes = append(sidefile.AppendKeyChange(a.notes, note), '\n')
 	a.say(map[string]string{"action": "key_changed", "key_change": string(note)})
 }
 
 // goOverTo begins a segment with another key.
 func (a *author) goOverTo(to *signing.Signer) {
 	a.t.Helper()
-	a.next(func(h *segment.Header) { h.Keys[0] = segment.KeyOf(to.Public()) })
+	a.next(func(h *segment.Header) { h.Keys[0] = segline.KeyOf(to.Public()) })
 	a.introduce(to)
 }
 
@@ -135,29 +138,29 @@ func (a *author) add(canonical []byte) {
 		a.t.Fatal(err)
 	}
 	a.ids = append(a.ids, string(sum.ID))
-	line := append(segment.AppendEventStart(nil), canonical...)
-	if a.head.Scope == segment.ScopeEvent {
+	line := append(segline.AppendEventStart(nil), canonical...)
+	if a.head.Scope == segline.ScopeEvent {
 		a.line(signedIn(a.t, signing.NewEventContext(a.head.Origin, a.head.Log), canonical, a.signer))
 		return
 	}
-	a.line(segment.AppendNoSignature(line))
+	a.line(segline.AppendNoSignature(line))
 }
 
 // commit ends a commit, and returns its checkpoint with a mark at its tree.
 func (a *author) commit(change ...func(*segment.Commit)) (note []byte, mark *merkle.Mark) {
 	a.t.Helper()
 	c := segment.Commit{Number: a.number, Time: a.now()}
-	if a.head.Has(segment.FeatureIDs) {
+	if slices.Contains(a.head.Features, segline.FeatureIDs) {
 		var ids merkle.Frontier
 		for _, id := range a.ids {
 			ids.Append(merkle.LeafHash([]byte(id)))
 		}
-		c.IDs = &segment.IDs{Count: ids.Size(), Root: ids.Root()}
+		c.IDs = &segline.IDs{Count: ids.Size(), Root: ids.Root()}
 	}
 	for _, f := range change {
 		f(&c)
 	}
-	a.line(segment.AppendCommit(nil, c))
+	a.line(segline.AppendCommit(nil, c.Number, c.Time, c.IDs))
 	return a.checkpoint(c.Number)
 }
 
@@ -174,7 +177,7 @@ func (a *author) checkpoint(number uint64) (note []byte, mark *merkle.Mark) {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	a.text = append(segment.AppendCheckpoint(a.text, note), '\n')
+	a.text = append(segline.AppendCheckpoint(a.text, note), '\n')
 	a.newest = note
 	mark = merkle.NewMark(&a.tree)
 	a.marks = append(a.marks, mark)
@@ -185,13 +188,13 @@ func (a *author) checkpoint(number uint64) (note []byte, mark *merkle.Mark) {
 func (a *author) dir() fstest.MapFS {
 	all := fstest.MapFS{a.name: {Data: a.text, Mode: 0o600}}
 	if a.newest != nil {
-		all[segment.CheckpointName] = &fstest.MapFile{Data: a.newest, Mode: 0o600}
+		all[sidefile.CheckpointName] = &fstest.MapFile{Data: a.newest, Mode: 0o600}
 	}
 	for name, f := range a.files {
 		all[name] = f
 	}
 	if len(a.notes) > 0 {
-		all[segment.KeyChangesName] = &fstest.MapFile{Data: a.notes, Mode: 0o600}
+		all[sidefile.KeyChangesName] = &fstest.MapFile{Data: a.notes, Mode: 0o600}
 	}
 	return all
 }

@@ -14,6 +14,9 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -44,13 +47,13 @@ func threeKeys(t testing.TB) []*signing.Signer {
 
 // stranger continues a log with a segment of one event, signed with a key and not
 // introduced by the one before. keys are those that its header names.
-func (w *written) stranger(t testing.TB, s *signing.Signer, keys ...segment.Key) {
+func (w *written) stranger(t testing.TB, s *signing.Signer, keys ...segline.Key) {
 	t.Helper()
 	last := len(w.names) - 1
 	tree, log := w.tree(t, last, len(w.lines(last))), w.header(t, last).Log
 	created := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
-	name := segment.Name{FirstIndex: tree.Size(), Created: created, Compression: segment.None}
-	header := segment.AppendHeader(nil, segment.Header{Origin: "test.example/auditlog", Log: log, FirstIndex: tree.Size(), Frontier: tree.Hashes(), Created: created, Retain: created, Scope: segment.ScopeCheckpoint, Keys: keys})
+	name := segment.Name{FirstIndex: tree.Size(), Created: created, Compression: compression.None}
+	header := segment.Header{Origin: "test.example/auditlog", Log: log, FirstIndex: tree.Size(), Frontier: tree.Hashes(), Created: created, Retain: created, Scope: segline.ScopeCheckpoint, Keys: keys}.AppendTo(nil)
 	w.names = append(w.names, name.String())
 	w.fsys[name.String()] = &fstest.MapFile{Data: append(header, '\n'), Mode: 0o600}
 	signer := w.signer
@@ -77,7 +80,7 @@ func TestKeyWithoutKeyChange(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := writeKeys(t, rotation.Options{}, keys...)
-			w.stranger(t, c.key, segment.KeyOf(c.key.Public()))
+			w.stranger(t, c.key, segline.KeyOf(c.key.Public()))
 			var o verify.Options
 			for _, k := range c.given {
 				o.Keys = append(o.Keys, k.Public())
@@ -101,7 +104,7 @@ func TestKeyWithoutKeyChange(t *testing.T) {
 // Every byte of a log with a key change and a second checkpoint key means something.
 func TestKeyChangeMutated(t *testing.T) {
 	t.Parallel()
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
 			keys := []*signing.Signer{signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)}
 			w := writeKeys(t, rotation.Options{Scope: scope, CheckpointSigner: signingtest.New(t, signing.Ed25519)}, keys...)
@@ -109,10 +112,10 @@ func TestKeyChangeMutated(t *testing.T) {
 			if want.TamperingDetected {
 				t.Fatalf("%+v", want.Findings)
 			}
-			for _, name := range append(w.names[1:2:2], segment.KeyChangesName) {
+			for _, name := range append(w.names[1:2:2], sidefile.KeyChangesName) {
 				file := w.fsys[name]
 				for i := 0; i < len(file.Data); i += 3 * byteStep {
-					if name == segment.KeyChangesName && i == len(file.Data)-1 {
+					if name == sidefile.KeyChangesName && i == len(file.Data)-1 {
 						continue // without its end, the last line is one that is being written
 					}
 					before := file.Data[i]
@@ -143,7 +146,7 @@ func TestCheckpointSignaturesStripped(t *testing.T) {
 		all := strings.SplitAfter(strings.TrimSuffix(signatures, "\n"), "\n")
 		all = slices.Delete(all, signature, signature+1)
 		note = []byte(text + "\n\n" + strings.TrimSuffix(strings.Join(all, ""), "\n") + "\n")
-		lines[line] = append(segment.AppendCheckpoint(nil, note), '\n')
+		lines[line] = append(segline.AppendCheckpoint(nil, note), '\n')
 		w.setLines(segmentNo, lines)
 	}
 	first := w.line(t, 1, `{"checkpoint"`) - 1
@@ -184,7 +187,7 @@ func TestKeyChangesOutliveTheirSegments(t *testing.T) {
 	if r.TamperingDetected || r.Segments[0].Trust != "introduced" {
 		t.Errorf("%+v", r)
 	}
-	changes := w.fsys[segment.KeyChangesName]
+	changes := w.fsys[sidefile.KeyChangesName]
 	for name, content := range map[string][]byte{
 		"gone":           nil,
 		"without a line": bytes.SplitAfter(changes.Data, []byte("\n"))[1],
@@ -192,9 +195,9 @@ func TestKeyChangesOutliveTheirSegments(t *testing.T) {
 	} {
 		w := w.clone()
 		if content == nil {
-			delete(w.fsys, segment.KeyChangesName)
+			delete(w.fsys, sidefile.KeyChangesName)
 		} else {
-			w.fsys[segment.KeyChangesName].Data = content
+			w.fsys[sidefile.KeyChangesName].Data = content
 		}
 		if _, err := verify.Log(t.Context(), w.fsys, verify.Options{Keys: []*signing.PublicKey{keys[0].Public()}}); !errors.Is(err, verify.ErrWrongKey) {
 			t.Errorf("%s: %v", name, err)
@@ -209,7 +212,7 @@ func TestKeyChangesFileContradicts(t *testing.T) {
 	good := writeKeys(t, rotation.Options{}, keys...)
 	change := func(index uint64, from, to *signing.Signer, origin string) []byte {
 		note := changeOf(t, signing.KeyChange{Origin: origin, Log: good.header(t, 0).Log, Index: index}, from, to)
-		return append(segment.AppendKeyChange(nil, note), '\n')
+		return append(sidefile.AppendKeyChange(nil, note), '\n')
 	}
 	for name, c := range map[string]struct {
 		line []byte
@@ -224,10 +227,10 @@ func TestKeyChangesFileContradicts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := good.clone()
-			f := w.fsys[segment.KeyChangesName]
+			f := w.fsys[sidefile.KeyChangesName]
 			f.Data = append(f.Data, c.line...)
 			r := w.check(t)
-			if got := bad(r); len(got) != 1 || got[0].Kind != c.want || got[0].Segment != segment.KeyChangesName {
+			if got := bad(r); len(got) != 1 || got[0].Kind != c.want || got[0].Segment != sidefile.KeyChangesName {
 				t.Errorf("findings %+v", r.Findings)
 			}
 			if r.VerifiedEvents != r.TotalEvents {
@@ -237,7 +240,7 @@ func TestKeyChangesFileContradicts(t *testing.T) {
 	}
 	t.Run("cut off", func(t *testing.T) {
 		w := good.clone()
-		f := w.fsys[segment.KeyChangesName]
+		f := w.fsys[sidefile.KeyChangesName]
 		f.Data = f.Data[:len(f.Data)-10]
 		if r := w.check(t); r.TamperingDetected {
 			t.Errorf("a line that is being written: %+v", r.Findings)
@@ -245,7 +248,7 @@ func TestKeyChangesFileContradicts(t *testing.T) {
 	})
 	t.Run("gone", func(t *testing.T) {
 		w := good.clone()
-		delete(w.fsys, segment.KeyChangesName)
+		delete(w.fsys, sidefile.KeyChangesName)
 		if r := w.check(t); r.TamperingDetected {
 			t.Errorf("the segments have it all: %+v", r.Findings)
 		}

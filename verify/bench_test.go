@@ -13,15 +13,15 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
 // benchmarkLog writes a log of several segments to a directory.
-func benchmarkLog(b *testing.B, scope segment.Scope, commits, events int) (dir string, w *written) {
+func benchmarkLog(b *testing.B, scope segline.Scope, commits, events int) (dir string, w *written) {
 	b.Helper()
 	sizes := make([]int, commits)
 	for i := range sizes {
@@ -38,7 +38,7 @@ func benchmarkLog(b *testing.B, scope segment.Scope, commits, events int) (dir s
 }
 
 func BenchmarkLog(b *testing.B) {
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		b.Run(string(scope), func(b *testing.B) {
 			dir, w := benchmarkLog(b, scope, 100, 500)
 			fsys := os.DirFS(dir)
@@ -58,7 +58,7 @@ func BenchmarkLog(b *testing.B) {
 // BenchmarkBareLoop is the yardstick: SHA-256 of each line, on all CPUs, and nothing
 // else.
 func BenchmarkBareLoop(b *testing.B) {
-	dir, w := benchmarkLog(b, segment.ScopeCheckpoint, 100, 500)
+	dir, w := benchmarkLog(b, segline.ScopeCheckpoint, 100, 500)
 	events := 0
 	var mu sync.Mutex
 	for b.Loop() {

@@ -18,6 +18,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -76,16 +79,16 @@ func (f *meteredFile) Read(b []byte) (int, error) {
 // segmentNames returns so many names of segments.
 func segmentNames(n int) (names []string) {
 	for i := range n {
-		names = append(names, segment.Name{FirstIndex: uint64(i), Created: forgedAt, Compression: segment.None}.String())
+		names = append(names, segment.Name{FirstIndex: uint64(i), Created: forgedAt, Compression: compression.None}.String())
 	}
 	return names
 }
 
 // manyKeys is a header of 64 keys.
 func manyKeys(t *testing.T, first *signing.Signer) segment.Header {
-	h := segment.Header{Origin: "test.example/auditlog", Log: signing.LogID{1}, Created: forgedAt, Retain: forgedAt, Scope: segment.ScopeEvent, Keys: []segment.Key{segment.KeyOf(first.Public())}}
+	h := segment.Header{Origin: "test.example/auditlog", Log: signing.LogID{1}, Created: forgedAt, Retain: forgedAt, Scope: segline.ScopeEvent, Keys: []segline.Key{segline.KeyOf(first.Public())}}
 	for len(h.Keys) < 64 {
-		h.Keys = append(h.Keys, segment.KeyOf(signingtest.New(t, signing.ECDSAP256).Public()))
+		h.Keys = append(h.Keys, segline.KeyOf(signingtest.New(t, signing.ECDSAP256).Public()))
 	}
 	return h
 }
@@ -94,7 +97,7 @@ func manyKeys(t *testing.T, first *signing.Signer) segment.Header {
 func segments(fsys fstest.MapFS, h segment.Header, n int) {
 	for i, name := range segmentNames(n) {
 		h.FirstIndex, h.Frontier = uint64(i), make([]merkle.Hash, bits.OnesCount(uint(i)))
-		fsys[name] = &fstest.MapFile{Data: append(segment.AppendHeader(nil, h), '\n'), Mode: 0o600}
+		fsys[name] = &fstest.MapFile{Data: append(h.AppendTo(nil), '\n'), Mode: 0o600}
 	}
 }
 
@@ -107,10 +110,10 @@ func TestMemoryOfHostileNumbers(t *testing.T) {
 	const mib = 1 << 20
 	given := signingtest.New(t, signing.ECDSAP256)
 	head := manyKeys(t, given)
-	header := append(segment.AppendHeader(nil, head), '\n')
+	header := append(head.AppendTo(nil), '\n')
 	next := signingtest.New(t, signing.Ed25519)
 	note := changeOf(t, signing.KeyChange{Origin: "test.example/auditlog", Log: signing.LogID{1}, Index: 7}, given, next)
-	line := append(segment.AppendKeyChange(nil, note), '\n')
+	line := append(sidefile.AppendKeyChange(nil, note), '\n')
 	for name, c := range map[string]struct {
 		files func(fsys fstest.MapFS)
 		opens int64 // for each file
@@ -124,7 +127,7 @@ func TestMemoryOfHostileNumbers(t *testing.T) {
 		}, 4, 3 * 4000 * int64(len(header))},
 		"a key change again and again": {func(fsys fstest.MapFS) {
 			fsys[segmentNames(1)[0]] = &fstest.MapFile{Data: header, Mode: 0o600}
-			fsys[segment.KeyChangesName] = &fstest.MapFile{Data: bytes.Repeat(line, 33*mib/len(line)), Mode: 0o600}
+			fsys[sidefile.KeyChangesName] = &fstest.MapFile{Data: bytes.Repeat(line, 33*mib/len(line)), Mode: 0o600}
 		}, 4, mib},
 		"headers of 64 keys": {func(fsys fstest.MapFS) { segments(fsys, head, 4000) }, 4, 5 * 4000 * int64(len(header))},
 		"headers": {func(fsys fstest.MapFS) {
@@ -138,10 +141,10 @@ func TestMemoryOfHostileNumbers(t *testing.T) {
 			var all []byte
 			for i := range 5000 {
 				to := signingtest.New(t, signing.Ed25519)
-				all = append(segment.AppendKeyChange(all, changeOf(t, signing.KeyChange{Origin: head.Origin, Log: head.Log, Index: uint64(i + 1)}, from, to)), '\n')
+				all = append(sidefile.AppendKeyChange(all, changeOf(t, signing.KeyChange{Origin: head.Origin, Log: head.Log, Index: uint64(i + 1)}, from, to)), '\n')
 				from = to
 			}
-			fsys[segment.KeyChangesName] = &fstest.MapFile{Data: all, Mode: 0o600}
+			fsys[sidefile.KeyChangesName] = &fstest.MapFile{Data: all, Mode: 0o600}
 		}, 4, 8 * mib},
 		"empty segments": {func(fsys fstest.MapFS) {
 			f := &fstest.MapFile{Mode: 0o600}

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -56,18 +57,19 @@ func (c *checker) release(k *chunk) {
 
 // checked is what is known of a line by itself.
 type checked struct {
-	kind segment.Kind
+	kind segline.Kind
 	leaf merkle.Hash
 	// bad says what is wrong with the line's form, nul that it holds a NUL, which
 	// no line that was written does.
 	bad error
 	nul bool
-	// Of an event: its summary, form, and whether its signature is valid.
-	sum    event.Summary
-	form   segment.Form
-	keyID  string
-	signed signature
-	claim  *claim
+	// Of an event: its summary, the key it names, and whether its signature is valid.
+	sum event.Summary
+	// unsigned says that it has "signature":null.
+	unsigned bool
+	keyID    string
+	signed   signature
+	claim    *claim
 	// idLeaf is the leaf hash of its id, where the segment's commits bind ids.
 	idLeaf merkle.Hash
 	// withheld are the values that it withholds.
@@ -104,7 +106,7 @@ func (c *checker) read(ctx context.Context, r *segment.Reader, again []byte, h *
 		}
 		for len(k.ends) < chunkLines && len(k.text) < chunkBytes {
 			line, err := r.Next()
-			if err != nil && !errors.Is(err, segment.ErrPartialLine) {
+			if err != nil && !errors.Is(err, segline.ErrPartial) {
 				k.err = err
 				break
 			}
@@ -160,27 +162,27 @@ func (c *checker) check(k *chunk, h *segment.Header, a *authority) {
 	k.lines = slices.Grow(k.lines[:0], len(k.ends))[:len(k.ends)]
 	clear(k.lines)
 	var buf [128]byte
-	ids := h.Has(segment.FeatureIDs)
+	ids := slices.Contains(h.Features, segline.FeatureIDs)
 	for i := range k.lines {
 		line, l := k.line(i), &k.lines[i]
 		l.kind = segment.KindOf(line)
-		if a.newer != nil && l.kind != segment.KindCheckpoint {
+		if a.newer != nil && l.kind != segline.KindCheckpoint {
 			l.leaf = k.leaf(i) // what is on it is not known
 			continue
 		}
 		switch l.kind {
-		case segment.KindEvent:
+		case segline.KindEvent:
 			l.leaf = k.leaf(i)
 			c.checkEvent(line, l, h, a, buf[:0], k.scan)
 			if ids {
 				l.idLeaf = merkle.LeafHash(l.sum.ID)
 			}
-		case segment.KindCommit:
+		case segline.KindCommit:
 			l.leaf = k.leaf(i)
 			l.commit, l.bad = segment.ParseCommit(line)
-		case segment.KindCheckpoint:
+		case segline.KindCheckpoint:
 			c.checkCheckpoint(line, l, h, a)
-		case segment.KindHeader:
+		case segline.KindHeader:
 			l.leaf = k.leaf(i)
 			l.bad = errors.New("a header belongs at the start of a segment and nowhere else")
 		default:
@@ -192,12 +194,12 @@ func (c *checker) check(k *chunk, h *segment.Header, a *authority) {
 }
 
 func (c *checker) checkEvent(line []byte, l *checked, h *segment.Header, a *authority, buf []byte, scan *event.Scanner) {
-	parsed, err := segment.ParseEventInto(buf, line)
+	parsed, err := segment.ParseEvent(buf, line)
 	if err != nil {
 		l.bad = err
 		return
 	}
-	l.form, l.keyID = parsed.Form, parsed.KeyID
+	l.unsigned, l.keyID = parsed.Unsigned, parsed.KeyID
 	if l.bad = scan.Scan(parsed.Canonical, &l.sum); l.bad == nil {
 		l.withheld, l.bad = event.Commitments(parsed.Canonical)
 	}
@@ -205,8 +207,8 @@ func (c *checker) checkEvent(line []byte, l *checked, h *segment.Header, a *auth
 		l.claim = c.claimIn(l.sum.Log)
 	}
 	switch {
-	case parsed.Form != segment.FormSigned:
-		if parsed.Form == segment.FormUnsigned && h.Scope != segment.ScopeEvent && l.bad == nil {
+	case parsed.KeyID == "":
+		if parsed.Unsigned && h.Scope != segline.ScopeEvent && l.bad == nil {
 			l.bad = errors.New(`"signature":null in a segment whose events have no signatures`)
 		}
 		return

@@ -5,8 +5,10 @@ package verify
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -113,7 +115,7 @@ func (f *follower) checkCommitNumber(number uint64) {
 func (f *follower) checkCommitIDs(c *segment.Commit) {
 	switch ids := &f.commit.ids; {
 	case f.header == nil || f.commit.unknown:
-	case f.header.Has(segment.FeatureIDs) != (c.IDs != nil):
+	case slices.Contains(f.header.Features, segline.FeatureIDs) != (c.IDs != nil):
 		f.ofCommit(CommitInvalid, Tampering, "the commit binds ids of its events, or not, against what the segment's header says")
 	case c.IDs != nil && (c.IDs.Count != ids.Size() || c.IDs.Root != ids.Root()):
 		f.ofCommit(CommitInvalid, Tampering, "the ids that the commit binds are not those of its events")

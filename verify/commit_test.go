@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -27,11 +29,11 @@ func TestEachCheckpointLineCounts(t *testing.T) {
 	eachKind(t, func(t *testing.T, o rotation.Options) {
 		o.MaxSegmentBytes = 3000
 		whole := write(t, o, 1, 2, 1, 3, 1, 1)
-		delete(whole.fsys, segment.CheckpointName)
+		delete(whole.fsys, sidefile.CheckpointName)
 		newest := len(whole.names) - 1
 		for i := range whole.names {
 			for n, line := range whole.lines(i) {
-				if segment.KindOf(line) != segment.KindCheckpoint {
+				if segment.KindOf(line) != segline.KindCheckpoint {
 					continue
 				}
 				w := whole.clone()
@@ -51,7 +53,7 @@ func TestEachCheckpointLineCounts(t *testing.T) {
 // What a holder of the key writes of commits is held against the rules for them.
 func TestCommitsAgainstTheRules(t *testing.T) {
 	other := func(h *segment.Header) { h.Features = nil }
-	ids := func(h *segment.Header) { h.Features = []string{segment.FeatureIDs} }
+	ids := func(h *segment.Header) { h.Features = []string{segline.FeatureIDs} }
 	for name, c := range map[string]struct {
 		header func(*segment.Header)
 		write  func(a *author)
@@ -65,18 +67,18 @@ func TestCommitsAgainstTheRules(t *testing.T) {
 		"it goes on in the next": {other, func(a *author) { a.commit(); a.next(nil); a.commit() }, nil},
 		"no commit line":         {other, func(a *author) { a.commit(); a.say(map[string]string{"action": "opened"}); a.checkpoint(1) }, []verify.Kind{verify.CommitInvalid}},
 		"an event after the line": {other, func(a *author) {
-			a.line(segment.AppendCommit(nil, segment.Commit{Number: 1, Time: forgedAt}))
+			a.line(segline.AppendCommit(nil, 1, forgedAt, nil))
 			a.say(map[string]string{"action": "opened"})
 			a.checkpoint(1)
 		}, []verify.Kind{verify.CommitInvalid, verify.CommitInvalid}},
 		"two commit lines": {other, func(a *author) {
-			a.line(segment.AppendCommit(nil, segment.Commit{Number: 1, Time: forgedAt}))
+			a.line(segline.AppendCommit(nil, 1, forgedAt, nil))
 			a.number = 2
 			a.commit()
 		}, []verify.Kind{verify.CommitInvalid}},
 		"a malformed line": {other, func(a *author) { a.line([]byte(`{"commit":{}}`)); a.checkpoint(1) }, []verify.Kind{verify.CommitInvalid}},
 		"ids are bound":    {ids, func(a *author) { a.say(map[string]string{"action": "opened"}); a.commit(); a.commit() }, nil},
-		"ids unasked":      {other, func(a *author) { a.commit(func(c *segment.Commit) { c.IDs = &segment.IDs{} }) }, []verify.Kind{verify.CommitInvalid}},
+		"ids unasked":      {other, func(a *author) { a.commit(func(c *segment.Commit) { c.IDs = &segline.IDs{} }) }, []verify.Kind{verify.CommitInvalid}},
 		"ids not bound":    {ids, func(a *author) { a.commit(func(c *segment.Commit) { c.IDs = nil }) }, []verify.Kind{verify.CommitInvalid}},
 		"another root of ids": {ids, func(a *author) {
 			a.say(map[string]string{"action": "opened"})
@@ -109,7 +111,7 @@ func TestIDsOfTheWriter(t *testing.T) {
 	w := write(t, rotation.Options{BindIDs: true, MaxSegmentBytes: 100_000}, 1, 700, 2, 1300)
 	r := w.check(t)
 	assert.Empty(t, r.Findings)
-	require.Contains(t, w.header(t, 0).Features, segment.FeatureIDs)
+	require.Contains(t, w.header(t, 0).Features, segline.FeatureIDs)
 	assert.Greater(t, len(w.names), 1)
 }
 
@@ -148,7 +150,7 @@ func TestTimesOfCommits(t *testing.T) {
 		"one that nobody signs": {func(a *author) {
 			a.at = at(time.Hour)
 			a.commit()
-			a.line(segment.AppendCommit(nil, segment.Commit{Number: 2, Time: at(1000 * time.Hour)}))
+			a.line(segline.AppendCommit(nil, 2, at(1000*time.Hour), nil))
 		}, []verify.Kind{verify.Kind("torn_tail")}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -171,7 +173,7 @@ func forgedTime(id string, at time.Time) []byte {
 // What time a client says that an event is of hides it from no range, and proves nothing
 // against a key: when it was committed decides.
 func TestForgedTimesOfClients(t *testing.T) {
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		a := newAuthor(t, func(h *segment.Header) { h.Scope = scope })
 		past, future := time.Date(1970, 1, 2, 0, 0, 0, 0, time.UTC), time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)
 		a.at = forgedAt.Add(time.Minute)
@@ -241,7 +243,7 @@ func TestEventsOfAnotherLog(t *testing.T) {
 	d := write(t, rotation.Options{Signer: signer, MaxSegmentBytes: 1}, 1, 1)
 	require.Equal(t, c.names, d.names)
 	c.fsys[c.names[1]] = d.fsys[d.names[1]]
-	delete(c.fsys, segment.CheckpointName)
+	delete(c.fsys, sidefile.CheckpointName)
 	assert.Contains(t, kinds(bad(c.check(t))), verify.HeaderInvalid)
 }
 

@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/trust"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 	"github.com/otel-auditlog/auditlogexporter/witness"
@@ -37,7 +37,7 @@ func cosignedAt(t *testing.T, at time.Time) (*written, *witnesstest.Witness, []b
 	o, all := witnessed(t, rotation.Options{}, "w1")
 	o.Witnesses = []witness.Witness{timed{all[0], t, at}}
 	w := write(t, o, 1, 2)
-	note := w.fsys[segment.CheckpointName].Data
+	note := w.fsys[sidefile.CheckpointName].Data
 	return w, all[0], note
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/verify"
@@ -21,7 +22,7 @@ import (
 func TestJunkInPrunedRanges(t *testing.T) {
 	junk := &fstest.MapFile{Data: []byte("junk\n"), Mode: 0o600}
 	w := write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 1, 1, 1)
-	w.fsys[segment.PrunedRangesName] = junk
+	w.fsys[sidefile.PrunedRangesName] = junk
 	assert.Empty(t, w.check(t).Findings, "nothing is deleted")
 
 	a := newAuthor(t)
@@ -31,7 +32,7 @@ func TestJunkInPrunedRanges(t *testing.T) {
 	tree, base := a.tree, a.head.FirstIndex
 	require.Greater(t, tree.Size(), base)
 	a.remove(1)
-	line := append(segment.AppendPrunedRange(nil, segment.PrunedRange{Size: base, Subtrees: a.head.Frontier}), '\n')
+	line := append(sidefile.AppendPrunedRange(nil, sidefile.PrunedRange{Size: base, Subtrees: a.head.Frontier}), '\n')
 	for what, c := range map[string]struct {
 		content []byte
 		bad     bool
@@ -45,7 +46,7 @@ func TestJunkInPrunedRanges(t *testing.T) {
 		"torn":    {line[:len(line)-1], false},
 	} {
 		fsys := a.dir()
-		fsys[segment.PrunedRangesName] = &fstest.MapFile{Data: c.content, Mode: 0o600}
+		fsys[sidefile.PrunedRangesName] = &fstest.MapFile{Data: c.content, Mode: 0o600}
 		found := kinds(bad(check(t, fsys, verify.Options{Keys: public(a.signer)})))
 		if c.bad {
 			assert.Equal(t, []verify.Kind{verify.PrunedRangesInvalid}, found, what)

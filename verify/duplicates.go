@@ -13,8 +13,10 @@ import (
 	"io/fs"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/foreign"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/visible"
-	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -98,8 +100,8 @@ func (s *sortedRuns) Pop() any {
 // findRepeated reads a segment again and reports the events with repeated ids, but
 // for the first with each.
 func (c *checker) findRepeated(ctx context.Context, res *result, repeated map[uint64]map[[sha256.Size]byte]string, add func(Finding)) error {
-	r, err := segment.OpenForeign(c.fsys, res.file.Name, res.file.Size)
-	if errors.Is(err, fs.ErrNotExist) || logdir.Malformed(err) {
+	r, err := foreign.Open(c.fsys, res.file.Name, res.file.Size)
+	if errors.Is(err, fs.ErrNotExist) || logfile.Malformed(err) {
 		return nil // compressed or pruned meanwhile, or reported
 	}
 	if err != nil {
@@ -117,15 +119,15 @@ func (c *checker) findRepeated(ctx context.Context, res *result, repeated map[ui
 			return nil // the end, or reported
 		}
 		kind := segment.KindOf(line)
-		if kind == segment.KindCheckpoint {
+		if kind == segline.KindCheckpoint {
 			continue
 		}
 		at := index
 		index++
-		if kind != segment.KindEvent {
+		if kind != segline.KindEvent {
 			continue
 		}
-		parsed, err := segment.ParseEvent(line)
+		parsed, err := segment.ParseEvent(nil, line)
 		if err != nil || event.Scan(parsed.Canonical, &sum) != nil {
 			continue
 		}

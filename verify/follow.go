@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/visible"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -52,20 +53,20 @@ func (f *follower) follow(l *checked) {
 		f.followNewer(l)
 		return
 	}
-	if f.commit.line > 0 && l.kind != segment.KindCheckpoint {
+	if f.commit.line > 0 && l.kind != segline.KindCheckpoint {
 		f.uncovered(l)
 	}
 	switch l.kind {
-	case segment.KindCommit:
+	case segline.KindCommit:
 		f.commitLine(l)
-	case segment.KindCheckpoint:
+	case segline.KindCheckpoint:
 		f.checkpoint(l)
-	case segment.KindEvent:
+	case segline.KindEvent:
 		f.event(l)
 	default:
 		// What is not known may have been an event, so it takes the place of one.
 		f.mustRecheck(l, Finding{Kind: EventMalformed, Severity: Tampering, Line: f.line, Index: f.index(), Message: l.bad.Error()})
-		if l.kind == segment.KindUnknown {
+		if l.kind == segline.KindUnknown {
 			f.group.unknown++
 		}
 		f.addLeaf(l, false, false)
@@ -75,9 +76,9 @@ func (f *follower) follow(l *checked) {
 // followNewer takes the next line of a segment that a newer version has written: of what
 // is not a checkpoint, only that it has not been changed can be checked.
 func (f *follower) followNewer(l *checked) {
-	event := l.kind == segment.KindEvent
+	event := l.kind == segline.KindEvent
 	switch {
-	case l.kind == segment.KindCheckpoint:
+	case l.kind == segline.KindCheckpoint:
 		f.checkpoint(l)
 		return
 	case event:
@@ -150,7 +151,7 @@ func (f *follower) event(l *checked) {
 	f.watch(*index, time.Time{})
 	f.addLeaf(l, good && ranged, good && !ranged)
 	f.remember(l.sum.ID)
-	if f.commit.unknown = f.commit.unknown || l.bad != nil; f.claims.Has(segment.FeatureIDs) && !f.commit.unknown {
+	if f.commit.unknown = f.commit.unknown || l.bad != nil; slices.Contains(f.claims.Features, segline.FeatureIDs) && !f.commit.unknown {
 		f.commit.ids.Append(l.idLeaf)
 	}
 	tally.count(l)
@@ -165,7 +166,7 @@ func (f *follower) event(l *checked) {
 		}
 		return
 	}
-	if l.form == segment.FormUnsigned {
+	if l.unsigned {
 		f.add(Finding{Kind: UnsignedEvent, Severity: Warning, Index: index, EventID: visible.Clip(l.sum.ID, maxID), Message: "the event was written without a signature of its own, because signing failed; the checkpoint covers it"})
 		tally.unsigned++
 	}
@@ -190,7 +191,7 @@ func (f *follower) checkEventLine(l *checked, index uint64) (Kind, string) {
 		return EventSignatureInvalid, "the event's signature does not fit the event: one of the two has been changed"
 	case l.signed == sigUnknownKey:
 		return UnknownKey, fmt.Sprintf("the event is signed with the key %s, which is not the segment's, or not trusted", l.keyID)
-	case l.form == segment.FormBare && f.claims.Scope == segment.ScopeEvent:
+	case l.keyID == "" && !l.unsigned && f.claims.Scope == segline.ScopeEvent:
 		return UnsignedEvent, "the event has no signature, but every event of this segment must have one"
 	default:
 		return f.authority.objectionToEvent(l, index)

@@ -8,6 +8,9 @@ import (
 	"io/fs"
 	"slices"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/foreign"
+	"github.com/otel-auditlog/auditlogexporter/internal/segname"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -17,10 +20,10 @@ import (
 // unreadable says that a segment cannot be read from a line on; 0 is all of it.
 func (f *follower) unreadable(line int, err error) {
 	one := Finding{Kind: SegmentUnreadable, Severity: Tampering, Line: line, Message: err.Error()}
-	if errors.Is(err, segment.ErrForeign) {
+	if errors.Is(err, compression.ErrForeign) {
 		f.unread = true
 		one.Severity = Unchecked
-		one.Message += ". " + segment.HowToDecompress(f.file.Name)
+		one.Message += ". " + compression.HowToDecompress(f.file.Name)
 	}
 	f.add(one)
 }
@@ -31,7 +34,7 @@ func (f *follower) foreign(how string) {
 	if how == "" {
 		return
 	}
-	f.add(Finding{Kind: ForeignCompression, Severity: Unchecked, Message: "compressed by something else than the exporter: " + how + ". What it holds was checked; other readers refuse it. " + segment.HowToDecompress(f.file.Name)})
+	f.add(Finding{Kind: ForeignCompression, Severity: Unchecked, Message: "compressed by something else than the exporter: " + how + ". What it holds was checked; other readers refuse it. " + compression.HowToDecompress(f.file.Name)})
 }
 
 // unreadUpTo is the name of the last segment that counts, if that was not read to its end and
@@ -75,21 +78,21 @@ func readUpTo(results []*result, from, size uint64) bool {
 func (c *checker) foreignSegments(l segment.Listing) (all []segment.File) {
 	forms := map[segment.Name]bool{}
 	for _, f := range l.Segments {
-		forms[f.Parsed.Plain()] = true
+		forms[segname.Plain(f.Parsed)] = true
 	}
 	for _, name := range l.Unknown {
-		parsed, err := segment.ParseForeignName(name)
-		if err != nil || forms[parsed.Plain()] {
+		parsed, err := foreign.ParseName(name)
+		if err != nil || forms[segname.Plain(parsed)] {
 			continue
 		}
-		if _, err := segment.OpenForeign(c.fsys, name, -1); !errors.Is(err, segment.ErrForeign) {
+		if _, err := foreign.Open(c.fsys, name, -1); !errors.Is(err, compression.ErrForeign) {
 			continue // a name alone says nothing
 		}
 		info, err := fs.Lstat(c.fsys, name)
 		if err != nil {
 			continue // it has just gone
 		}
-		forms[parsed.Plain()] = true
+		forms[segname.Plain(parsed)] = true
 		all = append(all, segment.File{Name: name, Parsed: parsed, Size: info.Size(), Mode: info.Mode()})
 	}
 	return all

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -119,7 +120,7 @@ func TestCompressedByHand(t *testing.T) {
 				assert.Empty(t, bad(both), "next to the plain one")
 				assert.Equal(t, whole.VerifiedEvents, both.VerifiedEvents)
 				delete(c.fsys, plain)
-				r := check(t, c.fsys, verify.Options{Keys: trusting(w), Checkpoints: []verify.Kept{{Note: w.fsys[segment.CheckpointName].Data}}})
+				r := check(t, c.fsys, verify.Options{Keys: trusting(w), Checkpoints: []verify.Kept{{Note: w.fsys[sidefile.CheckpointName].Data}}})
 				assert.Equal(t, verify.VerdictUnchecked, r.Verdict, "%+v", r.Findings)
 				kind := verify.ForeignCompression
 				if hand.unread {
@@ -184,7 +185,7 @@ func TestCompressedByHandAndChanged(t *testing.T) {
 						delete(c.fsys, packed)
 					}, verify.Options{})
 				}
-				note := w.fsys[segment.CheckpointName].Data
+				note := w.fsys[sidefile.CheckpointName].Data
 				if i < n-2 || i == n-2 && !hand.unread {
 					tampered("the end is gone", func(c *written, _ string) { delete(c.fsys, w.names[n-1]) }, verify.Options{Checkpoints: []verify.Kept{{Note: note}}})
 				}
@@ -212,7 +213,7 @@ func TestTheEndIsCompressedByHand(t *testing.T) {
 				c.fsys[name+hand.suffix] = &fstest.MapFile{Data: hand.compress(t, c.fsys[name].Data), Mode: 0o600}
 				delete(c.fsys, name)
 			}
-			r := check(t, c.fsys, verify.Options{Keys: trusting(w), Checkpoints: []verify.Kept{{Note: w.fsys[segment.CheckpointName].Data}}})
+			r := check(t, c.fsys, verify.Options{Keys: trusting(w), Checkpoints: []verify.Kept{{Note: w.fsys[sidefile.CheckpointName].Data}}})
 			assert.Equal(t, verify.VerdictUnchecked, r.Verdict, "%s, the last %d: %+v", form, last, r.Findings)
 			assert.GreaterOrEqual(t, len(ofKind(r, verify.Rollback)), 2, form)
 			assert.False(t, r.EndChecked)
@@ -228,12 +229,12 @@ func TestCompressedByHandBeforeAnEmptyEnd(t *testing.T) {
 	sealed := w.lines(n - 2)
 	note, err := segment.ParseCheckpoint(bytes.TrimSuffix(sealed[len(sealed)-1], []byte("\n")))
 	require.NoError(t, err)
-	beyond := w.fsys[segment.CheckpointName].Data
+	beyond := w.fsys[sidefile.CheckpointName].Data
 	for form, hand := range handmade {
 		for lines := range 2 {
 			c := w.clone()
 			c.setLines(n-1, c.lines(n - 1)[:lines])
-			c.fsys[segment.CheckpointName].Data = note
+			c.fsys[sidefile.CheckpointName].Data = note
 			c.fsys[w.names[n-2]+hand.suffix] = &fstest.MapFile{Data: hand.compress(t, c.fsys[w.names[n-2]].Data), Mode: 0o600}
 			delete(c.fsys, w.names[n-2])
 			r := check(t, c.fsys, verify.Options{Keys: trusting(w), Checkpoints: []verify.Kept{{Note: note}}})

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -43,7 +44,7 @@ func signedIn(t testing.TB, c *signing.EventContext, canonical []byte, s *signin
 	if err != nil {
 		t.Fatal(err)
 	}
-	return segment.AppendSignature(append(segment.AppendEventStart(nil), canonical...), signature, s.Public().ID())
+	return segline.AppendSignature(append(segline.AppendEventStart(nil), canonical...), signature, s.Public().ID())
 }
 
 // tree returns the tree of the first so many lines of the i-th segment, the leaves before it
@@ -56,7 +57,7 @@ func (w *written) tree(t testing.TB, i, lines int) merkle.Frontier {
 		t.Fatal(err)
 	}
 	for _, line := range w.lines(i)[:lines] {
-		if segment.KindOf(line) != segment.KindCheckpoint {
+		if segment.KindOf(line) != segline.KindCheckpoint {
 			tree.Append(merkle.LeafHash(bytes.TrimSuffix(line, []byte("\n"))))
 		}
 	}
@@ -68,7 +69,7 @@ func (w *written) lastCommit(t testing.TB) (last segment.Commit) {
 	t.Helper()
 	for i := range w.names {
 		for _, line := range w.lines(i) {
-			if segment.KindOf(line) != segment.KindCommit {
+			if segment.KindOf(line) != segline.KindCommit {
 				continue
 			}
 			var err error
@@ -92,14 +93,14 @@ func (w *written) extend(t testing.TB, lines ...[]byte) {
 func (w *written) commit(t testing.TB, c segment.Commit, lines [][]byte, signers ...*signing.Signer) {
 	t.Helper()
 	last := len(w.names) - 1
-	all := append(append(w.lines(last), lines...), append(segment.AppendCommit(nil, c), '\n'))
+	all := append(append(w.lines(last), lines...), append(segline.AppendCommit(nil, c.Number, c.Time, c.IDs), '\n'))
 	w.setLines(last, all)
 	tree := w.tree(t, last, len(all))
 	note, err := signing.SignCheckpoint(w.header(t, last).Origin, tree.Size(), tree.Root(), signers...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.setLines(last, append(all, append(segment.AppendCheckpoint(nil, note), '\n')))
+	w.setLines(last, append(all, append(segline.AppendCheckpoint(nil, note), '\n')))
 }
 
 // keyChange returns the note that introduces a segment with that header, and its line in the
@@ -111,7 +112,7 @@ func keyChange(t testing.TB, h *segment.Header, from, to *signing.Signer, leavin
 		t.Fatal(err)
 	}
 	return changeOf(t, signing.KeyChange{
-		Origin: h.Origin, Log: h.Log, Index: h.FirstIndex, Root: tree.Root(), Header: merkle.LeafHash(segment.AppendHeader(nil, *h)), Retain: h.Retain,
+		Origin: h.Origin, Log: h.Log, Index: h.FirstIndex, Root: tree.Root(), Header: merkle.LeafHash((*h).AppendTo(nil)), Retain: h.Retain,
 	}, from, to, leaving...)
 }
 

@@ -8,7 +8,9 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/foreign"
 	"github.com/otel-auditlog/auditlogexporter/internal/keyhistory"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signers"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -19,7 +21,7 @@ import (
 // when the segment is checked.
 func (c *checker) head(f segment.File) *authority {
 	a := &authority{}
-	r, err := segment.OpenForeign(c.fsys, f.Name, f.Size)
+	r, err := foreign.Open(c.fsys, f.Name, f.Size)
 	if err != nil {
 		return a
 	}
@@ -47,7 +49,7 @@ func (c *checker) head(f segment.File) *authority {
 // publicKeys returns the keys that a header names. Those of one header after another are
 // mostly the same, and then kept once, and so are the origin and the names of features.
 func (c *checker) publicKeys(h *segment.Header) []*signing.PublicKey {
-	same := func(a, b segment.Key) bool { return bytes.Equal(a.PublicKey, b.PublicKey) }
+	same := func(a, b segline.Key) bool { return bytes.Equal(a.PublicKey, b.PublicKey) }
 	last := c.lastHead
 	if last == nil || !slices.EqualFunc(last.header.Keys, h.Keys, same) {
 		keys := make([]*signing.PublicKey, len(h.Keys))

@@ -21,6 +21,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -50,7 +52,7 @@ func write(t testing.TB, o rotation.Options, commits ...int) *written {
 		o.Signer = signingtest.New(t, signing.ECDSAP256)
 	}
 	if o.Scope == "" {
-		o.Scope = segment.ScopeEvent
+		o.Scope = segline.ScopeEvent
 	}
 	// An event takes a minute, and is committed as it happens, with those before it.
 	clock := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
@@ -80,7 +82,7 @@ func write(t testing.TB, o rotation.Options, commits ...int) *written {
 				dst, info, err := enc.Append(dst, r)
 				return dst, info.Time, err
 			}
-			if o.Scope == segment.ScopeCheckpoint {
+			if o.Scope == segline.ScopeCheckpoint {
 				err = b.Add(encode, nil, "")
 			} else {
 				err = b.Add(encode, l.Sign(l.Signer()), l.Signer().Public().ID())
@@ -176,7 +178,7 @@ func (w *written) check(t testing.TB) *verify.Report {
 // while it was written may be, too: it is not OK then.
 func cutOff(r, whole *verify.Report) bool {
 	return r.TreeSize < whole.TreeSize && r.Verdict == verify.VerdictUnchecked &&
-		slices.ContainsFunc(r.Findings, func(f verify.Finding) bool { return f.Kind == verify.Rollback && f.Segment == segment.CheckpointName })
+		slices.ContainsFunc(r.Findings, func(f verify.Finding) bool { return f.Kind == verify.Rollback && f.Segment == sidefile.CheckpointName })
 }
 
 // bad returns the findings that mean tampering.

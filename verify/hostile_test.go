@@ -12,8 +12,8 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
@@ -23,7 +23,7 @@ func base64Of(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
 func bomb(t testing.TB, header []byte, unit string, n int) []byte {
 	t.Helper()
 	var buf bytes.Buffer
-	z, err := segment.NewCompressor(&buf, segment.Zstd)
+	z, err := compression.NewWriter(&buf, compression.Zstd)
 	if err != nil {
 		t.Fatal(err)
 	}

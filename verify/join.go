@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -161,7 +161,7 @@ func (j *joined) checkBeginning(r *result, pruned *logevent.Event, unread string
 		one.Message = fmt.Sprintf("leaves 0 to %d are missing, and the log does not say that they were pruned. %s", r.first-1, copyAgain)
 		if unread != "" {
 			one.Severity = Unchecked
-			one.Message = fmt.Sprintf("leaves 0 to %d are missing, and what could be read of the log does not say that they were pruned: %s may. %s", r.first-1, unread, segment.HowToDecompress(unread))
+			one.Message = fmt.Sprintf("leaves 0 to %d are missing, and what could be read of the log does not say that they were pruned: %s may. %s", r.first-1, unread, compression.HowToDecompress(unread))
 		}
 	default:
 		j.report.PrunedBefore = r.first

@@ -10,12 +10,13 @@ import (
 	"io/fs"
 	"slices"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/kept"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/promised"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signers"
-	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/receipt"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -32,7 +33,7 @@ type keptCheckpoint struct {
 	// opened says that its signature has been checked.
 	opened bool
 	// promise is the receipts that hold it; nil if it was kept by itself.
-	promise *receipt.Promise
+	promise *promised.Checkpoint
 }
 
 // addGiven adds the checkpoints that the caller has kept, by themselves and in receipts.
@@ -55,15 +56,15 @@ func (c *checker) addGiven() error {
 // before the segments are listed: the writer replaces the file once what it covers
 // is in a segment.
 func (c *checker) addCheckpointOnDisk() error {
-	note, err := logdir.Checkpoint(c.fsys)
+	note, err := logfile.Checkpoint(c.fsys)
 	if errors.Is(err, fs.ErrNotExist) {
 		c.noCheckpointOnDisk = true
 		return nil
 	}
-	if err != nil && !logdir.Malformed(err) {
+	if err != nil && !logfile.Malformed(err) {
 		return err
 	}
-	k := &keptCheckpoint{Tree: &kept.Tree{}, name: "the file checkpoint", file: segment.CheckpointName, note: note, err: err}
+	k := &keptCheckpoint{Tree: &kept.Tree{}, name: "the file checkpoint", file: sidefile.CheckpointName, note: note, err: err}
 	c.kept = append(c.kept, k)
 	return nil
 }
@@ -187,15 +188,15 @@ func (c *checker) checkKeptAll(first uint64, r *Report, results []*result) {
 		case k.Size > r.TreeSize && c.o.AsOf != nil && k.Size > *c.o.AsOf && k.file == "":
 			say(CheckpointUnchecked, Unchecked, "covers %d leaves, more than the log had as of the time that it is checked for", k.Size)
 		case k.Size > r.TreeSize && unread != "":
-			say(Rollback, Unchecked, "covers %d leaves, and %d could be read: %s may hold the others. %s", k.Size, r.TreeSize, unread, segment.HowToDecompress(unread))
+			say(Rollback, Unchecked, "covers %d leaves, and %d could be read: %s may hold the others. %s", k.Size, r.TreeSize, unread, compression.HowToDecompress(unread))
 		case k.Size > r.TreeSize && k.file != "" && r.TreeSize > 0 && !c.cosigned(k):
 			say(Rollback, Unchecked, "covers %d leaves, but the log has only %d: its end is missing. %s", k.Size, r.TreeSize, copyAgain)
 		case k.Size > r.TreeSize:
 			say(Rollback, Tampering, "covers %d leaves, but the log has only %d: its end is missing", k.Size, r.TreeSize)
 		case k.Size < first && k.IsDeleted():
-			say(CheckpointUnchecked, Unchecked, "covers %d leaves; retention has deleted these, and among what the file %s has kept there is no checkpoint of that size", k.Size, segment.PrunedRangesName)
+			say(CheckpointUnchecked, Unchecked, "covers %d leaves; retention has deleted these, and among what the file %s has kept there is no checkpoint of that size", k.Size, sidefile.PrunedRangesName)
 		case k.Size < first:
-			say(CheckpointUnchecked, Unchecked, "covers %d leaves; retention has deleted these, and without the file %s, as the log has written it, nothing shows whether the log extends it", k.Size, segment.PrunedRangesName)
+			say(CheckpointUnchecked, Unchecked, "covers %d leaves; retention has deleted these, and without the file %s, as the log has written it, nothing shows whether the log extends it", k.Size, sidefile.PrunedRangesName)
 		default:
 			say(CheckpointUnchecked, Unchecked, "covers %d leaves; the log is not intact up to there", k.Size)
 		}
@@ -219,6 +220,6 @@ func (c *checker) checkEnd(r *Report, results []*result) {
 	}
 	r.EndChecked = known > r.PrunedBefore && readUpTo(results, r.PrunedBefore, known)
 	if c.noCheckpointOnDisk && r.TreeSize > 0 {
-		c.log.add(c.o.MaxFindings, Finding{Kind: kindCheckpointMissing, Severity: Warning, Segment: segment.CheckpointName, Message: "the file is not there, or empty, as in a log that was begun a moment ago, or after a crash; somebody who cuts off the log's end would take it away, too. Hold the log against a checkpoint kept elsewhere"})
+		c.log.add(c.o.MaxFindings, Finding{Kind: kindCheckpointMissing, Severity: Warning, Segment: sidefile.CheckpointName, Message: "the file is not there, or empty, as in a log that was begun a moment ago, or after a crash; somebody who cuts off the log's end would take it away, too. Hold the log against a checkpoint kept elsewhere"})
 	}
 }

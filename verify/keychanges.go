@@ -10,7 +10,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -141,7 +142,7 @@ func (k *keyChanges) connected(keys []*signing.PublicKey) []*signing.PublicKey {
 // belongs to.
 func (c *checker) checkKeyChanges(results []*result, r *Report) (said []Finding) {
 	say := func(kind Kind, format string, args ...any) {
-		said = append(said, Finding{Kind: kind, Severity: Tampering, Segment: segment.KeyChangesName, Message: fmt.Sprintf(format, args...)})
+		said = append(said, Finding{Kind: kind, Severity: Tampering, Segment: sidefile.KeyChangesName, Message: fmt.Sprintf(format, args...)})
 	}
 	for _, why := range c.history.Unfit {
 		say(KeyChangeInvalid, "%s", why)
@@ -160,11 +161,11 @@ func (c *checker) checkKeyChanges(results []*result, r *Report) (said []Finding)
 		case r.Log != nil && n.Log != signing.LogID(r.Log):
 			say(KeyChangeInvalid, "a key change at leaf %d of another log that has the origin %q, too", n.Index, n.Origin)
 		case n.Index > r.TreeSize && unread != "":
-			said = append(said, Finding{Kind: Rollback, Severity: Unchecked, Segment: segment.KeyChangesName,
-				Message: fmt.Sprintf("the key was changed when the log had %d leaves, and %d could be read: %s may hold the others. %s", n.Index, r.TreeSize, unread, segment.HowToDecompress(unread))})
+			said = append(said, Finding{Kind: Rollback, Severity: Unchecked, Segment: sidefile.KeyChangesName,
+				Message: fmt.Sprintf("the key was changed when the log had %d leaves, and %d could be read: %s may hold the others. %s", n.Index, r.TreeSize, unread, compression.HowToDecompress(unread))})
 		case n.Index > r.TreeSize && leads && r.TreeSize > 0:
 			// The keys of the log have signed it, like the file checkpoint.
-			said = append(said, Finding{Kind: Rollback, Severity: Unchecked, Segment: segment.KeyChangesName,
+			said = append(said, Finding{Kind: Rollback, Severity: Unchecked, Segment: sidefile.KeyChangesName,
 				Message: fmt.Sprintf("the key was changed when the log had %d leaves, but it has only %d: its end is missing. %s", n.Index, r.TreeSize, copyAgain)})
 		case n.Index > r.TreeSize:
 			say(Rollback, "the key was changed when the log had %d leaves, but it has only %d: its end is missing", n.Index, r.TreeSize)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -83,7 +84,7 @@ func checkIntroduction(before, a *authority, gone func(*signing.PublicKey) bool)
 
 // changed says in what two headers differ that takes a key change, or "".
 func changed(before, h *segment.Header) string {
-	same := func(a, b segment.Key) bool { return bytes.Equal(a.PublicKey, b.PublicKey) }
+	same := func(a, b segline.Key) bool { return bytes.Equal(a.PublicKey, b.PublicKey) }
 	switch {
 	case !slices.EqualFunc(before.Keys, h.Keys, same):
 		return "keys"

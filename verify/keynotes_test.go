@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -21,13 +22,13 @@ import (
 func TestKeyChangesIntroduceTheirHeader(t *testing.T) {
 	second := signingtest.New(t, signing.ECDSAP256)
 	beside := signingtest.New(t, signing.Ed25519)
-	to := func(h *segment.Header) { h.Keys[0] = segment.KeyOf(second.Public()) }
+	to := func(h *segment.Header) { h.Keys[0] = segline.KeyOf(second.Public()) }
 	// noted is what a good note says, changed.
 	noted := func(a *author, change func(c *signing.KeyChange)) []byte {
 		tree := a.rootBefore()
 		c := signing.KeyChange{
 			Origin: a.head.Origin, Log: a.head.Log, Index: a.head.FirstIndex, Root: tree,
-			Header: merkle.LeafHash(segment.AppendHeader(nil, a.head)), Retain: a.head.Retain,
+			Header: merkle.LeafHash(a.head.AppendTo(nil)), Retain: a.head.Retain,
 		}
 		change(&c)
 		return changeOf(t, c, a.signer, second)
@@ -46,15 +47,15 @@ func TestKeyChangesIntroduceTheirHeader(t *testing.T) {
 	}{
 		"as it should be": {func(a *author) { a.goOverTo(second) }, nil},
 		"another scope": {func(a *author) {
-			a.next(func(h *segment.Header) { h.Scope = segment.ScopeEvent })
+			a.next(func(h *segment.Header) { h.Scope = segline.ScopeEvent })
 			a.introduce(a.signer)
 		}, nil},
 		"other features": {func(a *author) {
-			a.next(func(h *segment.Header) { h.Features = []string{segment.FeatureIDs} })
+			a.next(func(h *segment.Header) { h.Features = []string{segline.FeatureIDs} })
 			a.introduce(a.signer)
 		}, nil},
-		"scope without a note": {func(a *author) { a.next(func(h *segment.Header) { h.Scope = segment.ScopeEvent }) }, []verify.Kind{verify.KeyChangeInvalid}},
-		"features without one": {func(a *author) { a.next(func(h *segment.Header) { h.Features = []string{segment.FeatureIDs} }) }, []verify.Kind{verify.KeyChangeInvalid}},
+		"scope without a note": {func(a *author) { a.next(func(h *segment.Header) { h.Scope = segline.ScopeEvent }) }, []verify.Kind{verify.KeyChangeInvalid}},
+		"features without one": {func(a *author) { a.next(func(h *segment.Header) { h.Features = []string{segline.FeatureIDs} }) }, []verify.Kind{verify.KeyChangeInvalid}},
 		"keys without one":     {func(a *author) { a.next(to); a.signer = second }, []verify.Kind{verify.UnknownKey, verify.KeyChangeInvalid}},
 		"a note for nothing":   {func(a *author) { a.next(nil); a.introduce(a.signer) }, []verify.Kind{verify.KeyChangeInvalid}},
 		"on the third line":    {func(a *author) { a.next(to); a.say(map[string]string{"action": "opened"}); a.introduce(second) }, []verify.Kind{verify.KeyChangeInvalid}},
@@ -69,7 +70,7 @@ func TestKeyChangesIntroduceTheirHeader(t *testing.T) {
 		"another tree":       {misfit(func(c *signing.KeyChange) { c.Root[0] ^= 1 }), []verify.Kind{verify.UnknownKey}},
 		"another place":      {misfit(func(c *signing.KeyChange) { c.Index-- }), []verify.Kind{verify.UnknownKey}},
 		"a key that leaves unsigned": {func(a *author) {
-			a.next(func(h *segment.Header) { h.Keys = append(h.Keys, segment.KeyOf(beside.Public())) })
+			a.next(func(h *segment.Header) { h.Keys = append(h.Keys, segline.KeyOf(beside.Public())) })
 			a.introduce(a.signer)
 			a.previous = beside
 			a.commit()
@@ -77,7 +78,7 @@ func TestKeyChangesIntroduceTheirHeader(t *testing.T) {
 			a.introduce(a.signer)
 		}, []verify.Kind{verify.KeyChangeInvalid}},
 		"a key that leaves": {func(a *author) {
-			a.next(func(h *segment.Header) { h.Keys = append(h.Keys, segment.KeyOf(beside.Public())) })
+			a.next(func(h *segment.Header) { h.Keys = append(h.Keys, segline.KeyOf(beside.Public())) })
 			a.introduce(a.signer)
 			a.previous = beside
 			a.commit()
@@ -85,7 +86,7 @@ func TestKeyChangesIntroduceTheirHeader(t *testing.T) {
 			a.introduce(a.signer, beside)
 		}, nil},
 		"a key that stays, and is said to leave": {func(a *author) {
-			a.next(func(h *segment.Header) { h.Scope = segment.ScopeEvent })
+			a.next(func(h *segment.Header) { h.Scope = segline.ScopeEvent })
 			a.introduce(a.signer, beside)
 		}, []verify.Kind{verify.KeyChangeInvalid}},
 	} {

@@ -10,7 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/trust"
 )
@@ -43,7 +44,7 @@ func (c *checker) checkSize(r *Report, results []*result) {
 	case as == nil && r.TreeSize < want:
 		severity, hint := c.byIndices(results)
 		if unread := unreadUpTo(results, want); unread != "" {
-			severity, hint = Unchecked, fmt.Sprintf(". %s could not be read, and may hold the others. %s", unread, segment.HowToDecompress(unread))
+			severity, hint = Unchecked, fmt.Sprintf(". %s could not be read, and may hold the others. %s", unread, compression.HowToDecompress(unread))
 		}
 		c.say(Rollback, severity, nil, "what is known of the key %s says that the log has had %d leaves, but it has only %d: its end is missing, or it is an older copy, which it takes its size to check (--as-of)%s", by.Name(), want, r.TreeSize, hint)
 	case as == nil:
@@ -70,7 +71,7 @@ func (c *checker) byIndices(results []*result) (Severity, string) {
 		if a.header == nil || a.standing == standingUntrusted {
 			continue
 		}
-		several = several || a.header.Has(segment.FeaturePartition)
+		several = several || slices.Contains(a.header.Features, segline.FeaturePartition)
 		signs = signs || slices.ContainsFunc(a.keys, listed)
 	}
 	switch {
@@ -243,7 +244,9 @@ func (c *checker) checkRevokedAlone(r *Report, results []*result) {
 
 // checkDirectory says so if the log is a partition and its directory is not called after it.
 func (c *checker) checkDirectory(j *joined, results []*result) {
-	i := slices.IndexFunc(results, func(r *result) bool { return r.header != nil && r.header.Has(segment.FeaturePartition) })
+	i := slices.IndexFunc(results, func(r *result) bool {
+		return r.header != nil && slices.Contains(r.header.Features, segline.FeaturePartition)
+	})
 	if j.report.Partition = i >= 0; !j.report.Partition || c.o.Directory == "" || strings.HasSuffix(j.report.Origin, "/"+c.o.Directory) {
 		return
 	}

@@ -17,6 +17,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/jsontext"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
@@ -33,18 +37,18 @@ import (
 // note is the key change that introduces it, or nil.
 func (w *written) begin(t testing.TB, h segment.Header, note []byte, signers ...*signing.Signer) {
 	t.Helper()
-	w.names = append(w.names, segment.Name{FirstIndex: h.FirstIndex, Created: h.Created, Compression: segment.None}.String())
-	w.fsys[w.names[len(w.names)-1]] = &fstest.MapFile{Data: append(segment.AppendHeader(nil, h), '\n'), Mode: 0o600}
+	w.names = append(w.names, segment.Name{FirstIndex: h.FirstIndex, Created: h.Created, Compression: compression.None}.String())
+	w.fsys[w.names[len(w.names)-1]] = &fstest.MapFile{Data: append(h.AppendTo(nil), '\n'), Mode: 0o600}
 	var lines [][]byte
 	if note != nil {
-		quoted := string(segment.Quote(note))
+		quoted := string(jsontext.Append(nil, note))
 		lines = append(lines, bare(own("key_changed", `{"action":"key_changed","key_change":`+quoted+`}`)))
-		file := w.fsys[segment.KeyChangesName]
+		file := w.fsys[sidefile.KeyChangesName]
 		if file == nil {
 			file = &fstest.MapFile{Mode: 0o600}
-			w.fsys[segment.KeyChangesName] = file
+			w.fsys[sidefile.KeyChangesName] = file
 		}
-		file.Data = append(segment.AppendKeyChange(file.Data, note), '\n')
+		file.Data = append(sidefile.AppendKeyChange(file.Data, note), '\n')
 	}
 	c := w.lastCommit(t)
 	c.Number, c.Time = c.Number+1, h.Created
@@ -52,14 +56,14 @@ func (w *written) begin(t testing.TB, h segment.Header, note []byte, signers ...
 }
 
 // next is the header of a segment that follows what there is, under some keys.
-func (w *written) next(t testing.TB, scope segment.Scope, keys ...*signing.Signer) segment.Header {
+func (w *written) next(t testing.TB, scope segline.Scope, keys ...*signing.Signer) segment.Header {
 	t.Helper()
 	last := len(w.names) - 1
 	h, tree := w.header(t, last), w.tree(t, last, len(w.lines(last)))
 	h.FirstIndex, h.Frontier, h.Scope, h.Keys = tree.Size(), tree.Hashes(), scope, nil
 	h.Created = w.lastCommit(t).Time.Add(time.Minute).Truncate(time.Second)
 	for _, k := range keys {
-		h.Keys = append(h.Keys, segment.KeyOf(k.Public()))
+		h.Keys = append(h.Keys, segline.KeyOf(k.Public()))
 	}
 	return h
 }
@@ -71,7 +75,7 @@ func (w *written) cut(n int) *written {
 		delete(c.fsys, name)
 	}
 	c.names = c.names[:n]
-	for _, name := range []string{segment.CheckpointName, segment.KeyChangesName} {
+	for _, name := range []string{sidefile.CheckpointName, sidefile.KeyChangesName} {
 		delete(c.fsys, name)
 	}
 	return c
@@ -247,7 +251,7 @@ func TestAKeyThatIsKnownFromALeafOn(t *testing.T) {
 // The holder of the checkpoint key has no say in whose log it is, however the key is given.
 func TestTheCheckpointKeyAloneForgesNothing(t *testing.T) {
 	signer, beside, thief := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519), signingtest.New(t, signing.ECDSAP256)
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		honest := write(t, rotation.Options{Scope: scope, Signer: signer, CheckpointSigner: beside}, 2)
 		forged := write(t, rotation.Options{Scope: scope, Signer: thief, CheckpointSigner: beside}, 2)
 		alone := write(t, rotation.Options{Scope: scope, Signer: beside}, 2)
@@ -320,7 +324,7 @@ func TestAKeptCheckpointOfTheCheckpointKey(t *testing.T) {
 // found whether that key is given or not.
 func TestACheckpointKeyIsDropped(t *testing.T) {
 	signer, beside := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		good := write(t, rotation.Options{Scope: scope, Signer: signer, CheckpointSigner: beside}, 2)
 		for name, do := range map[string]func(w *written){
 			"no note": func(w *written) { w.begin(t, w.next(t, scope, signer), nil, signer) },
@@ -340,7 +344,7 @@ func TestACheckpointKeyIsDropped(t *testing.T) {
 			},
 		} {
 			w := good.clone()
-			delete(w.fsys, segment.CheckpointName)
+			delete(w.fsys, sidefile.CheckpointName)
 			do(w)
 			for what, o := range map[string]verify.Options{
 				"not given": {Keys: public(signer)}, "given": {Keys: public(signer), CheckpointKeys: public(beside)},
@@ -362,7 +366,7 @@ func TestACheckpointKeyIsDropped(t *testing.T) {
 		assert.Equal(t, verify.VerdictUnchecked, r.Verdict)
 		assert.Len(t, ofKind(r, verify.CheckpointKeyMissing), 1)
 		_, err := proof.Check(proveLeaf(t, anew, 3).Marshal(), proof.Options{Keys: o.Keys, CheckpointKeys: o.CheckpointKeys})
-		assert.ErrorIs(t, err, proof.ErrNoCheckpointKey)
+		assert.ErrorIs(t, err, proof.ErrUnsigned)
 		size := r.TreeSize
 		for from, want := range map[uint64]string{0: verify.VerdictTampering, size - 1: verify.VerdictTampering} {
 			o.Trust = trust.Keys{{Public: beside.Public(), Use: trust.UseCheckpoints, From: atLeaf(from)}}
@@ -427,8 +431,8 @@ func TestACheckpointKeyComesAndGoes(t *testing.T) {
 	}
 	// Where it can sign nothing any more, its bounds let it leave.
 	lost := write(t, rotation.Options{Signer: signer, CheckpointSigner: beside}, 1)
-	delete(lost.fsys, segment.CheckpointName)
-	h := lost.next(t, segment.ScopeEvent, signer)
+	delete(lost.fsys, sidefile.CheckpointName)
+	h := lost.next(t, segline.ScopeEvent, signer)
 	lost.begin(t, h, keyChange(t, &h, signer, signer), signer)
 	lost.setLines(1, slices.Concat(lost.lines(1)[:1], [][]byte{append(lost.signed(t, keyChangedEvent(t, lost.lines(1)[1]), signer), '\n')}))
 	c := lost.lastCommit(t)
@@ -443,7 +447,7 @@ func TestACheckpointKeyComesAndGoes(t *testing.T) {
 // keyChangedEvent is the canonical JSON of an event on a line.
 func keyChangedEvent(t testing.TB, line []byte) []byte {
 	t.Helper()
-	parsed, err := segment.ParseEvent(bytes.TrimSuffix(line, []byte("\n")))
+	parsed, err := segment.ParseEvent(nil, bytes.TrimSuffix(line, []byte("\n")))
 	require.NoError(t, err)
 	return parsed.Canonical
 }
@@ -556,7 +560,7 @@ func TestBoundsInTimeAndTimesOfEvents(t *testing.T) {
 		canonical = bytes.Replace(canonical, []byte("own-opened"), []byte("id-far-"+string(rune('a'+i))), 1)
 		lines = append(lines, append(w.signed(t, canonical, s), '\n'))
 	}
-	delete(w.fsys, segment.CheckpointName)
+	delete(w.fsys, sidefile.CheckpointName)
 	w.extend(t, lines...)
 	committed := w.lastCommit(t).Time
 	for name, c := range map[string]struct {
@@ -580,7 +584,7 @@ func TestBoundsInTimeAndTimesOfEvents(t *testing.T) {
 // A checkpoint that was kept of leaves which retention has deleted is held against what the file
 // of pruned ranges leads to. Without that it is not known whose fault it is.
 func TestKeptCheckpointsOfDeletedLeaves(t *testing.T) {
-	w := write(t, rotation.Options{MaxSegmentBytes: 1, Scope: segment.ScopeCheckpoint}, 1, 1, 1, 1)
+	w := write(t, rotation.Options{MaxSegmentBytes: 1, Scope: segline.ScopeCheckpoint}, 1, 1, 1, 1)
 	require.GreaterOrEqual(t, len(w.names), 4)
 	var sizes []uint64
 	var kept [][]byte
@@ -595,7 +599,7 @@ func TestKeptCheckpointsOfDeletedLeaves(t *testing.T) {
 	var leaves []merkle.Hash
 	for i := range 2 {
 		for _, line := range w.lines(i) {
-			if segment.KindOf(line) != segment.KindCheckpoint {
+			if segment.KindOf(line) != segline.KindCheckpoint {
 				leaves = append(leaves, merkle.LeafHash(bytes.TrimSuffix(line, []byte("\n"))))
 			}
 		}
@@ -607,11 +611,11 @@ func TestKeptCheckpointsOfDeletedLeaves(t *testing.T) {
 			for _, leaf := range leaves[tree.Size():size] {
 				tree.AppendMarked(leaf, []*merkle.Mark{mark})
 			}
-			file = append(segment.AppendPrunedRange(file, segment.PrunedRange{Size: size, Subtrees: mark.Range(&tree)}), '\n')
+			file = append(sidefile.AppendPrunedRange(file, sidefile.PrunedRange{Size: size, Subtrees: mark.Range(&tree)}), '\n')
 		}
 		return file
 	}
-	delete(w.fsys, segment.CheckpointName)
+	delete(w.fsys, sidefile.CheckpointName)
 	tree := w.tree(t, 2, 0)
 	root := tree.Root()
 	w.extend(t, bare(own("pruned", `{"action":"pruned","before":`+strconv.FormatUint(first, 10)+`,"root_hash":"`+base64.StdEncoding.EncodeToString(root[:])+`"}`)))
@@ -636,9 +640,9 @@ func TestKeptCheckpointsOfDeletedLeaves(t *testing.T) {
 		"a file that leads nowhere, so": {append([]byte("junk\n"), ranges(sizes...)...), kept[0], verify.VerdictTampering, verify.CheckpointUnchecked},
 	} {
 		w := w.clone()
-		delete(w.fsys, segment.PrunedRangesName)
+		delete(w.fsys, sidefile.PrunedRangesName)
 		if c.file != nil {
-			w.fsys[segment.PrunedRangesName] = &fstest.MapFile{Data: c.file, Mode: 0o600}
+			w.fsys[sidefile.PrunedRangesName] = &fstest.MapFile{Data: c.file, Mode: 0o600}
 		}
 		r := check(t, w.fsys, verify.Options{Keys: public(w.signer), Checkpoints: []verify.Kept{{Note: c.kept}}})
 		assert.Equal(t, c.want, r.Verdict, "%s: %+v", name, r.Findings)
@@ -654,10 +658,10 @@ func TestKeptCheckpointsOfDeletedLeaves(t *testing.T) {
 // Whoever checks a log that was begun anew is told so, and of which log it takes the place.
 func TestALogThatWasBegunAnew(t *testing.T) {
 	for name, c := range map[string]struct {
-		succeeds *segment.Predecessor
+		succeeds *segline.Predecessor
 		want     int
 	}{
-		"begun anew": {&segment.Predecessor{Log: signing.LogID{7}, Size: 41900}, 1},
+		"begun anew": {&segline.Predecessor{Log: signing.LogID{7}, Size: 41900}, 1},
 		"the first":  {nil, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

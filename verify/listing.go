@@ -14,8 +14,12 @@ import (
 	"slices"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/foreign"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/segname"
 	"github.com/otel-auditlog/auditlogexporter/internal/visible"
-	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -33,11 +37,11 @@ func (c *checker) choose(ctx context.Context, l segment.Listing) (files []segmen
 	stems := map[string]bool{}
 	for _, f := range l.Segments {
 		if len(l.Values) > 0 {
-			stems[f.Parsed.ValuesName()] = true
+			stems[segname.Values(f.Parsed)] = true
 		}
 	}
 	for _, f := range foreign {
-		stems[f.Parsed.ValuesName()] = true
+		stems[segname.Values(f.Parsed)] = true
 	}
 	for _, name := range l.Values {
 		if !stems[name] {
@@ -50,13 +54,13 @@ func (c *checker) choose(ctx context.Context, l segment.Listing) (files []segmen
 			continue
 		}
 		n := len(files)
-		if n == 0 || files[n-1].Parsed.Plain() != f.Parsed.Plain() {
+		if n == 0 || segname.Plain(files[n-1].Parsed) != segname.Plain(f.Parsed) {
 			files = append(files, f)
 			continue
 		}
 		same, begins, how, err := c.sameContent(ctx, files[n-1], f)
 		switch {
-		case errors.Is(err, segment.ErrForeign):
+		case errors.Is(err, compression.ErrForeign):
 			c.log.add(c.o.MaxFindings, Finding{Kind: SegmentUnreadable, Severity: Unchecked, Segment: f.Name, Message: fmt.Sprintf("%v. It was not compared with %s, which is said to be the same segment: take it away, or decompress it elsewhere and compare them", err, files[n-1].Name)})
 		case errors.Is(err, fs.ErrNotExist):
 			files[n-1] = f // its compression has just been completed
@@ -125,7 +129,7 @@ func (c *checker) mayBegin(f segment.File, seen map[merkle.Hash]bool) bool {
 	if f.Size == 0 {
 		return false
 	}
-	r, err := segment.OpenForeign(c.fsys, f.Name, f.Size)
+	r, err := foreign.Open(c.fsys, f.Name, f.Size)
 	if err != nil {
 		return false
 	}
@@ -137,12 +141,12 @@ func (c *checker) mayBegin(f segment.File, seen map[merkle.Hash]bool) bool {
 // sameContent reports whether two files hold the same, and whether the second one begins with
 // what the first one holds. how is in what the second one is not of the form it should have.
 func (c *checker) sameContent(ctx context.Context, a, b segment.File) (same, begins bool, how string, err error) {
-	ra, err := segment.OpenForeign(c.fsys, a.Name, -1)
+	ra, err := foreign.Open(c.fsys, a.Name, -1)
 	if err != nil {
 		return false, false, "", ignoreForm(err)
 	}
 	defer ra.Close()
-	rb, err := segment.OpenForeign(c.fsys, b.Name, -1)
+	rb, err := foreign.Open(c.fsys, b.Name, -1)
 	if err != nil {
 		return false, false, "", ignoreForm(err)
 	}
@@ -153,17 +157,17 @@ func (c *checker) sameContent(ctx context.Context, a, b segment.File) (same, beg
 		}
 		la, errA := ra.Next()
 		lb, errB := rb.Next()
-		partial := errors.Is(errA, segment.ErrPartialLine)
+		partial := errors.Is(errA, segline.ErrPartial)
 		switch {
-		case errors.Is(errA, segment.ErrForeign):
+		case errors.Is(errA, compression.ErrForeign):
 			return false, false, "", errA
-		case errors.Is(errB, segment.ErrForeign):
+		case errors.Is(errB, compression.ErrForeign):
 			return false, false, "", errB
 		case errA == io.EOF && errB == io.EOF:
 			return true, true, rb.Foreign(), nil
 		case errA == io.EOF:
 			return false, errB == nil, "", nil
-		case partial && errors.Is(errB, segment.ErrPartialLine) && bytes.Equal(la, lb):
+		case partial && errors.Is(errB, segline.ErrPartial) && bytes.Equal(la, lb):
 			return true, true, rb.Foreign(), nil
 		case partial:
 			return false, errB == nil && bytes.HasPrefix(lb, la), "", nil
@@ -176,7 +180,7 @@ func (c *checker) sameContent(ctx context.Context, a, b segment.File) (same, beg
 // ignoreForm passes on an error unless it says that the file is damaged: one that cannot be read
 // here may be whole.
 func ignoreForm(err error) error {
-	if logdir.Malformed(err) && !errors.Is(err, segment.ErrForeign) {
+	if logfile.Malformed(err) && !errors.Is(err, compression.ErrForeign) {
 		return nil
 	}
 	return err

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -37,10 +39,10 @@ func (l live) ReadDir(name string) ([]fs.DirEntry, error) {
 }
 
 // compress replaces a segment as the writer does.
-func (w *written) compress(t testing.TB, name string, c segment.Compression) {
+func (w *written) compress(t testing.TB, name string, c compression.Method) {
 	t.Helper()
 	var buf bytes.Buffer
-	z, err := segment.NewCompressor(&buf, c)
+	z, err := compression.NewWriter(&buf, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +70,7 @@ func TestSegmentsCompressedMeanwhile(t *testing.T) {
 			c := w.clone()
 			r := live{c.fsys, func(opened string) {
 				if opened == at && c.fsys[name] != nil {
-					c.compress(t, name, segment.Zstd)
+					c.compress(t, name, compression.Zstd)
 				}
 			}}.check(t, c)
 			if len(r.Findings) != 0 || r.VerifiedEvents != want.VerifiedEvents {
@@ -101,7 +103,7 @@ func TestSegmentThatAListingMissed(t *testing.T) {
 
 // The event that says what is being pruned was written after the log was listed.
 func TestSegmentsPrunedMeanwhile(t *testing.T) {
-	w := write(t, rotation.Options{Scope: segment.ScopeCheckpoint, MaxSegmentBytes: 2000}, slices.Repeat([]int{1}, 8)...)
+	w := write(t, rotation.Options{Scope: segline.ScopeCheckpoint, MaxSegmentBytes: 2000}, slices.Repeat([]int{1}, 8)...)
 	h, err := segment.ParseHeader(bytes.TrimSuffix(w.lines(1)[0], []byte("\n")))
 	if err != nil {
 		t.Fatal(err)
@@ -123,7 +125,7 @@ func TestSegmentsPrunedMeanwhile(t *testing.T) {
 // The checkpoint file may be newer than the segments as they were listed only if it
 // is read after them.
 func TestLogGrowsMeanwhile(t *testing.T) {
-	w := write(t, rotation.Options{Scope: segment.ScopeCheckpoint}, 1)
+	w := write(t, rotation.Options{Scope: segline.ScopeCheckpoint}, 1)
 	grow := func() {
 		w.extend(t, bare(own("opened", `{"action":"opened"}`)))
 		lines := w.lines(0)
@@ -174,7 +176,7 @@ func TestProveMeanwhile(t *testing.T) {
 					}
 					changed = true
 					if how == "compressed" {
-						c.compress(t, name, segment.Zstd)
+						c.compress(t, name, compression.Zstd)
 						return
 					}
 					c.extend(t, bare(own("pruned", fmt.Sprintf(`{"action":"pruned","before":%d}`, next.FirstIndex))))

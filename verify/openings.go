@@ -11,7 +11,10 @@ import (
 	"slices"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
-	"github.com/otel-auditlog/auditlogexporter/logdir"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/segname"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -33,15 +36,15 @@ type openings struct {
 
 // openOpenings opens the file of openings of a segment, if the directory has it.
 func (f *follower) openOpenings() error {
-	name := f.file.Parsed.ValuesName()
+	name := segname.Values(f.file.Parsed)
 	if _, ok := slices.BinarySearch(f.c.values, name); !ok {
 		return nil
 	}
-	file, err := segment.OpenRegular(f.c.fsys, name)
+	file, err := rootfs.OpenRegular(f.c.fsys, name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
-	case logdir.Malformed(err):
+	case logfile.Malformed(err):
 		f.badOpening(name, 0, "%v", err)
 		return nil
 	case err != nil:
@@ -84,9 +87,9 @@ func (f *follower) nextOpening() error {
 	o.next = nil
 	line, err := o.r.Next()
 	switch {
-	case err == io.EOF, errors.Is(err, segment.ErrPartialLine) && f.active():
+	case err == io.EOF, errors.Is(err, segline.ErrPartial) && f.active():
 		return nil // a line may be being written
-	case logdir.Malformed(err):
+	case logfile.Malformed(err):
 		f.badOpening(o.name, o.r.Line(), "%v", err)
 		return nil
 	case err != nil:

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/segname"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
@@ -41,7 +42,7 @@ func (a *author) valuesName() string {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	return n.ValuesName()
+	return segname.Values(n)
 }
 
 func TestOpeningsOfWithheldValues(t *testing.T) {

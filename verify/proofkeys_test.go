@@ -13,6 +13,8 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -71,7 +73,7 @@ func TestProofByALaterKeyWithKeyChangesOfItsOwn(t *testing.T) {
 	keys := threeKeys(t)
 	w := writeKeys(t, rotation.Options{}, keys...)
 	p := proveLeaf(t, w, 5)
-	parsed, err := segment.ParseEvent(p.Line)
+	parsed, err := segment.ParseEvent(nil, p.Line)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +129,7 @@ func TestProofCosignedBeforeAKeyChange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.fsys[segment.CheckpointName].Data = cosigned
+	w.fsys[sidefile.CheckpointName].Data = cosigned
 	p := proveLeaf(t, w, 5)
 	if !bytes.Equal(p.Checkpoint, cosigned) || len(p.KeyChanges) != 0 {
 		t.Errorf("%d key changes, checkpoint\n%s", len(p.KeyChanges), p.Checkpoint)
@@ -155,7 +157,7 @@ func TestProofCosignedBeforeAKeyChange(t *testing.T) {
 // in it: with that in the proof no later key is needed to vouch for it, nor can one.
 func TestProofOfAnEarlierKey(t *testing.T) {
 	keys := threeKeys(t)
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		w := writeKeys(t, rotation.Options{Scope: scope}, keys...)
 		for _, index := range []uint64{3, 5, 12, 21} {
 			p := proveLeaf(t, w, index)
@@ -176,17 +178,17 @@ func TestProofOfAnEarlierKey(t *testing.T) {
 // that key, whether with or without a signature.
 func TestProofByTheThiefOfALaterKey(t *testing.T) {
 	keys := threeKeys(t)
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		w := writeKeys(t, rotation.Options{Scope: scope}, keys...)
 		p, other := proveLeaf(t, w, 5), proveLeaf(t, w, 3)
-		parsed, err := segment.ParseEvent(p.Line)
+		parsed, err := segment.ParseEvent(nil, p.Line)
 		if err != nil {
 			t.Fatal(err)
 		}
-		forged := append(segment.AppendEventStart(nil), bytes.Replace(parsed.Canonical, []byte("user-001"), []byte("user-999"), 1)...)
+		forged := append(segline.AppendEventStart(nil), bytes.Replace(parsed.Canonical, []byte("user-001"), []byte("user-999"), 1)...)
 		lines := map[string][]byte{
-			"without a signature":      segment.AppendNoSignature(bytes.Clone(forged)),
-			"as if signing had failed": segment.AppendNullSignature(bytes.Clone(forged)),
+			"without a signature":      segline.AppendNoSignature(bytes.Clone(forged)),
+			"as if signing had failed": segline.AppendNullSignature(bytes.Clone(forged)),
 			"another event's place":    other.Line,
 			"in its own place":         p.Line,
 		}
@@ -262,7 +264,7 @@ func TestProofByRevokedKeys(t *testing.T) {
 		"the last, known from an earlier leaf on":  {5, proof.Options{Keys: public(keys[0]), Trust: trust.Keys{{Public: keys[2].Public(), From: atLeaf(third - 1)}}}, proof.ErrFails},
 		"another, known from a leaf on":            {5, proof.Options{Keys: public(keys[0]), Trust: trust.Keys{{Public: stranger, From: atLeaf(size - 1)}}}, proof.ErrFails},
 		"another, from a leaf on not there yet":    {5, proof.Options{Keys: public(keys[0]), Trust: trust.Keys{{Public: stranger, From: atLeaf(size)}}}, nil},
-		"a checkpoint key that is not the log's":   {5, proof.Options{Keys: public(keys[0]), CheckpointKeys: []*signing.PublicKey{stranger}}, proof.ErrNoCheckpointKey},
+		"a checkpoint key that is not the log's":   {5, proof.Options{Keys: public(keys[0]), CheckpointKeys: []*signing.PublicKey{stranger}}, proof.ErrUnsigned},
 		"so, known from a leaf on":                 {5, proof.Options{Keys: public(keys[0]), Trust: trust.Keys{{Public: stranger, Use: trust.UseCheckpoints, From: atLeaf(7)}}}, proof.ErrFails},
 		"so, not from there on yet":                {5, proof.Options{Keys: public(keys[0]), Trust: trust.Keys{{Public: stranger, Use: trust.UseCheckpoints, From: atLeaf(size)}}}, nil},
 		"so, left before":                          {5, proof.Options{Keys: public(keys[0]), Trust: trust.Keys{{Public: stranger, Use: trust.UseCheckpoints, Until: atLeaf(7)}}}, nil},
@@ -303,7 +305,7 @@ func TestProofWithAnotherCommit(t *testing.T) {
 		"a later one": func(f *proof.Inclusion) {
 			f.Commit, f.CommitIndex, f.CommitPath = later.Commit, later.CommitIndex, later.CommitPath
 		},
-		"another time":          func(f *proof.Inclusion) { f.Commit = segment.AppendCommit(nil, early) },
+		"another time":          func(f *proof.Inclusion) { f.Commit = segline.AppendCommit(nil, early.Number, early.Time, early.IDs) },
 		"none":                  func(f *proof.Inclusion) { f.Commit = f.Line },
 		"another index":         func(f *proof.Inclusion) { f.CommitIndex++ },
 		"the event's own index": func(f *proof.Inclusion) { f.CommitIndex = f.Index },
@@ -312,7 +314,7 @@ func TestProofWithAnotherCommit(t *testing.T) {
 		"of the newest key's own": func(f *proof.Inclusion) {
 			*f = *forge(t, p, p.Line, keys[2])
 			f.KeyChangePath = p.KeyChangePath
-			f.Commit = segment.AppendCommit(nil, early)
+			f.Commit = segline.AppendCommit(nil, early.Number, early.Time, early.IDs)
 		},
 	} {
 		f := *p

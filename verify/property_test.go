@@ -12,6 +12,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -22,14 +24,14 @@ import (
 // variety returns logs of every kind, written once.
 var variety = sync.OnceValue(func() []func(testing.TB) *written {
 	var all []func(testing.TB) *written
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		for _, a := range []signing.Algorithm{signing.ECDSAP256, signing.Ed25519} {
-			for _, c := range []segment.Compression{segment.None, segment.Zstd, segment.Gzip} {
+			for _, c := range []compression.Method{compression.None, compression.Zstd, compression.Gzip} {
 				var w *written
 				all = append(all, func(t testing.TB) *written {
 					if w == nil {
 						w = write(t, rotation.Options{Scope: scope, Signer: signingtest.New(t, a), MaxSegmentBytes: 2500}, 2, 1, 3, 1, 1, 2, 4, 1, 1, 1)
-						if c != segment.None {
+						if c != compression.None {
 							for _, name := range w.names[:len(w.names)-1] {
 								w.compress(t, name, c)
 							}
@@ -67,7 +69,7 @@ func TestRandomLogsAreGood(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		commits := rapid.SliceOfN(rapid.IntRange(1, 6), 1, 6).Draw(rt, "commits")
 		o := rotation.Options{MaxSegmentBytes: rapid.SampledFrom([]int64{0, 1, 1500, 5000}).Draw(rt, "segment size")}
-		o.Scope = rapid.SampledFrom([]segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint}).Draw(rt, "scope")
+		o.Scope = rapid.SampledFrom([]segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint}).Draw(rt, "scope")
 		w := write(t, o, commits...)
 		r := w.check(t)
 		events := 0
@@ -131,7 +133,7 @@ func mutate(rt *rapid.T, w *written, i int) string {
 	if err != nil {
 		rt.Fatal(err)
 	}
-	if parsed.Compression != segment.None || rapid.IntRange(0, 3).Draw(rt, "bytes") == 0 {
+	if parsed.Compression != compression.None || rapid.IntRange(0, 3).Draw(rt, "bytes") == 0 {
 		return mutateBytes(rt, w, i)
 	}
 	lines := w.lines(i)
@@ -189,7 +191,7 @@ func mutateBytes(rt *rapid.T, w *written, i int) string {
 }
 
 func FuzzSegment(f *testing.F) {
-	w := write(f, rotation.Options{Scope: segment.ScopeCheckpoint, Signer: signingtest.New(f, signing.Ed25519)}, 1, 2)
+	w := write(f, rotation.Options{Scope: segline.ScopeCheckpoint, Signer: signingtest.New(f, signing.Ed25519)}, 1, 2)
 	whole := w.fsys[w.names[0]].Data
 	f.Add(whole)
 	f.Add(whole[:len(whole)/2])

@@ -14,8 +14,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -53,7 +57,7 @@ func public(signers ...*signing.Signer) (keys []*signing.PublicKey) {
 // Every event of a log can be proven by its id and by its index, and the proof shows
 // that event and no other.
 func TestProveEveryEvent(t *testing.T) {
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
 			w := write(t, rotation.Options{Scope: scope, MaxSegmentBytes: 3000}, 1, 5, 2, 3, 1, 1, 4)
 			for n := range 17 {
@@ -70,7 +74,7 @@ func TestProveEveryEvent(t *testing.T) {
 				if !bytes.Contains(got.Event, []byte(`"event_id":"`+id+`"`)) || got.Index != p.Index || got.Origin != "test.example/auditlog" {
 					t.Errorf("%s: proven %+v", id, got)
 				}
-				if signed := got.EventSignedBy == w.signer.Public().ID(); signed != (scope == segment.ScopeEvent) {
+				if signed := got.EventSignedBy == w.signer.Public().ID(); signed != (scope == segline.ScopeEvent) {
 					t.Errorf("%s: signed by %q", id, got.EventSignedBy)
 				}
 				if !slices.Equal(got.SignedBy, []string{w.signer.Public().ID()}) {
@@ -83,7 +87,7 @@ func TestProveEveryEvent(t *testing.T) {
 
 // Of compressed segments, the proofs are the same.
 func TestProveCompressed(t *testing.T) {
-	for _, c := range []segment.Compression{segment.Zstd, segment.Gzip} {
+	for _, c := range []compression.Method{compression.Zstd, compression.Gzip} {
 		w := write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 5, 2, 3, 1, 1, 4)
 		want := [][]byte{prove(t, w, "id-000").Marshal(), proveLeaf(t, w, 9).Marshal(), prove(t, w, "id-016").Marshal()}
 		for _, name := range w.names {
@@ -162,7 +166,7 @@ func TestProofByALaterKey(t *testing.T) {
 	keys := threeKeys(t)
 	w := writeKeys(t, rotation.Options{}, keys...)
 	p := proveLeaf(t, w, 5)
-	parsed, err := segment.ParseEvent(p.Line)
+	parsed, err := segment.ParseEvent(nil, p.Line)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +177,7 @@ func TestProofByALaterKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, keyID := range []string{thief.Public().ID(), parsed.KeyID} {
-		line := segment.AppendSignature(append(segment.AppendEventStart(nil), canonical...), signature, keyID)
+		line := segline.AppendSignature(append(segline.AppendEventStart(nil), canonical...), signature, keyID)
 		// A tree of one's own making, in which the line is in the right place.
 		forged := forge(t, p, line, thief)
 		if _, err := proof.Check(forged.Marshal(), proof.Options{Keys: public(keys[0])}); !errors.Is(err, proof.ErrFails) {
@@ -186,12 +190,12 @@ func TestProofByALaterKey(t *testing.T) {
 func TestProofCosignedWithTwoKeysOfAWitness(t *testing.T) {
 	w := write(t, rotation.Options{}, 1)
 	before, after, other := witnesstest.New(t, "witness.example/w1"), witnesstest.New(t, "witness.example/w1"), witnesstest.New(t, "witness.example/w2")
-	cosigned := bytes.Clone(w.fsys[segment.CheckpointName].Data)
+	cosigned := bytes.Clone(w.fsys[sidefile.CheckpointName].Data)
 	cosigned = append(cosigned, before.Cosign(t, cosigned)+after.Cosign(t, cosigned)...)
-	w.fsys[segment.CheckpointName].Data = cosigned
+	w.fsys[sidefile.CheckpointName].Data = cosigned
 	text := prove(t, w, "id-000").Marshal()
 	o := proof.Options{Keys: public(w.signer), Witnesses: keysOf(before, other, after), Quorum: 2}
-	if got, err := proof.Check(text, o); !errors.Is(err, proof.ErrNotWitnessed) {
+	if got, err := proof.Check(text, o); !errors.Is(err, proof.ErrUnsigned) {
 		t.Errorf("one witness is a quorum of two: %+v, %v", got, err)
 	}
 	for _, o.Witnesses = range [][]*witness.Key{keysOf(before), keysOf(before, after)} {
@@ -211,9 +215,9 @@ func TestProofCosigned(t *testing.T) {
 		one := witnesstest.New(t, fmt.Sprintf("witness%d.example", i))
 		witnesses, all = append(witnesses, one.Key), append(all, one)
 	}
-	cosigned := bytes.Clone(w.fsys[segment.CheckpointName].Data)
+	cosigned := bytes.Clone(w.fsys[sidefile.CheckpointName].Data)
 	cosigned = append(cosigned, all[0].Cosign(t, cosigned)+all[1].Cosign(t, cosigned)...)
-	w.fsys[segment.CheckpointName].Data = cosigned
+	w.fsys[sidefile.CheckpointName].Data = cosigned
 	text := prove(t, w, "id-003").Marshal()
 	if !bytes.HasSuffix(text, cosigned) {
 		t.Fatal("the proof does not end in the cosigned checkpoint")
@@ -232,7 +236,7 @@ func TestProofCosigned(t *testing.T) {
 	} {
 		got, err := proof.Check(text, proof.Options{Keys: public(w.signer), Witnesses: c.witnesses, Quorum: c.quorum})
 		if c.want == nil {
-			if !errors.Is(err, proof.ErrNotWitnessed) {
+			if !errors.Is(err, proof.ErrUnsigned) {
 				t.Errorf("%d witnesses, quorum %d: %v", len(c.witnesses), c.quorum, err)
 			}
 			continue
@@ -278,8 +282,8 @@ func TestProveWhatIsNotThere(t *testing.T) {
 	is("an id with a torn tail", proof.Query{EventID: "id-99"}, proof.ErrNoEvent)
 	// A checkpoint that does not fit is no such tail.
 	w.setLines(len(w.names)-1, append(last, tail, last[len(last)-1]))
-	is("behind a checkpoint that does not fit", proof.Query{Index: r.TreeSize, ByIndex: true}, proof.ErrUnprovable)
-	is("an id behind such a checkpoint", proof.Query{EventID: "id-99"}, proof.ErrUnprovable)
+	is("behind a checkpoint that does not fit", proof.Query{Index: r.TreeSize, ByIndex: true}, logdir.ErrDamaged)
+	is("an id behind such a checkpoint", proof.Query{EventID: "id-99"}, logdir.ErrDamaged)
 	w = whole
 
 	// Somebody has deleted the oldest, or retention has, as the log says.
@@ -307,7 +311,7 @@ func TestProveWhatIsNotThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	is("a changed segment", proof.Query{Index: n.FirstIndex + 2, ByIndex: true}, proof.ErrUnprovable)
+	is("a changed segment", proof.Query{Index: n.FirstIndex + 2, ByIndex: true}, logdir.ErrDamaged)
 	f.Data = f.Data[:len(f.Data)/3]
 	is("a cut segment", proof.Query{Index: n.FirstIndex + 40, ByIndex: true})
 	for _, name := range w.names[:len(w.names)-1] {
@@ -315,13 +319,13 @@ func TestProveWhatIsNotThere(t *testing.T) {
 	}
 	newest := w.fsys[w.names[len(w.names)-1]]
 	newest.Data = newest.Data[bytes.IndexByte(newest.Data, '\n')+1:]
-	is("a segment without its header", proof.Query{EventID: "id-010"}, proof.ErrUnprovable)
+	is("a segment without its header", proof.Query{EventID: "id-010"}, logdir.ErrDamaged)
 	w = &written{fsys: nil}
-	is("no log", proof.Query{EventID: "x"}, proof.ErrNoLog)
+	is("no log", proof.Query{EventID: "x"}, logdir.ErrNoLog)
 }
 
 func TestProveRepeatedID(t *testing.T) {
-	w := write(t, rotation.Options{Scope: segment.ScopeCheckpoint}, 3)
+	w := write(t, rotation.Options{Scope: segline.ScopeCheckpoint}, 3)
 	line := w.lines(0)[w.line(t, 0, "id-001")-1]
 	w.extend(t, line)
 	_, err := proof.Prove(t.Context(), w.fsys, proof.Query{EventID: "id-001"})

@@ -19,6 +19,9 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -83,7 +86,7 @@ func BenchmarkProve(b *testing.B) {
 func BenchmarkCheckManyKeys(b *testing.B) {
 	const most = 3000
 	first := signingtest.New(b, signing.Ed25519)
-	w := write(b, rotation.Options{Scope: segment.ScopeCheckpoint, Signer: first}, most+1)
+	w := write(b, rotation.Options{Scope: segline.ScopeCheckpoint, Signer: first}, most+1)
 	p := proveLeaf(b, w, most)
 	c, err := signing.ParseCheckpoint(p.Checkpoint)
 	if err != nil {
@@ -118,7 +121,7 @@ func BenchmarkCheckManyKeys(b *testing.B) {
 // reportReading reports what of a log it takes reading to prove a leaf.
 func reportReading(b *testing.B, fsys fs.FS, index uint64) {
 	b.Helper()
-	tree, err := proof.Open(b.Context(), fsys)
+	tree, err := logtree.Open(b.Context(), fsys)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -143,8 +146,8 @@ func reportReading(b *testing.B, fsys fs.FS, index uint64) {
 func largeLog(b *testing.B, dir string, s *signing.Signer, n int) fs.FS {
 	b.Helper()
 	l, err := rotation.Open(b.Context(), rotation.Options{
-		Directory: dir, Origin: "test.example/auditlog", Signer: s, Scope: segment.ScopeCheckpoint,
-		MaxSegmentBytes: 50 << 20, Compression: segment.Zstd,
+		Directory: dir, Origin: "test.example/auditlog", Signer: s, Scope: segline.ScopeCheckpoint,
+		MaxSegmentBytes: 50 << 20, Compression: compression.Zstd,
 	})
 	if err != nil {
 		b.Fatal(err)

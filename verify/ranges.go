@@ -7,9 +7,10 @@ import (
 	"context"
 	"errors"
 
-	"github.com/otel-auditlog/auditlogexporter/logdir"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/pruned"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // Where retention has deleted the segments that a kept checkpoint covers, the file of
@@ -30,24 +31,24 @@ type prunedHistory struct {
 func (c *checker) pruned(ctx context.Context, first point) (*prunedHistory, error) {
 	h := &prunedHistory{kept: map[uint64]merkle.Hash{}}
 	roots := map[uint64]merkle.Hash{}
-	err := logdir.PrunedRanges(ctx, c.fsys, first.size, first.root, func(_ segment.PrunedRange, after *merkle.Frontier) error {
+	err := pruned.Read(ctx, c.fsys, first.size, first.root, func(_ sidefile.PrunedRange, after *merkle.Frontier) error {
 		if len(c.keptOf[after.Size()]) > 0 {
 			roots[after.Size()] = after.Root()
 		}
 		return nil
 	})
-	var wrong *logdir.LineError
+	var wrong *logfile.LineError
 	switch {
 	case err == nil:
 		h.kept = roots
-	case errors.Is(err, logdir.ErrNoRanges):
+	case errors.Is(err, pruned.ErrNone):
 		h.wrong = "it is not there"
 	case errors.As(err, &wrong):
 		h.line, h.wrong = wrong.Line, wrong.Err.Error()
-		if errors.Is(err, logdir.ErrIncomplete) {
+		if errors.Is(err, pruned.ErrIncomplete) {
 			h.wrong += ". " + copyAgain
 		}
-	case logdir.Malformed(err):
+	case logfile.Malformed(err):
 		h.wrong = err.Error()
 	default:
 		return nil, err
@@ -77,7 +78,7 @@ func (c *checker) checkPruned(ctx context.Context, results []*result) error {
 		}
 	}
 	if h.wrong != "" && h.wrong != "it is not there" {
-		c.log.add(c.o.MaxFindings, Finding{Kind: PrunedRangesInvalid, Severity: Tampering, Segment: segment.PrunedRangesName, Line: h.line,
+		c.log.add(c.o.MaxFindings, Finding{Kind: PrunedRangesInvalid, Severity: Tampering, Segment: sidefile.PrunedRangesName, Line: h.line,
 			Message: "the file is not what the log has written: " + h.wrong})
 	}
 	return nil

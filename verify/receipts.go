@@ -15,9 +15,9 @@ import (
 
 // keptByReceipts returns the receipts' checkpoints as such that the log must extend.
 func (o *Options) keptByReceipts() (all []*keptCheckpoint) {
-	for _, l := range o.Receipts.Logs() {
+	for _, l := range o.Receipts.Promises().Logs() {
 		for _, p := range l.Promises {
-			all = append(all, &keptCheckpoint{Tree: &kept.Tree{}, note: p.Checkpoint, promise: p})
+			all = append(all, &keptCheckpoint{Tree: &kept.Tree{}, note: p.Note, promise: p})
 		}
 	}
 	return all
@@ -32,7 +32,7 @@ func (c *checker) checkReceipts(r *Report) {
 			r.ReceiptsHonored += k.promise.Receipts
 		}
 	}
-	for _, l := range c.o.Receipts.Logs() {
+	for _, l := range c.o.Receipts.Promises().Logs() {
 		for _, why := range l.Broken() {
 			c.log.add(c.o.MaxFindings, Finding{Kind: ReceiptInvalid, Severity: Unchecked, Message: why})
 		}
@@ -45,7 +45,7 @@ func (f *follower) compareReceipt(l *checked) {
 	if f.c.o.Receipts == nil {
 		return
 	}
-	if where, other := f.c.o.Receipts.OtherEvent(l.leaf, l.sum.ID); other {
+	if where, other := f.c.o.Receipts.Promises().OtherEvent(l.leaf, l.sum.ID); other {
 		f.add(Finding{
 			Kind: ReceiptInvalid, Severity: Tampering, Index: f.index(), EventID: visible.Clip(l.sum.ID, maxID),
 			Message: fmt.Sprintf("the receipt at %s is for this leaf, but names another event: it has been changed, or whoever wrote it deceived its holder", where),

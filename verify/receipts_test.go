@@ -21,6 +21,10 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
+	"github.com/otel-auditlog/auditlogexporter/internal/promised"
+	"github.com/otel-auditlog/auditlogexporter/internal/receiptline"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
@@ -88,7 +92,7 @@ func TestReceiptsThatTheLogDoesNotHonor(t *testing.T) {
 	o, w, receipts := withReceipts(t, 5, 1, 7, 12, 3)
 	t.Run("the end is cut off", func(t *testing.T) {
 		w := w.clone()
-		delete(w.fsys, segment.CheckpointName)
+		delete(w.fsys, sidefile.CheckpointName)
 		last := len(w.names) - 1
 		delete(w.fsys, w.names[last])
 		w.names = w.names[:last]
@@ -231,20 +235,20 @@ func TestAReceiptForALeafThatIsNoEvent(t *testing.T) {
 	_, w, _ := withReceipts(t, 5)
 	var leaves, ids []merkle.Hash
 	var line []byte
-	var commit receipt.Commit
+	var commit receiptline.Commit
 	for next := range bytes.Lines(w.fsys[w.names[0]].Data) {
 		next = bytes.TrimSuffix(next, []byte("\n"))
 		switch segment.KindOf(next) {
-		case segment.KindCheckpoint:
+		case segline.KindCheckpoint:
 			commit.Set(&merkle.Frontier{}, leaves, ids)
 			note, err := segment.ParseCheckpoint(next)
 			require.NoError(t, err)
 			commit.Sign(line, note)
 			continue
-		case segment.KindCommit:
+		case segline.KindCommit:
 			line = next
-		case segment.KindEvent:
-			parsed, err := segment.ParseEvent(next)
+		case segline.KindEvent:
+			parsed, err := segment.ParseEvent(nil, next)
 			require.NoError(t, err)
 			var sum event.Summary
 			require.NoError(t, event.Scan(parsed.Canonical, &sum))
@@ -328,7 +332,7 @@ func TestHostileReceiptFiles(t *testing.T) {
 	require.Len(t, r.Findings, 1001)
 	assert.Contains(t, r.Findings[1000].Message, "2000 more receipts")
 
-	assert.ErrorContains(t, (&receipt.Set{}).Read("r", strings.NewReader(strings.Repeat("\n", receipt.MaxInSet+2))), "blank lines")
+	assert.ErrorContains(t, (&receipt.Set{}).Read("r", strings.NewReader(strings.Repeat("\n", promised.MaxReceipts+2))), "blank lines")
 }
 
 // Receipts show as much as the keys that have signed them are worth: not what a revoked key
@@ -359,7 +363,7 @@ func TestReceiptsByKeysThatAreNotGood(t *testing.T) {
 		"left at an earlier time":          {proof.Options{Trust: with(func(k *trust.Key) { k.Until = at(0) })}, proof.ErrFails},
 		"not valid yet":                    {proof.Options{Trust: with(func(k *trust.Key) { k.From = at(3) })}, proof.ErrFails},
 		"for checkpoints":                  {proof.Options{CheckpointKeys: public(w.signer)}, verify.ErrNoEventKey},
-		"another for checkpoints":          {proof.Options{Keys: public(w.signer), CheckpointKeys: public(beside)}, proof.ErrNoCheckpointKey},
+		"another for checkpoints":          {proof.Options{Keys: public(w.signer), CheckpointKeys: public(beside)}, proof.ErrUnsigned},
 		"another for checkpoints, begun":   {proof.Options{Keys: public(w.signer), Trust: trust.Keys{{Public: beside.Public(), Use: trust.UseCheckpoints, From: atLeaf(0)}}}, proof.ErrFails},
 		"another for checkpoints, not yet": {proof.Options{Keys: public(w.signer), Trust: trust.Keys{{Public: beside.Public(), Use: trust.UseCheckpoints, From: atLeaf(size)}}}, nil},
 		"its origin":                       {proof.Options{Keys: public(w.signer), Origin: o.Origin}, nil},

@@ -8,7 +8,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/logdir"
+	"github.com/otel-auditlog/auditlogexporter/internal/pruned"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -66,7 +67,7 @@ func (c *checker) checkDeletedChanges(first *result) {
 		return
 	}
 	missing := func(index uint64, format string, args ...any) {
-		c.log.add(c.o.MaxFindings, Finding{Kind: KeyChangeInvalid, Severity: Tampering, Segment: segment.KeyChangesName, Index: &index,
+		c.log.add(c.o.MaxFindings, Finding{Kind: KeyChangeInvalid, Severity: Tampering, Segment: sidefile.KeyChangesName, Index: &index,
 			Message: "a key change is missing: " + fmt.Sprintf(format, args...) + ". " + copyAgain})
 	}
 	var before *signing.KeyChange
@@ -162,9 +163,9 @@ func (c *checker) checkNothing(ctx context.Context, j *joined, results []*result
 	default:
 		c.log.soften()
 	}
-	size, err := logdir.LastPrunedRange(ctx, c.fsys)
+	size, err := pruned.Last(ctx, c.fsys)
 	if err == nil && size > 0 {
-		c.log.add(c.o.MaxFindings, Finding{Kind: SegmentMissing, Severity: Tampering, Segment: segment.PrunedRangesName, Index: &size,
+		c.log.add(c.o.MaxFindings, Finding{Kind: SegmentMissing, Severity: Tampering, Segment: sidefile.PrunedRangesName, Index: &size,
 			Message: fmt.Sprintf("the file tells of a log that had %d leaves, and nothing of it is there", size)})
 	}
 	return err

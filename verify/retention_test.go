@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -85,7 +87,7 @@ func TestAHoleIsNoRetention(t *testing.T) {
 			}
 			w.names = slices.Delete(w.names, first, end)
 			w.prune(t, len(w.names)-1)
-			delete(w.fsys, segment.CheckpointName)
+			delete(w.fsys, sidefile.CheckpointName)
 			r := w.check(t)
 			if first == 0 {
 				assert.Empty(t, bad(r), "%d to %d", first, end)
@@ -103,7 +105,7 @@ func TestAHoleIsNoRetention(t *testing.T) {
 	}
 	w.names = slices.Delete(w.names, 1, 4)
 	w.prune(t, 1)
-	delete(w.fsys, segment.CheckpointName)
+	delete(w.fsys, sidefile.CheckpointName)
 	assert.Equal(t, []verify.Kind{verify.SegmentMissing}, kinds(bad(w.check(t))))
 }
 
@@ -119,14 +121,14 @@ func TestAPromiseIsKept(t *testing.T) {
 		"of a note": {func(t *testing.T, a *author) {
 			a.commit()
 			thief := signingtest.New(t, signing.Ed25519)
-			a.next(func(h *segment.Header) { keep(h); h.Keys[0] = segment.KeyOf(thief.Public()) })
+			a.next(func(h *segment.Header) { keep(h); h.Keys[0] = segline.KeyOf(thief.Public()) })
 			a.introduce(thief)
 			a.commit()
 		}, nil},
 		"of a note in the file alone": {func(t *testing.T, a *author) {
 			a.commit()
 			second := signingtest.New(t, signing.Ed25519)
-			a.next(func(h *segment.Header) { keep(h); h.Keys[0] = segment.KeyOf(second.Public()) })
+			a.next(func(h *segment.Header) { keep(h); h.Keys[0] = segline.KeyOf(second.Public()) })
 			a.introduce(second)
 			a.commit()
 			// Whoever has its key goes on as if nothing had been promised.
@@ -198,7 +200,7 @@ func TestAKeyChangeOfDeletedSegmentsIsMissing(t *testing.T) {
 				continue // that no key came before it, nothing shows
 			}
 			fsys := a.dir()
-			fsys[segment.KeyChangesName].Data = bytes.Join(slices.Delete(slices.Clone(lines), i, i+1), nil)
+			fsys[sidefile.KeyChangesName].Data = bytes.Join(slices.Delete(slices.Clone(lines), i, i+1), nil)
 			r := check(t, fsys, verify.Options{Keys: public(given)})
 			assert.Contains(t, kinds(bad(r)), verify.KeyChangeInvalid, "without line %d: %+v", i+1, r.Findings)
 		}
@@ -209,7 +211,7 @@ func TestAKeyChangeOfDeletedSegmentsIsMissing(t *testing.T) {
 		for _, i := range order {
 			mixed = append(mixed, lines[i]...)
 		}
-		fsys[segment.KeyChangesName].Data = mixed
+		fsys[sidefile.KeyChangesName].Data = mixed
 		assert.Contains(t, kinds(bad(check(t, fsys, verify.Options{Keys: public(keys[0], keys[4])}))), verify.KeyChangeInvalid, what)
 	}
 }
@@ -227,7 +229,7 @@ func TestKeyChangesThatAreGone(t *testing.T) {
 	a.remove(2)
 	fsys := a.dir()
 	require.Equal(t, verify.VerdictOK, check(t, fsys, verify.Options{Keys: public(first)}).Verdict)
-	delete(fsys, segment.KeyChangesName)
+	delete(fsys, sidefile.KeyChangesName)
 	_, err := verify.Log(t.Context(), fsys, verify.Options{Keys: public(first)})
 	assert.ErrorIs(t, err, verify.ErrWrongKey)
 	assert.Equal(t, verify.VerdictOK, check(t, fsys, verify.Options{Keys: public(a.signer)}).Verdict)
@@ -307,7 +309,7 @@ func TestAReceiptShowsWhatIsIncomplete(t *testing.T) {
 	base := w.firstIndex(t, last)
 	var deleted time.Time // the time of the last commit that is deleted
 	for _, line := range w.lines(last - 1) {
-		if segment.KindOf(line) == segment.KindCommit {
+		if segment.KindOf(line) == segline.KindCommit {
 			c, err := segment.ParseCommit(bytes.TrimSuffix(line, []byte("\n")))
 			require.NoError(t, err)
 			deleted = c.Time
@@ -318,7 +320,7 @@ func TestAReceiptShowsWhatIsIncomplete(t *testing.T) {
 	}
 	w.names = w.names[last:]
 	w.prune(t, 0)
-	delete(w.fsys, segment.CheckpointName)
+	delete(w.fsys, sidefile.CheckpointName)
 	for name, c := range map[string]struct {
 		from time.Time
 		text []byte

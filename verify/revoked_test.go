@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -34,7 +36,7 @@ func (w *written) firstIndex(t testing.TB, i int) uint64 {
 // A key that signs checkpoints next to another is held against its bounds, too, whichever
 // of the two the caller lists first.
 func TestRevokedCheckpointKey(t *testing.T) {
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		signer, beside := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)
 		w := write(t, rotation.Options{Scope: scope, Signer: signer, CheckpointSigner: beside, MaxSegmentBytes: 1}, 1, 1, 1)
 		require.Len(t, w.names, 3)
@@ -68,7 +70,7 @@ func TestRevokedCheckpointKey(t *testing.T) {
 
 // A header that cannot be read does not hide from when on a key is revoked.
 func TestRevokedKeyBehindADamagedHeader(t *testing.T) {
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		w := write(t, rotation.Options{Scope: scope, MaxSegmentBytes: 1}, 1, 1, 1)
 		first := w.firstIndex(t, 1)
 		for name, revoked := range map[string]*trust.Point{
@@ -94,8 +96,8 @@ func TestKeyRevokedAtATimeIntroducesNobody(t *testing.T) {
 	w := write(t, rotation.Options{Signer: old}, 2)
 	r := w.check(t)
 	change := changeOf(t, signing.KeyChange{Origin: "test.example/auditlog", Log: w.header(t, 0).Log, Index: r.TreeSize, Root: [32]byte(r.RootHash)}, old, thief)
-	w.fsys[segment.KeyChangesName] = &fstest.MapFile{Data: append(segment.AppendKeyChange(nil, change), '\n'), Mode: 0o600}
-	w.stranger(t, thief, segment.KeyOf(thief.Public())) // created on the 24th
+	w.fsys[sidefile.KeyChangesName] = &fstest.MapFile{Data: append(sidefile.AppendKeyChange(nil, change), '\n'), Mode: 0o600}
+	w.stranger(t, thief, segline.KeyOf(thief.Public())) // created on the 24th
 	lines := w.lines(1)
 	last := len(lines) - 1
 	note, err := segment.ParseCheckpoint(bytes.TrimSuffix(lines[last], []byte("\n")))
@@ -104,7 +106,7 @@ func TestKeyRevokedAtATimeIntroducesNobody(t *testing.T) {
 	require.NoError(t, err)
 	note, err = signing.SignCheckpoint(c.Origin, c.Size, c.Root, thief, old)
 	require.NoError(t, err)
-	lines[last] = append(segment.AppendCheckpoint(nil, note), '\n')
+	lines[last] = append(segline.AppendCheckpoint(nil, note), '\n')
 	w.setLines(1, lines)
 	at := func(hour int) verify.Options {
 		return verify.Options{Trust: trust.Keys{{Public: old.Public(), Revoked: &trust.Point{Time: time.Date(2026, 11, 23, hour, 0, 0, 0, time.UTC)}}}}

@@ -12,7 +12,10 @@ import (
 	"io/fs"
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/logdir"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/foreign"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -84,7 +87,7 @@ type point struct {
 
 // active reports whether the writer may still be appending.
 func (r *result) active() bool {
-	return r.newest && r.file.Parsed.Compression == segment.None
+	return r.newest && r.file.Parsed.Compression == compression.None
 }
 
 func (r *result) summary() Segment {
@@ -104,12 +107,12 @@ func (r *result) summary() Segment {
 // segment checks one segment. The error says that it could not be read.
 func (c *checker) segment(ctx context.Context, file segment.File, a *authority, newest bool) (*result, error) {
 	f := &follower{result: &result{file: file, authority: a, newest: newest, first: file.Parsed.FirstIndex}, c: c}
-	r, err := segment.OpenForeign(c.fsys, file.Name, file.Size)
+	r, err := foreign.Open(c.fsys, file.Name, file.Size)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		f.gone = true
 		return f.result, nil
-	case logdir.Malformed(err):
+	case logfile.Malformed(err):
 		f.unreadable(0, err)
 		return f.result, nil
 	case err != nil:
@@ -141,7 +144,7 @@ func (c *checker) segment(ctx context.Context, file segment.File, a *authority, 
 		<-k.done
 		for i := range k.lines {
 			f.line = k.first + i
-			if i == len(k.lines)-1 && errors.Is(k.err, segment.ErrPartialLine) {
+			if i == len(k.lines)-1 && errors.Is(k.err, segline.ErrPartial) {
 				break // the line is not complete; see finish
 			}
 			if f.follow(&k.lines[i]); f.failure != nil {
@@ -149,7 +152,7 @@ func (c *checker) segment(ctx context.Context, file segment.File, a *authority, 
 				return nil, f.failure
 			}
 		}
-		if file.Parsed.Compression == segment.None {
+		if file.Parsed.Compression == compression.None {
 			n := int64(len(k.text) - 1 + len(k.lines))
 			read += n
 			c.progress(n)
@@ -162,7 +165,7 @@ func (c *checker) segment(ctx context.Context, file segment.File, a *authority, 
 			f.settle(false)
 			return f.result, nil
 		case end != nil:
-			if !logdir.Malformed(end) || errors.Is(end, segment.ErrPartialLine) {
+			if !logfile.Malformed(end) || errors.Is(end, segline.ErrPartial) {
 				f.foreign(r.Foreign())
 			}
 			return f.result, f.finish(end)
@@ -178,18 +181,18 @@ const maxMalformed = 100_000
 // begin reads the header. If there is none that can be used, f.claims has what can
 // be said all the same, and again is the line, if it is to be looked at like any
 // other. If there is nothing at all, f.claims is nil.
-func (f *follower) begin(r *segment.ForeignReader) (again []byte, err error) {
+func (f *follower) begin(r *foreign.Reader) (again []byte, err error) {
 	f.line = 1
 	line, err := r.Next()
 	switch {
 	case err == io.EOF:
 		f.headless("the segment is empty")
 		return nil, nil
-	case errors.Is(err, segment.ErrPartialLine):
+	case errors.Is(err, segline.ErrPartial):
 		f.torn = f.active()
 		f.headless("the header is cut off")
 		return nil, nil
-	case logdir.Malformed(err):
+	case logfile.Malformed(err):
 		f.unreadable(0, err)
 		return nil, nil
 	case err != nil:
@@ -197,11 +200,11 @@ func (f *follower) begin(r *segment.ForeignReader) (again []byte, err error) {
 	}
 	f.claimed = f.first
 	f.group.firstLine = 1
-	if segment.KindOf(line) != segment.KindHeader && segment.KindOf(line) != segment.KindUnknown {
+	if segment.KindOf(line) != segline.KindHeader && segment.KindOf(line) != segline.KindUnknown {
 		f.invalid("the segment does not begin with a header")
-		f.claims = &segment.Header{Scope: segment.ScopeEvent}
-		if parsed, err := segment.ParseEvent(line); err == nil && parsed.Form == segment.FormBare {
-			f.claims.Scope = segment.ScopeCheckpoint
+		f.claims = &segment.Header{Scope: segline.ScopeEvent}
+		if parsed, err := segment.ParseEvent(nil, line); err == nil && parsed.KeyID == "" && !parsed.Unsigned {
+			f.claims.Scope = segline.ScopeCheckpoint
 		}
 		return bytes.Clone(line), nil
 	}
@@ -218,9 +221,9 @@ func (f *follower) begin(r *segment.ForeignReader) (again []byte, err error) {
 			return nil, nil
 		}
 		f.invalid("%v", err)
-		f.claims = &segment.Header{Scope: segment.ScopeEvent}
+		f.claims = &segment.Header{Scope: segline.ScopeEvent}
 		if bytes.Contains(line, []byte(`"scope":"checkpoint"`)) {
-			f.claims.Scope = segment.ScopeCheckpoint
+			f.claims.Scope = segline.ScopeCheckpoint
 		}
 		f.addLeaf(&checked{leaf: leaf}, false, false)
 		return nil, nil
@@ -278,13 +281,13 @@ func (f *follower) headless(what string) {
 
 // finish handles the end of the file.
 func (f *follower) finish(err error) error {
-	partial := errors.Is(err, segment.ErrPartialLine)
+	partial := errors.Is(err, segline.ErrPartial)
 	switch {
 	case err == io.EOF, partial:
 		if err := f.endOpenings(); err != nil {
 			return err
 		}
-	case logdir.Malformed(err):
+	case logfile.Malformed(err):
 		f.unreadable(f.line+1, err)
 		err := f.endOpenings()
 		f.settle(false)

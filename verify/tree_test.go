@@ -20,9 +20,10 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 	"github.com/otel-auditlog/auditlogexporter/verify/fleet"
@@ -64,7 +65,7 @@ func of(t testing.TB, s *signing.Signer, origin string, commits ...int) *written
 
 func (w *written) note(t testing.TB) []byte {
 	t.Helper()
-	return w.fsys[segment.CheckpointName].Data
+	return w.fsys[sidefile.CheckpointName].Data
 }
 
 // shape is the findings of a summary, as kind and path.
@@ -173,7 +174,7 @@ func encoded(v any) string {
 // fell removes a directory, or all in it but the lock.
 func (f forest) fell(dir string, lock bool) {
 	maps.DeleteFunc(f, func(name string, _ *fstest.MapFile) bool {
-		return strings.HasPrefix(name, dir+"/") && (lock || path.Base(name) != segment.LockName)
+		return strings.HasPrefix(name, dir+"/") && (lock || path.Base(name) != durable.LockName)
 	})
 }
 
@@ -350,7 +351,7 @@ func TestTreeFindsEveryLog(t *testing.T) {
 		}
 		o := verify.Options{Keys: []*signing.PublicKey{s.Public()}, Checkpoints: keptNotes(notes...)}
 		for dir := range where {
-			if f[path.Join(dir, segment.CheckpointName)] == nil || isDir(f, path.Join(dir, segment.CheckpointName)) {
+			if f[path.Join(dir, sidefile.CheckpointName)] == nil || isDir(f, path.Join(dir, sidefile.CheckpointName)) {
 				return // a directory lies where a log has a file
 			}
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -34,13 +35,13 @@ func own(action, detail string) []byte {
 
 // bare returns an event line without a signature.
 func bare(canonical []byte) []byte {
-	return append(segment.AppendNoSignature(append(segment.AppendEventStart(nil), canonical...)), '\n')
+	return append(segline.AppendNoSignature(append(segline.AppendEventStart(nil), canonical...)), '\n')
 }
 
 // Who can write to the directory, but not sign, appends the leave to delete what
 // came before: it does not count until a checkpoint covers it.
 func TestPruningIsBelievedOnlyUnderACheckpoint(t *testing.T) {
-	o := rotation.Options{Scope: segment.ScopeCheckpoint, MaxSegmentBytes: 2000}
+	o := rotation.Options{Scope: segline.ScopeCheckpoint, MaxSegmentBytes: 2000}
 	w := write(t, o, slices.Repeat([]int{1}, 10)...)
 	last := len(w.names) - 1
 	index, err := segment.ParseName(w.names[last])
@@ -73,7 +74,7 @@ func TestAFloodOfWarningsHidesNothing(t *testing.T) {
 	var unsigned [][]byte
 	for i := range 50 {
 		canonical := bytes.Replace(own("opened", `{"action":"opened"}`), []byte("own-opened"), fmt.Appendf(nil, "id-%d", i), 1)
-		unsigned = append(unsigned, append(segment.AppendNullSignature(append(segment.AppendEventStart(nil), canonical...)), '\n'))
+		unsigned = append(unsigned, append(segline.AppendNullSignature(append(segline.AppendEventStart(nil), canonical...)), '\n'))
 	}
 	w.extend(t, unsigned...)
 	o := verify.Options{Keys: []*signing.PublicKey{w.signer.Public()}, MaxFindings: 5}
@@ -109,10 +110,10 @@ func TestSelfAttestedLogHasOneOwner(t *testing.T) {
 		t.Fatal(err)
 	}
 	stranger := signingtest.New(t, signing.Ed25519)
-	h.Keys = []segment.Key{segment.KeyOf(stranger.Public())}
+	h.Keys = []segline.Key{segline.KeyOf(stranger.Public())}
 	canonical := own("opened", `{"action":"opened"}`)
 	forged := append(w.signed(t, canonical, stranger), '\n')
-	w.setLines(last, [][]byte{append(segment.AppendHeader(nil, h), '\n'), forged})
+	w.setLines(last, [][]byte{append(h.AppendTo(nil), '\n'), forged})
 	w.signer = stranger
 	w.extend(t)
 	delete(w.fsys, "checkpoint")
@@ -215,7 +216,7 @@ func (w *written) notes(t testing.TB) (notes [][]byte) {
 	t.Helper()
 	for i := range w.names {
 		for _, line := range w.lines(i) {
-			if segment.KindOf(line) == segment.KindCheckpoint {
+			if segment.KindOf(line) == segline.KindCheckpoint {
 				note, err := segment.ParseCheckpoint(bytes.TrimSuffix(line, []byte("\n")))
 				if err != nil {
 					t.Fatal(err)

@@ -14,11 +14,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 	"github.com/otel-auditlog/auditlogexporter/verify/fleet"
@@ -45,11 +47,11 @@ func TestNothingIsChecked(t *testing.T) {
 		"a header and garbage":       {plain: {Data: append(bytes.Clone(header), "garbage\n"...)}},
 		"events without a commit":    {plain: {Data: uncommitted}},
 		"a commit without an end":    {plain: {Data: bytes.Join(lines[:3], nil)}},
-		"too long a line":            {plain: {Data: bytes.Repeat([]byte("x"), segment.MaxLineBytes+2)}},
+		"too long a line":            {plain: {Data: bytes.Repeat([]byte("x"), segline.MaxBytes+2)}},
 		"a directory":                {plain: {Mode: fs.ModeDir | 0o700}},
-		"an empty file checkpoint":   {plain: {Data: header}, segment.CheckpointName: {}},
-		"an empty file key-changes":  {plain: {Data: header}, segment.KeyChangesName: {}},
-		"an empty pruned-ranges":     {plain: {Data: header}, segment.PrunedRangesName: {}},
+		"an empty file checkpoint":   {plain: {Data: header}, sidefile.CheckpointName: {}},
+		"an empty file key-changes":  {plain: {Data: header}, sidefile.KeyChangesName: {}},
+		"an empty pruned-ranges":     {plain: {Data: header}, sidefile.PrunedRangesName: {}},
 		"an unsigned pruning":        {later: {Data: append(bytes.Clone(header), bare(own("pruned", `{"action":"pruned","before":7}`))...)}},
 		"a checkpoint of a stranger": nil,
 	} {
@@ -99,20 +101,20 @@ func TestNothingIsCheckedAgainstTraces(t *testing.T) {
 		for _, n := range c.names {
 			delete(c.fsys, n)
 		}
-		delete(c.fsys, segment.KeyChangesName)
-		delete(c.fsys, segment.CheckpointName)
+		delete(c.fsys, sidefile.KeyChangesName)
+		delete(c.fsys, sidefile.CheckpointName)
 		c.fsys[name] = &fstest.MapFile{Data: header, Mode: 0o600}
 		return c
 	}
 	first := w.names[0]
 	for what, add := range map[string]func(c *written, o *verify.Options){
-		"a signed file checkpoint": func(c *written, _ *verify.Options) { c.fsys[segment.CheckpointName] = w.fsys[segment.CheckpointName] },
-		"key changes":              func(c *written, _ *verify.Options) { c.fsys[segment.KeyChangesName] = w.fsys[segment.KeyChangesName] },
+		"a signed file checkpoint": func(c *written, _ *verify.Options) { c.fsys[sidefile.CheckpointName] = w.fsys[sidefile.CheckpointName] },
+		"key changes":              func(c *written, _ *verify.Options) { c.fsys[sidefile.KeyChangesName] = w.fsys[sidefile.KeyChangesName] },
 		"pruned ranges": func(c *written, _ *verify.Options) {
-			c.fsys[segment.PrunedRangesName] = &fstest.MapFile{Data: append(segment.AppendPrunedRange(nil, segment.PrunedRange{Size: 1, Subtrees: make([]merkle.Hash, 1)}), '\n'), Mode: 0o600}
+			c.fsys[sidefile.PrunedRangesName] = &fstest.MapFile{Data: append(sidefile.AppendPrunedRange(nil, sidefile.PrunedRange{Size: 1, Subtrees: make([]merkle.Hash, 1)}), '\n'), Mode: 0o600}
 		},
 		"a kept checkpoint": func(_ *written, o *verify.Options) {
-			o.Checkpoints = []verify.Kept{{Note: w.fsys[segment.CheckpointName].Data}}
+			o.Checkpoints = []verify.Kept{{Note: w.fsys[sidefile.CheckpointName].Data}}
 		},
 		"a sealed segment": func(c *written, _ *verify.Options) { c.fsys[newest] = &fstest.MapFile{Mode: 0o600} },
 	} {
@@ -149,10 +151,10 @@ func TestACopyOfALogInUse(t *testing.T) {
 	assert.Equal(t, verify.VerdictUnchecked, c.check(t).Verdict)
 	// Kept elsewhere, or cosigned, it is evidence.
 	c = cut()
-	filed := c.fsys[segment.CheckpointName].Data
+	filed := c.fsys[sidefile.CheckpointName].Data
 	r = check(t, c.fsys, verify.Options{Keys: trusting(w), Checkpoints: []verify.Kept{{Note: filed}}})
 	assert.Equal(t, verify.VerdictTampering, r.Verdict, "%+v", r.Findings)
-	c.fsys[segment.CheckpointName].Data = append(bytes.Clone(filed), all[0].Cosign(t, filed)...)
+	c.fsys[sidefile.CheckpointName].Data = append(bytes.Clone(filed), all[0].Cosign(t, filed)...)
 	r = check(t, c.fsys, verify.Options{Keys: trusting(w), Witnesses: keysOf(all...)})
 	assert.Contains(t, kinds(bad(r)), verify.Rollback)
 	// So it is where anything else is wrong.
@@ -168,7 +170,7 @@ func TestACopyWithLaterKeyChanges(t *testing.T) {
 	w := writeKeys(t, rotation.Options{}, threeKeys(t)...)
 	for missing := 1; missing < len(w.names); missing++ {
 		c := w.clone()
-		delete(c.fsys, segment.CheckpointName)
+		delete(c.fsys, sidefile.CheckpointName)
 		for _, name := range w.names[len(w.names)-missing:] {
 			delete(c.fsys, name)
 		}
@@ -192,7 +194,7 @@ func TestFindingsThatACopyExplains(t *testing.T) {
 		"the oldest segments, deleted":        func(c *written) { delete(c.fsys, c.names[0]) },
 		"a second copy to the same place, of a segment that has been compressed": func(c *written) {
 			whole := c.fsys[c.names[1]].Data
-			c.compress(t, c.names[1], segment.Zstd)
+			c.compress(t, c.names[1], compression.Zstd)
 			c.fsys[c.names[1]] = &fstest.MapFile{Data: whole[:len(whole)/2], Mode: 0o600}
 		},
 	} {
@@ -216,7 +218,7 @@ func TestFindingsThatACopyExplains(t *testing.T) {
 // anything else than the log's own.
 func TestTheFileCheckpoint(t *testing.T) {
 	w := write(t, rotation.Options{}, 2)
-	note := w.fsys[segment.CheckpointName].Data
+	note := w.fsys[sidefile.CheckpointName].Data
 	other := signingtest.New(t, signing.Ed25519)
 	cosigner := witnesstest.New(t, "witness.example/w1")
 	resigned, err := signing.SignCheckpoint("test.example/auditlog", 4, [32]byte{}, other)
@@ -247,7 +249,7 @@ func TestTheFileCheckpoint(t *testing.T) {
 		"signed by a stranger":                {resigned, verify.VerdictTampering},
 	} {
 		w := w.clone()
-		w.fsys[segment.CheckpointName].Data = c.content
+		w.fsys[sidefile.CheckpointName].Data = c.content
 		r := w.check(t)
 		assert.Equal(t, c.verdict, r.Verdict, "%s: %+v", what, r.Findings)
 	}

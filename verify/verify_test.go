@@ -18,6 +18,8 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -27,7 +29,7 @@ import (
 
 // eachKind runs a test for both scopes and both key types.
 func eachKind(t *testing.T, f func(t *testing.T, o rotation.Options)) {
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		for _, a := range []signing.Algorithm{signing.ECDSAP256, signing.Ed25519} {
 			t.Run(fmt.Sprintf("%s/%s", scope, a), func(t *testing.T) {
 				f(t, rotation.Options{Scope: scope, Signer: signingtest.New(t, a)})
@@ -148,14 +150,14 @@ func TestTampering(t *testing.T) {
 			return l
 		}), verify.RootMismatch, verify.RootMismatch},
 		{"signature stripped", edit("id-005", func(l [][]byte, i int) [][]byte {
-			e, err := segment.ParseEvent(bytes.TrimSuffix(l[i], []byte("\n")))
+			e, err := segment.ParseEvent(nil, bytes.TrimSuffix(l[i], []byte("\n")))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if e.Form == segment.FormBare {
-				l[i] = append(segment.AppendNullSignature(append(segment.AppendEventStart(nil), e.Canonical...)), '\n')
+			if e.KeyID == "" && !e.Unsigned {
+				l[i] = append(segline.AppendNullSignature(append(segline.AppendEventStart(nil), e.Canonical...)), '\n')
 			} else {
-				l[i] = append(segment.AppendNoSignature(append(segment.AppendEventStart(nil), e.Canonical...)), '\n')
+				l[i] = append(segline.AppendNoSignature(append(segline.AppendEventStart(nil), e.Canonical...)), '\n')
 			}
 			return l
 		}), verify.UnsignedEvent, verify.EventMalformed},
@@ -234,7 +236,7 @@ func TestTampering(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			eachKind(t, func(t *testing.T, o rotation.Options) {
 				o.MaxSegmentBytes = 4200
-				if o.Scope == segment.ScopeCheckpoint {
+				if o.Scope == segline.ScopeCheckpoint {
 					o.MaxSegmentBytes = 3600
 				}
 				w := write(t, o, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)
@@ -250,7 +252,7 @@ func TestTampering(t *testing.T) {
 					t.Fatalf("not found; findings %+v", r.Findings)
 				}
 				want := c.kind
-				if o.Scope == segment.ScopeCheckpoint {
+				if o.Scope == segline.ScopeCheckpoint {
 					want = c.any
 				}
 				found := bad(r)
@@ -298,7 +300,7 @@ func TestLaterEventsAreStillCounted(t *testing.T) {
 
 // No change of any byte of a small log goes unseen.
 func TestEveryByteCounts(t *testing.T) {
-	for _, scope := range []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint} {
+	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
 			t.Parallel()
 			w := write(t, rotation.Options{Scope: scope, Signer: signingtest.New(t, signing.Ed25519), MaxSegmentBytes: 1500}, 1, 1)
@@ -342,7 +344,7 @@ func TestKeptCheckpoints(t *testing.T) {
 	var notes [][]byte
 	for i := range w.names {
 		for _, line := range w.lines(i) {
-			if segment.KindOf(line) == segment.KindCheckpoint {
+			if segment.KindOf(line) == segline.KindCheckpoint {
 				note, err := segment.ParseCheckpoint(bytes.TrimSuffix(line, []byte("\n")))
 				if err != nil {
 					t.Fatal(err)
@@ -502,14 +504,14 @@ func writePruned(t *testing.T, o rotation.Options) *written {
 func TestDuplicateIDs(t *testing.T) {
 	signer := signingtest.New(t, signing.ECDSAP256)
 	dir := filepath.Join(t.TempDir(), "log")
-	o := rotation.Options{Directory: dir, Origin: "o", Signer: signer, Scope: segment.ScopeEvent}
+	o := rotation.Options{Directory: dir, Origin: "o", Signer: signer, Scope: segline.ScopeEvent}
 	l, err := rotation.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	other := write(t, rotation.Options{Signer: signer}, 1)
 	line := other.lines(0)[other.line(t, 0, "id-000")-1]
-	parsed, err := segment.ParseEvent(bytes.TrimSuffix(line, []byte("\n")))
+	parsed, err := segment.ParseEvent(nil, bytes.TrimSuffix(line, []byte("\n")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -534,10 +536,10 @@ func TestDuplicateIDs(t *testing.T) {
 func TestCompressedSegments(t *testing.T) {
 	t.Parallel()
 	w := write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 1, 1, 1, 1, 1)
-	for _, c := range []segment.Compression{segment.Zstd, segment.Gzip} {
+	for _, c := range []compression.Method{compression.Zstd, compression.Gzip} {
 		p := w.clone()
 		var buf bytes.Buffer
-		z, err := segment.NewCompressor(&buf, c)
+		z, err := compression.NewWriter(&buf, c)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -608,7 +610,7 @@ func TestHostileDirectories(t *testing.T) {
 	}
 	header := string(w.lines(0)[0])
 	for what, content := range map[string]string{
-		"one endless line":  header + strings.Repeat("x", segment.MaxLineBytes+10),
+		"one endless line":  header + strings.Repeat("x", segline.MaxBytes+10),
 		"deep nesting":      header + `{"event":` + strings.Repeat(`{"a":`, 1_000_000) + "\n",
 		"binary":            strings.Repeat("\x00\xff\n", 1000),
 		"gigantic index":    strings.Replace(header, `"first_index":0`, `"first_index":18446744073709551615`, 1),

@@ -15,12 +15,14 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 	"github.com/otel-auditlog/auditlogexporter/witness"
@@ -62,8 +64,8 @@ func ofKind(r *verify.Report, kind verify.Kind) (all []verify.Finding) {
 func TestWitnessedLog(t *testing.T) {
 	for name, o := range map[string]rotation.Options{
 		"events":      {},
-		"checkpoints": {Scope: segment.ScopeCheckpoint},
-		"segments":    {MaxSegmentBytes: 1, Compression: segment.Zstd},
+		"checkpoints": {Scope: segline.ScopeCheckpoint},
+		"segments":    {MaxSegmentBytes: 1, Compression: compression.Zstd},
 		"pruned":      {MaxSegmentBytes: 1, Retention: rotation.Retention{MaxSegments: 3}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -331,7 +333,7 @@ func TestKeptCheckpointsCarryCosignatures(t *testing.T) {
 	if r.TamperingDetected || r.WitnessedSize != 2 {
 		t.Errorf("witnessed up to %d: %+v", r.WitnessedSize, r.Findings)
 	}
-	fsys := fstest.MapFS{forgedName: {Data: a.text, Mode: 0o600}, segment.CheckpointName: {Data: []byte(string(newer) + w.Cosign(t, newer)), Mode: 0o600}}
+	fsys := fstest.MapFS{forgedName: {Data: a.text, Mode: 0o600}, sidefile.CheckpointName: {Data: []byte(string(newer) + w.Cosign(t, newer)), Mode: 0o600}}
 	r = check(t, fsys, verify.Options{Keys: public(a.signer), Witnesses: keysOf(w), Checkpoints: []verify.Kept{{Note: cosigned}}})
 	if r.TamperingDetected || r.WitnessedSize != 4 || len(ofKind(r, verify.NotWitnessed)) != 0 {
 		t.Errorf("witnessed up to %d: %+v", r.WitnessedSize, r.Findings)
@@ -348,7 +350,7 @@ func TestKeptCheckpointsCarryCosignatures(t *testing.T) {
 		if r.TamperingDetected || len(ofKind(r, verify.CosignatureInvalid)) != 1 {
 			t.Errorf("%s: %+v", name, r.Findings)
 		}
-		fsys := fstest.MapFS{forgedName: {Data: a.text, Mode: 0o600}, segment.CheckpointName: {Data: copy, Mode: 0o600}}
+		fsys := fstest.MapFS{forgedName: {Data: a.text, Mode: 0o600}, sidefile.CheckpointName: {Data: copy, Mode: 0o600}}
 		r = check(t, fsys, verify.Options{Keys: public(a.signer), Witnesses: keysOf(w), Checkpoints: []verify.Kept{{Note: cosigned}}})
 		if !slices.Contains(kinds(bad(r)), verify.CosignatureInvalid) {
 			t.Errorf("%s, in the log's file: %+v", name, r.Findings)
@@ -403,7 +405,7 @@ func TestContradictions(t *testing.T) {
 func TestCosignaturesCannotBeStripped(t *testing.T) {
 	o, all := witnessed(t, rotation.Options{}, "witness.example/w1", "witness.example/w2")
 	w := write(t, o, 3)
-	delete(w.fsys, segment.CheckpointName)
+	delete(w.fsys, sidefile.CheckpointName)
 	data := w.fsys[w.names[0]].Data
 	at := bytes.Index(data, []byte(`"action":"witnessed"`))
 	if at < 0 {
@@ -430,7 +432,7 @@ func TestProofOfAWitnessedLog(t *testing.T) {
 	if err != nil || len(got.Cosigned) != 2 {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if _, err := proof.Check(p.Marshal(), proof.Options{Keys: public(w.signer), Witnesses: keysOf(witnesstest.New(t, "w"))}); !errors.Is(err, proof.ErrNotWitnessed) || errors.Is(err, proof.ErrFails) {
+	if _, err := proof.Check(p.Marshal(), proof.Options{Keys: public(w.signer), Witnesses: keysOf(witnesstest.New(t, "w"))}); !errors.Is(err, proof.ErrUnsigned) || errors.Is(err, proof.ErrFails) {
 		t.Errorf("with a stranger: %v", err)
 	}
 }

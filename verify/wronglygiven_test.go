@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -65,7 +66,7 @@ func TestWhatIsWronglyGivenAccusesNobody(t *testing.T) {
 func TestIndicesAreOfOneLog(t *testing.T) {
 	index := trust.Point{Index: 1000, ByIndex: true}
 	a := newAuthor(t, func(h *segment.Header) {
-		h.Origin, h.Features = "test.example/auditlog/a", []segment.Feature{segment.FeaturePartition}
+		h.Origin, h.Features = "test.example/auditlog/a", []segline.Feature{segline.FeaturePartition}
 	})
 	a.commit()
 	known := trust.Keys{{Public: a.signer.Public(), Until: &index}}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/internal/logstate"
 )
 
 func beginAnewCommand() *cobra.Command {
@@ -25,7 +25,7 @@ apart: name another directory for those of the new one (receipts::directory), or
 written.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			old, err := rotation.PermitAnew(args[0])
+			old, err := logstate.PermitAnew(args[0])
 			if err != nil {
 				return err
 			}

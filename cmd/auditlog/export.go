@@ -61,7 +61,7 @@ The log's own events are not in otlp-json, because they were no records.
 			if err == nil || errors.Is(err, errTampering) {
 				err = errors.Join(err, w.Flush())
 			} // else there is no writing on
-			if n := export.Altered(w); n > 0 {
+			if n := w.Altered(); n > 0 {
 				fmt.Fprintf(cmd.ErrOrStderr(), "auditlog: %d events hold text that is not UTF-8, which JSON cannot: U+FFFD stands for it\n", n)
 			}
 			return err

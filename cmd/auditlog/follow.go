@@ -10,17 +10,16 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
-	"github.com/otel-auditlog/auditlogexporter/export"
+	"github.com/otel-auditlog/auditlogexporter/internal/committimes"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/segment"
-	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
-// shower prints the events of a log in order, and goes on where it stopped.
+// shower prints the events of a log in order.
 type shower struct {
 	fsys   fs.FS
 	filter *filter
@@ -32,10 +31,9 @@ type shower struct {
 	origin  originFlag
 	shown   int
 
-	tail *logdir.Tail
 	// commits are those of the segment at hand, if times decide; told says that the first
 	// uncommitted event in it has been spoken of.
-	commits export.Commits
+	commits committimes.Times
 	told    bool
 }
 
@@ -44,64 +42,55 @@ const followInterval = 250 * time.Millisecond
 
 func (s *shower) full() bool { return s.filter.limit > 0 && s.shown >= s.filter.limit }
 
-// all prints what is there and has not been printed.
-func (s *shower) all(ctx context.Context) error {
-	if s.tail == nil {
-		s.tail = logdir.NewTail(s.fsys, logdir.TailOptions{
-			Committed: s.follows,
-			Skip:      func(f, next logdir.Segment) bool { return s.outside(ctx, f, next) },
-			Enter:     func(f logdir.Segment) error { return s.enter(ctx, f) },
-			Idle:      s.out.Flush,
-		})
+// show prints what there is and, if the log is followed, events as they are written, until the
+// context ends.
+func (s *shower) show(ctx context.Context) error {
+	o := logdir.LinesOptions{
+		Committed: s.follows,
+		Skip:      func(f, next logdir.Segment) bool { return s.outside(ctx, f, next) },
+		Enter:     func(f logdir.Segment) error { return s.enter(ctx, f) },
+		Idle:      s.out.Flush,
 	}
-	if err := s.lines(ctx, s.tail.Lines(ctx)); err != nil {
-		return err
+	if s.follows {
+		o.Follow = followInterval
 	}
-	if !s.tail.Started() {
-		return verify.ErrNoLog
+	for l, err := range logdir.Lines(ctx, s.fsys, o) {
+		if err == nil && !s.follows {
+			err = ctx.Err()
+		}
+		if err == nil {
+			err = s.printLine(l)
+		}
+		if err != nil {
+			return err
+		}
+		if s.full() || ctx.Err() != nil {
+			break
+		}
 	}
 	return s.out.Flush()
-}
-
-// follow prints events as they are written, until the context ends.
-func (s *shower) follow(ctx context.Context) error {
-	if err := s.lines(ctx, s.tail.Follow(ctx, followInterval)); err != nil && ctx.Err() == nil {
-		return err
-	}
-	return nil
 }
 
 // enter is called before lines of a segment are printed.
 func (s *shower) enter(ctx context.Context, f logdir.Segment) (err error) {
 	if s.told = false; s.filter.timed() {
-		s.commits, err = export.ReadCommits(ctx, s.fsys, f)
+		s.commits, err = committimes.Read(ctx, s.fsys, f.File)
 	}
 	return err
 }
 
-// lines prints lines as they come.
-func (s *shower) lines(ctx context.Context, lines iter.Seq2[logdir.Line, error]) error {
-	for l, err := range lines {
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err != nil {
-			return err
-		}
-		if s.json && !l.Committed && !s.told && segment.KindOf(l.Bytes) == segment.KindEvent {
-			s.told = true // the line itself is as it was signed
-			fmt.Fprintf(s.warn, "auditlog: %s, byte %d: no checkpoint follows: the events from here on are uncommitted\n", l.Segment.Name, l.Offset)
-		}
-		if err := s.line(l.Bytes, s.commits.At(l.Offset), l.Committed); errors.Is(err, errMalformed) {
-			fmt.Fprintf(s.warn, "auditlog: %s, byte %d: an event is malformed and not shown: run auditlog verify\n", l.Segment.Name, l.Offset)
-		} else if err != nil {
-			return err
-		}
-		if s.full() {
-			break
-		}
+// printLine prints a line as it comes, and says so if it is not as it should be.
+func (s *shower) printLine(l logdir.Line) error {
+	if s.json && !l.Committed && !s.told && segment.KindOf(l.Bytes) == segline.KindEvent {
+		s.told = true // the line itself is as it was signed
+		fmt.Fprintf(s.warn, "auditlog: %s, byte %d: no checkpoint follows: the events from here on are uncommitted\n", l.Segment.Name, l.Offset)
 	}
-	return s.out.Flush()
+	err := s.line(l.Bytes, s.commits.At(l.Offset), l.Committed)
+	if errors.Is(err, errMalformed) {
+		fmt.Fprintf(s.warn, "auditlog: %s, byte %d: an event is malformed and not shown: run auditlog verify\n", l.Segment.Name, l.Offset)
+		return nil
+	}
+	return err
 }
 
 var errMalformed = errors.New("malformed")
@@ -109,8 +98,8 @@ var errMalformed = errors.New("malformed")
 // line prints a line, if it is an event that is wanted.
 func (s *shower) line(line []byte, at time.Time, committed bool) error {
 	switch segment.KindOf(line) {
-	case segment.KindEvent:
-	case segment.KindHeader:
+	case segline.KindEvent:
+	case segline.KindHeader:
 		h, err := segment.ParseHeader(line)
 		if err != nil && !errors.Is(err, segment.ErrNewer) {
 			return s.origin.check("")
@@ -119,7 +108,7 @@ func (s *shower) line(line []byte, at time.Time, committed bool) error {
 	default:
 		return nil
 	}
-	parsed, err := segment.ParseEvent(line)
+	parsed, err := segment.ParseEvent(nil, line)
 	if err != nil {
 		return errMalformed
 	}

@@ -17,14 +17,20 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
-// A followed log shows every event once and in order, from one segment to the next.
+// A followed log shows every event once and in order, within one segment and from one to the next.
 func TestShowFollows(t *testing.T) {
+	for _, most := range []int64{0, 1} {
+		t.Run(fmt.Sprintf("segments of %d bytes at most", most), func(t *testing.T) { showFollows(t, most) })
+	}
+}
+
+func showFollows(t *testing.T, maxSegmentBytes int64) {
 	dir := t.TempDir()
 	s, err := signing.CreateKeyFile(filepath.Join(dir, "key.pem"), signing.Ed25519)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newLog(t, filepath.Join(dir, "log"), s, 1)
+	w := newLog(t, filepath.Join(dir, "log"), s, maxSegmentBytes)
 	add := func(n int) {
 		r := plog.NewLogRecord()
 		r.Attributes().PutStr("audit.record.id", fmt.Sprintf("id-%d", n))
@@ -50,38 +56,6 @@ func TestShowFollows(t *testing.T) {
 	cancel()
 	if code := <-done; code != exitGood {
 		t.Errorf("exit code %d", code)
-	}
-	w.Close()
-}
-
-// The same within one segment, where only what is new is read.
-func TestShowFollowsASegment(t *testing.T) {
-	dir := t.TempDir()
-	s, err := signing.CreateKeyFile(filepath.Join(dir, "key.pem"), signing.Ed25519)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := newLog(t, filepath.Join(dir, "log"), s, 0)
-	fsys, closeLog, err := openLog(filepath.Join(dir, "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer closeLog()
-	var text strings.Builder
-	show := shower{fsys: fsys, filter: &filter{user: "alice"}, out: bufio.NewWriter(&text), warn: io.Discard, json: true}
-	for n := range 5 {
-		r := plog.NewLogRecord()
-		r.Attributes().PutStr("audit.record.id", fmt.Sprintf("id-%d", n))
-		r.Attributes().PutStr("user.id", "alice")
-		w.Records(r)
-		for range 2 { // the second look has nothing to show
-			if err := show.all(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if got := strings.Count(text.String(), "\n"); got != n+1 || !strings.Contains(text.String(), fmt.Sprintf(`"id-%d"`, n)) {
-			t.Fatalf("after event %d: %d lines", n, got)
-		}
 	}
 	w.Close()
 }

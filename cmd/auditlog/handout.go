@@ -94,7 +94,7 @@ func (h *handout) sayWhatIsGone(cmd *cobra.Command, dir string, fsys fs.FS) erro
 		return fmt.Errorf("%s: %w", dir, err)
 	}
 	if len(segments) > 0 {
-		if first := segments[0].Begin(); first > h.from {
+		if first := segments[0].Parsed.FirstIndex; first > h.from {
 			fmt.Fprintf(cmd.ErrOrStderr(), "auditlog: %s begins at leaf %d: what was before it is no longer there\n", plain(dir), first)
 		}
 	}
@@ -139,7 +139,7 @@ type handoutLog struct {
 // events passes the wanted events to each.
 func (l *handoutLog) events(cmd *cobra.Command, dir string, each func(*export.Event) error) error {
 	err := export.Read(cmd.Context(), l.fsys, l.Options, each)
-	if errors.Is(err, export.ErrDamaged) {
+	if errors.Is(err, logdir.ErrDamaged) {
 		fmt.Fprintf(cmd.ErrOrStderr(), "auditlog: TAMPERING DETECTED in %s: %s: do not rely on what was handed out: see auditlog verify\n", plain(dir), plain(err.Error()))
 		return errTampering
 	}
@@ -149,5 +149,5 @@ func (l *handoutLog) events(cmd *cobra.Command, dir string, each func(*export.Ev
 // withoutOwn leaves the log's own events out.
 func (l *handoutLog) withoutOwn() {
 	keep := l.Keep
-	l.Keep = func(e *export.Event) bool { return !e.Own() && keep(e) }
+	l.Keep = func(e *export.Event) bool { return e.Summary.Log == nil && keep(e) }
 }

@@ -15,9 +15,12 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -73,19 +76,19 @@ func (f *forger) begin() logevent.Segment {
 	f.now = f.now.Truncate(time.Hour).Add(time.Hour)
 	f.header = segment.Header{
 		Origin: forgedOrigin, Log: signing.LogID{1}, FirstIndex: f.tree.Size(), Frontier: f.tree.Hashes(), Created: f.now,
-		Scope: segment.ScopeCheckpoint, Retain: time.Unix(0, 0), Keys: []segment.Key{segment.KeyOf(f.signer.Public())},
+		Scope: segline.ScopeCheckpoint, Retain: time.Unix(0, 0), Keys: []segline.Key{segline.KeyOf(f.signer.Public())},
 	}
 	f.text, f.mark = nil, merkle.NewMark(&f.tree)
-	f.line(segment.AppendHeader(nil, f.header))
+	f.line(f.header.AppendTo(nil))
 	return before
 }
 
 func (f *forger) name() string {
-	return segment.Name{FirstIndex: f.header.FirstIndex, Created: f.header.Created, Compression: segment.None}.String()
+	return segment.Name{FirstIndex: f.header.FirstIndex, Created: f.header.Created, Compression: compression.None}.String()
 }
 
 func (f *forger) event(canonical []byte) {
-	f.line(segment.AppendNoSignature(append(segment.AppendEventStart(nil), canonical...)))
+	f.line(segline.AppendNoSignature(append(segline.AppendEventStart(nil), canonical...)))
 }
 
 // early is when clients say that their events happened.
@@ -107,7 +110,7 @@ func (f *forger) commit() {
 	f.t.Helper()
 	f.now = f.now.Add(time.Second)
 	f.commits++
-	f.line(segment.AppendCommit(nil, segment.Commit{Number: f.commits, Time: f.now}))
+	f.line(segline.AppendCommit(nil, f.commits, f.now, nil))
 	signers := []*signing.Signer{f.signer}
 	if f.previous != nil {
 		signers = append(signers, f.previous)
@@ -117,8 +120,8 @@ func (f *forger) commit() {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	f.text = append(segment.AppendCheckpoint(f.text, note), '\n')
-	for name, content := range map[string][]byte{f.name(): f.text, segment.CheckpointName: note} {
+	f.text = append(segline.AppendCheckpoint(f.text, note), '\n')
+	for name, content := range map[string][]byte{f.name(): f.text, sidefile.CheckpointName: note} {
 		if err := os.WriteFile(filepath.Join(f.dir, name), content, 0o600); err != nil {
 			f.t.Fatal(err)
 		}
@@ -171,7 +174,7 @@ func TestRotatedAtTheEndOfTheHead(t *testing.T) {
 			})
 			t.Run("proof", func(t *testing.T) {
 				f := rotatedOn(t, s, tt.line, func(*logevent.Segment) {})
-				tree, err := proof.Open(t.Context(), os.DirFS(f.dir))
+				tree, err := logtree.Open(t.Context(), os.DirFS(f.dir))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -243,18 +246,18 @@ func TestKeyChangeAtTheEndOfItsPlace(t *testing.T) {
 				t.Errorf("verify: %s, %+v", r.Verdict, r.Findings)
 			}
 			// The writer files the key changes that it finds.
-			l, err := rotation.Open(t.Context(), rotation.Options{Directory: f.dir, Origin: forgedOrigin, Signer: to, Scope: segment.ScopeCheckpoint, Now: func() time.Time { return f.now }})
+			l, err := rotation.Open(t.Context(), rotation.Options{Directory: f.dir, Origin: forgedOrigin, Signer: to, Scope: segline.ScopeCheckpoint, Now: func() time.Time { return f.now }})
 			if err != nil {
 				t.Fatal(err)
 			}
 			if err := l.Close(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			filed, err := os.ReadFile(filepath.Join(f.dir, segment.KeyChangesName))
+			filed, err := os.ReadFile(filepath.Join(f.dir, sidefile.KeyChangesName))
 			if err != nil && !os.IsNotExist(err) {
 				t.Fatal(err)
 			}
-			if found := bytes.Equal(filed, append(segment.AppendKeyChange(nil, note), '\n')); found != tt.followed {
+			if found := bytes.Equal(filed, append(sidefile.AppendKeyChange(nil, note), '\n')); found != tt.followed {
 				t.Errorf("the writer has filed %q", filed)
 			}
 		})

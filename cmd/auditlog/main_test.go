@@ -23,9 +23,9 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/witness"
 )
@@ -111,7 +111,7 @@ func writeWitnessed(t *testing.T, dir string, s *signing.Signer) error {
 	}
 	l := logtest.New(t, rotation.Options{
 		Directory: filepath.Join(dir, "witnessed"), Origin: "witnessed.example/auditlog", Signer: s, CheckpointSigner: checkpointKey,
-		Scope: segment.ScopeEvent, Witnesses: []witness.Witness{w},
+		Scope: segline.ScopeEvent, Witnesses: []witness.Witness{w},
 	})
 	l.Close() // which asks the witness
 	return nil
@@ -122,7 +122,7 @@ func writeWitnessed(t *testing.T, dir string, s *signing.Signer) error {
 func grow(ts *testscript.TestScript, _ bool, args []string) {
 	s, err := signing.LoadKeyFile(ts.MkAbs("key.pem"))
 	ts.Check(err)
-	o := rotation.Options{Directory: ts.MkAbs(args[0]), Origin: "grown.example/auditlog", Signer: s, Scope: segment.ScopeCheckpoint, MaxSegmentBytes: 1}
+	o := rotation.Options{Directory: ts.MkAbs(args[0]), Origin: "grown.example/auditlog", Signer: s, Scope: segline.ScopeCheckpoint, MaxSegmentBytes: 1}
 	if len(args) > 1 {
 		o.Retention.MaxSegments, err = strconv.Atoi(args[1])
 		ts.Check(err)
@@ -160,7 +160,7 @@ var began = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 // newLog opens a log whose segments take so many bytes; with 1, each commit takes a segment.
 func newLog(t require.TestingT, dir string, s *signing.Signer, maxSegmentBytes int64) *logtest.Log {
 	return logtest.New(t, rotation.Options{
-		Directory: dir, Signer: s, Scope: segment.ScopeEvent, MaxSegmentBytes: maxSegmentBytes, BindIDs: true, Now: func() time.Time { return began },
+		Directory: dir, Signer: s, Scope: segline.ScopeEvent, MaxSegmentBytes: maxSegmentBytes, BindIDs: true, Now: func() time.Time { return began },
 	})
 }
 

@@ -19,6 +19,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/segname"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -127,8 +130,8 @@ func TestMemoryOfEndlessLines(t *testing.T) {
 	}
 	for name, line := range map[string]string{
 		"endless":           strings.Repeat("x", 40<<20),
-		"just in bounds":    strings.Repeat("x", segment.MaxLineBytes) + "\n",
-		"of the right form": `{"key_change":"` + strings.Repeat("x", segment.MaxLineBytes-20) + "\"}\n",
+		"just in bounds":    strings.Repeat("x", segline.MaxBytes) + "\n",
+		"of the right form": `{"key_change":"` + strings.Repeat("x", segline.MaxBytes-20) + "\"}\n",
 	} {
 		dir := t.TempDir()
 		log := writeLog(t, dir, records()...)
@@ -140,7 +143,7 @@ func TestMemoryOfEndlessLines(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, file := range []string{segment.KeyChangesName, first.ValuesName()} {
+		for _, file := range []string{sidefile.KeyChangesName, segname.Values(first)} {
 			path := filepath.Join(log, file)
 			if err := os.WriteFile(path, []byte(line), 0o600); err != nil {
 				t.Fatal(err)

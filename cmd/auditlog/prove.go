@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 )
 
@@ -53,7 +54,7 @@ are gone that retention has not deleted; 2 there is no such event, or it could n
 			p, err := proof.Prove(cmd.Context(), fsys, q)
 			finish()
 			if err != nil {
-				if errors.Is(err, proof.ErrUnprovable) || errors.Is(err, proof.ErrMissing) {
+				if errors.Is(err, logdir.ErrDamaged) || errors.Is(err, proof.ErrMissing) {
 					fmt.Fprintf(cmd.ErrOrStderr(), "auditlog: %s: %s\n", plain(args[0]), plain(err.Error()))
 					return errTampering
 				}

@@ -24,7 +24,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/cmd/auditlog/internal/replay"
 	"github.com/otel-auditlog/auditlogexporter/export"
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 )
 
 // retries has the connection try again what may succeed later. A receiver that took
@@ -36,7 +36,7 @@ const retries = `{"methodConfig":[{
 
 // maxRetried is how large a request may be that is tried again: larger than any event.
 // Without it gRPC gives up on those above 256 KiB.
-const maxRetried = 2 * segment.MaxLineBytes
+const maxRetried = 2 * segline.MaxBytes
 
 type replayFlags struct {
 	handout

@@ -43,13 +43,10 @@ the event; of an event that was too long and is replaced, its length, hash, firs
 			out := bufio.NewWriter(cmd.OutOrStdout())
 			s := shower{fsys: fsys, filter: &f, out: out, json: asJSON, follows: follow, origin: o, warn: cmd.ErrOrStderr()}
 			defer f.sayByWhich(cmd.ErrOrStderr())
-			if err := s.all(cmd.Context()); err != nil {
+			if err := s.show(cmd.Context()); err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
-			if follow && !s.full() {
-				return s.follow(cmd.Context())
-			}
-			return out.Flush()
+			return nil
 		},
 	}
 	f.addFlags(cmd)

@@ -12,7 +12,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/realpath"
 	"github.com/otel-auditlog/auditlogexporter/internal/tiles"
-	"github.com/otel-auditlog/auditlogexporter/proof"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 )
 
 func tilesCommand() *cobra.Command {
@@ -70,7 +70,7 @@ nothing was there to check.`,
 			r, err := tiles.Export(cmd.Context(), fsys, root, o)
 			finish()
 			switch {
-			case errors.Is(err, tiles.ErrForked), errors.Is(err, tiles.ErrTampered), errors.Is(err, tiles.ErrChanged), errors.Is(err, proof.ErrDamaged):
+			case errors.Is(err, tiles.ErrForked), errors.Is(err, tiles.ErrTampered), errors.Is(err, tiles.ErrChanged), errors.Is(err, logdir.ErrDamaged):
 				fmt.Fprintf(cmd.ErrOrStderr(), "auditlog: %s: %s\n", plain(args[0]), plain(err.Error()))
 				return errTampering
 			case err != nil:

@@ -7,8 +7,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segname"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
-	"github.com/otel-auditlog/auditlogexporter/logevent"
 )
 
 // outside reports whether a segment holds no event within the times that are wanted, by
@@ -39,9 +39,11 @@ func (s *shower) timesOf(ctx context.Context, f, next logdir.Segment) (first, la
 	if err != nil {
 		return first, last, false
 	}
-	said, ok := head.Said(logevent.Rotated)
-	p := said.Previous
-	if !ok || p == nil || p.FirstIndex != f.Begin() || p.Segment != f.Parsed.Plain().String() || p.LastTime.IsZero() {
+	if head.Rotated == nil {
+		return first, last, false
+	}
+	p := head.Rotated.Previous
+	if p == nil || p.FirstIndex != f.Parsed.FirstIndex || p.Segment != segname.Plain(f.Parsed).String() || p.LastTime.IsZero() {
 		return first, last, false
 	}
 	return p.FirstTime, p.LastTime, true

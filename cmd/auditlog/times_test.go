@@ -19,8 +19,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -68,7 +68,7 @@ func TestShowReadsWithinItsTimes(t *testing.T) {
 	log := filepath.Join(dir, "log")
 	clock := began
 	w := logtest.New(t, rotation.Options{
-		Directory: log, Signer: s, Scope: segment.ScopeEvent, MaxSegmentBytes: 1 << 20, BindIDs: true, Now: func() time.Time { return clock },
+		Directory: log, Signer: s, Scope: segline.ScopeEvent, MaxSegmentBytes: 1 << 20, BindIDs: true, Now: func() time.Time { return clock },
 	})
 	const hours, each, late = 8, 30, 7
 	for hour := range hours {
@@ -93,7 +93,7 @@ func TestShowReadsWithinItsTimes(t *testing.T) {
 	var out bytes.Buffer
 	f := filter{since: began.Add(2 * time.Hour), until: began.Add(3 * time.Hour)}
 	show := shower{fsys: fsys, filter: &f, out: bufio.NewWriter(&out), warn: io.Discard, json: true}
-	if err := show.all(t.Context()); err != nil {
+	if err := show.show(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got := strings.Count(out.String(), `"event_id":"id-`); got != each+1 || !strings.Contains(out.String(), fmt.Sprintf(`"id-5-%d"`, late)) {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 )
 
 func versionCommand() *cobra.Command {
@@ -31,7 +31,7 @@ So does --version.`,
 // versionText is what version and --version print.
 func versionText() string {
 	b := build()
-	return fmt.Sprintf("auditlog %s\ngo       %s\nformat   %s\n", b.version, b.goVersion, segment.Format)
+	return fmt.Sprintf("auditlog %s\ngo       %s\nformat   %s\n", b.version, b.goVersion, segline.Format)
 }
 
 // buildOf is what the toolchain has recorded of a build.

@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"path"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -168,11 +170,11 @@ func (p Purpose) signOf(entry fs.DirEntry) sign {
 	name := entry.Name()
 	_, err := segment.ParseName(name)
 	switch {
-	case err == nil, segment.IsTornName(name), name == segment.CheckpointName && !entry.IsDir():
+	case err == nil, sidefile.IsTornName(name), name == sidefile.CheckpointName && !entry.IsDir():
 		return essential
-	case name == segment.LockName:
+	case name == durable.LockName:
 		return remnant
-	case name != segment.KeyChangesName && name != segment.PrunedRangesName:
+	case name != sidefile.KeyChangesName && name != sidefile.PrunedRangesName:
 		return none
 	case p == ToVerify:
 		return remnant

@@ -75,7 +75,7 @@ func (s *Stage) Len() int { return s.index.Len() }
 
 // Recall implements [stage.Stage].
 func (s *Stage) Recall(line logdir.CheckedLine) error {
-	parsed, err := segment.ParseEvent(line.Bytes())
+	parsed, err := segment.ParseEvent(nil, line.Bytes())
 	if err != nil {
 		return err
 	}

@@ -12,8 +12,8 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // Ingester writes requests to logs, in the goroutines that bring them. Requests are refused
@@ -78,7 +78,7 @@ func (i *Ingester) closeReceipts(ctx context.Context) error {
 }
 
 // signsEvents reports whether each event is signed by itself.
-func (i *Ingester) signsEvents() bool { return i.common.Scope == segment.ScopeEvent }
+func (i *Ingester) signsEvents() bool { return i.common.Scope == segline.ScopeEvent }
 
 // remembers reports whether records are known that are sent again.
 func (i *Ingester) remembers() bool { return i.opts.MaxRemembered > 0 }
@@ -86,7 +86,7 @@ func (i *Ingester) remembers() bool { return i.opts.MaxRemembered > 0 }
 func (i *Ingester) followsStreams() bool { return i.opts.MaxStreams > 0 }
 
 // maxLeafBytes returns how long an event's line may be.
-func (i *Ingester) maxLeafBytes() int { return cmp.Or(i.common.MaxLeafBytes, segment.MaxLineBytes) }
+func (i *Ingester) maxLeafBytes() int { return cmp.Or(i.common.MaxLeafBytes, segline.MaxBytes) }
 
 // helpers has room for each goroutine that may help with large requests.
 type helpers chan struct{}

@@ -12,9 +12,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logstate"
 	"github.com/otel-auditlog/auditlogexporter/internal/partition"
 	"github.com/otel-auditlog/auditlogexporter/internal/realpath"
-	"github.com/otel-auditlog/auditlogexporter/rotation"
+	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // Layout says where the logs lie and what they are called.
@@ -37,7 +38,7 @@ func (l Layout) divided() bool { return l.PartitionBy != "" }
 // Exists reports whether there is a log.
 func (l Layout) Exists() (bool, error) {
 	if !l.divided() {
-		return rotation.Exists(l.Directory)
+		return holdsLog(l.Directory)
 	}
 	names, err := l.partitions()
 	return len(names) > 0, err
@@ -57,7 +58,7 @@ func (l Layout) Existed() (bool, error) {
 
 // partitions returns the names of the directories in which there are logs of partitions.
 func (l Layout) partitions() (names []string, _ error) {
-	if here, err := rotation.Exists(l.Directory); err != nil {
+	if here, err := holdsLog(l.Directory); err != nil {
 		return nil, err
 	} else if here {
 		return nil, fmt.Errorf("partition_by: %s holds a log that is not divided: name another directory for the partitions, and keep that log as it is", realpath.Absolute(l.Directory))
@@ -71,7 +72,7 @@ func (l Layout) partitions() (names []string, _ error) {
 			continue
 		}
 		// One that cannot be looked into is opened, to say why it cannot.
-		if there, err := rotation.Exists(filepath.Join(l.Directory, entry.Name())); there || err != nil {
+		if there, err := holdsLog(filepath.Join(l.Directory, entry.Name())); there || err != nil {
 			names = append(names, entry.Name())
 		}
 	}
@@ -92,9 +93,26 @@ func (l Layout) missing(there []string) (names []string, _ error) {
 }
 
 func (l Layout) knownOrigins() ([]string, error) {
-	origins, err := rotation.KnownOrigins(l.StateDirectory)
+	origins, err := logstate.KnownOrigins(l.StateDirectory)
 	if err != nil {
 		return nil, fmt.Errorf("state_directory: %w", err)
 	}
 	return origins, nil
+}
+
+// holdsLog reports whether the directory holds a log: any segment, or a
+// checkpoint of one.
+func holdsLog(directory string) (bool, error) {
+	_, err := os.Lstat(directory)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for an audit log: %w", err)
+	}
+	l, err := segment.List(os.DirFS(directory))
+	if err != nil {
+		return false, fmt.Errorf("look for an audit log in %s: %w", directory, err)
+	}
+	return len(l.Segments) > 0 || l.Checkpoint || len(l.Torn) > 0, nil
 }

@@ -16,7 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/partition"
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 )
 
 // A value that sends nothing has no log.
@@ -32,7 +32,7 @@ func TestNoRecordsNoPartition(t *testing.T) {
 
 // However resources come, each partition has exactly its records, in their order.
 func TestDivisionFollowsTheModel(t *testing.T) {
-	s := newSite(t, divided, inScope(segment.ScopeCheckpoint), func(s *site) { s.options.Layout.MaxPartitions, s.common.Sync = 5, false })
+	s := newSite(t, divided, inScope(segline.ScopeCheckpoint), func(s *site) { s.options.Layout.MaxPartitions, s.common.Sync = 5, false })
 	i := s.start(t)
 	want, known, n := map[string][]string{}, map[string]bool{}, 0
 	rapid.Check(t, func(rt *rapid.T) {

@@ -16,14 +16,14 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"pgregory.net/rapid"
 
-	"github.com/otel-auditlog/auditlogexporter/segment"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 )
 
 // Whatever requests bring, each record is in the log, or refused in it, or counted; and the error says how
 // many of which.
 func TestEachRecordIsInTheLogOrNamedInIt(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		s := newSite(t, strict, inScope(segment.ScopeCheckpoint), func(s *site) { s.common.MaxLeafBytes = 2048 })
+		s := newSite(t, strict, inScope(segline.ScopeCheckpoint), func(s *site) { s.common.MaxLeafBytes = 2048 })
 		i := s.start(t)
 		defer func() { require.NoError(rt, i.Close(context.Background())) }()
 		var good []string

@@ -203,11 +203,11 @@ func classify(err error) (reason string, permanent bool) {
 	case errors.As(err, &limit):
 		return limit.reason, limit.permanent
 	case errors.As(err, &unsigned):
-		return string(rotation.ReasonSigning), false
+		return "signing", false
 	case errors.As(err, &refused):
 		return string(refused.Reason), false
 	case errors.Is(err, errNotRunning):
-		return string(rotation.ReasonClosed), false
+		return "closed", false
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return "canceled", false
 	default:

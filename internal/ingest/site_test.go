@@ -23,6 +23,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingest"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sequence"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -55,7 +56,7 @@ func newSite(t testing.TB, changes ...func(*site)) *site {
 		Logger:        zap.NewNop(),
 		Warnings:      zap.NewNop(),
 	}
-	s.common = rotation.Options{Signer: signingtest.New(t, signing.Ed25519), Scope: segment.ScopeEvent, Sync: true}
+	s.common = rotation.Options{Signer: signingtest.New(t, signing.Ed25519), Scope: segline.ScopeEvent, Sync: true}
 	for _, change := range changes {
 		change(s)
 	}
@@ -69,9 +70,9 @@ func divided(s *site) { s.options.Layout.PartitionBy = tenant }
 
 func strict(s *site) { s.mapping.Strict = true }
 
-func inScope(scope segment.Scope) func(*site) { return func(s *site) { s.common.Scope = scope } }
+func inScope(scope segline.Scope) func(*site) { return func(s *site) { s.common.Scope = scope } }
 
-var bothScopes = []segment.Scope{segment.ScopeEvent, segment.ScopeCheckpoint}
+var bothScopes = []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint}
 
 // start returns a started ingester, which is closed at the end of the test at the latest.
 func (s *site) start(t testing.TB) *ingest.Ingester {
@@ -110,10 +111,10 @@ func (s *site) events(t testing.TB, partition string) (records, own []*event.Eve
 				break
 			}
 			require.NoError(t, err)
-			if segment.KindOf(line) != segment.KindEvent {
+			if segment.KindOf(line) != segline.KindEvent {
 				continue
 			}
-			parsed, err := segment.ParseEvent(line)
+			parsed, err := segment.ParseEvent(nil, line)
 			require.NoError(t, err)
 			e, err := event.Parse(parsed.Canonical)
 			require.NoError(t, err)

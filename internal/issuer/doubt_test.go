@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
@@ -134,7 +135,7 @@ func TestReceiptsOfACompressedLastSegment(t *testing.T) {
 	s.Close()
 	plain := read(t, s.Active())
 	require.NoError(t, os.Remove(s.Active()))
-	require.NoError(t, os.WriteFile(s.Active()+".zst", logtest.Compressed(t, plain, segment.Zstd), 0o600))
+	require.NoError(t, os.WriteFile(s.Active()+".zst", logtest.Compressed(t, plain, compression.Zstd), 0o600))
 	r, err := s.issue()
 	require.NoError(t, err)
 	assert.Equal(t, issuer.Result{Receipts: 3, Size: s.Newest().TreeSize}, r)
@@ -215,7 +216,7 @@ func TestAHeaderThatDoesNotGoOn(t *testing.T) {
 	header, err := segment.ParseHeader(lineOf([]byte(content), `{"segment":`)[:strings.IndexByte(content, '\n')])
 	require.NoError(t, err)
 	header.Frontier[0][0] ^= 1
-	require.NoError(t, os.WriteFile(s.Active(), append(segment.AppendHeader(nil, header), content[strings.IndexByte(content, '\n'):]...), 0o600))
+	require.NoError(t, os.WriteFile(s.Active(), append(header.AppendTo(nil), content[strings.IndexByte(content, '\n'):]...), 0o600))
 	_, err = s.issue()
 	require.ErrorContains(t, err, "its header does not go on with the tree before it")
 	s.Close()

@@ -4,18 +4,23 @@
 package issuer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/receiptline"
 	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -71,7 +76,7 @@ type Issuer struct {
 	fsys   fs.FS
 	out    outbox
 	events event.Scanner
-	commit receipt.Commit
+	commit receiptline.Commit
 	group  group
 
 	// told is the checkpoint of the newest receipt that was there at the start, until the
@@ -285,16 +290,15 @@ func (i *Issuer) following(first uint64) (next uint64, ok bool, _ error) {
 
 // read reads a segment from where the last look ended, or from its beginning.
 func (i *Issuer) read(ctx context.Context, p part, res *Result) error {
-	var r *segment.Reader
-	var err error
-	begins := p.Name != i.name
+	begins, from := p.Name != i.name, i.offset
 	if begins {
-		r, err = segment.Open(i.fsys, p.Name, p.bytes)
-	} else {
-		r, err = segment.OpenAt(i.fsys, p.Name, i.offset, p.bytes)
+		from = 0
 	}
+	file := p.File
+	file.Size = p.bytes
+	r, err := logfile.Open(ctx, i.fsys, file, from)
 	if err != nil {
-		return damaged(p, 0, err)
+		return cmp.Or(ctx.Err(), damaged(p, 0, err))
 	}
 	defer r.Close()
 	i.group.reset()
@@ -313,9 +317,9 @@ func (i *Issuer) read(ctx context.Context, p part, res *Result) error {
 			if begins {
 				at = r.Line()
 			}
-			return damaged(p, at, err)
+			return cmp.Or(ctx.Err(), damaged(p, at, err))
 		}
-		if len(i.group.leaves) == 0 && p.Parsed.Compression == segment.None {
+		if len(i.group.leaves) == 0 && p.Parsed.Compression == compression.None {
 			i.name, i.offset = p.Name, r.End()
 		}
 	}
@@ -351,14 +355,14 @@ func (i *Issuer) line(line []byte, first bool, p part, res *Result) error {
 	case first:
 		err = i.header(line, p, res)
 	case len(i.group.commit) > 0:
-		if kind != segment.KindCheckpoint {
+		if kind != segline.KindCheckpoint {
 			return errors.New("no checkpoint follows its commit")
 		}
 		return i.checkpoint(line)
-	case kind == segment.KindCommit:
+	case kind == segline.KindCommit:
 		i.group.commit = append(i.group.commit, line...)
 		i.group.leaves = append(i.group.leaves, merkle.LeafHash(line))
-	case kind == segment.KindEvent:
+	case kind == segline.KindEvent:
 		err = i.event(line)
 	default:
 		return errors.New("it is neither an event nor a commit")
@@ -381,7 +385,7 @@ func (i *Issuer) header(line []byte, p part, res *Result) error {
 	if h.FirstIndex != p.Parsed.FirstIndex || h.Origin != i.opts.Origin {
 		return fmt.Errorf("its header is of leaf %d of the log %q", h.FirstIndex, h.Origin)
 	}
-	if !h.Has(segment.FeatureIDs) {
+	if !slices.Contains(h.Features, segline.FeatureIDs) {
 		return errUnbound
 	}
 	tree, err := merkle.NewFrontier(h.FirstIndex, h.Frontier)
@@ -465,7 +469,7 @@ func (i *Issuer) issue(note []byte) error {
 
 // event takes in an event's leaf.
 func (i *Issuer) event(line []byte) error {
-	parsed, err := segment.ParseEvent(line)
+	parsed, err := segment.ParseEvent(nil, line)
 	if err != nil {
 		return err
 	}
@@ -481,7 +485,7 @@ func (i *Issuer) event(line []byte) error {
 		return nil // the log's own
 	}
 	start := len(g.ids)
-	g.ids = append(g.ids, said.ID[:min(len(said.ID), receipt.MaxEventID+1)]...)
+	g.ids = append(g.ids, said.ID[:min(len(said.ID), receiptline.MaxEventID+1)]...)
 	g.events = append(g.events, written{leaf, start, len(g.ids)})
 	return nil
 }

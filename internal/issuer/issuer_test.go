@@ -20,9 +20,11 @@ import (
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/receiptline"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -68,7 +70,7 @@ func (s *site) files() (names []string) {
 	entries, err := os.ReadDir(s.to.Directory)
 	require.NoError(s.t, err)
 	for _, e := range entries {
-		if e.Name() != segment.LockName {
+		if e.Name() != durable.LockName {
 			names = append(names, e.Name())
 		}
 	}
@@ -119,7 +121,7 @@ func TestEachEventHasOneReceipt(t *testing.T) {
 		require.NoError(t, err)
 		defer os.RemoveAll(dir)
 		s := newSite(t, dir)
-		s.Options.Compression = rapid.SampledFrom([]segment.Compression{segment.None, segment.Zstd}).Draw(t, "compression")
+		s.Options.Compression = rapid.SampledFrom([]compression.Method{compression.None, compression.Zstd}).Draw(t, "compression")
 		live, err := issuer.Open(s.to)
 		require.NoError(t, err)
 		t.Repeat(map[string]func(*rapid.T){
@@ -209,7 +211,7 @@ func TestOldReceiptsAreDeleted(t *testing.T) {
 // Hostile ids do no harm; one that is too long is not repeated.
 func TestReceiptsOfHostileIDs(t *testing.T) {
 	s := newSite(t, t.TempDir())
-	long := strings.Repeat("ü", receipt.MaxEventID/2)
+	long := strings.Repeat("ü", receiptline.MaxEventID/2)
 	s.Add("a\"\\\n\x00{}", "\u2028\u2029\x1b[2J", `{"receipt":"auditlog/v1"}`, long, long+"x", strings.Repeat("y", 1<<20))
 	_, err := s.issue()
 	require.NoError(t, err)

@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/receiptline"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
 )
 
@@ -193,7 +194,7 @@ func (o *outbox) prune() error {
 }
 
 // add adds the receipt of a commit's leaf, which has that index.
-func (o *outbox) add(index uint64, c *receipt.Commit, leaf int, id []byte) error {
+func (o *outbox) add(index uint64, c *receiptline.Commit, leaf int, id []byte) error {
 	if o.pooled == nil {
 		o.pooled = buffers.Get().(*[]byte)
 		o.buf = (*o.pooled)[:0]

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"io"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/receiptline"
 	"github.com/otel-auditlog/auditlogexporter/receipt"
 )
 
@@ -61,7 +62,7 @@ func wholeLines(r io.Reader) (good int64, _ error) {
 			if i < 0 {
 				break
 			}
-			if line := rest[:i]; !receipt.IsLine(line) || line[i-1] != '}' || bytes.IndexByte(line, 0) >= 0 || i > receipt.MaxBytes {
+			if line := rest[:i]; !receiptline.Is(line) || line[i-1] != '}' || bytes.IndexByte(line, 0) >= 0 || i > receipt.MaxBytes {
 				return good, nil
 			}
 			good += int64(i) + 1

@@ -12,6 +12,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/foreign"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -32,16 +35,16 @@ type History struct {
 // Read reads the file of key changes, if there is one.
 func Read(ctx context.Context, fsys fs.FS) (*History, error) {
 	h := &History{}
-	for line, err := range logdir.KeyChanges(ctx, fsys) {
+	for line, err := range logfile.KeyChanges(ctx, fsys) {
 		if len(h.Unfit) == maxUnfit {
 			h.Unfit = append(h.Unfit, "what follows was not looked at")
 			break
 		}
-		var wrong *logdir.LineError
+		var wrong *logfile.LineError
 		switch {
 		case errors.As(err, &wrong):
 			err = wrong.Err
-		case logdir.Malformed(err):
+		case logfile.Malformed(err):
 			h.Unfit = append(h.Unfit, err.Error())
 			continue
 		case err != nil:
@@ -102,12 +105,12 @@ func indexOf(note []byte) (index uint64, ok bool) {
 // AfterHeader returns the key change that the line after a segment's header tells of, the next
 // one that r reads: that is where readers look for it (docs/format.md, section 6.4). It is nil
 // if that line is none, or cannot be read.
-func AfterHeader(r *segment.ForeignReader) *signing.KeyChange {
+func AfterHeader(r *foreign.Reader) *signing.KeyChange {
 	line, err := r.Next()
-	if err != nil || segment.KindOf(line) != segment.KindEvent {
+	if err != nil || segment.KindOf(line) != segline.KindEvent {
 		return nil
 	}
-	parsed, err := segment.ParseEvent(line)
+	parsed, err := segment.ParseEvent(nil, line)
 	if err != nil {
 		return nil
 	}
@@ -122,20 +125,18 @@ func AfterHeader(r *segment.ForeignReader) *signing.KeyChange {
 	return &n
 }
 
-// Introducing returns the key change that introduces a segment, or nil if there is none, or
-// the segment cannot be read.
-func Introducing(fsys fs.FS, file segment.File) *signing.KeyChange {
-	r, err := segment.OpenForeign(fsys, file.Name, file.Size)
+// Introducing returns the key change that introduces a segment, or nil if there is none.
+func Introducing(ctx context.Context, fsys fs.FS, file segment.File) (*signing.KeyChange, error) {
+	head, err := logdir.ReadHead(ctx, fsys, logdir.Segment{File: file})
+	if err != nil && !errors.Is(err, segment.ErrNewer) {
+		return nil, fmt.Errorf("look for a key change: %w", err)
+	}
+	if head.KeyChanged == nil {
+		return nil, nil
+	}
+	c, err := signing.OpenKeyChange([]byte(head.KeyChanged.KeyChange))
 	if err != nil {
-		return nil
+		return nil, fmt.Errorf("%s: %w", file.Name, err)
 	}
-	defer r.Close()
-	line, err := r.NextHeader()
-	if err != nil {
-		return nil
-	}
-	if _, err := segment.ParseHeader(line); err != nil && !errors.Is(err, segment.ErrNewer) {
-		return nil
-	}
-	return AfterHeader(r)
+	return &c, nil
 }

@@ -15,8 +15,8 @@ import (
 	"strings"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/partition"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -40,7 +40,7 @@ type State struct {
 	Root merkle.Hash
 	// Succeeds is the log in whose place one is about to begin; nil if there was none, and
 	// once the log has begun, because its first header then says it.
-	Succeeds *segment.Predecessor
+	Succeeds *segline.Predecessor
 }
 
 // Name returns the name of the file for a log.
@@ -99,10 +99,10 @@ func Parse(content []byte) (s State, err error) {
 	s.Origin, s.Size = j.Origin, j.Size
 	err = errors.Join(signing.ValidateOrigin(s.Origin), decode(s.Log[:], j.Log), decode(s.Root[:], j.Root))
 	if p := j.Succeeds; p != nil {
-		s.Succeeds = &segment.Predecessor{Size: p.Size}
+		s.Succeeds = &segline.Predecessor{Size: p.Size}
 		err = errors.Join(err, decode(s.Succeeds.Log[:], p.Log), decode(s.Succeeds.Root[:], p.Root))
 	}
-	if err == nil && s.Size > segment.MaxIndex {
+	if err == nil && s.Size > segline.MaxIndex {
 		err = fmt.Errorf("%d leaves", s.Size)
 	}
 	if err == nil && !bytes.Equal(s.Marshal(), content) {

@@ -9,15 +9,15 @@ import (
 	"testing"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/logstate"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
 func states() []logstate.State {
 	return []logstate.State{
 		{Origin: "a.example/log", Log: signing.LogID{1}, Size: 12, Root: merkle.Hash{2}},
-		{Origin: "a.example/<&>", Log: signing.LogID{1}, Succeeds: &segment.Predecessor{Log: signing.LogID{3}, Size: segment.MaxIndex, Root: merkle.Hash{4}}},
+		{Origin: "a.example/<&>", Log: signing.LogID{1}, Succeeds: &segline.Predecessor{Log: signing.LogID{3}, Size: segline.MaxIndex, Root: merkle.Hash{4}}},
 	}
 }
 

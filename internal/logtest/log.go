@@ -1,9 +1,8 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package logtest writes logs for tests, and reads them back. A Log is written by the writer that
-// writes all others; Lines are put together line by line, so that they can hold what no writer
-// writes.
+// Package logtest writes logs for tests, with the writer that writes all others, and reads them
+// back.
 package logtest
 
 import (
@@ -21,6 +20,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -69,7 +70,7 @@ func Closed(t T, o rotation.Options) *Log {
 		o.Origin = Origin
 	}
 	if o.Scope == "" {
-		o.Scope = segment.ScopeCheckpoint
+		o.Scope = segline.ScopeCheckpoint
 	}
 	if o.Signer == nil {
 		o.Signer = signingtest.New(t, signing.Ed25519)
@@ -221,7 +222,7 @@ func (l *Log) appendOnce(events []encoding) error {
 // AddTo adds an event to a batch of the log's Writer, signed if the scope asks for it. The encoding
 // appends the event in canonical JSON, and returns its time.
 func (l *Log) AddTo(b *stage.Batch, encode func(dst []byte) ([]byte, uint64, error)) error {
-	if l.Options.Scope != segment.ScopeEvent {
+	if l.Options.Scope != segline.ScopeEvent {
 		return b.Add(encode, nil, "")
 	}
 	s := l.Writer.Signer()
@@ -251,13 +252,13 @@ func (l *Log) unsettled() bool {
 	require.NoError(l.t, err)
 	plain, total := 0, int64(0)
 	for _, f := range listing.Segments {
-		if f.Parsed.Compression == segment.None {
+		if f.Parsed.Compression == compression.None {
 			plain++
 		}
 		total += f.Size
 	}
 	o := l.Options
-	return o.Compression != "" && o.Compression != segment.None && plain > 1 ||
+	return o.Compression != "" && o.Compression != compression.None && plain > 1 ||
 		o.Retention.MaxTotalBytes > 0 && total > o.Retention.MaxTotalBytes ||
 		o.Retention.MaxSegments > 0 && len(listing.Segments) > o.Retention.MaxSegments
 }

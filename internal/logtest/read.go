@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -46,7 +48,7 @@ func Leaves(t T, fsys fs.FS) (lines [][]byte) {
 				break
 			}
 			require.NoError(t, err, f.Name)
-			if segment.KindOf(line) != segment.KindCheckpoint {
+			if segment.KindOf(line) != segline.KindCheckpoint {
 				lines = append(lines, bytes.Clone(line))
 			}
 		}
@@ -59,10 +61,10 @@ func Leaves(t T, fsys fs.FS) (lines [][]byte) {
 func Events(t T, fsys fs.FS) (records, own []*event.Event) {
 	helper(t)
 	for _, line := range Leaves(t, fsys) {
-		if segment.KindOf(line) != segment.KindEvent {
+		if segment.KindOf(line) != segline.KindEvent {
 			continue
 		}
-		parsed, err := segment.ParseEvent(line)
+		parsed, err := segment.ParseEvent(nil, line)
 		require.NoError(t, err)
 		e, err := event.Parse(parsed.Canonical)
 		require.NoError(t, err)
@@ -76,10 +78,10 @@ func Events(t T, fsys fs.FS) (records, own []*event.Event) {
 }
 
 // Compressed returns content in a form that a sealed segment has.
-func Compressed(t T, content []byte, c segment.Compression) []byte {
+func Compressed(t T, content []byte, c compression.Method) []byte {
 	helper(t)
 	var b bytes.Buffer
-	w, err := segment.NewCompressor(&b, c)
+	w, err := compression.NewWriter(&b, c)
 	require.NoError(t, err)
 	_, err = w.Write(content)
 	require.NoError(t, err)

@@ -13,6 +13,7 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -150,11 +151,11 @@ func startsBadly(text string) bool {
 // isOfLog reports whether a file of this name is part of a log.
 func isOfLog(name string) bool {
 	switch name {
-	case segment.CheckpointName, segment.KeyChangesName, segment.PrunedRangesName:
+	case sidefile.CheckpointName, sidefile.KeyChangesName, sidefile.PrunedRangesName:
 		return true
 	}
 	_, err := segment.ParseName(name)
-	return err == nil || segment.IsTornName(name)
+	return err == nil || sidefile.IsTornName(name)
 }
 
 // isDevice reports whether Windows takes the name, whatever follows a dot, for a

@@ -13,7 +13,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/partition"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -206,7 +208,7 @@ func goodName(t *rapid.T, name string) {
 		t.Fatalf("%q is not safe", name)
 	}
 	_, err := segment.ParseName(name)
-	if err == nil || segment.IsTornName(name) || name == segment.CheckpointName || name == segment.LockName {
+	if err == nil || sidefile.IsTornName(name) || name == sidefile.CheckpointName || name == durable.LockName {
 		t.Fatalf("%q is a log's file", name)
 	}
 	if err := signing.ValidateOrigin("o/" + name); err != nil {

@@ -16,7 +16,6 @@ import (
 	"testing/fstest"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 func open(t *testing.T) (dir string, fsys fs.FS) {
@@ -72,10 +71,10 @@ func TestAFileThatBecomesAPipe(t *testing.T) {
 				}
 				name, fsys = "checkpoint", sub
 			}
-			f, err := segment.OpenRegular(swapped{fsys, func() error {
+			f, err := rootfs.OpenRegular(swapped{fsys, func() error {
 				return errors.Join(os.Remove(at), syscall.Mkfifo(at, 0o600))
 			}}, name)
-			if !errors.Is(err, segment.ErrNotRegular) {
+			if !errors.Is(err, rootfs.ErrNotRegular) {
 				t.Errorf("%v, %v", f, err)
 			}
 		})
@@ -84,7 +83,7 @@ func TestAFileThatBecomesAPipe(t *testing.T) {
 
 func TestAFileIsReadToItsEnd(t *testing.T) {
 	_, fsys := open(t)
-	f, err := segment.OpenRegular(fsys, "log/checkpoint")
+	f, err := rootfs.OpenRegular(fsys, "log/checkpoint")
 	if err != nil {
 		t.Fatal(err)
 	}

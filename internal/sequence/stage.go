@@ -123,7 +123,7 @@ func (s *Stage) Recall(line logdir.CheckedLine) error {
 	if !bytes.Contains(line.Bytes(), []byte(event.SequencePrefix)) {
 		return nil
 	}
-	parsed, err := segment.ParseEvent(line.Bytes())
+	parsed, err := segment.ParseEvent(nil, line.Bytes())
 	if err != nil {
 		return err
 	}

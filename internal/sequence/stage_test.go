@@ -10,10 +10,10 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sequence"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // following is a stage, and what it has reported.
@@ -34,7 +34,7 @@ func follow(maxStreams int) *following {
 
 // commit shows the stage a commit with a batch of these records, and returns what it says.
 func (f *following) commit(durable bool, records ...sequence.Record) []logevent.Event {
-	b := stage.NewBatch(stage.Form{Scope: segment.ScopeCheckpoint})
+	b := stage.NewBatch(stage.Form{Scope: segline.ScopeCheckpoint})
 	for _, r := range records {
 		sequence.Link(b, r)
 	}

@@ -12,7 +12,12 @@ import (
 	"slices"
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/logdir"
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/logend"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
+	"github.com/otel-auditlog/auditlogexporter/internal/segname"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
@@ -69,31 +74,30 @@ func (c *copier) copy(must bool) error {
 }
 
 // look lists the segments and finds where the log ends.
-func (c *copier) look(f *filed) (groups []forms, e logdir.End, _ error) {
-	for look := 1; ; look++ {
+func (c *copier) look(f *filed) (groups []forms, e logend.End, _ error) {
+	err := logfile.Retry(c.ctx, func() error {
 		l, err := segment.List(c.fsys)
 		if err != nil {
-			return nil, e, err
+			return err
 		}
 		groups = group(l.Segments)
 		e, err = c.endOf(groups, f)
-		if !errors.Is(err, fs.ErrNotExist) || look == maxLooks {
-			return groups, e, err
-		}
-	}
+		return err
+	})
+	return groups, e, err
 }
 
 // forms are the files of one segment: the plain one, compressed ones, or both while it is
 // being compressed.
 type forms []segment.File
 
-func (g forms) plain() string { return g[0].Parsed.Plain().String() }
+func (g forms) plain() string { return segname.Plain(g[0].Parsed).String() }
 
 func (g forms) index() uint64 { return g[0].Parsed.FirstIndex }
 
 func group(files []segment.File) (groups []forms) {
 	for _, f := range files {
-		if n := len(groups); n > 0 && groups[n-1][0].Parsed.Plain() == f.Parsed.Plain() {
+		if n := len(groups); n > 0 && segname.Plain(groups[n-1][0].Parsed) == segname.Plain(f.Parsed) {
 			groups[n-1] = append(groups[n-1], f)
 		} else {
 			groups = append(groups, forms{f})
@@ -154,7 +158,7 @@ func (c *copier) rest() error {
 }
 
 // end copies what is not in the copy yet; false if a segment has vanished meanwhile.
-func (c *copier) end(groups []forms, t logdir.End) (done bool, _ error) {
+func (c *copier) end(groups []forms, t logend.End) (done bool, _ error) {
 	for _, g := range groups[:t.At] {
 		if gone, err := c.segment(g); gone || err != nil {
 			return false, err
@@ -191,7 +195,7 @@ func (c *copier) segment(g forms) (gone bool, _ error) {
 	}
 	// One that has been compressed since it was listed has another name, which was there
 	// before the first one went.
-	for _, suffix := range []segment.Compression{segment.None, segment.Zstd, segment.Gzip} {
+	for _, suffix := range []compression.Method{compression.None, compression.Zstd, compression.Gzip} {
 		if name := g.plain() + suffix.Suffix(); !slices.Contains(names, name) {
 			names = append(names, name)
 		}
@@ -217,7 +221,7 @@ func (c *copier) took(g forms) {
 }
 
 // tail copies the last segment, as far as it counts.
-func (c *copier) tail(g forms, t logdir.End) (gone bool, _ error) {
+func (c *copier) tail(g forms, t logend.End) (gone bool, _ error) {
 	if t.Whole {
 		return c.segment(g)
 	}
@@ -272,7 +276,7 @@ func (c *copier) file(name string, size int64, sealed bool) error {
 
 // open opens a regular file. Without an error and a file, it was left out.
 func (c *copier) open(name string) (fs.File, fs.FileInfo, error) {
-	f, err := segment.OpenRegular(c.fsys, name)
+	f, err := rootfs.OpenRegular(c.fsys, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, err
 	}
@@ -304,16 +308,16 @@ type filed struct {
 
 // filed reads the file checkpoint; nil if there is none to be copied.
 func (c *copier) filed() (*filed, error) {
-	note, err := logdir.Checkpoint(c.fsys)
+	note, err := logfile.Checkpoint(c.fsys)
 	var info fs.FileInfo
 	if err == nil {
-		info, err = fs.Lstat(c.fsys, segment.CheckpointName)
+		info, err = fs.Lstat(c.fsys, sidefile.CheckpointName)
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case err != nil:
-		c.leave(segment.CheckpointName, err)
+		c.leave(sidefile.CheckpointName, err)
 		return nil, nil
 	}
 	return &filed{note, info}, nil // if it is no checkpoint, the copy is no better than the log
@@ -325,7 +329,7 @@ func (c *copier) checkpoint(is *filed) error {
 	}
 	c.r.Files++
 	c.r.Bytes += int64(len(is.note))
-	return c.to.file(c.ctx, path.Join(c.path, segment.CheckpointName), is.info, bytes.NewReader(is.note), int64(len(is.note)))
+	return c.to.file(c.ctx, path.Join(c.path, sidefile.CheckpointName), is.info, bytes.NewReader(is.note), int64(len(is.note)))
 }
 
 func ignoreMissing(err error) error {
@@ -344,8 +348,8 @@ func (c *copier) beside() error {
 	}
 	var names []string
 	for plain := range c.taken {
-		if parsed, err := segment.ParseName(plain); err == nil && slices.Contains(l.Values, parsed.ValuesName()) {
-			names = append(names, parsed.ValuesName())
+		if parsed, err := segment.ParseName(plain); err == nil && slices.Contains(l.Values, segname.Values(parsed)) {
+			names = append(names, segname.Values(parsed))
 		}
 	}
 	slices.Sort(names)
@@ -358,22 +362,22 @@ func (c *copier) beside() error {
 	if err != nil {
 		return err
 	}
-	if err := ignoreMissing(c.file(segment.KeyChangesName, size, false)); err != nil {
+	if err := ignoreMissing(c.file(sidefile.KeyChangesName, size, false)); err != nil {
 		return err
 	}
-	return ignoreMissing(c.file(segment.PrunedRangesName, -1, false))
+	return ignoreMissing(c.file(sidefile.PrunedRangesName, -1, false))
 }
 
 // keyChanges returns how much of the file of key changes belongs to the copy: those that
 // introduce no segment after the last one.
 func (c *copier) keyChanges() (int64, error) {
-	f, info, err := c.open(segment.KeyChangesName)
+	f, info, err := c.open(sidefile.KeyChangesName)
 	if f == nil {
 		return 0, ignoreMissing(err)
 	}
 	defer f.Close()
 	var end int64
-	for one, err := range logdir.KeyChangesIn(c.ctx, f) {
+	for one, err := range logfile.KeyChangesIn(c.ctx, f) {
 		if c.ctx.Err() != nil {
 			return 0, c.ctx.Err()
 		}

@@ -20,7 +20,9 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/snapshot"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -84,7 +86,7 @@ func (h *history) Remove(name string) error {
 	if err == nil {
 		h.change(func(next fstest.MapFS) { delete(next, name) })
 		h.mu.Lock()
-		if parsed, err := segment.ParseName(name); err == nil && parsed.Compression != segment.None {
+		if parsed, err := segment.ParseName(name); err == nil && parsed.Compression != compression.None {
 			h.deleted++
 		}
 		h.mu.Unlock()
@@ -132,7 +134,7 @@ func recorded(t *testing.T) (*history, *signing.PublicKey) {
 	if h.FS, err = durable.OpenLocked(dir); err != nil {
 		t.Fatal(err)
 	}
-	l := newLog(t, rotation.Options{FS: h, MaxSegmentBytes: 6000, Compression: segment.Gzip, Retention: rotation.Retention{MaxSegments: 4}})
+	l := newLog(t, rotation.Options{FS: h, MaxSegmentBytes: 6000, Compression: compression.Gzip, Retention: rotation.Retention{MaxSegments: 4}})
 	for h.deletions() < 3 {
 		if err := l.grow(3); err != nil {
 			t.Fatal(err)
@@ -192,7 +194,7 @@ func TestCopiesBetweenAnyTwoSteps(t *testing.T) {
 		quick := rapid.SampledFrom([]int{1, 2, 5, 20}).Draw(rt, "quick")
 		steps := rapid.SliceOfN(rapid.IntRange(0, quick), 400, 400).Draw(rt, "steps")
 		var least signing.Checkpoint // zero if there is none yet
-		if f := h.states[at][segment.CheckpointName]; f != nil {
+		if f := h.states[at][sidefile.CheckpointName]; f != nil {
 			least, _ = signing.ParseCheckpoint(f.Data)
 		}
 		var err error

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/snapshot"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -46,17 +48,17 @@ func TestHostileDirectories(t *testing.T) {
 		"newest, a pipe":  {func(dir string) error { return syscall.Mkfifo(filepath.Join(dir, later), 0o600) }, later},
 		"directory":       {func(dir string) error { return os.Mkdir(filepath.Join(dir, planted), 0o700) }, planted},
 		"checkpoint, a link": {func(dir string) error {
-			at := filepath.Join(dir, segment.CheckpointName)
+			at := filepath.Join(dir, sidefile.CheckpointName)
 			return errors.Join(os.Rename(at, at+".old"), os.Symlink("checkpoint.old", at))
-		}, segment.CheckpointName},
+		}, sidefile.CheckpointName},
 		"checkpoint, without an end": {func(dir string) error {
-			return os.Truncate(filepath.Join(dir, segment.CheckpointName), 1<<40)
-		}, segment.CheckpointName},
+			return os.Truncate(filepath.Join(dir, sidefile.CheckpointName), 1<<40)
+		}, sidefile.CheckpointName},
 		"key changes, a pipe": {func(dir string) error {
-			at := filepath.Join(dir, segment.KeyChangesName)
+			at := filepath.Join(dir, sidefile.KeyChangesName)
 			return errors.Join(os.Remove(at), syscall.Mkfifo(at, 0o600))
-		}, segment.KeyChangesName},
-		"pruned ranges, a link": {func(dir string) error { return os.Symlink("/dev/zero", filepath.Join(dir, segment.PrunedRangesName)) }, segment.PrunedRangesName},
+		}, sidefile.KeyChangesName},
+		"pruned ranges, a link": {func(dir string) error { return os.Symlink("/dev/zero", filepath.Join(dir, sidefile.PrunedRangesName)) }, sidefile.PrunedRangesName},
 		"others' files":         {func(dir string) error { return os.WriteFile(filepath.Join(dir, "notes.txt"), []byte("x"), 0o600) }, ""},
 		"temporary":             {func(dir string) error { return os.WriteFile(filepath.Join(dir, "checkpoint.tmp"), []byte("x"), 0o600) }, ""},
 	} {
@@ -96,7 +98,7 @@ func TestNewestSegmentThatCannotBeRead(t *testing.T) {
 		}
 	}
 	at := filepath.Join(l.Options.Directory, newest)
-	if err := errors.Join(os.Rename(at, at+".old"), os.Symlink(newest+".old", at), os.Remove(filepath.Join(l.Options.Directory, segment.CheckpointName))); err != nil {
+	if err := errors.Join(os.Rename(at, at+".old"), os.Symlink(newest+".old", at), os.Remove(filepath.Join(l.Options.Directory, sidefile.CheckpointName))); err != nil {
 		t.Fatal(err)
 	}
 	r, err := snapshot.Directory(t.Context(), l.Options.Directory, filepath.Join(t.TempDir(), "copy"), snapshot.Options{})
@@ -123,7 +125,7 @@ func (u unsynced) Open(name string) (fs.File, error) {
 // Commits that cannot be synced are not in the copy, which is good without them.
 func TestCommitsThatCannotBeSynced(t *testing.T) {
 	l := closed(t)
-	if err := os.Remove(filepath.Join(l.Options.Directory, segment.CheckpointName)); err != nil {
+	if err := os.Remove(filepath.Join(l.Options.Directory, sidefile.CheckpointName)); err != nil {
 		t.Fatal(err)
 	}
 	r, err := snapshot.Tar(t.Context(), unsynced{os.DirFS(l.Options.Directory).(fs.ReadLinkFS)}, io.Discard, snapshot.Options{})
@@ -145,9 +147,9 @@ func TestLogsOfATreeThatAreNotCopied(t *testing.T) {
 			return errors.Join(os.Mkdir(filepath.Join(root, "eu"), 0o700), os.Symlink(elsewhere, filepath.Join(root, "eu", "b")))
 		}, "eu/b"},
 		"a log whose files are gone": {func(root, _ string) error {
-			return errors.Join(os.Mkdir(filepath.Join(root, "b"), 0o700), os.WriteFile(filepath.Join(root, "b", segment.LockName), nil, 0o600))
+			return errors.Join(os.Mkdir(filepath.Join(root, "b"), 0o700), os.WriteFile(filepath.Join(root, "b", durable.LockName), nil, 0o600))
 		}, "b"},
-		"the lock of the logs below": {func(root, _ string) error { return os.WriteFile(filepath.Join(root, segment.LockName), nil, 0o600) }, ""},
+		"the lock of the logs below": {func(root, _ string) error { return os.WriteFile(filepath.Join(root, durable.LockName), nil, 0o600) }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := closed(t)
@@ -229,7 +231,7 @@ func (f *failing) Write(p []byte) (int, error) {
 // Copies are as closed to others as the log is, and no writer but their owner has them.
 func TestModes(t *testing.T) {
 	l := closed(t)
-	for name, mode := range map[string]fs.FileMode{segment.CheckpointName: 0o640, segment.KeyChangesName: 0o666} {
+	for name, mode := range map[string]fs.FileMode{sidefile.CheckpointName: 0o640, sidefile.KeyChangesName: 0o666} {
 		if err := os.Chmod(filepath.Join(l.Options.Directory, name), mode); err != nil {
 			t.Fatal(err)
 		}
@@ -252,9 +254,9 @@ func TestModes(t *testing.T) {
 		}
 		want := fs.FileMode(0o600)
 		switch e.Name() {
-		case segment.CheckpointName:
+		case sidefile.CheckpointName:
 			want = 0o640
-		case segment.KeyChangesName:
+		case sidefile.KeyChangesName:
 			want = 0o644
 		}
 		if info.Mode() != want {
@@ -268,7 +270,7 @@ func TestModes(t *testing.T) {
 func TestCopyOfALogWhoseWriterWasKilled(t *testing.T) {
 	l := closed(t)
 	want := l.good(l.Options.Directory).TreeSize
-	if err := os.Remove(filepath.Join(l.Options.Directory, segment.CheckpointName)); err != nil {
+	if err := os.Remove(filepath.Join(l.Options.Directory, sidefile.CheckpointName)); err != nil {
 		t.Fatal(err)
 	}
 	newest := entries(t, l.Options.Directory)

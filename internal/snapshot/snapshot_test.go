@@ -14,10 +14,11 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/snapshot"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
@@ -89,7 +90,7 @@ func read(t testing.TB, name string) []byte {
 // A writer writes, changes keys, compresses and deletes as fast as it can, and each copy is
 // good, and extends the one before.
 func TestCopiesOfALogInUse(t *testing.T) {
-	l := newLog(t, rotation.Options{MaxSegmentBytes: 20_000, Compression: segment.Zstd, Retention: rotation.Retention{MaxSegments: 5}})
+	l := newLog(t, rotation.Options{MaxSegmentBytes: 20_000, Compression: compression.Zstd, Retention: rotation.Retention{MaxSegments: 5}})
 	stop, done := make(chan struct{}), make(chan error)
 	go func() {
 		for {
@@ -128,7 +129,7 @@ func TestCopiesOfALogInUse(t *testing.T) {
 			t.Fatalf("it has %d leaves, the copy before %d", report.TreeSize, size)
 		}
 		size, first, segments = report.TreeSize, report.PrunedBefore, max(segments, uint64(len(report.Segments)))
-		kept = [][]byte{read(t, filepath.Join(dest, segment.CheckpointName))}
+		kept = [][]byte{read(t, filepath.Join(dest, sidefile.CheckpointName))}
 	}
 	if first == 0 || segments < 3 {
 		t.Errorf("deleted before leaf %d, and %d segments at the most: nothing was tried", first, segments)

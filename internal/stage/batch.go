@@ -10,8 +10,8 @@ import (
 	"sync"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // Batch collects encoded events, with the hashes of their leaves, outside the
@@ -56,7 +56,7 @@ type TooLargeError struct {
 }
 
 func (e *TooLargeError) Error() string {
-	if e.Limit == segment.MaxLineBytes {
+	if e.Limit == segline.MaxBytes {
 		return fmt.Sprintf("the event's line is longer than %d bytes, which is the most a log may hold", e.Limit)
 	}
 	return fmt.Sprintf("the event's line is longer than the %d bytes that limits::max_leaf_bytes allows", e.Limit)
@@ -70,7 +70,7 @@ var batches = sync.Pool{New: func() any { return new(Batch) }}
 // Form says what the batches of a log are like.
 type Form struct {
 	// Scope is that of the log's signatures.
-	Scope segment.Scope
+	Scope segline.Scope
 	// BindIDs says that commits bind the ids of their events.
 	BindIDs bool
 	// MaxLeafBytes is how long the line of an event may be.
@@ -95,7 +95,7 @@ func (b *Batch) Release() {
 }
 
 // Scope returns the scope of the log that the batch is for.
-func (b *Batch) Scope() segment.Scope { return b.form.Scope }
+func (b *Batch) Scope() segline.Scope { return b.form.Scope }
 
 // KeyID returns the id of the key that signed the events; it is empty if none did.
 func (b *Batch) KeyID() string { return b.keyID }
@@ -136,7 +136,7 @@ type Encode func(dst []byte) (_ []byte, time uint64, err error)
 // keyID. If it fails the batch is left as it was: with what encode returned, a *[SigningError],
 // or a *[TooLargeError].
 func (b *Batch) Add(encode Encode, sign func(canonical []byte) ([]byte, error), keyID string) error {
-	if (sign != nil) != (b.form.Scope == segment.ScopeEvent) {
+	if (sign != nil) != (b.form.Scope == segline.ScopeEvent) {
 		return fmt.Errorf("add an event: scope %s asks for %s", b.form.Scope, map[bool]string{true: "no signature", false: "a signature"}[sign != nil])
 	}
 	if sign != nil && b.keyID != "" && b.keyID != keyID {
@@ -144,7 +144,7 @@ func (b *Batch) Add(encode Encode, sign func(canonical []byte) ([]byte, error), 
 	}
 	return b.add(encode, func(dst, canonical []byte) ([]byte, error) {
 		if sign == nil {
-			return segment.AppendNoSignature(dst), nil
+			return segline.AppendNoSignature(dst), nil
 		}
 		signature, err := sign(canonical)
 		if err == nil && len(signature) == 0 {
@@ -154,18 +154,18 @@ func (b *Batch) Add(encode Encode, sign func(canonical []byte) ([]byte, error), 
 			return nil, &SigningError{err}
 		}
 		b.keyID = keyID
-		return segment.AppendSignature(dst, signature, keyID), nil
+		return segline.AppendSignature(dst, signature, keyID), nil
 	})
 }
 
 // AddUnsigned appends one event marked as unsigned: the degraded mode of scope
 // event.
 func (b *Batch) AddUnsigned(encode Encode) error {
-	if b.form.Scope != segment.ScopeEvent {
+	if b.form.Scope != segline.ScopeEvent {
 		return fmt.Errorf("add an unsigned event: scope %s has no event signatures to leave out", b.form.Scope)
 	}
 	err := b.add(encode, func(dst, _ []byte) ([]byte, error) {
-		return segment.AppendNullSignature(dst), nil
+		return segline.AppendNullSignature(dst), nil
 	})
 	if err == nil {
 		b.unsigned++
@@ -176,7 +176,7 @@ func (b *Batch) AddUnsigned(encode Encode) error {
 
 func (b *Batch) add(encode Encode, finish func(dst, canonical []byte) ([]byte, error)) error {
 	start := len(b.buf)
-	buf := segment.AppendEventStart(b.buf)
+	buf := segline.AppendEventStart(b.buf)
 	eventStart := len(buf)
 	buf, time, err := encode(buf)
 	if err != nil {

@@ -140,7 +140,7 @@ func (e Identified) Refuse(describe func() Refusal) {
 
 // Text returns the event in canonical JSON, and its id, cut to 128 bytes.
 func (e Identified) Text() (canonical []byte, id string) {
-	parsed, err := segment.ParseEvent(e.batch.buf[e.at.start : e.at.end-1])
+	parsed, err := segment.ParseEvent(nil, e.batch.buf[e.at.start:e.at.end-1])
 	if err != nil {
 		return nil, ""
 	}

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -24,7 +25,7 @@ import (
 // leaves must hash to, and whether that is the log's has been checked.
 type again struct {
 	x    *export
-	tree *proof.Tree
+	tree *logtree.Tree
 	from signing.Checkpoint
 	// before is the size of the export before this one, of which files are left.
 	before uint64
@@ -33,7 +34,7 @@ type again struct {
 
 // readAgain checks all files of what was exported before. The error wraps ErrChanged if
 // one is missing or is not what it was.
-func (x *export) readAgain(tree *proof.Tree, from signing.Checkpoint) error {
+func (x *export) readAgain(tree *logtree.Tree, from signing.Checkpoint) error {
 	before, err := x.previous()
 	if err != nil {
 		return err

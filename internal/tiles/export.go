@@ -13,11 +13,14 @@ import (
 	"os"
 	"strconv"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/proof"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/trust"
 )
@@ -88,8 +91,8 @@ func Export(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Result
 		return r, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	err = logdir.Retry(ctx, func() (err error) { r, err = exportOnce(ctx, fsys, root, o); return err })
-	for _, form := range []error{segment.ErrBadCompression, segment.ErrTrailingData, segment.ErrLineTooLong, proof.ErrDamaged} {
+	err = logfile.Retry(ctx, func() (err error) { r, err = exportOnce(ctx, fsys, root, o); return err })
+	for _, form := range []error{compression.ErrDamaged, compression.ErrTrailingData, segline.ErrTooLong, logdir.ErrDamaged} {
 		if errors.Is(err, form) {
 			return r, fmt.Errorf("%w: %w", ErrTampered, err)
 		}
@@ -98,7 +101,7 @@ func Export(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Result
 }
 
 func exportOnce(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Result, err error) {
-	tree, err := proof.Open(ctx, fsys)
+	tree, err := logtree.Open(ctx, fsys)
 	if err != nil {
 		return r, err
 	}
@@ -172,8 +175,8 @@ func exportOnce(ctx context.Context, fsys fs.FS, root *os.Root, o Options) (r Re
 // durableCheckpoint returns the checkpoint to export: what the log's checkpoint file holds, with
 // its cosignatures, or, without one, the newest that is known to be on stable storage. A power cut
 // may take back what follows that in the segments.
-func durableCheckpoint(ctx context.Context, fsys fs.FS, tree *proof.Tree) ([]byte, error) {
-	note, err := logdir.Checkpoint(fsys)
+func durableCheckpoint(ctx context.Context, fsys fs.FS, tree *logtree.Tree) ([]byte, error) {
+	note, err := logfile.Checkpoint(fsys)
 	if errors.Is(err, fs.ErrNotExist) {
 		return logdir.DurableCheckpoint(ctx, fsys)
 	}
@@ -212,9 +215,9 @@ type export struct {
 
 // load reads what was exported before: its checkpoint, of which the note is nil if there is
 // none.
-func (x *export) load(tree *proof.Tree, to signing.Checkpoint) (from signing.Checkpoint, note []byte, err error) {
+func (x *export) load(tree *logtree.Tree, to signing.Checkpoint) (from signing.Checkpoint, note []byte, err error) {
 	x.edge = &edge{}
-	note, err = x.out.readAtMost(checkpointName, logdir.MaxCheckpointBytes)
+	note, err = x.out.readAtMost(checkpointName, logfile.MaxCheckpointBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		return signing.Checkpoint{Origin: to.Origin, Root: merkle.EmptyRoot}, nil, nil
 	}
@@ -255,7 +258,7 @@ func (x *export) load(tree *proof.Tree, to signing.Checkpoint) (from signing.Che
 }
 
 // loadBundle loads the entries at the right edge.
-func (x *export) loadBundle(tree *proof.Tree, size uint64) (err error) {
+func (x *export) loadBundle(tree *logtree.Tree, size uint64) (err error) {
 	if x.count = int(size % width); x.o.HashesOnly {
 		if _, err := x.out.root.Lstat("tile/entries"); !errors.Is(err, fs.ErrNotExist) {
 			return errors.Join(errors.New("entries were exported before: go on with them, or export the hashes only to another directory"), err)
@@ -283,7 +286,7 @@ func (x *export) loadBundle(tree *proof.Tree, size uint64) (err error) {
 }
 
 // hasBundle makes sure that a bundle of entries that was full is there, if it has an encoding.
-func (x *export) hasBundle(tree *proof.Tree, n uint64) error {
+func (x *export) hasBundle(tree *logtree.Tree, n uint64) error {
 	name := tilePath(entries, n, width)
 	if _, err := x.out.root.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -301,7 +304,7 @@ func (x *export) hasBundle(tree *proof.Tree, n uint64) error {
 
 // check makes sure that the log extends what was exported before, and leads to its own
 // checkpoint.
-func (x *export) check(tree *proof.Tree, from, to signing.Checkpoint) error {
+func (x *export) check(tree *logtree.Tree, from, to signing.Checkpoint) error {
 	if from.Size == to.Size {
 		if from.Root != to.Root {
 			return fmt.Errorf("%w: both have %d leaves, and other root hashes", ErrForked, to.Size)
@@ -344,7 +347,7 @@ func (x *export) check(tree *proof.Tree, from, to signing.Checkpoint) error {
 }
 
 // add adds the leaves from one checkpoint up to another.
-func (x *export) add(tree *proof.Tree, from, to signing.Checkpoint) error {
+func (x *export) add(tree *logtree.Tree, from, to signing.Checkpoint) error {
 	if from.Size == to.Size {
 		return nil
 	}
@@ -379,7 +382,7 @@ var errEnough = errors.New("enough")
 
 // leaves yields the leaves from the beginning of the segment that holds one, up to
 // another.
-func (x *export) leaves(tree *proof.Tree, from, to uint64) func(yield func(numbered, error) bool) {
+func (x *export) leaves(tree *logtree.Tree, from, to uint64) func(yield func(numbered, error) bool) {
 	return func(yield func(numbered, error) bool) {
 		err := tree.Leaves(x.ctx, from, x.o.Progress, func(index uint64, line []byte) error {
 			if index >= to || !yield(numbered{index, line}, nil) {

@@ -13,7 +13,6 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // checkpointName is the name of the newest checkpoint.
@@ -36,7 +35,7 @@ func (o *out) read(name string, size int) ([]byte, error) {
 
 // open opens a regular file.
 func (o *out) open(name string) (fs.File, error) {
-	return segment.OpenRegular(rootfs.Of(o.root), name)
+	return rootfs.OpenRegular(rootfs.Of(o.root), name)
 }
 
 // readAtMost reads a regular file, up to a byte more than most.

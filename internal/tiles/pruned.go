@@ -9,10 +9,12 @@ import (
 	"io/fs"
 	"strconv"
 
-	"github.com/otel-auditlog/auditlogexporter/logdir"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
+	"github.com/otel-auditlog/auditlogexporter/internal/pruned"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/proof"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -32,7 +34,7 @@ var ErrTooShort = errors.New("too little is left of the log for an export")
 func (x *export) prunedTree(fsys fs.FS, oldest merkle.Frontier, from signing.Checkpoint, add func(h int, hash merkle.Hash) error) error {
 	var begin uint64
 	met := from.Size == 0
-	err := logdir.PrunedRanges(x.ctx, fsys, oldest.Size(), oldest.Root(), func(r segment.PrunedRange, after *merkle.Frontier) error {
+	err := pruned.Read(x.ctx, fsys, oldest.Size(), oldest.Root(), func(r sidefile.PrunedRange, after *merkle.Frontier) error {
 		if begin >= from.Size {
 			i := 0
 			for _, h := range merkle.Subtrees(begin, r.Size) {
@@ -49,9 +51,9 @@ func (x *export) prunedTree(fsys fs.FS, oldest merkle.Frontier, from signing.Che
 		}
 		return nil
 	})
-	var wrong *logdir.LineError
+	var wrong *logfile.LineError
 	switch {
-	case errors.Is(err, logdir.ErrNoRanges):
+	case errors.Is(err, pruned.ErrNone):
 		return x.oldestTree(oldest, from, add)
 	case errors.As(err, &wrong):
 		return fmt.Errorf("%w: its file %w", ErrTampered, wrong)
@@ -79,13 +81,13 @@ func (x *export) oldestTree(oldest merkle.Frontier, from signing.Checkpoint, add
 }
 
 func unconnected(from signing.Checkpoint, oldest merkle.Frontier) error {
-	return fmt.Errorf("leaves %d to %d of the log: %w, and its file %s does not lead from the checkpoint that was exported before to what is left: export to another directory", from.Size, oldest.Size()-1, proof.ErrPruned, segment.PrunedRangesName)
+	return fmt.Errorf("leaves %d to %d of the log: %w, and its file %s does not lead from the checkpoint that was exported before to what is left: export to another directory", from.Size, oldest.Size()-1, logtree.ErrPruned, sidefile.PrunedRangesName)
 }
 
 // plan decides, before anything is written, what becomes of leaves that have been deleted
 // before they were exported: from where on leaves are exported, and which minimum index that
 // gives.
-func (x *export) plan(fsys fs.FS, tree *proof.Tree, from, to signing.Checkpoint) error {
+func (x *export) plan(fsys fs.FS, tree *logtree.Tree, from, to signing.Checkpoint) error {
 	x.start, x.earlier = max(from.Size, tree.Base()), x.minimum
 	if x.minimum > 0 && tree.Base() == 0 {
 		return fmt.Errorf("%w: it begins at leaf %d, and the log has all its leaves: export to another directory", ErrChanged, x.minimum)
@@ -104,7 +106,7 @@ func (x *export) plan(fsys fs.FS, tree *proof.Tree, from, to signing.Checkpoint)
 		return err
 	}
 	if to.Size < tree.Base() {
-		return fmt.Errorf("leaves %d to %d of the log: %w, and its checkpoint file covers %d", from.Size, tree.Base()-1, proof.ErrPruned, to.Size)
+		return fmt.Errorf("leaves %d to %d of the log: %w, and its checkpoint file covers %d", from.Size, tree.Base()-1, logtree.ErrPruned, to.Size)
 	}
 	ahead := &edge{}
 	if from.Size > 0 {
@@ -121,14 +123,14 @@ func (x *export) plan(fsys fs.FS, tree *proof.Tree, from, to signing.Checkpoint)
 	// The entries of the tile that the log begins within are not all there.
 	minimum := max((tree.Base()+width-1)/width*width, ahead.whole())
 	if minimum > to.Size {
-		return fmt.Errorf("leaves %d to %d of the log: %w; %w: it has %d leaves, and what tlog-tiles demands can be made once it has %d: run it again then, and from a timer, so that it exports before retention deletes", from.Size, tree.Base()-1, proof.ErrPruned, ErrTooShort, to.Size, minimum)
+		return fmt.Errorf("leaves %d to %d of the log: %w; %w: it has %d leaves, and what tlog-tiles demands can be made once it has %d: run it again then, and from a timer, so that it exports before retention deletes", from.Size, tree.Base()-1, logtree.ErrPruned, ErrTooShort, to.Size, minimum)
 	}
 	x.minimum, x.pruned = minimum, true
 	return nil
 }
 
 // addPruned adds the part of the tree whose leaves are gone.
-func (x *export) addPruned(fsys fs.FS, tree *proof.Tree, from signing.Checkpoint) error {
+func (x *export) addPruned(fsys fs.FS, tree *logtree.Tree, from signing.Checkpoint) error {
 	if !x.pruned {
 		return nil
 	}
@@ -159,7 +161,7 @@ func (x *export) loadMinimum() error {
 		return err
 	}
 	x.minimum, err = strconv.ParseUint(string(b), 10, 64)
-	if err != nil || x.minimum == 0 || x.minimum%width > 0 || x.minimum > segment.MaxIndex {
+	if err != nil || x.minimum == 0 || x.minimum%width > 0 || x.minimum > segline.MaxIndex {
 		return fmt.Errorf("%w: %s is not what was written", ErrChanged, minimumName)
 	}
 	return nil

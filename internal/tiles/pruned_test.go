@@ -15,9 +15,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/tiles"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -40,7 +42,7 @@ func (p *past) prune(n int) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	ranges, err := os.OpenFile(filepath.Join(p.Options.Directory, segment.PrunedRangesName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	ranges, err := os.OpenFile(filepath.Join(p.Options.Directory, sidefile.PrunedRangesName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -53,14 +55,14 @@ func (p *past) prune(n int) {
 		mark := merkle.NewMark(&p.tree)
 		for line := range bytes.Lines(content) {
 			line = bytes.TrimSuffix(line, []byte("\n"))
-			if segment.KindOf(line) != segment.KindCheckpoint {
+			if segment.KindOf(line) != segline.KindCheckpoint {
 				p.leaves = append(p.leaves, line)
 				p.tree.AppendMarked(merkle.LeafHash(line), []*merkle.Mark{mark})
 				continue
 			}
-			one := segment.PrunedRange{Size: p.tree.Size(), Subtrees: mark.Range(&p.tree)}
+			one := sidefile.PrunedRange{Size: p.tree.Size(), Subtrees: mark.Range(&p.tree)}
 			if mark.Size() < one.Size {
-				if _, err := ranges.Write(append(segment.AppendPrunedRange(nil, one), '\n')); err != nil {
+				if _, err := ranges.Write(append(sidefile.AppendPrunedRange(nil, one), '\n')); err != nil {
 					p.t.Fatal(err)
 				}
 			}
@@ -160,7 +162,7 @@ func TestExportOfPrunedLog(t *testing.T) {
 			}
 			l.prune(c.prune)
 			if c.noRanges {
-				if err := os.Remove(filepath.Join(l.Options.Directory, segment.PrunedRangesName)); err != nil {
+				if err := os.Remove(filepath.Join(l.Options.Directory, sidefile.PrunedRangesName)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -170,7 +172,7 @@ func TestExportOfPrunedLog(t *testing.T) {
 			o := tiles.Options{Check: c.before > 0}
 			r, err := l.export(dir, o)
 			if c.minimum == 0 {
-				if !errors.Is(err, proof.ErrPruned) {
+				if !errors.Is(err, logtree.ErrPruned) {
 					t.Fatalf("%+v, %v", r, err)
 				}
 				if _, err := os.Stat(filepath.Join(dir, ".minimum-index")); err == nil {
@@ -230,15 +232,15 @@ func TestExportOfPrunedLogIsNotMisled(t *testing.T) {
 		want  error
 	}{
 		"ranges of other leaves": {func(l *past, _ string) {
-			edit(l.t.(*testing.T), filepath.Join(l.Options.Directory, segment.PrunedRangesName), func(b []byte) []byte {
+			edit(l.t.(*testing.T), filepath.Join(l.Options.Directory, sidefile.PrunedRangesName), func(b []byte) []byte {
 				line, rest, _ := bytes.Cut(b, []byte("\n"))
-				one, _ := segment.ParsePrunedRange(line)
+				one, _ := sidefile.ParsePrunedRange(line)
 				one.Subtrees[0][0] ^= 1
-				return append(append(segment.AppendPrunedRange(nil, one), '\n'), rest...)
+				return append(append(sidefile.AppendPrunedRange(nil, one), '\n'), rest...)
 			})
 		}, tiles.ErrTampered},
 		"ranges that end early": {func(l *past, _ string) {
-			edit(l.t.(*testing.T), filepath.Join(l.Options.Directory, segment.PrunedRangesName), func(b []byte) []byte {
+			edit(l.t.(*testing.T), filepath.Join(l.Options.Directory, sidefile.PrunedRangesName), func(b []byte) []byte {
 				return b[:bytes.IndexByte(b, '\n')+1]
 			})
 		}, tiles.ErrTampered},

@@ -15,15 +15,15 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/proof"
 )
 
 // adoptRemains looks at what a directory without a checkpoint holds: nothing, or what an
 // interrupted first export of this log has left. What another log has left would be served
 // with this one's checkpoint, so it is refused. Files that the export is going to write are
 // compared then.
-func (x *export) adoptRemains(tree *proof.Tree, to uint64) error {
+func (x *export) adoptRemains(tree *logtree.Tree, to uint64) error {
 	if _, err := x.out.root.Lstat("tile"); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -50,7 +50,7 @@ func notOurs(name string) error {
 }
 
 // compareRemains compares a tile that was not full with the log.
-func (x *export) compareRemains(tree *proof.Tree, name string, level int, n uint64, w int) error {
+func (x *export) compareRemains(tree *logtree.Tree, name string, level int, n uint64, w int) error {
 	indexes := make([]int64, w)
 	for i := range indexes {
 		indexes[i] = tlog.StoredHashIndex(max(level, 0)*height, int64(n)*width+int64(i))

@@ -19,7 +19,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/tiles"
-	"github.com/otel-auditlog/auditlogexporter/proof"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -248,7 +248,7 @@ func TestExportSaysThatACompressedSegmentIsDamaged(t *testing.T) {
 	f.Close()
 	edit(t, filepath.Join(l.Options.Directory, listing.Segments[1].Name+".zst"), func(b []byte) []byte { b[0] ^= 1; return b })
 	_, err = l.export(filepath.Join(t.TempDir(), "out"), tiles.Options{})
-	if !errors.Is(err, tiles.ErrTampered) && !errors.Is(err, proof.ErrDamaged) {
+	if !errors.Is(err, tiles.ErrTampered) && !errors.Is(err, logdir.ErrDamaged) {
 		t.Errorf("exported: %v", err)
 	}
 }

@@ -13,9 +13,9 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/proof"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
 // Leaf is a leaf of the log.
@@ -53,13 +53,13 @@ func (x *export) keptTooLong(n uint64, hashes []merkle.Hash) (bool, error) {
 	defer f.Close()
 	h := sha256.New()
 	h.Write([]byte{0}) // as merkle.LeafHash
-	bytes, err := io.Copy(h, io.LimitReader(f, segment.MaxLineBytes+1))
+	bytes, err := io.Copy(h, io.LimitReader(f, segline.MaxBytes+1))
 	return bytes > math.MaxUint16 && slices.Contains(hashes, merkle.Hash(h.Sum(nil))), err
 }
 
 // missing says why a bundle of entries is not there, whose leaves have these hashes: nil if
 // one of them is too long for it.
-func (x *export) missing(tree *proof.Tree, n uint64, hashes []merkle.Hash) error {
+func (x *export) missing(tree *logtree.Tree, n uint64, hashes []merkle.Hash) error {
 	kept, err := x.keptTooLong(n, hashes)
 	if err != nil {
 		return err

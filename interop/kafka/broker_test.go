@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -170,20 +171,20 @@ func logged(t *testing.T, log string) map[string]int {
 		var open []string // since the last checkpoint
 		for {
 			line, err := r.Next()
-			if err == io.EOF || errors.Is(err, segment.ErrPartialLine) {
+			if err == io.EOF || errors.Is(err, segline.ErrPartial) {
 				break
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
 			switch segment.KindOf(line) {
-			case segment.KindCheckpoint:
+			case segline.KindCheckpoint:
 				for _, id := range open {
 					times[id]++
 				}
 				open = open[:0]
-			case segment.KindEvent:
-				parsed, err := segment.ParseEvent(line)
+			case segline.KindEvent:
+				parsed, err := segment.ParseEvent(nil, line)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -25,8 +25,9 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 	"github.com/otel-auditlog/auditlogexporter/witness"
@@ -270,7 +271,7 @@ type witnessedLog struct {
 // take.
 func witnessedOptions(t *testing.T) rotation.Options {
 	t.Helper()
-	o := rotation.Options{Directory: filepath.Join(t.TempDir(), "log"), Origin: "host.example/auditlog", Scope: segment.ScopeEvent, Sync: true}
+	o := rotation.Options{Directory: filepath.Join(t.TempDir(), "log"), Origin: "host.example/auditlog", Scope: segline.ScopeEvent, Sync: true}
 	var err error
 	if o.Signer, err = signing.CreateKeyFile(filepath.Join(t.TempDir(), "key.pem"), signing.ECDSAP256); err != nil {
 		t.Fatal(err)
@@ -328,7 +329,7 @@ func (l *witnessedLog) verify(kept [][]byte, keys ...*witness.Key) *verify.Repor
 // filed is the checkpoint file.
 func (l *witnessedLog) filed() []byte {
 	l.t.Helper()
-	b, err := os.ReadFile(filepath.Join(l.Options.Directory, segment.CheckpointName))
+	b, err := os.ReadFile(filepath.Join(l.Options.Directory, sidefile.CheckpointName))
 	if err != nil {
 		l.t.Fatal(err)
 	}

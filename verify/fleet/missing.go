@@ -8,7 +8,7 @@ import (
 	"slices"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/kept"
-	"github.com/otel-auditlog/auditlogexporter/receipt"
+	"github.com/otel-auditlog/auditlogexporter/internal/promised"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
@@ -26,7 +26,7 @@ func (c *checker) checkMissing() {
 		}
 		c.add(one)
 	}
-	for _, l := range c.o.Receipts.Logs() {
+	for _, l := range c.o.Receipts.Promises().Logs() {
 		if !c.origins[l.Origin] {
 			c.missingPromised(l)
 		}
@@ -34,10 +34,10 @@ func (c *checker) checkMissing() {
 }
 
 // missingPromised says what receipts show of a log that is not there.
-func (c *checker) missingPromised(l *receipt.OfLog) {
+func (c *checker) missingPromised(l *promised.Log) {
 	var unsigned error
-	signed := slices.IndexFunc(l.Promises, func(p *receipt.Promise) bool {
-		err := c.trusted.Evidence(p.Checkpoint)
+	signed := slices.IndexFunc(l.Promises, func(p *promised.Checkpoint) bool {
+		err := c.trusted.Evidence(p.Note)
 		if unsigned == nil {
 			unsigned = err
 		}

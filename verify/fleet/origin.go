@@ -7,7 +7,8 @@ import (
 	"errors"
 	"io/fs"
 
-	"github.com/otel-auditlog/auditlogexporter/logdir"
+	"github.com/otel-auditlog/auditlogexporter/internal/foreign"
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -21,7 +22,7 @@ func originOf(fsys fs.FS) string {
 			}
 		}
 	}
-	note, err := logdir.Checkpoint(fsys)
+	note, err := logfile.Checkpoint(fsys)
 	if err != nil {
 		return ""
 	}
@@ -34,7 +35,7 @@ func originOf(fsys fs.FS) string {
 
 // originIn returns the origin in a segment's header, if it has a valid one.
 func originIn(fsys fs.FS, f segment.File) (origin string, ok bool) {
-	r, err := segment.OpenForeign(fsys, f.Name, f.Size)
+	r, err := foreign.Open(fsys, f.Name, f.Size)
 	if err != nil {
 		return "", false
 	}

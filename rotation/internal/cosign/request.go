@@ -12,9 +12,11 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
-	"github.com/otel-auditlog/auditlogexporter/proof"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
@@ -46,7 +48,7 @@ func (q *request) send(ctx context.Context) (witness.Cosignature, error) {
 		case errors.Is(err, witness.ErrInconsistent) && old > 0:
 			err = &contradiction{witness: q.witness.Name(), reason: forked, size: old, err: err}
 		case !errors.As(err, &conflict):
-		case conflict.Size > segment.MaxIndex:
+		case conflict.Size > segline.MaxIndex:
 			err = fmt.Errorf("the answer makes no sense, since no log has so many leaves: %w", err)
 		case conflict.Size > size:
 			err = &contradiction{witness: q.witness.Name(), reason: rolledBack, size: conflict.Size, err: err}
@@ -81,21 +83,13 @@ func (q *request) proof(ctx context.Context, old uint64) ([]merkle.Hash, error) 
 	return q.readProof(ctx, old)
 }
 
-// maxAttempts bounds how often reading a proof is begun again because a segment was
-// compressed or pruned meanwhile.
-const maxAttempts = 5
-
 // readProof makes the consistency proof from a witness's tree on from the log's files: after
 // a start, or when the witness is not where it was left. The proof has been checked: a
 // witness that refuses it has another tree.
 func (q *request) readProof(ctx context.Context, old uint64) (p []merkle.Hash, err error) {
-	for range maxAttempts {
-		if p, err = q.tryReadProof(ctx, old); !errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-	}
+	err = logfile.Retry(ctx, func() (err error) { p, err = q.tryReadProof(ctx, old); return err })
 	switch {
-	case errors.Is(err, proof.ErrPruned):
+	case errors.Is(err, logtree.ErrPruned):
 		return nil, fmt.Errorf("the witness is at %d leaves, and retention has deleted what a proof from there on takes: have its operator set it to a newer checkpoint of the log: %w", old, err)
 	case err != nil:
 		return nil, fmt.Errorf("prove to a witness how the log has grown from %d leaves on: %w", old, err)
@@ -104,13 +98,13 @@ func (q *request) readProof(ctx context.Context, old uint64) (p []merkle.Hash, e
 }
 
 func (q *request) tryReadProof(ctx context.Context, old uint64) (p []merkle.Hash, err error) {
-	tree, err := proof.Open(ctx, q.files)
+	tree, err := logtree.Open(ctx, q.files)
 	if err != nil {
 		return nil, err
 	}
 	size := q.to.Tree.Size()
 	if tree.Size() < size {
-		return nil, fmt.Errorf("%w: the segments end at leaf %d, before %d", proof.ErrDamaged, tree.Size(), size)
+		return nil, fmt.Errorf("%w: the segments end at leaf %d, before %d", logdir.ErrDamaged, tree.Size(), size)
 	}
 	from, err := tree.Root(ctx, old)
 	if err != nil {
@@ -121,7 +115,7 @@ func (q *request) tryReadProof(ctx context.Context, old uint64) (p []merkle.Hash
 		return nil, err
 	}
 	if err := tlog.CheckTree(read, int64(size), tlog.Hash(q.to.Tree.Root()), int64(old), from); err != nil {
-		return nil, fmt.Errorf("%w: the segments do not lead to the log's own checkpoint", proof.ErrDamaged)
+		return nil, fmt.Errorf("%w: the segments do not lead to the log's own checkpoint", logdir.ErrDamaged)
 	}
 	for _, h := range read {
 		p = append(p, merkle.Hash(h))

@@ -23,7 +23,9 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/export"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 )
 
 // maxBatchBytes bounds the events of a batch, as the log holds them: receivers refuse
@@ -93,9 +95,9 @@ func (s *Sender) Add(ctx context.Context, ev *export.Event) error {
 }
 
 func (s *Sender) add(ev *export.Event) error {
-	e, err := ev.Parse()
+	e, err := event.Parse(ev.Canonical)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: leaf %d: %w", logdir.ErrDamaged, ev.Index, err)
 	}
 	logs, err := e.Logs()
 	if err != nil {

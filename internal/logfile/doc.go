@@ -1,0 +1,13 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package logfile reads single files of a log directory. All of it goes through an [io/fs.FS],
+// follows no link and waits for no pipe, and ends with its context.
+//
+// [Open] and [OpenBackward] read a segment in whichever form it has by now. [Checkpoint] and
+// [KeyChanges] read the files next to the segments, line by line through [Lines]. [Malformed]
+// tells what is wrong with a file from what kept it from being read, and [Retry] goes on after
+// a file that went while it was looked for.
+//
+// Nothing here checks a signature.
+package logfile

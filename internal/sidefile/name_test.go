@@ -1,0 +1,35 @@
+// Copyright The auditlogexporter Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sidefile_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
+)
+
+func TestTornName(t *testing.T) {
+	name := sidefile.TornName(42, [32]byte{0xab, 0xcd})
+	if want := "torn-00000000000000000042-abcd000000000000.tail"; name != want {
+		t.Errorf("TornName = %q, want %q", name, want)
+	}
+	if !sidefile.IsTornName(name) {
+		t.Errorf("IsTornName(%q) = false", name)
+	}
+	for _, in := range []string{"", "torn-", "torn-00000000000000000042-ABCD000000000000.tail", "torn-0000000000000000004x-abcd000000000000.tail", name + "x"} {
+		if sidefile.IsTornName(in) {
+			t.Errorf("IsTornName(%q) = true", in)
+		}
+	}
+}
+
+func FuzzTornName(f *testing.F) {
+	f.Add("torn-00000000000000000007-0123456789abcdef.tail")
+	f.Fuzz(func(t *testing.T, s string) {
+		if sidefile.IsTornName(s) && strings.ContainsAny(s, "/\x00") {
+			t.Errorf("%q is taken for the name of a tail", s)
+		}
+	})
+}
