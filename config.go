@@ -20,17 +20,17 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/configvalues"
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning/client"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingest"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/internal/partition"
 	"github.com/otel-auditlog/auditlogexporter/internal/realpath"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
-	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/internal/signednote"
 	"github.com/otel-auditlog/auditlogexporter/witness"
-	"github.com/otel-auditlog/auditlogexporter/witness/client"
 )
 
 // Config is the configuration of the auditlog exporter. The defaults make an empty
@@ -80,7 +80,7 @@ type Config struct {
 	// Limits bounds what one call, and all of them at a time, may hold and write.
 	Limits limitsConfig `mapstructure:"limits"`
 	// Mapping says which attributes the members of an event are taken from.
-	Mapping event.Mapping `mapstructure:"mapping"`
+	Mapping mapping.Config `mapstructure:"mapping"`
 	// Witnesses are asked to cosign the log's checkpoints (c2sp.org/tlog-witness). No
 	// call waits for them.
 	Witnesses []WitnessConfig `mapstructure:"witnesses"`
@@ -130,7 +130,7 @@ func createDefaultConfig() component.Config {
 		MaxPartitions:   64,
 		MinFreeSpaceMiB: 64,
 		Limits:          defaultLimits(),
-		Mapping:         event.DefaultMapping(),
+		Mapping:         mapping.Default(),
 		WitnessInterval: 10 * time.Second,
 
 		IngressVerification: ingressOff,
@@ -193,7 +193,7 @@ func (c *Config) Validate() error {
 func (c *Config) validateTogether(p *problems) {
 	eachSegment := c.Signing.RotateKey == rotateKeySegment
 	if c.PartitionBy != "" {
-		if err := signing.ValidateOrigin(c.Origin + "/" + strings.Repeat("x", partition.MaxName)); err != nil && (c.Origin == "" || signing.ValidateOrigin(c.Origin) == nil) {
+		if err := signednote.ValidateOrigin(c.Origin + "/" + strings.Repeat("x", partition.MaxName)); err != nil && (c.Origin == "" || signednote.ValidateOrigin(c.Origin) == nil) {
 			p.add("origin", "it is too long for partition_by, which adds up to %d bytes for each partition: %w: write a shorter name", partition.MaxName+1, err)
 		}
 		if eachSegment {
@@ -279,7 +279,7 @@ func defaultOrigin(host string, id component.ID) string {
 		}
 		return r
 	}, name)
-	if signing.ValidateOrigin(origin) != nil {
+	if signednote.ValidateOrigin(origin) != nil {
 		return "localhost/auditlog"
 	}
 	return origin
@@ -289,7 +289,7 @@ func (c *Config) validateOrigin(p *problems) {
 	if c.Origin == "" {
 		return
 	}
-	if err := signing.ValidateOrigin(c.Origin); err != nil {
+	if err := signednote.ValidateOrigin(c.Origin); err != nil {
 		p.add("origin", "%w: write a name such as host.example.com/auditlog", err)
 	} else if emptyPart(c.Origin) {
 		p.add("origin", "%q has an empty part, as a variable that is not set leaves it: set the variable, or write a name such as host.example.com/auditlog", c.Origin)

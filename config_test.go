@@ -20,6 +20,7 @@ import (
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/internal/metadata"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 )
@@ -97,8 +98,8 @@ var goodCases = map[string]func(*auditlogexporter.Config){
 		c.Receipts.MaxFiles = 0
 		c.Mapping.Strict = true
 		c.Mapping.UserID = []string{"enduser.id"}
-		c.Mapping.Resources = []event.ResourcePair{{Type: "asset.kind", ID: "asset.id"}}
-		c.Mapping.Targets = []event.Target{{Attribute: "order.id", Type: "order"}}
+		c.Mapping.Resources = []mapping.ResourcePair{{Type: "asset.kind", ID: "asset.id"}}
+		c.Mapping.Targets = []mapping.Target{{Attribute: "order.id", Type: "order"}}
 		c.Mapping.Categories["order"] = event.CategoryFileSystem
 		c.Timeout = 5 * time.Second
 		c.RetryConfig.Enabled = true

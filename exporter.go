@@ -15,13 +15,14 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning/client"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingest"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/witness"
-	"github.com/otel-auditlog/auditlogexporter/witness/client"
 )
 
 // auditExporter is the component: it makes an ingester of the configuration, and the
@@ -41,7 +42,7 @@ type auditExporter struct {
 }
 
 func newAuditExporter(set exporter.Settings, config *Config) (*auditExporter, error) {
-	mapper, err := event.NewMapper(config.Mapping)
+	mapper, err := mapping.NewMapper(config.Mapping)
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +171,7 @@ func openProducers(c *Config) (*ingress.Verifier, error) {
 
 // openWitnesses makes a client for each witness, and says by what key they must know
 // the log.
-func (e *auditExporter) openWitnesses(k keys) (all []witness.Witness, err error) {
+func (e *auditExporter) openWitnesses(k keys) (all []cosigning.Witness, err error) {
 	for i, w := range e.config.Witnesses {
 		key, err := witness.ParseKey(w.PublicKey)
 		if err != nil {

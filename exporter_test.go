@@ -20,6 +20,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/internal/metadatatest"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/verify"
@@ -57,7 +58,7 @@ func TestAcknowledgedRecordsAreInTheLogWhole(t *testing.T) {
 			events := written(t, c)
 			require.Len(t, events, 6)
 			for n, e := range events {
-				back, err := e.Logs()
+				back, err := mapping.Logs(e)
 				require.NoError(t, err)
 				want := logs.ResourceLogs().At(n / 2)
 				got := back.ResourceLogs().At(0)

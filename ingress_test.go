@@ -30,6 +30,7 @@ import (
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/internal/metadatatest"
 )
 
@@ -102,7 +103,7 @@ func TestMarkSaysInTheEventWhatCameOfTheProof(t *testing.T) {
 				assert.Equal(t, v.Expect.Reason, got.Reason, v.Name)
 				assert.Equal(t, v.Expect.Producer, got.Producer, v.Name)
 				// What the producer has sent is what it was.
-				back, err := events[i].Logs()
+				back, err := mapping.Logs(events[i])
 				require.NoError(t, err)
 				want, have := v.logs(t).ResourceLogs().At(0), back.ResourceLogs().At(0)
 				assert.Equal(t, want.Resource().Attributes().AsRaw(), have.Resource().Attributes().AsRaw(), v.Name)

@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/realpath"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -124,7 +125,7 @@ func loadPrevious(path string) (*signing.Signer, error) {
 	if path == "" {
 		return nil, nil
 	}
-	s, err := signing.LoadKeyFile(realpath.Absolute(path))
+	s, err := keyfile.Load(realpath.Absolute(path))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -162,10 +163,10 @@ func stateApart(c *Config) error {
 func (k *keys) load(c *Config) (err error) {
 	path := realpath.Absolute(c.Signing.KeyFile)
 	if c.Signing.RotateKey != rotateKeySegment {
-		k.signer, err = signing.LoadKeyFile(path)
+		k.signer, err = keyfile.Load(path)
 		return err
 	}
-	rotating, err := signing.OpenRotatingKeyFile(path)
+	rotating, err := keyfile.OpenRotating(path)
 	if err != nil {
 		return err
 	}
@@ -184,7 +185,7 @@ func (k *keys) loadCheckpointKey(c *Config, exists bool, logger *zap.Logger) (er
 		return nil
 	}
 	path = realpath.Absolute(path)
-	k.checkpoint, err = signing.LoadKeyFile(path)
+	k.checkpoint, err = keyfile.Load(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if exists {
 			return fmt.Errorf("%s does not exist, and the log in %s does: bring the key back, or, if the log has none yet, make one with auditlog keygen --algorithm ed25519 --out %s", path, realpath.Absolute(c.Directory), path)
@@ -192,7 +193,7 @@ func (k *keys) loadCheckpointKey(c *Config, exists bool, logger *zap.Logger) (er
 		if err := makeKey(path, signing.Ed25519, logger); err != nil {
 			return err
 		}
-		k.checkpoint, err = signing.LoadKeyFile(path)
+		k.checkpoint, err = keyfile.Load(path)
 	}
 	if err != nil {
 		return err
@@ -209,7 +210,7 @@ func makeKey(path string, a signing.Algorithm, logger *zap.Logger) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("make a directory for a new key: %w", err)
 	}
-	signer, err := signing.CreateKeyFile(path, a)
+	signer, err := keyfile.Create(path, a)
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%w: a public key without its private key may belong to a log elsewhere: bring the private key back, or move the public key away", err)
 	}
@@ -217,7 +218,7 @@ func makeKey(path string, a signing.Algorithm, logger *zap.Logger) error {
 		return err
 	}
 	logger.Info("A key has been made for a new audit log. Copy the public key to a place that this machine's administrators cannot change: the log is verified with it, and a copy here proves nothing",
-		zap.String("public_key", signing.PublicKeyPath(path)),
+		zap.String("public_key", keyfile.PublicPath(path)),
 		zap.String("private_key", path),
 		zap.String("key_id", signer.Public().ID()))
 	return nil
@@ -227,14 +228,14 @@ func makeKey(path string, a signing.Algorithm, logger *zap.Logger) error {
 // which will soon hold another. The key file of a log that is no more has moved on
 // from the public key beside it.
 func publish(c *Config, key *signing.PublicKey) error {
-	path := signing.PublicKeyPath(realpath.Absolute(c.Signing.KeyFile))
+	path := keyfile.PublicPath(realpath.Absolute(c.Signing.KeyFile))
 	there, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return signing.CreatePublicKeyFile(path, key)
+		return keyfile.CreatePublic(path, key)
 	case err != nil:
 		return fmt.Errorf("read the public key: %w", err)
-	case !bytes.Equal(there, key.MarshalPEM()):
+	case !bytes.Equal(there, keyfile.MarshalPublic(key)):
 		return fmt.Errorf("%s is not the public key of %s, but of one that it has taken the place of: begin a new log with a new key file, or move the public key away", path, c.Signing.KeyFile)
 	}
 	return nil

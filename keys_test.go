@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/collector/consumer/consumererror"
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
@@ -36,14 +37,14 @@ func TestConfigurationChangesTheKey(t *testing.T) {
 			r := start(t, c)
 			require.NoError(t, r.ConsumeLogs(t.Context(), records("a")))
 			r.stop(t)
-			first, err := signing.LoadPublicKey(signing.PublicKeyPath(c.Signing.KeyFile))
+			first, err := keyfile.LoadPublic(keyfile.PublicPath(c.Signing.KeyFile))
 			require.NoError(t, err)
 
 			c.Signing.PreviousKeyFile = c.Signing.KeyFile
 			c.Signing.KeyFile = filepath.Join(filepath.Dir(c.Signing.KeyFile), "new.pem")
 			// No key is made for a log that there is.
 			assert.ErrorContains(t, startError(t, c), "signing::key_file: ")
-			second, err := signing.CreateKeyFile(c.Signing.KeyFile, signing.Ed25519)
+			second, err := keyfile.Create(c.Signing.KeyFile, signing.Ed25519)
 			require.NoError(t, err)
 			r = start(t, c)
 			require.NoError(t, r.ConsumeLogs(t.Context(), records("b")))
@@ -74,7 +75,7 @@ func TestKeyOfEachSegmentUnderLoad(t *testing.T) {
 				r := start(t, c)
 				if first == nil {
 					var err error
-					first, err = signing.LoadPublicKey(signing.PublicKeyPath(c.Signing.KeyFile))
+					first, err = keyfile.LoadPublic(keyfile.PublicPath(c.Signing.KeyFile))
 					require.NoError(t, err)
 				}
 				var wg sync.WaitGroup
@@ -106,30 +107,30 @@ func TestRotatedKeyFileBeginsNoOtherLog(t *testing.T) {
 	c := testConfig(t)
 	c.Signing.RotateKey = "segment"
 	start(t, c).stop(t)
-	k, err := signing.OpenRotatingKeyFile(c.Signing.KeyFile)
+	k, err := keyfile.OpenRotating(c.Signing.KeyFile)
 	require.NoError(t, err)
 	_, err = k.Next()
 	require.NoError(t, err)
 	require.NoError(t, k.Advance())
 	c.Directory += "-other"
 	c.Origin += "/other"
-	public := signing.PublicKeyPath(c.Signing.KeyFile)
+	public := keyfile.PublicPath(c.Signing.KeyFile)
 	assert.ErrorContains(t, startError(t, c), public)
 
 	require.NoError(t, os.Remove(public))
 	start(t, c).stop(t)
-	first, err := signing.LoadPublicKey(public)
+	first, err := keyfile.LoadPublic(public)
 	require.NoError(t, err)
 	followed(t, c, first)
 }
 
 func TestKeysFileBoundsTheKey(t *testing.T) {
 	c := testConfig(t)
-	_, err := signing.CreateKeyFile(c.Signing.KeyFile, signing.ECDSAP256)
+	_, err := keyfile.Create(c.Signing.KeyFile, signing.ECDSAP256)
 	require.NoError(t, err)
 	c.Signing.KeysFile = filepath.Join(filepath.Dir(c.Signing.KeyFile), "keys.yaml")
 	write := func(bounds string) {
-		content := fmt.Sprintf("keys:\n  - file: %s\n    %s\n", signing.PublicKeyPath(c.Signing.KeyFile), bounds)
+		content := fmt.Sprintf("keys:\n  - file: %s\n    %s\n", keyfile.PublicPath(c.Signing.KeyFile), bounds)
 		require.NoError(t, os.WriteFile(c.Signing.KeysFile, []byte(content), 0o600))
 	}
 	assert.ErrorContains(t, startError(t, c), "signing::keys_file: ")
@@ -151,10 +152,10 @@ func TestKeysFileBoundsTheKey(t *testing.T) {
 // A key that is listed for something else signs nothing.
 func TestKeysFileSaysWhatAKeyIsFor(t *testing.T) {
 	c := testConfig(t)
-	_, err := signing.CreateKeyFile(c.Signing.KeyFile, signing.ECDSAP256)
+	_, err := keyfile.Create(c.Signing.KeyFile, signing.ECDSAP256)
 	require.NoError(t, err)
 	c.Signing.CheckpointKeyFile = c.Signing.KeyFile + ".checkpoints"
-	_, err = signing.CreateKeyFile(c.Signing.CheckpointKeyFile, signing.Ed25519)
+	_, err = keyfile.Create(c.Signing.CheckpointKeyFile, signing.Ed25519)
 	require.NoError(t, err)
 	c.Signing.KeysFile = filepath.Join(filepath.Dir(c.Signing.KeyFile), "keys.yaml")
 	for _, tt := range []struct{ events, checkpoints, refused string }{
@@ -165,7 +166,7 @@ func TestKeysFileSaysWhatAKeyIsFor(t *testing.T) {
 		{"[events, delegate]", "checkpoints", ""},
 	} {
 		content := fmt.Sprintf("keys:\n  - file: %s\n    use: %s\n  - file: %s\n    use: %s\n",
-			signing.PublicKeyPath(c.Signing.KeyFile), tt.events, signing.PublicKeyPath(c.Signing.CheckpointKeyFile), tt.checkpoints)
+			keyfile.PublicPath(c.Signing.KeyFile), tt.events, keyfile.PublicPath(c.Signing.CheckpointKeyFile), tt.checkpoints)
 		require.NoError(t, os.WriteFile(c.Signing.KeysFile, []byte(content), 0o600))
 		if tt.refused != "" {
 			assert.ErrorContains(t, startError(t, c), tt.refused, "%+v", tt)
@@ -186,11 +187,11 @@ func TestKeysFileBoundsEveryKey(t *testing.T) {
 			c := testConfig(t)
 			c.Signing.CheckpointKeyFile = filepath.Join(filepath.Dir(c.Signing.KeyFile), "checkpoint.pem")
 			for path, a := range map[string]signing.Algorithm{c.Signing.KeyFile: signing.ECDSAP256, c.Signing.CheckpointKeyFile: signing.Ed25519} {
-				_, err := signing.CreateKeyFile(path, a)
+				_, err := keyfile.Create(path, a)
 				require.NoError(t, err)
 			}
 			c.Signing.KeysFile = filepath.Join(filepath.Dir(c.Signing.KeyFile), "keys.yaml")
-			content := fmt.Sprintf("keys:\n  - file: %s\n    valid_until: 7\n", signing.PublicKeyPath(bound(c)))
+			content := fmt.Sprintf("keys:\n  - file: %s\n    valid_until: 7\n", keyfile.PublicPath(bound(c)))
 			require.NoError(t, os.WriteFile(c.Signing.KeysFile, []byte(content), 0o600))
 			r := start(t, c)
 			require.NoError(t, r.ConsumeLogs(t.Context(), records("a")))

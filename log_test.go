@@ -28,6 +28,7 @@ import (
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/metadatatest"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -176,7 +177,7 @@ func verified(t testing.TB, c *auditlogexporter.Config) *verify.Report {
 // checked verifies a log, which may still be written.
 func checked(t testing.TB, c *auditlogexporter.Config) *verify.Report {
 	t.Helper()
-	key, err := signing.LoadPublicKey(signing.PublicKeyPath(c.Signing.KeyFile))
+	key, err := keyfile.LoadPublic(keyfile.PublicPath(c.Signing.KeyFile))
 	require.NoError(t, err)
 	report, err := verify.Log(t.Context(), os.DirFS(c.Directory), verify.Options{Keys: []*signing.PublicKey{key}})
 	require.NoError(t, err)

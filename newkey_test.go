@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -25,8 +26,8 @@ func TestANewLogUnderAnOldKeyIsWarnedOf(t *testing.T) {
 			c := testConfig(t)
 			if tt.keyExists {
 				require.NoError(t, os.RemoveAll(c.Signing.KeyFile))
-				require.NoError(t, os.RemoveAll(signing.PublicKeyPath(c.Signing.KeyFile)))
-				_, err := signing.CreateKeyFile(c.Signing.KeyFile, signing.ECDSAP256)
+				require.NoError(t, os.RemoveAll(keyfile.PublicPath(c.Signing.KeyFile)))
+				_, err := keyfile.Create(c.Signing.KeyFile, signing.ECDSAP256)
 				require.NoError(t, err)
 			}
 			r := start(t, c)

@@ -10,7 +10,7 @@ import (
 	"go.opentelemetry.io/collector/component"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/metadata"
-	"github.com/otel-auditlog/auditlogexporter/signing"
+	"github.com/otel-auditlog/auditlogexporter/internal/signednote"
 )
 
 func TestOriginIsMadeOfAnyNames(t *testing.T) {
@@ -29,7 +29,7 @@ func TestOriginIsMadeOfAnyNames(t *testing.T) {
 	} {
 		got := defaultOrigin(one.host, component.NewIDWithName(metadata.Type, one.component))
 		assert.Equal(t, one.want, got)
-		assert.NoError(t, signing.ValidateOrigin(got))
+		assert.NoError(t, signednote.ValidateOrigin(got))
 		assert.False(t, emptyPart(got))
 	}
 }

@@ -24,6 +24,8 @@ import (
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/internal/partition"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
@@ -118,7 +120,7 @@ func TestEachValueHasALogOfItsOwn(t *testing.T) {
 				assert.Equal(t, one.Origin, report.Origin)
 				assert.Equal(t, want[name], writtenIDs(t, one), name)
 				for _, e := range written(t, one) {
-					back, err := e.Logs()
+					back, err := mapping.Logs(e)
 					require.NoError(t, err)
 					v, ok := back.ResourceLogs().At(0).Resource().Attributes().Get("tenant.id")
 					if !ok {
@@ -401,7 +403,7 @@ func TestPartitionsThatDoNotStart(t *testing.T) {
 		"another key": {func(t *testing.T, c *auditlogexporter.Config) {
 			start(t, c).stop(t)
 			c.Signing.KeyFile += ".other"
-			_, err := signing.CreateKeyFile(c.Signing.KeyFile, signing.ECDSAP256)
+			_, err := keyfile.Create(c.Signing.KeyFile, signing.ECDSAP256)
 			require.NoError(t, err)
 		}, "key"},
 		"no key, but logs": {func(t *testing.T, c *auditlogexporter.Config) {
@@ -460,7 +462,7 @@ func TestKeyChangeInAllPartitions(t *testing.T) {
 	r.stop(t)
 	first := c.Signing.KeyFile
 	c.Signing.PreviousKeyFile, c.Signing.KeyFile = first, first+".new"
-	_, err := signing.CreateKeyFile(c.Signing.KeyFile, signing.Ed25519)
+	_, err := keyfile.Create(c.Signing.KeyFile, signing.Ed25519)
 	require.NoError(t, err)
 	r = start(t, c)
 	addTenant(logs, "c", "3") // a log that never had the first key

@@ -18,6 +18,7 @@ import (
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
@@ -165,7 +166,7 @@ func TestAStartWithoutRoomForTheNextKey(t *testing.T) {
 	mountMemory(t, keys, "size=64k")
 	c.Signing.KeyFile = filepath.Join(keys, "log.pem")
 	r := start(t, c)
-	first, err := signing.LoadPublicKey(signing.PublicKeyPath(c.Signing.KeyFile))
+	first, err := keyfile.LoadPublic(keyfile.PublicPath(c.Signing.KeyFile))
 	require.NoError(t, err)
 	require.NoError(t, r.ConsumeLogs(t.Context(), records("a")))
 	r.stop(t)

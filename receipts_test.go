@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/metadatatest"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/proof"
@@ -266,7 +267,7 @@ func TestReceiptsWithAKeyForEachSegment(t *testing.T) {
 			c.Signing.RotateKey = "segment"
 			c.Rotation.MaxSizeMiB = 1
 			r := start(t, c)
-			first, err := signing.LoadPublicKey(signing.PublicKeyPath(c.Signing.KeyFile))
+			first, err := keyfile.LoadPublic(keyfile.PublicPath(c.Signing.KeyFile))
 			require.NoError(t, err)
 			const calls, each = 30, 150
 			for call := range calls {

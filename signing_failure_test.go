@@ -30,6 +30,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	zapobserver "go.uber.org/zap/zaptest/observer"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/metadatatest"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
@@ -76,7 +77,7 @@ type moodyExporter struct {
 
 func startMoody(t *testing.T, f onFailure) moodyExporter {
 	t.Helper()
-	private, err := signing.GenerateKey(signing.Ed25519)
+	private, err := keyfile.GenerateKey(signing.Ed25519)
 	require.NoError(t, err)
 	core, logged := zapobserver.New(zapcore.InfoLevel)
 	m := moodyExporter{key: &moodyKey{Signer: private}, host: new(statusHost), telemetry: componenttest.NewTelemetry(), logged: logged}

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -27,7 +28,7 @@ const (
 func TestFirstStartMakesAKeyAndSaysWhereItIs(t *testing.T) {
 	c := testConfig(t)
 	r := start(t, c)
-	said := r.logged.FilterField(zapcore.Field{Key: "public_key", Type: zapcore.StringType, String: signing.PublicKeyPath(c.Signing.KeyFile)}).All()
+	said := r.logged.FilterField(zapcore.Field{Key: "public_key", Type: zapcore.StringType, String: keyfile.PublicPath(c.Signing.KeyFile)}).All()
 	require.Len(t, said, 1)
 	assert.Equal(t, zapcore.InfoLevel, said[0].Level)
 	assert.Contains(t, said[0].Message, "Copy the public key")
@@ -37,7 +38,7 @@ func TestFirstStartMakesAKeyAndSaysWhereItIs(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, mode, info.Mode(), path)
 	}
-	_, err := signing.LoadPublicKey(signing.PublicKeyPath(c.Signing.KeyFile))
+	_, err := keyfile.LoadPublic(keyfile.PublicPath(c.Signing.KeyFile))
 	assert.NoError(t, err)
 }
 
@@ -55,7 +56,7 @@ func TestRestartContinuesTheLogWithItsKey(t *testing.T) {
 		for _, scope := range bothScopes {
 			t.Run(string(algorithm)+"/"+string(scope), func(t *testing.T) {
 				c := testConfig(t, inScope(scope))
-				_, err := signing.CreateKeyFile(c.Signing.KeyFile, algorithm)
+				_, err := keyfile.Create(c.Signing.KeyFile, algorithm)
 				require.NoError(t, err)
 				key, err := os.ReadFile(c.Signing.KeyFile)
 				require.NoError(t, err)
@@ -102,10 +103,10 @@ func TestForeignKeyDoesNotStart(t *testing.T) {
 	r := start(t, c)
 	require.NoError(t, r.ConsumeLogs(t.Context(), records("a")))
 	r.stop(t)
-	public := signing.PublicKeyPath(c.Signing.KeyFile)
+	public := keyfile.PublicPath(c.Signing.KeyFile)
 	require.NoError(t, os.Rename(c.Signing.KeyFile, c.Signing.KeyFile+".moved"))
 	require.NoError(t, os.Rename(public, public+".moved"))
-	_, err := signing.CreateKeyFile(c.Signing.KeyFile, signing.ECDSAP256)
+	_, err := keyfile.Create(c.Signing.KeyFile, signing.ECDSAP256)
 	require.NoError(t, err)
 	assert.ErrorContains(t, startError(t, c), "key")
 
@@ -118,7 +119,7 @@ func TestForeignKeyDoesNotStart(t *testing.T) {
 
 func TestPublicKeyAloneDoesNotStart(t *testing.T) {
 	c := testConfig(t)
-	public := signing.PublicKeyPath(c.Signing.KeyFile)
+	public := keyfile.PublicPath(c.Signing.KeyFile)
 	require.NoError(t, os.WriteFile(public, []byte("somebody's public key"), 0o600))
 	err := startError(t, c)
 	assert.ErrorContains(t, err, public)

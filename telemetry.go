@@ -12,12 +12,12 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingest"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
 	"github.com/otel-auditlog/auditlogexporter/internal/metadata"
 	"github.com/otel-auditlog/auditlogexporter/internal/sequence"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 // telemetry is the exporter's metrics, or those of one partition. Each carries the exporter's
@@ -163,7 +163,7 @@ func (o logObserver) Fault(err error) { o.status.set(&o.status.unwritten, o.part
 
 func (o logObserver) Healthy() { o.Fault(nil) }
 
-func (o logObserver) WitnessReplied(r witness.Reply) {
+func (o logObserver) WitnessReplied(r cosigning.Reply) {
 	name := attribute.String("witness", r.Witness)
 	of := o.with(name)
 	outcome := o.with(name, attribute.String("outcome", string(r.Outcome)))

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap"
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -29,7 +30,7 @@ import (
 func witnessedBy(t *testing.T, all ...*witnesstest.Witness) func(*auditlogexporter.Config) {
 	return func(c *auditlogexporter.Config) {
 		c.Signing.CheckpointKeyFile = filepath.Join(filepath.Dir(c.Signing.KeyFile), "checkpoint.pem")
-		s, err := signing.CreateKeyFile(c.Signing.CheckpointKeyFile, signing.Ed25519)
+		s, err := keyfile.Create(c.Signing.CheckpointKeyFile, signing.Ed25519)
 		require.NoError(t, err)
 		for _, w := range all {
 			w.Trust(t, c.Origin, s.Public())
@@ -48,7 +49,7 @@ func newWitnesses(t *testing.T, names ...string) (all []*witnesstest.Witness) {
 // quorum verifies the log with witnesses.
 func quorum(t *testing.T, c *auditlogexporter.Config, n int, all ...*witnesstest.Witness) *verify.Report {
 	t.Helper()
-	key, err := signing.LoadPublicKey(signing.PublicKeyPath(c.Signing.KeyFile))
+	key, err := keyfile.LoadPublic(keyfile.PublicPath(c.Signing.KeyFile))
 	require.NoError(t, err)
 	o := verify.Options{Keys: []*signing.PublicKey{key}, Quorum: n}
 	for _, w := range all {
@@ -189,7 +190,7 @@ func TestCheckpointKeyFile(t *testing.T) {
 	c.Signing.CheckpointKeyFile = filepath.Join(filepath.Dir(c.Signing.KeyFile), "checkpoint.pem")
 	r := start(t, c)
 	r.stop(t)
-	key, err := signing.LoadKeyFile(c.Signing.CheckpointKeyFile)
+	key, err := keyfile.Load(c.Signing.CheckpointKeyFile)
 	require.NoError(t, err)
 	require.Equal(t, signing.Ed25519, key.Public().Algorithm())
 	vkey, err := key.Public().VKey(c.Origin)
@@ -201,8 +202,8 @@ func TestCheckpointKeyFile(t *testing.T) {
 	require.NoError(t, os.Rename(c.Signing.CheckpointKeyFile, previous))
 	assert.ErrorContains(t, startError(t, c), "auditlog keygen")
 	// A P-256 key is no use to witnesses.
-	require.NoError(t, os.Remove(signing.PublicKeyPath(c.Signing.CheckpointKeyFile)))
-	_, err = signing.CreateKeyFile(c.Signing.CheckpointKeyFile, signing.ECDSAP256)
+	require.NoError(t, os.Remove(keyfile.PublicPath(c.Signing.CheckpointKeyFile)))
+	_, err = keyfile.Create(c.Signing.CheckpointKeyFile, signing.ECDSAP256)
 	require.NoError(t, err)
 	assert.ErrorContains(t, startError(t, c), "Ed25519")
 	c.Witnesses = nil

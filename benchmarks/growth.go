@@ -15,6 +15,7 @@ import (
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -77,7 +78,7 @@ func afterLeaves(ctx context.Context, o *options, leaves uint64) (float64, error
 
 // grow begins a log at a leaf, as if there had been others.
 func grow(dir string, leaves uint64) error {
-	signer, err := signing.CreateKeyFile(filepath.Join(dir, "key.pem"), signing.ECDSAP256)
+	signer, err := keyfile.Create(filepath.Join(dir, "key.pem"), signing.ECDSAP256)
 	if err != nil {
 		return err
 	}
@@ -111,7 +112,7 @@ func sealed(ctx context.Context, o *options, segments int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	signer, err := signing.CreateKeyFile(filepath.Join(dir, "key.pem"), signing.ECDSAP256)
+	signer, err := keyfile.Create(filepath.Join(dir, "key.pem"), signing.ECDSAP256)
 	if err != nil {
 		return "", err
 	}
@@ -145,7 +146,7 @@ func logOptions(dir string, signer *signing.Signer) rotation.Options {
 
 // open measures a start, in microseconds.
 func open(ctx context.Context, dir string) (float64, error) {
-	signer, err := signing.LoadKeyFile(filepath.Join(dir, "key.pem"))
+	signer, err := keyfile.Load(filepath.Join(dir, "key.pem"))
 	if err != nil {
 		return 0, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -99,7 +100,7 @@ func TestHealthOfAContradictedLog(t *testing.T) {
 	w := witnesstest.New(t, "witness.example/w1")
 	s, args := fromExample(t, inConfigMap(t, "gateway.yaml"))
 	checkpoints := filepath.Join(s.dir, "checkpoint.pem")
-	key, err := signing.CreateKeyFile(checkpoints, signing.Ed25519)
+	key, err := keyfile.Create(checkpoints, signing.Ed25519)
 	require.NoError(t, err)
 	w.Trust(t, "e2e.example/auditlog", key.Public())
 	more := filepath.Join(s.dir, "witnesses.yaml")

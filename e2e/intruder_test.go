@@ -27,7 +27,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -68,7 +69,7 @@ func newEstate(t *testing.T) *estate {
 		e.kinds = append(e.kinds, &kind)
 	}
 	for _, key := range []string{e.oldKey, e.key} {
-		_, err := signing.CreateKeyFile(key, signing.ECDSAP256)
+		_, err := keyfile.Create(key, signing.ECDSAP256)
 		require.NoError(t, err)
 	}
 	return e
@@ -174,7 +175,7 @@ func severalRecords(tenant, prefix string, n int) plog.Logs {
 // is one of another line.
 func forged(t *testing.T, logs plog.Logs, signedLine []byte) []byte {
 	t.Helper()
-	enc, err := event.NewEncoder(event.DefaultMapping())
+	enc, err := mapping.NewEncoder(mapping.Default())
 	require.NoError(t, err)
 	rl := logs.ResourceLogs().At(0)
 	enc.SetResource(rl.Resource(), rl.SchemaUrl())
@@ -355,7 +356,7 @@ func TestIntruder(t *testing.T) {
 		})
 	}
 	p.end(t)
-	public := signing.PublicKeyPath(e.oldKey)
+	public := keyfile.PublicPath(e.oldKey)
 	ours := e.verify(t, targets, public)
 	others := secondVerifier(t, targets, public)
 	for _, o := range targets {

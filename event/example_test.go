@@ -5,44 +5,37 @@ package event_test
 
 import (
 	"fmt"
-
-	"go.opentelemetry.io/collector/pdata/pcommon"
-	"go.opentelemetry.io/collector/pdata/plog"
+	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 )
 
-func Example() {
-	record := plog.NewLogRecord()
-	record.SetEventName("user.login")
-	record.SetTimestamp(1_795_428_900_000_000_000)
-	record.Attributes().PutStr("audit.record.id", "r-1")
-	record.Attributes().PutStr("user.id", "alice")
-	record.Attributes().PutStr("audit.outcome", "failure")
-	record.Attributes().PutInt("attempt", 3)
+// An event as a line of a log holds it.
+const canonical = `{"category":"authentication","event_id":"r-1","event_name":"user.login","level":"security",` +
+	`"mapped_from":{"event_id":"audit.record.id","success":"audit.outcome","user_id":"user.id"},` +
+	`"metadata":{"attempt":3,"client.id":{"$int":"9223372036854775807"}},"operation":"user.login",` +
+	`"resource":{"attributes":{"service.name":"shop"}},"resource_id":"shop","resource_type":"service","success":false,` +
+	`"timestamp":"2026-11-23T10:15:00.000000000Z","user_id":"alice"}`
 
-	encoder, err := event.NewEncoder(event.DefaultMapping())
+func ExampleParse() {
+	e, err := event.Parse([]byte(canonical))
 	if err != nil {
 		panic(err)
 	}
-	resource := pcommon.NewResource()
-	resource.Attributes().PutStr("service.name", "shop")
-	encoder.SetResource(resource, "")
-	encoder.SetScope(pcommon.NewInstrumentationScope(), "")
-	canonical, info, err := encoder.Append(nil, record)
-	if err != nil {
-		panic(err)
+	fmt.Println(time.Unix(0, int64(e.Timestamp)).UTC())
+	fmt.Println(e.Level, e.Category, e.Operation, e.UserID)
+	fmt.Println("failed:", e.Success == event.OutcomeFailure)
+	for _, kv := range e.Metadata {
+		fmt.Printf("%s: %v (%[2]T)\n", kv.Key, kv.Value)
 	}
-	fmt.Printf("%s\n", canonical)
-	fmt.Println("defaults stand in:", info.Unmapped)
+	service, _ := e.Resource.Attributes.Get("service.name")
+	fmt.Println("from:", service)
 
-	decoded, err := event.Parse(canonical)
-	if err != nil {
-		panic(err)
-	}
-	fmt.Println(decoded.UserID, decoded.Category, decoded.Level, decoded.Operation)
 	// Output:
-	// {"category":"authentication","event_id":"r-1","event_name":"user.login","level":"security","mapped_from":{"event_id":"audit.record.id","success":"audit.outcome","user_id":"user.id"},"metadata":{"attempt":3},"operation":"user.login","resource":{"attributes":{"service.name":"shop"}},"resource_id":"shop","resource_type":"service","success":false,"timestamp":"2026-11-23T10:15:00.000000000Z","user_id":"alice"}
-	// defaults stand in: true
-	// alice authentication security user.login
+	// 2026-11-23 10:15:00 +0000 UTC
+	// security authentication user.login alice
+	// failed: true
+	// attempt: 3 (int64)
+	// client.id: 9223372036854775807 (int64)
+	// from: shop
 }

@@ -3,7 +3,7 @@
 
 package event
 
-import "strings"
+import "github.com/otel-auditlog/auditlogexporter/internal/member"
 
 // Level is how grave an event is.
 type Level string
@@ -22,49 +22,6 @@ const (
 func Levels() []Level {
 	return []Level{LevelDebug, LevelInfo, LevelWarning, LevelSecurity, LevelError, LevelCritical}
 }
-
-// levelWords are the words that producers use for levels.
-var levelWords = map[string]Level{
-	"trace": LevelDebug, "debug": LevelDebug,
-	"info": LevelInfo, "information": LevelInfo, "notice": LevelInfo,
-	"warn": LevelWarning, "warning": LevelWarning,
-	"security": LevelSecurity,
-	"err":      LevelError, "error": LevelError,
-	"fatal": LevelCritical, "critical": LevelCritical, "emergency": LevelCritical, "alert": LevelCritical,
-}
-
-// levelOf returns the level that a word stands for, in any case.
-func levelOf(word string) (Level, bool) {
-	if level, ok := levelWords[word]; ok {
-		return level, true
-	}
-	level, ok := levelWords[strings.ToLower(word)]
-	return level, ok
-}
-
-// levelOfSeverity returns the level for an OTLP severity number, or "".
-func levelOfSeverity(n int32) Level {
-	switch {
-	case n < 1 || n > 24:
-		return ""
-	case n <= 8:
-		return LevelDebug
-	case n <= 12:
-		return LevelInfo
-	case n <= 16:
-		return LevelWarning
-	case n <= 20:
-		return LevelError
-	default:
-		return LevelCritical
-	}
-}
-
-// levels and categories are the lists that are searched; callers get copies.
-var (
-	levels     = Levels()
-	categories = Categories()
-)
 
 // Category is what part of a system's life an event belongs to.
 type Category string
@@ -96,31 +53,7 @@ type Outcome uint8
 
 // The outcomes. The zero value is that nobody said.
 const (
-	OutcomeUnknown Outcome = iota
-	OutcomeSuccess
-	OutcomeFailure
+	OutcomeUnknown = Outcome(member.Unknown)
+	OutcomeSuccess = Outcome(member.Succeeded)
+	OutcomeFailure = Outcome(member.Failed)
 )
-
-// word returns the draft Audit Logging signal's word for the outcome.
-func (o Outcome) word() string {
-	switch o {
-	case OutcomeSuccess:
-		return "success"
-	case OutcomeFailure:
-		return "failure"
-	default:
-		return "unknown"
-	}
-}
-
-// json returns the outcome as the member "success" has it.
-func (o Outcome) json() string {
-	switch o {
-	case OutcomeSuccess:
-		return "true"
-	case OutcomeFailure:
-		return "false"
-	default:
-		return "null"
-	}
-}

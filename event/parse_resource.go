@@ -5,25 +5,25 @@ package event
 
 // attributes reads a map that is never tagged.
 func (d *decoder) attributes() (Map, error) {
-	if d.peek() != '{' {
-		return nil, d.fail("an object expected")
+	if d.Peek() != '{' {
+		return nil, d.Fail("an object expected")
 	}
 	return d.entries()
 }
 
 func (d *decoder) resource(r *Resource) error {
-	return d.object(func(key []byte) (err error) {
+	return d.Object(func(key []byte) (err error) {
 		switch string(key) {
 		case "attributes":
 			r.Attributes, err = d.attributes()
 		case "dropped_attributes_count":
 			r.DroppedAttributesCount, err = d.count()
 		case "entity_refs":
-			err = d.array(func() error { return d.entityRef(r) })
+			err = d.Array(func() error { return d.entityRef(r) })
 		case "schema_url":
 			r.SchemaURL, err = d.string()
 		default:
-			err = d.fail(errMember.Error())
+			err = d.Fail(unknownMember)
 		}
 		return err
 	})
@@ -31,7 +31,7 @@ func (d *decoder) resource(r *Resource) error {
 
 func (d *decoder) entityRef(r *Resource) error {
 	var ref EntityRef
-	err := d.object(func(key []byte) (err error) {
+	err := d.Object(func(key []byte) (err error) {
 		switch string(key) {
 		case "description_keys":
 			ref.DescriptionKeys, err = d.strings()
@@ -42,7 +42,7 @@ func (d *decoder) entityRef(r *Resource) error {
 		case "type":
 			ref.Type, err = d.string()
 		default:
-			err = d.fail(errMember.Error())
+			err = d.Fail(unknownMember)
 		}
 		return err
 	})
@@ -51,7 +51,7 @@ func (d *decoder) entityRef(r *Resource) error {
 }
 
 func (d *decoder) strings() (all []string, err error) {
-	err = d.array(func() error {
+	err = d.Array(func() error {
 		s, err := d.string()
 		all = append(all, s)
 		return err
@@ -60,7 +60,7 @@ func (d *decoder) strings() (all []string, err error) {
 }
 
 func (d *decoder) scope(s *Scope) error {
-	return d.object(func(key []byte) (err error) {
+	return d.Object(func(key []byte) (err error) {
 		switch string(key) {
 		case "attributes":
 			s.Attributes, err = d.attributes()
@@ -73,7 +73,7 @@ func (d *decoder) scope(s *Scope) error {
 		case "version":
 			s.Version, err = d.string()
 		default:
-			err = d.fail(errMember.Error())
+			err = d.Fail(unknownMember)
 		}
 		return err
 	})

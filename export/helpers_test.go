@@ -18,6 +18,9 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/export"
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -52,7 +55,7 @@ func signer(t fatal) *signing.Signer {
 type madeLog struct {
 	t       fatal
 	signer  *signing.Signer
-	encoder *event.Encoder
+	encoder *mapping.Encoder
 
 	files   fstest.MapFS
 	names   []string
@@ -66,7 +69,7 @@ type madeLog struct {
 
 func newLog(t fatal) *madeLog {
 	t.Helper()
-	encoder, err := event.NewEncoder(event.DefaultMapping())
+	encoder, err := mapping.NewEncoder(mapping.Default())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +106,7 @@ func (l *madeLog) save() {
 // event adds an event.
 func (l *madeLog) event(canonical []byte) {
 	l.t.Helper()
-	signature, err := l.signer.SignEvent(signing.NewEventContext(origin, logID), canonical)
+	signature, err := l.signer.SignEvent(origin, logID, canonical)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -132,7 +135,7 @@ func (l *madeLog) record(logs plog.Logs) {
 
 // own adds an event of the log's own.
 func (l *madeLog) own(action string) {
-	l.event(event.AppendOwn(nil, event.Own{
+	l.event(ownevent.AppendOwn(nil, ownevent.Own{
 		ID: "own-" + action, Time: created, Origin: origin, Level: event.LevelInfo, Action: action, Detail: fmt.Appendf(nil, `{"action":%q}`, action),
 	}))
 }
@@ -144,7 +147,7 @@ func (l *madeLog) replacement() {
 	logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body().SetStr(strings.Repeat("long ", 1000))
 	from := newLog(l.t)
 	from.record(logs)
-	canonical, err := event.AppendReplacement(nil, from.canonical[1], 4000)
+	canonical, err := eventjson.Replace(nil, from.canonical[1], 4000)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -153,7 +156,7 @@ func (l *madeLog) replacement() {
 
 // refused adds an event of the log's own about a record that it has not taken.
 func (l *madeLog) refused() {
-	l.event(event.AppendOwn(nil, event.Own{
+	l.event(ownevent.AppendOwn(nil, ownevent.Own{
 		ID: "own-refused", Time: created, Origin: origin, Level: event.LevelWarning, Action: "refused",
 		Detail: []byte(`{"action":"refused","refused":{"event_id":"huge","reason":"too_large","record":"resource 0, scope 0, record 3","sha256":"` + strings.Repeat("5e", 32) + `"}}`),
 	}))

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"go.opentelemetry.io/collector/pdata/plog"
+
+	recordmapping "github.com/otel-auditlog/auditlogexporter/internal/mapping"
 )
 
 // otlpJSON writes log records equal to those that the events were mapped from, in the
@@ -34,7 +36,7 @@ func (o *otlpJSON) Write(e *Event) error {
 	if err != nil {
 		return err
 	}
-	logs, err := parsed.Logs()
+	logs, err := recordmapping.Logs(parsed)
 	if err != nil {
 		return fmt.Errorf("leaf %d: %w", e.Index, err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/committimes"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
@@ -38,7 +39,7 @@ type Event struct {
 	segment.EventLine
 	// Summary is what filters look at. Its Log is not nil if the event is one of the log's own:
 	// what it says of itself.
-	Summary event.Summary
+	Summary eventjson.Summary
 	// Committed is when its commit was made, by the writer's clock; zero if that is not
 	// known, or was not asked for.
 	Committed time.Time
@@ -249,7 +250,7 @@ func (r *reader) line(offset int64, line []byte) (err error) {
 		return err
 	}
 	r.buf = e.Signature
-	if err := event.Scan(e.Canonical, &e.Summary); err != nil {
+	if err := eventjson.Scan(e.Canonical, &e.Summary); err != nil {
 		return err
 	}
 	if e.Index < r.o.From || r.o.Keep != nil && !r.o.Keep(e) {

@@ -59,7 +59,7 @@ func TestRead(t *testing.T) {
 		"from a header":                    {export.Options{Checkpoint: newest, From: 8}, all[4:]},
 		"from the end":                     {export.Options{Checkpoint: newest, From: 12}, nil},
 		"from far behind the end":          {export.Options{Checkpoint: newest, From: 1 << 40}, nil},
-		"of nothing":                       {export.Options{Checkpoint: signing.Checkpoint{Origin: origin, Root: merkle.EmptyRoot}}, nil},
+		"of nothing":                       {export.Options{Checkpoint: signing.Checkpoint{Origin: origin, Root: new(merkle.Frontier).Root()}}, nil},
 		"what is wanted":                   {export.Options{Checkpoint: newest, Keep: func(e *export.Event) bool { return string(e.Summary.UserID) == "bob" }}, all[2:3]},
 		"what is wanted, from there on":    {export.Options{Checkpoint: newest, From: 6, Keep: func(e *export.Event) bool { return string(e.Summary.UserID) == "bob" }}, nil},
 		"but the log's own events":         {export.Options{Checkpoint: newest, Keep: func(e *export.Event) bool { return e.Summary.Log == nil }}, all[1:]},
@@ -72,7 +72,7 @@ func TestRead(t *testing.T) {
 	}
 	err := export.Read(t.Context(), l.files, export.Options{Checkpoint: newest}, func(e *export.Event) error {
 		if !bytes.Equal(e.Canonical, l.canonical[e.Index]) || e.LeafHash != merkle.LeafHash(e.Line) || (e.Summary.Log != nil) != (e.Index == 1) ||
-			!l.signer.Public().VerifyEvent(signing.NewEventContext(origin, logID), e.Canonical, e.Signature) || e.KeyID != l.signer.Public().ID() {
+			!l.signer.Public().VerifyEvent(origin, logID, e.Canonical, e.Signature) || e.KeyID != l.signer.Public().ID() {
 			t.Errorf("leaf %d: %+v", e.Index, e)
 		}
 		return nil

@@ -5,11 +5,11 @@ package export_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"flag"
-	"fmt"
 	"math"
 	"os"
 	"slices"
@@ -26,6 +26,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/export"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -207,8 +208,8 @@ func TestOCSF(t *testing.T) {
 		if err := json.Unmarshal([]byte(e.RawData), &event); err != nil {
 			t.Fatal(err)
 		}
-		message := fmt.Sprintf("auditlog event v1\n%s\n%s\n%s", e.Unmapped.Auditlog.Origin, e.Unmapped.Auditlog.LogID, l.canonical[index])
-		if !l.signer.Public().Verify([]byte(message), event.Signature) {
+		id, err := base64.StdEncoding.DecodeString(e.Unmapped.Auditlog.LogID)
+		if err != nil || len(id) != len(signing.LogID{}) || !l.signer.Public().VerifyEvent(e.Unmapped.Auditlog.Origin, signing.LogID(id), l.canonical[index], event.Signature) {
 			t.Errorf("leaf %d: the event's signature cannot be checked with what stands in the OCSF event", index)
 		}
 		signed, by, err := signing.OpenCheckpoint([]byte(e.Unmapped.Auditlog.Checkpoint.Note), origin, []*signing.PublicKey{l.signer.Public()})
@@ -419,7 +420,7 @@ func TestOCSFOfAnything(t *testing.T) {
 // some event gets.
 func TestOCSFOfEachKind(t *testing.T) {
 	schema := loadSchema(t)
-	m := event.DefaultMapping()
+	m := mapping.Default()
 	types := []string{"", "user", "account", "service_account", "role", "group", "session", "process", "connection", "socket", "host", "file", "directory", "folder", "symlink", "table", "database", "service", "order"}
 	actions := []string{"", "CREATE", "read", "Update", "delete", "grant", "REVOKE", "member.added", "member.removed", "start", "stop", "connect", "DENY", "frobnicate"}
 	seen := map[string]bool{}

@@ -20,10 +20,14 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
-	"github.com/otel-auditlog/auditlogexporter/internal/jsontext"
+	"github.com/otel-auditlog/auditlogexporter/internal/jcs"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
@@ -68,11 +72,11 @@ func writeRich(t *testing.T, scope segline.Scope, pruned bool) *rich {
 	r := &rich{dir: filepath.Join(t.TempDir(), "log"), witness: w.Key}
 	keys := t.TempDir()
 	o := rotation.Options{
-		Directory: r.dir, Origin: vectorOrigin, Scope: scope, Sync: true, MaxSegmentBytes: 3000, Witnesses: []witness.Witness{w},
+		Directory: r.dir, Origin: vectorOrigin, Scope: scope, Sync: true, MaxSegmentBytes: 3000, Witnesses: []cosigning.Witness{w},
 		Stages: []stage.Stage{idempotency.NewStage(idempotency.Options{MaxEvents: 100, RecordConflicts: true}), gaps{}}, BindIDs: true,
 	}
 	create := func(name string, a signing.Algorithm) *signing.Signer {
-		s, err := signing.CreateKeyFile(filepath.Join(keys, name), a)
+		s, err := keyfile.Create(filepath.Join(keys, name), a)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,7 +87,7 @@ func writeRich(t *testing.T, scope segline.Scope, pruned bool) *rich {
 	for i, a := range []signing.Algorithm{signing.ECDSAP256, signing.Ed25519} {
 		name := fmt.Sprintf("%d.pem", i)
 		if o.PreviousSigner, o.Signer = o.Signer, create(name, a); i == 0 {
-			r.key, r.public = signing.PublicKeyPath(filepath.Join(keys, name)), o.Signer.Public()
+			r.key, r.public = keyfile.PublicPath(filepath.Join(keys, name)), o.Signer.Public()
 		}
 		if pruned && i == 1 {
 			o.Retention.MaxTotalBytes = 12_000
@@ -143,7 +147,7 @@ func (r *rich) append(t *testing.T, l *logtest.Log, id, user string) {
 			return append(dst, canonical...), 1_795_428_900_000_000_000, nil
 		}
 		require.NoError(t, l.AddTo(b, encode))
-		is, ok, err := event.Identify(canonical)
+		is, ok, err := eventjson.Identify(canonical)
 		if err != nil || !ok {
 			t.Fatal(ok, err)
 		}
@@ -225,7 +229,7 @@ func (r *rich) other(t *testing.T, dir string) (status int, output string) {
 func say(t *testing.T, o rotation.Options, detail string) {
 	t.Helper()
 	l := logtest.New(t, o)
-	l.Canonical(event.AppendOwn(nil, event.Own{ID: "a-lie", Time: logtest.Recorded, Origin: vectorOrigin, Level: event.LevelInfo, Action: "lie", Detail: []byte(detail)}))
+	l.Canonical(ownevent.AppendOwn(nil, ownevent.Own{ID: "a-lie", Time: logtest.Recorded, Origin: vectorOrigin, Level: event.LevelInfo, Action: "lie", Detail: []byte(detail)}))
 	l.Close()
 }
 
@@ -275,7 +279,7 @@ var attacks = map[string]attack{
 		if err != nil {
 			t.Fatal(err)
 		}
-		line := event.AppendOwn(segline.AppendEventStart(nil), event.Own{
+		line := ownevent.AppendOwn(segline.AppendEventStart(nil), ownevent.Own{
 			ID: "pruned", Time: time.Unix(1_795_428_900, 0), Origin: vectorOrigin, Level: event.LevelInfo, Action: "pruned",
 			Detail: fmt.Appendf(nil, `{"action":"pruned","before":%d,"root_hash":%q}`, n.FirstIndex, base64.StdEncoding.EncodeToString(make([]byte, 32))),
 		})
@@ -446,13 +450,13 @@ func TestSecondVerifierHearsLies(t *testing.T) {
 		t.Run(string(scope), func(t *testing.T) {
 			w := witnesstest.New(t, "witness.example/w1")
 			keyFile := filepath.Join(t.TempDir(), "key.pem")
-			s, err := signing.CreateKeyFile(keyFile, signing.Ed25519)
+			s, err := keyfile.Create(keyFile, signing.Ed25519)
 			if err != nil {
 				t.Fatal(err)
 			}
 			w.Trust(t, vectorOrigin, s.Public())
 			dir := filepath.Join(t.TempDir(), "log")
-			o := rotation.Options{Directory: dir, Origin: vectorOrigin, Signer: s, Scope: scope, MaxSegmentBytes: 1, Witnesses: []witness.Witness{w}}
+			o := rotation.Options{Directory: dir, Origin: vectorOrigin, Signer: s, Scope: scope, MaxSegmentBytes: 1, Witnesses: []cosigning.Witness{w}}
 			for range 2 {
 				say(t, o, `{"action":"opened","version":"x"}`)
 			}
@@ -472,7 +476,7 @@ func TestSecondVerifierHearsLies(t *testing.T) {
 			}
 			forged := regexp.MustCompile(`(`+regexp.QuoteMeta(w.Name())+` [A-Za-z0-9+/]{60})[A-Za-z0-9+/]{4}`).ReplaceAll(filed, []byte(`${1}AAAA`))
 			claim := func(note []byte, size int, proof string) string {
-				return fmt.Sprintf(`{"action":"witnessed","checkpoint":%s,%s"size":%d}`, jsontext.Append(nil, note), proof, size)
+				return fmt.Sprintf(`{"action":"witnessed","checkpoint":%s,%s"size":%d}`, jcs.AppendString(nil, note), proof, size)
 			}
 			hash := base64.StdEncoding.EncodeToString(root)
 			first, err := segment.ParseName(filepath.Base(segmentsIn(t, dir, 2)[1]))
@@ -503,7 +507,7 @@ func TestSecondVerifierHearsLies(t *testing.T) {
 				if err != nil || found.TamperingDetected != (c.want != "") {
 					t.Errorf("%s: ours: %v, %+v", name, err, found)
 				}
-				status, out := other(t, changed, signing.PublicKeyPath(keyFile), "--witness", w.Key.String())
+				status, out := other(t, changed, keyfile.PublicPath(keyFile), "--witness", w.Key.String())
 				if status == 0 != (c.want == "") || !strings.Contains(out, c.want) {
 					t.Errorf("%s: the other says %d, want %q: %s", name, status, c.want, out)
 				}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/tiles"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -32,7 +33,7 @@ type published struct {
 
 func publish(t *testing.T) *published {
 	t.Helper()
-	s, err := signing.CreateKeyFile(filepath.Join(t.TempDir(), "key.pem"), signing.Ed25519)
+	s, err := keyfile.Create(filepath.Join(t.TempDir(), "key.pem"), signing.Ed25519)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,8 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
-	"github.com/otel-auditlog/auditlogexporter/internal/jsontext"
+	"github.com/otel-auditlog/auditlogexporter/internal/jcs"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -96,7 +97,7 @@ func (p *pen) write(id string, canonical []byte) {
 		p.line(string(segline.AppendNoSignature(line)))
 		return
 	}
-	signature, err := p.signers[0].SignEvent(signing.NewEventContext(p.origin, p.id), canonical)
+	signature, err := p.signers[0].SignEvent(p.origin, p.id, canonical)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -113,7 +114,7 @@ func (p *pen) own(action, detail string) {
 	p.t.Helper()
 	p.scribe++
 	id := fmt.Sprintf("own-%d", p.scribe)
-	p.write(id, event.AppendOwn(nil, event.Own{ID: id, Time: p.now, Origin: p.origin, Level: event.LevelInfo, Action: action, Detail: []byte(detail)}))
+	p.write(id, ownevent.AppendOwn(nil, ownevent.Own{ID: id, Time: p.now, Origin: p.origin, Level: event.LevelInfo, Action: action, Detail: []byte(detail)}))
 }
 
 // rotated writes the event of that name, about a segment before.
@@ -134,7 +135,7 @@ func (p *pen) keyChange(from *signing.Signer, leaving ...*signing.Signer) string
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return fmt.Sprintf(`{"action":"key_changed","key_change":%s,"key_id":%q,"previous_key_id":%q,"reason":"configuration"}`, jsontext.Append(nil, note), p.signers[0].Public().ID(), from.Public().ID())
+	return fmt.Sprintf(`{"action":"key_changed","key_change":%s,"key_id":%q,"previous_key_id":%q,"reason":"configuration"}`, jcs.AppendString(nil, note), p.signers[0].Public().ID(), from.Public().ID())
 }
 
 // commit ends a commit; change makes its line another one.

@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
@@ -114,7 +116,7 @@ func (w *sampleWriter) sample(older string, keys ...*signing.Signer) *sample {
 
 func newSigner(t *testing.T, a signing.Algorithm) *signing.Signer {
 	t.Helper()
-	s, err := signing.CreateKeyFile(filepath.Join(t.TempDir(), "key.pem"), a)
+	s, err := keyfile.Create(filepath.Join(t.TempDir(), "key.pem"), a)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,13 +177,13 @@ var sampleKinds = []struct {
 	}},
 	{"segment-keys", "a key for each segment, and the beginning deleted", func(t *testing.T) *sample {
 		file := filepath.Join(t.TempDir(), "key.pem")
-		first, err := signing.CreateKeyFile(file, signing.ECDSAP256)
+		first, err := keyfile.Create(file, signing.ECDSAP256)
 		if err != nil {
 			t.Fatal(err)
 		}
 		w := newSampleWriter(t, rotation.Options{MaxSegmentBytes: 2500, Retention: rotation.Retention{MinAge: time.Second}})
 		run := func(commits ...int) {
-			keys, err := signing.OpenRotatingKeyFile(file)
+			keys, err := keyfile.OpenRotating(file)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -233,7 +235,7 @@ var sampleKinds = []struct {
 		w := witnesstest.New(t, "witness.example/w1")
 		signer := newSigner(t, signing.Ed25519)
 		w.Trust(t, vectorOrigin, signer.Public())
-		s := ofSegments(t, rotation.Options{Signer: signer, Witnesses: []witness.Witness{w}})
+		s := ofSegments(t, rotation.Options{Signer: signer, Witnesses: []cosigning.Witness{w}})
 		s.witness = w.Key
 		return s
 	}},
@@ -283,9 +285,9 @@ func (s *sample) arguments(t *testing.T, dir string) []string {
 		}
 		return path
 	}
-	args := []string{dir, write("key.pem", s.keys[0].Public().MarshalPEM())}
+	args := []string{dir, write("key.pem", keyfile.MarshalPublic(s.keys[0].Public()))}
 	if s.checkpointKey != nil {
-		args = append(args, "--checkpoint-key", write("checkpoint-key.pem", s.checkpointKey.Public().MarshalPEM()))
+		args = append(args, "--checkpoint-key", write("checkpoint-key.pem", keyfile.MarshalPublic(s.checkpointKey.Public())))
 	}
 	if s.witness != nil {
 		args = append(args, "--witness", s.witness.String())

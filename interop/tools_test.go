@@ -20,6 +20,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/tiles"
 	"github.com/otel-auditlog/auditlogexporter/proof"
@@ -43,7 +44,7 @@ func verifier(t *testing.T, s *signing.Signer) note.Verifier {
 
 func ed25519Log(t *testing.T, scope segline.Scope) (dir string, s *signing.Signer) {
 	t.Helper()
-	s, err := signing.CreateKeyFile(filepath.Join(t.TempDir(), "key.pem"), signing.Ed25519)
+	s, err := keyfile.Create(filepath.Join(t.TempDir(), "key.pem"), signing.Ed25519)
 	if err != nil {
 		t.Fatal(err)
 	}

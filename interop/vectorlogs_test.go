@@ -19,6 +19,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -171,7 +172,7 @@ func (v *vectorMaker) kinds() {
 func (v *vectorMaker) publish(name string, s *signing.Signer) string {
 	v.t.Helper()
 	path := filepath.Join("keys", name+".pub.pem")
-	if err := os.WriteFile(filepath.Join(v.root, path), s.Public().MarshalPEM(), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(v.root, path), keyfile.MarshalPublic(s.Public()), 0o600); err != nil {
 		v.t.Fatal(err)
 	}
 	return path
@@ -874,7 +875,7 @@ func (v vectorLog) options(t *testing.T) verify.Options {
 
 func loadKey(t *testing.T, name string) *signing.PublicKey {
 	t.Helper()
-	k, err := signing.LoadPublicKey(filepath.Join(vectors, name))
+	k, err := keyfile.LoadPublic(filepath.Join(vectors, name))
 	if err != nil {
 		t.Fatal(err)
 	}

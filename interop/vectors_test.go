@@ -19,7 +19,8 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -74,11 +75,11 @@ func key(t *testing.T, name string) *signing.Signer {
 	if err := os.WriteFile(private, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := signing.LoadKeyFile(private)
+	s, err := keyfile.Load(private)
 	if err != nil {
 		t.Fatal(err)
 	}
-	public, err := signing.LoadPublicKey(filepath.Join(vectors, signing.PublicKeyPath(name)))
+	public, err := keyfile.LoadPublic(filepath.Join(vectors, keyfile.PublicPath(name)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +91,7 @@ func key(t *testing.T, name string) *signing.Signer {
 
 func sign(t *testing.T, s *signing.Signer, canonical string) string {
 	t.Helper()
-	sig, err := s.SignEvent(signing.NewEventContext(vectorOrigin, vectorLogID), []byte(canonical))
+	sig, err := s.SignEvent(vectorOrigin, vectorLogID, []byte(canonical))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +127,7 @@ func golden(t *testing.T, name string, made any) {
 func TestVectors(t *testing.T) {
 	if *update {
 		for name, a := range map[string]signing.Algorithm{"ecdsa-p256.pem": signing.ECDSAP256, "ed25519.pem": signing.Ed25519} {
-			if _, err := signing.CreateKeyFile(filepath.Join(vectors, name), a); err != nil && !errors.Is(err, os.ErrExist) {
+			if _, err := keyfile.Create(filepath.Join(vectors, name), a); err != nil && !errors.Is(err, os.ErrExist) {
 				t.Fatal(err)
 			}
 		}
@@ -143,7 +144,7 @@ func TestVectors(t *testing.T) {
 	if err := json.Unmarshal(records, &inputs); err != nil {
 		t.Fatal(err)
 	}
-	enc, err := event.NewEncoder(event.DefaultMapping())
+	enc, err := mapping.NewEncoder(mapping.Default())
 	if err != nil {
 		t.Fatal(err)
 	}

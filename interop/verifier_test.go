@@ -19,10 +19,11 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -51,7 +52,7 @@ func other(t *testing.T, dir, key string, more ...string) (status int, output st
 // ours runs our own verifier.
 func ours(t *testing.T, dir, key string) *verify.Report {
 	t.Helper()
-	public, err := signing.LoadPublicKey(key)
+	public, err := keyfile.LoadPublic(key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +70,7 @@ func writeLog(t *testing.T, dir string, scope segline.Scope, s *signing.Signer) 
 	l := logtest.New(t, rotation.Options{
 		Directory: dir, Origin: vectorOrigin, Signer: s, Scope: scope, Sync: true, MaxSegmentBytes: 4000, Compression: compression.Gzip,
 	})
-	enc, err := event.NewEncoder(event.DefaultMapping())
+	enc, err := mapping.NewEncoder(mapping.Default())
 	require.NoError(t, err)
 	enc.SetResource(pcommon.NewResource(), "")
 	enc.SetScope(pcommon.NewInstrumentationScope(), "")
@@ -108,13 +109,13 @@ func TestSecondVerifierFollowsKeys(t *testing.T) {
 			o := rotation.Options{Directory: dir, Origin: vectorOrigin, Scope: scope, Sync: true, MaxSegmentBytes: 1}
 			for i, a := range []signing.Algorithm{signing.ECDSAP256, signing.Ed25519, signing.ECDSAP256} {
 				file := filepath.Join(keys, fmt.Sprintf("%d.pem", i))
-				s, err := signing.CreateKeyFile(file, a)
+				s, err := keyfile.Create(file, a)
 				if err != nil {
 					t.Fatal(err)
 				}
-				public = append(public, signing.PublicKeyPath(file))
+				public = append(public, keyfile.PublicPath(file))
 				if o.PreviousSigner, o.Signer = o.Signer, s; i == 1 {
-					if o.CheckpointSigner, err = signing.CreateKeyFile(filepath.Join(keys, "checkpoint.pem"), signing.Ed25519); err != nil {
+					if o.CheckpointSigner, err = keyfile.Create(filepath.Join(keys, "checkpoint.pem"), signing.Ed25519); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -186,7 +187,7 @@ func TestVectorProof(t *testing.T) {
 			t.Errorf("the proof with %s: %+v, %v", name, p, err)
 		}
 	}
-	first := filepath.Join(vectors, signing.PublicKeyPath(keyVectors[0]))
+	first := filepath.Join(vectors, keyfile.PublicPath(keyVectors[0]))
 	if status, out := other(t, dir, first, "--proof", proofFile); status != 0 {
 		t.Errorf("the other verifier says %d: %s", status, out)
 	}
@@ -199,11 +200,11 @@ func TestSecondVerifier(t *testing.T) {
 		for name, a := range map[string]signing.Algorithm{"p256.pem": signing.ECDSAP256, "ed.pem": signing.Ed25519} {
 			t.Run(string(scope)+"/"+name, func(t *testing.T) {
 				keyFile := filepath.Join(t.TempDir(), name)
-				s, err := signing.CreateKeyFile(keyFile, a)
+				s, err := keyfile.Create(keyFile, a)
 				if err != nil {
 					t.Fatal(err)
 				}
-				public := signing.PublicKeyPath(keyFile)
+				public := keyfile.PublicPath(keyFile)
 				good := filepath.Join(t.TempDir(), "log")
 				writeLog(t, good, scope, s)
 				if r := ours(t, good, public); len(r.Findings) != 0 {
@@ -227,10 +228,10 @@ func TestSecondVerifier(t *testing.T) {
 					}
 				}
 				stranger := filepath.Join(t.TempDir(), "stranger.pem")
-				if _, err := signing.CreateKeyFile(stranger, a); err != nil {
+				if _, err := keyfile.Create(stranger, a); err != nil {
 					t.Fatal(err)
 				}
-				if status, out := other(t, good, signing.PublicKeyPath(stranger)); status != 2 {
+				if status, out := other(t, good, keyfile.PublicPath(stranger)); status != 2 {
 					t.Errorf("with another key: %d %s", status, out)
 				}
 			})

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"log"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -74,8 +74,8 @@ func ExampleLines() {
 			if err != nil {
 				log.Fatal(err)
 			}
-			var sum event.Summary
-			if err := event.Scan(e.Canonical, &sum); err != nil {
+			var sum eventjson.Summary
+			if err := eventjson.Scan(e.Canonical, &sum); err != nil {
 				log.Fatal(err)
 			}
 			fmt.Println(line.Segment.Parsed.FirstIndex, string(sum.ID))

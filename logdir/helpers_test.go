@@ -17,6 +17,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
@@ -101,7 +102,7 @@ func (l *made) newest() string { return l.names[len(l.names)-1].String() }
 // event adds an event of the log's own.
 func (l *made) event(action string) {
 	l.events++
-	canonical := event.AppendOwn(nil, event.Own{
+	canonical := ownevent.AppendOwn(nil, ownevent.Own{
 		ID: fmt.Sprint("own-", l.events), Time: created, Origin: origin, Level: event.LevelInfo, Action: action, Detail: fmt.Appendf(nil, `{"action":%q}`, action),
 	})
 	l.leaf(segline.AppendNoSignature(append(segline.AppendEventStart(nil), canonical...)))

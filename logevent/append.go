@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
-	"github.com/otel-auditlog/auditlogexporter/internal/jsontext"
+	"github.com/otel-auditlog/auditlogexporter/internal/jcs"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 )
 
@@ -18,7 +18,7 @@ import (
 // says it. Texts that may be those of others are shortened, and ids in them are cut to 128
 // bytes: no witness, producer or error makes an event longer than a line may be.
 func (e *Event) Append(dst []byte, id string, at time.Time, origin string) []byte {
-	return event.AppendOwn(dst, event.Own{
+	return ownevent.AppendOwn(dst, ownevent.Own{
 		ID: id, Time: at, Origin: origin, Level: e.Action.level(), Category: e.Action.category(),
 		Action: string(e.Action), Detail: e.appendMember(nil),
 	})
@@ -149,7 +149,7 @@ func (o *object) text(name, s string) {
 // required writes a text even if it is empty.
 func (o *object) required(name, s string) {
 	o.name(name)
-	o.dst = jsontext.Append(o.dst, s)
+	o.dst = jcs.AppendString(o.dst, s)
 }
 
 func (o *object) number(name string, n uint64) {

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 )
 
@@ -17,8 +17,8 @@ func Example() {
 	pruned := logevent.Event{Action: logevent.Pruned, Before: 41873}
 	canonical := pruned.Append(nil, "01JD", time.Date(2026, 11, 24, 10, 15, 0, 0, time.UTC), "host.example.com/auditlog")
 
-	var sum event.Summary
-	if err := event.Scan(canonical, &sum); err != nil {
+	var sum eventjson.Summary
+	if err := eventjson.Scan(canonical, &sum); err != nil {
 		fmt.Println(err)
 		return
 	}

@@ -7,7 +7,7 @@ import (
 	"reflect"
 	"testing"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 )
 
@@ -31,8 +31,8 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		once := e.Append(nil, "id", now, "o")
-		var sum event.Summary
-		if err := event.Scan(once, &sum); err != nil {
+		var sum eventjson.Summary
+		if err := eventjson.Scan(once, &sum); err != nil {
 			t.Fatalf("%q is read as %+v, which no reader takes: %v", log, e, err)
 		}
 		again, err := logevent.Parse(sum.Log)

@@ -6,7 +6,7 @@ package logevent_test
 import (
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 )
@@ -22,8 +22,8 @@ func written(t interface {
 	Fatal(...any)
 }, e logevent.Event) string {
 	t.Helper()
-	var sum event.Summary
-	if err := event.Scan(e.Append(nil, "id", now, "test.example/auditlog"), &sum); err != nil {
+	var sum eventjson.Summary
+	if err := eventjson.Scan(e.Append(nil, "id", now, "test.example/auditlog"), &sum); err != nil {
 		t.Fatal(err)
 	}
 	return string(sum.Log)

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/timestamp"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 )
@@ -110,7 +111,7 @@ func TestAppend(t *testing.T) {
 			category = event.CategoryCryptographic
 		}
 		assert.Equal(t, "auditlog."+string(action), got.Operation)
-		assert.Equal(t, []any{"an id", event.Nanoseconds(now), origin, level, category}, []any{got.EventID, got.Timestamp, got.ResourceID, got.Level, got.Category}, action)
+		assert.Equal(t, []any{"an id", timestamp.Nanoseconds(now), origin, level, category}, []any{got.EventID, got.Timestamp, got.ResourceID, got.Level, got.Category}, action)
 	}
 }
 

@@ -13,11 +13,12 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
+	"github.com/otel-auditlog/auditlogexporter/internal/jcs"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 )
 
-// Parse parses the member "log" of an event, in canonical JSON: see [event.Summary]. Each
+// Parse parses the member "log" of an event, in canonical JSON: see [eventjson.Summary]. Each
 // member that this version knows must be of its type. Others are passed over, and of an action
 // that this version does not know only the action is read. What Parse takes memory for is no
 // larger than a few times the member.
@@ -35,8 +36,8 @@ func Parse(log []byte) (Event, error) {
 // is not the log's own or is malformed. It is for readers that leave what is malformed to the
 // verifier.
 func In(canonical []byte) (Event, bool) {
-	var sum event.Summary
-	if event.Scan(canonical, &sum) != nil || sum.Log == nil {
+	var sum eventjson.Summary
+	if eventjson.Scan(canonical, &sum) != nil || sum.Log == nil {
 		return Event{}, false
 	}
 	e, err := Parse(sum.Log)
@@ -211,7 +212,7 @@ func (s *Sequence) member(name string, value []byte) (err error) {
 // members calls each with the members of an object, up to the first error.
 func members(object []byte, each func(name string, value []byte) error) error {
 	var wrong error
-	err := event.Members(object, func(name string, value []byte) {
+	err := jcs.Members(object, func(name string, value []byte) {
 		if wrong != nil {
 			return
 		}

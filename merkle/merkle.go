@@ -15,17 +15,19 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"math/bits"
+
+	"golang.org/x/mod/sumdb/tlog"
 )
 
-// Hash is a SHA-256 hash of a leaf, a node or a tree.
-type Hash [sha256.Size]byte
+// Hash is a SHA-256 hash of a leaf, a node or a tree. As text, in JSON too, it is in base64.
+type Hash = tlog.Hash
 
-// MaxSize is the largest number of leaves of a tree: RFC 6962 has no limit, but
-// checkpoints are read by software that counts in signed 64-bit integers.
-const MaxSize = 1<<63 - 1
+// maxSize is the largest number of leaves of a tree: RFC 6962 has no limit, but checkpoints
+// are read by software that counts in signed 64-bit integers.
+const maxSize = 1<<63 - 1
 
-// EmptyRoot is the root hash of the tree without leaves.
-var EmptyRoot = Hash(sha256.Sum256(nil))
+// emptyRoot is the root hash of the tree without leaves.
+var emptyRoot = Hash(sha256.Sum256(nil))
 
 // LeafHash returns the hash of a leaf: SHA-256(0x00 ‖ data).
 func LeafHash(data []byte) Hash {
@@ -44,26 +46,6 @@ func LeafHash(data []byte) Hash {
 	return sum
 }
 
-// LeafHashIn returns the hash of the leaf that is the buffer from a place on, which is
-// not its beginning, without copying it. It needs the byte before the leaf for itself,
-// and gives it back: nobody else may look at the buffer meanwhile.
-func LeafHashIn(buf []byte, at int) Hash {
-	before := buf[at-1]
-	buf[at-1] = 0
-	sum := sha256.Sum256(buf[at-1:])
-	buf[at-1] = before
-	return sum
-}
-
-// NodeHash returns the hash of an interior node: SHA-256(0x01 ‖ left ‖ right).
-func NodeHash(left, right Hash) Hash {
-	var in [1 + 2*sha256.Size]byte
-	in[0] = 1
-	copy(in[1:], left[:])
-	copy(in[1+sha256.Size:], right[:])
-	return sha256.Sum256(in[:])
-}
-
 // Frontier is the state of a tree. The zero value is the empty tree. A copy is
 // independent of its original; one value is for one goroutine at a time. Neither
 // [Frontier.Append] nor [Frontier.Root] allocates memory.
@@ -77,10 +59,10 @@ type Frontier struct {
 // NewFrontier returns the state of a tree of size leaves from the hashes of its
 // maximal perfect subtrees, the largest first, as [Frontier.Hashes] returns them.
 // It is an error if their number does not fit the size, or the size is above
-// [MaxSize]; whether the hashes are right, only the root can show.
+// 2^63-1; whether the hashes are right, only the root can show.
 func NewFrontier(size uint64, hashes []Hash) (Frontier, error) {
-	if size > MaxSize {
-		return Frontier{}, fmt.Errorf("a tree of %d leaves: at most %d are supported", size, uint64(MaxSize))
+	if size > maxSize {
+		return Frontier{}, fmt.Errorf("a tree of %d leaves: at most %d are supported", size, uint64(maxSize))
 	}
 	if want := bits.OnesCount64(size); len(hashes) != want {
 		return Frontier{}, fmt.Errorf("the frontier of a tree of %d leaves has %d hashes, not %d", size, want, len(hashes))
@@ -94,12 +76,12 @@ func NewFrontier(size uint64, hashes []Hash) (Frontier, error) {
 	return f, nil
 }
 
-// Append adds a leaf, given its hash. The tree must have fewer than [MaxSize]
+// Append adds a leaf, given its hash. The tree must have fewer than 2^63-1
 // leaves.
 func (f *Frontier) Append(leaf Hash) {
 	h := 0
 	for ; f.size>>h&1 == 1; h++ {
-		leaf = NodeHash(f.hashes[h], leaf)
+		leaf = tlog.NodeHash(f.hashes[h], leaf)
 	}
 	f.hashes[h] = leaf
 	f.size++
@@ -111,13 +93,13 @@ func (f *Frontier) Size() uint64 { return f.size }
 // Root returns the tree's root hash.
 func (f *Frontier) Root() Hash {
 	if f.size == 0 {
-		return EmptyRoot
+		return emptyRoot
 	}
 	h := bits.TrailingZeros64(f.size)
 	root := f.hashes[h]
 	for h++; h < 64; h++ {
 		if f.size>>h&1 == 1 {
-			root = NodeHash(f.hashes[h], root)
+			root = tlog.NodeHash(f.hashes[h], root)
 		}
 	}
 	return root

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signers"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -129,8 +129,8 @@ func Check(text []byte, o Options) (*Proven, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: it does not hold an event: %w", ErrFails, err)
 	}
-	var sum event.Summary
-	if err := event.Scan(line.Canonical, &sum); err != nil {
+	var sum eventjson.Summary
+	if err := eventjson.Scan(line.Canonical, &sum); err != nil {
 		return nil, fmt.Errorf("%w: it does not hold an event: %w", ErrFails, err)
 	}
 	commit, err := segment.ParseCommit(p.Commit)
@@ -198,7 +198,7 @@ func Check(text []byte, o Options) (*Proven, error) {
 		proven.SignedBy = append(proven.SignedBy, k.ID())
 	}
 	if line.KeyID != "" {
-		if proven.EventSignedBy, err = chain.checkEvent(line, signing.NewEventContext(c.Origin, p.Log), p.Index); err != nil {
+		if proven.EventSignedBy, err = chain.checkEvent(line, c.Origin, p.Log, p.Index); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrFails, err)
 		}
 	}

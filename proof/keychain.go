@@ -94,7 +94,7 @@ func (k *keyChain) checkCommit(p *Inclusion, c signing.Checkpoint) error {
 	if p.CommitIndex <= p.Index || p.CommitIndex >= size {
 		return fmt.Errorf("leaf %d is not the commit of leaf %d", p.CommitIndex, p.Index)
 	}
-	if tlog.CheckRecord(p.CommitPath, int64(size), tlog.Hash(root), int64(p.CommitIndex), tlog.RecordHash(p.Commit)) != nil {
+	if tlog.CheckRecord(p.CommitPath, int64(size), root, int64(p.CommitIndex), tlog.RecordHash(p.Commit)) != nil {
 		return errors.New("the commit and its path do not lead to the tree that the log's key has signed")
 	}
 	return nil
@@ -182,7 +182,7 @@ func (k *keyChain) later(index uint64, keys []*signing.PublicKey) bool {
 
 // checkEvent checks an event's own signature with the key that the log had at its
 // index. A later key must not sign for an earlier one: whoever steals it could.
-func (k *keyChain) checkEvent(line segment.EventLine, context *signing.EventContext, index uint64) (string, error) {
+func (k *keyChain) checkEvent(line segment.EventLine, origin string, log signing.LogID, index uint64) (string, error) {
 	at := k.keyAt(index)
 	i := slices.IndexFunc(k.trusted, func(key *signing.PublicKey) bool { return key.ID() == line.KeyID })
 	switch {
@@ -190,7 +190,7 @@ func (k *keyChain) checkEvent(line segment.EventLine, context *signing.EventCont
 		return "", fmt.Errorf("the event is signed with the key %s, but the log's key was %s at leaf %d", line.KeyID, at.ID(), index)
 	case i < 0:
 		return "", nil
-	case !k.trusted[i].VerifyEvent(context, line.Canonical, line.Signature):
+	case !k.trusted[i].VerifyEvent(origin, log, line.Canonical, line.Signature):
 		return "", errors.New("the event's own signature does not fit it")
 	}
 	return line.KeyID, nil

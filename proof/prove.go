@@ -12,13 +12,14 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
-	"github.com/otel-auditlog/auditlogexporter/internal/jsontext"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
+	"github.com/otel-auditlog/auditlogexporter/internal/jcs"
 	"github.com/otel-auditlog/auditlogexporter/internal/keyhistory"
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
 	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/signednote"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -145,7 +146,7 @@ func find(ctx context.Context, tree *logtree.Tree, q Query) (index uint64, line 
 	var gone pruned
 	// The id as it stands on a line: most lines need not be parsed. Whatever else the
 	// log may say there is found out by parsing.
-	quoted := jsontext.Append(nil, id)
+	quoted := jcs.AppendString(nil, id)
 	err = tree.Leaves(ctx, 0, q.Progress, func(i uint64, l []byte) error {
 		if err := gone.readLine(i, l); err != nil {
 			return err
@@ -154,8 +155,8 @@ func find(ctx context.Context, tree *logtree.Tree, q Query) (index uint64, line 
 			return nil
 		}
 		parsed, err := segment.ParseEvent(nil, l)
-		var sum event.Summary
-		if err != nil || event.Scan(parsed.Canonical, &sum) != nil || !bytes.Equal(sum.ID, id) {
+		var sum eventjson.Summary
+		if err != nil || eventjson.Scan(parsed.Canonical, &sum) != nil || !bytes.Equal(sum.ID, id) {
 			return nil
 		}
 		if at = append(at, i); len(at) == 1 {
@@ -248,7 +249,7 @@ func hasCosignatures(note []byte) bool {
 	if err != nil {
 		return false
 	}
-	_, signatures, err := signing.SplitNote(note)
+	_, signatures, err := signednote.Split(note)
 	if err != nil {
 		return false
 	}
@@ -327,7 +328,7 @@ func addCommit(ctx context.Context, p *Inclusion, tree *logtree.Tree, size uint6
 
 // within reports whether a path leads from a proof's line to a tree's root.
 func within(path tlog.RecordProof, size uint64, root [32]byte, p *Inclusion) bool {
-	return tlog.CheckRecord(path, int64(size), tlog.Hash(root), int64(p.Index), tlog.RecordHash(p.Line)) == nil
+	return tlog.CheckRecord(path, int64(size), root, int64(p.Index), tlog.RecordHash(p.Line)) == nil
 }
 
 // keyChangesFor returns the key changes that lead to the signer of the checkpoint of a

@@ -229,9 +229,5 @@ func (r *Receipt) Check() (signing.Checkpoint, error) {
 
 // leads reports whether a path leads from a leaf to the root of a tree.
 func leads(path []merkle.Hash, leaf merkle.Hash, index, size uint64, root [32]byte) bool {
-	proof := make([]tlog.Hash, len(path))
-	for i, h := range path {
-		proof[i] = tlog.Hash(h)
-	}
-	return tlog.CheckRecord(proof, int64(size), tlog.Hash(root), int64(index), tlog.Hash(leaf)) == nil
+	return tlog.CheckRecord(path, int64(size), root, int64(index), leaf) == nil
 }

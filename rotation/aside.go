@@ -118,9 +118,9 @@ func keptAs(kept, why string) string {
 }
 
 // setAside sets a file aside, and has the log say so.
-func (w *writer) setAside(name, why string) (kept string, err error) {
-	if kept, err = setAside(w.dir, name); err == nil {
-		w.sayDamaged(name, keptAs(kept, why))
+func (r *recovery) setAside(name, why string) (kept string, err error) {
+	if kept, err = setAside(r.dir, name); err == nil {
+		r.sayDamaged(name, keptAs(kept, why))
 	}
 	return kept, err
 }

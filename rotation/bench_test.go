@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -21,10 +22,10 @@ func BenchmarkRotation(b *testing.B) {
 			o.Scope = segline.ScopeCheckpoint
 			o.MaxSegmentBytes = 1
 			path := filepath.Join(b.TempDir(), "key.pem")
-			if _, err := signing.CreateKeyFile(path, signing.ECDSAP256); err != nil {
+			if _, err := keyfile.Create(path, signing.ECDSAP256); err != nil {
 				b.Fatal(err)
 			}
-			k, err := signing.OpenRotatingKeyFile(path)
+			k, err := keyfile.OpenRotating(path)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
@@ -81,11 +82,11 @@ func (c *change) lines(take func(lines []byte)) {
 }
 
 // grow appends leaves to the tree. What marks take in of a change that fails does no harm: see
-// [merkle.Mark].
+// [consistency.Mark].
 func (c *change) grow(leaves ...merkle.Hash) {
-	marks := append(append(make([]*merkle.Mark, 0, 8), c.next.mark), c.from.followed...)
+	marks := append(append(make([]*consistency.Mark, 0, 8), c.next.mark), c.from.followed...)
 	for _, leaf := range leaves {
-		c.next.tree.AppendMarked(leaf, marks)
+		consistency.Append(&c.next.tree, leaf, marks)
 	}
 }
 

@@ -58,21 +58,21 @@ func (p *pause) again(of *change) []logevent.Event {
 
 // startClock looks at the clock at the start. A collector that was down for long cannot be
 // told from a clock that was set ahead.
-func (w *writer) startClock(now time.Time) {
-	if w.commits == 0 {
+func (r *recovery) startClock(now time.Time) {
+	if r.commits == 0 {
 		return
 	}
-	if ahead := w.lastTime.Sub(now.Round(0)); ahead > aheadBy {
-		w.opts.Logger.Warn("The last commit of the audit log is later than now: the clock is wrong, or was", zap.Time("last_commit", w.lastTime), zap.Duration("ahead", ahead))
+	if ahead := r.lastTime.Sub(now.Round(0)); ahead > aheadBy {
+		r.opts.Logger.Warn("The last commit of the audit log is later than now: the clock is wrong, or was", zap.Time("last_commit", r.lastTime), zap.Duration("ahead", ahead))
 	}
-	if !w.opts.Retention.enabled() {
+	if !r.opts.Retention.enabled() {
 		return
 	}
-	if left := w.pause.until.Sub(now.Round(0)); !w.pause.until.IsZero() && left > 0 && left <= jumpHold {
-		w.pause.begin(now, left)
+	if left := r.pause.until.Sub(now.Round(0)); !r.pause.until.IsZero() && left > 0 && left <= jumpHold {
+		r.pause.begin(now, left)
 	}
-	if by := now.Round(0).Sub(w.lastTime); by.Abs() > maxJump {
-		w.jumped(now, fmt.Sprintf("%s against the last commit: the collector was not running for that long, or the clock was set", by.Round(time.Second)))
+	if by := now.Round(0).Sub(r.lastTime); by.Abs() > maxJump {
+		r.jumped(now, fmt.Sprintf("%s against the last commit: the collector was not running for that long, or the clock was set", by.Round(time.Second)))
 	}
 }
 

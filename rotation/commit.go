@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/segname"
@@ -147,13 +148,13 @@ func (w *writer) due(size int64) string {
 // aged reports whether the active segment holds events and has reached its
 // age. A clock that was set back does not make it younger than it has been
 // open here: both times carry the monotonic clock.
-func (w *writer) aged() bool {
-	a := w.active
-	if w.opts.MaxSegmentAge <= 0 || a == nil || a.events == 0 {
+func (s *snapshot) aged() bool {
+	a := s.active
+	if s.opts.MaxSegmentAge <= 0 || a == nil || a.events == 0 {
 		return false
 	}
-	now := w.opts.Now()
-	return now.Sub(a.name.Created) >= w.opts.MaxSegmentAge || now.Sub(a.opened) >= w.opts.MaxSegmentAge
+	now := s.opts.Now()
+	return now.Sub(a.name.Created) >= s.opts.MaxSegmentAge || now.Sub(a.opened) >= s.opts.MaxSegmentAge
 }
 
 // admit asks the stages about a group. It returns what the commit is to be made of: the log as
@@ -244,7 +245,7 @@ func (c *change) begin(reason string) (err error) {
 	c.next.header = c.header()
 	c.head = c.next.header.AppendTo(c.head)
 	leaf := merkle.LeafHash(c.head)
-	c.next.mark = merkle.NewMark(&c.next.tree)
+	c.next.mark = consistency.NewMark(&c.next.tree)
 	c.grow(leaf)
 	c.head = append(c.head, '\n')
 	if len(s.segments) > 0 && changesKeys(&s.header, &c.next.header) {

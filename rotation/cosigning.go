@@ -6,6 +6,7 @@ package rotation
 import (
 	"slices"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation/internal/cosign"
@@ -46,12 +47,12 @@ func (a writersAgent) Say(events ...logevent.Event) (err error) {
 func (a writersAgent) Cosigned() { a.upkeep.wake() } // the checkpoint file is to have it
 
 // marks are earlier states of the tree from which proofs are still made.
-type marks []*merkle.Mark
+type marks []*consistency.Mark
 
 // keep drops the marks of all trees but those of these sizes, and returns the consistency
 // proofs from them to a tree that they have grown to.
 func (m *marks) keep(sizes []uint64, to *merkle.Frontier) map[uint64][]merkle.Hash {
-	*m = slices.DeleteFunc(*m, func(one *merkle.Mark) bool { return !slices.Contains(sizes, one.Size()) })
+	*m = slices.DeleteFunc(*m, func(one *consistency.Mark) bool { return !slices.Contains(sizes, one.Size()) })
 	proofs := make(map[uint64][]merkle.Hash, len(*m))
 	for _, one := range *m {
 		proofs[one.Size()] = one.Proof(to)
@@ -61,8 +62,8 @@ func (m *marks) keep(sizes []uint64, to *merkle.Frontier) map[uint64][]merkle.Ha
 
 // follow marks a tree, unless it is marked already.
 func (m *marks) follow(tree *merkle.Frontier) {
-	if !slices.ContainsFunc(*m, func(one *merkle.Mark) bool { return one.Size() == tree.Size() }) {
-		*m = append(*m, merkle.NewMark(tree))
+	if !slices.ContainsFunc(*m, func(one *consistency.Mark) bool { return one.Size() == tree.Size() }) {
+		*m = append(*m, consistency.NewMark(tree))
 	}
 }
 

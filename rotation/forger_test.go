@@ -63,7 +63,7 @@ func (w *forger) segment(path string, change bool) (out []byte, name string) {
 			}
 			line = append(segline.AppendEventStart(nil), canonical...)
 			if parsed.KeyID != "" {
-				signature, err := w.thief.SignEvent(signing.NewEventContext(origin, w.id), canonical)
+				signature, err := w.thief.SignEvent(origin, w.id, canonical)
 				if err != nil {
 					w.t.Fatal(err)
 				}

@@ -14,9 +14,9 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/ctxread"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
@@ -257,8 +257,8 @@ func (t *tracer) event(line []byte, known *facts, firstCommit bool) error {
 	if err != nil {
 		return err
 	}
-	var sum event.Summary
-	if err := event.Scan(parsed.Canonical, &sum); err != nil || sum.Log == nil {
+	var sum eventjson.Summary
+	if err := eventjson.Scan(parsed.Canonical, &sum); err != nil || sum.Log == nil {
 		return err
 	}
 	said, err := logevent.Parse(sum.Log)

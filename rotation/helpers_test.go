@@ -21,7 +21,10 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
@@ -29,7 +32,6 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
-	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -68,7 +70,7 @@ func closeLog(t testing.TB, l *rotation.Log) {
 // the id but of what happened.
 func batch(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) *stage.Batch {
 	t.Helper()
-	enc, err := event.NewEncoder(event.DefaultMapping())
+	enc, err := mapping.NewEncoder(mapping.Default())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,12 +83,12 @@ func batch(t testing.TB, l *rotation.Log, o rotation.Options, ids ...string) *st
 		id, more, _ := strings.Cut(id, "/")
 		r.Attributes().PutStr("audit.record.id", id)
 		r.Body().SetStr("something happened" + more)
-		var identity event.Identity
+		var identity eventjson.Identity
 		encode := func(dst []byte) ([]byte, uint64, error) {
 			start := len(dst)
 			dst, info, err := enc.Append(dst, r)
 			if err == nil {
-				identity, _, err = event.Identify(dst[start:])
+				identity, _, err = eventjson.Identify(dst[start:])
 			}
 			return dst, info.Time, err
 		}
@@ -263,7 +265,7 @@ type watcher struct {
 	// repeats and conflicts are what repeated was told.
 	repeats, conflicts int
 
-	replies   []witness.Reply
+	replies   []cosigning.Reply
 	witnessed uint64
 	witnesses []error // what was told of them as a whole
 	states    []error // what was told of the state
@@ -300,7 +302,7 @@ func (w *watcher) Fault(error) { w.note(func() { w.health = append(w.health, "fa
 
 func (w *watcher) Healthy() { w.note(func() { w.health = append(w.health, "healthy") }) }
 
-func (w *watcher) WitnessReplied(r witness.Reply) {
+func (w *watcher) WitnessReplied(r cosigning.Reply) {
 	w.note(func() { w.replies = append(w.replies, r) })
 }
 

@@ -15,9 +15,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
-	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 // countingFS counts the files that are opened for reading.
@@ -120,7 +120,7 @@ func TestAWitnessCannotHaveTheLogSayContradictedAllTheTime(t *testing.T) {
 		}
 		replies := 0
 		for _, r := range told(o).replies {
-			if r.Outcome == witness.OutcomeContradicted {
+			if r.Outcome == cosigning.OutcomeContradicted {
 				replies++
 			}
 		}

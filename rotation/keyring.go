@@ -19,7 +19,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
-// SegmentKeys gives each segment a key of its own. [signing.RotatingKeyFile] is one.
+// SegmentKeys gives each segment a key of its own. [keyfile.Rotating] is one.
 type SegmentKeys interface {
 	// Pending returns the key that Next has made and Advance has not made current
 	// yet, or nil.

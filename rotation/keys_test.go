@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
@@ -187,7 +188,7 @@ func TestKeyForEachSegment(t *testing.T) {
 	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "key.pem")
-			first, err := signing.CreateKeyFile(path, signing.ECDSAP256)
+			first, err := keyfile.Create(path, signing.ECDSAP256)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -196,7 +197,7 @@ func TestKeyForEachSegment(t *testing.T) {
 			o.MaxSegmentBytes = 3000
 			o.Compression = compression.Zstd
 			reopen := func() *rotation.Log {
-				k, err := signing.OpenRotatingKeyFile(path)
+				k, err := keyfile.OpenRotating(path)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -227,7 +228,7 @@ func TestKeyForEachSegment(t *testing.T) {
 					t.Errorf("segment %d is %s, want %s", i, s.Trust, want)
 				}
 			}
-			now, err := signing.LoadKeyFile(path)
+			now, err := keyfile.Load(path)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -314,11 +315,11 @@ func TestKeyChangeThatFailsChangesNothing(t *testing.T) {
 // cannot make another past: the key of an earlier segment is gone.
 func TestForwardSecurity(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "key.pem")
-	first, err := signing.CreateKeyFile(path, signing.ECDSAP256)
+	first, err := keyfile.Create(path, signing.ECDSAP256)
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := signing.OpenRotatingKeyFile(path)
+	k, err := keyfile.OpenRotating(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -341,7 +342,7 @@ func TestForwardSecurity(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range files {
-		if s, err := signing.LoadKeyFile(filepath.Join(filepath.Dir(path), f.Name())); err == nil {
+		if s, err := keyfile.Load(filepath.Join(filepath.Dir(path), f.Name())); err == nil {
 			stolen = append(stolen, s)
 		}
 	}

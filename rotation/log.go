@@ -12,9 +12,7 @@ import (
 	"sync"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
-	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
-	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/rotation/internal/cosign"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -76,10 +74,6 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 	if err := (&recovery{writer: w, upkeep: l.upkeep}).recover(ctx); err != nil {
 		return nil, fmt.Errorf("open the audit log in %s: %w", o.Directory, err)
 	}
-	w.pending = append(w.pending, logevent.Event{Action: logevent.Opened, Version: segline.Format})
-	l.upkeep.clock = o.Now()
-	w.startClock(l.upkeep.clock)
-	w.observeSegments()
 	// The log says that it was opened before it takes any event, so that a
 	// directory that cannot be written is known at once. A full disk is no
 	// reason not to start, be it that of the keys: it may have room by the time

@@ -107,7 +107,7 @@ func TestAppendRefusesWhatTheScopeDoesNotAllow(t *testing.T) {
 	huge := func(dst []byte) ([]byte, uint64, error) {
 		return append(dst, make([]byte, segline.MaxBytes)...), 0, nil
 	}
-	if err := b.Add(huge, o.Signer.Sign, o.Signer.Public().ID()); !errors.As(err, new(*stage.TooLargeError)) {
+	if err := b.Add(huge, l.Sign(o.Signer), o.Signer.Public().ID()); !errors.As(err, new(*stage.TooLargeError)) {
 		t.Errorf("got %v, want a TooLargeError", err)
 	}
 }

@@ -6,7 +6,7 @@ package rotation
 import (
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/witness"
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 )
 
 // Observer is told what a log does. Its methods are called from several
@@ -25,7 +25,7 @@ type Observer interface {
 	// Healthy: the log can be written again. Called on change only.
 	Healthy()
 	// WitnessReplied: a witness has been asked to cosign a checkpoint.
-	WitnessReplied(witness.Reply)
+	WitnessReplied(cosigning.Reply)
 	// Witnessed: a quorum of witnesses has cosigned a checkpoint over so many leaves.
 	// Called when they are more than before.
 	Witnessed(size uint64)
@@ -63,13 +63,13 @@ type Commit struct {
 
 type unobserved struct{}
 
-func (unobserved) Committed(Commit)             {}
-func (unobserved) Refused(Reason, int, int)     {}
-func (unobserved) SegmentsChanged(int, int64)   {}
-func (unobserved) FreeSpace(uint64)             {}
-func (unobserved) Fault(error)                  {}
-func (unobserved) Healthy()                     {}
-func (unobserved) WitnessReplied(witness.Reply) {}
-func (unobserved) Witnessed(uint64)             {}
-func (unobserved) WitnessesFault(error)         {}
-func (unobserved) StateFault(error)             {}
+func (unobserved) Committed(Commit)               {}
+func (unobserved) Refused(Reason, int, int)       {}
+func (unobserved) SegmentsChanged(int, int64)     {}
+func (unobserved) FreeSpace(uint64)               {}
+func (unobserved) Fault(error)                    {}
+func (unobserved) Healthy()                       {}
+func (unobserved) WitnessReplied(cosigning.Reply) {}
+func (unobserved) Witnessed(uint64)               {}
+func (unobserved) WitnessesFault(error)           {}
+func (unobserved) StateFault(error)               {}

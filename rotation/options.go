@@ -11,11 +11,12 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/signednote"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/signing"
-	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 // Options say where and how a log is written.
@@ -68,7 +69,7 @@ type Options struct {
 	Retention   Retention
 	// Witnesses are asked to cosign the log's checkpoints, beside the commits. A commit
 	// never waits for them.
-	Witnesses []witness.Witness
+	Witnesses []cosigning.Witness
 	// WitnessQuorum is how many of them have to cosign a checkpoint for it to count as
 	// witnessed; 0 means all.
 	WitnessQuorum int
@@ -136,7 +137,7 @@ func (o *Options) complete() error {
 	if o.Directory == "" && o.FS == nil {
 		return errors.New("open the audit log: no directory given")
 	}
-	if err := signing.ValidateOrigin(o.Origin); err != nil {
+	if err := signednote.ValidateOrigin(o.Origin); err != nil {
 		return fmt.Errorf("open the audit log: %w", err)
 	}
 	if o.Signer == nil {

@@ -11,9 +11,10 @@ import (
 	"github.com/google/uuid"
 	"go.uber.org/zap"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
+	"github.com/otel-auditlog/auditlogexporter/internal/timestamp"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -39,7 +40,7 @@ func (s *snapshot) addOwn(b *stage.Batch, o logevent.Event, signer *signing.Sign
 			return nil
 		}
 	}
-	encode := func(dst []byte) ([]byte, uint64, error) { return append(dst, line...), event.Nanoseconds(now), nil }
+	encode := func(dst []byte) ([]byte, uint64, error) { return append(dst, line...), timestamp.Nanoseconds(now), nil }
 	if s.opts.Scope != segline.ScopeEvent {
 		return b.Add(encode, nil, "")
 	}
@@ -52,7 +53,7 @@ func (s *snapshot) addOwn(b *stage.Batch, o logevent.Event, signer *signing.Sign
 
 // sign returns the function that signs events of the log with a key.
 func (s *snapshot) sign(signer *signing.Signer) func(canonical []byte) ([]byte, error) {
-	return func(canonical []byte) ([]byte, error) { return signer.SignEvent(s.context, canonical) }
+	return func(canonical []byte) ([]byte, error) { return signer.SignEvent(s.opts.Origin, s.id, canonical) }
 }
 
 // unsayable is the detail of an event that had to be replaced.
@@ -94,8 +95,8 @@ func readBack(canonical []byte, o logevent.Event) error {
 	if err != nil {
 		return err
 	}
-	var sum event.Summary
-	if err := event.Scan(parsed.Canonical, &sum); err != nil {
+	var sum eventjson.Summary
+	if err := eventjson.Scan(parsed.Canonical, &sum); err != nil {
 		return err
 	}
 	read, err := logevent.Parse(sum.Log)

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
@@ -37,9 +38,9 @@ func (o *stranger) Name() string { return o.name }
 // AddCheckpoint names a tree at first and then refuses what is proven from there on.
 func (o *stranger) AddCheckpoint(context.Context, uint64, []merkle.Hash, []byte) (witness.Cosignature, error) {
 	if o.asked.Add(1) == 1 {
-		return witness.Cosignature{}, fmt.Errorf("%s: %w", o.text, &witness.Conflict{Size: o.size})
+		return witness.Cosignature{}, fmt.Errorf("%s: %w", o.text, &cosigning.Conflict{Size: o.size})
 	}
-	return witness.Cosignature{}, fmt.Errorf("%s: %w", o.text, witness.ErrInconsistent)
+	return witness.Cosignature{}, fmt.Errorf("%s: %w", o.text, cosigning.ErrInconsistent)
 }
 
 func (o *stranger) Admit(a *stage.Admission) {
@@ -60,7 +61,7 @@ func (o *stranger) Forget() {}
 func staysGood(t *testing.T, key *signing.Signer, out *stranger) {
 	o := options(t)
 	o.Signer = key
-	o.Witnesses = []witness.Witness{out}
+	o.Witnesses = []cosigning.Witness{out}
 	o.Stages = append(remember(idempotency.Options{MaxEvents: 100, MaxAge: time.Hour, RecordConflicts: true}), out)
 	var refuse atomic.Bool
 	o.Permit = func(*signing.PublicKey, uint64, time.Time) error {
@@ -148,7 +149,7 @@ func FuzzNoAnswerOfAWitnessSpoilsTheLog(f *testing.F) {
 	f.Fuzz(func(t *testing.T, status1 int, type1 string, body1 []byte, status2 int, type2 string, body2 []byte) {
 		o := options(t)
 		o.Signer = key
-		o.Witnesses = []witness.Witness{&answering{Witness: w, answers: []answer{{status1, type1, body1}, {status2, type2, body2}}}}
+		o.Witnesses = []cosigning.Witness{&answering{Witness: w, answers: []answer{{status1, type1, body1}, {status2, type2, body2}}}}
 		heard := newWatcher()
 		o.Observer = heard
 		l := open(t, o)
@@ -179,5 +180,5 @@ func (a *answering) AddCheckpoint(_ context.Context, _ uint64, _ []merkle.Hash, 
 	}
 	next := a.answers[0]
 	a.answers = a.answers[1:]
-	return a.Key.ParseAnswer(checkpoint, next.status, next.kind, next.body)
+	return cosigning.ParseAnswer(a.Key, checkpoint, next.status, next.kind, next.body)
 }

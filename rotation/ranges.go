@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/pruned"
@@ -164,7 +165,7 @@ func writeRanges(ctx context.Context, dir fs.FS, w *rangeWriter, name segment.Na
 	}
 	defer r.Close()
 	tree := before
-	mark := merkle.NewMark(&tree)
+	mark := consistency.NewMark(&tree)
 	for {
 		if r.Line()%1024 == 0 && ctx.Err() != nil {
 			return ctx.Err()
@@ -183,11 +184,11 @@ func writeRanges(ctx context.Context, dir fs.FS, w *rangeWriter, name segment.Na
 		if kind == segline.KindCheckpoint {
 			continue
 		}
-		tree.AppendMarked(merkle.LeafHash(line), []*merkle.Mark{mark})
+		consistency.Append(&tree, merkle.LeafHash(line), []*consistency.Mark{mark})
 		// A commit is a leaf, and its checkpoint is over all up to it.
 		if kind == segline.KindCommit {
 			w.add(sidefile.PrunedRange{Size: tree.Size(), Subtrees: mark.Range(&tree)})
-			mark = merkle.NewMark(&tree)
+			mark = consistency.NewMark(&tree)
 		}
 	}
 	if tree.Size() != after.Size() || tree.Root() != after.Root() || mark.Size() != after.Size() {

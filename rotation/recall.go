@@ -97,3 +97,9 @@ func (r *recovery) cannotRecall(ctx context.Context, in segment.Name, err error)
 	}
 	return nil
 }
+
+// doNotDelete ends all deleting, and has the next commit say why.
+func (r *recovery) doNotDelete(d *discrepancy) {
+	r.distrust(d)
+	r.sayDamaged(d.file, d.Error())
+}

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
@@ -185,13 +186,13 @@ func TestRecallFollowsKeyChanges(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "key.pem")
-			if _, err := signing.CreateKeyFile(path, signing.Ed25519); err != nil {
+			if _, err := keyfile.Create(path, signing.Ed25519); err != nil {
 				t.Fatal(err)
 			}
 			o := options(t)
 			o.MaxSegmentBytes = 1
 			reopen := func() *rotation.Log {
-				k, err := signing.OpenRotatingKeyFile(path)
+				k, err := keyfile.OpenRotating(path)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -15,6 +15,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/segname"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
@@ -28,16 +29,23 @@ type recovery struct {
 	upkeep *upkeep
 }
 
-// recover finds out where the log ends, and has the stages recall what it holds.
+// recover finds out where the log ends, has the stages recall what it holds, and has the first
+// commit say that it was opened.
 func (r *recovery) recover(ctx context.Context) error {
 	if err := r.load(ctx); err != nil {
 		return err
 	}
-	r.context = signing.NewEventContext(r.opts.Origin, r.id)
 	if err := r.recall(ctx); err != nil {
 		return err
 	}
-	return r.closeToOthers()
+	if err := r.closeToOthers(); err != nil {
+		return err
+	}
+	r.pending = append(r.pending, logevent.Event{Action: logevent.Opened, Version: segline.Format})
+	r.upkeep.clock = r.opts.Now()
+	r.startClock(r.upkeep.clock)
+	r.observeSegments()
+	return nil
 }
 
 // load finds out where the log in the directory ends, and sets aside what a

@@ -169,12 +169,12 @@ func TestLeafLimit(t *testing.T) {
 	defer b.Release()
 	var large *stage.TooLargeError
 	for _, n := range []int{1000, 900, 5000} { // the second is too long with its signature
-		err := b.Add(encode(n), o.Signer.Sign, o.Signer.Public().ID())
+		err := b.Add(encode(n), l.Sign(o.Signer), o.Signer.Public().ID())
 		if !errors.As(err, &large) || large.Limit != 1024 || large.Length <= 1024 || !strings.Contains(err.Error(), "limits::max_leaf_bytes") {
 			t.Errorf("%d: %v", n, err)
 		}
 	}
-	if err := b.Add(encode(100), o.Signer.Sign, o.Signer.Public().ID()); err != nil || b.Len() != 1 {
+	if err := b.Add(encode(100), l.Sign(o.Signer), o.Signer.Public().ID()); err != nil || b.Len() != 1 {
 		t.Errorf("%v, %d events", err, b.Len())
 	}
 	closeLog(t, l)

@@ -12,8 +12,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/timestamp"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -28,7 +30,7 @@ type scanned struct {
 	// tree, note and size are those of the last checkpoint that fits; size is
 	// 0 if none does.
 	tree   merkle.Frontier
-	mark   *merkle.Mark // where the segment begins in the tree
+	mark   *consistency.Mark // where the segment begins in the tree
 	commit segment.Commit
 	note   []byte
 	size   int64
@@ -63,7 +65,7 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 		keys[i] = s.Public()
 	}
 	var tree merkle.Frontier
-	var marks []*merkle.Mark
+	var marks []*consistency.Mark
 	events := 0
 	var times timeRange
 	var held time.Time
@@ -73,8 +75,8 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 	refuted := 0    // the line of a signed checkpoint that does not fit
 	committed := 0  // the line of a commit that no checkpoint has followed yet
 	var commit *segment.Commit
-	var sum event.Summary
-	var known event.Scanner
+	var sum eventjson.Summary
+	var known eventjson.Scanner
 	for {
 		if r.Line()%1024 == 0 {
 			if err := ctx.Err(); err != nil {
@@ -121,9 +123,9 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 			if tree, err = merkle.NewFrontier(s.header.FirstIndex, s.header.Frontier); err != nil {
 				return s, err
 			}
-			marks = []*merkle.Mark{merkle.NewMark(&tree)}
+			marks = []*consistency.Mark{consistency.NewMark(&tree)}
 			s.mark = marks[0]
-			tree.AppendMarked(merkle.LeafHash(line), marks)
+			consistency.Append(&tree, merkle.LeafHash(line), marks)
 			// Another log's checkpoints never fit, and another key's never open: that
 			// must not be taken for what a crash left.
 			if s.key, err = belongs(&s.header, origin, candidates); err != nil {
@@ -131,7 +133,7 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 			}
 			keys = []*signing.PublicKey{s.key}
 		case kind == segline.KindEvent && !broken:
-			tree.AppendMarked(merkle.LeafHash(line), marks)
+			consistency.Append(&tree, merkle.LeafHash(line), marks)
 			parsed, err := segment.ParseEvent(nil, line)
 			if err != nil || known.Scan(parsed.Canonical, &sum) != nil {
 				broken = true
@@ -149,7 +151,7 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 					pruned = max(pruned, said.Before)
 				}
 			}
-			times.add(at(event.Nanoseconds(sum.Time)))
+			times.add(at(timestamp.Nanoseconds(sum.Time)))
 		case kind == segline.KindCommit:
 			c, err := segment.ParseCommit(line)
 			if err != nil {
@@ -157,7 +159,7 @@ func scan(ctx context.Context, r *segment.Reader, origin string, candidates []*s
 				continue
 			}
 			committed = r.Line()
-			tree.AppendMarked(merkle.LeafHash(line), marks)
+			consistency.Append(&tree, merkle.LeafHash(line), marks)
 			if s.follows(&c) {
 				commit = &c
 			}

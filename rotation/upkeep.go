@@ -48,7 +48,7 @@ type upkeepsLog interface {
 	// CatchUp does what is due to the log without a call.
 	CatchUp() error
 	// Say commits events of the log's own. When it returns nil they are on stable storage, and
-	// every change of the key is in the file of key changes. If it fails none of the events is
+	// every change of the key is in the file of key changes, even if there are no events. If it fails none of the events is
 	// written, then or later.
 	Say(events ...logevent.Event) error
 	// TakeIn has the log go by what upkeep has done and found.

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
@@ -28,7 +29,6 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
-	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 // The tests run on a clock that stands still while anybody works and jumps while all
@@ -54,7 +54,7 @@ func witnessed(t testing.TB, n int) (rotation.Options, []*witnesstest.Witness) {
 
 // heard is what an observer has been told of witnesses.
 type heard struct {
-	replies   []witness.Reply
+	replies   []cosigning.Reply
 	witnessed uint64
 	witnesses []error
 }
@@ -583,8 +583,8 @@ func TestAWitnessThatWasAwayLongerThanRetention(t *testing.T) {
 			t.Errorf("the witness went from %d leaves to %d", at, got)
 		}
 		replies := told(o).replies
-		i := slices.IndexFunc(replies, func(r witness.Reply) bool {
-			return r.Outcome == witness.OutcomeFailed && strings.Contains(r.Err.Error(), "retention has deleted")
+		i := slices.IndexFunc(replies, func(r cosigning.Reply) bool {
+			return r.Outcome == cosigning.OutcomeFailed && strings.Contains(r.Err.Error(), "retention has deleted")
 		})
 		if i < 0 {
 			t.Errorf("no reply says why: %+v", replies[len(replies)-1])
@@ -656,7 +656,7 @@ func TestARolledBackLogIsFound(t *testing.T) {
 		if n := all[0].Size(origin); n != lost {
 			t.Errorf("the witness has gone on to %d leaves", n)
 		}
-		if last := told(older).replies[len(told(older).replies)-1]; last.Outcome != witness.OutcomeContradicted || !errors.Is(last.Err, witness.ErrInconsistent) {
+		if last := told(older).replies[len(told(older).replies)-1]; last.Outcome != cosigning.OutcomeContradicted || !errors.Is(last.Err, cosigning.ErrInconsistent) {
 			t.Errorf("the last reply is %+v", last)
 		}
 
@@ -724,8 +724,8 @@ func TestAForkedLogIsFound(t *testing.T) {
 		if events := saidIn(t, bad.Directory)["contradicted"]; len(events) != 1 || events[0].Reason != "forked" && events[0].Reason != "rolled_back" {
 			t.Errorf("the log says %+v", events)
 		}
-		if !slices.ContainsFunc(told(bad).replies, func(r witness.Reply) bool {
-			return r.Outcome == witness.OutcomeContradicted && r.Err != nil
+		if !slices.ContainsFunc(told(bad).replies, func(r cosigning.Reply) bool {
+			return r.Outcome == cosigning.OutcomeContradicted && r.Err != nil
 		}) {
 			t.Errorf("no reply contradicts: %+v", told(bad).replies)
 		}
@@ -820,7 +820,7 @@ func crashWithWitness(t *testing.T, seed uint64) {
 	closeLog(t, l)
 	for i, w := range wrecks {
 		o.FS, o.Observer = w.left, newWatcher()
-		o.Witnesses = []witness.Witness{w.witness}
+		o.Witnesses = []cosigning.Witness{w.witness}
 		l, err := rotation.Open(t.Context(), o)
 		if err != nil {
 			if o.Sync {
@@ -833,7 +833,7 @@ func crashWithWitness(t *testing.T, seed uint64) {
 		// Without sync a segment may have got lost before its end, and then there is no
 		// proof; but that is not a contradiction.
 		replies := told(o).replies
-		if len(replies) == 0 || replies[0].Outcome == witness.OutcomeContradicted || o.Sync && replies[0].Err != nil {
+		if len(replies) == 0 || replies[0].Outcome == cosigning.OutcomeContradicted || o.Sync && replies[0].Err != nil {
 			t.Errorf("wreck %d of %d: %+v", i, len(wrecks), replies)
 		}
 	}

@@ -4,12 +4,14 @@
 package rotation
 
 import (
+	"crypto/rand"
 	"errors"
 	"slices"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/limiter"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
@@ -46,7 +48,6 @@ type snapshot struct {
 	// These are fixed once the log is open.
 	opts     *Options
 	id       signing.LogID
-	context  *signing.EventContext
 	succeeds *segline.Predecessor // what a new log is to say
 
 	tip
@@ -60,17 +61,17 @@ type snapshot struct {
 
 // tip is where the log ends: what a commit replaces, whole, once it is durable.
 type tip struct {
-	header   segment.Header   // of the newest segment
-	atStart  bool             // a start began it
-	active   *activeSegment   // nil: the next commit starts a segment
-	tree     merkle.Frontier  // the durable tree
-	mark     *merkle.Mark     // where the newest segment begins in it
-	note     []byte           // the signed checkpoint over it
-	commits  uint64           // number of the last commit
-	lastTime time.Time        // of the last commit
-	degraded bool             // the log has said that events are unsigned
-	refusals limiter.Limiter  // of refused records, and those still to be told of
-	pending  []logevent.Event // to be written with the next commit
+	header   segment.Header    // of the newest segment
+	atStart  bool              // a start began it
+	active   *activeSegment    // nil: the next commit starts a segment
+	tree     merkle.Frontier   // the durable tree
+	mark     *consistency.Mark // where the newest segment begins in it
+	note     []byte            // the signed checkpoint over it
+	commits  uint64            // number of the last commit
+	lastTime time.Time         // of the last commit
+	degraded bool              // the log has said that events are unsigned
+	refusals limiter.Limiter   // of refused records, and those still to be told of
+	pending  []logevent.Event  // to be written with the next commit
 }
 
 // activeSegment is the segment that commits append to. A commit makes a new one.
@@ -95,7 +96,7 @@ type segmentInfo struct {
 func newWriter(o *Options, dir durable.FS) *writer {
 	w := &writer{
 		sem: make(chan struct{}, 1), dir: dir, keys: newKeyring(o, dir), damaged: map[string]bool{},
-		snapshot: snapshot{opts: o, id: signing.NewLogID(), sealed: "first"},
+		snapshot: snapshot{opts: o, id: newLogID(), sealed: "first"},
 	}
 	w.refusals = newRefusals()
 	return w
@@ -143,12 +144,7 @@ func (w *writer) sayDamaged(file, detail string) {
 	w.pending = append(w.pending, logevent.Event{Action: logevent.Damaged, Reason: "interference", Detail: detail, File: file})
 }
 
-// doNotDelete ends all deleting, and has the next commit say why.
-func (w *writer) doNotDelete(d *discrepancy) {
-	w.distrust(d)
-	w.sayDamaged(d.file, d.Error())
-}
-
+// distrust ends all deleting.
 func (w *writer) distrust(d *discrepancy) {
 	if w.unsound == nil {
 		w.unsound = d
@@ -221,4 +217,10 @@ func (w *writer) takeIn(f finding) {
 // same reports whether both are one segment.
 func (s segmentInfo) same(other segmentInfo) bool {
 	return s.name.FirstIndex == other.name.FirstIndex
+}
+
+// newLogID chooses the id of a log, at random.
+func newLogID() (id signing.LogID) {
+	_, _ = rand.Read(id[:]) // never fails
+	return id
 }

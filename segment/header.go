@@ -13,8 +13,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/internal/jsontext"
+	"github.com/otel-auditlog/auditlogexporter/internal/jcs"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/signednote"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -68,9 +69,9 @@ type Header struct {
 // [merkle.LeafHash] of the line.
 func (h Header) AppendTo(dst []byte) []byte {
 	dst = append(dst, segline.HeaderStart+`{"format":"`+segline.Format+`","origin":`...)
-	dst = jsontext.Append(dst, h.Origin)
+	dst = jcs.AppendString(dst, h.Origin)
 	dst = append(dst, `,"log":`...)
-	dst = jsontext.AppendBase64(dst, h.Log[:])
+	dst = jcs.AppendBase64(dst, h.Log[:])
 	dst = append(dst, `,"first_index":`...)
 	dst = strconv.AppendUint(dst, h.FirstIndex, 10)
 	dst = append(dst, `,"frontier":[`...)
@@ -78,18 +79,18 @@ func (h Header) AppendTo(dst []byte) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = jsontext.AppendBase64(dst, hash[:])
+		dst = jcs.AppendBase64(dst, hash[:])
 	}
 	dst = append(dst, `],"created":"`...)
 	dst = h.Created.UTC().AppendFormat(dst, segline.TimeLayout)
 	dst = append(dst, `","scope":`...)
-	dst = jsontext.Append(dst, string(h.Scope))
+	dst = jcs.AppendString(dst, string(h.Scope))
 	dst = append(dst, `,"features":[`...)
 	for i, f := range h.Features {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = jsontext.Append(dst, f)
+		dst = jcs.AppendString(dst, f)
 	}
 	dst = append(dst, `],"min_age":`...)
 	dst = strconv.AppendInt(dst, int64(h.MinAge/time.Second), 10)
@@ -101,21 +102,21 @@ func (h Header) AppendTo(dst []byte) []byte {
 			dst = append(dst, ',')
 		}
 		dst = append(dst, `{"id":`...)
-		dst = jsontext.Append(dst, k.ID)
+		dst = jcs.AppendString(dst, k.ID)
 		dst = append(dst, `,"algorithm":`...)
-		dst = jsontext.Append(dst, string(k.Algorithm))
+		dst = jcs.AppendString(dst, string(k.Algorithm))
 		dst = append(dst, `,"public_key":`...)
-		dst = jsontext.AppendBase64(dst, k.PublicKey)
+		dst = jcs.AppendBase64(dst, k.PublicKey)
 		dst = append(dst, '}')
 	}
 	dst = append(dst, ']')
 	if p := h.Succeeds; p != nil {
 		dst = append(dst, `,"succeeds":{"log":`...)
-		dst = jsontext.AppendBase64(dst, p.Log[:])
+		dst = jcs.AppendBase64(dst, p.Log[:])
 		dst = append(dst, `,"size":`...)
 		dst = strconv.AppendUint(dst, p.Size, 10)
 		dst = append(dst, `,"root":`...)
-		dst = jsontext.AppendBase64(dst, p.Root[:])
+		dst = jcs.AppendBase64(dst, p.Root[:])
 		dst = append(dst, '}')
 	}
 	return append(dst, "}}"...)
@@ -203,7 +204,7 @@ func (in *headerJSON) header() (h Header, err error) {
 	if len(s.Keys) == 0 || len(s.Keys) > maxKeys {
 		return h, fmt.Errorf("it names %d keys; 1 to %d are allowed", len(s.Keys), maxKeys)
 	}
-	if err := signing.ValidateOrigin(s.Origin); err != nil {
+	if err := signednote.ValidateOrigin(s.Origin); err != nil {
 		return h, err
 	}
 	if len(s.Log) != len(h.Log) {

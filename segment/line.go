@@ -7,7 +7,7 @@ import (
 	"bytes"
 	"fmt"
 
-	"github.com/otel-auditlog/auditlogexporter/internal/jsontext"
+	"github.com/otel-auditlog/auditlogexporter/internal/jcs"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 )
 
@@ -51,7 +51,7 @@ func ParseEvent(buf, line []byte) (EventLine, error) {
 	if err != nil || cut.KeyID == nil {
 		return EventLine{Canonical: cut.Canonical, Unsigned: cut.Unsigned}, err
 	}
-	signature, err := jsontext.DecodeBase64(buf[:0], cut.Signature)
+	signature, err := jcs.DecodeBase64(buf[:0], cut.Signature)
 	if err != nil {
 		return EventLine{}, fmt.Errorf("event line's signature: %w", err)
 	}

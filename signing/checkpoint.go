@@ -10,32 +10,11 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"golang.org/x/mod/sumdb/note"
+
+	"github.com/otel-auditlog/auditlogexporter/internal/signednote"
 )
-
-const maxOrigin = 255
-
-// ValidateOrigin reports what is wrong with the name of a log. It must be usable
-// as a key name in a signed note (c2sp.org/signed-note), and not begin with '{',
-// so that no checkpoint can be taken for an event.
-func ValidateOrigin(origin string) error {
-	switch {
-	case origin == "":
-		return errors.New("the origin is empty")
-	case len(origin) > maxOrigin:
-		return fmt.Errorf("the origin has %d bytes, more than %d", len(origin), maxOrigin)
-	case !utf8.ValidString(origin):
-		return errors.New("the origin is not UTF-8")
-	case origin[0] == '{':
-		return fmt.Errorf("the origin %q begins with '{'", origin)
-	case strings.ContainsFunc(origin, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || r == '+' }):
-		return fmt.Errorf("the origin %q contains white space, a control character or '+'", origin)
-	}
-	return nil
-}
 
 // Checkpoint is what a signed note says of a log.
 type Checkpoint struct {
@@ -54,7 +33,7 @@ func SignCheckpoint(origin string, size uint64, root [32]byte, signers ...*Signe
 	all := make([]note.Signer, len(signers))
 	for i, s := range signers {
 		var err error
-		if all[i], err = s.NoteSigner(origin); err != nil {
+		if all[i], err = s.forNotes(origin); err != nil {
 			return nil, err
 		}
 	}
@@ -68,16 +47,6 @@ func SignCheckpoint(origin string, size uint64, root [32]byte, signers ...*Signe
 	return note.Sign(&note.Note{Text: string(text)}, all...)
 }
 
-// SplitNote cuts a signed note (c2sp.org/signed-note) into its text, with the last LF, and
-// its signature lines. Neither is looked at.
-func SplitNote(msg []byte) (text, signatures []byte, err error) {
-	split := bytes.LastIndex(msg, []byte("\n\n"))
-	if split < 0 {
-		return nil, nil, errors.New("not a signed note: no blank line before signatures")
-	}
-	return msg[:split+1], msg[split+2:], nil
-}
-
 // ParseCheckpoint parses a checkpoint without looking at its signatures, beyond
 // there being some. Extension lines are refused: this format has none.
 func ParseCheckpoint(msg []byte) (Checkpoint, error) {
@@ -85,7 +54,7 @@ func ParseCheckpoint(msg []byte) (Checkpoint, error) {
 	if bytes.IndexByte(msg, '\r') >= 0 {
 		return c, errors.New("a checkpoint has no carriage return") // decoding base64 would skip it
 	}
-	text, signatures, err := SplitNote(msg)
+	text, signatures, err := signednote.Split(msg)
 	if err != nil {
 		return c, err
 	}
@@ -93,7 +62,7 @@ func ParseCheckpoint(msg []byte) (Checkpoint, error) {
 	if len(lines) != 4 {
 		return c, fmt.Errorf("a checkpoint has three lines: origin, tree size and root hash; this note has %d", len(lines)-1)
 	}
-	if err := ValidateOrigin(lines[0]); err != nil {
+	if err := signednote.ValidateOrigin(lines[0]); err != nil {
 		return c, fmt.Errorf("checkpoint: %w", err)
 	}
 	c.Origin = lines[0]
@@ -105,26 +74,10 @@ func ParseCheckpoint(msg []byte) (Checkpoint, error) {
 		return c, errors.New("checkpoint: bad root hash")
 	}
 	c.Root = [32]byte(root)
-	return c, checkSignatureLines(string(signatures))
-}
-
-// checkSignatureLines checks the form of a note's signature lines more strictly
-// than opening the note does: each signature has one encoding, so that no byte can
-// be changed without a meaning.
-func checkSignatureLines(s string) error {
-	if !strings.HasSuffix(s, "\n") {
-		return errors.New("checkpoint: the last signature line is cut off")
+	if err := signednote.CheckSignatures(string(signatures)); err != nil {
+		return c, fmt.Errorf("checkpoint: %w", err)
 	}
-	for line := range strings.SplitSeq(strings.TrimSuffix(s, "\n"), "\n") {
-		name, signature, ok := strings.Cut(strings.TrimPrefix(line, "\u2014 "), " ")
-		if !ok || !strings.HasPrefix(line, "\u2014 ") || name == "" {
-			return errors.New("checkpoint: a line behind the blank one is not a signature line")
-		}
-		if b, err := base64.StdEncoding.Strict().DecodeString(signature); err != nil || len(b) <= 4 {
-			return errors.New("checkpoint: a signature is not in strict base64")
-		}
-	}
-	return nil
+	return c, nil
 }
 
 // ErrNoTrustedSignature: a checkpoint has no valid signature by any of the keys
@@ -143,7 +96,7 @@ func OpenCheckpoint(msg []byte, origin string, keys []*PublicKey) (c Checkpoint,
 	}
 	verifiers := make([]note.Verifier, len(keys))
 	for i, k := range keys {
-		if verifiers[i], err = k.NoteVerifier(origin); err != nil {
+		if verifiers[i], err = k.forNotes(origin); err != nil {
 			return c, nil, err
 		}
 	}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
+
+	"github.com/otel-auditlog/auditlogexporter/internal/signednote"
 )
 
 // KeyChange says that a log goes on with other keys, another scope or other features: it
@@ -67,7 +69,7 @@ func SignKeyChange(c KeyChange, from, to *Signer, leaving ...*Signer) ([]byte, e
 	signers := make([]note.Signer, len(all))
 	for i, s := range all {
 		var err error
-		if signers[i], err = s.NoteSigner(c.Origin); err != nil {
+		if signers[i], err = s.forNotes(c.Origin); err != nil {
 			return nil, fmt.Errorf("sign a key change: %w", err)
 		}
 	}
@@ -105,7 +107,7 @@ func OpenKeyChange(msg []byte) (KeyChange, error) {
 
 func openKeyChange(msg []byte) (c KeyChange, err error) {
 	c.Note = msg
-	text, signed, err := SplitNote(msg)
+	text, signed, err := signednote.Split(msg)
 	if err != nil {
 		return c, err
 	}
@@ -113,8 +115,8 @@ func openKeyChange(msg []byte) (c KeyChange, err error) {
 	if len(lines) < fixedLines || len(lines) > fixedLines+maxLeaving || lines[0] != keyChangeTitle {
 		return c, fmt.Errorf("the note's text is not that of a key change: %d to %d lines, the first %q", fixedLines, fixedLines+maxLeaving, keyChangeTitle)
 	}
-	if c.Origin = lines[1]; ValidateOrigin(c.Origin) != nil {
-		return c, ValidateOrigin(c.Origin)
+	if c.Origin = lines[1]; signednote.ValidateOrigin(c.Origin) != nil {
+		return c, signednote.ValidateOrigin(c.Origin)
 	}
 	if c.Index, err = strconv.ParseUint(lines[3], 10, 64); err != nil || strconv.FormatUint(c.Index, 10) != lines[3] {
 		return c, fmt.Errorf("bad index %q", lines[3])
@@ -165,7 +167,7 @@ func parseKeyLine(line string) (*PublicKey, error) {
 // checkSignatures checks that the note has the signature of each key that it names, in
 // their order, and no other: so it has one form only.
 func (c *KeyChange) checkSignatures(lines string) error {
-	if err := checkSignatureLines(lines); err != nil {
+	if err := signednote.CheckSignatures(lines); err != nil {
 		return err
 	}
 	named := []*PublicKey{c.From}
@@ -182,7 +184,7 @@ func (c *KeyChange) checkSignatures(lines string) error {
 			return fmt.Errorf("the key %s is named twice", key.ID())
 		}
 		var err error
-		if verifiers[i], err = key.NoteVerifier(c.Origin); err != nil {
+		if verifiers[i], err = key.forNotes(c.Origin); err != nil {
 			return err
 		}
 	}

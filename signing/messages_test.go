@@ -12,6 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/signednote"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -57,10 +58,10 @@ func TestMessagesAreOfOneKind(t *testing.T) {
 		origin := rapid.OneOf(
 			rapid.SampledFrom([]string{"cosignature/v1", "auditlog", "0", "a/b"}),
 			rapid.StringN(1, 60, 255),
-		).Filter(func(s string) bool { return signing.ValidateOrigin(s) == nil }).Draw(t, "origin")
+		).Filter(func(s string) bool { return signednote.ValidateOrigin(s) == nil }).Draw(t, "origin")
 		canonical := rapid.SliceOf(rapid.Byte()).Draw(t, "canonical")
 		size := rapid.Uint64().Draw(t, "size")
-		if _, err := s.SignEvent(signing.NewEventContext(origin, signing.NewLogID()), canonical); err != nil {
+		if _, err := s.SignEvent(origin, signing.LogID{1}, canonical); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := signing.SignCheckpoint(origin, size, [32]byte{1}, s); err != nil {
@@ -82,28 +83,24 @@ func TestMessagesAreOfOneKind(t *testing.T) {
 }
 
 // The signature of an event is for one log, and one event.
-func TestEventContext(t *testing.T) {
+func TestEventSignaturesAreOfOneLog(t *testing.T) {
+	const origin = "test.example/log"
 	for _, a := range []signing.Algorithm{signing.ECDSAP256, signing.Ed25519} {
 		s := signingtest.New(t, a)
-		id := signing.NewLogID()
-		here := signing.NewEventContext("test.example/log", id)
+		id := signing.LogID{1}
 		event := []byte(`{"event_id":"1"}`)
-		signature, err := s.SignEvent(here, event)
+		signature, err := s.SignEvent(origin, id, event)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !s.Public().VerifyEvent(here, event, signature) || !s.Public().Verify(here.Message(event), signature) {
+		message := "auditlog event v1\n" + origin + "\n" + id.String() + "\n" + string(event)
+		if !s.Public().VerifyEvent(origin, id, event, signature) || !s.Public().Verify([]byte(message), signature) {
 			t.Errorf("%s: the signature is not valid", a)
 		}
-		for name, elsewhere := range map[string]*signing.EventContext{
-			"origin": signing.NewEventContext("test.example/log2", id),
-			"log":    signing.NewEventContext("test.example/log", signing.NewLogID()),
-		} {
-			if s.Public().VerifyEvent(elsewhere, event, signature) {
-				t.Errorf("%s: the signature is valid with another %s", a, name)
-			}
+		if s.Public().VerifyEvent("test.example/log2", id, event, signature) || s.Public().VerifyEvent(origin, signing.LogID{2}, event, signature) {
+			t.Errorf("%s: the signature is valid for another log", a)
 		}
-		if s.Public().VerifyEvent(here, append(event, ' '), signature) || s.Public().Verify(event, signature) {
+		if s.Public().VerifyEvent(origin, id, append(event, ' '), signature) || s.Public().Verify(event, signature) {
 			t.Errorf("%s: the signature is valid for another event, or without the log", a)
 		}
 	}

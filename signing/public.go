@@ -15,16 +15,16 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strconv"
 	"strings"
 
 	"filippo.io/edwards25519"
 	"golang.org/x/mod/sumdb/note"
+
+	"github.com/otel-auditlog/auditlogexporter/internal/pemfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/signednote"
 )
 
 // Algorithm names a signature algorithm as the files do.
@@ -120,19 +120,13 @@ func (p *PublicKey) Equal(q *PublicKey) bool {
 	return p != nil && q != nil && bytes.Equal(p.spki, q.spki)
 }
 
-// Verify reports whether sig is the key's signature over msg. It is safe for
-// concurrent use.
-func (p *PublicKey) Verify(msg, sig []byte) bool {
+// verify reports whether sig is the key's signature over msg.
+func (p *PublicKey) verify(msg, sig []byte) bool {
 	if p.algorithm == Ed25519 {
 		return len(sig) == ed25519.SignatureSize && ed25519.Verify(p.ed25519, msg, sig)
 	}
 	digest := sha256.Sum256(msg)
 	return ecdsa.VerifyASN1(p.ecdsa, digest[:], sig)
-}
-
-// MarshalPEM returns the key as a PEM block of type PUBLIC KEY.
-func (p *PublicKey) MarshalPEM() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: p.spki})
 }
 
 // noteKey returns the note type and the bytes that stand for the key in a vkey.
@@ -158,17 +152,17 @@ func (p *PublicKey) noteHash(name string) uint32 {
 // VKey returns the key as a note verifier key for a log of that origin:
 // origin+hash+base64(type ‖ key).
 func (p *PublicKey) VKey(origin string) (string, error) {
-	if err := ValidateOrigin(origin); err != nil {
+	if err := signednote.ValidateOrigin(origin); err != nil {
 		return "", err
 	}
 	kind, key := p.noteKey()
 	return fmt.Sprintf("%s+%08x+%s", origin, p.noteHash(origin), base64.StdEncoding.EncodeToString(append([]byte{kind}, key...))), nil
 }
 
-// NoteVerifier returns the verifier of the key's signatures in notes of that
+// forNotes returns the verifier of the key's signatures in notes of that
 // origin.
-func (p *PublicKey) NoteVerifier(origin string) (note.Verifier, error) {
-	if err := ValidateOrigin(origin); err != nil {
+func (p *PublicKey) forNotes(origin string) (note.Verifier, error) {
+	if err := signednote.ValidateOrigin(origin); err != nil {
 		return nil, err
 	}
 	return noteVerifier{origin, p}, nil
@@ -181,7 +175,7 @@ type noteVerifier struct {
 
 func (v noteVerifier) Name() string                { return v.name }
 func (v noteVerifier) KeyHash() uint32             { return v.key.noteHash(v.name) }
-func (v noteVerifier) Verify(msg, sig []byte) bool { return v.key.Verify(msg, sig) }
+func (v noteVerifier) Verify(msg, sig []byte) bool { return v.key.verify(msg, sig) }
 
 // ParsePublicKeyDER parses a SubjectPublicKeyInfo.
 func ParsePublicKeyDER(der []byte) (*PublicKey, error) {
@@ -203,9 +197,9 @@ func ParsePublicKeyDER(der []byte) (*PublicKey, error) {
 	return p, nil
 }
 
-// ParsePublicKeyPEM parses a PEM file with one block of type PUBLIC KEY.
-func ParsePublicKeyPEM(b []byte) (*PublicKey, error) {
-	block, err := onlyBlock(b)
+// parsePublicKeyPEM parses a PEM file with one block of type PUBLIC KEY.
+func parsePublicKeyPEM(b []byte) (*PublicKey, error) {
+	block, err := pemfile.Block(b)
 	if err != nil {
 		return nil, err
 	}
@@ -223,7 +217,7 @@ func ParsePublicKeyPEM(b []byte) (*PublicKey, error) {
 // type Ed25519 or ECDSA.
 func ParsePublicKey(b []byte) (*PublicKey, error) {
 	if bytes.Contains(b, []byte("-----BEGIN")) {
-		return ParsePublicKeyPEM(b)
+		return parsePublicKeyPEM(b)
 	}
 	_, p, err := parseVKey(strings.TrimSpace(string(b)))
 	return p, err
@@ -235,7 +229,7 @@ func parseVKey(s string) (name string, _ *PublicKey, _ error) {
 	if !ok {
 		return "", nil, errors.New("not a public key: want a PEM file, or a note verifier key of the form name+hash+key")
 	}
-	if err := ValidateOrigin(name); err != nil {
+	if err := signednote.ValidateOrigin(name); err != nil {
 		return "", nil, fmt.Errorf("note verifier key: %w", err)
 	}
 	b, err := base64.StdEncoding.Strict().DecodeString(encoded)
@@ -261,37 +255,4 @@ func parseVKey(s string) (name string, _ *PublicKey, _ error) {
 		return "", nil, fmt.Errorf("note verifier key: its hash %q does not fit the key", hash)
 	}
 	return name, p, nil
-}
-
-// maxKeyFile is far above the size of any key file.
-const maxKeyFile = 64 << 10
-
-// ReadPublicKeyFile reads a file that holds a public key, and does not look at it.
-func ReadPublicKeyFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("read the public key: %w", err)
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("read the public key %s: %w", path, err)
-	}
-	if len(b) > maxKeyFile {
-		return nil, fmt.Errorf("read the public key %s: the file is too large for a key", path)
-	}
-	return b, nil
-}
-
-// LoadPublicKey reads a file that [ParsePublicKey] can parse.
-func LoadPublicKey(path string) (*PublicKey, error) {
-	b, err := ReadPublicKeyFile(path)
-	if err != nil {
-		return nil, err
-	}
-	p, err := ParsePublicKey(b)
-	if err != nil {
-		return nil, fmt.Errorf("read the public key %s: %w", path, err)
-	}
-	return p, nil
 }

@@ -5,16 +5,13 @@ package signing
 
 import (
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
 
 	"golang.org/x/mod/sumdb/note"
+
+	"github.com/otel-auditlog/auditlogexporter/internal/signednote"
 )
 
 // Signer signs with a private key that it may not hold itself: any crypto.Signer
@@ -44,8 +41,8 @@ func NewSigner(key crypto.Signer, rand io.Reader) (*Signer, error) {
 // Public returns the public key.
 func (s *Signer) Public() *PublicKey { return s.public }
 
-// Sign returns the signature over msg.
-func (s *Signer) Sign(msg []byte) ([]byte, error) {
+// signMessage returns the signature over msg.
+func (s *Signer) signMessage(msg []byte) ([]byte, error) {
 	if s.public.algorithm == ECDSAP256 {
 		digest := sha256.Sum256(msg)
 		msg = digest[:]
@@ -65,9 +62,9 @@ func (s *Signer) sign(msg []byte) ([]byte, error) {
 	return sig, nil
 }
 
-// NoteSigner returns the signer of notes of that origin.
-func (s *Signer) NoteSigner(origin string) (note.Signer, error) {
-	if err := ValidateOrigin(origin); err != nil {
+// forNotes returns the signer of notes of that origin.
+func (s *Signer) forNotes(origin string) (note.Signer, error) {
+	if err := signednote.ValidateOrigin(origin); err != nil {
 		return nil, err
 	}
 	return noteSigner{origin, s}, nil
@@ -80,17 +77,4 @@ type noteSigner struct {
 
 func (n noteSigner) Name() string                    { return n.name }
 func (n noteSigner) KeyHash() uint32                 { return n.s.public.noteHash(n.name) }
-func (n noteSigner) Sign(msg []byte) ([]byte, error) { return n.s.Sign(msg) }
-
-// GenerateKey makes a private key.
-func GenerateKey(a Algorithm) (crypto.Signer, error) {
-	switch a {
-	case ECDSAP256:
-		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	case Ed25519:
-		_, key, err := ed25519.GenerateKey(rand.Reader)
-		return key, err
-	default:
-		return nil, errors.New("unknown algorithm " + string(a))
-	}
-}
+func (n noteSigner) Sign(msg []byte) ([]byte, error) { return n.s.signMessage(msg) }

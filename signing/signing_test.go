@@ -29,6 +29,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -103,7 +104,7 @@ func TestPublicKeyForms(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for form, b := range map[string][]byte{"PEM": p.MarshalPEM(), "vkey": []byte(vkey), "vkey with LF": []byte(vkey + "\n")} {
+		for form, b := range map[string][]byte{"PEM": keyfile.MarshalPublic(p), "vkey": []byte(vkey), "vkey with LF": []byte(vkey + "\n")} {
 			got, err := signing.ParsePublicKey(b)
 			if err != nil || !got.Equal(p) || got.ID() != p.ID() || got.Algorithm() != a {
 				t.Errorf("%s %s: %v", a, form, err)
@@ -186,9 +187,9 @@ func TestParsePublicKeyRefuses(t *testing.T) {
 		"P-384":               {spki(t, p384(t).Public()), "P-384"},
 		"RSA":                 {spki(t, rsaKey(t).Public()), "RSA"},
 		"off the curve":       {pemOf("PUBLIC KEY", offCurve), ""},
-		"cut off":             {p256.Public().MarshalPEM()[:60], "cut off"},
+		"cut off":             {keyfile.MarshalPublic(p256.Public())[:60], "cut off"},
 		"trailing DER":        {pemOf("PUBLIC KEY", append(bytes.Clone(p256.Public().SPKI()), 0)), ""},
-		"two keys":            {append(p256.Public().MarshalPEM(), p256.Public().MarshalPEM()...), "one key"},
+		"two keys":            {append(keyfile.MarshalPublic(p256.Public()), keyfile.MarshalPublic(p256.Public())...), "one key"},
 		"certificate":         {pemOf("CERTIFICATE", []byte{1}), "CERTIFICATE"},
 		"Ed25519 identity":    {withPoint("0100000000000000000000000000000000000000000000000000000000000000"), "small order"},
 		"Ed25519 order 2":     {withPoint("ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"), "small order"},
@@ -207,94 +208,6 @@ func TestParsePublicKeyRefuses(t *testing.T) {
 	}
 }
 
-func TestKeyFiles(t *testing.T) {
-	for _, a := range both {
-		path := filepath.Join(t.TempDir(), "key.pem")
-		made, err := signing.CreateKeyFile(path, a)
-		if err != nil {
-			t.Fatal(err)
-		}
-		loaded, err := signing.LoadKeyFile(path)
-		if err != nil || !loaded.Public().Equal(made.Public()) {
-			t.Fatalf("%s: %v", a, err)
-		}
-		public, err := signing.LoadPublicKey(filepath.Join(filepath.Dir(path), "key.pub.pem"))
-		if err != nil || !public.Equal(made.Public()) {
-			t.Fatalf("%s: %v", a, err)
-		}
-		for name, want := range map[string]os.FileMode{path: 0o600, signing.PublicKeyPath(path): 0o644} {
-			if info, err := os.Stat(name); err != nil || info.Mode().Perm() != want {
-				t.Errorf("%s: mode %v, %v", name, info.Mode(), err)
-			}
-		}
-		before, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := signing.CreateKeyFile(path, a); !errors.Is(err, os.ErrExist) {
-			t.Errorf("%s: a key was made over another: %v", a, err)
-		}
-		if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
-			t.Errorf("%s: the key file has changed", a)
-		}
-	}
-}
-
-func TestLoadKeyFileRefuses(t *testing.T) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	good := pkcs8(t, key)
-	sec1, err := x509.MarshalECPrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, tt := range map[string]struct {
-		content []byte
-		mode    os.FileMode
-		says    string
-	}{
-		"readable by the group": {good, 0o640, "chmod 600"},
-		"readable by all":       {good, 0o604, "chmod 600"},
-		"empty":                 {nil, 0o600, "empty"},
-		"junk":                  {[]byte("hello"), 0o600, "PEM"},
-		"cut off":               {good[:100], 0o600, "cut off"},
-		"damaged DER":           {pemOf("PRIVATE KEY", []byte{1, 2, 3}), 0o600, "PKCS#8"},
-		"public key":            {spki(t, key.Public()), 0o600, "public key"},
-		"SEC 1":                 {pemOf("EC PRIVATE KEY", sec1), 0o600, "openssl pkcs8"},
-		"encrypted":             {pemOf("ENCRYPTED PRIVATE KEY", []byte{1}), 0o600, "encrypted"},
-		"P-384":                 {pkcs8(t, p384(t)), 0o600, "P-384"},
-		"RSA":                   {pkcs8(t, rsaKey(t)), 0o600, "RSA"},
-		"two keys":              {append(bytes.Clone(good), good...), 0o600, "one key"},
-		"huge":                  {append(bytes.Clone(good), make([]byte, 1<<20)...), 0o600, "too large"},
-	} {
-		path := filepath.Join(t.TempDir(), "key.pem")
-		if err := errors.Join(os.WriteFile(path, tt.content, 0o600), os.Chmod(path, tt.mode)); err != nil {
-			t.Fatal(err)
-		}
-		_, err := signing.LoadKeyFile(path)
-		if err == nil || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), path) {
-			t.Errorf("%s: %v", name, err)
-		}
-		if err != nil && len(tt.content) > 40 && strings.Contains(err.Error(), string(tt.content[30:40])) {
-			t.Errorf("%s: the error shows the file's content: %v", name, err)
-		}
-	}
-	dir := t.TempDir()
-	link := filepath.Join(dir, "link.pem")
-	target := filepath.Join(dir, "target.pem")
-	if err := errors.Join(os.WriteFile(target, good, 0o600), os.Symlink(target, link)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := signing.LoadKeyFile(link); err == nil || !strings.Contains(err.Error(), "regular file") {
-		t.Errorf("link: %v", err)
-	}
-	if _, err := signing.LoadKeyFile(filepath.Join(dir, "missing.pem")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("missing: %v", err)
-	}
-}
-
 // broken is a signer whose token has been pulled out.
 type broken struct{ crypto.Signer }
 
@@ -303,7 +216,7 @@ var errToken = errors.New("no token")
 func (broken) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) { return nil, errToken }
 
 func TestSigningFailure(t *testing.T) {
-	key, err := signing.GenerateKey(signing.ECDSAP256)
+	key, err := keyfile.GenerateKey(signing.ECDSAP256)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -441,19 +354,6 @@ func TestOpenCheckpointRefuses(t *testing.T) {
 	}
 }
 
-func TestValidateOrigin(t *testing.T) {
-	for _, good := range []string{"a", "host.example/auditlog", "hôte/журнал", strings.Repeat("x", 255)} {
-		if err := signing.ValidateOrigin(good); err != nil {
-			t.Errorf("%q: %v", good, err)
-		}
-	}
-	for _, bad := range []string{"", "{x", "a b", "a\nb", "a+b", "a\u2028b", "a\u00a0b", "a\x00", "\xff", strings.Repeat("x", 256)} {
-		if err := signing.ValidateOrigin(bad); err == nil {
-			t.Errorf("%q was taken", bad)
-		}
-	}
-}
-
 // What openssl makes of our keys and signatures.
 func TestOpenSSL(t *testing.T) {
 	openssl, err := exec.LookPath("openssl")
@@ -473,28 +373,16 @@ func TestOpenSSL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command(openssl, "dgst", "-sha256", "-verify", file("pub", s.Public().MarshalPEM()), "-signature", file("sig", sig), file("msg", []byte("message"))).CombinedOutput()
+	out, err := exec.Command(openssl, "dgst", "-sha256", "-verify", file("pub", keyfile.MarshalPublic(s.Public())), "-signature", file("sig", sig), file("msg", []byte("message"))).CombinedOutput()
 	if err != nil {
 		t.Errorf("openssl does not verify our signature: %s", out)
-	}
-	for _, args := range [][]string{{"-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"}, {"-algorithm", "ED25519"}} {
-		path := filepath.Join(dir, args[1])
-		if out, err := exec.Command(openssl, append([]string{"genpkey", "-out", path}, args...)...).CombinedOutput(); err != nil {
-			t.Fatalf("%s", out)
-		}
-		if err := os.Chmod(path, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := signing.LoadKeyFile(path); err != nil {
-			t.Errorf("a key that openssl made: %v", err)
-		}
 	}
 }
 
 func FuzzParsePublicKey(f *testing.F) {
 	for _, a := range both {
 		p := signingtest.New(f, a).Public()
-		f.Add(p.MarshalPEM())
+		f.Add(keyfile.MarshalPublic(p))
 		vkey, err := p.VKey("log")
 		if err != nil {
 			f.Fatal(err)
@@ -506,7 +394,7 @@ func FuzzParsePublicKey(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := signing.ParsePublicKey(p.MarshalPEM())
+		again, err := signing.ParsePublicKey(keyfile.MarshalPublic(p))
 		if err != nil || !again.Equal(p) {
 			t.Errorf("%q parses, but its own form does not: %v", in, err)
 		}

@@ -41,6 +41,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/witness"
 )
@@ -301,7 +302,7 @@ func Load(path string) (Keys, error) {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(filepath.Dir(path), name)
 		}
-		return signing.ReadPublicKeyFile(name)
+		return keyfile.ReadPublic(name)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the trusted keys in %s: %w", path, err)

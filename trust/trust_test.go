@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/trust"
@@ -19,7 +20,7 @@ import (
 
 // entry is a list item with the key in PEM, and more lines.
 func entry(k *signing.PublicKey, more ...string) string {
-	pem := strings.ReplaceAll(strings.TrimSpace(string(k.MarshalPEM())), "\n", "\n      ")
+	pem := strings.ReplaceAll(strings.TrimSpace(string(keyfile.MarshalPublic(k))), "\n", "\n      ")
 	s := "  - public_key: |\n      " + pem + "\n"
 	for _, line := range more {
 		s += "    " + line + "\n"
@@ -69,7 +70,7 @@ func TestLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, content := range map[string]string{
-		"a.pub.pem":  string(a.MarshalPEM()),
+		"a.pub.pem":  string(keyfile.MarshalPublic(a)),
 		"trust.yaml": "keys:\n  - file: a.pub.pem\n  - public_key: " + vkey + "\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
@@ -205,7 +206,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("keys:\n  - public_key: " + witnessKey + "\n    use: &a [witness, *a]\n"))
 	f.Add([]byte("a: &a [*a]\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		keys, err := trust.Parse(b, func(string) ([]byte, error) { return k.MarshalPEM(), nil })
+		keys, err := trust.Parse(b, func(string) ([]byte, error) { return keyfile.MarshalPublic(k), nil })
 		if err != nil {
 			return
 		}

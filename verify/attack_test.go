@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
@@ -42,25 +43,25 @@ func mutants(b byte) (all []byte) {
 
 // attacked are small logs of every kind: both scopes, both kinds of key, plain and
 // compressed, with key changes and a checkpoint key, witnessed, and pruned.
-func attacked(t *testing.T) map[string]*written {
-	all := map[string]*written{}
+func attacked(t *testing.T) map[string]*logtest.Copy {
+	all := map[string]*logtest.Copy{}
 	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		for _, a := range []signing.Algorithm{signing.ECDSAP256, signing.Ed25519} {
-			plain := write(t, rotation.Options{Scope: scope, Signer: signingtest.New(t, a), MaxSegmentBytes: 1500}, 1, 2)
+			plain := logtest.Write(t, rotation.Options{Scope: scope, Signer: signingtest.New(t, a), MaxSegmentBytes: 1500}, 1, 2)
 			all[fmt.Sprintf("%s/%s/plain", scope, a)] = plain
 			for _, c := range []compression.Method{compression.Zstd, compression.Gzip} {
-				w := plain.clone()
-				for _, name := range w.names[:len(w.names)-1] {
-					w.compress(t, name, c)
+				w := plain.Clone()
+				for _, name := range w.Segments[:len(w.Segments)-1] {
+					w.Compress(t, name, c)
 				}
-				w.names = w.segments()
+				w.Segments = namesOf(w)
 				all[fmt.Sprintf("%s/%s/%s", scope, a, c)] = w
 			}
 		}
 		keys := []*signing.Signer{signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)}
-		o, _ := witnessed(t, rotation.Options{Scope: scope, MaxSegmentBytes: 1500}, "witness.example/w1")
-		all[fmt.Sprintf("%s/witnessed", scope)] = write(t, o, 1, 2)
-		all[fmt.Sprintf("%s/keys", scope)] = writeKeys(t, rotation.Options{Scope: scope, CheckpointSigner: signingtest.New(t, signing.Ed25519)}, keys...)
+		o, _ := logtest.Witnessed(t, rotation.Options{Scope: scope, MaxSegmentBytes: 1500}, "witness.example/w1")
+		all[fmt.Sprintf("%s/witnessed", scope)] = logtest.Write(t, o, 1, 2)
+		all[fmt.Sprintf("%s/keys", scope)] = logtest.WriteKeys(t, rotation.Options{Scope: scope, CheckpointSigner: signingtest.New(t, signing.Ed25519)}, keys...)
 	}
 	return all
 }
@@ -72,15 +73,15 @@ func TestEveryByteOfEveryLog(t *testing.T) {
 	var changes, found, meaningless atomic.Int64
 	for name, w := range attacked(t) {
 		t.Run(name, func(t *testing.T) {
-			before, want := content(w), w.check(t)
+			before, want := content(w), checkCopy(t, w)
 			if want.TamperingDetected {
 				t.Fatalf("%+v", want.Findings)
 			}
-			files := append(w.segments(), sidefile.KeyChangesName)
-			jobs := make(chan func(*written))
+			files := append(namesOf(w), sidefile.KeyChangesName)
+			jobs := make(chan func(*logtest.Copy))
 			var wg sync.WaitGroup
 			for range runtime.GOMAXPROCS(0) {
-				mine := w.clone()
+				mine := w.Clone()
 				wg.Go(func() {
 					for job := range jobs {
 						job(mine)
@@ -88,20 +89,20 @@ func TestEveryByteOfEveryLog(t *testing.T) {
 				})
 			}
 			for _, file := range files {
-				if w.fsys[file] == nil {
+				if w.Files[file] == nil {
 					continue
 				}
-				for at, b := range w.fsys[file].Data {
+				for at, b := range w.Files[file].Data {
 					for i, m := range mutants(b) {
 						if (at+i)%*attackStride != 0 {
 							continue
 						}
-						jobs <- func(w *written) {
+						jobs <- func(w *logtest.Copy) {
 							changes.Add(1)
-							f := w.fsys[file]
+							f := w.Files[file]
 							f.Data[at] = m
 							defer func() { f.Data[at] = b }()
-							r, err := verify.Log(context.Background(), w.fsys, verify.Options{Keys: public(w.signer), Jobs: 1})
+							r, err := verify.Log(context.Background(), w.Files, verify.Options{Keys: logtest.PublicKeys(w.Signer), Jobs: 1})
 							if err != nil || r.TamperingDetected || cutOff(r, want) || notRead(r, file) {
 								found.Add(1)
 								return
@@ -128,9 +129,9 @@ func notRead(r *verify.Report, file string) bool {
 }
 
 // harmless says why a change that is not found means nothing, or "".
-func harmless(w *written, file string, at int, before [][]byte, want, r *verify.Report) string {
-	last := len(w.fsys[file].Data) - 1
-	newest := w.names[len(w.names)-1]
+func harmless(w *logtest.Copy, file string, at int, before [][]byte, want, r *verify.Report) string {
+	last := len(w.Files[file].Data) - 1
+	newest := w.Segments[len(w.Segments)-1]
 	parsed, err := segment.ParseName(file)
 	switch {
 	case file == sidefile.KeyChangesName && at == last:
@@ -148,8 +149,8 @@ func harmless(w *written, file string, at int, before [][]byte, want, r *verify.
 }
 
 // filedSize is the size of the checkpoint in the checkpoint file.
-func filedSize(w *written) uint64 {
-	c, err := signing.ParseCheckpoint(w.fsys[sidefile.CheckpointName].Data)
+func filedSize(w *logtest.Copy) uint64 {
+	c, err := signing.ParseCheckpoint(w.Files[sidefile.CheckpointName].Data)
 	if err != nil {
 		panic(err) // the writer has written it
 	}

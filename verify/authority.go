@@ -4,10 +4,9 @@
 package verify
 
 import (
-	"fmt"
 	"slices"
+	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/internal/signers"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -21,12 +20,22 @@ const (
 	standingUntrusted standing = iota
 	// standingVouched: a trusted key signs the log from a later leaf on, and so all that came
 	// before it as a whole; the segment's own key is one that it succeeded.
-	standingVouched
+	standingSucceeded
 	// standingIntroduced: a chain of key changes leads from a trusted key to the segment's.
 	standingIntroduced
-	// standingGiven: the segment is signed with a key that the caller trusts.
-	standingGiven
+	// standingTrusted: the segment is signed with a key that the caller trusts.
+	standingTrusted
 )
+
+func (s standing) String() string {
+	return [...]string{standingUntrusted: "unknown", standingSucceeded: "vouched", standingIntroduced: "introduced", standingTrusted: "given"}[s]
+}
+
+// eventLog is the log that an event's signature is for.
+type eventLog struct {
+	origin string
+	id     signing.LogID
+}
 
 // authority says whose signatures count in a segment. It is not changed once
 // segments are being checked.
@@ -40,10 +49,11 @@ type authority struct {
 	header *segment.Header
 	// newer says that a newer version has written it, and how that shows; nil if none has.
 	newer error
-	// headerLeaf is its leaf hash, context what it adds to the signatures of events; if it
-	// cannot be read, that is of a segment beside it.
+	// headerLeaf is its leaf hash.
 	headerLeaf merkle.Hash
-	context    *signing.EventContext
+	// log is the log for which the events are signed, as the header says, or, if it cannot
+	// be read, that of a segment next to it; nil if none can be.
+	log *eventLog
 	// checkpointKeys are those whose signatures a checkpoint may carry.
 	checkpointKeys []*signing.PublicKey
 	// previous is the key of the segment before, if the key was changed: it signs the
@@ -54,8 +64,8 @@ type authority struct {
 	// trustedSigners is the key for whose sake the segment counts, the signer. If the header cannot
 	// be read it is any.
 	trustedSigners []boundKey
-	// besideSigners are the other keys of the segment that the caller knows bounds of.
-	besideSigners []boundKey
+	// otherSigners are the other keys of the segment that the caller knows bounds of.
+	otherSigners []boundKey
 	// wrong says what is wrong with how the segment's key came about.
 	wrong string
 }
@@ -93,136 +103,16 @@ func (a *authority) sound() bool {
 	return a.standing > standingUntrusted && kind == ""
 }
 
-func (s standing) String() string {
-	return [...]string{standingUntrusted: "unknown", standingVouched: "vouched", standingIntroduced: "introduced", standingGiven: "given"}[s]
-}
-
-// authorize finds out whose signatures count in each segment, of which all are the heads.
-func (c *checker) authorize(files []segment.File, all []*authority) []*authority {
-	c.changes = c.newKeyChanges(all)
-	var before *authority
-	for i, a := range all {
-		if a.header == nil {
-			continue
-		}
-		c.introduceSegment(before, a, files[i].Parsed.FirstIndex)
-		c.trustSigners(a)
-		if before == nil || a.standing > standingUntrusted {
-			before = a // what a stranger put between leads nowhere
+// objection says why the keys for whose sake the segment counts may not have signed a leaf,
+// or "" if one of them may.
+func (a *authority) objection(index uint64, at time.Time) (kind Kind, why string) {
+	for _, k := range a.trustedSigners {
+		kind, why = k.objection(index, at)
+		if kind == "" {
+			return "", ""
 		}
 	}
-	// What is trusted vouches for what came before it.
-	var after *authority
-	for _, a := range slices.Backward(all) {
-		if a.header == nil {
-			continue
-		}
-		if after != nil && a.standing == standingUntrusted && after.sound() && after.wrong == "" &&
-			(after.signer().Equal(a.signer()) || c.changes.lead(a.signer(), after.signer(), 0, after.header.FirstIndex)) {
-			a.standing = standingVouched
-			c.trustSigners(a)
-		}
-		after = a
-	}
-	// A header that cannot be read leaves the keys beside it.
-	for i, a := range all {
-		if a.header != nil {
-			continue
-		}
-		for _, beside := range []int{i - 1, i + 1} {
-			if beside >= 0 && beside < len(all) && all[beside].header != nil && all[beside].sound() {
-				a.keys = signers.Once(append(a.keys, all[beside].signer()))
-				a.context = all[beside].context
-				a.standing = max(a.standing, all[beside].standing)
-			}
-		}
-		if len(a.keys) == 0 {
-			a.keys, a.standing = c.keys, standingGiven
-		}
-		c.trustSigners(a)
-	}
-	for _, a := range all {
-		a.checkpointKeys = a.keys
-		if a.previous != nil {
-			a.checkpointKeys = signers.Once(append(slices.Clone(a.keys), a.previous))
-		}
-	}
-	return all
-}
-
-// sayTrustBegins says from which leaf on the trusted keys sign the log.
-func (c *checker) sayTrustBegins(results []*result, all []*authority, r *Report) {
-	for i, a := range all {
-		if a.header == nil || a.standing < standingIntroduced {
-			continue
-		}
-		first := results[i].first
-		r.TrustedFrom = &first
-		if slices.ContainsFunc(all[:i], func(a *authority) bool { return a.standing == standingVouched }) {
-			c.log.add(c.o.MaxFindings, Finding{Kind: kindTrustBegins, Severity: Info, Segment: results[i].file.Name, Index: &first,
-				Message: fmt.Sprintf("the trusted keys sign the log from leaf %d on. They vouch for what came before as a whole: it has not changed since, but that its events were signed when they happened rests on keys that were not given", first)})
-		}
-		return
-	}
-}
-
-// trusts reports whether the caller trusts a key to sign events.
-func (c *checker) trusts(k *signing.PublicKey) bool { return slices.ContainsFunc(c.keys, k.Equal) }
-
-// trustSigners finds out for the sake of which key a segment counts.
-func (c *checker) trustSigners(a *authority) {
-	a.trustedSigners, a.besideSigners = nil, nil
-	for i, k := range a.keys {
-		one := newBoundKey(k, c.o.Trust.Find(k))
-		switch {
-		case a.standing > standingUntrusted && (a.header == nil || i == 0):
-			a.trustedSigners = append(a.trustedSigners, one)
-		case one.bounds != nil:
-			a.besideSigners = append(a.besideSigners, one)
-		}
-	}
-}
-
-// introduceSegment finds out why a segment is to be trusted, given the one before, if any.
-func (c *checker) introduceSegment(before, a *authority, first uint64) {
-	if c.trusts(a.signer()) {
-		a.standing = standingGiven
-	}
-	introduce := func() { a.standing = max(a.standing, standingIntroduced) }
-	switch {
-	case before == nil && first == 0:
-	case before == nil:
-		// What led here has been pruned with the first segments; the file of key
-		// changes has a copy.
-		if a.standing == standingUntrusted && slices.ContainsFunc(c.keys, func(k *signing.PublicKey) bool {
-			return c.changes.lead(k, a.signer(), 0, first)
-		}) {
-			introduce()
-		}
-	case before.signer().Equal(a.signer()):
-		if before.standing > standingUntrusted {
-			introduce()
-		}
-	case c.changes.lead(before.signer(), a.signer(), before.header.FirstIndex, first):
-		if before.standing > standingUntrusted {
-			introduce()
-		}
-		if n := c.changes.at(first); n != nil && n.To.Equal(a.signer()) {
-			a.previous = n.From
-		}
-	default:
-		a.wrong = fmt.Sprintf("the segment is signed with the key %s, the one before with %s, and no key change leads from the one to the other", a.signer().ID(), before.signer().ID())
-		if a.change != nil {
-			if why := c.o.trusted().ObjectionToChange(a.change, a.header.Created); why != "" {
-				a.wrong = "the segment's key was introduced by one that could not do so: " + why
-			}
-		}
-	}
-	if a.change != nil {
-		if why := a.misfit(a.change, first); why != "" {
-			a.wrong = "the key change at its beginning does not fit it: it is for another " + why
-		}
-	}
+	return kind, why
 }
 
 // rootBefore returns the root of the tree before the segment, as its header says.
@@ -232,4 +122,22 @@ func (a *authority) rootBefore() [32]byte {
 		return [32]byte{} // ParseHeader has checked it
 	}
 	return tree.Root()
+}
+
+// misfit says in what a key change is not that which introduces the segment, or "".
+func (a *authority) misfit(n *signing.KeyChange, first uint64) string {
+	switch h := a.header; {
+	case n.Origin != h.Origin || n.Log != h.Log:
+		return "log"
+	case n.Index != first || n.Root != a.rootBefore():
+		return "place"
+	case !n.To.Equal(a.signer()):
+		return "key"
+	case n.Header != a.headerLeaf:
+		return "header"
+	case !n.Retain.Equal(h.Retain) && a.newer == nil:
+		return "promise to retain leaves than its header's"
+	default:
+		return ""
+	}
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
@@ -25,46 +26,26 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
-// writeKeys writes a log that goes over from one key to the next, with a segment of
-// two events for each.
-func writeKeys(t testing.TB, o rotation.Options, keys ...*signing.Signer) *written {
-	t.Helper()
-	o.Directory = filepath.Join(t.TempDir(), "log")
-	var w *written
-	for i, k := range keys {
-		if o.Signer = k; i > 0 {
-			o.PreviousSigner = keys[i-1]
-		}
-		w = write(t, o, 1, 1)
-	}
-	w.signer = keys[0]
-	return w
-}
-
-func threeKeys(t testing.TB) []*signing.Signer {
-	return []*signing.Signer{signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519), signingtest.New(t, signing.ECDSAP256)}
-}
-
 // stranger continues a log with a segment of one event, signed with a key and not
 // introduced by the one before. keys are those that its header names.
-func (w *written) stranger(t testing.TB, s *signing.Signer, keys ...segline.Key) {
+func stranger(t testing.TB, w *logtest.Copy, s *signing.Signer, keys ...segline.Key) {
 	t.Helper()
-	last := len(w.names) - 1
-	tree, log := w.tree(t, last, len(w.lines(last))), w.header(t, last).Log
+	last := len(w.Segments) - 1
+	tree, log := w.Tree(t, last, len(w.Lines(last))), w.Header(t, last).Log
 	created := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
 	name := segment.Name{FirstIndex: tree.Size(), Created: created, Compression: compression.None}
 	header := segment.Header{Origin: "test.example/auditlog", Log: log, FirstIndex: tree.Size(), Frontier: tree.Hashes(), Created: created, Retain: created, Scope: segline.ScopeCheckpoint, Keys: keys}.AppendTo(nil)
-	w.names = append(w.names, name.String())
-	w.fsys[name.String()] = &fstest.MapFile{Data: append(header, '\n'), Mode: 0o600}
-	signer := w.signer
-	w.signer = s
-	w.extend(t, bare(own("opened", `{"action":"opened"}`)))
-	w.signer = signer
+	w.Segments = append(w.Segments, name.String())
+	w.Files[name.String()] = &fstest.MapFile{Data: append(header, '\n'), Mode: 0o600}
+	signer := w.Signer
+	w.Signer = s
+	w.Extend(t, logtest.BareLine(logtest.OwnEvent("opened", `{"action":"opened"}`)))
+	w.Signer = signer
 }
 
 // A key that appears without a key change is found, whoever's it is.
 func TestKeyWithoutKeyChange(t *testing.T) {
-	keys := threeKeys(t)
+	keys := logtest.ThreeKeys(t)
 	thief := signingtest.New(t, signing.ECDSAP256)
 	for name, c := range map[string]struct {
 		key    *signing.Signer
@@ -79,14 +60,14 @@ func TestKeyWithoutKeyChange(t *testing.T) {
 		"one that was left, another is given": {keys[0], keys[1:2], 13},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := writeKeys(t, rotation.Options{}, keys...)
-			w.stranger(t, c.key, segline.KeyOf(c.key.Public()))
+			w := logtest.WriteKeys(t, rotation.Options{}, keys...)
+			stranger(t, w, c.key, segline.KeyOf(c.key.Public()))
 			var o verify.Options
 			for _, k := range c.given {
 				o.Keys = append(o.Keys, k.Public())
 			}
-			r := check(t, w.fsys, o)
-			last := w.names[len(w.names)-1]
+			r := check(t, w.Files, o)
+			last := w.Segments[len(w.Segments)-1]
 			found := slices.ContainsFunc(bad(r), func(f verify.Finding) bool {
 				return f.Kind == verify.UnknownKey && f.Segment == last && f.Line == 1 && strings.Contains(f.Message, "no key change leads")
 			})
@@ -107,20 +88,20 @@ func TestKeyChangeMutated(t *testing.T) {
 	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
 			keys := []*signing.Signer{signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)}
-			w := writeKeys(t, rotation.Options{Scope: scope, CheckpointSigner: signingtest.New(t, signing.Ed25519)}, keys...)
-			want := w.check(t)
+			w := logtest.WriteKeys(t, rotation.Options{Scope: scope, CheckpointSigner: signingtest.New(t, signing.Ed25519)}, keys...)
+			want := checkCopy(t, w)
 			if want.TamperingDetected {
 				t.Fatalf("%+v", want.Findings)
 			}
-			for _, name := range append(w.names[1:2:2], sidefile.KeyChangesName) {
-				file := w.fsys[name]
+			for _, name := range append(w.Segments[1:2:2], sidefile.KeyChangesName) {
+				file := w.Files[name]
 				for i := 0; i < len(file.Data); i += 3 * byteStep {
 					if name == sidefile.KeyChangesName && i == len(file.Data)-1 {
 						continue // without its end, the last line is one that is being written
 					}
 					before := file.Data[i]
 					file.Data[i] ^= 1 << (i % 7)
-					r, err := verify.Log(context.Background(), w.fsys, verify.Options{Keys: []*signing.PublicKey{keys[0].Public()}})
+					r, err := verify.Log(context.Background(), w.Files, verify.Options{Keys: []*signing.PublicKey{keys[0].Public()}})
 					if err == nil && !r.TamperingDetected && !cutOff(r, want) {
 						t.Errorf("%s, byte %d: %q became %q, and nothing was found", name, i, before, file.Data[i])
 					}
@@ -134,10 +115,10 @@ func TestKeyChangeMutated(t *testing.T) {
 // A checkpoint is signed by all keys that the header names, and the first after a key
 // change by the key before.
 func TestCheckpointSignaturesStripped(t *testing.T) {
-	keys, checkpointKey := threeKeys(t)[:2], signingtest.New(t, signing.Ed25519)
-	w := writeKeys(t, rotation.Options{CheckpointSigner: checkpointKey}, keys...)
-	strip := func(w *written, segmentNo, line, signature int) {
-		lines := w.lines(segmentNo)
+	keys, checkpointKey := logtest.ThreeKeys(t)[:2], signingtest.New(t, signing.Ed25519)
+	w := logtest.WriteKeys(t, rotation.Options{CheckpointSigner: checkpointKey}, keys...)
+	strip := func(w *logtest.Copy, segmentNo, line, signature int) {
+		lines := w.Lines(segmentNo)
 		note, err := segment.ParseCheckpoint(bytes.TrimSuffix(lines[line], []byte("\n")))
 		if err != nil {
 			t.Fatal(err)
@@ -147,9 +128,9 @@ func TestCheckpointSignaturesStripped(t *testing.T) {
 		all = slices.Delete(all, signature, signature+1)
 		note = []byte(text + "\n\n" + strings.TrimSuffix(strings.Join(all, ""), "\n") + "\n")
 		lines[line] = append(segline.AppendCheckpoint(nil, note), '\n')
-		w.setLines(segmentNo, lines)
+		w.SetLines(segmentNo, lines)
 	}
-	first := w.line(t, 1, `{"checkpoint"`) - 1
+	first := w.LineOf(t, 1, `{"checkpoint"`) - 1
 	for name, c := range map[string]struct {
 		line, signature int
 		want            string
@@ -159,10 +140,10 @@ func TestCheckpointSignaturesStripped(t *testing.T) {
 		"the previous key's":   {first, 2, keys[0].Public().ID()},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := w.clone()
+			w := w.Clone()
 			strip(w, 1, c.line, c.signature)
 			for _, given := range []*signing.Signer{keys[0], keys[1]} {
-				r := check(t, w.fsys, verify.Options{Keys: []*signing.PublicKey{given.Public()}})
+				r := check(t, w.Files, verify.Options{Keys: []*signing.PublicKey{given.Public()}})
 				if !slices.ContainsFunc(bad(r), func(f verify.Finding) bool {
 					return f.Kind == verify.CheckpointSignatureInvalid && f.Line == c.line+1 && strings.Contains(f.Message, c.want)
 				}) {
@@ -176,30 +157,30 @@ func TestCheckpointSignaturesStripped(t *testing.T) {
 // Retention deletes the segments in which keys were changed; the file of key changes
 // still leads from the first key to the newest.
 func TestKeyChangesOutliveTheirSegments(t *testing.T) {
-	keys := threeKeys(t)
+	keys := logtest.ThreeKeys(t)
 	o := rotation.Options{Directory: filepath.Join(t.TempDir(), "log"), Retention: rotation.Retention{MaxSegments: 1}}
-	w := writeKeys(t, o, keys...)
+	w := logtest.WriteKeys(t, o, keys...)
 	// Whether the writer pruned before it was closed is not sure: the second start does.
-	if len(w.names) > 1 {
+	if len(w.Segments) > 1 {
 		t.Skip("not pruned yet")
 	}
-	r := w.check(t)
+	r := checkCopy(t, w)
 	if r.TamperingDetected || r.Segments[0].Trust != "introduced" {
 		t.Errorf("%+v", r)
 	}
-	changes := w.fsys[sidefile.KeyChangesName]
+	changes := w.Files[sidefile.KeyChangesName]
 	for name, content := range map[string][]byte{
 		"gone":           nil,
 		"without a line": bytes.SplitAfter(changes.Data, []byte("\n"))[1],
 		"empty":          {},
 	} {
-		w := w.clone()
+		w := w.Clone()
 		if content == nil {
-			delete(w.fsys, sidefile.KeyChangesName)
+			delete(w.Files, sidefile.KeyChangesName)
 		} else {
-			w.fsys[sidefile.KeyChangesName].Data = content
+			w.Files[sidefile.KeyChangesName].Data = content
 		}
-		if _, err := verify.Log(t.Context(), w.fsys, verify.Options{Keys: []*signing.PublicKey{keys[0].Public()}}); !errors.Is(err, verify.ErrWrongKey) {
+		if _, err := verify.Log(t.Context(), w.Files, verify.Options{Keys: []*signing.PublicKey{keys[0].Public()}}); !errors.Is(err, verify.ErrWrongKey) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -207,11 +188,11 @@ func TestKeyChangesOutliveTheirSegments(t *testing.T) {
 
 // What the file of key changes says is held against the log.
 func TestKeyChangesFileContradicts(t *testing.T) {
-	keys := threeKeys(t)
+	keys := logtest.ThreeKeys(t)
 	thief := signingtest.New(t, signing.ECDSAP256)
-	good := writeKeys(t, rotation.Options{}, keys...)
+	good := logtest.WriteKeys(t, rotation.Options{}, keys...)
 	change := func(index uint64, from, to *signing.Signer, origin string) []byte {
-		note := changeOf(t, signing.KeyChange{Origin: origin, Log: good.header(t, 0).Log, Index: index}, from, to)
+		note := logtest.SignKeyChange(t, signing.KeyChange{Origin: origin, Log: good.Header(t, 0).Log, Index: index}, from, to)
 		return append(sidefile.AppendKeyChange(nil, note), '\n')
 	}
 	for name, c := range map[string]struct {
@@ -226,10 +207,10 @@ func TestKeyChangesFileContradicts(t *testing.T) {
 		"a line of a mebibyte": {append(bytes.Repeat([]byte("x"), 1<<20), '\n'), verify.KeyChangeInvalid},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := good.clone()
-			f := w.fsys[sidefile.KeyChangesName]
+			w := good.Clone()
+			f := w.Files[sidefile.KeyChangesName]
 			f.Data = append(f.Data, c.line...)
-			r := w.check(t)
+			r := checkCopy(t, w)
 			if got := bad(r); len(got) != 1 || got[0].Kind != c.want || got[0].Segment != sidefile.KeyChangesName {
 				t.Errorf("findings %+v", r.Findings)
 			}
@@ -239,17 +220,17 @@ func TestKeyChangesFileContradicts(t *testing.T) {
 		})
 	}
 	t.Run("cut off", func(t *testing.T) {
-		w := good.clone()
-		f := w.fsys[sidefile.KeyChangesName]
+		w := good.Clone()
+		f := w.Files[sidefile.KeyChangesName]
 		f.Data = f.Data[:len(f.Data)-10]
-		if r := w.check(t); r.TamperingDetected {
+		if r := checkCopy(t, w); r.TamperingDetected {
 			t.Errorf("a line that is being written: %+v", r.Findings)
 		}
 	})
 	t.Run("gone", func(t *testing.T) {
-		w := good.clone()
-		delete(w.fsys, sidefile.KeyChangesName)
-		if r := w.check(t); r.TamperingDetected {
+		w := good.Clone()
+		delete(w.Files, sidefile.KeyChangesName)
+		if r := checkCopy(t, w); r.TamperingDetected {
 			t.Errorf("the segments have it all: %+v", r.Findings)
 		}
 	})
@@ -258,9 +239,9 @@ func TestKeyChangesFileContradicts(t *testing.T) {
 // What a key signs after it was revoked is found, and a key that it introduced, whenever that
 // was, is not trusted unless it is listed itself.
 func TestRevokedKey(t *testing.T) {
-	keys := threeKeys(t)
-	w := writeKeys(t, rotation.Options{}, keys...)
-	second, third := w.firstIndex(t, 1), w.firstIndex(t, 2)
+	keys := logtest.ThreeKeys(t)
+	w := logtest.WriteKeys(t, rotation.Options{}, keys...)
+	second, third := logtest.FirstIndex(t, w, 1), logtest.FirstIndex(t, w, 2)
 	public := func(k *signing.Signer, revoked *trust.Point) trust.Key {
 		return trust.Key{Public: k.Public(), Revoked: revoked, Reason: "stolen"}
 	}
@@ -272,19 +253,19 @@ func TestRevokedKey(t *testing.T) {
 		segments []string // trust
 	}{
 		"none is":                          {trust.Keys{public(keys[0], nil)}, 0, "", []string{"given", "introduced", "introduced"}},
-		"after it was left":                {trust.Keys{public(keys[0], atLeaf(second+1))}, 10, verify.UnknownKey, []string{"given", "unknown", "unknown"}},
-		"after it was left, next listed":   {trust.Keys{public(keys[0], atLeaf(second+1)), public(keys[1], nil)}, 0, "", []string{"given", "given", "introduced"}},
-		"after it was left, last listed":   {trust.Keys{public(keys[0], atLeaf(second+1)), public(keys[2], nil)}, 5, verify.UnknownKey, []string{"given", "unknown", "given"}},
-		"before its last event":            {trust.Keys{public(keys[0], atLeaf(second-2)), public(keys[1], nil)}, 1, verify.KeyRevoked, []string{"given", "given", "introduced"}},
+		"after it was left":                {trust.Keys{public(keys[0], logtest.AtLeaf(second+1))}, 10, verify.UnknownKey, []string{"given", "unknown", "unknown"}},
+		"after it was left, next listed":   {trust.Keys{public(keys[0], logtest.AtLeaf(second+1)), public(keys[1], nil)}, 0, "", []string{"given", "given", "introduced"}},
+		"after it was left, last listed":   {trust.Keys{public(keys[0], logtest.AtLeaf(second+1)), public(keys[2], nil)}, 5, verify.UnknownKey, []string{"given", "unknown", "given"}},
+		"before its last event":            {trust.Keys{public(keys[0], logtest.AtLeaf(second-2)), public(keys[1], nil)}, 1, verify.KeyRevoked, []string{"given", "given", "introduced"}},
 		"at a time, next listed":           {trust.Keys{public(keys[0], noon), public(keys[1], nil)}, 0, "", []string{"given", "given", "introduced"}},
 		"at a time":                        {trust.Keys{public(keys[0], noon)}, 10, verify.UnknownKey, []string{"given", "unknown", "unknown"}},
-		"the second, known by the first":   {trust.Keys{public(keys[0], nil), public(keys[1], atLeaf(third-2)), public(keys[2], nil)}, 1, verify.KeyRevoked, []string{"given", "given", "given"}},
-		"the second, the third not listed": {trust.Keys{public(keys[0], nil), public(keys[1], atLeaf(third+1))}, 5, verify.UnknownKey, []string{"given", "given", "unknown"}},
+		"the second, known by the first":   {trust.Keys{public(keys[0], nil), public(keys[1], logtest.AtLeaf(third-2)), public(keys[2], nil)}, 1, verify.KeyRevoked, []string{"given", "given", "given"}},
+		"the second, the third not listed": {trust.Keys{public(keys[0], nil), public(keys[1], logtest.AtLeaf(third+1))}, 5, verify.UnknownKey, []string{"given", "given", "unknown"}},
 		"listed, but for checkpoints":      {trust.Keys{public(keys[0], nil), {Public: keys[1].Public(), Use: trust.UseCheckpoints}}, 10, verify.UnknownKey, []string{"given", "unknown", "unknown"}},
 		"listed as an anchor":              {trust.Keys{public(keys[0], nil), {Public: keys[1].Public(), Use: trust.UseAnchor}}, 10, verify.UnknownKey, []string{"given", "unknown", "unknown"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := check(t, w.fsys, verify.Options{Trust: c.keys})
+			r := check(t, w.Files, verify.Options{Trust: c.keys})
 			if r.FailedEvents != c.failed || !slices.Equal(trustOf(r), c.segments) {
 				t.Errorf("%d failed, trust %q; want %d, %q", r.FailedEvents, trustOf(r), c.failed, c.segments)
 			}

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -21,15 +22,15 @@ import (
 )
 
 // benchmarkLog writes a log of several segments to a directory.
-func benchmarkLog(b *testing.B, scope segline.Scope, commits, events int) (dir string, w *written) {
+func benchmarkLog(b *testing.B, scope segline.Scope, commits, events int) (dir string, w *logtest.Copy) {
 	b.Helper()
 	sizes := make([]int, commits)
 	for i := range sizes {
 		sizes[i] = events
 	}
-	w = write(b, rotation.Options{Scope: scope, Signer: signingtest.New(b, signing.ECDSAP256), MaxSegmentBytes: 4 << 20}, sizes...)
+	w = logtest.Write(b, rotation.Options{Scope: scope, Signer: signingtest.New(b, signing.ECDSAP256), MaxSegmentBytes: 4 << 20}, sizes...)
 	dir = b.TempDir()
-	for name, f := range w.fsys {
+	for name, f := range w.Files {
 		if err := os.WriteFile(filepath.Join(dir, name), f.Data, 0o600); err != nil {
 			b.Fatal(err)
 		}
@@ -91,7 +92,7 @@ func BenchmarkBareLoop(b *testing.B) {
 				mu.Unlock()
 			})
 		}
-		for _, name := range w.names {
+		for _, name := range w.Segments {
 			work <- name
 		}
 		close(work)

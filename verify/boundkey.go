@@ -41,31 +41,3 @@ func objection(bounds *trust.Key, index uint64, at time.Time) (Kind, string) {
 		return KeyNotValid, why
 	}
 }
-
-// objection says why the keys for whose sake the segment counts may not have signed a leaf,
-// or "" if one of them may.
-func (a *authority) objection(index uint64, at time.Time) (kind Kind, why string) {
-	for _, k := range a.trustedSigners {
-		kind, why = k.objection(index, at)
-		if kind == "" {
-			return "", ""
-		}
-	}
-	return kind, why
-}
-
-// objectionToEvent is [authority.objection] for an event of which only the index is known: times are
-// those of commits. Where the segment's key is not known, the event's own signature says
-// whose it is.
-func (a *authority) objectionToEvent(l *checked, index uint64) (kind Kind, why string) {
-	for _, k := range a.trustedSigners {
-		if a.header == nil && l.signed == sigValid && k.ID() != l.keyID {
-			continue
-		}
-		kind, why = objection(k.byIndex, index, time.Time{})
-		if kind == "" {
-			return "", ""
-		}
-	}
-	return kind, why
-}

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
@@ -79,14 +80,14 @@ func (f *meteredFile) Read(b []byte) (int, error) {
 // segmentNames returns so many names of segments.
 func segmentNames(n int) (names []string) {
 	for i := range n {
-		names = append(names, segment.Name{FirstIndex: uint64(i), Created: forgedAt, Compression: compression.None}.String())
+		names = append(names, segment.Name{FirstIndex: uint64(i), Created: logtest.ForgedAt, Compression: compression.None}.String())
 	}
 	return names
 }
 
 // manyKeys is a header of 64 keys.
 func manyKeys(t *testing.T, first *signing.Signer) segment.Header {
-	h := segment.Header{Origin: "test.example/auditlog", Log: signing.LogID{1}, Created: forgedAt, Retain: forgedAt, Scope: segline.ScopeEvent, Keys: []segline.Key{segline.KeyOf(first.Public())}}
+	h := segment.Header{Origin: "test.example/auditlog", Log: signing.LogID{1}, Created: logtest.ForgedAt, Retain: logtest.ForgedAt, Scope: segline.ScopeEvent, Keys: []segline.Key{segline.KeyOf(first.Public())}}
 	for len(h.Keys) < 64 {
 		h.Keys = append(h.Keys, segline.KeyOf(signingtest.New(t, signing.ECDSAP256).Public()))
 	}
@@ -112,7 +113,7 @@ func TestMemoryOfHostileNumbers(t *testing.T) {
 	head := manyKeys(t, given)
 	header := append(head.AppendTo(nil), '\n')
 	next := signingtest.New(t, signing.Ed25519)
-	note := changeOf(t, signing.KeyChange{Origin: "test.example/auditlog", Log: signing.LogID{1}, Index: 7}, given, next)
+	note := logtest.SignKeyChange(t, signing.KeyChange{Origin: "test.example/auditlog", Log: signing.LogID{1}, Index: 7}, given, next)
 	line := append(sidefile.AppendKeyChange(nil, note), '\n')
 	for name, c := range map[string]struct {
 		files func(fsys fstest.MapFS)
@@ -141,7 +142,7 @@ func TestMemoryOfHostileNumbers(t *testing.T) {
 			var all []byte
 			for i := range 5000 {
 				to := signingtest.New(t, signing.Ed25519)
-				all = append(sidefile.AppendKeyChange(all, changeOf(t, signing.KeyChange{Origin: head.Origin, Log: head.Log, Index: uint64(i + 1)}, from, to)), '\n')
+				all = append(sidefile.AppendKeyChange(all, logtest.SignKeyChange(t, signing.KeyChange{Origin: head.Origin, Log: head.Log, Index: uint64(i + 1)}, from, to)), '\n')
 				from = to
 			}
 			fsys[sidefile.KeyChangesName] = &fstest.MapFile{Data: all, Mode: 0o600}
@@ -161,7 +162,7 @@ func TestMemoryOfHostileNumbers(t *testing.T) {
 			m.sample()
 			before := m.most
 			start := time.Now()
-			r := check(t, m, verify.Options{Keys: public(given)})
+			r := check(t, m, verify.Options{Keys: logtest.PublicKeys(given)})
 			m.sample()
 			t.Logf("%d MiB, %d opened, %d listed, %d bytes, %s, %d findings", (m.most-before)/mib, m.opens.Load(), m.lists.Load(), m.bytes.Load(), time.Since(start), len(r.Findings))
 			assert.True(t, r.TamperingDetected)

@@ -3,7 +3,9 @@
 
 package verify
 
-import "sync"
+import (
+	"sync"
+)
 
 // budgetBytes bounds the lines that are being checked at a time. A single line may
 // be larger; it is then alone.
@@ -22,8 +24,8 @@ func (b *byteBudget) init(n int) {
 	b.cond = sync.NewCond(&b.mu)
 }
 
-// take waits until there are n bytes, or all if n is more than that.
-func (b *byteBudget) take(n int) {
+// acquire waits until there are n bytes, or all if n is more than that.
+func (b *byteBudget) acquire(n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for b.left < min(n, b.all) {
@@ -32,7 +34,7 @@ func (b *byteBudget) take(n int) {
 	b.left -= min(n, b.all)
 }
 
-func (b *byteBudget) give(n int) {
+func (b *byteBudget) release(n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.left += min(n, b.all)

@@ -11,25 +11,32 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
+	"github.com/otel-auditlog/auditlogexporter/internal/leafhash"
+	"github.com/otel-auditlog/auditlogexporter/internal/opening"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
+// maxOpen bounds the segments that are read at a time, and thereby the memory that
+// decompression takes, on machines with many CPUs. The lines of each are checked by
+// all goroutines there are.
+const maxOpen = 4
+
 // chunk is some lines of a segment, on which everything that does not depend on
 // the lines before is checked at once with other chunks.
 type chunk struct {
 	text  []byte // a byte that hashing needs, and the lines
-	ends  []int  // in text, behind each line
+	ends  []int  // in text, after each line
 	first int    // number of the first line
 	lines []checked
-	scan  *event.Scanner
+	scan  *eventjson.Scanner
 	done  chan struct{}
 	// bytes taken from the budget
 	cost int
-	// err ended the reading behind these lines.
+	// err ended the reading after these lines.
 	err error
 }
 
@@ -39,7 +46,7 @@ const (
 )
 
 // Chunks are small at first, because many a segment is, and grow as they are used again.
-var chunks = sync.Pool{New: func() any { return &chunk{scan: new(event.Scanner)} }}
+var chunks = sync.Pool{New: func() any { return &chunk{scan: new(eventjson.Scanner)} }}
 
 func newChunk(first int) *chunk {
 	k := chunks.Get().(*chunk)
@@ -49,48 +56,11 @@ func newChunk(first int) *chunk {
 
 // release gives a chunk's share of the budget back, and its memory.
 func (c *checker) release(k *chunk) {
-	c.budget.give(k.cost)
+	c.budget.release(k.cost)
 	if cap(k.text) <= 2*chunkBytes {
 		chunks.Put(k)
 	}
 }
-
-// checked is what is known of a line by itself.
-type checked struct {
-	kind segline.Kind
-	leaf merkle.Hash
-	// bad says what is wrong with the line's form, nul that it holds a NUL, which
-	// no line that was written does.
-	bad error
-	nul bool
-	// Of an event: its summary, the key it names, and whether its signature is valid.
-	sum event.Summary
-	// unsigned says that it has "signature":null.
-	unsigned bool
-	keyID    string
-	signed   signature
-	claim    *claim
-	// idLeaf is the leaf hash of its id, where the segment's commits bind ids.
-	idLeaf merkle.Hash
-	// withheld are the values that it withholds.
-	withheld []event.Commitment
-	// Of a commit line: what it says.
-	commit segment.Commit
-	// Of a checkpoint: what it says, and who signed it.
-	checkpoint signing.Checkpoint
-	signers    []*signing.PublicKey
-	sigErr     error
-}
-
-// signature is what became of checking a signature.
-type signature uint8
-
-const (
-	sigNone signature = iota
-	sigValid
-	sigInvalid
-	sigUnknownKey
-)
 
 // read cuts what the reader returns, and a line that has been read already, into
 // chunks and has them checked.
@@ -120,7 +90,7 @@ func (c *checker) read(ctx context.Context, r *segment.Reader, again []byte, h *
 		// Once the chunk is passed on it is not ours to look at.
 		last := k.err != nil
 		k.cost = len(k.text)
-		c.budget.take(k.cost)
+		c.budget.acquire(k.cost)
 		select {
 		case c.slots <- struct{}{}:
 		case <-ctx.Done():
@@ -156,7 +126,7 @@ func (k *chunk) start(i int) int {
 
 // leaf returns the leaf hash of the i-th line. The text must not be used by anybody
 // else meanwhile.
-func (k *chunk) leaf(i int) merkle.Hash { return merkle.LeafHashIn(k.text[:k.ends[i]], k.start(i)) }
+func (k *chunk) leaf(i int) merkle.Hash { return leafhash.In(k.text[:k.ends[i]], k.start(i)) }
 
 func (c *checker) check(k *chunk, h *segment.Header, a *authority) {
 	k.lines = slices.Grow(k.lines[:0], len(k.ends))[:len(k.ends)]
@@ -193,7 +163,7 @@ func (c *checker) check(k *chunk, h *segment.Header, a *authority) {
 	}
 }
 
-func (c *checker) checkEvent(line []byte, l *checked, h *segment.Header, a *authority, buf []byte, scan *event.Scanner) {
+func (c *checker) checkEvent(line []byte, l *checked, h *segment.Header, a *authority, buf []byte, scan *eventjson.Scanner) {
 	parsed, err := segment.ParseEvent(buf, line)
 	if err != nil {
 		l.bad = err
@@ -201,7 +171,7 @@ func (c *checker) checkEvent(line []byte, l *checked, h *segment.Header, a *auth
 	}
 	l.unsigned, l.keyID = parsed.Unsigned, parsed.KeyID
 	if l.bad = scan.Scan(parsed.Canonical, &l.sum); l.bad == nil {
-		l.withheld, l.bad = event.Commitments(parsed.Canonical)
+		l.withheld, l.bad = opening.Commitments(parsed.Canonical)
 	}
 	if l.bad == nil && l.sum.Log != nil {
 		l.claim = c.claimIn(l.sum.Log)
@@ -213,14 +183,14 @@ func (c *checker) checkEvent(line []byte, l *checked, h *segment.Header, a *auth
 		}
 		return
 	}
-	if a.context == nil {
+	if a.log == nil {
 		return // nothing says which log it was signed for
 	}
 	key := a.key(parsed.KeyID)
 	switch {
 	case key == nil:
 		l.signed = sigUnknownKey
-	case key.VerifyEvent(a.context, parsed.Canonical, parsed.Signature):
+	case key.VerifyEvent(a.log.origin, a.log.id, parsed.Canonical, parsed.Signature):
 		l.signed = sigValid
 	default:
 		l.signed = sigInvalid

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -32,12 +34,12 @@ func (w timed) AddCheckpoint(_ context.Context, _ uint64, _ []merkle.Hash, check
 
 // cosignedAt writes a log that a witness cosigns at such a time, and returns its newest
 // checkpoint, cosigned as well.
-func cosignedAt(t *testing.T, at time.Time) (*written, *witnesstest.Witness, []byte) {
+func cosignedAt(t *testing.T, at time.Time) (*logtest.Copy, *witnesstest.Witness, []byte) {
 	t.Helper()
-	o, all := witnessed(t, rotation.Options{}, "w1")
-	o.Witnesses = []witness.Witness{timed{all[0], t, at}}
-	w := write(t, o, 1, 2)
-	note := w.fsys[sidefile.CheckpointName].Data
+	o, all := logtest.Witnessed(t, rotation.Options{}, "w1")
+	o.Witnesses = []cosigning.Witness{timed{all[0], t, at}}
+	w := logtest.Write(t, o, 1, 2)
+	note := w.Files[sidefile.CheckpointName].Data
 	return w, all[0], note
 }
 
@@ -60,11 +62,11 @@ func TestTimesOfCosignaturesThatCannotBe(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, by, note := cosignedAt(t, c.at)
-			o := verify.Options{Keys: public(w.signer), Witnesses: keysOf(by), Now: func() time.Time { return now }}
+			o := verify.Options{Keys: logtest.PublicKeys(w.Signer), Witnesses: logtest.WitnessKeys(by), Now: func() time.Time { return now }}
 			kept := o
 			kept.Checkpoints = []verify.Kept{{Note: note}}
 			for _, o := range []verify.Options{o, kept} {
-				r := check(t, w.fsys, o)
+				r := check(t, w.Files, o)
 				if r.TamperingDetected || r.WitnessedSize == 0 {
 					t.Fatalf("witnessed up to %d: %+v", r.WitnessedSize, r.Findings)
 				}
@@ -89,10 +91,10 @@ func TestTimesOfCosignaturesThatCannotBe(t *testing.T) {
 func TestATimeThatCannotBeGoesAroundNoBound(t *testing.T) {
 	w, by, note := cosignedAt(t, time.Unix(0, 0))
 	revoked := trust.Point{Time: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)} // before all of it
-	o := verify.Options{Trust: trust.Keys{{Public: w.signer.Public()}, {Witness: by.Key, Revoked: &revoked, Reason: "stolen"}}, Witnesses: keysOf(by), Quorum: 1}
+	o := verify.Options{Trust: trust.Keys{{Public: w.Signer.Public()}, {Witness: by.Key, Revoked: &revoked, Reason: "stolen"}}, Witnesses: logtest.WitnessKeys(by), Quorum: 1}
 	for _, kept := range [][][]byte{nil, {note}} {
 		o.Checkpoints = keptNotes(kept...)
-		r := check(t, w.fsys, o)
+		r := check(t, w.Files, o)
 		if r.WitnessedSize != 0 || len(ofKind(r, verify.KeyRevoked)) == 0 {
 			t.Errorf("witnessed up to %d: %+v", r.WitnessedSize, r.Findings)
 		}

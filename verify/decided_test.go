@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -21,18 +22,18 @@ import (
 // there it must be as the log has written it.
 func TestJunkInPrunedRanges(t *testing.T) {
 	junk := &fstest.MapFile{Data: []byte("junk\n"), Mode: 0o600}
-	w := write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 1, 1, 1)
-	w.fsys[sidefile.PrunedRangesName] = junk
-	assert.Empty(t, w.check(t).Findings, "nothing is deleted")
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 1, 1, 1)
+	w.Files[sidefile.PrunedRangesName] = junk
+	assert.Empty(t, checkCopy(t, w).Findings, "nothing is deleted")
 
-	a := newAuthor(t)
-	a.commit()
-	a.next(nil)
-	a.pruned()
-	tree, base := a.tree, a.head.FirstIndex
+	a := logtest.NewForger(t)
+	a.Commit()
+	a.Next(nil)
+	sayPruned(a)
+	tree, base := a.Tree, a.Head.FirstIndex
 	require.Greater(t, tree.Size(), base)
-	a.remove(1)
-	line := append(sidefile.AppendPrunedRange(nil, sidefile.PrunedRange{Size: base, Subtrees: a.head.Frontier}), '\n')
+	remove(a, 1)
+	line := append(sidefile.AppendPrunedRange(nil, sidefile.PrunedRange{Size: base, Subtrees: a.Head.Frontier}), '\n')
 	for what, c := range map[string]struct {
 		content []byte
 		bad     bool
@@ -45,9 +46,9 @@ func TestJunkInPrunedRanges(t *testing.T) {
 		"nothing": {nil, false},
 		"torn":    {line[:len(line)-1], false},
 	} {
-		fsys := a.dir()
+		fsys := a.Dir()
 		fsys[sidefile.PrunedRangesName] = &fstest.MapFile{Data: c.content, Mode: 0o600}
-		found := kinds(bad(check(t, fsys, verify.Options{Keys: public(a.signer)})))
+		found := kinds(bad(check(t, fsys, verify.Options{Keys: logtest.PublicKeys(a.Signer)})))
 		if c.bad {
 			assert.Equal(t, []verify.Kind{verify.PrunedRangesInvalid}, found, what)
 		} else {
@@ -58,11 +59,11 @@ func TestJunkInPrunedRanges(t *testing.T) {
 
 // A file's name says what its header does.
 func TestANameOfAnotherTime(t *testing.T) {
-	w := write(t, rotation.Options{}, 1)
-	n, err := segment.ParseName(w.names[0])
+	w := logtest.Write(t, rotation.Options{}, 1)
+	n, err := segment.ParseName(w.Segments[0])
 	require.NoError(t, err)
 	n.Created = n.Created.Add(time.Second)
-	w.fsys[n.String()] = w.fsys[w.names[0]]
-	delete(w.fsys, w.names[0])
-	assert.Equal(t, []verify.Kind{verify.HeaderInvalid}, kinds(bad(w.check(t))))
+	w.Files[n.String()] = w.Files[w.Segments[0]]
+	delete(w.Files, w.Segments[0])
+	assert.Equal(t, []verify.Kind{verify.HeaderInvalid}, kinds(bad(checkCopy(t, w))))
 }

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package verify checks an audit log offline: that it is complete, unchanged and
-// written by who holds the key.
+// written by the holder of its key.
 //
 // [Log] reads every byte of every segment. Each is followed from the tree state in
 // its header, on its own and in parallel with others, and the segments are then
@@ -24,3 +24,19 @@
 // The package reads only, through an [io/fs.FS]; it follows no links and opens no
 // pipes. Memory is bounded whatever the input.
 package verify
+
+// The files stand on floors; each refers to those below it only, which the command
+// tools/structure counts:
+//
+//	verify                        entry: the passes over the log, and the report
+//	join, duplicates              what the segments are together; the checks of it are in
+//	                              introduction, retention, known, witness, kept*, ranges, …
+//	segment                       one segment, from its header to its end
+//	follow                        its lines in order; each kind has a file: event, commit,
+//	                              checkpoint, logevents, openings, locate
+//	settle, leaf, follower        what a signed checkpoint covers, and what is read until then
+//	chunk                         one line by itself, on all CPUs
+//	listing, head, authorize      which files there are, and whose signatures count in each
+//	checker, result, authority    what all of them know
+//	findings                      newFinding, where every finding is born
+//	kinds, options, report        the package's API

@@ -12,7 +12,7 @@ import (
 	"hash/maphash"
 	"io/fs"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/foreign"
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
@@ -20,28 +20,19 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
-const (
-	// maxCompared bounds the events whose ids are compared, at 8 bytes each.
-	maxCompared = 4 << 20
-	// maxRepeated bounds the ids that are looked up once they are known to occur
-	// more than once.
-	maxRepeated = 1000
-)
+// maxRepeated bounds the ids that are looked up once they are known to occur more than once.
+const maxRepeated = 1000
 
-// idSeed makes the hashes of event ids unpredictable, so that nobody can choose
-// ids that collide.
-var idSeed = maphash.MakeSeed()
-
-// duplicates reports events that have the same id. Hashes of the ids, taken while
+// checkDuplicates reports events that have the same id. Hashes of the ids, taken while
 // the segments were read, tell whether there are any; only then is the log read
 // again to say where.
-func (c *checker) duplicates(ctx context.Context, results []*result, j *joined) error {
+func (c *checker) checkDuplicates(ctx context.Context, results []*result, j *joined) error {
 	repeated, all := repeatedHashes(results)
 	if !all {
-		c.log.add(c.o.MaxFindings, Finding{Kind: kindDuplicatesUnchecked, Severity: Info, Message: fmt.Sprintf("more than %d event ids occur more than once; the others are not named", maxRepeated)})
+		c.add(newFinding(kindDuplicatesUnchecked, Info, place{}, "more than %d event ids occur more than once; the others are not named", maxRepeated))
 	}
 	if n := len(results); n > 0 && j.report.TreeSize > c.base+maxCompared {
-		c.log.add(c.o.MaxFindings, Finding{Kind: kindDuplicatesUnchecked, Severity: Info, Message: fmt.Sprintf("only the ids of the events among the first %d leaves were compared with one another", maxCompared)})
+		c.add(newFinding(kindDuplicatesUnchecked, Info, place{}, "only the ids of the events among the first %d leaves were compared with one another", maxCompared))
 	}
 	if len(repeated) == 0 {
 		return nil
@@ -86,10 +77,14 @@ func repeatedHashes(results []*result) (repeated map[uint64]map[[sha256.Size]byt
 // sortedRuns is a heap of sorted runs, by their first elements.
 type sortedRuns [][]uint64
 
-func (s sortedRuns) Len() int           { return len(s) }
+func (s sortedRuns) Len() int { return len(s) }
+
 func (s sortedRuns) Less(i, j int) bool { return s[i][0] < s[j][0] }
-func (s sortedRuns) Swap(i, j int)      { s[i], s[j] = s[j], s[i] }
-func (s *sortedRuns) Push(x any)        { *s = append(*s, x.([]uint64)) }
+
+func (s sortedRuns) Swap(i, j int) { s[i], s[j] = s[j], s[i] }
+
+func (s *sortedRuns) Push(x any) { *s = append(*s, x.([]uint64)) }
+
 func (s *sortedRuns) Pop() any {
 	last := len(*s) - 1
 	x := (*s)[last]
@@ -108,7 +103,7 @@ func (c *checker) findRepeated(ctx context.Context, res *result, repeated map[ui
 		return err
 	}
 	defer r.Close()
-	var sum event.Summary
+	var sum eventjson.Summary
 	index := res.first
 	for {
 		if err := ctx.Err(); err != nil {
@@ -122,13 +117,13 @@ func (c *checker) findRepeated(ctx context.Context, res *result, repeated map[ui
 		if kind == segline.KindCheckpoint {
 			continue
 		}
-		at := index
+		eventIndex := index
 		index++
 		if kind != segline.KindEvent {
 			continue
 		}
 		parsed, err := segment.ParseEvent(nil, line)
-		if err != nil || event.Scan(parsed.Canonical, &sum) != nil {
+		if err != nil || eventjson.Scan(parsed.Canonical, &sum) != nil {
 			continue
 		}
 		places, ok := repeated[maphash.Bytes(idSeed, sum.ID)]
@@ -141,6 +136,6 @@ func (c *checker) findRepeated(ctx context.Context, res *result, repeated map[ui
 			places[id] = fmt.Sprintf("line %d of %s", r.Line(), res.file.Name)
 			continue
 		}
-		add(Finding{Kind: kindDuplicateEventID, Severity: Warning, Line: r.Line(), Index: &at, EventID: visible.Clip(sum.ID, maxID), Message: "the event's id is also that of the event on " + first})
+		add(newFinding(kindDuplicateEventID, Warning, place{line: r.Line(), index: &eventIndex, eventID: visible.Clip(sum.ID, maxID)}, "the event's id is also that of the event on %s", first))
 	}
 }

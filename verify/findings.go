@@ -5,6 +5,7 @@ package verify
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/visible"
@@ -15,6 +16,23 @@ const (
 	maxID      = 256
 	maxMessage = 1024
 )
+
+// place is where in the log a finding is; each part may be left out.
+type place struct {
+	segment        string // a file's name
+	line, lastLine int
+	index          *uint64
+	eventID        string
+}
+
+// newFinding is where every finding is born.
+func newFinding(kind Kind, severity Severity, where place, format string, args ...any) Finding {
+	return Finding{
+		Kind: kind, Severity: severity,
+		Segment: where.segment, Line: where.line, LastLine: where.lastLine, Index: where.index, EventID: visible.Clip(where.eventID, maxID),
+		Message: visible.Clip(fmt.Sprintf(format, args...), maxMessage),
+	}
+}
 
 // findings keeps up to a number of findings of each severity, so that no flood of
 // warnings can displace what matters, and counts all.
@@ -38,7 +56,6 @@ func (f *findings) add(most int, one Finding) {
 		return
 	}
 	f.kept[s]++
-	one.EventID, one.Message = visible.Clip(one.EventID, maxID), visible.Clip(one.Message, maxMessage)
 	f.list = append(f.list, one)
 }
 

@@ -6,7 +6,6 @@ package verify
 import (
 	"errors"
 	"io/fs"
-	"slices"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/foreign"
@@ -19,13 +18,12 @@ import (
 
 // unreadable says that a segment cannot be read from a line on; 0 is all of it.
 func (f *follower) unreadable(line int, err error) {
-	one := Finding{Kind: SegmentUnreadable, Severity: Tampering, Line: line, Message: err.Error()}
 	if errors.Is(err, compression.ErrForeign) {
 		f.unread = true
-		one.Severity = Unchecked
-		one.Message += ". " + compression.HowToDecompress(f.file.Name)
+		f.add(newFinding(SegmentUnreadable, Unchecked, place{line: line}, "%v. %s", err, compression.HowToDecompress(f.file.Name)))
+		return
 	}
-	f.add(one)
+	f.add(newFinding(SegmentUnreadable, Tampering, place{line: line}, "%v", err))
 }
 
 // foreign says that a segment, which was read to its end, was compressed in another way than
@@ -34,43 +32,7 @@ func (f *follower) foreign(how string) {
 	if how == "" {
 		return
 	}
-	f.add(Finding{Kind: ForeignCompression, Severity: Unchecked, Message: "compressed by something else than the exporter: " + how + ". What it holds was checked; other readers refuse it. " + compression.HowToDecompress(f.file.Name)})
-}
-
-// unreadUpTo is the name of the last segment that counts, if that was not read to its end and
-// may go up to a size, or "". After it there may be an active one of which nothing counts yet.
-func unreadUpTo(results []*result, size uint64) string {
-	for _, r := range slices.Backward(results) {
-		switch {
-		case r.unread:
-			return r.file.Name
-		case r.end != nil || !r.active() || r.first < size:
-			return ""
-		}
-	}
-	return ""
-}
-
-// unreadAnywhere is the name of a segment that was not read to its end, or "".
-func unreadAnywhere(results []*result) string {
-	if i := slices.IndexFunc(results, func(r *result) bool { return r.unread }); i >= 0 {
-		return results[i].file.Name
-	}
-	return ""
-}
-
-// readUpTo reports whether all leaves from one on up to a size are there, and were read.
-func readUpTo(results []*result, from, size uint64) bool {
-	for _, r := range results {
-		if from >= size {
-			return true
-		}
-		if r.first != from || r.end == nil {
-			return false
-		}
-		from = r.end.size
-	}
-	return from >= size
+	f.add(newFinding(ForeignCompression, Unchecked, place{}, "compressed by something else than the exporter: %s. What it holds was checked; other readers refuse it. %s", how, compression.HowToDecompress(f.file.Name)))
 }
 
 // foreignSegments are the files among those that the format does not know which are segments

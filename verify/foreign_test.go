@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -106,21 +107,21 @@ var handmade = map[string]byHand{
 // read is checked, and says what to do.
 func TestCompressedByHand(t *testing.T) {
 	t.Parallel()
-	w := write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1, 1, 1)
-	n := len(w.names)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1, 1, 1)
+	n := len(w.Segments)
 	require.Greater(t, n, 3)
-	whole := w.check(t)
+	whole := checkCopy(t, w)
 	for form, hand := range handmade {
 		for position, i := range map[string]int{"first": 0, "middle": n / 2, "newest sealed": n - 2, "newest": n - 1} {
 			t.Run(form+", "+position, func(t *testing.T) {
-				c, plain := w.clone(), w.names[i]
+				c, plain := w.Clone(), w.Segments[i]
 				packed := plain + hand.suffix
-				c.fsys[packed] = &fstest.MapFile{Data: hand.compress(t, c.fsys[plain].Data), Mode: 0o600}
-				both := c.check(t)
+				c.Files[packed] = &fstest.MapFile{Data: hand.compress(t, c.Files[plain].Data), Mode: 0o600}
+				both := checkCopy(t, c)
 				assert.Empty(t, bad(both), "next to the plain one")
 				assert.Equal(t, whole.VerifiedEvents, both.VerifiedEvents)
-				delete(c.fsys, plain)
-				r := check(t, c.fsys, verify.Options{Keys: trusting(w), Checkpoints: []verify.Kept{{Note: w.fsys[sidefile.CheckpointName].Data}}})
+				delete(c.Files, plain)
+				r := check(t, c.Files, verify.Options{Keys: trusting(w), Checkpoints: []verify.Kept{{Note: w.Files[sidefile.CheckpointName].Data}}})
 				assert.Equal(t, verify.VerdictUnchecked, r.Verdict, "%+v", r.Findings)
 				kind := verify.ForeignCompression
 				if hand.unread {
@@ -137,12 +138,12 @@ func TestCompressedByHand(t *testing.T) {
 			})
 		}
 		t.Run(form+", all", func(t *testing.T) {
-			c := w.clone()
-			for _, name := range w.names {
-				c.fsys[name+hand.suffix] = &fstest.MapFile{Data: hand.compress(t, c.fsys[name].Data), Mode: 0o600}
-				delete(c.fsys, name)
+			c := w.Clone()
+			for _, name := range w.Segments {
+				c.Files[name+hand.suffix] = &fstest.MapFile{Data: hand.compress(t, c.Files[name].Data), Mode: 0o600}
+				delete(c.Files, name)
 			}
-			r := c.check(t)
+			r := checkCopy(t, c)
 			assert.Equal(t, verify.VerdictUnchecked, r.Verdict, "%+v", r.Findings)
 		})
 	}
@@ -151,48 +152,48 @@ func TestCompressedByHand(t *testing.T) {
 // What a compressor is not to blame for stays tampering.
 func TestCompressedByHandAndChanged(t *testing.T) {
 	t.Parallel()
-	w := write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1, 1, 1)
-	n := len(w.names)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1, 1, 1)
+	n := len(w.Segments)
 	change := func(plain []byte) []byte { return bytes.Replace(plain, []byte("user-00"), []byte("user-99"), 1) }
 	for form, hand := range handmade {
 		for i := range n {
-			t.Run(form+", "+w.names[i], func(t *testing.T) {
-				good := hand.compress(t, w.fsys[w.names[i]].Data)
-				tampered := func(what string, do func(c *written, packed string), o verify.Options) {
+			t.Run(form+", "+w.Segments[i], func(t *testing.T) {
+				good := hand.compress(t, w.Files[w.Segments[i]].Data)
+				tampered := func(what string, do func(c *logtest.Copy, packed string), o verify.Options) {
 					t.Helper()
-					c, packed := w.clone(), w.names[i]+hand.suffix
-					c.fsys[packed] = &fstest.MapFile{Data: bytes.Clone(good), Mode: 0o600}
-					delete(c.fsys, c.names[i])
+					c, packed := w.Clone(), w.Segments[i]+hand.suffix
+					c.Files[packed] = &fstest.MapFile{Data: bytes.Clone(good), Mode: 0o600}
+					delete(c.Files, c.Segments[i])
 					do(c, packed)
 					o.Keys = trusting(w)
-					r := check(t, c.fsys, o)
+					r := check(t, c.Files, o)
 					assert.Equal(t, verify.VerdictTampering, r.Verdict, "%s: %+v", what, r.Findings)
 				}
 				if !hand.unread {
-					tampered("its content", func(c *written, packed string) {
-						c.fsys[packed].Data = hand.compress(t, change(w.fsys[w.names[i]].Data))
+					tampered("its content", func(c *logtest.Copy, packed string) {
+						c.Files[packed].Data = hand.compress(t, change(w.Files[w.Segments[i]].Data))
 					}, verify.Options{})
-					tampered("its end", func(c *written, packed string) { f := c.fsys[packed]; f.Data = f.Data[:len(f.Data)-13] }, verify.Options{})
-					tampered("more after it", func(c *written, packed string) { f := c.fsys[packed]; f.Data = append(f.Data, "x"...) }, verify.Options{})
+					tampered("its end", func(c *logtest.Copy, packed string) { f := c.Files[packed]; f.Data = f.Data[:len(f.Data)-13] }, verify.Options{})
+					tampered("more after it", func(c *logtest.Copy, packed string) { f := c.Files[packed]; f.Data = append(f.Data, "x"...) }, verify.Options{})
 				}
 				if other := (i + 2) % n; other != n-1 {
-					tampered("another one's content", func(c *written, _ string) { f := c.fsys[w.names[other]]; f.Data = change(f.Data) }, verify.Options{})
+					tampered("another one's content", func(c *logtest.Copy, _ string) { f := c.Files[w.Segments[other]]; f.Data = change(f.Data) }, verify.Options{})
 				}
 				if i > 0 && i < n-1 {
-					tampered("the one before is gone, and this stands for both", func(c *written, packed string) {
-						c.fsys[w.names[i-1]+hand.suffix] = c.fsys[packed]
-						delete(c.fsys, w.names[i-1])
-						delete(c.fsys, packed)
+					tampered("the one before is gone, and this stands for both", func(c *logtest.Copy, packed string) {
+						c.Files[w.Segments[i-1]+hand.suffix] = c.Files[packed]
+						delete(c.Files, w.Segments[i-1])
+						delete(c.Files, packed)
 					}, verify.Options{})
 				}
-				note := w.fsys[sidefile.CheckpointName].Data
+				note := w.Files[sidefile.CheckpointName].Data
 				if i < n-2 || i == n-2 && !hand.unread {
-					tampered("the end is gone", func(c *written, _ string) { delete(c.fsys, w.names[n-1]) }, verify.Options{Checkpoints: []verify.Kept{{Note: note}}})
+					tampered("the end is gone", func(c *logtest.Copy, _ string) { delete(c.Files, w.Segments[n-1]) }, verify.Options{Checkpoints: []verify.Kept{{Note: note}}})
 				}
-				forked, err := signing.SignCheckpoint("test.example/auditlog", 3, [32]byte{1}, w.signer)
+				forked, err := signing.SignCheckpoint("test.example/auditlog", 3, [32]byte{1}, w.Signer)
 				require.NoError(t, err)
 				if i > 0 || !hand.unread {
-					tampered("another history", func(*written, string) {}, verify.Options{Checkpoints: []verify.Kept{{Note: forked}}})
+					tampered("another history", func(*logtest.Copy, string) {}, verify.Options{Checkpoints: []verify.Kept{{Note: forked}}})
 				}
 			})
 		}
@@ -202,18 +203,18 @@ func TestCompressedByHandAndChanged(t *testing.T) {
 // Nobody knows how far a last segment goes that was not read. What was kept of its end is told,
 // and is never OK.
 func TestTheEndIsCompressedByHand(t *testing.T) {
-	w := writeKeys(t, rotation.Options{}, threeKeys(t)...)
+	w := logtest.WriteKeys(t, rotation.Options{}, logtest.ThreeKeys(t)...)
 	for form, hand := range handmade {
 		if !hand.unread {
 			continue
 		}
-		for last := 1; last <= len(w.names); last++ {
-			c := w.clone()
-			for _, name := range w.names[len(w.names)-last:] {
-				c.fsys[name+hand.suffix] = &fstest.MapFile{Data: hand.compress(t, c.fsys[name].Data), Mode: 0o600}
-				delete(c.fsys, name)
+		for last := 1; last <= len(w.Segments); last++ {
+			c := w.Clone()
+			for _, name := range w.Segments[len(w.Segments)-last:] {
+				c.Files[name+hand.suffix] = &fstest.MapFile{Data: hand.compress(t, c.Files[name].Data), Mode: 0o600}
+				delete(c.Files, name)
 			}
-			r := check(t, c.fsys, verify.Options{Keys: trusting(w), Checkpoints: []verify.Kept{{Note: w.fsys[sidefile.CheckpointName].Data}}})
+			r := check(t, c.Files, verify.Options{Keys: trusting(w), Checkpoints: []verify.Kept{{Note: w.Files[sidefile.CheckpointName].Data}}})
 			assert.Equal(t, verify.VerdictUnchecked, r.Verdict, "%s, the last %d: %+v", form, last, r.Findings)
 			assert.GreaterOrEqual(t, len(ofKind(r, verify.Rollback)), 2, form)
 			assert.False(t, r.EndChecked)
@@ -224,22 +225,22 @@ func TestTheEndIsCompressedByHand(t *testing.T) {
 // After it there may be one of which nothing counts yet.
 func TestCompressedByHandBeforeAnEmptyEnd(t *testing.T) {
 	t.Parallel()
-	w := write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1, 1, 1)
-	n := len(w.names)
-	sealed := w.lines(n - 2)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1, 1, 1)
+	n := len(w.Segments)
+	sealed := w.Lines(n - 2)
 	note, err := segment.ParseCheckpoint(bytes.TrimSuffix(sealed[len(sealed)-1], []byte("\n")))
 	require.NoError(t, err)
-	beyond := w.fsys[sidefile.CheckpointName].Data
+	beyond := w.Files[sidefile.CheckpointName].Data
 	for form, hand := range handmade {
 		for lines := range 2 {
-			c := w.clone()
-			c.setLines(n-1, c.lines(n - 1)[:lines])
-			c.fsys[sidefile.CheckpointName].Data = note
-			c.fsys[w.names[n-2]+hand.suffix] = &fstest.MapFile{Data: hand.compress(t, c.fsys[w.names[n-2]].Data), Mode: 0o600}
-			delete(c.fsys, w.names[n-2])
-			r := check(t, c.fsys, verify.Options{Keys: trusting(w), Checkpoints: []verify.Kept{{Note: note}}})
+			c := w.Clone()
+			c.SetLines(n-1, c.Lines(n - 1)[:lines])
+			c.Files[sidefile.CheckpointName].Data = note
+			c.Files[w.Segments[n-2]+hand.suffix] = &fstest.MapFile{Data: hand.compress(t, c.Files[w.Segments[n-2]].Data), Mode: 0o600}
+			delete(c.Files, w.Segments[n-2])
+			r := check(t, c.Files, verify.Options{Keys: trusting(w), Checkpoints: []verify.Kept{{Note: note}}})
 			assert.Equal(t, verify.VerdictUnchecked, r.Verdict, "%s, %d lines: %+v", form, lines, bad(r))
-			r = check(t, c.fsys, verify.Options{Keys: trusting(w), Checkpoints: []verify.Kept{{Note: beyond}}})
+			r = check(t, c.Files, verify.Options{Keys: trusting(w), Checkpoints: []verify.Kept{{Note: beyond}}})
 			assert.Equal(t, verify.VerdictTampering, r.Verdict, "%s, %d lines: no segment may hold what is beyond the last one's beginning", form, lines)
 		}
 	}
@@ -247,16 +248,16 @@ func TestCompressedByHandBeforeAnEmptyEnd(t *testing.T) {
 
 // What the log says of retention may be in what was not read.
 func TestTheWordOfRetentionIsCompressedByHand(t *testing.T) {
-	w := write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1)
-	w.prune(t, 1)
-	said := w.names[len(w.names)-1]
-	delete(w.fsys, w.names[0])
-	require.Equal(t, verify.VerdictOK, w.check(t).Verdict)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1)
+	prune(t, w, 1)
+	said := w.Segments[len(w.Segments)-1]
+	delete(w.Files, w.Segments[0])
+	require.Equal(t, verify.VerdictOK, checkCopy(t, w).Verdict)
 	for form, hand := range handmade {
-		c := w.clone()
-		c.fsys[said+hand.suffix] = &fstest.MapFile{Data: hand.compress(t, c.fsys[said].Data), Mode: 0o600}
-		delete(c.fsys, said)
-		r := c.check(t)
+		c := w.Clone()
+		c.Files[said+hand.suffix] = &fstest.MapFile{Data: hand.compress(t, c.Files[said].Data), Mode: 0o600}
+		delete(c.Files, said)
+		r := checkCopy(t, c)
 		assert.Equal(t, verify.VerdictUnchecked, r.Verdict, "%s: %+v", form, bad(r))
 		if hand.unread {
 			assert.NotEmpty(t, ofKind(r, verify.SegmentMissing), form)
@@ -266,43 +267,43 @@ func TestTheWordOfRetentionIsCompressedByHand(t *testing.T) {
 
 // What was read of a segment is held against the others, whatever follows that nobody can read.
 func TestWhatIsUnreadHidesNothingThatWasRead(t *testing.T) {
-	w := write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1, 1, 1)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1, 1, 1)
 	large := []byte("\x28\xb5\x2f\xfd\xa4\x00\x00\x00\x40")
-	for i := range len(w.names) - 1 {
-		one := w.clone()
-		one.names = one.names[:i+1]
-		one.extend(t, append(one.signed(t, []byte(`{"event_id":"another","time":"2026-11-23T12:00:00.000000000Z"}`), w.signer), '\n'))
-		c := w.clone()
-		c.fsys[w.names[i]+".zst"] = &fstest.MapFile{Data: append(zstdWith()(t, one.fsys[w.names[i]].Data), large...), Mode: 0o600}
-		delete(c.fsys, w.names[i])
-		assert.Contains(t, kinds(bad(c.check(t))), verify.SegmentOverlap, w.names[i])
+	for i := range len(w.Segments) - 1 {
+		one := w.Clone()
+		one.Segments = one.Segments[:i+1]
+		one.Extend(t, append(one.SignedLine(t, []byte(`{"event_id":"another","time":"2026-11-23T12:00:00.000000000Z"}`), w.Signer), '\n'))
+		c := w.Clone()
+		c.Files[w.Segments[i]+".zst"] = &fstest.MapFile{Data: append(zstdWith()(t, one.Files[w.Segments[i]].Data), large...), Mode: 0o600}
+		delete(c.Files, w.Segments[i])
+		assert.Contains(t, kinds(bad(checkCopy(t, c))), verify.SegmentOverlap, w.Segments[i])
 	}
 
-	keys := threeKeys(t)
-	k := writeKeys(t, rotation.Options{}, keys...)
-	early := trust.Keys{{Public: keys[0].Public()}, {Public: keys[1].Public(), From: &trust.Point{ByIndex: true, Index: k.firstIndex(t, 1) - 1}}}
-	last := k.names[2]
-	k.fsys[last+".xz"] = &fstest.MapFile{Data: []byte("\xfd7zXZ\x00"), Mode: 0o600}
-	delete(k.fsys, last)
-	found := ofKind(check(t, k.fsys, verify.Options{Trust: early}), verify.KeyNotValid)
+	keys := logtest.ThreeKeys(t)
+	k := logtest.WriteKeys(t, rotation.Options{}, keys...)
+	early := trust.Keys{{Public: keys[0].Public()}, {Public: keys[1].Public(), From: &trust.Point{ByIndex: true, Index: logtest.FirstIndex(t, k, 1) - 1}}}
+	last := k.Segments[2]
+	k.Files[last+".xz"] = &fstest.MapFile{Data: []byte("\xfd7zXZ\x00"), Mode: 0o600}
+	delete(k.Files, last)
+	found := ofKind(check(t, k.Files, verify.Options{Trust: early}), verify.KeyNotValid)
 	require.NotEmpty(t, found)
 	assert.Equal(t, verify.Tampering, found[0].Severity)
 }
 
 // A name alone, or junk in a compressed file, is no compressor's work.
 func TestNotCompressedByHand(t *testing.T) {
-	w := write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1, 1, 1)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1, 1, 1)
 	for suffix, content := range map[string]string{".xz": "", ".bz2": "junk", ".gz": "junk", ".zst": "", ".xz.gz": "\xfd7zXZ\x00", ".gz.xz": "\xfd7zXZ\x00"} {
-		c := w.clone()
-		delete(c.fsys, w.names[1])
-		c.fsys[w.names[1]+suffix] = &fstest.MapFile{Data: []byte(content), Mode: 0o600}
-		r := c.check(t)
+		c := w.Clone()
+		delete(c.Files, w.Segments[1])
+		c.Files[w.Segments[1]+suffix] = &fstest.MapFile{Data: []byte(content), Mode: 0o600}
+		r := checkCopy(t, c)
 		assert.Equal(t, verify.VerdictTampering, r.Verdict, "%s: %+v", suffix, r.Findings)
 	}
 	// Next to the plain one, another compressor's file is none of the log's.
-	c := w.clone()
-	c.fsys[w.names[1]+".xz"] = &fstest.MapFile{Data: []byte("\xfd7zXZ\x00"), Mode: 0o600}
-	r := c.check(t)
+	c := w.Clone()
+	c.Files[w.Segments[1]+".xz"] = &fstest.MapFile{Data: []byte("\xfd7zXZ\x00"), Mode: 0o600}
+	r := checkCopy(t, c)
 	assert.Equal(t, verify.VerdictOK, r.Verdict)
 	assert.True(t, slices.ContainsFunc(r.Findings, func(f verify.Finding) bool {
 		return f.Kind == verify.Kind("unknown_file") && strings.HasSuffix(f.Segment, ".xz")

@@ -17,9 +17,9 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
-// head reads who signs a segment. What cannot be read will be found, and reported,
+// readHead reads who signs a segment. What cannot be read will be found, and reported,
 // when the segment is checked.
-func (c *checker) head(f segment.File) *authority {
+func (c *checker) readHead(f segment.File) *authority {
 	a := &authority{}
 	r, err := foreign.Open(c.fsys, f.Name, f.Size)
 	if err != nil {
@@ -41,7 +41,7 @@ func (c *checker) head(f segment.File) *authority {
 		return a // ParseHeader has checked them
 	}
 	a.header, a.headerLeaf = &h, merkle.LeafHash(line)
-	a.context = signing.NewEventContext(h.Origin, h.Log)
+	a.log = &eventLog{h.Origin, h.Log}
 	a.change = keyhistory.AfterHeader(r)
 	return a
 }

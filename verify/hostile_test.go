@@ -13,6 +13,7 @@ import (
 	"testing/fstest"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
@@ -44,13 +45,13 @@ func bomb(t testing.TB, header []byte, unit string, n int) []byte {
 
 func TestDecompressionBombs(t *testing.T) {
 	t.Parallel()
-	w := write(t, rotation.Options{}, 1)
-	header := w.lines(0)[0]
+	w := logtest.Write(t, rotation.Options{}, 1)
+	header := w.Lines(0)[0]
 	for what, unit := range map[string]string{"one line": "x", "empty lines": "\n", "junk": "junk\n", "events": "{\"event\":{}}\n", "checkpoints": "{\"checkpoint\":\"\"}\n"} {
-		c := w.clone()
-		c.fsys[c.names[0]+".zst"] = &fstest.MapFile{Data: bomb(t, header, unit, 40), Mode: 0o600}
-		delete(c.fsys, c.names[0])
-		r := c.check(t)
+		c := w.Clone()
+		c.Files[c.Segments[0]+".zst"] = &fstest.MapFile{Data: bomb(t, header, unit, 40), Mode: 0o600}
+		delete(c.Files, c.Segments[0])
+		r := checkCopy(t, c)
 		found := bad(r)
 		if !slices.Contains(kinds(found), verify.SegmentUnreadable) {
 			t.Errorf("%s: was read to its end; %d findings", what, len(r.Findings)+r.FindingsOmitted)
@@ -63,12 +64,12 @@ func TestDecompressionBombs(t *testing.T) {
 
 // What a file holds does not make the report large.
 func TestGiantValuesInFindings(t *testing.T) {
-	w := write(t, rotation.Options{}, 1)
+	w := logtest.Write(t, rotation.Options{}, 1)
 	giant := strings.Repeat("é", 1<<20)
-	event := bytes.Replace(own("opened", `{"action":"opened"}`), []byte("own-opened"), []byte(giant), 1)
+	event := bytes.Replace(logtest.OwnEvent("opened", `{"action":"opened"}`), []byte("own-opened"), []byte(giant), 1)
 	member := []byte(`{"` + giant + `":1}`)
-	w.setLines(0, append(w.lines(0), bare(event), bare(member), []byte(`{"checkpoint":"`+giant+"\\n\\n\"}\n")))
-	r := w.check(t)
+	w.SetLines(0, append(w.Lines(0), logtest.BareLine(event), logtest.BareLine(member), []byte(`{"checkpoint":"`+giant+"\\n\\n\"}\n")))
+	r := checkCopy(t, w)
 	if len(bad(r)) < 3 {
 		t.Fatalf("%d findings", len(r.Findings))
 	}
@@ -80,24 +81,24 @@ func TestGiantValuesInFindings(t *testing.T) {
 }
 
 func TestManyStrayFiles(t *testing.T) {
-	w := write(t, rotation.Options{}, 1)
+	w := logtest.Write(t, rotation.Options{}, 1)
 	for i := range 3000 {
-		w.fsys["stray-"+strings.Repeat("i", i%50)+string(rune('a'+i%26))+base64Of([]byte{byte(i), byte(i >> 8)})] = &fstest.MapFile{}
+		w.Files["stray-"+strings.Repeat("i", i%50)+string(rune('a'+i%26))+base64Of([]byte{byte(i), byte(i >> 8)})] = &fstest.MapFile{}
 	}
-	r := w.check(t)
+	r := checkCopy(t, w)
 	if r.TamperingDetected || len(r.Findings) != 1000 || r.FindingsOmitted == 0 || r.FindingCounts[verify.Info] != 1000+r.FindingsOmitted {
 		t.Errorf("%d findings, %d omitted, %v", len(r.Findings), r.FindingsOmitted, r.FindingCounts)
 	}
 }
 
 func TestTheCheckpointFileIsNotFollowed(t *testing.T) {
-	w := write(t, rotation.Options{}, 1)
-	w.fsys["checkpoint"] = &fstest.MapFile{Data: []byte("/etc/passwd"), Mode: fs.ModeSymlink}
-	if found := bad(w.check(t)); len(found) != 1 || found[0].Kind != verify.Rollback || found[0].Segment != "checkpoint" {
+	w := logtest.Write(t, rotation.Options{}, 1)
+	w.Files["checkpoint"] = &fstest.MapFile{Data: []byte("/etc/passwd"), Mode: fs.ModeSymlink}
+	if found := bad(checkCopy(t, w)); len(found) != 1 || found[0].Kind != verify.Rollback || found[0].Segment != "checkpoint" {
 		t.Errorf("%+v", found)
 	}
-	w.fsys["checkpoint"] = &fstest.MapFile{Data: []byte("junk"), Mode: 0o600}
-	if found := bad(w.check(t)); len(found) != 1 || found[0].Kind != verify.Rollback {
+	w.Files["checkpoint"] = &fstest.MapFile{Data: []byte("junk"), Mode: 0o600}
+	if found := bad(checkCopy(t, w)); len(found) != 1 || found[0].Kind != verify.Rollback {
 		t.Errorf("%+v", found)
 	}
 }

@@ -5,34 +5,14 @@ package verify
 
 import (
 	"context"
-	"fmt"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compactrange"
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
-
-// joined is what the segments are together.
-type joined struct {
-	report Report
-	found  []findings // for each segment
-	most   int
-	// missing says that leaves are missing.
-	missing bool
-	// witnessedThen is the size of the largest tree that a quorum of the witnesses given had
-	// cosigned by Options.CompleteFrom, if that is a time.
-	witnessedThen uint64
-}
-
-func (j *joined) add(i int, r *result, one Finding) {
-	one.Segment = r.file.Name
-	if one.Kind == SegmentMissing {
-		j.missing = true
-	}
-	j.found[i].add(j.most, one)
-}
 
 // join checks that the segments are windows on one tree, without gaps.
 func (c *checker) join(ctx context.Context, results []*result, authorities []*authority) (*joined, error) {
@@ -41,7 +21,7 @@ func (c *checker) join(ctx context.Context, results []*result, authorities []*au
 		c.checkReceipts(&j.report)
 		c.checkKeptAll(0, &j.report, results)
 		for _, one := range c.checkKeyChanges(results, &j.report) {
-			c.log.add(c.o.MaxFindings, one)
+			c.add(one)
 		}
 		c.checkSize(&j.report, results)
 		c.checkEnd(&j.report, results)
@@ -78,10 +58,10 @@ func (c *checker) join(ctx context.Context, results []*result, authorities []*au
 	c.checkReceipts(&j.report)
 	c.checkKeptAll(results[0].first, &j.report, results)
 	for _, one := range c.checkKeyChanges(results, &j.report) {
-		c.log.add(c.o.MaxFindings, one)
+		c.add(one)
 	}
 	c.checkWitnesses(j, results)
-	c.sayTrustBegins(results, authorities, &j.report)
+	c.reportTrustBegins(results, authorities, &j.report)
 	c.checkRetention(j, results, pruned)
 	c.checkKnown(j, results)
 	c.checkEnd(&j.report, results)
@@ -100,75 +80,68 @@ func (j *joined) sameLog(i int, r *result) {
 		j.report.Log = r.header.Log[:]
 	}
 	if r.header.Origin == j.report.Origin && r.header.Log != signing.LogID(j.report.Log) {
-		j.add(i, r, Finding{Kind: HeaderInvalid, Severity: Tampering, Line: 1, Index: &r.first, Message: fmt.Sprintf("the segment is of another log that has the origin %q, too", r.header.Origin)})
+		j.add(i, r, newFinding(HeaderInvalid, Tampering, place{line: 1, index: &r.first}, "the segment is of another log that has the origin %q, too", r.header.Origin))
 	}
 	if r.header.Origin != j.report.Origin {
-		j.add(i, r, Finding{Kind: HeaderInvalid, Severity: Tampering, Line: 1, Index: &r.first, Message: fmt.Sprintf("the segment is of the log %q, not of %q", r.header.Origin, j.report.Origin)})
+		j.add(i, r, newFinding(HeaderInvalid, Tampering, place{line: 1, index: &r.first}, "the segment is of the log %q, not of %q", r.header.Origin, j.report.Origin))
 	}
 }
 
 // follows checks that a segment begins where the log ends so far.
 func (j *joined) follows(i int, r, before *result, end *point, gone func(*signing.PublicKey, *result) bool) {
-	one := Finding{Severity: Tampering, Index: &r.first}
+	say := func(kind Kind, line int, format string, args ...any) {
+		j.add(i, r, newFinding(kind, Tampering, place{line: line, index: &r.first}, format, args...))
+	}
 	switch {
 	case r.first > end.size && before.unread:
-		return // it may go up to there
+		// it may go up to there
 	case r.first > end.size:
-		one.Kind = SegmentMissing
-		one.Message = fmt.Sprintf("leaves %d to %d are missing between %s and this segment: retention deletes from the beginning on only. %s", end.size, r.first-1, before.file.Name, copyAgain)
+		say(SegmentMissing, 0, "leaves %d to %d are missing between %s and this segment: retention deletes from the beginning on only. %s", end.size, r.first-1, before.file.Name, copyAgain)
 	case r.first < end.size:
-		one.Kind = SegmentOverlap
-		one.Message = fmt.Sprintf("the segment starts at leaf %d, but %s goes up to leaf %d", r.first, before.file.Name, end.size-1)
+		say(SegmentOverlap, 0, "the segment starts at leaf %d, but %s goes up to leaf %d", r.first, before.file.Name, end.size-1)
 	case r.start != nil && r.start.root != end.root:
-		one.Kind, one.Line = RootMismatch, 1
-		one.Message = fmt.Sprintf("the header's frontier is not that of the tree at the end of %s", before.file.Name)
+		say(RootMismatch, 1, "the header's frontier is not that of the tree at the end of %s", before.file.Name)
 	default:
 		j.checkContinuation(i, r, before, func(k *signing.PublicKey) bool { return gone(k, r) })
-		return
 	}
-	j.add(i, r, one)
 }
 
 // checkContinuation compares a segment with the one that it follows without a gap.
 func (j *joined) checkContinuation(i int, r, before *result, gone func(*signing.PublicKey) bool) {
 	if kind, why := checkIntroduction(before.authority, r.authority, gone); kind != "" {
-		j.add(i, r, Finding{Kind: kind, Severity: Tampering, Line: 1, Index: &r.first, Message: why})
+		j.add(i, r, newFinding(kind, Tampering, place{line: 1, index: &r.first}, "%s", why))
 	}
 	last, first := before.commits.last, r.commits.first
 	if last.Number > 0 && first.Number > 0 && first.Number != last.Number+1 {
-		j.add(i, r, Finding{Kind: CommitInvalid, Severity: Tampering, Index: &r.first, Message: fmt.Sprintf("the segment's first commit has the number %d, the last one before it %d", first.Number, last.Number)})
+		j.add(i, r, newFinding(CommitInvalid, Tampering, place{index: &r.first}, "the segment's first commit has the number %d, the last one before it %d", first.Number, last.Number))
 	}
 	if before.header != nil && r.header != nil && before.authority.newer == nil && r.authority.newer == nil {
 		if why := checkPromise(before.header, r.header); why != "" {
-			j.add(i, r, Finding{Kind: RetentionBroken, Severity: Tampering, Line: 1, Index: &r.first, Message: why})
+			j.add(i, r, newFinding(RetentionBroken, Tampering, place{line: 1, index: &r.first}, "%s", why))
 		}
 	}
 	if last.Number > 0 && r.header != nil && r.header.Created.Before(last.Time) {
-		j.add(i, r, Finding{Kind: kindTimeWentBack, Severity: Warning, Line: 1, Index: &r.first,
-			Message: fmt.Sprintf("the header says that it is of %s, but the commit before it is of %s: the writer's clock went back", r.header.Created.Format(time.RFC3339), last.Time.Format(time.RFC3339))})
+		j.add(i, r, newFinding(kindTimeWentBack, Warning, place{line: 1, index: &r.first},
+			"the header says that it is of %s, but the commit before it is of %s: the writer's clock went back", r.header.Created.Format(time.RFC3339), last.Time.Format(time.RFC3339)))
 	}
 }
 
 // checkBeginning checks the first segment there is. What was not read may say what retention has
 // deleted.
 func (j *joined) checkBeginning(r *result, pruned *logevent.Event, unread string) {
-	one := Finding{Severity: Tampering, Index: &r.first}
-	switch {
-	case r.first == 0:
-		return
-	case pruned == nil || pruned.Before < r.first:
-		one.Kind = SegmentMissing
-		one.Message = fmt.Sprintf("leaves 0 to %d are missing, and the log does not say that they were pruned. %s", r.first-1, copyAgain)
-		if unread != "" {
-			one.Severity = Unchecked
-			one.Message = fmt.Sprintf("leaves 0 to %d are missing, and what could be read of the log does not say that they were pruned: %s may. %s", r.first-1, unread, compression.HowToDecompress(unread))
-		}
-	default:
-		j.report.PrunedBefore = r.first
-		one.Kind, one.Severity = kindPruned, Info
-		one.Message = fmt.Sprintf("leaves 0 to %d have been pruned by retention, as the log says", r.first-1)
+	say := func(kind Kind, severity Severity, format string, args ...any) {
+		j.add(0, r, newFinding(kind, severity, place{index: &r.first}, format, args...))
 	}
-	j.add(0, r, one)
+	switch stated := pruned != nil && pruned.Before >= r.first; {
+	case r.first == 0:
+	case stated:
+		j.report.PrunedBefore = r.first
+		say(kindPruned, Info, "leaves 0 to %d have been pruned by retention, as the log says", r.first-1)
+	case unread != "":
+		say(SegmentMissing, Unchecked, "leaves 0 to %d are missing, and what could be read of the log does not say that they were pruned: %s may. %s", r.first-1, unread, compression.HowToDecompress(unread))
+	default:
+		say(SegmentMissing, Tampering, "leaves 0 to %d are missing, and the log does not say that they were pruned. %s", r.first-1, copyAgain)
+	}
 }
 
 // agrees reports whether what the log says of a segment fits it, as far as is known.
@@ -186,7 +159,7 @@ func (j *joined) agrees(r *result, says *logevent.Segment) bool {
 	if err != nil {
 		return true // ParseHeader has checked it
 	}
-	return tree.Extend(says.TreeSize, says.Range) == nil && tree.Root() == r.end.root
+	return compactrange.Extend(&tree, says.TreeSize, says.Range) == nil && tree.Root() == r.end.root
 }
 
 // readLogEvents reads what the log says of itself, and returns the furthest pruning.
@@ -198,40 +171,32 @@ func (j *joined) readLogEvents(results []*result) (pruned *logevent.Event) {
 		}
 	}
 	for i, r := range results {
-		for n := range r.own {
-			e := &r.own[n]
-			one := Finding{Line: e.line, Index: &e.index, EventID: e.id}
-			switch said := &e.said; said.Action {
-			case logevent.Pruned:
-				if pruned == nil || said.Before > pruned.Before {
-					pruned = said
-				}
-				if root, ok := starts[said.Before]; !ok || root == said.RootHash {
-					continue
-				}
-				one.Kind, one.Severity = RootMismatch, Tampering
-				one.Message = fmt.Sprintf("the log says that everything before leaf %d was pruned, but the segment that starts there follows another tree", said.Before)
-			case logevent.Contradicted:
-				continue // see checkContradictions
-			case logevent.Rotated:
-				if i > 0 && results[i-1].unread && said.Previous.FirstIndex != results[i-1].first {
-					one.Kind, one.Severity = SegmentMissing, Tampering
-					one.Message = fmt.Sprintf("the log says that the segment before begins at leaf %d, but %s is in its place", said.Previous.FirstIndex, results[i-1].file.Name)
-					break
-				}
-				if i == 0 || j.agrees(results[i-1], said.Previous) {
-					continue
-				}
-				one.Kind, one.Severity = RootMismatch, Tampering
-				one.Message = "what the log says of the segment before does not fit that segment"
-			case logevent.Recovered:
-				one.Kind, one.Severity = kindRecovered, Info
-				one.Message = fmt.Sprintf("the writer set aside or cut off %d bytes behind the last checkpoint of %s (%s)", said.Size, said.Segment, said.Reason)
-			case logevent.Damaged:
-				one.Kind, one.Severity = kindDamaged, Warning
-				one.Message = fmt.Sprintf("the writer found that acknowledged lines were changed or gone (segment %q): %s", said.Segment, said.Detail)
+		for n := range r.logEvents {
+			e := &r.logEvents[n]
+			say := func(kind Kind, severity Severity, format string, args ...any) {
+				j.add(i, r, newFinding(kind, severity, place{line: e.line, index: &e.index, eventID: e.id}, format, args...))
 			}
-			j.add(i, r, one)
+			switch event := &e.event; event.Action {
+			case logevent.Pruned:
+				if pruned == nil || event.Before > pruned.Before {
+					pruned = event
+				}
+				if root, ok := starts[event.Before]; ok && root != event.RootHash {
+					say(RootMismatch, Tampering, "the log says that everything before leaf %d was pruned, but the segment that starts there follows another tree", event.Before)
+				}
+			case logevent.Contradicted: // see checkContradictions
+			case logevent.Rotated:
+				switch {
+				case i > 0 && results[i-1].unread && event.Previous.FirstIndex != results[i-1].first:
+					say(SegmentMissing, Tampering, "the log says that the segment before begins at leaf %d, but %s is in its place", event.Previous.FirstIndex, results[i-1].file.Name)
+				case i > 0 && !j.agrees(results[i-1], event.Previous):
+					say(RootMismatch, Tampering, "what the log says of the segment before does not fit that segment")
+				}
+			case logevent.Recovered:
+				say(kindRecovered, Info, "the writer set aside or cut off %d bytes behind the last checkpoint of %s (%s)", event.Size, event.Segment, event.Reason)
+			case logevent.Damaged:
+				say(kindDamaged, Warning, "the writer found that acknowledged lines were changed or gone (segment %q): %s", event.Segment, event.Detail)
+			}
 		}
 	}
 	return pruned

@@ -4,14 +4,12 @@
 package verify
 
 import (
-	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/internal/compression"
-	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyhistory"
+	"github.com/otel-auditlog/auditlogexporter/internal/signers"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -23,16 +21,16 @@ type keyChanges struct {
 	all map[uint64]signing.KeyChange
 }
 
-// newKeyChanges takes in those of the file and those in the segments, which go
+// newKeyChanges returns those of the file and those in the segments, which go
 // before. What a key introduced that could not do so is left out.
-func (c *checker) newKeyChanges(all []*authority) *keyChanges {
+func newKeyChanges(trusted *signers.Trusted, history *keyhistory.History, all []*authority) *keyChanges {
 	k := &keyChanges{from: map[string][]signing.KeyChange{}, index: map[uint64]signing.KeyChange{}, all: map[uint64]signing.KeyChange{}}
 	add := func(n signing.KeyChange, at time.Time) {
 		if _, ok := k.all[n.Index]; ok {
 			return
 		}
 		k.all[n.Index] = n
-		if c.o.trusted().ObjectionToChange(&n, at) != "" {
+		if trusted.ObjectionToChange(&n, at) != "" {
 			return
 		}
 		k.index[n.Index] = n
@@ -44,7 +42,7 @@ func (c *checker) newKeyChanges(all []*authority) *keyChanges {
 			add(*a.change, a.header.Created)
 		}
 	}
-	for _, n := range c.history.Changes {
+	for _, n := range history.Changes {
 		add(n, changedBy(all, n.Index))
 	}
 	return k
@@ -62,8 +60,8 @@ func changedBy(all []*authority, index uint64) time.Time {
 	return time.Time{}
 }
 
-// at returns the key change at an index, or nil.
-func (k *keyChanges) at(index uint64) *signing.KeyChange {
+// changeAt returns the key change at an index, or nil.
+func (k *keyChanges) changeAt(index uint64) *signing.KeyChange {
 	n, ok := k.index[index]
 	if !ok {
 		return nil
@@ -75,10 +73,10 @@ func (k *keyChanges) at(index uint64) *signing.KeyChange {
 // changes say, whether they lead somewhere or not. first is the key of that one.
 func (k *keyChanges) keyAt(index uint64, first *signing.PublicKey) *signing.PublicKey {
 	var before *signing.KeyChange
-	for _, at := range slices.Sorted(maps.Keys(k.all)) {
-		n := k.all[at]
+	for _, leaf := range slices.Sorted(maps.Keys(k.all)) {
+		n := k.all[leaf]
 		switch {
-		case at <= index:
+		case leaf <= index:
 			before = &n
 		case before == nil:
 			return n.From
@@ -91,7 +89,7 @@ func (k *keyChanges) keyAt(index uint64, first *signing.PublicKey) *signing.Publ
 }
 
 // lead reports whether key changes lead from one key to another, each later than the
-// one before, all behind after and none behind until.
+// one before, all after the leaf after and none after until.
 func (k *keyChanges) lead(from, to *signing.PublicKey, after, until uint64) bool {
 	// Nearly always there is one way only; a key may come back, though.
 	type step struct {
@@ -100,10 +98,10 @@ func (k *keyChanges) lead(from, to *signing.PublicKey, after, until uint64) bool
 	}
 	seen := map[uint64]bool{}
 	for steps := []step{{from, after}}; len(steps) > 0; {
-		at := steps[len(steps)-1]
+		last := steps[len(steps)-1]
 		steps = steps[:len(steps)-1]
-		for _, n := range k.from[string(at.key.SPKI())] {
-			if n.Index <= at.after || n.Index > until || seen[n.Index] {
+		for _, n := range k.from[string(last.key.SPKI())] {
+			if n.Index <= last.after || n.Index > until || seen[n.Index] {
 				continue
 			}
 			if n.To.Equal(to) {
@@ -118,10 +116,10 @@ func (k *keyChanges) lead(from, to *signing.PublicKey, after, until uint64) bool
 
 // connected returns all keys that key changes connect with those given.
 func (k *keyChanges) connected(keys []*signing.PublicKey) []*signing.PublicKey {
-	beside := map[string][]*signing.PublicKey{}
+	neighbours := map[string][]*signing.PublicKey{}
 	for _, n := range k.index {
-		beside[n.From.ID()] = append(beside[n.From.ID()], n.To)
-		beside[n.To.ID()] = append(beside[n.To.ID()], n.From)
+		neighbours[n.From.ID()] = append(neighbours[n.From.ID()], n.To)
+		neighbours[n.To.ID()] = append(neighbours[n.To.ID()], n.From)
 	}
 	seen := map[string]bool{}
 	var all []*signing.PublicKey
@@ -133,71 +131,7 @@ func (k *keyChanges) connected(keys []*signing.PublicKey) []*signing.PublicKey {
 		}
 		seen[key.ID()] = true
 		all = append(all, key)
-		todo = append(todo, beside[key.ID()]...)
+		todo = append(todo, neighbours[key.ID()]...)
 	}
 	return all
-}
-
-// checkKeyChanges says what is wrong with the file of key changes, given the log it
-// belongs to.
-func (c *checker) checkKeyChanges(results []*result, r *Report) (said []Finding) {
-	say := func(kind Kind, format string, args ...any) {
-		said = append(said, Finding{Kind: kind, Severity: Tampering, Segment: sidefile.KeyChangesName, Message: fmt.Sprintf(format, args...)})
-	}
-	for _, why := range c.history.Unfit {
-		say(KeyChangeInvalid, "%s", why)
-	}
-	newest := newestSigner(results)
-	for i := range c.history.Changes {
-		n := &c.history.Changes[i]
-		leads := newest != nil && n.Index >= r.TreeSize && newest.Equal(n.From)
-		if leads {
-			newest = n.To
-		}
-		unread := unreadUpTo(results, n.Index)
-		switch {
-		case n.Origin != r.Origin && r.Origin != "":
-			say(KeyChangeInvalid, "a key change of the log %q, not of %q", n.Origin, r.Origin)
-		case r.Log != nil && n.Log != signing.LogID(r.Log):
-			say(KeyChangeInvalid, "a key change at leaf %d of another log that has the origin %q, too", n.Index, n.Origin)
-		case n.Index > r.TreeSize && unread != "":
-			said = append(said, Finding{Kind: Rollback, Severity: Unchecked, Segment: sidefile.KeyChangesName,
-				Message: fmt.Sprintf("the key was changed when the log had %d leaves, and %d could be read: %s may hold the others. %s", n.Index, r.TreeSize, unread, compression.HowToDecompress(unread))})
-		case n.Index > r.TreeSize && leads && r.TreeSize > 0:
-			// The keys of the log have signed it, like the file checkpoint.
-			said = append(said, Finding{Kind: Rollback, Severity: Unchecked, Segment: sidefile.KeyChangesName,
-				Message: fmt.Sprintf("the key was changed when the log had %d leaves, but it has only %d: its end is missing. %s", n.Index, r.TreeSize, copyAgain)})
-		case n.Index > r.TreeSize:
-			say(Rollback, "the key was changed when the log had %d leaves, but it has only %d: its end is missing", n.Index, r.TreeSize)
-		case contradicts(results, n):
-			say(KeyChangeInvalid, "a change to the key %s at leaf %d, where the log has none", n.To.ID(), n.Index)
-		}
-	}
-	return said
-}
-
-// newestSigner is the first key of the last segment that counts.
-func newestSigner(results []*result) *signing.PublicKey {
-	for _, r := range slices.Backward(results) {
-		if r.end != nil && r.authority.header != nil {
-			return r.authority.signer()
-		}
-	}
-	return nil
-}
-
-// contradicts reports whether there is a segment that holds the leaf at which a key
-// was changed, and knows nothing of it. The segment may have been pruned.
-func contradicts(results []*result, n *signing.KeyChange) bool {
-	i, found := slices.BinarySearchFunc(results, n.Index, func(r *result, index uint64) int {
-		return cmp.Compare(r.file.Parsed.FirstIndex, index)
-	})
-	if !found {
-		i--
-	}
-	if i < 0 || results[i].end == nil || results[i].authority.header == nil || n.Index >= results[i].end.size {
-		return false
-	}
-	a := results[i].authority
-	return !found || a.misfit(n, n.Index) != ""
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -24,79 +25,82 @@ func TestKeyChangesIntroduceTheirHeader(t *testing.T) {
 	beside := signingtest.New(t, signing.Ed25519)
 	to := func(h *segment.Header) { h.Keys[0] = segline.KeyOf(second.Public()) }
 	// noted is what a good note says, changed.
-	noted := func(a *author, change func(c *signing.KeyChange)) []byte {
-		tree := a.rootBefore()
+	noted := func(a *logtest.Forger, change func(c *signing.KeyChange)) []byte {
+		tree := rootBefore(a)
 		c := signing.KeyChange{
-			Origin: a.head.Origin, Log: a.head.Log, Index: a.head.FirstIndex, Root: tree,
-			Header: merkle.LeafHash(a.head.AppendTo(nil)), Retain: a.head.Retain,
+			Origin: a.Head.Origin, Log: a.Head.Log, Index: a.Head.FirstIndex, Root: tree,
+			Header: merkle.LeafHash(a.Head.AppendTo(nil)), Retain: a.Head.Retain,
 		}
 		change(&c)
-		return changeOf(t, c, a.signer, second)
+		return logtest.SignKeyChange(t, c, a.Signer, second)
 	}
-	misfit := func(change func(c *signing.KeyChange)) func(a *author) {
-		return func(a *author) {
-			a.next(to)
-			a.introduceBy(noted(a, change))
-			a.previous, a.signer = a.signer, second
-			a.notes = nil
+	misfit := func(change func(c *signing.KeyChange)) func(a *logtest.Forger) {
+		return func(a *logtest.Forger) {
+			a.Next(to)
+			a.IntroduceBy(noted(a, change))
+			a.Previous, a.Signer = a.Signer, second
+			a.KeyChanges = nil
 		}
 	}
 	for name, c := range map[string]struct {
-		write func(a *author)
+		write func(a *logtest.Forger)
 		want  []verify.Kind // any of them; nil if it is good
 	}{
-		"as it should be": {func(a *author) { a.goOverTo(second) }, nil},
-		"another scope": {func(a *author) {
-			a.next(func(h *segment.Header) { h.Scope = segline.ScopeEvent })
-			a.introduce(a.signer)
+		"as it should be": {func(a *logtest.Forger) { a.ChangeKey(second) }, nil},
+		"another scope": {func(a *logtest.Forger) {
+			a.Next(func(h *segment.Header) { h.Scope = segline.ScopeEvent })
+			a.Introduce(a.Signer)
 		}, nil},
-		"other features": {func(a *author) {
-			a.next(func(h *segment.Header) { h.Features = []string{segline.FeatureIDs} })
-			a.introduce(a.signer)
+		"other features": {func(a *logtest.Forger) {
+			a.Next(func(h *segment.Header) { h.Features = []string{segline.FeatureIDs} })
+			a.Introduce(a.Signer)
 		}, nil},
-		"scope without a note": {func(a *author) { a.next(func(h *segment.Header) { h.Scope = segline.ScopeEvent }) }, []verify.Kind{verify.KeyChangeInvalid}},
-		"features without one": {func(a *author) { a.next(func(h *segment.Header) { h.Features = []string{segline.FeatureIDs} }) }, []verify.Kind{verify.KeyChangeInvalid}},
-		"keys without one":     {func(a *author) { a.next(to); a.signer = second }, []verify.Kind{verify.UnknownKey, verify.KeyChangeInvalid}},
-		"a note for nothing":   {func(a *author) { a.next(nil); a.introduce(a.signer) }, []verify.Kind{verify.KeyChangeInvalid}},
-		"on the third line":    {func(a *author) { a.next(to); a.say(map[string]string{"action": "opened"}); a.introduce(second) }, []verify.Kind{verify.KeyChangeInvalid}},
-		"once more later": {func(a *author) {
-			a.goOverTo(second)
-			a.say(map[string]string{"action": "key_changed", "key_change": "x"})
+		"scope without a note": {func(a *logtest.Forger) { a.Next(func(h *segment.Header) { h.Scope = segline.ScopeEvent }) }, []verify.Kind{verify.KeyChangeInvalid}},
+		"features without one": {func(a *logtest.Forger) { a.Next(func(h *segment.Header) { h.Features = []string{segline.FeatureIDs} }) }, []verify.Kind{verify.KeyChangeInvalid}},
+		"keys without one":     {func(a *logtest.Forger) { a.Next(to); a.Signer = second }, []verify.Kind{verify.UnknownKey, verify.KeyChangeInvalid}},
+		"a note for nothing":   {func(a *logtest.Forger) { a.Next(nil); a.Introduce(a.Signer) }, []verify.Kind{verify.KeyChangeInvalid}},
+		"on the third line":    {func(a *logtest.Forger) { a.Next(to); a.Say(map[string]string{"action": "opened"}); a.Introduce(second) }, []verify.Kind{verify.KeyChangeInvalid}},
+		"once more later": {func(a *logtest.Forger) {
+			a.ChangeKey(second)
+			a.Say(map[string]string{"action": "key_changed", "key_change": "x"})
 		}, []verify.Kind{verify.KeyChangeInvalid}},
-		"malformed":          {func(a *author) { a.next(nil); a.say(map[string]string{"action": "key_changed", "key_change": "x"}) }, []verify.Kind{verify.KeyChangeInvalid}},
+		"malformed": {func(a *logtest.Forger) {
+			a.Next(nil)
+			a.Say(map[string]string{"action": "key_changed", "key_change": "x"})
+		}, []verify.Kind{verify.KeyChangeInvalid}},
 		"for another header": {misfit(func(c *signing.KeyChange) { c.Header[0] ^= 1 }), []verify.Kind{verify.UnknownKey}},
 		"for another log":    {misfit(func(c *signing.KeyChange) { c.Log[0] ^= 1 }), []verify.Kind{verify.UnknownKey}},
 		"another promise":    {misfit(func(c *signing.KeyChange) { c.Retain = c.Retain.Add(time.Hour) }), []verify.Kind{verify.UnknownKey}},
 		"another tree":       {misfit(func(c *signing.KeyChange) { c.Root[0] ^= 1 }), []verify.Kind{verify.UnknownKey}},
 		"another place":      {misfit(func(c *signing.KeyChange) { c.Index-- }), []verify.Kind{verify.UnknownKey}},
-		"a key that leaves unsigned": {func(a *author) {
-			a.next(func(h *segment.Header) { h.Keys = append(h.Keys, segline.KeyOf(beside.Public())) })
-			a.introduce(a.signer)
-			a.previous = beside
-			a.commit()
-			a.next(func(h *segment.Header) { h.Keys = h.Keys[:1] })
-			a.introduce(a.signer)
+		"a key that leaves unsigned": {func(a *logtest.Forger) {
+			a.Next(func(h *segment.Header) { h.Keys = append(h.Keys, segline.KeyOf(beside.Public())) })
+			a.Introduce(a.Signer)
+			a.Previous = beside
+			a.Commit()
+			a.Next(func(h *segment.Header) { h.Keys = h.Keys[:1] })
+			a.Introduce(a.Signer)
 		}, []verify.Kind{verify.KeyChangeInvalid}},
-		"a key that leaves": {func(a *author) {
-			a.next(func(h *segment.Header) { h.Keys = append(h.Keys, segline.KeyOf(beside.Public())) })
-			a.introduce(a.signer)
-			a.previous = beside
-			a.commit()
-			a.next(func(h *segment.Header) { h.Keys = h.Keys[:1] })
-			a.introduce(a.signer, beside)
+		"a key that leaves": {func(a *logtest.Forger) {
+			a.Next(func(h *segment.Header) { h.Keys = append(h.Keys, segline.KeyOf(beside.Public())) })
+			a.Introduce(a.Signer)
+			a.Previous = beside
+			a.Commit()
+			a.Next(func(h *segment.Header) { h.Keys = h.Keys[:1] })
+			a.Introduce(a.Signer, beside)
 		}, nil},
-		"a key that stays, and is said to leave": {func(a *author) {
-			a.next(func(h *segment.Header) { h.Scope = segline.ScopeEvent })
-			a.introduce(a.signer, beside)
+		"a key that stays, and is said to leave": {func(a *logtest.Forger) {
+			a.Next(func(h *segment.Header) { h.Scope = segline.ScopeEvent })
+			a.Introduce(a.Signer, beside)
 		}, []verify.Kind{verify.KeyChangeInvalid}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := newAuthor(t)
-			given := public(a.signer)
-			a.commit()
+			a := logtest.NewForger(t)
+			given := logtest.PublicKeys(a.Signer)
+			a.Commit()
 			c.write(a)
-			a.commit()
-			r := check(t, a.dir(), verify.Options{Keys: given})
+			a.Commit()
+			r := check(t, a.Dir(), verify.Options{Keys: given})
 			if c.want == nil {
 				assert.Empty(t, r.Findings)
 				return
@@ -111,10 +115,10 @@ func TestKeyChangesIntroduceTheirHeader(t *testing.T) {
 }
 
 // rootBefore is the root of the tree before the newest segment.
-func (a *author) rootBefore() [32]byte {
-	tree, err := merkle.NewFrontier(a.head.FirstIndex, a.head.Frontier)
+func rootBefore(a *logtest.Forger) [32]byte {
+	tree, err := merkle.NewFrontier(a.Head.FirstIndex, a.Head.Frontier)
 	if err != nil {
-		a.t.Fatal(err)
+		a.T.Fatal(err)
 	}
 	return tree.Root()
 }

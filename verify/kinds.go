@@ -37,7 +37,7 @@ const (
 //   - time_went_back: a commit says that it is earlier than the one before, or a cosignature that
 //     it is from long before what it covers.
 //   - torn_tail: bytes follow the newest checkpoint: a write in progress, or what a crash left.
-//   - trust_begins: the keys given sign the log from a later leaf on, and only vouch for what came
+//   - trust_begins: the keys given sign the log from a later leaf on, and cover only as a whole what came
 //     before it.
 //   - unknown_action: the log says something of itself that this version does not know.
 //   - unknown_file: the directory holds a file that the format does not know.
@@ -101,7 +101,7 @@ const (
 	// PrunedRangesInvalid: the file that stands for pruned segments does not lead to the
 	// first one there is.
 	PrunedRangesInvalid Kind = "pruned_ranges_invalid"
-	// NotWitnessed: witnesses do not vouch for the log, or not for its end yet.
+	// NotWitnessed: witnesses have not cosigned the log, or not its end yet.
 	NotWitnessed Kind = "not_witnessed"
 	// CosignatureInvalid: a cosignature bears the name of a witness that did not make it.
 	CosignatureInvalid Kind = "cosignature_invalid"
@@ -127,7 +127,7 @@ const (
 	// CheckpointKeyMissing: a key that is trusted for checkpoints does not sign them, though
 	// it had begun to, or signs none at all.
 	CheckpointKeyMissing Kind = "checkpoint_key_missing"
-	// RevokedAlone: nobody but the holders of a revoked key vouches for the log's end.
+	// RevokedAlone: only a revoked key has signed the log's end.
 	RevokedAlone Kind = "revoked_alone"
 	// WrongDirectory: a log is not in the directory that its origin names.
 	WrongDirectory Kind = "wrong_directory"

@@ -29,11 +29,23 @@ func (c *checker) checkKnown(j *joined, results []*result) {
 	}
 	c.checkRevokedAlone(&j.report, results)
 	c.checkDirectory(j, results)
-	sayBegunAnew(j, results)
+	reportSuccession(j, results)
 }
 
-func (c *checker) say(kind Kind, severity Severity, index *uint64, format string, args ...any) {
-	c.log.add(c.o.MaxFindings, Finding{Kind: kind, Severity: severity, Index: index, Message: fmt.Sprintf(format, args...)})
+// reportTrustBegins says from which leaf on the trusted keys sign the log.
+func (c *checker) reportTrustBegins(results []*result, all []*authority, r *Report) {
+	for i, a := range all {
+		if a.header == nil || a.standing < standingIntroduced {
+			continue
+		}
+		first := results[i].first
+		r.TrustedFrom = &first
+		if slices.ContainsFunc(all[:i], func(a *authority) bool { return a.standing == standingSucceeded }) {
+			c.add(newFinding(kindTrustBegins, Info, place{segment: results[i].file.Name, index: &first},
+				"the trusted keys sign the log from leaf %d on. They vouch for what came before as a whole: it has not changed since, but that its events were signed when they happened rests on keys that were not given", first))
+		}
+		return
+	}
 }
 
 // checkSize says so if the log is shorter than it must be. AsOf is the caller's word alone, and
@@ -139,15 +151,15 @@ func (c *checker) checkCheckpointKey(j *joined, results []*result, k boundKey) {
 		}
 		switch {
 		case named && !begun && r.first > results[0].first:
-			j.add(i, r, Finding{Kind: kindCheckpointKeyBegins, Severity: Info, Line: 1, Index: &r.first, Message: fmt.Sprintf("the key %s signs the log's checkpoints from here on", k.ID())})
+			j.add(i, r, newFinding(kindCheckpointKeyBegins, Info, place{line: 1, index: &r.first}, "the key %s signs the log's checkpoints from here on", k.ID()))
 			fallthrough
 		case named:
 			begun, left, due, why, severity = true, false, r.first, "it signed those of the segment before", Tampering
 		case leaving, c.gone(k.PublicKey, r):
 			due, left = math.MaxUint64, true
 		case due < r.end.size:
-			j.add(i, r, Finding{Kind: CheckpointKeyMissing, Severity: severity, Line: 1, Index: &r.first,
-				Message: fmt.Sprintf("the key %s does not sign the checkpoints of this segment, though %s, and no key change that it has signed lets it leave", k.ID(), why)})
+			j.add(i, r, newFinding(CheckpointKeyMissing, severity, place{line: 1, index: &r.first},
+				"the key %s does not sign the checkpoints of this segment, though %s, and no key change that it has signed lets it leave", k.ID(), why))
 			return
 		}
 	}
@@ -209,7 +221,7 @@ func (c *checker) lastCommit(j *joined) time.Time {
 }
 
 // checkRevokedAlone says so if the last that counts in the log is signed with a key that has
-// been revoked, be it later: whoever has that key may have written all that nobody else vouches for.
+// been revoked, be it later: whoever has that key may have written all that nobody else has signed.
 func (c *checker) checkRevokedAlone(r *Report, results []*result) {
 	if c.o.AsOf != nil || r.TreeSize == 0 {
 		return
@@ -231,14 +243,14 @@ func (c *checker) checkRevokedAlone(r *Report, results []*result) {
 			return
 		}
 	}
-	vouched := r.WitnessedSize
-	for _, k := range c.kept[:c.given] {
+	confirmed := r.WitnessedSize
+	for _, k := range c.kept[:c.fromCaller] {
 		if k.promise == nil && k.err == nil && k.Same() && !k.Other() {
-			vouched = max(vouched, k.Size)
+			confirmed = max(confirmed, k.Size)
 		}
 	}
-	if vouched < r.TreeSize {
-		c.say(RevokedAlone, Unchecked, &vouched, "from leaf %d on only the key %s has signed the log, which is revoked: whoever has come by it may have written that. Hold the log against a checkpoint kept from before, or list the key that it goes on with", vouched, bounds.Name())
+	if confirmed < r.TreeSize {
+		c.say(RevokedAlone, Unchecked, &confirmed, "from leaf %d on only the key %s has signed the log, which is revoked: whoever has come by it may have written that. Hold the log against a checkpoint kept from before, or list the key that it goes on with", confirmed, bounds.Name())
 	}
 }
 
@@ -251,7 +263,7 @@ func (c *checker) checkDirectory(j *joined, results []*result) {
 		return
 	}
 	r := results[i]
-	one := Finding{Kind: WrongDirectory, Severity: Info, Line: 1, Index: &r.first, Message: fmt.Sprintf("the log is the partition %q, but its directory is called %q, as that of a copy may be", j.report.Origin, c.o.Directory)}
+	one := newFinding(WrongDirectory, Info, place{line: 1, index: &r.first}, "the log is the partition %q, but its directory is called %q, as that of a copy may be", j.report.Origin, c.o.Directory)
 	if c.o.Placed {
 		one.Severity = Tampering
 		one.Message = fmt.Sprintf("the log is the partition %q, but its directory is called %q: it has been put in the place of another, or renamed", j.report.Origin, c.o.Directory)
@@ -259,14 +271,14 @@ func (c *checker) checkDirectory(j *joined, results []*result) {
 	j.add(i, r, one)
 }
 
-// sayBegunAnew passes on what the log's first header says of a log before it: who asks for
+// reportSuccession passes on what the log's first header says of a log before it: who asks for
 // all events has to ask for that one's, too.
-func sayBegunAnew(j *joined, results []*result) {
+func reportSuccession(j *joined, results []*result) {
 	i := slices.IndexFunc(results, func(r *result) bool { return r.header != nil && r.header.Succeeds != nil })
 	if i < 0 {
 		return
 	}
 	r, before := results[i], results[i].header.Succeeds
-	j.add(i, r, Finding{Kind: kindBegunAnew, Severity: Info, Line: 1, Index: &r.first,
-		Message: fmt.Sprintf("the log was begun anew, as it says itself: it succeeds the log %s of at least %d leaves, whose events are not in it", before.Log, before.Size)})
+	j.add(i, r, newFinding(kindBegunAnew, Info, place{line: 1, index: &r.first},
+		"the log was begun anew, as it says itself: it succeeds the log %s of at least %d leaves, whose events are not in it", before.Log, before.Size))
 }

@@ -24,15 +24,15 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
-// choose picks the file to read for each segment, and says what else there is.
-func (c *checker) choose(ctx context.Context, l segment.Listing) (files []segment.File, err error) {
+// chooseFiles picks the file to read for each segment, and says what else there is.
+func (c *checker) chooseFiles(ctx context.Context, l segment.Listing) (files []segment.File, err error) {
 	foreign := c.foreignSegments(l)
 	c.files += len(foreign)
 	for _, name := range l.Unknown {
 		if slices.ContainsFunc(foreign, func(f segment.File) bool { return f.Name == name }) {
 			continue
 		}
-		c.log.add(c.o.MaxFindings, Finding{Kind: kindUnknownFile, Severity: Info, Segment: visible.Clip(name, maxID), Message: "the file is not part of the log, and was not looked at"})
+		c.add(newFinding(kindUnknownFile, Info, place{segment: visible.Clip(name, maxID)}, "the file is not part of the log, and was not looked at"))
 	}
 	stems := map[string]bool{}
 	for _, f := range l.Segments {
@@ -45,12 +45,12 @@ func (c *checker) choose(ctx context.Context, l segment.Listing) (files []segmen
 	}
 	for _, name := range l.Values {
 		if !stems[name] {
-			c.log.add(c.o.MaxFindings, Finding{Kind: kindUnknownFile, Severity: Info, Segment: name, Message: "the file has openings of a segment that is not there, and was not looked at"})
+			c.add(newFinding(kindUnknownFile, Info, place{segment: name}, "the file has openings of a segment that is not there, and was not looked at"))
 		}
 	}
 	for _, f := range l.Segments {
 		if !f.Mode.IsRegular() {
-			c.log.add(c.o.MaxFindings, Finding{Kind: SegmentUnreadable, Severity: Tampering, Segment: f.Name, Message: fmt.Sprintf("not a regular file but %s; it was not opened", f.Mode.Type())})
+			c.add(newFinding(SegmentUnreadable, Tampering, place{segment: f.Name}, "not a regular file but %s; it was not opened", f.Mode.Type()))
 			continue
 		}
 		n := len(files)
@@ -61,21 +61,21 @@ func (c *checker) choose(ctx context.Context, l segment.Listing) (files []segmen
 		same, begins, how, err := c.sameContent(ctx, files[n-1], f)
 		switch {
 		case errors.Is(err, compression.ErrForeign):
-			c.log.add(c.o.MaxFindings, Finding{Kind: SegmentUnreadable, Severity: Unchecked, Segment: f.Name, Message: fmt.Sprintf("%v. It was not compared with %s, which is said to be the same segment: take it away, or decompress it elsewhere and compare them", err, files[n-1].Name)})
+			c.add(newFinding(SegmentUnreadable, Unchecked, place{segment: f.Name}, "%v. It was not compared with %s, which is said to be the same segment: take it away, or decompress it elsewhere and compare them", err, files[n-1].Name))
 		case errors.Is(err, fs.ErrNotExist):
 			files[n-1] = f // its compression has just been completed
 		case err != nil:
 			return nil, err
 		case same && how != "":
-			c.log.add(c.o.MaxFindings, Finding{Kind: kindCompressionLeftover, Severity: Warning, Segment: f.Name, Message: fmt.Sprintf("it holds the same as %s, which was read, and was compressed by something else than the exporter: %s. Take it away", files[n-1].Name, how)})
+			c.add(newFinding(kindCompressionLeftover, Warning, place{segment: f.Name}, "it holds the same as %s, which was read, and was compressed by something else than the exporter: %s. Take it away", files[n-1].Name, how))
 		case same:
-			c.log.add(c.o.MaxFindings, Finding{Kind: kindCompressionLeftover, Severity: Info, Segment: f.Name, Message: fmt.Sprintf("it holds the same as %s: a compression is going on, or was interrupted", files[n-1].Name)})
+			c.add(newFinding(kindCompressionLeftover, Info, place{segment: f.Name}, "it holds the same as %s: a compression is going on, or was interrupted", files[n-1].Name))
 		default:
 			why := fmt.Sprintf("it does not hold what %s holds, though both are said to be the same segment", files[n-1].Name)
 			if begins {
 				why += ", but begins with it. " + copyAgain + ", to where no earlier copy is"
 			}
-			c.log.add(c.o.MaxFindings, Finding{Kind: SegmentOverlap, Severity: Tampering, Segment: f.Name, Message: why})
+			c.add(newFinding(SegmentOverlap, Tampering, place{segment: f.Name}, "%s", why))
 		}
 	}
 	if len(foreign) > 0 {
@@ -91,9 +91,9 @@ func (c *checker) choose(ctx context.Context, l segment.Listing) (files []segmen
 // that their name asks for: anybody can put there as many as they like.
 const maxMisplaced = 100
 
-// heads reads how the segments begin, and leaves out those files that do not begin with the
+// readHeads reads how the segments begin, and leaves out those files that do not begin with the
 // header that their name asks for, but for the first ones: they are no part of a log.
-func (c *checker) heads(ctx context.Context, files []segment.File) (kept []segment.File, heads []*authority, err error) {
+func (c *checker) readHeads(ctx context.Context, files []segment.File) (kept []segment.File, heads []*authority, err error) {
 	seen := map[merkle.Hash]bool{}
 	misplaced, left := 0, 0
 	for _, f := range files {
@@ -104,7 +104,7 @@ func (c *checker) heads(ctx context.Context, files []segment.File) (kept []segme
 			left++
 			continue
 		}
-		a := c.head(f)
+		a := c.readHead(f)
 		if h := a.header; h == nil || h.FirstIndex != f.Parsed.FirstIndex || !h.Created.UTC().Truncate(time.Second).Equal(f.Parsed.Created) {
 			if misplaced == maxMisplaced {
 				left++
@@ -118,7 +118,7 @@ func (c *checker) heads(ctx context.Context, files []segment.File) (kept []segme
 		kept, heads = append(kept, f), append(heads, a)
 	}
 	if left > 0 {
-		c.log.add(c.o.MaxFindings, Finding{Kind: SegmentUnreadable, Severity: Tampering, Message: fmt.Sprintf("%d more files have the name of a segment, and do not begin with the header that belongs there: they were not looked at", left)})
+		c.add(newFinding(SegmentUnreadable, Tampering, place{}, "%d more files have the name of a segment, and do not begin with the header that belongs there: they were not looked at", left))
 	}
 	return kept, heads, nil
 }

@@ -4,8 +4,6 @@
 package verify
 
 import (
-	"fmt"
-
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 )
 
@@ -38,7 +36,7 @@ func (f *follower) locate(size uint64, root merkle.Hash) bool {
 	}
 }
 
-// fits reports whether the leaves behind a tree lead to a root, and takes up the
+// fits reports whether the leaves after a tree lead to a root, and takes up the
 // resulting tree if so.
 func (f *follower) fits(tree merkle.Frontier, root merkle.Hash, n int, at func(i int) leaf) bool {
 	if f.tried += n; f.tried > maxTried {
@@ -73,8 +71,8 @@ func (f *follower) locateInserted(root merkle.Hash) bool {
 			return true // it has been named
 		}
 		index := g.before.Size() + uint64(i)
-		f.add(Finding{Kind: LineInserted, Severity: Tampering, Line: g.leaves[i].line, Index: &index, EventID: g.id(g.leaves[i]),
-			Message: fmt.Sprintf("the line was inserted, or repeated: without it the signed checkpoint on line %d fits", f.line)})
+		f.add(newFinding(LineInserted, Tampering, place{line: g.leaves[i].line, index: &index, eventID: g.id(g.leaves[i])},
+			"the line was inserted, or repeated: without it the signed checkpoint on line %d fits", f.line))
 		return true
 	}
 	return false
@@ -117,8 +115,8 @@ func (f *follower) locateSwapped(root merkle.Hash) bool {
 				continue
 			}
 			index := g.before.Size() + uint64(i)
-			f.add(Finding{Kind: LinesSwapped, Severity: Tampering, Line: g.leaves[i].line, LastLine: g.leaves[j].line, Index: &index, EventID: g.id(g.leaves[i]),
-				Message: fmt.Sprintf("lines %d and %d were swapped: the other way round the signed checkpoint on line %d fits", g.leaves[i].line, g.leaves[j].line, f.line)})
+			f.add(newFinding(LinesSwapped, Tampering, place{line: g.leaves[i].line, lastLine: g.leaves[j].line, index: &index, eventID: g.id(g.leaves[i])},
+				"lines %d and %d were swapped: the other way round the signed checkpoint on line %d fits", g.leaves[i].line, g.leaves[j].line, f.line))
 			return true
 		}
 		before.Append(g.leaves[i].hash)

@@ -5,13 +5,13 @@ package verify
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"slices"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/opening"
 	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/segname"
@@ -21,18 +21,6 @@ import (
 // An event may hold a commitment instead of a value. What opens it is in a file next to the
 // segment, which is no part of the tree and may be deleted, whole or in part: what is missing
 // is withheld, and what is there must fit.
-
-// openings reads such a file along with the segment.
-type openings struct {
-	name string
-	file fs.File
-	r    *segment.Reader
-	// next is the opening that has been read and not used.
-	next *event.Opening
-	// last is the leaf of the one before.
-	last uint64
-	any  bool
-}
 
 // openOpenings opens the file of openings of a segment, if the directory has it.
 func (f *follower) openOpenings() error {
@@ -66,12 +54,12 @@ func (f *follower) badOpening(name string, line int, format string, args ...any)
 }
 
 func valueInvalid(name string, line int, format string, args ...any) Finding {
-	return Finding{Kind: ValueInvalid, Severity: Tampering, Segment: name, Line: line, Message: fmt.Sprintf(format, args...)}
+	return newFinding(ValueInvalid, Tampering, place{segment: name, line: line}, format, args...)
 }
 
-// ofOpening says what is wrong with an opening. It may be of an event that no checkpoint that
+// addOfOpening says what is wrong with an opening. It may be of an event that no checkpoint that
 // has been read covers, and then it counts when one does.
-func (f *follower) ofOpening(leaf uint64, format string, args ...any) {
+func (f *follower) addOfOpening(leaf uint64, format string, args ...any) {
 	if f.end != nil && leaf < f.end.size {
 		f.badOpening(f.openings.name, f.openings.r.Line(), format, args...)
 		return
@@ -95,7 +83,7 @@ func (f *follower) nextOpening() error {
 	case err != nil:
 		return err
 	}
-	next, err := event.ParseOpening(line)
+	next, err := opening.Parse(line)
 	switch {
 	case err != nil:
 		f.badOpening(o.name, o.r.Line(), "%v", err)
@@ -109,34 +97,34 @@ func (f *follower) nextOpening() error {
 
 // open compares the openings of a leaf with what it withholds, and counts what is not
 // opened. It returns how many are and are not.
-func (f *follower) open(index uint64, withheld []event.Commitment) (opened, closed uint64, err error) {
+func (f *follower) open(index uint64, withheld []opening.Commitment) (opened, closed uint64, err error) {
 	o := f.openings
 	closed = uint64(len(withheld))
 	if o == nil {
 		return 0, closed, nil
 	}
-	var at map[event.Place]event.Withheld
+	var commitments map[opening.Place]event.Withheld
 	for o.next != nil && o.next.Leaf <= index {
 		n := o.next
-		if at == nil && n.Leaf == index {
-			at = make(map[event.Place]event.Withheld, len(withheld))
+		if commitments == nil && n.Leaf == index {
+			commitments = make(map[opening.Place]event.Withheld, len(withheld))
 			for _, c := range withheld {
-				at[c.Place] = c.Value
+				commitments[c.Place] = c.Value
 			}
 		}
 		place := n.Place()
-		value, ok := at[place]
+		value, ok := commitments[place]
 		switch {
 		case n.Leaf < index || !ok:
-			f.ofOpening(n.Leaf, "an opening for a place of leaf %d, %.200q, where no value is withheld, or is opened already", n.Leaf, n.Pointer)
+			f.addOfOpening(n.Leaf, "an opening for a place of leaf %d, %.200q, where no value is withheld, or is opened already", n.Leaf, n.Pointer)
 		case value != n.Commitment():
-			f.ofOpening(n.Leaf, "the opening for %.200q of leaf %d is not of the value that was withheld there", n.Pointer, n.Leaf)
+			f.addOfOpening(n.Leaf, "the opening for %.200q of leaf %d is not of the value that was withheld there", n.Pointer, n.Leaf)
 		default:
 			opened++
 			closed--
 		}
 		if ok {
-			delete(at, place)
+			delete(commitments, place)
 		}
 		if err := f.nextOpening(); err != nil {
 			return opened, closed, err

@@ -14,46 +14,47 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/opening"
 	"github.com/otel-auditlog/auditlogexporter/internal/segname"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
 // withholding is an event in which values are withheld, with the openings for its leaf.
-func (a *author) withholding(values ...string) (openings [][]byte) {
-	a.t.Helper()
-	leaf := a.tree.Size()
+func withhold(a *logtest.Forger, values ...string) (openings [][]byte) {
+	a.T.Helper()
+	leaf := a.Tree.Size()
 	metadata := ""
 	for i, v := range values {
-		o := event.Opening{Leaf: leaf, Pointer: fmt.Sprintf("/metadata/k%d", i), Salt: [32]byte{byte(leaf), byte(i)}, Value: []byte(v)}
+		o := opening.Opening{Leaf: leaf, Pointer: fmt.Sprintf("/metadata/k%d", i), Salt: [32]byte{byte(leaf), byte(i)}, Value: []byte(v)}
 		c := o.Commitment()
 		metadata += fmt.Sprintf(`,"k%d":{"$commit":"%s"}`, i, base64.StdEncoding.EncodeToString(c[:]))
-		openings = append(openings, append(event.AppendOpening(nil, &o), '\n'))
+		openings = append(openings, append(opening.Append(nil, &o), '\n'))
 	}
-	canonical := forgedTime(fmt.Sprint("id-", leaf), forgedAt)
-	a.add(bytes.Replace(canonical, []byte(`"metadata":{}`), []byte(`"metadata":{`+strings.TrimPrefix(metadata, ",")+`}`), 1))
+	canonical := forgedTime(fmt.Sprint("id-", leaf), logtest.ForgedAt)
+	a.Add(bytes.Replace(canonical, []byte(`"metadata":{}`), []byte(`"metadata":{`+strings.TrimPrefix(metadata, ",")+`}`), 1))
 	return openings
 }
 
 // valuesName is the file of openings of the newest segment.
-func (a *author) valuesName() string {
-	n, err := segment.ParseName(a.name)
+func valuesName(a *logtest.Forger) string {
+	n, err := segment.ParseName(a.Name)
 	if err != nil {
-		a.t.Fatal(err)
+		a.T.Fatal(err)
 	}
 	return segname.Values(n)
 }
 
 func TestOpeningsOfWithheldValues(t *testing.T) {
-	a := newAuthor(t)
-	all := a.withholding(`"alice"`, `{"a":1}`)
-	all = append(all, a.withholding(`"bob"`)...)
-	a.add(forgedTime("plain", forgedAt))
-	a.commit()
-	name := a.valuesName()
-	a.next(nil) // a sealed one is complete
-	a.commit()
+	a := logtest.NewForger(t)
+	all := withhold(a, `"alice"`, `{"a":1}`)
+	all = append(all, withhold(a, `"bob"`)...)
+	a.Add(forgedTime("plain", logtest.ForgedAt))
+	a.Commit()
+	name := valuesName(a)
+	a.Next(nil) // a sealed one is complete
+	a.Commit()
 	other := slices.Clone(all)
 	other[1] = bytes.Replace(other[1], []byte(`{"a":1}`), []byte(`{"a":2}`), 1)
 	elsewhere := bytes.Replace(all[2], []byte("/metadata/k0"), []byte("/metadata/k7"), 1)
@@ -79,11 +80,11 @@ func TestOpeningsOfWithheldValues(t *testing.T) {
 		"junk":                  {[]byte("junk\n"), 0, 3, true},
 		"a line without an end": {bytes.TrimSuffix(bytes.Join(all, nil), []byte("\n")), 2, 1, true},
 	} {
-		fsys := a.dir()
+		fsys := a.Dir()
 		if c.file != nil {
 			fsys[name] = &fstest.MapFile{Data: c.file, Mode: 0o600}
 		}
-		r := check(t, fsys, verify.Options{Keys: public(a.signer)})
+		r := check(t, fsys, verify.Options{Keys: logtest.PublicKeys(a.Signer)})
 		assert.Equal(t, []uint64{c.opened, c.withheld}, []uint64{r.Opened, r.Withheld}, "%s: %+v", what, r.Findings)
 		if assert.Equal(t, c.bad, len(bad(r)) > 0, "%s: %+v", what, r.Findings); c.bad {
 			assert.Equal(t, verify.ValueInvalid, bad(r)[0].Kind, what)
@@ -94,13 +95,13 @@ func TestOpeningsOfWithheldValues(t *testing.T) {
 		assert.Equal(t, r.TotalEvents, r.VerifiedEvents, what)
 	}
 	// In the newest segment more may be being written.
-	b := newAuthor(t)
-	lines := b.withholding(`"alice"`)
-	b.commit()
-	lines = append(lines, b.withholding(`"bob"`)...)
-	fsys := b.dir()
-	fsys[b.valuesName()] = &fstest.MapFile{Data: bytes.TrimSuffix(bytes.Join(lines, nil), []byte("\n")), Mode: 0o600}
-	r := check(t, fsys, verify.Options{Keys: public(b.signer)})
+	b := logtest.NewForger(t)
+	lines := withhold(b, `"alice"`)
+	b.Commit()
+	lines = append(lines, withhold(b, `"bob"`)...)
+	fsys := b.Dir()
+	fsys[valuesName(b)] = &fstest.MapFile{Data: bytes.TrimSuffix(bytes.Join(lines, nil), []byte("\n")), Mode: 0o600}
+	r := check(t, fsys, verify.Options{Keys: logtest.PublicKeys(b.Signer)})
 	assert.Equal(t, []verify.Kind{verify.Kind("torn_tail")}, kinds(r.Findings), "%+v", r.Findings)
 	assert.Equal(t, uint64(1), r.Opened)
 	// What is there of events that no checkpoint covers is of nothing that counts, but for its
@@ -119,17 +120,17 @@ func TestOpeningsOfWithheldValues(t *testing.T) {
 		"junk after one":       {slices.Concat(noPlace, []byte("junk\n")), [2]bool{true, true}},
 		"junk after one later": {slices.Concat(bytes.Replace(lines[1], []byte(`"leaf":3`), []byte(`"leaf":9`), 1), []byte("junk\n")), [2]bool{true, true}},
 	} {
-		b := newAuthor(t)
-		b.withholding(`"alice"`)
-		b.commit()
-		b.withholding(`"bob"`)
+		b := logtest.NewForger(t)
+		withhold(b, `"alice"`)
+		b.Commit()
+		withhold(b, `"bob"`)
 		for i, want := range c.bad {
-			fsys := b.dir()
-			fsys[b.valuesName()] = &fstest.MapFile{Data: slices.Concat(lines[0], c.line), Mode: 0o600}
-			r := check(t, fsys, verify.Options{Keys: public(b.signer)})
+			fsys := b.Dir()
+			fsys[valuesName(b)] = &fstest.MapFile{Data: slices.Concat(lines[0], c.line), Mode: 0o600}
+			r := check(t, fsys, verify.Options{Keys: logtest.PublicKeys(b.Signer)})
 			assert.Equal(t, want, slices.Contains(kinds(bad(r)), verify.ValueInvalid), "%s: %+v", what, r.Findings)
 			if i == 0 {
-				b.commit()
+				b.Commit()
 			}
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -22,23 +23,23 @@ import (
 )
 
 // variety returns logs of every kind, written once.
-var variety = sync.OnceValue(func() []func(testing.TB) *written {
-	var all []func(testing.TB) *written
+var variety = sync.OnceValue(func() []func(testing.TB) *logtest.Copy {
+	var all []func(testing.TB) *logtest.Copy
 	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		for _, a := range []signing.Algorithm{signing.ECDSAP256, signing.Ed25519} {
 			for _, c := range []compression.Method{compression.None, compression.Zstd, compression.Gzip} {
-				var w *written
-				all = append(all, func(t testing.TB) *written {
+				var w *logtest.Copy
+				all = append(all, func(t testing.TB) *logtest.Copy {
 					if w == nil {
-						w = write(t, rotation.Options{Scope: scope, Signer: signingtest.New(t, a), MaxSegmentBytes: 2500}, 2, 1, 3, 1, 1, 2, 4, 1, 1, 1)
+						w = logtest.Write(t, rotation.Options{Scope: scope, Signer: signingtest.New(t, a), MaxSegmentBytes: 2500}, 2, 1, 3, 1, 1, 2, 4, 1, 1, 1)
 						if c != compression.None {
-							for _, name := range w.names[:len(w.names)-1] {
-								w.compress(t, name, c)
+							for _, name := range w.Segments[:len(w.Segments)-1] {
+								w.Compress(t, name, c)
 							}
-							w.names = w.segments()
+							w.Segments = namesOf(w)
 						}
 					}
-					return w.clone()
+					return w.Clone()
 				})
 			}
 		}
@@ -47,8 +48,8 @@ var variety = sync.OnceValue(func() []func(testing.TB) *written {
 })
 
 // segments lists the segments there are.
-func (w *written) segments() (names []string) {
-	for name := range w.fsys {
+func namesOf(w *logtest.Copy) (names []string) {
+	for name := range w.Files {
 		if _, err := segment.ParseName(name); err == nil {
 			names = append(names, name)
 		}
@@ -61,7 +62,7 @@ func TestRandomLogsAreGood(t *testing.T) {
 	t.Parallel()
 	for i, log := range variety() {
 		w := log(t)
-		r := w.check(t)
+		r := checkCopy(t, w)
 		if len(r.Findings) != 0 || r.VerifiedEvents != r.TotalEvents || r.TotalEvents < 17 {
 			t.Errorf("log %d: %d of %d events, %+v", i, r.VerifiedEvents, r.TotalEvents, r.Findings)
 		}
@@ -70,8 +71,8 @@ func TestRandomLogsAreGood(t *testing.T) {
 		commits := rapid.SliceOfN(rapid.IntRange(1, 6), 1, 6).Draw(rt, "commits")
 		o := rotation.Options{MaxSegmentBytes: rapid.SampledFrom([]int64{0, 1, 1500, 5000}).Draw(rt, "segment size")}
 		o.Scope = rapid.SampledFrom([]segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint}).Draw(rt, "scope")
-		w := write(t, o, commits...)
-		r := w.check(t)
+		w := logtest.Write(t, o, commits...)
+		r := checkCopy(t, w)
 		events := 0
 		for _, n := range commits {
 			events += n
@@ -89,26 +90,26 @@ func TestRandomMutationsAreFound(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		logs := variety()
 		w := logs[rapid.IntRange(0, len(logs)-1).Draw(rt, "log")](t)
-		before, want := content(w), w.check(t)
-		i := rapid.IntRange(0, len(w.names)-1).Draw(rt, "segment")
+		before, want := content(w), checkCopy(t, w)
+		i := rapid.IntRange(0, len(w.Segments)-1).Draw(rt, "segment")
 		what := mutate(rt, w, i)
 		after := content(w)
 		if slices.EqualFunc(before, after, bytes.Equal) {
 			return
 		}
-		r := w.check(t)
+		r := checkCopy(t, w)
 		// What is added behind the last checkpoint does not count.
 		tail := slices.Equal(kinds(r.Findings), []verify.Kind{verify.Kind("torn_tail")}) && r.TotalEvents == want.TotalEvents && r.TreeSize == want.TreeSize
 		if !r.TamperingDetected && !tail && r.Verdict != verify.VerdictUnchecked {
-			rt.Fatalf("%s in %s is not found: %+v", what, w.names[i], r.Findings)
+			rt.Fatalf("%s in %s is not found: %+v", what, w.Segments[i], r.Findings)
 		}
 	})
 }
 
 // content returns what a log says: all of its lines.
-func content(w *written) (all [][]byte) {
-	for _, name := range w.segments() {
-		r, err := segment.Open(w.fsys, name, -1)
+func content(w *logtest.Copy) (all [][]byte) {
+	for _, name := range namesOf(w) {
+		r, err := segment.Open(w.Files, name, -1)
 		if err != nil {
 			return append(all, []byte(err.Error()))
 		}
@@ -126,9 +127,9 @@ func content(w *written) (all [][]byte) {
 }
 
 // mutate changes a segment, or the files, in a random way.
-func mutate(rt *rapid.T, w *written, i int) string {
-	name := w.names[i]
-	f := w.fsys[name]
+func mutate(rt *rapid.T, w *logtest.Copy, i int) string {
+	name := w.Segments[i]
+	f := w.Files[name]
 	parsed, err := segment.ParseName(name)
 	if err != nil {
 		rt.Fatal(err)
@@ -136,7 +137,7 @@ func mutate(rt *rapid.T, w *written, i int) string {
 	if parsed.Compression != compression.None || rapid.IntRange(0, 3).Draw(rt, "bytes") == 0 {
 		return mutateBytes(rt, w, i)
 	}
-	lines := w.lines(i)
+	lines := w.Lines(i)
 	at := rapid.IntRange(0, len(lines)-1).Draw(rt, "line")
 	other := rapid.IntRange(0, len(lines)-1).Draw(rt, "other line")
 	what := rapid.SampledFrom([]string{"delete", "repeat", "swap", "move", "from another segment", "truncate"}).Draw(rt, "mutation")
@@ -151,7 +152,7 @@ func mutate(rt *rapid.T, w *written, i int) string {
 		line := lines[at]
 		lines = slices.Insert(slices.Delete(lines, at, at+1), min(other, len(lines)-1), line)
 	case "from another segment":
-		newest := w.lines(len(w.names) - 1)
+		newest := w.Lines(len(w.Segments) - 1)
 		lines[at] = newest[rapid.IntRange(0, len(newest)-1).Draw(rt, "theirs")]
 	case "truncate":
 		lines = lines[:at]
@@ -160,8 +161,8 @@ func mutate(rt *rapid.T, w *written, i int) string {
 	return fmt.Sprintf("%s of line %d (%d)", what, at+1, other+1)
 }
 
-func mutateBytes(rt *rapid.T, w *written, i int) string {
-	f := w.fsys[w.names[i]]
+func mutateBytes(rt *rapid.T, w *logtest.Copy, i int) string {
+	f := w.Files[w.Segments[i]]
 	at := rapid.IntRange(0, len(f.Data)-1).Draw(rt, "at")
 	switch rapid.SampledFrom([]string{"change", "insert", "delete", "truncate", "append", "remove file", "swap files"}).Draw(rt, "mutation") {
 	case "change":
@@ -180,28 +181,28 @@ func mutateBytes(rt *rapid.T, w *written, i int) string {
 		f.Data = append(f.Data, rapid.SliceOfN(rapid.Byte(), 1, 20).Draw(rt, "tail")...)
 		return "an addition"
 	case "remove file":
-		delete(w.fsys, w.names[i])
+		delete(w.Files, w.Segments[i])
 		return "a removal"
 	default:
-		j := rapid.IntRange(0, len(w.names)-1).Draw(rt, "with")
-		g := w.fsys[w.names[j]]
+		j := rapid.IntRange(0, len(w.Segments)-1).Draw(rt, "with")
+		g := w.Files[w.Segments[j]]
 		f.Data, g.Data = g.Data, f.Data
-		return "an exchange with " + w.names[j]
+		return "an exchange with " + w.Segments[j]
 	}
 }
 
 func FuzzSegment(f *testing.F) {
-	w := write(f, rotation.Options{Scope: segline.ScopeCheckpoint, Signer: signingtest.New(f, signing.Ed25519)}, 1, 2)
-	whole := w.fsys[w.names[0]].Data
+	w := logtest.Write(f, rotation.Options{Scope: segline.ScopeCheckpoint, Signer: signingtest.New(f, signing.Ed25519)}, 1, 2)
+	whole := w.Files[w.Segments[0]].Data
 	f.Add(whole)
 	f.Add(whole[:len(whole)/2])
 	f.Add(bytes.ReplaceAll(whole, []byte("\n"), nil))
 	f.Add([]byte("{\"event\":{}}\n{\"checkpoint\":\"\"}\n\x00\n"))
 	want := content(w)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		c := w.clone()
-		c.fsys[c.names[0]].Data = b
-		r, err := verify.Log(t.Context(), c.fsys, verify.Options{Keys: trusting(w)})
+		c := w.Clone()
+		c.Files[c.Segments[0]].Data = b
+		r, err := verify.Log(t.Context(), c.Files, verify.Options{Keys: trusting(w)})
 		if err != nil {
 			t.Skip(err) // signed with no trusted key
 		}
@@ -217,4 +218,4 @@ func FuzzSegment(f *testing.F) {
 	})
 }
 
-func trusting(w *written) []*signing.PublicKey { return []*signing.PublicKey{w.signer.Public()} }
+func trusting(w *logtest.Copy) []*signing.PublicKey { return []*signing.PublicKey{w.Signer.Public()} }

@@ -21,7 +21,7 @@ import (
 type prunedHistory struct {
 	// kept are the roots at the sizes of kept checkpoints.
 	kept map[uint64]merkle.Hash
-	// wrong says why the file is not to be believed, or "".
+	// wrong says why the file does not count, or "".
 	wrong string
 	line  int
 }
@@ -78,8 +78,8 @@ func (c *checker) checkPruned(ctx context.Context, results []*result) error {
 		}
 	}
 	if h.wrong != "" && h.wrong != "it is not there" {
-		c.log.add(c.o.MaxFindings, Finding{Kind: PrunedRangesInvalid, Severity: Tampering, Segment: sidefile.PrunedRangesName, Line: h.line,
-			Message: "the file is not what the log has written: " + h.wrong})
+		c.add(newFinding(PrunedRangesInvalid, Tampering, place{segment: sidefile.PrunedRangesName, line: h.line},
+			"the file is not what the log has written: %s", h.wrong))
 	}
 	return nil
 }

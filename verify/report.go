@@ -56,6 +56,16 @@ type KeptCheckpoint struct {
 	Extended bool `json:"extended"`
 }
 
+// Witnessed is how far a witness has cosigned a log.
+type Witnessed struct {
+	Name string `json:"name"`
+	// Size is that of the newest tree of the log that the witness has cosigned, as far
+	// as the log and the checkpoints kept show; 0 if it has cosigned none.
+	Size uint64 `json:"size"`
+	// Time is when it did, by the witness's clock; nil if that time cannot be.
+	Time *time.Time `json:"time"`
+}
+
 // The verdicts.
 const (
 	// VerdictOK: all that was asked for could be checked, and nothing is wrong.

@@ -25,7 +25,7 @@ type promise struct {
 	by    string
 }
 
-func (p *promise) take(until time.Time, by string) {
+func (p *promise) extend(until time.Time, by string) {
 	if until.After(p.until) {
 		p.until, p.by = until, by
 	}
@@ -39,7 +39,7 @@ func (c *checker) checkRetention(j *joined, results []*result, pruned *logevent.
 		var p promise
 		for i := range c.history.Changes {
 			if n := &c.history.Changes[i]; n.Index <= pruned.Before {
-				p.take(n.Retain, fmt.Sprintf("the key change at leaf %d", n.Index))
+				p.extend(n.Retain, fmt.Sprintf("the key change at leaf %d", n.Index))
 			}
 		}
 		for _, r := range results {
@@ -47,13 +47,13 @@ func (c *checker) checkRetention(j *joined, results []*result, pruned *logevent.
 				continue
 			}
 			if r.authority.change != nil {
-				p.take(r.authority.change.Retain, "the key change in "+r.file.Name)
+				p.extend(r.authority.change.Retain, "the key change in "+r.file.Name)
 			}
-			p.take(r.header.Retain, "the header of "+r.file.Name)
+			p.extend(r.header.Retain, "the header of "+r.file.Name)
 		}
 		if p.until.After(c.now) {
-			c.log.add(c.o.MaxFindings, Finding{Kind: RetentionBroken, Severity: Tampering, Index: &pruned.Before,
-				Message: fmt.Sprintf("the log says that retention deletes what is before leaf %d, but had promised to keep it until %s (%s)", pruned.Before, p.until.Format(time.RFC3339), p.by)})
+			c.add(newFinding(RetentionBroken, Tampering, place{index: &pruned.Before},
+				"the log says that retention deletes what is before leaf %d, but had promised to keep it until %s (%s)", pruned.Before, p.until.Format(time.RFC3339), p.by))
 		}
 	}
 	c.checkDeletedChanges(first)
@@ -67,11 +67,11 @@ func (c *checker) checkDeletedChanges(first *result) {
 		return
 	}
 	missing := func(index uint64, format string, args ...any) {
-		c.log.add(c.o.MaxFindings, Finding{Kind: KeyChangeInvalid, Severity: Tampering, Segment: sidefile.KeyChangesName, Index: &index,
-			Message: "a key change is missing: " + fmt.Sprintf(format, args...) + ". " + copyAgain})
+		c.add(newFinding(KeyChangeInvalid, Tampering, place{segment: sidefile.KeyChangesName, index: &index},
+			"a key change is missing: %s. %s", fmt.Sprintf(format, args...), copyAgain))
 	}
 	var before *signing.KeyChange
-	take := func(n *signing.KeyChange) {
+	follow := func(n *signing.KeyChange) {
 		if before != nil && !before.To.Equal(n.From) {
 			missing(n.Index, "that at leaf %d leads to the key %s, the next one, at leaf %d, from the key %s", before.Index, before.To.ID(), n.Index, n.From.ID())
 		}
@@ -79,12 +79,12 @@ func (c *checker) checkDeletedChanges(first *result) {
 	}
 	for i := range c.history.Changes {
 		if n := &c.history.Changes[i]; n.Index <= first.first {
-			take(n)
+			follow(n)
 		}
 	}
 	a := first.authority
 	if a.change != nil && a.change.Index == first.first && (before == nil || before.Index < first.first) {
-		take(a.change)
+		follow(a.change)
 	}
 	if before != nil && a.header != nil && !before.To.Equal(a.signer()) {
 		missing(first.first, "the last one before the first segment, at leaf %d, leads to the key %s, but that is signed with %s", before.Index, before.To.ID(), a.signer().ID())
@@ -104,7 +104,7 @@ func (c *checker) checkComplete(j *joined, first *result) {
 	}
 	gone := fmt.Sprintf("the log is to be complete from %s on, but leaves 0 to %d are not there", from, first.first-1)
 	incomplete := func(severity Severity, what string) {
-		c.log.add(c.o.MaxFindings, Finding{Kind: Incomplete, Severity: severity, Index: &first.first, Message: gone + what})
+		c.add(newFinding(Incomplete, severity, place{index: &first.first}, "%s%s", gone, what))
 	}
 	if from.ByIndex {
 		if from.Index < first.first {
@@ -153,7 +153,7 @@ func (c *checker) checkNothing(ctx context.Context, j *joined, results []*result
 			return nil
 		}
 	}
-	c.log.add(c.o.MaxFindings, Finding{Kind: NothingChecked, Severity: Unchecked, Message: "no checkpoint is signed with a trusted key: nothing of it could be checked"})
+	c.add(newFinding(NothingChecked, Unchecked, place{}, "no checkpoint is signed with a trusted key: nothing of it could be checked"))
 	switch {
 	case c.files > 1, len(results) > 0 && !results[0].active():
 		return nil // sealed segments end in a checkpoint
@@ -165,8 +165,8 @@ func (c *checker) checkNothing(ctx context.Context, j *joined, results []*result
 	}
 	size, err := pruned.Last(ctx, c.fsys)
 	if err == nil && size > 0 {
-		c.log.add(c.o.MaxFindings, Finding{Kind: SegmentMissing, Severity: Tampering, Segment: sidefile.PrunedRangesName, Index: &size,
-			Message: fmt.Sprintf("the file tells of a log that had %d leaves, and nothing of it is there", size)})
+		c.add(newFinding(SegmentMissing, Tampering, place{segment: sidefile.PrunedRangesName, index: &size},
+			"the file tells of a log that had %d leaves, and nothing of it is there", size))
 	}
 	return err
 }

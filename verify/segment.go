@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"time"
@@ -19,90 +18,6 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
-
-// result is what checking one segment gave.
-type result struct {
-	file      segment.File
-	authority *authority
-	newest    bool
-	header    *segment.Header // nil if it is invalid
-	// first is the size of the tree before the segment. start is that tree, if the
-	// header says; end is the tree of the last checkpoint with a valid signature,
-	// nil if there is none.
-	first      uint64
-	start, end *point
-
-	findings findings
-	counts
-	failedIDs []string
-	signers   []string      // key ids, of checkpoints
-	vouches   []cosignature // the newest of each witness
-	own       []ownEvent    // what the log says of itself, where it is to be believed
-	ids       []uint64      // sorted hashes of event ids
-	commits   commits
-	torn      bool // bytes follow the last checkpoint of the active segment
-	gone      bool // compressed or pruned while the log was being checked
-	unread    bool // compressed in a way that is not read here, from some line on
-}
-
-// counts are numbers of events. byCommit counts those that are in range by the time of
-// their commit only.
-type counts struct {
-	total, verified, failed, unsigned, ours, byCommit uint64
-	opened, withheld                                  uint64 // values
-	first, last                                       time.Time
-}
-
-func (c *counts) add(o *counts) {
-	c.total += o.total
-	c.verified += o.verified
-	c.failed += o.failed
-	c.unsigned += o.unsigned
-	c.ours += o.ours
-	c.byCommit += o.byCommit
-	c.opened += o.opened
-	c.withheld += o.withheld
-	c.span(o.first)
-	c.span(o.last)
-}
-
-// span takes in the time of an event; a zero time is none.
-func (c *counts) span(t time.Time) {
-	if t.IsZero() {
-		return
-	}
-	if c.first.IsZero() || t.Before(c.first) {
-		c.first = t
-	}
-	if c.last.IsZero() || t.After(c.last) {
-		c.last = t
-	}
-}
-
-// point is a tree.
-type point struct {
-	size uint64
-	root merkle.Hash
-}
-
-// active reports whether the writer may still be appending.
-func (r *result) active() bool {
-	return r.newest && r.file.Parsed.Compression == compression.None
-}
-
-func (r *result) summary() Segment {
-	s := Segment{Name: r.file.Name, FirstIndex: r.first, Events: r.total, Bytes: r.file.Size, Active: r.active()}
-	if r.header != nil {
-		s.Scope = string(r.header.Scope)
-	}
-	if k := r.authority.signer(); k != nil {
-		s.KeyID, s.Trust = k.ID(), r.authority.standing.String()
-	}
-	if r.end != nil {
-		s.TreeSize, s.RootHash = r.end.size, r.end.root[:]
-	}
-	return s
-}
 
 // segment checks one segment. The error says that it could not be read.
 func (c *checker) segment(ctx context.Context, file segment.File, a *authority, newest bool) (*result, error) {
@@ -161,7 +76,7 @@ func (c *checker) segment(ctx context.Context, file segment.File, a *authority, 
 		c.release(k)
 		switch {
 		case f.malformed > maxMalformed:
-			f.add(Finding{Kind: SegmentUnreadable, Severity: Tampering, Line: f.line, Message: fmt.Sprintf("more than %d lines are malformed: the rest of the file was not looked at", maxMalformed)})
+			f.add(newFinding(SegmentUnreadable, Tampering, place{line: f.line}, "more than %d lines are malformed: the rest of the file was not looked at", maxMalformed))
 			f.settle(false)
 			return f.result, nil
 		case end != nil:
@@ -229,7 +144,7 @@ func (f *follower) begin(r *foreign.Reader) (again []byte, err error) {
 		return nil, nil
 	case f.authority.newer != nil:
 		index := h.FirstIndex
-		f.add(Finding{Kind: NewerVersion, Severity: Unchecked, Line: 1, Index: &index, Message: f.authority.newer.Error() + "; that it has not been changed since it was signed is all that was checked"})
+		f.add(newFinding(NewerVersion, Unchecked, place{line: 1, index: &index}, "%v; that it has not been changed since it was signed is all that was checked", f.authority.newer))
 	}
 	if h.FirstIndex != f.first {
 		f.invalid("the header says that the segment starts at leaf %d, the file's name %d", h.FirstIndex, f.first)
@@ -257,26 +172,26 @@ func (f *follower) begin(r *foreign.Reader) (again []byte, err error) {
 func (f *follower) checkAuthority() {
 	a, index := f.authority, f.first
 	if a.wrong != "" {
-		f.add(Finding{Kind: UnknownKey, Severity: Tampering, Line: 1, Index: &index, Message: a.wrong})
+		f.add(newFinding(UnknownKey, Tampering, place{line: 1, index: &index}, "%s", a.wrong))
 	}
 	if kind, why := a.objection(index, f.header.Created); kind != "" {
-		f.add(Finding{Kind: kind, Severity: Tampering, Line: 1, Index: &index, Message: why})
+		f.add(newFinding(kind, Tampering, place{line: 1, index: &index}, "%s", why))
 	}
-	f.watch(index, f.header.Created)
+	f.checkOtherSigners(index, f.header.Created)
 }
 
 func (f *follower) invalid(format string, args ...any) {
 	index := f.first
-	f.add(Finding{Kind: HeaderInvalid, Severity: Tampering, Line: 1, Index: &index, Message: fmt.Sprintf(format, args...)})
+	f.add(newFinding(HeaderInvalid, Tampering, place{line: 1, index: &index}, format, args...))
 }
 
 // headless reports a segment of which there is not even a header.
 func (f *follower) headless(what string) {
 	if f.active() {
-		f.add(Finding{Kind: kindTornTail, Severity: Warning, Message: what + ": a write in progress, or what a crash left"})
+		f.add(newFinding(kindTornTail, Warning, place{}, "%s: a write in progress, or what a crash left", what))
 		return
 	}
-	f.add(Finding{Kind: SegmentTruncated, Severity: Tampering, Message: what})
+	f.add(newFinding(SegmentTruncated, Tampering, place{}, "%s", what))
 }
 
 // finish handles the end of the file.
@@ -295,21 +210,17 @@ func (f *follower) finish(err error) error {
 	default:
 		return err
 	}
-	if !partial && f.seen == 0 && len(f.group.doubts) == 0 && f.end != nil {
+	if !partial && f.seen == 0 && len(f.group.tornLines) == 0 && f.end != nil {
 		return nil
 	}
-	one := Finding{Line: f.group.firstLine, LastLine: f.line}
+	where := place{line: f.group.firstLine, lastLine: f.line}
 	if f.active() {
 		f.forget()
 		f.torn = true
-		one.Kind, one.Severity = kindTornTail, Warning
-		one.Message = "no checkpoint covers what follows: a write in progress, or what a crash left; it was never acknowledged and is not counted"
-		f.add(one)
+		f.add(newFinding(kindTornTail, Warning, where, "no checkpoint covers what follows: a write in progress, or what a crash left; it was never acknowledged and is not counted"))
 		return nil
 	}
-	one.Kind, one.Severity = SegmentTruncated, Tampering
-	one.Message = "the segment is sealed, but does not end in a checkpoint: its end has been cut off or changed"
 	f.settle(false)
-	f.add(one)
+	f.add(newFinding(SegmentTruncated, Tampering, where, "the segment is sealed, but does not end in a checkpoint: its end has been cut off or changed"))
 	return nil
 }

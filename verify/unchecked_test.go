@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
@@ -23,17 +24,16 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
-	"github.com/otel-auditlog/auditlogexporter/verify/fleet"
 )
 
 // No checkpoint that a trusted key has signed, no OK, whatever there is instead of a log.
 func TestNothingIsChecked(t *testing.T) {
 	t.Parallel()
-	w := write(t, rotation.Options{}, 2)
-	lines := w.lines(0)
+	w := logtest.Write(t, rotation.Options{}, 2)
+	lines := w.Lines(0)
 	header, uncommitted := lines[0], bytes.Join(lines[:3], nil)
 	uncommitted = uncommitted[:bytes.LastIndex(uncommitted[:len(uncommitted)-1], []byte("\n"))+1]
-	plain := w.names[0]
+	plain := w.Segments[0]
 	later := strings.Replace(plain, "00000-", "00007-", 1)
 	for what, fsys := range map[string]fstest.MapFS{
 		"an empty segment":           {plain: {}},
@@ -52,15 +52,15 @@ func TestNothingIsChecked(t *testing.T) {
 		"an empty file checkpoint":   {plain: {Data: header}, sidefile.CheckpointName: {}},
 		"an empty file key-changes":  {plain: {Data: header}, sidefile.KeyChangesName: {}},
 		"an empty pruned-ranges":     {plain: {Data: header}, sidefile.PrunedRangesName: {}},
-		"an unsigned pruning":        {later: {Data: append(bytes.Clone(header), bare(own("pruned", `{"action":"pruned","before":7}`))...)}},
+		"an unsigned pruning":        {later: {Data: append(bytes.Clone(header), logtest.BareLine(logtest.OwnEvent("pruned", `{"action":"pruned","before":7}`))...)}},
 		"a checkpoint of a stranger": nil,
 	} {
 		for _, f := range fsys {
 			f.Mode |= 0o600
 		}
 		if fsys == nil {
-			c := write(t, rotation.Options{}, 1)
-			fsys = fstest.MapFS{plain: {Data: append(bytes.Clone(header), c.lines(0)[3]...), Mode: 0o600}}
+			c := logtest.Write(t, rotation.Options{}, 1)
+			fsys = fstest.MapFS{plain: {Data: append(bytes.Clone(header), c.Lines(0)[3]...), Mode: 0o600}}
 			r := check(t, fsys, verify.Options{Keys: trusting(w)})
 			assert.Equal(t, verify.VerdictTampering, r.Verdict, what)
 			assert.Contains(t, kinds(r.Findings), verify.NothingChecked)
@@ -71,111 +71,100 @@ func TestNothingIsChecked(t *testing.T) {
 			assert.Equal(t, verify.VerdictUnchecked, r.Verdict, "%s: %+v", what, r.Findings)
 			assert.Contains(t, kinds(r.Findings), verify.NothingChecked, what)
 			assert.Positive(t, r.FindingCounts[verify.Unchecked])
-			sum := checkTree(t, fstest.MapFS{"a/b": {}}, fsys, o)
-			assert.Equal(t, 1, sum.Unchecked, what)
-			assert.Zero(t, sum.Good)
-			assert.False(t, sum.Complete(), what)
 		}
 	}
-}
-
-// checkTree checks a tree with a log in the directory "log".
-func checkTree(t *testing.T, tree, log fstest.MapFS, o verify.Options) *fleet.Summary {
-	t.Helper()
-	for name, f := range log {
-		tree["log/"+name] = f
-	}
-	sum, err := fleet.Check(t.Context(), tree, o, func(fleet.Log) error { return nil })
-	require.NoError(t, err)
-	return sum
 }
 
 // What only a log leaves contradicts that there was none.
 func TestNothingIsCheckedAgainstTraces(t *testing.T) {
-	keys := threeKeys(t)
-	w := writeKeys(t, rotation.Options{}, keys...)
-	newest := w.names[len(w.names)-1]
-	header := w.lines(0)[0]
-	empty := func(name string) *written {
-		c := w.clone()
-		for _, n := range c.names {
-			delete(c.fsys, n)
+	keys := logtest.ThreeKeys(t)
+	w := logtest.WriteKeys(t, rotation.Options{}, keys...)
+	newest := w.Segments[len(w.Segments)-1]
+	header := w.Lines(0)[0]
+	empty := func(name string) *logtest.Copy {
+		c := w.Clone()
+		for _, n := range c.Segments {
+			delete(c.Files, n)
 		}
-		delete(c.fsys, sidefile.KeyChangesName)
-		delete(c.fsys, sidefile.CheckpointName)
-		c.fsys[name] = &fstest.MapFile{Data: header, Mode: 0o600}
+		delete(c.Files, sidefile.KeyChangesName)
+		delete(c.Files, sidefile.CheckpointName)
+		c.Files[name] = &fstest.MapFile{Data: header, Mode: 0o600}
 		return c
 	}
-	first := w.names[0]
-	for what, add := range map[string]func(c *written, o *verify.Options){
-		"a signed file checkpoint": func(c *written, _ *verify.Options) { c.fsys[sidefile.CheckpointName] = w.fsys[sidefile.CheckpointName] },
-		"key changes":              func(c *written, _ *verify.Options) { c.fsys[sidefile.KeyChangesName] = w.fsys[sidefile.KeyChangesName] },
-		"pruned ranges": func(c *written, _ *verify.Options) {
-			c.fsys[sidefile.PrunedRangesName] = &fstest.MapFile{Data: append(sidefile.AppendPrunedRange(nil, sidefile.PrunedRange{Size: 1, Subtrees: make([]merkle.Hash, 1)}), '\n'), Mode: 0o600}
+	first := w.Segments[0]
+	for what, add := range map[string]func(c *logtest.Copy, o *verify.Options){
+		"a signed file checkpoint": func(c *logtest.Copy, _ *verify.Options) {
+			c.Files[sidefile.CheckpointName] = w.Files[sidefile.CheckpointName]
 		},
-		"a kept checkpoint": func(_ *written, o *verify.Options) {
-			o.Checkpoints = []verify.Kept{{Note: w.fsys[sidefile.CheckpointName].Data}}
+		"key changes": func(c *logtest.Copy, _ *verify.Options) {
+			c.Files[sidefile.KeyChangesName] = w.Files[sidefile.KeyChangesName]
 		},
-		"a sealed segment": func(c *written, _ *verify.Options) { c.fsys[newest] = &fstest.MapFile{Mode: 0o600} },
+		"pruned ranges": func(c *logtest.Copy, _ *verify.Options) {
+			c.Files[sidefile.PrunedRangesName] = &fstest.MapFile{Data: append(sidefile.AppendPrunedRange(nil, sidefile.PrunedRange{Size: 1, Subtrees: make([]merkle.Hash, 1)}), '\n'), Mode: 0o600}
+		},
+		"a kept checkpoint": func(_ *logtest.Copy, o *verify.Options) {
+			o.Checkpoints = []verify.Kept{{Note: w.Files[sidefile.CheckpointName].Data}}
+		},
+		"a sealed segment": func(c *logtest.Copy, _ *verify.Options) { c.Files[newest] = &fstest.MapFile{Mode: 0o600} },
 	} {
-		c, o := empty(first), verify.Options{Keys: public(keys...)}
+		c, o := empty(first), verify.Options{Keys: logtest.PublicKeys(keys...)}
 		add(c, &o)
-		r := check(t, c.fsys, o)
+		r := check(t, c.Files, o)
 		assert.Equal(t, verify.VerdictTampering, r.Verdict, "%s: %+v", what, r.Findings)
 	}
-	assert.Equal(t, verify.VerdictUnchecked, check(t, empty(first).fsys, verify.Options{Keys: public(keys...)}).Verdict)
+	assert.Equal(t, verify.VerdictUnchecked, check(t, empty(first).Files, verify.Options{Keys: logtest.PublicKeys(keys...)}).Verdict)
 }
 
 // A file checkpoint that is ahead of the segments is what a copy made while a collector
 // wrote has; nobody but the directory vouches for it.
 func TestACopyOfALogInUse(t *testing.T) {
-	o, all := witnessed(t, rotation.Options{MaxSegmentBytes: 2000}, "witness.example/w1")
+	o, all := logtest.Witnessed(t, rotation.Options{MaxSegmentBytes: 2000}, "witness.example/w1")
 	o.Witnesses = nil
-	w := write(t, o, 1, 1, 1, 1)
-	newest := len(w.names) - 1
-	cut := func() *written {
-		c := w.clone()
-		lines := c.lines(newest)
-		c.setLines(newest, lines[:len(lines)-3])
+	w := logtest.Write(t, o, 1, 1, 1, 1)
+	newest := len(w.Segments) - 1
+	cut := func() *logtest.Copy {
+		c := w.Clone()
+		lines := c.Lines(newest)
+		c.SetLines(newest, lines[:len(lines)-3])
 		return c
 	}
-	r := cut().check(t)
+	r := checkCopy(t, cut())
 	ahead := ofKind(r, verify.Rollback)
 	require.Len(t, ahead, 1, "%+v", r.Findings)
 	assert.Equal(t, verify.Unchecked, ahead[0].Severity)
 	assert.Contains(t, ahead[0].Message, "copy again")
 	assert.Equal(t, verify.VerdictUnchecked, r.Verdict)
 	// A whole segment may be missing, too.
-	c := w.clone()
-	delete(c.fsys, c.names[newest])
-	assert.Equal(t, verify.VerdictUnchecked, c.check(t).Verdict)
+	c := w.Clone()
+	delete(c.Files, c.Segments[newest])
+	assert.Equal(t, verify.VerdictUnchecked, checkCopy(t, c).Verdict)
 	// Kept elsewhere, or cosigned, it is evidence.
 	c = cut()
-	filed := c.fsys[sidefile.CheckpointName].Data
-	r = check(t, c.fsys, verify.Options{Keys: trusting(w), Checkpoints: []verify.Kept{{Note: filed}}})
+	filed := c.Files[sidefile.CheckpointName].Data
+	r = check(t, c.Files, verify.Options{Keys: trusting(w), Checkpoints: []verify.Kept{{Note: filed}}})
 	assert.Equal(t, verify.VerdictTampering, r.Verdict, "%+v", r.Findings)
-	c.fsys[sidefile.CheckpointName].Data = append(bytes.Clone(filed), all[0].Cosign(t, filed)...)
-	r = check(t, c.fsys, verify.Options{Keys: trusting(w), Witnesses: keysOf(all...)})
+	c.Files[sidefile.CheckpointName].Data = append(bytes.Clone(filed), all[0].Cosign(t, filed)...)
+	r = check(t, c.Files, verify.Options{Keys: trusting(w), Witnesses: logtest.WitnessKeys(all...)})
 	assert.Contains(t, kinds(bad(r)), verify.Rollback)
 	// So it is where anything else is wrong.
 	c = cut()
-	lines := c.lines(0)
-	c.setLines(0, slices.Delete(lines, 1, 2))
-	assert.Equal(t, verify.VerdictTampering, c.check(t).Verdict)
+	lines := c.Lines(0)
+	c.SetLines(0, slices.Delete(lines, 1, 2))
+	assert.Equal(t, verify.VerdictTampering, checkCopy(t, c).Verdict)
 }
 
 // So is a key change beyond the end, where the log's keys lead to it: a key for each segment
 // is one in each copy that a rotation comes between.
 func TestACopyWithLaterKeyChanges(t *testing.T) {
-	w := writeKeys(t, rotation.Options{}, threeKeys(t)...)
-	for missing := 1; missing < len(w.names); missing++ {
-		c := w.clone()
-		delete(c.fsys, sidefile.CheckpointName)
-		for _, name := range w.names[len(w.names)-missing:] {
-			delete(c.fsys, name)
+	w := logtest.WriteKeys(t, rotation.Options{}, logtest.ThreeKeys(t)...)
+	for missing := 1; missing < len(w.Segments); missing++ {
+		c := w.Clone()
+		delete(c.Files, sidefile.CheckpointName)
+		for _, name := range w.Segments[len(w.Segments)-missing:] {
+			delete(c.Files, name)
 		}
 		// The next segment begins where the copy ends, and what comes after that is ahead.
-		r := c.check(t)
+		r := checkCopy(t, c)
 		ahead := ofKind(r, verify.Rollback)
 		require.Len(t, ahead, missing-1, "%+v", r.Findings)
 		for _, f := range ahead {
@@ -188,28 +177,28 @@ func TestACopyWithLaterKeyChanges(t *testing.T) {
 
 // What a copy alone can explain says so, also where it is tampering: that cannot be told.
 func TestFindingsThatACopyExplains(t *testing.T) {
-	w := write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1, 1, 1)
-	for name, change := range map[string]func(c *written){
-		"a segment that was being compressed": func(c *written) { delete(c.fsys, c.names[2]) },
-		"the oldest segments, deleted":        func(c *written) { delete(c.fsys, c.names[0]) },
-		"a second copy to the same place, of a segment that has been compressed": func(c *written) {
-			whole := c.fsys[c.names[1]].Data
-			c.compress(t, c.names[1], compression.Zstd)
-			c.fsys[c.names[1]] = &fstest.MapFile{Data: whole[:len(whole)/2], Mode: 0o600}
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 2000}, 1, 1, 1, 1, 1)
+	for name, change := range map[string]func(c *logtest.Copy){
+		"a segment that was being compressed": func(c *logtest.Copy) { delete(c.Files, c.Segments[2]) },
+		"the oldest segments, deleted":        func(c *logtest.Copy) { delete(c.Files, c.Segments[0]) },
+		"a second copy to the same place, of a segment that has been compressed": func(c *logtest.Copy) {
+			whole := c.Files[c.Segments[1]].Data
+			c.Compress(t, c.Segments[1], compression.Zstd)
+			c.Files[c.Segments[1]] = &fstest.MapFile{Data: whole[:len(whole)/2], Mode: 0o600}
 		},
 	} {
-		c := w.clone()
+		c := w.Clone()
 		change(c)
-		found := bad(c.check(t))
+		found := bad(checkCopy(t, c))
 		require.NotEmpty(t, found, name)
 		assert.True(t, slices.ContainsFunc(found, func(f verify.Finding) bool {
 			return f.Severity == verify.Tampering && strings.Contains(f.Message, "A copy made while a collector wrote looks the same")
 		}), "%s: %+v", name, found)
 	}
 	// Nothing of the kind is said of what no copy does.
-	c := w.clone()
-	c.setLines(1, slices.Delete(c.lines(1), 1, 2))
-	for _, f := range bad(c.check(t)) {
+	c := w.Clone()
+	c.SetLines(1, slices.Delete(c.Lines(1), 1, 2))
+	for _, f := range bad(checkCopy(t, c)) {
 		assert.NotContains(t, f.Message, "copy again")
 	}
 }
@@ -217,8 +206,8 @@ func TestFindingsThatACopyExplains(t *testing.T) {
 // The file checkpoint says nothing if it is empty, and is no part of the log if it is
 // anything else than the log's own.
 func TestTheFileCheckpoint(t *testing.T) {
-	w := write(t, rotation.Options{}, 2)
-	note := w.fsys[sidefile.CheckpointName].Data
+	w := logtest.Write(t, rotation.Options{}, 2)
+	note := w.Files[sidefile.CheckpointName].Data
 	other := signingtest.New(t, signing.Ed25519)
 	cosigner := witnesstest.New(t, "witness.example/w1")
 	resigned, err := signing.SignCheckpoint("test.example/auditlog", 4, [32]byte{}, other)
@@ -248,9 +237,9 @@ func TestTheFileCheckpoint(t *testing.T) {
 		"junk":                                {[]byte("junk\n"), verify.VerdictTampering},
 		"signed by a stranger":                {resigned, verify.VerdictTampering},
 	} {
-		w := w.clone()
-		w.fsys[sidefile.CheckpointName].Data = c.content
-		r := w.check(t)
+		w := w.Clone()
+		w.Files[sidefile.CheckpointName].Data = c.content
+		r := checkCopy(t, w)
 		assert.Equal(t, c.verdict, r.Verdict, "%s: %+v", what, r.Findings)
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -41,30 +42,30 @@ func eachKind(t *testing.T, f func(t *testing.T, o rotation.Options)) {
 func TestGoodLog(t *testing.T) {
 	eachKind(t, func(t *testing.T, o rotation.Options) {
 		o.MaxSegmentBytes = 3000
-		w := write(t, o, 1, 2, 3, 4, 5)
-		r := w.check(t)
+		w := logtest.Write(t, o, 1, 2, 3, 4, 5)
+		r := checkCopy(t, w)
 		if len(r.Findings) != 0 || r.TamperingDetected || r.SelfAttested {
 			t.Errorf("%+v", r.Findings)
 		}
-		own := uint64(len(w.names)) // opened, and a rotated for each segment but the first
-		commits := uint64(6)        // of the opened event, and of ours
+		own := uint64(len(w.Segments)) // opened, and a rotated for each segment but the first
+		commits := uint64(6)           // of the opened event, and of ours
 		if r.TotalEvents != 15+own || r.VerifiedEvents != 15+own || r.OwnEvents != own || r.FailedEvents != 0 {
 			t.Errorf("total %d, verified %d, own %d, failed %d; want 15 and %d of the log's own", r.TotalEvents, r.VerifiedEvents, r.OwnEvents, r.FailedEvents, own)
 		}
-		if len(w.names) < 2 || len(r.Segments) != len(w.names) || r.Origin != "test.example/auditlog" || r.TreeSize != 15+2*own+commits {
+		if len(w.Segments) < 2 || len(r.Segments) != len(w.Segments) || r.Origin != "test.example/auditlog" || r.TreeSize != 15+2*own+commits {
 			t.Errorf("%d segments, origin %q, tree size %d", len(r.Segments), r.Origin, r.TreeSize)
 		}
 		if !slices.Equal(r.KeyIDs, []string{o.Signer.Public().ID()}) {
 			t.Errorf("keys %q", r.KeyIDs)
 		}
-		if self := check(t, w.fsys, verify.Options{}); !self.SelfAttested || self.TamperingDetected {
+		if self := check(t, w.Files, verify.Options{}); !self.SelfAttested || self.TamperingDetected {
 			t.Errorf("without a key: %+v", self)
 		}
 	})
 }
 
 func TestTimeRange(t *testing.T) {
-	w := write(t, rotation.Options{}, 10)
+	w := logtest.Write(t, rotation.Options{}, 10)
 	at := func(minute int) time.Time { return time.Date(2026, 11, 23, 10, minute, 0, 0, time.UTC) }
 	// The log was opened at 10:00; the events of each minute from then on are of one commit,
 	// at 10:09.
@@ -75,17 +76,17 @@ func TestTimeRange(t *testing.T) {
 		{at(0), at(10), 11, 0}, {at(1), at(10), 9, 1}, {at(3), at(5), 2, 0}, {at(9), time.Time{}, 1, 9},
 		{time.Time{}, at(1), 2, 0}, {time.Time{}, at(9), 10, 0}, {at(20), time.Time{}, 0, 0},
 	} {
-		r := check(t, w.fsys, verify.Options{Keys: []*signing.PublicKey{w.signer.Public()}, Since: tt.since, Until: tt.until})
+		r := check(t, w.Files, verify.Options{Keys: []*signing.PublicKey{w.Signer.Public()}, Since: tt.since, Until: tt.until})
 		if want := tt.byEvent + tt.byCommit; r.TotalEvents != want || r.VerifiedEvents != want || r.InRangeByEventTime != tt.byEvent || r.InRangeByCommitTime != tt.byCommit {
 			t.Errorf("%s to %s: %d of %d events, %d by their own time, %d by their commit's; want %+v", tt.since, tt.until, r.VerifiedEvents, r.TotalEvents, r.InRangeByEventTime, r.InRangeByCommitTime, tt)
 		}
 	}
 	// Integrity is checked whole, whatever the range.
-	lines := w.lines(0)
-	n := w.line(t, 0, "id-003") - 1
+	lines := w.Lines(0)
+	n := w.LineOf(t, 0, "id-003") - 1
 	lines[n] = bytes.Replace(lines[n], []byte("user-"), []byte("User-"), 1)
-	w.setLines(0, lines)
-	if r := check(t, w.fsys, verify.Options{Since: at(20)}); !r.TamperingDetected {
+	w.SetLines(0, lines)
+	if r := check(t, w.Files, verify.Options{Since: at(20)}); !r.TamperingDetected {
 		t.Error("a change outside the range was not found")
 	}
 }
@@ -98,15 +99,15 @@ func TestTampering(t *testing.T) {
 		name string
 		// do changes the log and returns the segment and the line that are to be
 		// named; 0 for any line.
-		do   func(t *testing.T, w *written) (name string, line int)
+		do   func(t *testing.T, w *logtest.Copy) (name string, line int)
 		kind verify.Kind // in scope event
 		any  verify.Kind // in scope checkpoint
 	}
-	edit := func(text string, f func(lines [][]byte, i int) [][]byte) func(*testing.T, *written) (string, int) {
-		return func(t *testing.T, w *written) (string, int) {
-			n := w.line(t, 1, text)
-			w.setLines(1, f(w.lines(1), n-1))
-			return w.names[1], n
+	edit := func(text string, f func(lines [][]byte, i int) [][]byte) func(*testing.T, *logtest.Copy) (string, int) {
+		return func(t *testing.T, w *logtest.Copy) (string, int) {
+			n := w.LineOf(t, 1, text)
+			w.SetLines(1, f(w.Lines(1), n-1))
+			return w.Segments[1], n
 		}
 	}
 	// The second segment has commits of one event, so that lines can be told.
@@ -116,32 +117,32 @@ func TestTampering(t *testing.T) {
 			return l
 		}), verify.EventSignatureInvalid, verify.RootMismatch},
 		{"line deleted", edit("id-005", func(l [][]byte, i int) [][]byte { return slices.Delete(l, i, i+1) }), verify.RootMismatch, verify.RootMismatch},
-		{"line repeated", func(t *testing.T, w *written) (string, int) {
-			n := w.line(t, 1, "id-005")
-			w.setLines(1, slices.Insert(w.lines(1), n, w.lines(1)[n-1]))
-			return w.names[1], n + 1
+		{"line repeated", func(t *testing.T, w *logtest.Copy) (string, int) {
+			n := w.LineOf(t, 1, "id-005")
+			w.SetLines(1, slices.Insert(w.Lines(1), n, w.Lines(1)[n-1]))
+			return w.Segments[1], n + 1
 		}, verify.LineInserted, verify.LineInserted},
-		{"event replayed later", func(t *testing.T, w *written) (string, int) {
-			n := w.line(t, 1, "id-006")
-			w.setLines(1, slices.Insert(w.lines(1), n-1, w.lines(1)[w.line(t, 1, "id-005")-1]))
-			return w.names[1], n
+		{"event replayed later", func(t *testing.T, w *logtest.Copy) (string, int) {
+			n := w.LineOf(t, 1, "id-006")
+			w.SetLines(1, slices.Insert(w.Lines(1), n-1, w.Lines(1)[w.LineOf(t, 1, "id-005")-1]))
+			return w.Segments[1], n
 		}, verify.LineInserted, verify.LineInserted},
-		{"lines swapped within a commit", func(t *testing.T, w *written) (string, int) {
-			n := w.line(t, 0, "id-001")
-			l := w.lines(0)
+		{"lines swapped within a commit", func(t *testing.T, w *logtest.Copy) (string, int) {
+			n := w.LineOf(t, 0, "id-001")
+			l := w.Lines(0)
 			l[n-1], l[n] = l[n], l[n-1]
-			w.setLines(0, l)
-			return w.names[0], n
+			w.SetLines(0, l)
+			return w.Segments[0], n
 		}, verify.LinesSwapped, verify.LinesSwapped},
 		{"events of two commits swapped", edit("id-005", func(l [][]byte, i int) [][]byte {
 			l[i], l[i+3] = l[i+3], l[i]
 			return l
 		}), verify.RootMismatch, verify.RootMismatch},
 		{"a commit deleted", edit("id-005", func(l [][]byte, i int) [][]byte { return slices.Delete(l, i, i+3) }), verify.RootMismatch, verify.RootMismatch},
-		{"a checkpoint deleted between others", func(t *testing.T, w *written) (string, int) {
-			n := w.line(t, 1, "id-005") + 1
-			w.setLines(1, slices.Delete(w.lines(1), n, n+1))
-			return w.names[1], n
+		{"a checkpoint deleted between others", func(t *testing.T, w *logtest.Copy) (string, int) {
+			n := w.LineOf(t, 1, "id-005") + 1
+			w.SetLines(1, slices.Delete(w.Lines(1), n, n+1))
+			return w.Segments[1], n
 		}, verify.CommitInvalid, verify.CommitInvalid},
 		{"a commit line deleted", edit("id-005", func(l [][]byte, i int) [][]byte { return slices.Delete(l, i+1, i+2) }), verify.RootMismatch, verify.RootMismatch},
 		{"a commit line and its checkpoint deleted", edit("id-005", func(l [][]byte, i int) [][]byte { return slices.Delete(l, i+1, i+3) }), verify.RootMismatch, verify.RootMismatch},
@@ -161,11 +162,11 @@ func TestTampering(t *testing.T) {
 			}
 			return l
 		}), verify.UnsignedEvent, verify.EventMalformed},
-		{"checkpoint deleted", func(t *testing.T, w *written) (string, int) {
+		{"checkpoint deleted", func(t *testing.T, w *logtest.Copy) (string, int) {
 			// The last of a sealed segment.
-			l := w.lines(1)
-			w.setLines(1, l[:len(l)-1])
-			return w.names[1], 0
+			l := w.Lines(1)
+			w.SetLines(1, l[:len(l)-1])
+			return w.Segments[1], 0
 		}, verify.SegmentTruncated, verify.SegmentTruncated},
 		{"byte of a checkpoint", edit("id-005", func(l [][]byte, i int) [][]byte {
 			at := bytes.LastIndex(l[i+2], []byte(`\n"`)) - 10
@@ -174,63 +175,63 @@ func TestTampering(t *testing.T) {
 		}), "", ""},
 		{"junk line", edit("id-005", func(l [][]byte, i int) [][]byte { return slices.Insert(l, i, []byte("junk\n")) }), verify.EventMalformed, verify.EventMalformed},
 		{"empty line", edit("id-005", func(l [][]byte, i int) [][]byte { return slices.Insert(l, i, []byte("\n")) }), verify.EventMalformed, verify.EventMalformed},
-		{"header changed", func(t *testing.T, w *written) (string, int) {
-			l := w.lines(1)
+		{"header changed", func(t *testing.T, w *logtest.Copy) (string, int) {
+			l := w.Lines(1)
 			l[0] = bytes.Replace(l[0], []byte(".000000000Z"), []byte(".000000001Z"), 1)
-			w.setLines(1, l)
-			return w.names[1], 1
+			w.SetLines(1, l)
+			return w.Segments[1], 1
 		}, verify.RootMismatch, verify.RootMismatch},
-		{"frontier changed", func(t *testing.T, w *written) (string, int) {
-			l := w.lines(1)
+		{"frontier changed", func(t *testing.T, w *logtest.Copy) (string, int) {
+			l := w.Lines(1)
 			at := bytes.Index(l[0], []byte(`"frontier":["`)) + len(`"frontier":["`)
 			l[0][at] = map[bool]byte{true: 'B', false: 'A'}[l[0][at] == 'A']
-			w.setLines(1, l)
-			return w.names[1], 1
+			w.SetLines(1, l)
+			return w.Segments[1], 1
 		}, verify.RootMismatch, verify.RootMismatch},
-		{"header removed", func(t *testing.T, w *written) (string, int) {
-			w.setLines(1, w.lines(1)[1:])
-			return w.names[1], 1
+		{"header removed", func(t *testing.T, w *logtest.Copy) (string, int) {
+			w.SetLines(1, w.Lines(1)[1:])
+			return w.Segments[1], 1
 		}, verify.HeaderInvalid, verify.HeaderInvalid},
-		{"middle segment removed", func(t *testing.T, w *written) (string, int) {
-			delete(w.fsys, w.names[1])
-			return w.names[2], 0
+		{"middle segment removed", func(t *testing.T, w *logtest.Copy) (string, int) {
+			delete(w.Files, w.Segments[1])
+			return w.Segments[2], 0
 		}, verify.SegmentMissing, verify.SegmentMissing},
-		{"first segment removed", func(t *testing.T, w *written) (string, int) {
-			delete(w.fsys, w.names[0])
-			return w.names[1], 0
+		{"first segment removed", func(t *testing.T, w *logtest.Copy) (string, int) {
+			delete(w.Files, w.Segments[0])
+			return w.Segments[1], 0
 		}, verify.SegmentMissing, verify.SegmentMissing},
-		{"sealed segment truncated", func(t *testing.T, w *written) (string, int) {
-			f := w.fsys[w.names[1]]
+		{"sealed segment truncated", func(t *testing.T, w *logtest.Copy) (string, int) {
+			f := w.Files[w.Segments[1]]
 			f.Data = f.Data[:len(f.Data)*2/3]
-			return w.names[1], 0
+			return w.Segments[1], 0
 		}, verify.SegmentTruncated, verify.SegmentTruncated},
-		{"sealed segment emptied", func(t *testing.T, w *written) (string, int) {
-			w.fsys[w.names[1]].Data = nil
-			return w.names[1], 1
+		{"sealed segment emptied", func(t *testing.T, w *logtest.Copy) (string, int) {
+			w.Files[w.Segments[1]].Data = nil
+			return w.Segments[1], 1
 		}, verify.SegmentTruncated, verify.SegmentTruncated},
-		{"segment renamed", func(t *testing.T, w *written) (string, int) {
-			n, err := segment.ParseName(w.names[1])
+		{"segment renamed", func(t *testing.T, w *logtest.Copy) (string, int) {
+			n, err := segment.ParseName(w.Segments[1])
 			if err != nil {
 				t.Fatal(err)
 			}
 			n.FirstIndex++
-			w.fsys[n.String()] = w.fsys[w.names[1]]
-			delete(w.fsys, w.names[1])
+			w.Files[n.String()] = w.Files[w.Segments[1]]
+			delete(w.Files, w.Segments[1])
 			return n.String(), 1
 		}, verify.HeaderInvalid, verify.HeaderInvalid},
-		{"segment copied under a second name", func(t *testing.T, w *written) (string, int) {
-			n, err := segment.ParseName(w.names[1])
+		{"segment copied under a second name", func(t *testing.T, w *logtest.Copy) (string, int) {
+			n, err := segment.ParseName(w.Segments[1])
 			if err != nil {
 				t.Fatal(err)
 			}
 			n.Created = n.Created.Add(time.Hour)
-			w.fsys[n.String()] = w.fsys[w.names[1]]
+			w.Files[n.String()] = w.Files[w.Segments[1]]
 			return n.String(), 0
 		}, verify.SegmentOverlap, verify.SegmentOverlap},
-		{"segments' contents swapped", func(t *testing.T, w *written) (string, int) {
-			a, b := w.fsys[w.names[1]], w.fsys[w.names[2]]
+		{"segments' contents swapped", func(t *testing.T, w *logtest.Copy) (string, int) {
+			a, b := w.Files[w.Segments[1]], w.Files[w.Segments[2]]
 			a.Data, b.Data = b.Data, a.Data
-			return w.names[1], 1
+			return w.Segments[1], 1
 		}, verify.HeaderInvalid, verify.HeaderInvalid},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -239,15 +240,15 @@ func TestTampering(t *testing.T) {
 				if o.Scope == segline.ScopeCheckpoint {
 					o.MaxSegmentBytes = 3600
 				}
-				w := write(t, o, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)
-				if len(w.names) < 3 || !bytes.Contains(w.fsys[w.names[0]].Data, []byte("id-002")) {
-					t.Fatalf("the log is not as the test needs it: %q", w.names)
+				w := logtest.Write(t, o, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)
+				if len(w.Segments) < 3 || !bytes.Contains(w.Files[w.Segments[0]].Data, []byte("id-002")) {
+					t.Fatalf("the log is not as the test needs it: %q", w.Segments)
 				}
-				if !bytes.Contains(w.fsys[w.names[1]].Data, []byte("id-005")) || !bytes.Contains(w.fsys[w.names[1]].Data, []byte("id-006")) {
+				if !bytes.Contains(w.Files[w.Segments[1]].Data, []byte("id-005")) || !bytes.Contains(w.Files[w.Segments[1]].Data, []byte("id-006")) {
 					shift(t, w)
 				}
 				name, line := c.do(t, w)
-				r := w.check(t)
+				r := checkCopy(t, w)
 				if !r.TamperingDetected {
 					t.Fatalf("not found; findings %+v", r.Findings)
 				}
@@ -271,11 +272,11 @@ func TestTampering(t *testing.T) {
 
 // shift renames the log's ids so that the second segment holds id-005 and id-006,
 // which tests look for; it does so by pointing names at the segment that does.
-func shift(t *testing.T, w *written) {
+func shift(t *testing.T, w *logtest.Copy) {
 	t.Helper()
-	for i := 1; i < len(w.names)-1; i++ {
-		if d := w.fsys[w.names[i]].Data; bytes.Contains(d, []byte("id-005")) && bytes.Contains(d, []byte("id-006")) {
-			w.names[1], w.names[2] = w.names[i], w.names[i+1]
+	for i := 1; i < len(w.Segments)-1; i++ {
+		if d := w.Files[w.Segments[i]].Data; bytes.Contains(d, []byte("id-005")) && bytes.Contains(d, []byte("id-006")) {
+			w.Segments[1], w.Segments[2] = w.Segments[i], w.Segments[i+1]
 			return
 		}
 	}
@@ -284,12 +285,12 @@ func shift(t *testing.T, w *written) {
 
 // What is good behind a change is still counted.
 func TestLaterEventsAreStillCounted(t *testing.T) {
-	w := write(t, rotation.Options{MaxSegmentBytes: 4000}, slices.Repeat([]int{1}, 20)...)
-	n := w.line(t, 0, "id-001")
-	l := w.lines(0)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 4000}, slices.Repeat([]int{1}, 20)...)
+	n := w.LineOf(t, 0, "id-001")
+	l := w.Lines(0)
 	l[n-1] = bytes.Replace(l[n-1], []byte("user-001"), []byte("user-100"), 1)
-	w.setLines(0, l)
-	r := w.check(t)
+	w.SetLines(0, l)
+	r := checkCopy(t, w)
 	if r.FailedEvents != 1 || r.VerifiedEvents != r.TotalEvents-1 || !slices.Equal(r.FailedEventIDs, []string{"id-001"}) {
 		t.Errorf("total %d, verified %d, failed %d %q", r.TotalEvents, r.VerifiedEvents, r.FailedEvents, r.FailedEventIDs)
 	}
@@ -303,21 +304,21 @@ func TestEveryByteCounts(t *testing.T) {
 	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		t.Run(string(scope), func(t *testing.T) {
 			t.Parallel()
-			w := write(t, rotation.Options{Scope: scope, Signer: signingtest.New(t, signing.Ed25519), MaxSegmentBytes: 1500}, 1, 1)
-			if len(w.names) < 2 {
+			w := logtest.Write(t, rotation.Options{Scope: scope, Signer: signingtest.New(t, signing.Ed25519), MaxSegmentBytes: 1500}, 1, 1)
+			if len(w.Segments) < 2 {
 				t.Fatal("no sealed segment")
 			}
-			want := w.check(t)
-			for _, name := range w.names {
-				f := w.fsys[name]
-				newest := name == w.names[len(w.names)-1]
+			want := checkCopy(t, w)
+			for _, name := range w.Segments {
+				f := w.Files[name]
+				newest := name == w.Segments[len(w.Segments)-1]
 				for at := range f.Data {
 					if at%byteStep != 0 || testing.Short() && at%11 != 0 {
 						continue
 					}
 					for _, bits := range []byte{0x01, []byte{0x20, 0x80, 0xff}[at%3]} {
 						f.Data[at] ^= bits
-						r := w.check(t)
+						r := checkCopy(t, w)
 						f.Data[at] ^= bits
 						if r.TamperingDetected || cutOff(r, want) {
 							continue
@@ -337,13 +338,13 @@ func TestEveryByteCounts(t *testing.T) {
 
 func TestKeptCheckpoints(t *testing.T) {
 	signer := signingtest.New(t, signing.ECDSAP256)
-	w := write(t, rotation.Options{Signer: signer, MaxSegmentBytes: 3000}, 1, 1, 1, 1, 1, 1)
+	w := logtest.Write(t, rotation.Options{Signer: signer, MaxSegmentBytes: 3000}, 1, 1, 1, 1, 1, 1)
 	options := func(notes ...[]byte) verify.Options {
 		return verify.Options{Keys: []*signing.PublicKey{signer.Public()}, Checkpoints: keptNotes(notes...)}
 	}
 	var notes [][]byte
-	for i := range w.names {
-		for _, line := range w.lines(i) {
+	for i := range w.Segments {
+		for _, line := range w.Lines(i) {
 			if segment.KindOf(line) == segline.KindCheckpoint {
 				note, err := segment.ParseCheckpoint(bytes.TrimSuffix(line, []byte("\n")))
 				if err != nil {
@@ -353,7 +354,7 @@ func TestKeptCheckpoints(t *testing.T) {
 			}
 		}
 	}
-	if r := check(t, w.fsys, options(notes...)); len(r.Findings) != 0 {
+	if r := check(t, w.Files, options(notes...)); len(r.Findings) != 0 {
 		t.Errorf("its own checkpoints: %+v", r.Findings)
 	}
 	sign := func(origin string, size uint64, s *signing.Signer) []byte {
@@ -367,7 +368,7 @@ func TestKeptCheckpoints(t *testing.T) {
 		"larger than the log": sign("test.example/auditlog", 1000, signer),
 		"of another history":  sign("test.example/auditlog", 4, signer),
 	} {
-		if found := kinds(bad(check(t, w.fsys, options(note)))); !slices.Contains(found, verify.Rollback) {
+		if found := kinds(bad(check(t, w.Files, options(note)))); !slices.Contains(found, verify.Rollback) {
 			t.Errorf("%s: %q", name, found)
 		}
 	}
@@ -383,85 +384,85 @@ func TestKeptCheckpoints(t *testing.T) {
 	} {
 		o := options(note)
 		o.Checkpoints[0].Name = "kept.txt"
-		r := check(t, w.fsys, o)
+		r := check(t, w.Files, o)
 		if found := ofKind(r, verify.CheckpointUnchecked); r.Verdict != verify.VerdictUnchecked || len(found) != 1 || !strings.Contains(found[0].Message, "kept.txt") {
 			t.Errorf("%s: %s, %+v", name, r.Verdict, r.Findings)
 		}
 	}
 	for _, junk := range []string{"junk", "\ufeff" + string(notes[0])} {
-		if _, err := verify.Log(t.Context(), w.fsys, options([]byte(junk))); err == nil || !strings.Contains(err.Error(), "kept checkpoint 1 is none") {
+		if _, err := verify.Log(t.Context(), w.Files, options([]byte(junk))); err == nil || !strings.Contains(err.Error(), "kept checkpoint 1 is none") {
 			t.Errorf("%q was taken for a checkpoint: %v", junk, err)
 		}
 	}
 	// The newest commits cut off, and the checkpoint file with them.
-	cut := w.clone()
-	delete(cut.fsys, "checkpoint")
-	delete(cut.fsys, cut.names[len(cut.names)-1])
-	if r := check(t, cut.fsys, options()); r.TamperingDetected {
+	cut := w.Clone()
+	delete(cut.Files, "checkpoint")
+	delete(cut.Files, cut.Segments[len(cut.Segments)-1])
+	if r := check(t, cut.Files, options()); r.TamperingDetected {
 		t.Errorf("without a kept checkpoint nothing can tell, but: %+v", r.Findings)
 	}
-	if found := kinds(bad(check(t, cut.fsys, options(notes[len(notes)-1])))); !slices.Contains(found, verify.Rollback) {
+	if found := kinds(bad(check(t, cut.Files, options(notes[len(notes)-1])))); !slices.Contains(found, verify.Rollback) {
 		t.Errorf("cut short: %q", found)
 	}
 }
 
 func TestKeys(t *testing.T) {
-	w := write(t, rotation.Options{}, 2)
+	w := logtest.Write(t, rotation.Options{}, 2)
 	other := signingtest.New(t, signing.Ed25519).Public()
-	if _, err := verify.Log(t.Context(), w.fsys, verify.Options{Keys: []*signing.PublicKey{other}}); !errors.Is(err, verify.ErrWrongKey) {
+	if _, err := verify.Log(t.Context(), w.Files, verify.Options{Keys: []*signing.PublicKey{other}}); !errors.Is(err, verify.ErrWrongKey) {
 		t.Errorf("with another key: %v", err)
 	}
-	if r := check(t, w.fsys, verify.Options{Keys: []*signing.PublicKey{other, w.signer.Public()}}); r.TamperingDetected {
+	if r := check(t, w.Files, verify.Options{Keys: []*signing.PublicKey{other, w.Signer.Public()}}); r.TamperingDetected {
 		t.Errorf("with one more key: %+v", r.Findings)
 	}
 	// Somebody continues the log with a key of his own.
-	forged := write(t, rotation.Options{Signer: signingtest.New(t, signing.ECDSAP256), MaxSegmentBytes: 1}, 2, 1)
-	w.fsys[forged.names[1]] = forged.fsys[forged.names[1]]
-	if r := w.check(t); !r.TamperingDetected {
+	forged := logtest.Write(t, rotation.Options{Signer: signingtest.New(t, signing.ECDSAP256), MaxSegmentBytes: 1}, 2, 1)
+	w.Files[forged.Segments[1]] = forged.Files[forged.Segments[1]]
+	if r := checkCopy(t, w); !r.TamperingDetected {
 		t.Error("a segment signed by a stranger was taken")
 	}
 }
 
 func TestSplices(t *testing.T) {
 	signer := signingtest.New(t, signing.ECDSAP256)
-	a := write(t, rotation.Options{Signer: signer, MaxSegmentBytes: 3000}, 1, 1, 1, 1, 1, 1)
-	b := write(t, rotation.Options{Signer: signer, MaxSegmentBytes: 3000, Origin: "other.example/log"}, 1, 1, 1, 1, 1, 1)
+	a := logtest.Write(t, rotation.Options{Signer: signer, MaxSegmentBytes: 3000}, 1, 1, 1, 1, 1, 1)
+	b := logtest.Write(t, rotation.Options{Signer: signer, MaxSegmentBytes: 3000, Origin: "other.example/log"}, 1, 1, 1, 1, 1, 1)
 	t.Run("segment of another log", func(t *testing.T) {
-		w := a.clone()
-		w.fsys[w.names[1]].Data = b.fsys[b.names[1]].Data
-		if r := w.check(t); !r.TamperingDetected {
+		w := a.Clone()
+		w.Files[w.Segments[1]].Data = b.Files[b.Segments[1]].Data
+		if r := checkCopy(t, w); !r.TamperingDetected {
 			t.Error("not found")
 		}
 	})
 	t.Run("event of another log", func(t *testing.T) {
-		w := a.clone()
-		l := w.lines(0)
-		l[w.line(t, 0, "id-000")-1] = b.lines(0)[b.line(t, 0, "id-000")-1]
-		w.setLines(0, l)
+		w := a.Clone()
+		l := w.Lines(0)
+		l[w.LineOf(t, 0, "id-000")-1] = b.Lines(0)[b.LineOf(t, 0, "id-000")-1]
+		w.SetLines(0, l)
 		// Ids and signatures are alike in both, so that the lines are equal unless the
 		// signer is hedged: what was changed may be nothing.
-		if r := w.check(t); !r.TamperingDetected && !bytes.Equal(w.fsys[w.names[0]].Data, a.fsys[a.names[0]].Data) {
+		if r := checkCopy(t, w); !r.TamperingDetected && !bytes.Equal(w.Files[w.Segments[0]].Data, a.Files[a.Segments[0]].Data) {
 			t.Error("not found")
 		}
 	})
 	t.Run("checkpoint of another log", func(t *testing.T) {
-		w := a.clone()
-		l := w.lines(0)
-		l[len(l)-1] = b.lines(0)[len(b.lines(0))-1]
-		w.setLines(0, l)
-		if r := w.check(t); !r.TamperingDetected {
+		w := a.Clone()
+		l := w.Lines(0)
+		l[len(l)-1] = b.Lines(0)[len(b.Lines(0))-1]
+		w.SetLines(0, l)
+		if r := checkCopy(t, w); !r.TamperingDetected {
 			t.Error("not found")
 		}
 	})
 }
 
 func TestTornTail(t *testing.T) {
-	w := write(t, rotation.Options{}, 1, 1)
-	last := w.names[len(w.names)-1]
-	for name, tail := range map[string]string{"partial line": `{"event":{"a"`, "whole line": string(w.lines(0)[w.line(t, 0, "id-000")-1]), "zeros": strings.Repeat("\x00", 100)} {
-		c := w.clone()
-		c.fsys[last].Data = append(c.fsys[last].Data, tail...)
-		r := c.check(t)
+	w := logtest.Write(t, rotation.Options{}, 1, 1)
+	last := w.Segments[len(w.Segments)-1]
+	for name, tail := range map[string]string{"partial line": `{"event":{"a"`, "whole line": string(w.Lines(0)[w.LineOf(t, 0, "id-000")-1]), "zeros": strings.Repeat("\x00", 100)} {
+		c := w.Clone()
+		c.Files[last].Data = append(c.Files[last].Data, tail...)
+		r := checkCopy(t, c)
 		if name == "whole line" || name == "partial line" {
 			if r.TamperingDetected || !slices.Contains(kinds(r.Findings), verify.Kind("torn_tail")) || r.TotalEvents != 3 {
 				t.Errorf("%s: %d events, %+v", name, r.TotalEvents, r.Findings)
@@ -476,24 +477,24 @@ func TestPruned(t *testing.T) {
 	t.Parallel()
 	o := rotation.Options{MaxSegmentBytes: 3000, Retention: rotation.Retention{MaxSegments: 2}}
 	w := writePruned(t, o)
-	r := w.check(t)
+	r := checkCopy(t, w)
 	if r.TamperingDetected || !slices.Contains(kinds(r.Findings), verify.Kind("pruned")) || r.Segments[0].FirstIndex == 0 {
 		t.Fatalf("%+v", r.Findings)
 	}
 	// One segment more than retention took.
-	delete(w.fsys, w.names[0])
-	if r := w.check(t); !slices.Contains(kinds(bad(r)), verify.SegmentMissing) {
+	delete(w.Files, w.Segments[0])
+	if r := checkCopy(t, w); !slices.Contains(kinds(bad(r)), verify.SegmentMissing) {
 		t.Errorf("a deletion passed for retention: %+v", r.Findings)
 	}
 }
 
 // writePruned writes a log whose first segments have been pruned.
-func writePruned(t *testing.T, o rotation.Options) *written {
+func writePruned(t *testing.T, o rotation.Options) *logtest.Copy {
 	t.Helper()
 	deadline := time.Now().Add(time.Minute)
 	for time.Now().Before(deadline) {
 		// Retention runs beside the writer: try again if it came too late.
-		if w := write(t, o, slices.Repeat([]int{1}, 200)...); !strings.Contains(w.names[0], "00000000000000000000") {
+		if w := logtest.Write(t, o, slices.Repeat([]int{1}, 200)...); !strings.Contains(w.Segments[0], "00000000000000000000") {
 			return w
 		}
 	}
@@ -509,8 +510,8 @@ func TestDuplicateIDs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := write(t, rotation.Options{Signer: signer}, 1)
-	line := other.lines(0)[other.line(t, 0, "id-000")-1]
+	other := logtest.Write(t, rotation.Options{Signer: signer}, 1)
+	line := other.Lines(0)[other.LineOf(t, 0, "id-000")-1]
 	parsed, err := segment.ParseEvent(nil, bytes.TrimSuffix(line, []byte("\n")))
 	if err != nil {
 		t.Fatal(err)
@@ -527,7 +528,7 @@ func TestDuplicateIDs(t *testing.T) {
 	if err := l.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	r := load(t, dir, signer).check(t)
+	r := checkCopy(t, logtest.LoadCopy(t, dir, signer))
 	if r.TamperingDetected || len(r.Findings) != 1 || r.Findings[0].Kind != verify.Kind("duplicate_event_id") || r.Findings[0].Line != 8 || r.Findings[0].EventID != "id-000" {
 		t.Errorf("%+v", r.Findings)
 	}
@@ -535,47 +536,47 @@ func TestDuplicateIDs(t *testing.T) {
 
 func TestCompressedSegments(t *testing.T) {
 	t.Parallel()
-	w := write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 1, 1, 1, 1, 1)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 3000}, 1, 1, 1, 1, 1, 1)
 	for _, c := range []compression.Method{compression.Zstd, compression.Gzip} {
-		p := w.clone()
+		p := w.Clone()
 		var buf bytes.Buffer
 		z, err := compression.NewWriter(&buf, c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		plain := p.fsys[p.names[0]].Data
+		plain := p.Files[p.Segments[0]].Data
 		if _, err := z.Write(plain); err != nil {
 			t.Fatal(err)
 		}
 		if err := z.Close(); err != nil {
 			t.Fatal(err)
 		}
-		packed := p.names[0] + c.Suffix()
-		p.fsys[packed] = &fstest.MapFile{Data: buf.Bytes(), Mode: 0o600}
-		if r := p.check(t); r.TamperingDetected || !slices.Contains(kinds(r.Findings), verify.Kind("compression_leftover")) {
+		packed := p.Segments[0] + c.Suffix()
+		p.Files[packed] = &fstest.MapFile{Data: buf.Bytes(), Mode: 0o600}
+		if r := checkCopy(t, p); r.TamperingDetected || !slices.Contains(kinds(r.Findings), verify.Kind("compression_leftover")) {
 			t.Errorf("%s beside plain: %+v", c, r.Findings)
 		}
-		p.fsys[p.names[0]].Data = bytes.Replace(plain, []byte("user-000"), []byte("user-999"), 1)
-		if r := p.check(t); !slices.Contains(kinds(bad(r)), verify.SegmentOverlap) {
+		p.Files[p.Segments[0]].Data = bytes.Replace(plain, []byte("user-000"), []byte("user-999"), 1)
+		if r := checkCopy(t, p); !slices.Contains(kinds(bad(r)), verify.SegmentOverlap) {
 			t.Errorf("%s beside another plain: %+v", c, r.Findings)
 		}
-		delete(p.fsys, p.names[0])
-		if r := p.check(t); len(r.Findings) != 0 {
+		delete(p.Files, p.Segments[0])
+		if r := checkCopy(t, p); len(r.Findings) != 0 {
 			t.Errorf("%s: %+v", c, r.Findings)
 		}
-		want := p.check(t)
+		want := checkCopy(t, p)
 		for at := range buf.Bytes() {
 			if at%7 != 0 {
 				continue
 			}
-			p.fsys[packed].Data = bytes.Clone(buf.Bytes())
-			p.fsys[packed].Data[at] ^= 0x10
-			if r := p.check(t); !r.TamperingDetected && r.VerifiedEvents != want.VerifiedEvents {
+			p.Files[packed].Data = bytes.Clone(buf.Bytes())
+			p.Files[packed].Data[at] ^= 0x10
+			if r := checkCopy(t, p); !r.TamperingDetected && r.VerifiedEvents != want.VerifiedEvents {
 				t.Errorf("%s byte %d: %+v", c, at, r.Findings)
 			}
 		}
-		p.fsys[packed].Data = append(bytes.Clone(buf.Bytes()), buf.Bytes()...)
-		if r := p.check(t); len(bad(r)) == 0 {
+		p.Files[packed].Data = append(bytes.Clone(buf.Bytes()), buf.Bytes()...)
+		if r := checkCopy(t, p); len(bad(r)) == 0 {
 			t.Errorf("%s twice: %+v", c, r.Findings)
 		}
 	}
@@ -583,9 +584,9 @@ func TestCompressedSegments(t *testing.T) {
 
 func TestHostileDirectories(t *testing.T) {
 	t.Parallel()
-	w := write(t, rotation.Options{}, 1)
+	w := logtest.Write(t, rotation.Options{}, 1)
 	dir := t.TempDir()
-	for name, f := range w.fsys {
+	for name, f := range w.Files {
 		if err := os.WriteFile(filepath.Join(dir, name), f.Data, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -608,7 +609,7 @@ func TestHostileDirectories(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	header := string(w.lines(0)[0])
+	header := string(w.Lines(0)[0])
 	for what, content := range map[string]string{
 		"one endless line":  header + strings.Repeat("x", segline.MaxBytes+10),
 		"deep nesting":      header + `{"event":` + strings.Repeat(`{"a":`, 1_000_000) + "\n",
@@ -616,9 +617,9 @@ func TestHostileDirectories(t *testing.T) {
 		"gigantic index":    strings.Replace(header, `"first_index":0`, `"first_index":18446744073709551615`, 1),
 		"duplicate members": strings.Replace(header, `"segment":{`, `"segment":{"format":"auditlog/v1",`, 1),
 	} {
-		c := w.clone()
-		c.fsys[c.names[0]].Data = []byte(content)
-		r, err := verify.Log(t.Context(), c.fsys, verify.Options{})
+		c := w.Clone()
+		c.Files[c.Segments[0]].Data = []byte(content)
+		r, err := verify.Log(t.Context(), c.Files, verify.Options{})
 		if err == nil && len(r.Findings) == 0 {
 			t.Errorf("%s: nothing found", what)
 		}
@@ -632,40 +633,40 @@ func TestCannotBeChecked(t *testing.T) {
 	if _, err := verify.Log(t.Context(), os.DirFS(filepath.Join(t.TempDir(), "missing")), verify.Options{}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no directory: %v", err)
 	}
-	w := write(t, rotation.Options{MaxSegmentBytes: 1}, slices.Repeat([]int{1}, 20)...)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 1}, slices.Repeat([]int{1}, 20)...)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := verify.Log(ctx, w.fsys, verify.Options{}); !errors.Is(err, context.Canceled) {
+	if _, err := verify.Log(ctx, w.Files, verify.Options{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 	// The same half-way; that nothing is left running is checked for all tests.
 	ctx, cancel = context.WithCancel(context.Background())
-	if _, err := verify.Log(ctx, w.fsys, verify.Options{Jobs: 2, Progress: func(int64, int64) { cancel() }}); !errors.Is(err, context.Canceled) {
+	if _, err := verify.Log(ctx, w.Files, verify.Options{Jobs: 2, Progress: func(int64, int64) { cancel() }}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled half-way: %v", err)
 	}
 	// Missing is not empty: a checkpoint without segments.
-	for _, name := range w.names {
-		delete(w.fsys, name)
+	for _, name := range w.Segments {
+		delete(w.Files, name)
 	}
-	if r := check(t, w.fsys, verify.Options{}); !r.TamperingDetected {
+	if r := check(t, w.Files, verify.Options{}); !r.TamperingDetected {
 		t.Error("all segments gone, and nothing found")
 	}
 }
 
 func TestReportIsDeterministic(t *testing.T) {
-	w := write(t, rotation.Options{MaxSegmentBytes: 2000}, slices.Repeat([]int{2}, 20)...)
-	for i := range w.names {
-		l := w.lines(i)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 2000}, slices.Repeat([]int{2}, 20)...)
+	for i := range w.Segments {
+		l := w.Lines(i)
 		l[1] = bytes.Replace(l[1], []byte(`"level":"info"`), []byte(`"level":"debug"`), 1)
-		w.setLines(i, l)
+		w.SetLines(i, l)
 	}
-	want := fmt.Sprintf("%+v", w.check(t).Findings)
+	want := fmt.Sprintf("%+v", checkCopy(t, w).Findings)
 	for range 5 {
-		r := check(t, w.fsys, verify.Options{Keys: []*signing.PublicKey{w.signer.Public()}, Jobs: 7})
+		r := check(t, w.Files, verify.Options{Keys: []*signing.PublicKey{w.Signer.Public()}, Jobs: 7})
 		for i := range r.Findings {
 			r.Findings[i].Index = nil
 		}
-		again := w.check(t)
+		again := checkCopy(t, w)
 		for i := range again.Findings {
 			again.Findings[i].Index = nil
 		}
@@ -676,9 +677,9 @@ func TestReportIsDeterministic(t *testing.T) {
 }
 
 func TestProgress(t *testing.T) {
-	w := write(t, rotation.Options{MaxSegmentBytes: 1}, 1, 1, 1)
+	w := logtest.Write(t, rotation.Options{MaxSegmentBytes: 1}, 1, 1, 1)
 	var done, total int64
-	check(t, w.fsys, verify.Options{Jobs: 1, Progress: func(d, n int64) { done, total = d, n }})
+	check(t, w.Files, verify.Options{Jobs: 1, Progress: func(d, n int64) { done, total = d, n }})
 	if done != total || total == 0 {
 		t.Errorf("%d of %d bytes", done, total)
 	}

@@ -4,7 +4,6 @@
 package witness
 
 import (
-	"bytes"
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/binary"
@@ -13,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/signednote"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -39,7 +39,7 @@ func (k *Key) Cosignature(checkpoint []byte) (c Cosignature, err error) {
 	if _, err := signing.ParseCheckpoint(checkpoint); err != nil {
 		return c, err
 	}
-	text, lines, err := signing.SplitNote(checkpoint)
+	text, lines, err := signednote.Split(checkpoint)
 	if err != nil {
 		return c, err
 	}
@@ -86,13 +86,4 @@ func (k *Key) verify(text, signature []byte) (c Cosignature, err error) {
 	}
 	c.Time = time.Unix(int64(seconds), 0).UTC()
 	return c, nil
-}
-
-// Cosigned returns a checkpoint with cosignatures added to it.
-func Cosigned(checkpoint []byte, cosignatures ...Cosignature) []byte {
-	cosigned := bytes.Clone(checkpoint)
-	for _, c := range cosignatures {
-		cosigned = append(cosigned, c.Line...)
-	}
-	return cosigned
 }

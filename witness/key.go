@@ -14,6 +14,7 @@ import (
 	formats "github.com/transparency-dev/formats/note"
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/signednote"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -46,7 +47,7 @@ func parseKey(vkey string) (*Key, error) {
 		return nil, errors.New("it does not have the form name+hash+key, as a witness prints it")
 	}
 	name, hash, encoded := parts[0], parts[1], parts[2]
-	if signing.ValidateOrigin(name) != nil {
+	if signednote.ValidateOrigin(name) != nil {
 		return nil, fmt.Errorf("bad name %.40q", name)
 	}
 	key, err := base64.StdEncoding.Strict().DecodeString(encoded)

@@ -15,7 +15,9 @@ import (
 	"strings"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
+	"github.com/otel-auditlog/auditlogexporter/internal/jcs"
 	"github.com/otel-auditlog/auditlogexporter/internal/visible"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 )
@@ -33,7 +35,7 @@ var shownMembers = []struct{ member, name string }{
 // columns that no value of a client's reaches: its time, whether the log itself or a client
 // speaks, whether a checkpoint follows it, its level, category and outcome, and what came of
 // checking its producer's proof. sum is of the event. It takes no memory for long values.
-func writeEvent(w *bufio.Writer, canonical []byte, sum *event.Summary, committed bool) error {
+func writeEvent(w *bufio.Writer, canonical []byte, sum *eventjson.Summary, committed bool) error {
 	said := "record"
 	if sum.Log != nil {
 		said = "log"
@@ -47,7 +49,7 @@ func writeEvent(w *bufio.Writer, canonical []byte, sum *event.Summary, committed
 	var values [8]iter.Seq[rune] // as many as shownMembers
 	var body iter.Seq[rune]
 	var replaced []byte
-	err := event.Members(canonical, func(name string, value []byte) {
+	err := jcs.Members(canonical, func(name string, value []byte) {
 		if name == "body" {
 			body = textOf(value)
 		} else if name == "replaced" {
@@ -182,8 +184,8 @@ func writeReplaced(w *bufio.Writer, object []byte) {
 
 // eventText is what writeEvent writes of an event that a checkpoint covers.
 func eventText(canonical []byte) (string, error) {
-	var sum event.Summary
-	if err := event.Scan(canonical, &sum); err != nil {
+	var sum eventjson.Summary
+	if err := eventjson.Scan(canonical, &sum); err != nil {
 		return "", err
 	}
 	var b strings.Builder

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 )
 
 // filter says which events are wanted.
@@ -84,7 +85,7 @@ func (f *filter) inRange(t time.Time) bool {
 // not known. An event's own time comes from its client: the commit's time counts as well,
 // so that no time that a client makes up hides an event. How many are wanted for the sake
 // of which time is counted.
-func (f *filter) match(s *event.Summary, committed time.Time, canonical []byte) bool {
+func (f *filter) match(s *eventjson.Summary, committed time.Time, canonical []byte) bool {
 	own := f.inRange(s.Time)
 	if !own && (committed.IsZero() || !f.inRange(committed)) || !f.wanted(s, canonical) {
 		return false
@@ -105,7 +106,7 @@ func (f *filter) sayByWhich(w io.Writer) {
 }
 
 // wanted is match but for the times.
-func (f *filter) wanted(s *event.Summary, canonical []byte) bool {
+func (f *filter) wanted(s *eventjson.Summary, canonical []byte) bool {
 	is := func(want string, got []byte) bool { return want == "" || want == string(got) }
 	return (len(f.levels) == 0 || slices.Contains(f.levels, string(s.Level))) &&
 		(len(f.categories) == 0 || slices.Contains(f.categories, string(s.Category))) &&

@@ -12,8 +12,8 @@ import (
 	"io/fs"
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/committimes"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -112,8 +112,8 @@ func (s *shower) line(line []byte, at time.Time, committed bool) error {
 	if err != nil {
 		return errMalformed
 	}
-	var sum event.Summary
-	if event.Scan(parsed.Canonical, &sum) != nil {
+	var sum eventjson.Summary
+	if eventjson.Scan(parsed.Canonical, &sum) != nil {
 		return errMalformed
 	}
 	if !s.filter.match(&sum, at, parsed.Canonical) {

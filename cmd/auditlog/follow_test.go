@@ -14,6 +14,7 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -26,7 +27,7 @@ func TestShowFollows(t *testing.T) {
 
 func showFollows(t *testing.T, maxSegmentBytes int64) {
 	dir := t.TempDir()
-	s, err := signing.CreateKeyFile(filepath.Join(dir, "key.pem"), signing.Ed25519)
+	s, err := keyfile.Create(filepath.Join(dir, "key.pem"), signing.Ed25519)
 	if err != nil {
 		t.Fatal(err)
 	}

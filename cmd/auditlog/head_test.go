@@ -14,11 +14,13 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
+	"github.com/otel-auditlog/auditlogexporter/internal/timestamp"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -36,7 +38,7 @@ type forger struct {
 	previous *signing.Signer // signs the next checkpoint, too
 	now      time.Time
 	tree     merkle.Frontier
-	mark     *merkle.Mark // at the beginning of the segment
+	mark     *consistency.Mark // at the beginning of the segment
 	header   segment.Header
 	text     []byte
 	commits  uint64
@@ -55,7 +57,7 @@ func newForger(t *testing.T, s *signing.Signer) *forger {
 
 func newKey(t *testing.T) *signing.Signer {
 	t.Helper()
-	s, err := signing.CreateKeyFile(filepath.Join(t.TempDir(), "key.pem"), signing.Ed25519)
+	s, err := keyfile.Create(filepath.Join(t.TempDir(), "key.pem"), signing.Ed25519)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +65,7 @@ func newKey(t *testing.T) *signing.Signer {
 }
 
 func (f *forger) line(line []byte) {
-	f.tree.AppendMarked(merkle.LeafHash(line), []*merkle.Mark{f.mark})
+	consistency.Append(&f.tree, merkle.LeafHash(line), []*consistency.Mark{f.mark})
 	f.text = append(append(f.text, line...), '\n')
 }
 
@@ -78,7 +80,7 @@ func (f *forger) begin() logevent.Segment {
 		Origin: forgedOrigin, Log: signing.LogID{1}, FirstIndex: f.tree.Size(), Frontier: f.tree.Hashes(), Created: f.now,
 		Scope: segline.ScopeCheckpoint, Retain: time.Unix(0, 0), Keys: []segline.Key{segline.KeyOf(f.signer.Public())},
 	}
-	f.text, f.mark = nil, merkle.NewMark(&f.tree)
+	f.text, f.mark = nil, consistency.NewMark(&f.tree)
 	f.line(f.header.AppendTo(nil))
 	return before
 }
@@ -98,7 +100,7 @@ var early = time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)
 func (f *forger) client() {
 	f.events++
 	f.event(fmt.Appendf(nil, `{"category":"system_health","event_id":"id-%d","level":"info","metadata":{},"operation":"x","resource_id":"r","resource_type":"t","success":null,"timestamp":%q}`,
-		f.events, event.FormatTime(event.Nanoseconds(early))))
+		f.events, timestamp.Format(timestamp.Nanoseconds(early))))
 }
 
 func (f *forger) say(e logevent.Event) {

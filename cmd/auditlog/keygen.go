@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/signednote"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -35,15 +37,15 @@ operators need, the log's verifier key.`,
 				return fmt.Errorf("--algorithm %q: use ecdsa-p256 or ed25519", algorithm)
 			}
 			if origin != "" {
-				if err := signing.ValidateOrigin(origin); err != nil {
+				if err := signednote.ValidateOrigin(origin); err != nil {
 					return fmt.Errorf("--origin: %w", err)
 				}
 			}
-			s, err := signing.CreateKeyFile(out, a)
+			s, err := keyfile.Create(out, a)
 			if err != nil {
 				return err
 			}
-			public := signing.PublicKeyPath(out)
+			public := keyfile.PublicPath(out)
 			if _, err = fmt.Fprintf(cmd.OutOrStdout(), `private key  %s  (keep it where only the collector can read it)
 public key   %s  (copy it to where auditors keep it, away from this host)
 key id       %s
@@ -70,7 +72,7 @@ Sign a new log with it by signing.key_file in the collector's configuration, and
 
 // makeCheckpointKey makes a key for checkpoints and says what it is for.
 func makeCheckpointKey(w io.Writer, path string) (*signing.Signer, error) {
-	s, err := signing.CreateKeyFile(path, signing.Ed25519)
+	s, err := keyfile.Create(path, signing.Ed25519)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +82,7 @@ public key   %s
 key id       %s
 
 Set signing.checkpoint_key_file to it.
-`, path, signing.PublicKeyPath(path), s.Public().ID())
+`, path, keyfile.PublicPath(path), s.Public().ID())
 	return s, err
 }
 

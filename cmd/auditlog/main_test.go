@@ -21,7 +21,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.uber.org/goleak"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
@@ -55,9 +57,9 @@ func TestScripts(outer *testing.T) {
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			t := inSetup{e.T()}
-			_, err := signing.CreateKeyFile(filepath.Join(e.WorkDir, "other.pem"), signing.Ed25519)
+			_, err := keyfile.Create(filepath.Join(e.WorkDir, "other.pem"), signing.Ed25519)
 			require.NoError(t, err)
-			s, err := signing.CreateKeyFile(filepath.Join(e.WorkDir, "key.pem"), signing.ECDSAP256)
+			s, err := keyfile.Create(filepath.Join(e.WorkDir, "key.pem"), signing.ECDSAP256)
 			require.NoError(t, err)
 			l := newLog(t, filepath.Join(e.WorkDir, "log"), s, 1)
 			for _, r := range records() {
@@ -98,7 +100,7 @@ func writeReceipts(t require.TestingT, dir string, l *logtest.Log) {
 
 // writeWitnessed writes a log that a witness has cosigned.
 func writeWitnessed(t *testing.T, dir string, s *signing.Signer) error {
-	checkpointKey, err := signing.CreateKeyFile(filepath.Join(dir, "checkpoint.pem"), signing.Ed25519)
+	checkpointKey, err := keyfile.Create(filepath.Join(dir, "checkpoint.pem"), signing.Ed25519)
 	if err != nil {
 		return err
 	}
@@ -111,7 +113,7 @@ func writeWitnessed(t *testing.T, dir string, s *signing.Signer) error {
 	}
 	l := logtest.New(t, rotation.Options{
 		Directory: filepath.Join(dir, "witnessed"), Origin: "witnessed.example/auditlog", Signer: s, CheckpointSigner: checkpointKey,
-		Scope: segline.ScopeEvent, Witnesses: []witness.Witness{w},
+		Scope: segline.ScopeEvent, Witnesses: []cosigning.Witness{w},
 	})
 	l.Close() // which asks the witness
 	return nil
@@ -120,7 +122,7 @@ func writeWitnessed(t *testing.T, dir string, s *signing.Signer) error {
 // grow adds events to a log, and has retention delete all but a few of its segments, if a
 // number is given: grow DIR [SEGMENTS]
 func grow(ts *testscript.TestScript, _ bool, args []string) {
-	s, err := signing.LoadKeyFile(ts.MkAbs("key.pem"))
+	s, err := keyfile.Load(ts.MkAbs("key.pem"))
 	ts.Check(err)
 	o := rotation.Options{Directory: ts.MkAbs(args[0]), Origin: "grown.example/auditlog", Signer: s, Scope: segline.ScopeCheckpoint, MaxSegmentBytes: 1}
 	if len(args) > 1 {

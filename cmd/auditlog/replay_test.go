@@ -30,6 +30,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -99,7 +100,7 @@ func writeLog(t *testing.T, dir string, records ...plog.LogRecord) string {
 // writeLogOf is writeLog with segments of a certain size.
 func writeLogOf(t *testing.T, dir string, maxSegmentBytes int64, records ...plog.LogRecord) string {
 	t.Helper()
-	s, err := signing.CreateKeyFile(filepath.Join(dir, "key.pem"), signing.ECDSAP256)
+	s, err := keyfile.Create(filepath.Join(dir, "key.pem"), signing.ECDSAP256)
 	if err != nil {
 		t.Fatal(err)
 	}

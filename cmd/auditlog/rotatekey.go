@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -64,7 +65,7 @@ func (f *rotateKeyFlags) run(cmd *cobra.Command, dir string) (err error) {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
 	o := rotation.Options{Directory: dir, Origin: header.Origin, Scope: header.Scope, Sync: true}
-	if o.PreviousSigner, err = signing.LoadKeyFile(f.key); err != nil {
+	if o.PreviousSigner, err = keyfile.Load(f.key); err != nil {
 		return fmt.Errorf("--key: %w", err)
 	}
 	// Before a key is made for nothing.
@@ -72,7 +73,7 @@ func (f *rotateKeyFlags) run(cmd *cobra.Command, dir string) (err error) {
 		return fmt.Errorf("--key: %s is the key %s, but the log is signed with %s", f.key, id, header.Keys[0].ID)
 	}
 	if f.checkpointKey != "" {
-		if o.CheckpointSigner, err = signing.LoadKeyFile(f.checkpointKey); err != nil {
+		if o.CheckpointSigner, err = keyfile.Load(f.checkpointKey); err != nil {
 			return fmt.Errorf("--checkpoint-key: %w", err)
 		}
 	}
@@ -85,13 +86,13 @@ func (f *rotateKeyFlags) run(cmd *cobra.Command, dir string) (err error) {
 	}
 	defer func() { err = errors.Join(err, o.FS.Close()) }()
 	made := false
-	o.Signer, err = signing.LoadKeyFile(f.newKey)
+	o.Signer, err = keyfile.Load(f.newKey)
 	if errors.Is(err, fs.ErrNotExist) {
 		a, ok := algorithms[f.algorithm]
 		if !ok {
 			return fmt.Errorf("--algorithm %q: use ecdsa-p256 or ed25519", f.algorithm)
 		}
-		o.Signer, err = signing.CreateKeyFile(f.newKey, a)
+		o.Signer, err = keyfile.Create(f.newKey, a)
 		made = true
 	}
 	if err != nil {
@@ -112,7 +113,7 @@ func (f *rotateKeyFlags) run(cmd *cobra.Command, dir string) (err error) {
 	}
 	out := cmd.OutOrStdout()
 	if made {
-		fmt.Fprintf(out, "made         %s and %s\n", f.newKey, signing.PublicKeyPath(f.newKey))
+		fmt.Fprintf(out, "made         %s and %s\n", f.newKey, keyfile.PublicPath(f.newKey))
 	}
 	_, err = fmt.Fprintf(out, `log          %s, now %d leaves
 signed with  %s

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -20,7 +21,7 @@ import (
 func TestRotateKeyOfALogInUse(t *testing.T) {
 	dir := t.TempDir()
 	key, next, log := filepath.Join(dir, "key.pem"), filepath.Join(dir, "next.pem"), filepath.Join(dir, "log")
-	s, err := signing.CreateKeyFile(key, signing.Ed25519)
+	s, err := keyfile.Create(key, signing.Ed25519)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +31,7 @@ func TestRotateKeyOfALogInUse(t *testing.T) {
 	if code := run(t.Context(), args, io.Discard, &said); code != exitUnchecked || !strings.Contains(said.String(), "stop the collector") {
 		t.Errorf("exit code %d: %s", code, said.String())
 	}
-	for _, name := range []string{next, signing.PublicKeyPath(next)} {
+	for _, name := range []string{next, keyfile.PublicPath(next)} {
 		if _, err := os.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -12,7 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -21,7 +22,7 @@ import (
 // shown, as values that forge nothing.
 func TestRefusedAndReplacedAreShown(t *testing.T) {
 	dir := t.TempDir()
-	s, err := signing.CreateKeyFile(filepath.Join(dir, "key.pem"), signing.ECDSAP256)
+	s, err := keyfile.Create(filepath.Join(dir, "key.pem"), signing.ECDSAP256)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +33,7 @@ func TestRefusedAndReplacedAreShown(t *testing.T) {
 	b := w.Writer.NewBatch()
 	defer b.Release()
 	require.NoError(t, w.AddTo(b, func(dst []byte) ([]byte, uint64, error) {
-		dst, err := event.AppendReplacement(dst, w.Encode(long), 4000)
+		dst, err := eventjson.Replace(dst, w.Encode(long), 4000)
 		return dst, uint64(began.UnixNano()), err
 	}))
 	b.Refuse(stage.Refusal{Place: stage.Place{Record: 3}, Reason: "too_large", SHA256: bytes.Repeat([]byte{0x5e}, 32), EventID: "huge  user=root"})

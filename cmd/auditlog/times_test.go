@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -61,7 +62,7 @@ func (f countedFile) Seek(offset int64, whence int) (int64, error) {
 // and it misses no event within.
 func TestShowReadsWithinItsTimes(t *testing.T) {
 	dir := t.TempDir()
-	s, err := signing.CreateKeyFile(filepath.Join(dir, "key.pem"), signing.Ed25519)
+	s, err := keyfile.Create(filepath.Join(dir, "key.pem"), signing.Ed25519)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,8 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/emit"
 	"github.com/otel-auditlog/auditlogexporter/emit/confirm"
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 )
 
 // memory is an exporter that keeps what it gets.
@@ -58,9 +60,9 @@ func (m *memory) mapped(t *testing.T) *event.Event {
 }
 
 // identity returns what tells whether the newest record is one that was sent before.
-func (m *memory) identity(t *testing.T) event.Identity {
+func (m *memory) identity(t *testing.T) eventjson.Identity {
 	t.Helper()
-	id, ok, err := event.Identify(m.canonical(t))
+	id, ok, err := eventjson.Identify(m.canonical(t))
 	if err != nil || !ok {
 		t.Fatalf("no identity: %v", err)
 	}
@@ -74,9 +76,9 @@ func (m *memory) canonical(t *testing.T) []byte {
 	if len(m.records) == 0 {
 		t.Fatal("no record arrived")
 	}
-	mapping := event.DefaultMapping()
-	mapping.Strict = true
-	mapper, err := event.NewMapper(mapping)
+	strict := mapping.Default()
+	strict.Strict = true
+	mapper, err := mapping.NewMapper(strict)
 	if err != nil {
 		t.Fatal(err)
 	}

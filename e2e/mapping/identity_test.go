@@ -10,14 +10,14 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/otel-auditlog/auditlogexporter/emit"
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 )
 
 // An event that is sent again with its id and time is the same: the collector writes it once.
 func TestSentAgain(t *testing.T) {
 	e, m := newEmitter(t)
 	at := time.Now()
-	send := func(details ...emit.Detail) event.Identity {
+	send := func(details ...emit.Detail) eventjson.Identity {
 		t.Helper()
 		id, err := e.Login(t.Context(), emit.User("alice"), emit.Success, append(details, emit.WithID("018f"))...)
 		if err != nil || id != "018f" || m.mapped(t).EventID != id {

@@ -23,7 +23,7 @@ func IDOf(producer, id string) ID {
 	return ID(sum[:16])
 }
 
-// Content is what the event with an id says: see event.Identify.
+// Content is what the event with an id says: see eventjson.Identify.
 type Content [sha256.Size]byte
 
 // Verdict is what an index says of an event.

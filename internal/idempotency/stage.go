@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
@@ -24,7 +24,7 @@ const ReasonConflict = "conflict"
 type ConflictError struct {
 	// ID is the id, cut to 128 bytes.
 	ID string
-	// Logged and Given are the hashes of what the two events say: see event.Identify.
+	// Logged and Given are the hashes of what the two events say: see eventjson.Identify.
 	Logged, Given Content
 }
 
@@ -79,7 +79,7 @@ func (s *Stage) Recall(line logdir.CheckedLine) error {
 	if err != nil {
 		return err
 	}
-	id, ok, err := event.Identify(parsed.Canonical)
+	id, ok, err := eventjson.Identify(parsed.Canonical)
 	if err != nil || !ok {
 		return err
 	}

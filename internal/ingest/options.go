@@ -8,9 +8,9 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/internal/sequence"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 )
@@ -19,7 +19,7 @@ import (
 type Options struct {
 	Layout Layout
 	// Mapper makes events of records.
-	Mapper *event.Mapper
+	Mapper *mapping.Mapper
 	Limits Limits
 	// WriteUnsigned has events written, and marked so, that cannot be signed. Otherwise the
 	// request is refused.

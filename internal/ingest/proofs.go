@@ -8,7 +8,7 @@ import (
 	"slices"
 	"sync/atomic"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
 )
 
@@ -38,8 +38,8 @@ func producerOf(canonical []byte) (string, error) {
 	if !bytes.Contains(canonical, []byte(`"ingress":`)) { // as in most logs
 		return "", nil
 	}
-	var s event.Summary
-	if err := event.Scan(canonical, &s); err != nil {
+	var s eventjson.Summary
+	if err := eventjson.Scan(canonical, &s); err != nil {
 		return "", err
 	}
 	return ingress.ProducerOf(s.Ingress)

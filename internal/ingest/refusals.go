@@ -12,9 +12,9 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 )
 
@@ -123,7 +123,7 @@ func (e *refusedError) Unwrap() (errs []error) {
 // refusalOf returns why a record is refused for good that no event could be made of, or ""
 // if that is no reason to go on without it.
 func refusalOf(err error) (reason string) {
-	var missing *event.MissingError
+	var missing *mapping.MissingError
 	var unproven *ingress.RefusedError
 	var large *stage.TooLargeError
 	switch {
@@ -133,7 +133,7 @@ func refusalOf(err error) (reason string) {
 		return "unverified"
 	case errors.As(err, &large):
 		return "too_large"
-	case errors.Is(err, event.ErrTooDeep):
+	case errors.Is(err, mapping.ErrTooDeep):
 		return "too_deep"
 	default:
 		return ""

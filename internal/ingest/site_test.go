@@ -21,8 +21,10 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingest"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sequence"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
@@ -30,7 +32,6 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
-	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 const tenant = "tenant.id"
@@ -39,14 +40,14 @@ const tenant = "tenant.id"
 type site struct {
 	options ingest.Options
 	common  rotation.Options
-	mapping event.Mapping
+	mapping mapping.Config
 	told    *told
 }
 
 func newSite(t testing.TB, changes ...func(*site)) *site {
 	t.Helper()
 	dir := t.TempDir()
-	s := &site{mapping: event.DefaultMapping(), told: &told{counts: map[string]int64{}}}
+	s := &site{mapping: mapping.Default(), told: &told{counts: map[string]int64{}}}
 	s.options = ingest.Options{
 		Layout:        ingest.Layout{Directory: filepath.Join(dir, "log"), StateDirectory: dir, Origin: "test.example/auditlog", MaxPartitions: 64},
 		Limits:        ingest.Limits{MaxRecords: 100_000, MaxBytes: 64 << 20, MaxInFlightBytes: 256 << 20},
@@ -61,7 +62,7 @@ func newSite(t testing.TB, changes ...func(*site)) *site {
 		change(s)
 	}
 	var err error
-	s.options.Mapper, err = event.NewMapper(s.mapping)
+	s.options.Mapper, err = mapping.NewMapper(s.mapping)
 	require.NoError(t, err)
 	return s
 }
@@ -247,7 +248,7 @@ func (o toldOfLog) Fault(err error) { o.fault("log", err) }
 
 func (o toldOfLog) Healthy() { o.fault("log", nil) }
 
-func (o toldOfLog) WitnessReplied(witness.Reply) {}
+func (o toldOfLog) WitnessReplied(cosigning.Reply) {}
 
 func (o toldOfLog) Witnessed(uint64) {}
 

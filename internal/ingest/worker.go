@@ -8,9 +8,10 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/internal/sequence"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -21,9 +22,9 @@ import (
 // functions are made once: made for each record they would cost an allocation each.
 type worker struct {
 	in       *Ingester
-	encoder  *event.Encoder
+	encoder  *mapping.Encoder
 	record   plog.LogRecord      // the one at hand
-	info     event.Info          // of the event made of it
+	info     mapping.Info        // of the event made of it
 	unsigned bool                // whether it went without its signature
 	content  idempotency.Content // of that event, if its id is the record's own
 	encode   stage.Encode
@@ -71,7 +72,7 @@ func (w *worker) signWith(log *rotation.Log, s *signing.Signer) {
 
 // add adds the record's event to the batch.
 func (w *worker) add(b *stage.Batch, record plog.LogRecord, place stage.Place) error {
-	w.record, w.unsigned, w.info, w.canonical, w.whole = record, false, event.Info{}, nil, 0
+	w.record, w.unsigned, w.info, w.canonical, w.whole = record, false, mapping.Info{}, nil, 0
 	if w.checker != nil {
 		if err := w.checkProof(); err != nil {
 			return err
@@ -84,7 +85,7 @@ func (w *worker) add(b *stage.Batch, record plog.LogRecord, place stage.Place) e
 	}
 	err := w.addEvent(b, w.encode)
 	if replaces && errors.As(err, new(*stage.TooLargeError)) {
-		if replaced := w.addEvent(b, w.replace); !errors.Is(replaced, event.ErrNoRoom) {
+		if replaced := w.addEvent(b, w.replace); !errors.Is(replaced, eventjson.ErrNoRoom) {
 			err = replaced
 		}
 		w.canonical = nil // written over
@@ -116,11 +117,11 @@ func (w *worker) encodeReplacement(dst []byte) ([]byte, uint64, error) {
 		return dst, 0, err
 	}
 	start := len(dst)
-	dst, err = event.AppendReplacement(dst, canonical, w.in.maxLeafBytes()-lineAround)
+	dst, err = eventjson.Replace(dst, canonical, w.in.maxLeafBytes()-lineAround)
 	if err != nil {
 		return dst, 0, err
 	}
-	id, own, err := event.Identify(dst[start:])
+	id, own, err := eventjson.Identify(dst[start:])
 	if err != nil {
 		return dst[:start], 0, err
 	}

@@ -121,10 +121,14 @@ func (a *authority) issued(certificate *x509.Certificate, at time.Time) bool {
 
 // same reports whether both are the same public key.
 func (k *key) same(other *key) bool {
-	if k.public != nil {
-		return k.public.Equal(other.public)
+	switch {
+	case k.ecdsa != nil:
+		return other.ecdsa != nil && k.ecdsa.Equal(other.ecdsa)
+	case k.ed25519 != nil:
+		return other.ed25519 != nil && k.ed25519.Equal(other.ed25519)
+	default:
+		return k.rsa != nil && other.rsa != nil && k.rsa.Equal(other.rsa)
 	}
-	return k.rsa != nil && other.rsa != nil && k.rsa.Equal(other.rsa)
 }
 
 // objection says why a certificate's key may not sign records, or "". Its times are held

@@ -13,13 +13,14 @@ import (
 	"os"
 	"slices"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/receiptline"
 	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -75,7 +76,7 @@ type Issuer struct {
 	log    *os.Root
 	fsys   fs.FS
 	out    outbox
-	events event.Scanner
+	events eventjson.Scanner
 	commit receiptline.Commit
 	group  group
 
@@ -155,7 +156,7 @@ func (i *Issuer) Issue(ctx context.Context, to Durable) (r Result, err error) {
 		case err == nil:
 			gone = 0
 		case errors.Is(err, fs.ErrNotExist) && gone < maxGone:
-			gone++ // it has been compressed or pruned meanwhile
+			gone++ // it has been pruned meanwhile
 			i.name, err = "", ctx.Err()
 		}
 	}
@@ -182,7 +183,7 @@ func (i *Issuer) Close() error {
 }
 
 // maxGone bounds how often in a row a segment may be gone before it could be read: what
-// compresses them may go just ahead.
+// deletes them may go just ahead.
 const maxGone = 5
 
 // errDamaged: a segment is not as the writer left it.
@@ -193,9 +194,8 @@ var errUnbound = errors.New("its commits do not bind the ids of their events: it
 
 // part is what is to be read of the segment that holds the next leaf.
 type part struct {
+	// File has what of it is durable as its size; all if that is negative.
 	segment.File
-	// bytes is what of it is durable; all if it is negative.
-	bytes int64
 	// end is the first leaf that it does not hold, or that is not to be read. What stands
 	// there all the same is no part of the log: it was never acknowledged, or is not the
 	// log's work.
@@ -244,31 +244,30 @@ func deletedBefore(p part) error {
 
 // find returns what is to be read next. Leaves that have been pruned are skipped by read.
 func (i *Issuer) find(to Durable) (p part, err error) {
-	p = part{bytes: -1, end: to.Size}
+	p.end = to.Size
 	if i.name == to.Segment {
-		p.Name, p.bytes = i.name, to.Bytes
+		p.Name, p.Size = i.name, to.Bytes
 		p.Parsed, err = segment.ParseName(i.name)
 		return p, err
 	}
-	l, err := segment.List(i.fsys)
+	segments, err := logdir.Segments(i.fsys)
 	if err != nil {
 		return p, err
 	}
-	if len(l.Segments) == 0 {
+	if len(segments) == 0 {
 		return p, errors.New("its segments are gone")
 	}
-	p.File = l.Segments[0]
-	for _, one := range l.Segments[1:] {
-		// Of two files of one segment the plain one comes first.
-		switch first := one.Parsed.FirstIndex; {
-		case first > i.next && first > p.Parsed.FirstIndex:
-			p.end = min(p.end, first)
-		case first > p.Parsed.FirstIndex:
-			p.File = one
+	p.File = segments[0].File
+	for _, one := range segments[1:] {
+		if one.Parsed.FirstIndex > i.next {
+			p.end = min(p.end, one.Parsed.FirstIndex)
+			break
 		}
+		p.File = one.File
 	}
+	p.Size = -1
 	if p.Name == to.Segment {
-		p.bytes = to.Bytes
+		p.Size = to.Bytes
 	}
 	return p, nil
 }
@@ -276,13 +275,13 @@ func (i *Issuer) find(to Durable) (p part, err error) {
 // following returns the first index of the segment behind the one that begins at an
 // index.
 func (i *Issuer) following(first uint64) (next uint64, ok bool, _ error) {
-	l, err := segment.List(i.fsys)
+	segments, err := logdir.Segments(i.fsys)
 	if err != nil {
 		return 0, false, err
 	}
-	for _, f := range l.Segments {
-		if f.Parsed.FirstIndex > first {
-			return f.Parsed.FirstIndex, true, nil
+	for _, s := range segments {
+		if s.Parsed.FirstIndex > first {
+			return s.Parsed.FirstIndex, true, nil
 		}
 	}
 	return 0, false, nil
@@ -294,18 +293,13 @@ func (i *Issuer) read(ctx context.Context, p part, res *Result) error {
 	if begins {
 		from = 0
 	}
-	file := p.File
-	file.Size = p.bytes
-	r, err := logfile.Open(ctx, i.fsys, file, from)
+	r, err := logfile.Open(ctx, i.fsys, p.File, from)
 	if err != nil {
 		return cmp.Or(ctx.Err(), damaged(p, 0, err))
 	}
 	defer r.Close()
 	i.group.reset()
 	for n := 0; begins && n == 0 || i.next < p.end; n++ {
-		if n%256 == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
 		line, err := r.Next()
 		if err == io.EOF {
 			err = fmt.Errorf("it ends at leaf %d, but the log has had more of it, up to leaf %d", i.next, p.end)
@@ -476,7 +470,7 @@ func (i *Issuer) event(line []byte) error {
 	g := &i.group
 	leaf := len(g.leaves)
 	g.leaves = append(g.leaves, merkle.LeafHash(line))
-	var said event.Summary
+	var said eventjson.Summary
 	if err := i.events.Scan(parsed.Canonical, &said); err != nil {
 		return err
 	}

@@ -114,11 +114,11 @@ func AfterHeader(r *foreign.Reader) *signing.KeyChange {
 	if err != nil {
 		return nil
 	}
-	said, ok := logevent.In(parsed.Canonical)
-	if !ok || said.Action != logevent.KeyChanged {
+	e, ok := logevent.In(parsed.Canonical)
+	if !ok || e.Action != logevent.KeyChanged {
 		return nil
 	}
-	n, err := signing.OpenKeyChange([]byte(said.KeyChange))
+	n, err := signing.OpenKeyChange([]byte(e.KeyChange))
 	if err != nil {
 		return nil
 	}

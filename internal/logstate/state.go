@@ -16,6 +16,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/partition"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/signednote"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -97,7 +98,7 @@ func Parse(content []byte) (s State, err error) {
 		return s, fmt.Errorf("the state of an audit log in the form %.40q, and this version reads %s", j.State, format)
 	}
 	s.Origin, s.Size = j.Origin, j.Size
-	err = errors.Join(signing.ValidateOrigin(s.Origin), decode(s.Log[:], j.Log), decode(s.Root[:], j.Root))
+	err = errors.Join(signednote.ValidateOrigin(s.Origin), decode(s.Log[:], j.Log), decode(s.Root[:], j.Root))
 	if p := j.Succeeds; p != nil {
 		s.Succeeds = &segline.Predecessor{Size: p.Size}
 		err = errors.Join(err, decode(s.Succeeds.Log[:], p.Log), decode(s.Succeeds.Root[:], p.Root))

@@ -1,8 +1,9 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package logtest writes logs for tests, with the writer that writes all others, and reads them
-// back.
+// Package logtest writes logs for tests, and reads them back. A Log is written by the writer that
+// writes all others; a Copy is such a log in memory, to be changed; a Forger puts one together
+// line by line, so that it can hold what no writer writes.
 package logtest
 
 import (
@@ -19,8 +20,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
@@ -45,7 +46,7 @@ type Log struct {
 	IDs []string
 
 	t       T
-	encoder *event.Encoder
+	encoder *mapping.Encoder
 	told    *observer
 }
 
@@ -75,7 +76,7 @@ func Closed(t T, o rotation.Options) *Log {
 	if o.Signer == nil {
 		o.Signer = signingtest.New(t, signing.Ed25519)
 	}
-	encoder, err := event.NewEncoder(event.DefaultMapping())
+	encoder, err := mapping.NewEncoder(mapping.Default())
 	require.NoError(t, err)
 	encoder.SetResource(pcommon.NewResource(), "")
 	encoder.SetScope(pcommon.NewInstrumentationScope(), "")

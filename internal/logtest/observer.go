@@ -6,8 +6,8 @@ package logtest
 import (
 	"sync"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 // Quiet is an observer that does nothing, to be embedded by those that look at something.
@@ -19,7 +19,7 @@ func (Quiet) SegmentsChanged(int, int64)        {}
 func (Quiet) FreeSpace(uint64)                  {}
 func (Quiet) Fault(error)                       {}
 func (Quiet) Healthy()                          {}
-func (Quiet) WitnessReplied(witness.Reply)      {}
+func (Quiet) WitnessReplied(cosigning.Reply)    {}
 func (Quiet) Witnessed(uint64)                  {}
 func (Quiet) WitnessesFault(error)              {}
 func (Quiet) StateFault(error)                  {}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
@@ -129,7 +130,7 @@ func (t *Tree) readNewest(ctx context.Context, s *span) error {
 	t.stats.Bytes += s.file.Size
 	h := &head{}
 	var tree merkle.Frontier
-	var mark *merkle.Mark
+	var mark *consistency.Mark
 	var cosigned []byte
 	refuted := false
 	for {
@@ -152,11 +153,11 @@ func (t *Tree) readNewest(ctx context.Context, s *span) error {
 			if tree, err = merkle.NewFrontier(h.frontier.end, h.frontier.hashes); err != nil {
 				return fmt.Errorf("%w: %s: %w", logdir.ErrDamaged, s.file.Name, err)
 			}
-			mark = merkle.NewMark(&tree)
+			mark = consistency.NewMark(&tree)
 			t.heads[s.begin] = h
 		}
 		if segment.KindOf(line) != segline.KindCheckpoint {
-			tree.AppendMarked(merkle.LeafHash(line), []*merkle.Mark{mark})
+			consistency.Append(&tree, merkle.LeafHash(line), []*consistency.Mark{mark})
 			if logevent.Witnessed.MayBeOn(line) {
 				if said := saidOn(line); said.Action == logevent.Witnessed {
 					cosigned = []byte(said.Checkpoint)

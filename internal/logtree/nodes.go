@@ -11,8 +11,6 @@ import (
 	"io"
 	"slices"
 
-	"golang.org/x/mod/sumdb/tlog"
-
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
@@ -65,7 +63,7 @@ func (t *Tree) readWithin(ctx context.Context, s span, wanted []node) error {
 		}
 		under = slices.DeleteFunc(under, func(o *open) bool {
 			if index+1 == o.end() {
-				t.known[o.node] = tlog.Hash(o.tree.Root())
+				t.known[o.node] = o.tree.Root()
 			}
 			return index+1 == o.end()
 		})

@@ -24,6 +24,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compactrange"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -256,7 +257,7 @@ func (t *Tree) hash(n node) tlog.Hash {
 func (t *Tree) take(from subtrees, n node) bool {
 	h, ok := from.find(n)
 	if ok {
-		t.known[n] = tlog.Hash(h)
+		t.known[n] = h
 	}
 	return ok
 }
@@ -292,7 +293,7 @@ func (s subtrees) find(n node) (merkle.Hash, bool) {
 		return merkle.Hash{}, false
 	}
 	i := 0
-	for first, height := range merkle.Subtrees(s.begin, s.end) {
+	for first, height := range compactrange.Subtrees(s.begin, s.end) {
 		if i == len(s.hashes) {
 			break
 		}
@@ -307,7 +308,7 @@ func (s subtrees) find(n node) (merkle.Hash, bool) {
 // fits reports whether there are as many hashes as subtrees.
 func (s subtrees) fits() bool {
 	n := 0
-	for range merkle.Subtrees(s.begin, s.end) {
+	for range compactrange.Subtrees(s.begin, s.end) {
 		n++
 	}
 	return n == len(s.hashes) && bits.Len64(s.end) <= 63

@@ -18,10 +18,10 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compactrange"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
-	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -164,7 +164,7 @@ func TestTreeWithoutRange(t *testing.T) {
 	}
 	all := stored(t, before)
 	var indexes []int64
-	for first, height := range merkle.Subtrees(begins[1], begins[2]) {
+	for first, height := range compactrange.Subtrees(begins[1], begins[2]) {
 		indexes = append(indexes, tlog.StoredHashIndex(height, int64(first>>height)))
 	}
 	got, err := tree.Hashes(t.Context()).ReadHashes(indexes)

@@ -16,8 +16,8 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/partition"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
+	"github.com/otel-auditlog/auditlogexporter/internal/signednote"
 	"github.com/otel-auditlog/auditlogexporter/segment"
-	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
 func TestName(t *testing.T) {
@@ -105,7 +105,7 @@ func good(t testing.TB, name string) {
 	if strings.ContainsAny(name[:1], ".-") || strings.HasSuffix(name, ".") || !filepath.IsLocal(name) || filepath.Base(name) != name {
 		t.Fatalf("%q is not fit for a file's name", name)
 	}
-	if err := signing.ValidateOrigin("host.example.com/auditlog/" + name); err != nil {
+	if err := signednote.ValidateOrigin("host.example.com/auditlog/" + name); err != nil {
 		t.Fatal(err)
 	}
 	if !partition.Valid(name) {
@@ -211,7 +211,7 @@ func goodName(t *rapid.T, name string) {
 	if err == nil || sidefile.IsTornName(name) || name == sidefile.CheckpointName || name == durable.LockName {
 		t.Fatalf("%q is a log's file", name)
 	}
-	if err := signing.ValidateOrigin("o/" + name); err != nil {
+	if err := signednote.ValidateOrigin("o/" + name); err != nil {
 		t.Fatal(err)
 	}
 }

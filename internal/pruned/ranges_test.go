@@ -13,6 +13,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/pruned"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
@@ -22,9 +23,9 @@ import (
 // rangesOf returns the file of pruned ranges for trees of these sizes, and the last tree.
 func rangesOf(sizes ...uint64) (file []byte, to merkle.Frontier) {
 	for _, size := range sizes {
-		mark := merkle.NewMark(&to)
+		mark := consistency.NewMark(&to)
 		for to.Size() < size {
-			to.AppendMarked(merkle.LeafHash([]byte{byte(to.Size())}), []*merkle.Mark{mark})
+			consistency.Append(&to, merkle.LeafHash([]byte{byte(to.Size())}), []*consistency.Mark{mark})
 		}
 		file = append(sidefile.AppendPrunedRange(file, sidefile.PrunedRange{Size: size, Subtrees: mark.Range(&to)}), '\n')
 	}

@@ -7,6 +7,8 @@ import (
 	"encoding/base64"
 	"math/bits"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 )
 
@@ -77,7 +79,7 @@ func (g *grown) set(before *merkle.Frontier, leaves []merkle.Hash) {
 		}
 		below := g.levels[h-1].nodes
 		for ; len(below) > 1; below = below[2:] {
-			l.nodes = append(l.nodes, merkle.NodeHash(below[0], below[1]))
+			l.nodes = append(l.nodes, tlog.NodeHash(below[0], below[1]))
 		}
 	}
 }
@@ -121,7 +123,7 @@ func (g *grown) encode() {
 			l.rest = textOf(rest)
 		}
 		if node, ok := g.last(h); ok && some {
-			rest = merkle.NodeHash(node, rest)
+			rest = tlog.NodeHash(node, rest)
 		} else if ok {
 			rest, some = node, true
 		}

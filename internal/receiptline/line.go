@@ -10,7 +10,7 @@ import (
 	"encoding/base64"
 	"strconv"
 
-	"github.com/otel-auditlog/auditlogexporter/internal/jsontext"
+	"github.com/otel-auditlog/auditlogexporter/internal/jcs"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 )
@@ -76,7 +76,7 @@ func named(id []byte) bool { return len(id) > 0 && len(id) <= MaxEventID }
 
 // appendStart appends how the receipts with a checkpoint begin.
 func appendStart(dst, checkpoint []byte) []byte {
-	return jsontext.Append(append(dst, lineStart...), Origin(checkpoint))
+	return jcs.AppendString(append(dst, lineStart...), Origin(checkpoint))
 }
 
 // Origin returns the first line of a checkpoint.
@@ -89,7 +89,7 @@ func Origin(checkpoint []byte) []byte {
 func appendMembers(dst, id []byte, index uint64) []byte {
 	if named(id) {
 		dst = append(dst, `,"event_id":`...)
-		dst = jsontext.Append(dst, id)
+		dst = jcs.AppendString(dst, id)
 	}
 	dst = append(dst, `,"index":`...)
 	dst = strconv.AppendUint(dst, index, 10)
@@ -98,11 +98,11 @@ func appendMembers(dst, id []byte, index uint64) []byte {
 
 // appendCommit appends what follows the hashes of the id's path.
 func appendCommit(dst, commit []byte) []byte {
-	return jsontext.Append(append(dst, `],"commit":`...), commit)
+	return jcs.AppendString(append(dst, `],"commit":`...), commit)
 }
 
 // appendEnd appends what follows the hashes of the commit's path.
 func appendEnd(dst, checkpoint []byte) []byte {
-	dst = jsontext.Append(append(dst, `],"checkpoint":`...), checkpoint)
+	dst = jcs.AppendString(append(dst, `],"checkpoint":`...), checkpoint)
 	return append(dst, '}')
 }

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/internal/jsontext"
+	"github.com/otel-auditlog/auditlogexporter/internal/jcs"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 )
 
@@ -36,7 +36,7 @@ func AppendCommit(dst []byte, number uint64, at time.Time, ids *IDs) []byte {
 		dst = append(dst, `,"ids":{"count":`...)
 		dst = strconv.AppendUint(dst, ids.Count, 10)
 		dst = append(dst, `,"root":`...)
-		dst = jsontext.AppendBase64(dst, ids.Root[:])
+		dst = jcs.AppendBase64(dst, ids.Root[:])
 		dst = append(dst, '}')
 	}
 	return append(dst, "}}"...)

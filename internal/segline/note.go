@@ -8,7 +8,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/otel-auditlog/auditlogexporter/internal/jsontext"
+	"github.com/otel-auditlog/auditlogexporter/internal/jcs"
 )
 
 // AppendCheckpoint appends a checkpoint line, without LF, that holds the signed note.
@@ -18,7 +18,7 @@ func AppendCheckpoint(dst, note []byte) []byte { return AppendNote(dst, Checkpoi
 // brace.
 func AppendNote(dst []byte, start string, note []byte) []byte {
 	dst = append(dst, start...)
-	dst = jsontext.Append(dst, note)
+	dst = jcs.AppendString(dst, note)
 	return append(dst, '}')
 }
 
@@ -33,5 +33,5 @@ func CutNote(line []byte, start string) ([]byte, error) {
 	if !ok {
 		return nil, errors.New("it is cut off or has something behind its end")
 	}
-	return jsontext.Unquote(make([]byte, 0, len(quoted)), quoted)
+	return jcs.Unquote(make([]byte, 0, len(quoted)), quoted)
 }

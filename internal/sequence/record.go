@@ -11,16 +11,16 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 )
 
 // The attributes, as the draft names them.
 const (
-	attributeStream       = event.SequencePrefix + "stream_id"
-	attributeNumber       = event.SequencePrefix + "number"
-	attributePreviousHash = event.SequencePrefix + "previous_hash"
-	attributePreviousID   = event.SequencePrefix + "previous_record_id"
-	attributeEnd          = event.SequencePrefix + "end"
+	attributeStream       = mapping.SequencePrefix + "stream_id"
+	attributeNumber       = mapping.SequencePrefix + "number"
+	attributePreviousHash = mapping.SequencePrefix + "previous_hash"
+	attributePreviousID   = mapping.SequencePrefix + "previous_record_id"
+	attributeEnd          = mapping.SequencePrefix + "end"
 	attributeRecordID     = "audit.record.id"
 )
 
@@ -73,7 +73,7 @@ func Read(m pcommon.Map, producer string) (r Record, ok bool) {
 	stream := ""
 	for k, v := range m.All() {
 		// Most keys are others'.
-		if !strings.HasPrefix(k, event.SequencePrefix) && k != attributeRecordID {
+		if !strings.HasPrefix(k, mapping.SequencePrefix) && k != attributeRecordID {
 			continue
 		}
 		switch k {

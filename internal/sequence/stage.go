@@ -12,6 +12,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
 	"github.com/otel-auditlog/auditlogexporter/internal/limiter"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
@@ -120,7 +121,7 @@ func (s *Stage) Settle(_ uint64, durable bool) {
 
 // Recall implements [stage.Stage].
 func (s *Stage) Recall(line logdir.CheckedLine) error {
-	if !bytes.Contains(line.Bytes(), []byte(event.SequencePrefix)) {
+	if !bytes.Contains(line.Bytes(), []byte(mapping.SequencePrefix)) {
 		return nil
 	}
 	parsed, err := segment.ParseEvent(nil, line.Bytes())
@@ -135,7 +136,7 @@ func (s *Stage) Recall(line logdir.CheckedLine) error {
 	if err != nil {
 		return err
 	}
-	logs, err := e.Logs()
+	logs, err := mapping.Logs(e)
 	if err != nil {
 		return err
 	}

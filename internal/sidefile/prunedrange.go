@@ -9,13 +9,14 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/otel-auditlog/auditlogexporter/internal/jsontext"
+	"github.com/otel-auditlog/auditlogexporter/internal/compactrange"
+	"github.com/otel-auditlog/auditlogexporter/internal/jcs"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 )
 
 // PrunedRange is a line of the file [PrunedRangesName]: the subtrees of the leaves from the size on the
-// line before, 0 before the first, up to a checkpoint's size (see [merkle.Subtrees]).
+// line before, 0 before the first, up to a checkpoint's size (see [compactrange.Subtrees]).
 type PrunedRange struct {
 	Size     uint64
 	Subtrees []merkle.Hash
@@ -32,7 +33,7 @@ func AppendPrunedRange(dst []byte, r PrunedRange) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = jsontext.AppendBase64(dst, hash[:])
+		dst = jcs.AppendBase64(dst, hash[:])
 	}
 	return append(dst, "]}"...)
 }
@@ -43,7 +44,7 @@ func (r PrunedRange) Extend(tree *merkle.Frontier) error {
 	if r.Size <= tree.Size() {
 		return fmt.Errorf("its size, %d, is not above the one before", r.Size)
 	}
-	return tree.Extend(r.Size, r.Subtrees)
+	return compactrange.Extend(tree, r.Size, r.Subtrees)
 }
 
 // MaxPrunedRangeBytes bounds a line of that file, without its LF. It is far above the line

@@ -41,8 +41,8 @@ func (t *Trusted) Checkpoints() []*signing.PublicKey {
 	return t.keysFor(t.CheckpointKeys, trust.UseCheckpoints)
 }
 
-func (t *Trusted) keysFor(given []*signing.PublicKey, use trust.Use) []*signing.PublicKey {
-	keys := slices.Clone(given)
+func (t *Trusted) keysFor(listed []*signing.PublicKey, use trust.Use) []*signing.PublicKey {
+	keys := slices.Clone(listed)
 	for _, k := range t.Bounds {
 		if k.Public != nil && k.For(use) {
 			keys = append(keys, k.Public)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -18,7 +19,7 @@ func New(t require.TestingT, a signing.Algorithm) *signing.Signer {
 	if t, ok := t.(interface{ Helper() }); ok {
 		t.Helper()
 	}
-	key, err := signing.GenerateKey(a)
+	key, err := keyfile.GenerateKey(a)
 	require.NoError(t, err)
 	s, err := signing.NewSigner(key, nil)
 	require.NoError(t, err)

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/snapshot"
@@ -36,9 +37,9 @@ type log struct {
 func newLog(t testing.TB, o rotation.Options) *log {
 	t.Helper()
 	key := filepath.Join(t.TempDir(), "key.pem")
-	signer, err := signing.CreateKeyFile(key, signing.Ed25519)
+	signer, err := keyfile.Create(key, signing.Ed25519)
 	require.NoError(t, err)
-	keys, err := signing.OpenRotatingKeyFile(key)
+	keys, err := keyfile.OpenRotating(key)
 	require.NoError(t, err)
 	o.Signer, o.SegmentKeys = keys.Current(), keys
 	return &log{Log: logtest.New(t, o), t: t, first: signer.Public()}

@@ -9,7 +9,8 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
+	"github.com/otel-auditlog/auditlogexporter/internal/leafhash"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 )
@@ -24,7 +25,7 @@ type Batch struct {
 	buf      []byte
 	leaves   []merkle.Hash
 	idLeaves []merkle.Hash // of the events' ids, if they are bound
-	known    event.Scanner
+	known    eventjson.Scanner
 	// firstTime and lastTime are between which times the events lie, in nanoseconds since the
 	// Unix epoch.
 	firstTime, lastTime uint64
@@ -193,13 +194,13 @@ func (b *Batch) add(encode Encode, finish func(dst, canonical []byte) ([]byte, e
 		return b.tooLarge(len(buf) - start)
 	}
 	if b.form.BindIDs {
-		var sum event.Summary
+		var sum eventjson.Summary
 		if err := b.known.Scan(canonical, &sum); err != nil {
 			return fmt.Errorf("bind the id of an event: %w", err)
 		}
 		b.idLeaves = append(b.idLeaves, merkle.LeafHash(sum.ID))
 	}
-	b.leaves = append(b.leaves, merkle.LeafHashIn(buf, start))
+	b.leaves = append(b.leaves, leafhash.In(buf, start))
 	b.buf = append(buf, '\n')
 	if len(b.leaves) == 1 {
 		b.firstTime, b.lastTime = time, time

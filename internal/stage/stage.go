@@ -7,7 +7,7 @@ import (
 	"iter"
 	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -144,8 +144,8 @@ func (e Identified) Text() (canonical []byte, id string) {
 	if err != nil {
 		return nil, ""
 	}
-	var sum event.Summary
-	if err := event.Scan(parsed.Canonical, &sum); err != nil {
+	var sum eventjson.Summary
+	if err := eventjson.Scan(parsed.Canonical, &sum); err != nil {
 		return parsed.Canonical, ""
 	}
 	return parsed.Canonical, string(sum.ID[:min(len(sum.ID), maxSaidID)])

@@ -58,7 +58,7 @@ func (x *export) readAgain(tree *logtree.Tree, from signing.Checkpoint) error {
 	if err != nil {
 		return err
 	}
-	if got.Root() != merkle.Hash(from.Root) {
+	if got.Root() != from.Root {
 		return fmt.Errorf("%w: its tiles do not lead to its checkpoint over %d leaves", ErrChanged, from.Size)
 	}
 	return nil

@@ -219,7 +219,7 @@ func (x *export) load(tree *logtree.Tree, to signing.Checkpoint) (from signing.C
 	x.edge = &edge{}
 	note, err = x.out.readAtMost(checkpointName, logfile.MaxCheckpointBytes)
 	if errors.Is(err, fs.ErrNotExist) {
-		return signing.Checkpoint{Origin: to.Origin, Root: merkle.EmptyRoot}, nil, nil
+		return signing.Checkpoint{Origin: to.Origin, Root: new(merkle.Frontier).Root()}, nil, nil
 	}
 	if err != nil {
 		return from, note, err
@@ -235,7 +235,7 @@ func (x *export) load(tree *logtree.Tree, to signing.Checkpoint) (from signing.C
 			return from, nil, fmt.Errorf("%w: %d leaves were exported, and the log has %d", ErrForked, from.Size, tree.Size())
 		}
 		root, err := tree.Root(x.ctx, from.Size)
-		if err == nil && merkle.Hash(root) != merkle.Hash(from.Root) {
+		if err == nil && root != from.Root {
 			err = fmt.Errorf("%w: their trees of %d leaves differ; the log has %d", ErrForked, from.Size, tree.Size())
 		}
 		return from, note, err
@@ -251,7 +251,7 @@ func (x *export) load(tree *logtree.Tree, to signing.Checkpoint) (from signing.C
 	if err != nil {
 		return from, nil, fmt.Errorf("what was exported before: %w", err)
 	}
-	if exported.Root() != merkle.Hash(from.Root) {
+	if exported.Root() != from.Root {
 		return from, nil, fmt.Errorf("%w: its tiles do not lead to its checkpoint over %d leaves", ErrChanged, from.Size)
 	}
 	return from, note, x.loadBundle(tree, from.Size)
@@ -313,7 +313,7 @@ func (x *export) check(tree *logtree.Tree, from, to signing.Checkpoint) error {
 	}
 	if x.start == to.Size { // which the oldest header says alone
 		before, err := tree.Before(x.ctx, x.start)
-		if err == nil && before.Root() != merkle.Hash(to.Root) {
+		if err == nil && before.Root() != to.Root {
 			err = fmt.Errorf("%w: its first segment does not begin with the checkpoint over %d leaves", ErrTampered, to.Size)
 		}
 		return err
@@ -323,7 +323,7 @@ func (x *export) check(tree *logtree.Tree, from, to signing.Checkpoint) error {
 		return err
 	}
 	forked := func() error {
-		if before.Size() == from.Size && before.Root() != merkle.Hash(from.Root) {
+		if before.Size() == from.Size && before.Root() != from.Root {
 			return fmt.Errorf("%w: their trees of %d leaves differ; the log has %d", ErrForked, from.Size, to.Size)
 		}
 		return nil
@@ -340,7 +340,7 @@ func (x *export) check(tree *logtree.Tree, from, to signing.Checkpoint) error {
 	if err := forked(); err != nil {
 		return err
 	}
-	if before.Size() != to.Size || before.Root() != merkle.Hash(to.Root) {
+	if before.Size() != to.Size || before.Root() != to.Root {
 		return fmt.Errorf("%w: the lines do not lead to the checkpoint over %d leaves", ErrTampered, to.Size)
 	}
 	return nil
@@ -366,7 +366,7 @@ func (x *export) add(tree *logtree.Tree, from, to signing.Checkpoint) error {
 	if err != nil {
 		return err
 	}
-	if got.Root() != merkle.Hash(to.Root) {
+	if got.Root() != to.Root {
 		return fmt.Errorf("%w: it was changed while it was being exported", ErrTampered)
 	}
 	return nil

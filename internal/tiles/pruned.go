@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"strconv"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/compactrange"
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
 	"github.com/otel-auditlog/auditlogexporter/internal/pruned"
@@ -37,7 +38,7 @@ func (x *export) prunedTree(fsys fs.FS, oldest merkle.Frontier, from signing.Che
 	err := pruned.Read(x.ctx, fsys, oldest.Size(), oldest.Root(), func(r sidefile.PrunedRange, after *merkle.Frontier) error {
 		if begin >= from.Size {
 			i := 0
-			for _, h := range merkle.Subtrees(begin, r.Size) {
+			for _, h := range compactrange.Subtrees(begin, r.Size) {
 				if err := add(h, r.Subtrees[i]); err != nil {
 					return err
 				}
@@ -45,7 +46,7 @@ func (x *export) prunedTree(fsys fs.FS, oldest merkle.Frontier, from signing.Che
 			}
 		}
 		if begin = r.Size; begin == from.Size {
-			if met = true; after.Root() != merkle.Hash(from.Root) {
+			if met = true; after.Root() != from.Root {
 				return fmt.Errorf("%w: their trees of %d leaves differ", ErrForked, from.Size)
 			}
 		}
@@ -71,7 +72,7 @@ func (x *export) oldestTree(oldest merkle.Frontier, from signing.Checkpoint, add
 		return unconnected(from, oldest)
 	}
 	hashes := oldest.Hashes()
-	for _, h := range merkle.Subtrees(0, oldest.Size()) {
+	for _, h := range compactrange.Subtrees(0, oldest.Size()) {
 		if err := add(h, hashes[0]); err != nil {
 			return err
 		}

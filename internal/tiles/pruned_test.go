@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
@@ -52,12 +53,12 @@ func (p *past) prune(n int) {
 		if err != nil {
 			p.t.Fatal(err)
 		}
-		mark := merkle.NewMark(&p.tree)
+		mark := consistency.NewMark(&p.tree)
 		for line := range bytes.Lines(content) {
 			line = bytes.TrimSuffix(line, []byte("\n"))
 			if segment.KindOf(line) != segline.KindCheckpoint {
 				p.leaves = append(p.leaves, line)
-				p.tree.AppendMarked(merkle.LeafHash(line), []*merkle.Mark{mark})
+				consistency.Append(&p.tree, merkle.LeafHash(line), []*consistency.Mark{mark})
 				continue
 			}
 			one := sidefile.PrunedRange{Size: p.tree.Size(), Subtrees: mark.Range(&p.tree)}
@@ -66,7 +67,7 @@ func (p *past) prune(n int) {
 					p.t.Fatal(err)
 				}
 			}
-			mark = merkle.NewMark(&p.tree)
+			mark = consistency.NewMark(&p.tree)
 		}
 		if err := os.Remove(filepath.Join(p.Options.Directory, f.Name)); err != nil {
 			p.t.Fatal(err)

@@ -16,7 +16,6 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
-	"github.com/otel-auditlog/auditlogexporter/merkle"
 )
 
 // adoptRemains looks at what a directory without a checkpoint holds: nothing, or what an
@@ -55,13 +54,9 @@ func (x *export) compareRemains(tree *logtree.Tree, name string, level int, n ui
 	for i := range indexes {
 		indexes[i] = tlog.StoredHashIndex(max(level, 0)*height, int64(n)*width+int64(i))
 	}
-	stored, err := tree.Hashes(x.ctx).ReadHashes(indexes)
+	hashes, err := tree.Hashes(x.ctx).ReadHashes(indexes)
 	if err != nil {
 		return err
-	}
-	hashes := make([]merkle.Hash, w)
-	for i, h := range stored {
-		hashes[i] = merkle.Hash(h)
 	}
 	there, err := x.out.readAtMost(name, w*(2+math.MaxUint16))
 	if err != nil {

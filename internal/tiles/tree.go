@@ -75,7 +75,7 @@ func (e *edge) add(h int, hash merkle.Hash, full visit) error {
 			e.subtrees = append(e.subtrees, perfect{h, hash})
 			return nil
 		}
-		hash = merkle.NodeHash(e.subtrees[n-1].hash, hash)
+		hash = tlog.NodeHash(e.subtrees[n-1].hash, hash)
 		e.subtrees, h = e.subtrees[:n-1], h+1
 	}
 }

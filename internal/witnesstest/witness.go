@@ -28,6 +28,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/witness"
@@ -51,7 +52,7 @@ type Witness struct {
 
 // state is what a witness remembers of a log.
 type state struct {
-	keys []note.Verifier
+	keys []*signing.PublicKey
 	size int64
 	root tlog.Hash
 }
@@ -90,7 +91,7 @@ func (w *Witness) Name() string { return w.Key.Name() }
 
 // AddCheckpoint asks the witness within the process.
 func (w *Witness) AddCheckpoint(ctx context.Context, old uint64, proof []merkle.Hash, checkpoint []byte) (none witness.Cosignature, _ error) {
-	body, err := witness.AppendRequest(nil, old, proof, checkpoint)
+	body, err := cosigning.AppendRequest(nil, old, proof, checkpoint)
 	if err != nil {
 		return none, err
 	}
@@ -103,22 +104,18 @@ func (w *Witness) AddCheckpoint(ctx context.Context, old uint64, proof []merkle.
 	if err := ctx.Err(); err != nil {
 		return none, err
 	}
-	return w.Key.ParseAnswer(checkpoint, rec.Code, rec.Header().Get("Content-Type"), rec.Body.Bytes())
+	return cosigning.ParseAnswer(w.Key, checkpoint, rec.Code, rec.Header().Get("Content-Type"), rec.Body.Bytes())
 }
 
 // Trust makes the witness know a log by a key.
 func (w *Witness) Trust(t testing.TB, origin string, key *signing.PublicKey) {
 	t.Helper()
-	verifier, err := key.NoteVerifier(origin)
-	if err != nil {
-		t.Fatal(err)
-	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.logs[origin] == nil {
 		w.logs[origin] = &state{}
 	}
-	w.logs[origin].keys = append(w.logs[origin].keys, verifier)
+	w.logs[origin].keys = append(w.logs[origin].keys, key)
 }
 
 // Size returns the size of the newest tree of a log that the witness has cosigned.
@@ -281,10 +278,10 @@ func (w *Witness) addCheckpoint(body string) (string, error) {
 	if log == nil {
 		return "", refusal{http.StatusNotFound, "unknown log"}
 	}
-	opened, err := note.Open([]byte(signed), note.VerifierList(log.keys...))
-	if err != nil {
+	if _, _, err := signing.OpenCheckpoint([]byte(signed), checkpoint.Origin, log.keys); err != nil {
 		return "", refusal{http.StatusForbidden, err.Error()}
 	}
+	text := signed[:strings.LastIndex(signed, "\n\n")+1]
 	size := int64(checkpoint.Size)
 	if old > size {
 		return "", bad("the old size is larger than the checkpoint's")
@@ -307,7 +304,7 @@ func (w *Witness) addCheckpoint(body string) (string, error) {
 		}
 	}
 	log.size, log.root = size, root
-	return w.sign(opened.Text)
+	return w.sign(text)
 }
 
 // sign returns the signature line for a note's text.

@@ -17,7 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -188,8 +188,8 @@ func logged(t *testing.T, log string) map[string]int {
 				if err != nil {
 					t.Fatal(err)
 				}
-				var s event.Summary
-				if err := event.Scan(parsed.Canonical, &s); err != nil {
+				var s eventjson.Summary
+				if err := eventjson.Scan(parsed.Canonical, &s); err != nil {
 					t.Fatal(err)
 				}
 				if s.Log == nil {

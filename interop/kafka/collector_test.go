@@ -26,6 +26,7 @@ import (
 	"go.opentelemetry.io/collector/service/telemetry/otelconftelemetry"
 
 	auditlogexporter "github.com/otel-auditlog/auditlogexporter"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
@@ -162,7 +163,7 @@ func (c *collector) start(t *testing.T) *process {
 // verify checks the log, and that no record is in it twice.
 func (c *collector) verify(t *testing.T) {
 	t.Helper()
-	key, err := signing.LoadPublicKey(filepath.Join(c.dir, "key.pub.pem"))
+	key, err := keyfile.LoadPublic(filepath.Join(c.dir, "key.pub.pem"))
 	if err != nil {
 		t.Fatal(err)
 	}

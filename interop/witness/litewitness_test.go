@@ -24,6 +24,9 @@ import (
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning/client"
+	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
@@ -31,7 +34,6 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 	"github.com/otel-auditlog/auditlogexporter/witness"
-	"github.com/otel-auditlog/auditlogexporter/witness/client"
 )
 
 // litewitness is a witness that others wrote: filippo.io/torchwood/cmd/litewitness, in a
@@ -217,7 +219,7 @@ type follower struct {
 	changed   chan struct{} // holds one when something has changed
 	witnessed uint64
 	problem   error
-	replies   []witness.Reply
+	replies   []cosigning.Reply
 }
 
 func (f *follower) note(change func()) {
@@ -234,7 +236,7 @@ func (f *follower) Witnessed(size uint64) { f.note(func() { f.witnessed = size }
 
 func (f *follower) WitnessesFault(err error) { f.note(func() { f.problem = err }) }
 
-func (f *follower) WitnessReplied(r witness.Reply) {
+func (f *follower) WitnessReplied(r cosigning.Reply) {
 	f.note(func() { f.replies = append(f.replies, r) })
 }
 
@@ -273,10 +275,10 @@ func witnessedOptions(t *testing.T) rotation.Options {
 	t.Helper()
 	o := rotation.Options{Directory: filepath.Join(t.TempDir(), "log"), Origin: "host.example/auditlog", Scope: segline.ScopeEvent, Sync: true}
 	var err error
-	if o.Signer, err = signing.CreateKeyFile(filepath.Join(t.TempDir(), "key.pem"), signing.ECDSAP256); err != nil {
+	if o.Signer, err = keyfile.Create(filepath.Join(t.TempDir(), "key.pem"), signing.ECDSAP256); err != nil {
 		t.Fatal(err)
 	}
-	if o.CheckpointSigner, err = signing.CreateKeyFile(filepath.Join(t.TempDir(), "checkpoint.pem"), signing.Ed25519); err != nil {
+	if o.CheckpointSigner, err = keyfile.Create(filepath.Join(t.TempDir(), "checkpoint.pem"), signing.Ed25519); err != nil {
 		t.Fatal(err)
 	}
 	return o
@@ -290,7 +292,7 @@ func openWitnessed(t *testing.T, o rotation.Options, w *litewitness) *witnessedL
 	}
 	t.Cleanup(c.Close)
 	f := &follower{changed: make(chan struct{}, 1)}
-	o.Observer, o.Witnesses, o.WitnessInterval = f, []witness.Witness{c}, 20*time.Millisecond
+	o.Observer, o.Witnesses, o.WitnessInterval = f, []cosigning.Witness{c}, 20*time.Millisecond
 	return &witnessedLog{logtest.New(t, o), t, f}
 }
 
@@ -360,7 +362,7 @@ func TestLitewitnessFollowsALog(t *testing.T) {
 		last = l.append("away", i+1)
 	}
 	l.await(t, "a request that fails", func() bool {
-		return slices.ContainsFunc(l.replies, func(r witness.Reply) bool { return r.Err != nil })
+		return slices.ContainsFunc(l.replies, func(r cosigning.Reply) bool { return r.Err != nil })
 	})
 	w.start()
 	l.awaitWitnessed(last)
@@ -419,8 +421,8 @@ func TestLitewitnessFindsARollback(t *testing.T) {
 	// Grown beyond what it was, it is a fork, and refused all the same.
 	l.append("again", 100)
 	l.await(t, "the fork", func() bool {
-		return slices.ContainsFunc(l.replies, func(r witness.Reply) bool {
-			return r.Outcome == witness.OutcomeContradicted && strings.Contains(r.Err.Error(), "forked")
+		return slices.ContainsFunc(l.replies, func(r cosigning.Reply) bool {
+			return r.Outcome == cosigning.OutcomeContradicted && strings.Contains(r.Err.Error(), "forked")
 		})
 	})
 	l.Close()

@@ -17,7 +17,6 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/kept"
 	"github.com/otel-auditlog/auditlogexporter/internal/signers"
 	"github.com/otel-auditlog/auditlogexporter/internal/visible"
-	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
@@ -75,29 +74,6 @@ func Check(ctx context.Context, fsys fs.FS, o verify.Options, each func(Log) err
 	return c.sum, nil
 }
 
-// checker is one run.
-type checker struct {
-	fsys    fs.FS
-	o       verify.Options
-	trusted *signers.Trusted
-	sum     *Summary
-
-	kept []keptCheckpoint
-	// origins are those that the logs say they have, before they were checked.
-	origins map[string]bool
-	// endings are the logs by origin, partitions those that are partitions by the directory
-	// that they are in.
-	endings    map[string][]ending
-	partitions map[string][]partition
-}
-
-// keptCheckpoint is one that the caller has kept.
-type keptCheckpoint struct {
-	verify.Kept
-	signing.Checkpoint
-	found bool // there is a log of its origin
-}
-
 func (c *checker) addKept() error {
 	for i, k := range c.o.Checkpoints {
 		k.Name = cmp.Or(k.Name, strconv.Itoa(i+1))
@@ -109,8 +85,6 @@ func (c *checker) addKept() error {
 	}
 	return nil
 }
-
-func (c *checker) add(one Finding) { c.sum.add(c.o.MaxFindings, one) }
 
 // passed reports what was not looked into.
 func (c *checker) passed(p discover.Passed) {

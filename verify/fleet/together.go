@@ -18,13 +18,6 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
 
-// ending is the tree of a log in a directory, of no leaves if it could not be checked.
-type ending struct {
-	path string
-	size uint64
-	root [32]byte
-}
-
 // maxTrees bounds the trees that a log is compared with: each costs a look at every
 // leaf.
 const maxTrees = 64
@@ -96,9 +89,6 @@ func (c *checker) compare(ctx context.Context, origin string, all []ending) erro
 	}
 	return nil
 }
-
-// partition is a log that is a partition.
-type partition struct{ path, origin string }
 
 // checkSiblings checks that the partitions of one directory are of one exporter: those of
 // another may have the same names.

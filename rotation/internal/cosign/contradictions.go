@@ -11,8 +11,8 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
-	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 // contradiction is the error of a witness that has cosigned what this log does not
@@ -41,15 +41,15 @@ func (c *contradiction) Error() string {
 func (c *contradiction) Unwrap() error { return c.err }
 
 // outcome gives an error of asking a witness its word.
-func outcome(err error) witness.Outcome {
+func outcome(err error) cosigning.Outcome {
 	var c *contradiction
 	switch {
 	case err == nil:
-		return witness.OutcomeCosigned
+		return cosigning.OutcomeCosigned
 	case errors.As(err, &c):
-		return witness.OutcomeContradicted
+		return cosigning.OutcomeContradicted
 	default:
-		return witness.OutcomeFailed
+		return cosigning.OutcomeFailed
 	}
 }
 

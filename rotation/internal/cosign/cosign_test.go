@@ -18,13 +18,14 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation/internal/cosign"
 	"github.com/otel-auditlog/auditlogexporter/signing"
-	"github.com/otel-auditlog/auditlogexporter/witness"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -45,7 +46,7 @@ type memory struct {
 	full   bool // no commit succeeds
 	tree   merkle.Frontier
 	note   []byte
-	marks  []*merkle.Mark
+	marks  []*consistency.Mark
 	said   []logevent.Event
 	kept   []int // how many sizes each snapshot was to keep
 	quorum uint64
@@ -58,7 +59,7 @@ func (m *memory) commit(others int, own ...logevent.Event) error {
 		return errors.New("no space is left")
 	}
 	for range others + len(own) {
-		m.tree.AppendMarked(merkle.LeafHash(fmt.Appendf(nil, "leaf %d", m.tree.Size())), m.marks)
+		consistency.Append(&m.tree, merkle.LeafHash(fmt.Appendf(nil, "leaf %d", m.tree.Size())), m.marks)
 	}
 	var err error
 	if m.note, err = signing.SignCheckpoint(origin, m.tree.Size(), m.tree.Root(), m.signer); err != nil {
@@ -104,20 +105,20 @@ func (m *memory) Snapshot(keep []uint64) (*cosign.Snapshot, error) {
 		return nil, nil
 	}
 	m.kept = append(m.kept, len(keep))
-	m.marks = slices.DeleteFunc(m.marks, func(one *merkle.Mark) bool { return !slices.Contains(keep, one.Size()) })
+	m.marks = slices.DeleteFunc(m.marks, func(one *consistency.Mark) bool { return !slices.Contains(keep, one.Size()) })
 	s := &cosign.Snapshot{Checkpoint: m.note, Tree: m.tree, Proofs: map[uint64][]merkle.Hash{}}
 	for _, one := range m.marks {
 		s.Proofs[one.Size()] = one.Proof(&m.tree)
 	}
-	m.marks = append(m.marks, merkle.NewMark(&m.tree))
+	m.marks = append(m.marks, consistency.NewMark(&m.tree))
 	return s, nil
 }
 
 func (m *memory) Cosigned() {}
 
-func (m *memory) WitnessReplied(witness.Reply) {}
-func (m *memory) Witnessed(size uint64)        { m.quorum = size }
-func (m *memory) WitnessesFault(error)         {}
+func (m *memory) WitnessReplied(cosigning.Reply) {}
+func (m *memory) Witnessed(size uint64)          { m.quorum = size }
+func (m *memory) WitnessesFault(error)           {}
 
 // prepare makes a log in memory, with so many witnesses that are not asked yet.
 func prepare(t *testing.T, n int) (*memory, []*witnesstest.Witness) {

@@ -10,12 +10,12 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/otel-auditlog/auditlogexporter/witness"
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 )
 
 // Options say which witnesses are asked, and how.
 type Options struct {
-	Witnesses []witness.Witness
+	Witnesses []cosigning.Witness
 	// Quorum is how many of them have to cosign a checkpoint for it to count as witnessed;
 	// 0 means all.
 	Quorum int
@@ -29,7 +29,7 @@ type Options struct {
 // Observer is told what witnesses do.
 type Observer interface {
 	// WitnessReplied: a witness has been asked to cosign a checkpoint.
-	WitnessReplied(witness.Reply)
+	WitnessReplied(cosigning.Reply)
 	// Witnessed: a quorum of witnesses has cosigned a checkpoint over so many leaves.
 	// Called when they are more than before.
 	Witnessed(size uint64)

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
@@ -23,7 +24,7 @@ import (
 // request asks one witness to cosign one checkpoint. It has nothing of the rounds, and the
 // log only as files.
 type request struct {
-	witness witness.Witness
+	witness cosigning.Witness
 	reads   *reads
 	to      *Snapshot
 	old     uint64 // the size of the tree that the witness has cosigned, as far as is known
@@ -43,9 +44,9 @@ func (q *request) send(ctx context.Context) (witness.Cosignature, error) {
 			return witness.Cosignature{}, err
 		}
 		cosignature, err := q.addCheckpoint(ctx, old, proof)
-		var conflict *witness.Conflict
+		var conflict *cosigning.Conflict
 		switch {
-		case errors.Is(err, witness.ErrInconsistent) && old > 0:
+		case errors.Is(err, cosigning.ErrInconsistent) && old > 0:
 			err = &contradiction{witness: q.witness.Name(), reason: forked, size: old, err: err}
 		case !errors.As(err, &conflict):
 		case conflict.Size > segline.MaxIndex:
@@ -117,10 +118,7 @@ func (q *request) tryReadProof(ctx context.Context, old uint64) (p []merkle.Hash
 	if err := tlog.CheckTree(read, int64(size), tlog.Hash(q.to.Tree.Root()), int64(old), from); err != nil {
 		return nil, fmt.Errorf("%w: the segments do not lead to the log's own checkpoint", logdir.ErrDamaged)
 	}
-	for _, h := range read {
-		p = append(p, merkle.Hash(h))
-	}
-	return p, nil
+	return read, nil
 }
 
 // maxReads is how often the log is read for a proof that one witness asks for, in as

@@ -16,6 +16,7 @@ import (
 	"github.com/cenkalti/backoff/v7"
 	"go.uber.org/zap"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/witness"
 )
@@ -39,7 +40,7 @@ type rounds struct {
 
 // cosigner is a witness, and how far it is.
 type cosigner struct {
-	witness.Witness
+	cosigning.Witness
 	at      *round // the newest that it has cosigned; nil at first
 	asked   *round // what it is being asked for; nil if it is not
 	backoff *backoff.ExponentialBackOff
@@ -184,7 +185,7 @@ func (r *rounds) takeAnswer(a answer) {
 		c.retryAt = r.opts.Now().Add(c.backoff.NextBackOff())
 		r.takeFailure(c, a.err)
 	}
-	reply := witness.Reply{Witness: c.Name(), Outcome: outcome(a.err), Err: a.err, Duration: a.took}
+	reply := cosigning.Reply{Witness: c.Name(), Outcome: outcome(a.err), Err: a.err, Duration: a.took}
 	if c.at != nil {
 		reply.Size = c.at.size()
 	}
@@ -244,7 +245,7 @@ func (r *rounds) cosigned(of *round) []byte {
 			all = append(all, one)
 		}
 	}
-	return witness.Cosigned(of.Checkpoint, all...)
+	return cosigning.Cosigned(of.Checkpoint, all...)
 }
 
 // sayWitnessed has the log write an event that holds the checkpoint with its cosignatures,

@@ -25,6 +25,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/export"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 )
 
@@ -99,7 +100,7 @@ func (s *Sender) add(ev *export.Event) error {
 	if err != nil {
 		return fmt.Errorf("%w: leaf %d: %w", logdir.ErrDamaged, ev.Index, err)
 	}
-	logs, err := e.Logs()
+	logs, err := mapping.Logs(e)
 	if err != nil {
 		return fmt.Errorf("leaf %d: %w", ev.Index, err)
 	}

@@ -24,8 +24,8 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/otel-auditlog/auditlogexporter/cmd/auditlog/internal/replay"
-	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/export"
+	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -101,7 +101,7 @@ func serve(t *testing.T, r plogotlp.GRPCServer) *grpc.ClientConn {
 // encode returns the events of records as a log would hold them.
 func encode(t *testing.T, logs plog.Logs) (all [][]byte) {
 	t.Helper()
-	encoder, err := event.NewEncoder(event.DefaultMapping())
+	encoder, err := mapping.NewEncoder(mapping.Default())
 	if err != nil {
 		t.Fatal(err)
 	}
