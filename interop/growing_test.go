@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"filippo.io/torchwood"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -34,20 +36,16 @@ type published struct {
 func publish(t *testing.T) *published {
 	t.Helper()
 	s, err := keyfile.Create(filepath.Join(t.TempDir(), "key.pem"), signing.Ed25519)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	p := &published{t: t, s: s, log: logtest.Closed(t, rotation.Options{Origin: vectorOrigin, Signer: s, MaxSegmentBytes: 1 << 20})}
 	out := t.TempDir()
-	if p.out, err = os.OpenRoot(out); err != nil {
-		t.Fatal(err)
-	}
+	p.out, err = os.OpenRoot(out)
+	require.NoError(t, err)
 	t.Cleanup(func() { p.out.Close() })
 	server := httptest.NewServer(http.FileServer(http.Dir(out)))
 	t.Cleanup(server.Close)
-	if p.fetcher, err = torchwood.NewTileFetcher(server.URL, torchwood.WithHTTPClient(server.Client())); err != nil {
-		t.Fatal(err)
-	}
+	p.fetcher, err = torchwood.NewTileFetcher(server.URL, torchwood.WithHTTPClient(server.Client()))
+	require.NoError(t, err)
 	return p
 }
 
@@ -59,26 +57,19 @@ func (p *published) grow(events int) {
 		p.log.Commit(min(events, 2000))
 	}
 	p.log.Close()
-	if _, err := tiles.Export(p.t.Context(), os.DirFS(p.log.Options.Directory), p.out, tiles.Options{Keys: []*signing.PublicKey{p.s.Public()}}); err != nil {
-		p.t.Fatal(err)
-	}
+	_, err := tiles.Export(p.t.Context(), os.DirFS(p.log.Options.Directory), p.out, tiles.Options{Keys: []*signing.PublicKey{p.s.Public()}})
+	require.NoError(p.t, err)
 }
 
 // tree returns the tree under the checkpoint that is served.
 func (p *published) tree() tlog.Tree {
 	p.t.Helper()
 	text, err := p.fetcher.ReadEndpoint(p.t.Context(), "checkpoint")
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	require.NoError(p.t, err)
 	opened, err := note.Open(text, note.VerifierList(verifier(p.t, p.s)))
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	require.NoError(p.t, err)
 	c, err := torchwood.ParseCheckpoint(opened.Text)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	require.NoError(p.t, err)
 	return c.Tree
 }
 
@@ -86,9 +77,7 @@ func (p *published) tree() tlog.Tree {
 func (p *published) mirror(tree tlog.Tree) error {
 	p.t.Helper()
 	client, err := torchwood.NewClient(p.fetcher)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	require.NoError(p.t, err)
 	seen := int64(0)
 	for range client.AllEntries(p.t.Context(), tree, 0) {
 		seen++
@@ -107,23 +96,15 @@ func TestTorchwoodFollowsOurTiles(t *testing.T) {
 	for _, events := range []int{1, 100, 151, 1, 1, 1, 256, 1000, 64000, 700} {
 		p.grow(events)
 		tree := p.tree()
-		if err := p.mirror(tree); err != nil {
-			t.Fatalf("%d leaves: %v", tree.N, err)
-		}
+		require.NoError(t, p.mirror(tree), "%d leaves", tree.N)
 		if before.N > 0 {
 			path, err := tlog.ProveTree(tree.N, before.N, torchwood.TileHashReaderWithContext(t.Context(), tree, p.fetcher))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := tlog.CheckTree(path, tree.N, tree.Hash, before.N, before.Hash); err != nil {
-				t.Fatalf("from %d to %d leaves: %v", before.N, tree.N, err)
-			}
+			require.NoError(t, err)
+			require.NoError(t, tlog.CheckTree(path, tree.N, tree.Hash, before.N, before.Hash), "from %d to %d leaves", before.N, tree.N)
 		}
 		before = tree
 	}
-	if before.N <= 1<<16 {
-		t.Fatalf("%d leaves need no third level", before.N)
-	}
+	require.Greater(t, before.N, int64(1<<16), "leaves need no third level")
 }
 
 // A client that has the checkpoint from before an export can still read what it covers:
@@ -133,7 +114,5 @@ func TestTorchwoodReadsUnderTheCheckpointBefore(t *testing.T) {
 	p.grow(100)
 	before := p.tree()
 	p.grow(300)
-	if err := p.mirror(before); err != nil {
-		t.Error(err)
-	}
+	assert.NoError(t, p.mirror(before))
 }

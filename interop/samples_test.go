@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
@@ -94,32 +96,24 @@ func (w *sampleWriter) event() []byte {
 func (w *sampleWriter) snapshot() string {
 	w.t.Helper()
 	dir := filepath.Join(w.t.TempDir(), "older")
-	if err := os.CopyFS(dir, os.DirFS(w.Options.Directory)); err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, os.CopyFS(dir, os.DirFS(w.Options.Directory)))
 	return dir
 }
 
 func (w *sampleWriter) sample(older string, keys ...*signing.Signer) *sample {
 	w.t.Helper()
 	for _, name := range []string{w.Options.Directory, older} {
-		if err := os.Remove(filepath.Join(name, durable.LockName)); err != nil {
-			w.t.Fatal(err)
-		}
+		require.NoError(w.t, os.Remove(filepath.Join(name, durable.LockName)))
 	}
 	kept, err := os.ReadFile(filepath.Join(older, sidefile.CheckpointName))
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, err)
 	return &sample{dir: w.Options.Directory, keys: keys, kept: kept, older: older}
 }
 
 func newSigner(t *testing.T, a signing.Algorithm) *signing.Signer {
 	t.Helper()
 	s, err := keyfile.Create(filepath.Join(t.TempDir(), "key.pem"), a)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return s
 }
 
@@ -280,9 +274,7 @@ func (s *sample) arguments(t *testing.T, dir string) []string {
 	kept := t.TempDir()
 	write := func(name string, content []byte) string {
 		path := filepath.Join(kept, name)
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.WriteFile(path, content, 0o600))
 		return path
 	}
 	args := []string{dir, write("key.pem", keyfile.MarshalPublic(s.keys[0].Public()))}

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/segname"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -58,14 +60,10 @@ func valuesLog(t *testing.T, w *sampleWriter) *sample {
 	older := w.snapshot()
 	segments := segmentsIn(t, w.Options.Directory, 1)
 	name, err := segment.ParseName(filepath.Base(segments[0]))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	at := leafWith(t, segments[0], `"event_id":"both"`)
 	openings := values[0].opening(at, "/body") + values[1].opening(at, "/metadata/a~1b/0")
-	if err := os.WriteFile(filepath.Join(w.Options.Directory, segname.Values(name)), []byte(openings), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(filepath.Join(w.Options.Directory, segname.Values(name)), []byte(openings), 0o600))
 	w.run(1)
 	return w.sample(older, w.Options.Signer)
 }
@@ -74,9 +72,7 @@ func valuesLog(t *testing.T, w *sampleWriter) *sample {
 func leafWith(t *testing.T, path, s string) (leaf int) {
 	t.Helper()
 	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for line := range bytes.Lines(b) {
 		if segment.KindOf(line) == segline.KindCheckpoint {
 			continue

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
@@ -28,9 +30,7 @@ func TestShowFollows(t *testing.T) {
 func showFollows(t *testing.T, maxSegmentBytes int64) {
 	dir := t.TempDir()
 	s, err := keyfile.Create(filepath.Join(dir, "key.pem"), signing.Ed25519)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	w := newLog(t, filepath.Join(dir, "log"), s, maxSegmentBytes)
 	add := func(n int) {
 		r := plog.NewLogRecord()
@@ -55,8 +55,6 @@ func showFollows(t *testing.T, maxSegmentBytes int64) {
 		}
 	}
 	cancel()
-	if code := <-done; code != exitGood {
-		t.Errorf("exit code %d", code)
-	}
+	assert.Equal(t, exitGood, <-done, "exit code")
 	w.Close()
 }

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
@@ -63,9 +65,7 @@ func (f countedFile) Seek(offset int64, whence int) (int64, error) {
 func TestShowReadsWithinItsTimes(t *testing.T) {
 	dir := t.TempDir()
 	s, err := keyfile.Create(filepath.Join(dir, "key.pem"), signing.Ed25519)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	log := filepath.Join(dir, "log")
 	clock := began
 	w := logtest.New(t, rotation.Options{
@@ -94,22 +94,15 @@ func TestShowReadsWithinItsTimes(t *testing.T) {
 	var out bytes.Buffer
 	f := filter{since: began.Add(2 * time.Hour), until: began.Add(3 * time.Hour)}
 	show := shower{fsys: fsys, filter: &f, out: bufio.NewWriter(&out), warn: io.Discard, json: true}
-	if err := show.show(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if got := strings.Count(out.String(), `"event_id":"id-`); got != each+1 || !strings.Contains(out.String(), fmt.Sprintf(`"id-5-%d"`, late)) {
-		t.Errorf("%d events are shown, not %d", got, each+1)
-	}
+	require.NoError(t, show.show(t.Context()))
+	assert.Equal(t, each+1, strings.Count(out.String(), `"event_id":"id-`))
+	assert.Contains(t, out.String(), fmt.Sprintf(`"id-5-%d"`, late))
 	files, err := filepath.Glob(filepath.Join(log, "*.jsonl"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	whole := 0
 	for _, name := range files {
 		info, err := os.Stat(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		if read := fsys.read[filepath.Base(name)]; int64(read) >= info.Size() {
 			whole++
 		}
@@ -117,7 +110,6 @@ func TestShowReadsWithinItsTimes(t *testing.T) {
 	// Two segments have events of the hour, one has the late event, in one the restart
 	// (by a clock that was set back) is an event, and of the newest nobody has said
 	// anything yet.
-	if len(files) < 8 || whole > 5 {
-		t.Errorf("%d of %d segments were read: %v", whole, len(files), fsys.read)
-	}
+	assert.GreaterOrEqual(t, len(files), 8, "%d of %d segments were read: %v", whole, len(files), fsys.read)
+	assert.LessOrEqual(t, whole, 5, "%d of %d segments were read: %v", whole, len(files), fsys.read)
 }

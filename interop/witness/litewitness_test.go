@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 	"zombiezen.com/go/sqlite"
@@ -56,20 +58,15 @@ func newLitewitness(t *testing.T, origin string, log *signing.PublicKey) *litewi
 	t.Helper()
 	w := &litewitness{t: t, program: filepath.Join(t.TempDir(), "litewitness")}
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", w.program, "filippo.io/torchwood/cmd/litewitness")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build litewitness: %v\n%s", err, out)
-	}
-	var err error
-	if w.dir, err = os.MkdirTemp("", "lw"); err != nil {
-		t.Fatal(err)
-	}
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "build litewitness: %v\n%s", err, out)
+	w.dir, err = os.MkdirTemp("", "lw")
+	require.NoError(t, err)
 	t.Cleanup(func() { os.RemoveAll(w.dir) })
 	w.serveKey()
 	w.know(origin, log)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	w.address = listener.Addr().String()
 	listener.Close()
 	w.start()
@@ -81,22 +78,14 @@ func newLitewitness(t *testing.T, origin string, log *signing.PublicKey) *litewi
 func (w *litewitness) serveKey() {
 	w.t.Helper()
 	_, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, err)
 	keys := agent.NewKeyring()
-	if err := keys.Add(agent.AddedKey{PrivateKey: private}); err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, keys.Add(agent.AddedKey{PrivateKey: private}))
 	public, err := ssh.NewPublicKey(private.Public())
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, err)
 	w.key = ssh.FingerprintSHA256(public)
 	listener, err := net.Listen("unix", filepath.Join(w.dir, "agent"))
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, err)
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		for {
@@ -120,13 +109,9 @@ func (w *litewitness) serveKey() {
 func (w *litewitness) know(origin string, log *signing.PublicKey) {
 	w.t.Helper()
 	vkey, err := log.VKey(origin)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, err)
 	db, err := sqlite.OpenConn(filepath.Join(w.dir, "db"))
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, err)
 	defer db.Close()
 	err = sqlitex.ExecScript(db, `
 		CREATE TABLE log (origin TEXT PRIMARY KEY, tree_size INTEGER NOT NULL, tree_hash TEXT NOT NULL);
@@ -138,9 +123,7 @@ func (w *litewitness) know(origin string, log *signing.PublicKey) {
 	if err == nil {
 		err = sqlitex.Execute(db, "INSERT INTO key VALUES (?, ?)", &sqlitex.ExecOptions{Args: []any{origin, vkey}})
 	}
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, err)
 }
 
 var vkeySaid = regexp.MustCompile(`vkey=(\S+)`)
@@ -151,12 +134,8 @@ func (w *litewitness) start() {
 	w.process = exec.Command(w.program, "-name", witnessName, "-db", filepath.Join(w.dir, "db"),
 		"-ssh-agent", filepath.Join(w.dir, "agent"), "-key", w.key, "-listen", w.address)
 	said, err := w.process.StderrPipe()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if err := w.process.Start(); err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, err)
+	require.NoError(w.t, w.process.Start())
 	vkey, listening := make(chan string, 1), make(chan struct{})
 	w.exited = make(chan error, 1)
 	go func() {
@@ -176,9 +155,8 @@ func (w *litewitness) start() {
 	case err := <-w.exited:
 		w.t.Fatalf("litewitness ended: %v", err)
 	}
-	if w.vkey, err = witness.ParseKey(<-vkey); err != nil {
-		w.t.Fatal(err)
-	}
+	w.vkey, err = witness.ParseKey(<-vkey)
+	require.NoError(w.t, err)
 }
 
 // stop ends the process.
@@ -186,12 +164,8 @@ func (w *litewitness) stop() {
 	if w.process == nil {
 		return
 	}
-	if err := w.process.Process.Signal(os.Interrupt); err != nil {
-		w.t.Error(err)
-	}
-	if err := <-w.exited; err != nil {
-		w.t.Error(err)
-	}
+	assert.NoError(w.t, w.process.Process.Signal(os.Interrupt))
+	assert.NoError(w.t, <-w.exited)
 	w.process = nil
 }
 
@@ -199,16 +173,12 @@ func (w *litewitness) stop() {
 func (w *litewitness) size(origin string) (size int64) {
 	w.t.Helper()
 	db, err := sqlite.OpenConn(filepath.Join(w.dir, "db"))
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, err)
 	defer db.Close()
-	if err := sqlitex.Execute(db, "SELECT tree_size FROM log WHERE origin = ?", &sqlitex.ExecOptions{
+	require.NoError(w.t, sqlitex.Execute(db, "SELECT tree_size FROM log WHERE origin = ?", &sqlitex.ExecOptions{
 		Args:       []any{origin},
 		ResultFunc: func(s *sqlite.Stmt) error { size = s.ColumnInt64(0); return nil },
-	}); err != nil {
-		w.t.Fatal(err)
-	}
+	}))
 	return size
 }
 
@@ -275,21 +245,17 @@ func witnessedOptions(t *testing.T) rotation.Options {
 	t.Helper()
 	o := rotation.Options{Directory: filepath.Join(t.TempDir(), "log"), Origin: "host.example/auditlog", Scope: segline.ScopeEvent, Sync: true}
 	var err error
-	if o.Signer, err = keyfile.Create(filepath.Join(t.TempDir(), "key.pem"), signing.ECDSAP256); err != nil {
-		t.Fatal(err)
-	}
-	if o.CheckpointSigner, err = keyfile.Create(filepath.Join(t.TempDir(), "checkpoint.pem"), signing.Ed25519); err != nil {
-		t.Fatal(err)
-	}
+	o.Signer, err = keyfile.Create(filepath.Join(t.TempDir(), "key.pem"), signing.ECDSAP256)
+	require.NoError(t, err)
+	o.CheckpointSigner, err = keyfile.Create(filepath.Join(t.TempDir(), "checkpoint.pem"), signing.Ed25519)
+	require.NoError(t, err)
 	return o
 }
 
 func openWitnessed(t *testing.T, o rotation.Options, w *litewitness) *witnessedLog {
 	t.Helper()
 	c, err := client.New("http://"+w.address, w.vkey)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	f := &follower{changed: make(chan struct{}, 1)}
 	o.Observer, o.Witnesses, o.WitnessInterval = f, []cosigning.Witness{c}, 20*time.Millisecond
@@ -322,9 +288,7 @@ func (l *witnessedLog) verify(kept [][]byte, keys ...*witness.Key) *verify.Repor
 	r, err := verify.Log(l.t.Context(), os.DirFS(l.Options.Directory), verify.Options{
 		Keys: []*signing.PublicKey{l.Options.Signer.Public()}, Witnesses: keys, Checkpoints: all,
 	})
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	require.NoError(l.t, err)
 	return r
 }
 
@@ -332,9 +296,7 @@ func (l *witnessedLog) verify(kept [][]byte, keys ...*witness.Key) *verify.Repor
 func (l *witnessedLog) filed() []byte {
 	l.t.Helper()
 	b, err := os.ReadFile(filepath.Join(l.Options.Directory, sidefile.CheckpointName))
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	require.NoError(l.t, err)
 	return b
 }
 
@@ -373,28 +335,21 @@ func TestLitewitnessFollowsALog(t *testing.T) {
 	l.awaitWitnessed(l.append("second", 5))
 	l.Close()
 	for _, r := range l.replies {
-		if r.Err != nil {
-			t.Errorf("%+v", r)
-		}
+		assert.NoError(t, r.Err, "%+v", r)
 	}
 	r := l.verify([][]byte{l.filed()}, w.vkey)
 	if r.TamperingDetected || int64(r.WitnessedSize) != w.size(o.Origin) {
 		t.Errorf("witnessed up to %d; the witness has cosigned %d: %+v", r.WitnessedSize, w.size(o.Origin), r.Findings)
 	}
-	if _, err := w.vkey.Cosignature(l.filed()); err != nil {
-		t.Errorf("the checkpoint file: %v", err)
-	}
+	_, err := w.vkey.Cosignature(l.filed())
+	assert.NoError(t, err, "the checkpoint file")
 }
 
 func copyLog(t *testing.T, from string) (to string) {
 	t.Helper()
 	to = filepath.Join(t.TempDir(), "copy")
-	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(to, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.CopyFS(to, os.DirFS(from)))
+	require.NoError(t, os.Chmod(to, 0o700))
 	return to
 }
 
@@ -415,9 +370,7 @@ func TestLitewitnessFindsARollback(t *testing.T) {
 
 	l = openWitnessed(t, older, w)
 	l.await(t, "the contradiction", func() bool { return l.problem != nil })
-	if !strings.Contains(l.problem.Error(), "rolled back") {
-		t.Errorf("the problem is %v", l.problem)
-	}
+	assert.ErrorContains(t, l.problem, "rolled back", "the problem")
 	// Grown beyond what it was, it is a fork, and refused all the same.
 	l.append("again", 100)
 	l.await(t, "the fork", func() bool {
@@ -426,12 +379,9 @@ func TestLitewitnessFindsARollback(t *testing.T) {
 		})
 	})
 	l.Close()
-	if w.size(o.Origin) != at {
-		t.Errorf("the witness went from %d leaves to %d", at, w.size(o.Origin))
-	}
-	if r := l.verify(nil, w.vkey); rollbacks(r) == 0 {
-		t.Errorf("the verifier finds %+v", r.Findings)
-	}
+	assert.Equal(t, at, w.size(o.Origin), "the witness went from")
+	r := l.verify(nil, w.vkey)
+	assert.NotZero(t, rollbacks(r), "the verifier finds %+v", r.Findings)
 	if r := l.verify([][]byte{kept}); rollbacks(r) == 0 {
 		t.Errorf("with a kept checkpoint, the verifier finds %+v", r.Findings)
 	}
@@ -455,12 +405,9 @@ func TestLitewitnessFindsAFork(t *testing.T) {
 	one.awaitWitnessed(one.append("one", 5))
 	one.Close()
 	two.Close()
-	if one.problem != nil {
-		t.Errorf("the log that the witness follows: %v", one.problem)
-	}
-	if r := one.verify(nil, w.vkey); r.TamperingDetected {
-		t.Errorf("the log that the witness follows: %+v", r.Findings)
-	}
+	assert.NoError(t, one.problem, "the log that the witness follows")
+	r := one.verify(nil, w.vkey)
+	assert.False(t, r.TamperingDetected, "the log that the witness follows: %+v", r.Findings)
 	if r := two.verify(nil, w.vkey); rollbacks(r) == 0 {
 		t.Errorf("the verifier finds %+v", r.Findings)
 	}
