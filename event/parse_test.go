@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/eventtest"
 )
@@ -59,20 +62,15 @@ func TestParseMembers(t *testing.T) {
 	} {
 		for _, value := range forms.good {
 			in := eventtest.With(`"` + member + `":` + value)
-			if _, err := event.Parse([]byte(in)); err != nil {
-				t.Errorf("%s is refused: %v", in, err)
-			}
+			_, err := event.Parse([]byte(in))
+			assert.NoError(t, err, "%s is refused", in)
 		}
 		for _, value := range forms.bad {
-			if in := eventtest.With(`"` + member + `":` + value); parses(in) {
-				t.Errorf("%s is taken", in)
-			}
+			assert.False(t, parses(eventtest.With(`"`+member+`":`+value)), "is taken")
 		}
 	}
 	observed := `"observed_timestamp":"2026-11-23T10:15:00.000000000Z"`
-	if in := eventtest.With(observed, `"mapped_from":{"timestamp":"observed_timestamp"}`); !parses(in) {
-		t.Errorf("%s is refused", in)
-	}
+	assert.True(t, parses(eventtest.With(observed, `"mapped_from":{"timestamp":"observed_timestamp"}`)), "is refused")
 }
 
 func parses(in string) bool {
@@ -119,9 +117,7 @@ func TestSources(t *testing.T) {
 		`{"$usual":false,"event_id":"audit.record.id"}`, `{"$usual":true,"event_id":"audit.record.id"}`,
 		`{"$usual":"x","event_id":"a"}`, `{"$usual":true,"event_id":"","operation":"","resource_id":"","resource_type":""}`,
 	} {
-		if in := eventtest.With(`"mapped_from":` + bad); parses(in) {
-			t.Errorf("%s is taken", in)
-		}
+		assert.False(t, parses(eventtest.With(`"mapped_from":`+bad)), "is taken")
 	}
 	// A null outcome is nobody's, unless it is said.
 	in := `"mapped_from":{"$usual":true,"success":"audit.outcome"}`
@@ -138,14 +134,10 @@ func TestEveryByteCounts(t *testing.T) {
 			continue
 		}
 		want, err := event.Parse([]byte(v.Event))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		in := []byte(v.Event)
 		for i := range in {
-			if parses(string(in[:i])) {
-				t.Errorf("%s: the first %d bytes are an event", v.Name, i)
-			}
+			assert.False(t, parses(string(in[:i])), "%s: the first %d bytes are an event", v.Name, i)
 			for _, b := range []byte{in[i] ^ 1, in[i] ^ 0x20, ' ', '"', '\\', '0', 0xff} {
 				was := in[i]
 				in[i] = b

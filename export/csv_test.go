@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
 
@@ -29,9 +30,7 @@ func TestCSVHasNoFormula(t *testing.T) {
 			in := csv.NewReader(strings.NewReader(table))
 			in.Comma, in.LazyQuotes, in.FieldsPerRecord = comma, true, -1
 			rows, err := in.ReadAll()
-			if err != nil {
-				r.Fatal(err)
-			}
+			require.NoError(r, err)
 			for _, row := range rows[1:] {
 				for _, cell := range row {
 					bare := cell

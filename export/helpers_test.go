@@ -12,6 +12,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
@@ -34,26 +35,17 @@ var logID = signing.LogID{1, 2, 3}
 
 var created = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 
-// fatal is what tests and property tests have in common.
-type fatal interface {
-	Helper()
-	Fatal(...any)
-}
-
 // signer returns a signer that is the same in every run.
-func signer(t fatal) *signing.Signer {
-	t.Helper()
+func signer(t require.TestingT) *signing.Signer {
 	s, err := signing.NewSigner(ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize)), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return s
 }
 
 // madeLog is a log that is put together line by line, so that tests can take any
 // part of it: the same bytes in every run.
 type madeLog struct {
-	t       fatal
+	t       require.TestingT
 	signer  *signing.Signer
 	encoder *mapping.Encoder
 
@@ -67,12 +59,9 @@ type madeLog struct {
 	canonical map[uint64][]byte
 }
 
-func newLog(t fatal) *madeLog {
-	t.Helper()
+func newLog(t require.TestingT) *madeLog {
 	encoder, err := mapping.NewEncoder(mapping.Default())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	l := &madeLog{t: t, signer: signer(t), encoder: encoder, files: fstest.MapFS{}, canonical: map[uint64][]byte{}}
 	l.segment()
 	return l
@@ -105,11 +94,8 @@ func (l *madeLog) save() {
 
 // event adds an event.
 func (l *madeLog) event(canonical []byte) {
-	l.t.Helper()
 	signature, err := l.signer.SignEvent(origin, logID, canonical)
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	require.NoError(l.t, err)
 	l.canonical[l.tree.Size()] = bytes.Clone(canonical)
 	line := append(segline.AppendEventStart(nil), canonical...)
 	l.leaf(segline.AppendSignature(line, signature, l.signer.Public().ID()))
@@ -117,16 +103,13 @@ func (l *madeLog) event(canonical []byte) {
 
 // record adds the event for each record.
 func (l *madeLog) record(logs plog.Logs) {
-	l.t.Helper()
 	for _, rl := range logs.ResourceLogs().All() {
 		l.encoder.SetResource(rl.Resource(), rl.SchemaUrl())
 		for _, sl := range rl.ScopeLogs().All() {
 			l.encoder.SetScope(sl.Scope(), sl.SchemaUrl())
 			for _, r := range sl.LogRecords().All() {
 				canonical, _, err := l.encoder.Append(nil, r)
-				if err != nil {
-					l.t.Fatal(err)
-				}
+				require.NoError(l.t, err)
 				l.event(canonical)
 			}
 		}
@@ -142,15 +125,12 @@ func (l *madeLog) own(action string) {
 
 // replacement adds an event that stands for one that was too long.
 func (l *madeLog) replacement() {
-	l.t.Helper()
 	logs := login("long", "alice")
 	logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body().SetStr(strings.Repeat("long ", 1000))
 	from := newLog(l.t)
 	from.record(logs)
 	canonical, err := eventjson.Replace(nil, from.canonical[1], 4000)
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	require.NoError(l.t, err)
 	l.event(canonical)
 }
 
@@ -164,19 +144,14 @@ func (l *madeLog) refused() {
 
 // commit adds a commit line and a checkpoint, and returns that.
 func (l *madeLog) commit() signing.Checkpoint {
-	l.t.Helper()
 	l.commits++
 	l.leaf(segline.AppendCommit(nil, l.commits, created.Add(time.Duration(l.commits)*time.Hour), nil))
 	note, err := signing.SignCheckpoint(origin, l.tree.Size(), l.tree.Root(), l.signer)
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	require.NoError(l.t, err)
 	l.lines.Write(append(segline.AppendCheckpoint(nil, note), '\n'))
 	l.save()
 	c, err := signing.ParseCheckpoint(note)
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	require.NoError(l.t, err)
 	return c
 }
 
@@ -193,7 +168,7 @@ func login(id, user string) plog.Logs {
 
 // threeSegments returns a log of three segments with two events each, and its newest
 // checkpoint.
-func threeSegments(t fatal) (*madeLog, signing.Checkpoint) {
+func threeSegments(t require.TestingT) (*madeLog, signing.Checkpoint) {
 	l := newLog(t)
 	l.own("opened")
 	l.record(login("a", "alice"))
@@ -213,14 +188,8 @@ func write(t *testing.T, l *madeLog, c signing.Checkpoint, format string) (text 
 	t.Helper()
 	var b strings.Builder
 	w, err := export.NewWriter(format, &b, c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := export.Read(t.Context(), l.files, export.Options{Checkpoint: c}, w.Write); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Flush(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
+	require.NoError(t, export.Read(t.Context(), l.files, export.Options{Checkpoint: c}, w.Write))
+	require.NoError(t, w.Flush())
 	return b.String(), w
 }

@@ -13,6 +13,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // ocsfSchema is the excerpt of the schema in testdata/ocsf-1.9.0.json, which says
@@ -40,13 +43,9 @@ type ocsfObject struct {
 func loadSchema(t *testing.T) *ocsfSchema {
 	t.Helper()
 	b, err := os.ReadFile("testdata/ocsf-1.9.0.json")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	s := new(ocsfSchema)
-	if err := json.Unmarshal(b, s); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, json.Unmarshal(b, s))
 	return s
 }
 
@@ -194,9 +193,7 @@ func TestSchemaCheck(t *testing.T) {
 	s := loadSchema(t)
 	good := `{"activity_id":99,"activity_name":"x","category_uid":0,"category_name":"Uncategorized","class_uid":0,"class_name":"Base Event","type_uid":99,"type_name":"Base Event: Other",` +
 		`"severity_id":1,"time":1,"metadata":{"version":"1.9.0","product":{"name":"p"}}}`
-	if wrong := s.validate(good); wrong != nil {
-		t.Errorf("%v", wrong)
-	}
+	assert.Nil(t, s.validate(good))
 	for old, new := range map[string]string{
 		`"severity_id":1`:         `"severity_id":7`,
 		`"severity_id":1,`:        ``,
@@ -213,8 +210,7 @@ func TestSchemaCheck(t *testing.T) {
 		`"product":{"name":"p"}}`: `"product":{"name":"p"}},"attestation_list":[{"fingerprint":{"algorithm_id":3,"value":"x"}}]`,
 	} {
 		bad := strings.Replace(good, old, new, 1)
-		if wrong := s.validate(bad); bad == good || wrong == nil {
-			t.Errorf("%s passed", bad)
-		}
+		assert.NotEqual(t, good, bad, "passed")
+		assert.NotNil(t, s.validate(bad), "passed")
 	}
 }

@@ -13,6 +13,9 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/otel-auditlog/auditlogexporter/export"
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
@@ -35,9 +38,7 @@ func read(ctx context.Context, files fs.FS, o export.Options) (indices []uint64,
 func TestRead(t *testing.T) {
 	l, newest := threeSegments(t)
 	all := []uint64{1, 2, 5, 6, 9, 10} // 0, 4 and 8 are headers, 3, 7 and 11 are of commits
-	if newest.Size != 12 {
-		t.Fatalf("%d leaves", newest.Size)
-	}
+	require.Equal(t, uint64(12), newest.Size, "leaves")
 	older := signing.Checkpoint{Origin: origin, Size: 6}
 	var part merkle.Frontier
 	for _, name := range l.names {
@@ -66,9 +67,8 @@ func TestRead(t *testing.T) {
 		"by what the canonical JSON holds": {export.Options{Checkpoint: newest, Keep: func(e *export.Event) bool { return bytes.Contains(e.Canonical, []byte(`"event_id":"e"`)) }}, all[5:]},
 	} {
 		got, err := read(t.Context(), l.files, c.o)
-		if err != nil || !slices.Equal(got, c.want) {
-			t.Errorf("%s: leaves %v, %v, want %v", name, got, err, c.want)
-		}
+		assert.NoError(t, err, "%s: leaves", name)
+		assert.Equal(t, c.want, got, "%s: leaves", name)
 	}
 	err := export.Read(t.Context(), l.files, export.Options{Checkpoint: newest}, func(e *export.Event) error {
 		if !bytes.Equal(e.Canonical, l.canonical[e.Index]) || e.LeafHash != merkle.LeafHash(e.Line) || (e.Summary.Log != nil) != (e.Index == 1) ||
@@ -77,9 +77,7 @@ func TestRead(t *testing.T) {
 		}
 		return nil
 	})
-	if err != nil {
-		t.Error(err)
-	}
+	assert.NoError(t, err)
 }
 
 // What is written behind the checkpoint while the log is read is not read: a torn
@@ -89,9 +87,9 @@ func TestReadALogInUse(t *testing.T) {
 	last := l.names[len(l.names)-1]
 	l.files[last].Data = append(l.files[last].Data, `{"event":{"torn`...)
 	l.files["audit-00000000000000000009-20261123T120000Z.jsonl"] = &fstest.MapFile{Data: []byte("not yet"), Mode: 0o600}
-	if got, err := read(t.Context(), l.files, export.Options{Checkpoint: newest}); err != nil || len(got) != 6 {
-		t.Errorf("leaves %v, %v", got, err)
-	}
+	got, err := read(t.Context(), l.files, export.Options{Checkpoint: newest})
+	assert.NoError(t, err, "leaves")
+	assert.Len(t, got, 6, "leaves")
 }
 
 // changing is a log whose writer compresses a segment while it is being read.
@@ -113,9 +111,9 @@ func (c *changing) Open(name string) (fs.File, error) {
 func TestReadWhileSegmentsAreReplaced(t *testing.T) {
 	l, newest := threeSegments(t)
 	to := segment.Name{FirstIndex: 4, Created: created.AddDate(0, 0, 1), Compression: compression.None}.String()
-	if got, err := read(t.Context(), &changing{MapFS: l.files, from: l.names[1], to: to}, export.Options{Checkpoint: newest}); err != nil || len(got) != 6 {
-		t.Errorf("leaves %v, %v", got, err)
-	}
+	got, err := read(t.Context(), &changing{MapFS: l.files, from: l.names[1], to: to}, export.Options{Checkpoint: newest})
+	assert.NoError(t, err, "leaves")
+	assert.Len(t, got, 6, "leaves")
 }
 
 // pruning is a log whose retention deletes segments while the first is being read.
@@ -199,9 +197,8 @@ func TestReadFindsWhatIsMissing(t *testing.T) {
 	} {
 		l, c := threeSegments(t)
 		damage(l, &c)
-		if got, err := read(t.Context(), l.files, export.Options{Checkpoint: c}); !errors.Is(err, logdir.ErrDamaged) {
-			t.Errorf("%s: leaves %v, %v", name, got, err)
-		}
+		got, err := read(t.Context(), l.files, export.Options{Checkpoint: c})
+		assert.ErrorIs(t, err, logdir.ErrDamaged, "%s: leaves %v", name, got)
 	}
 }
 
@@ -209,9 +206,9 @@ func TestReadFindsWhatIsMissing(t *testing.T) {
 func TestReadAPrunedLog(t *testing.T) {
 	l, newest := threeSegments(t)
 	delete(l.files, l.names[0])
-	if got, err := read(t.Context(), l.files, export.Options{Checkpoint: newest}); err != nil || !slices.Equal(got, []uint64{5, 6, 9, 10}) {
-		t.Errorf("leaves %v, %v", got, err)
-	}
+	got, err := read(t.Context(), l.files, export.Options{Checkpoint: newest})
+	assert.NoError(t, err, "leaves")
+	assert.Equal(t, []uint64{5, 6, 9, 10}, got, "leaves")
 }
 
 // An event is told when its commit was made, if that is asked for.
@@ -222,9 +219,8 @@ func TestReadCommitTimes(t *testing.T) {
 		got = append(got, int(e.Committed.Sub(created).Hours()))
 		return nil
 	})
-	if err != nil || !slices.Equal(got, []int{1, 1, 2, 2, 3, 3}) {
-		t.Errorf("commits after %v hours, %v", got, err)
-	}
+	assert.NoError(t, err, "commits")
+	assert.Equal(t, []int{1, 1, 2, 2, 3, 3}, got, "commits")
 }
 
 func TestReadEnds(t *testing.T) {
@@ -236,9 +232,8 @@ func TestReadEnds(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if got, err := read(ctx, l.files, export.Options{Checkpoint: newest}); !errors.Is(err, context.Canceled) {
-		t.Errorf("leaves %v, %v", got, err)
-	}
+	got, err := read(ctx, l.files, export.Options{Checkpoint: newest})
+	assert.ErrorIs(t, err, context.Canceled, "leaves %v", got)
 	l.files[l.names[1]].Mode = fs.ModeNamedPipe
 	if got, err := read(t.Context(), l.files, export.Options{Checkpoint: newest}); !errors.Is(err, rootfs.ErrNotRegular) {
 		t.Errorf("leaves %v, %v", got, err)

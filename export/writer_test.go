@@ -20,6 +20,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/gowebpki/jcs"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"pgregory.net/rapid"
@@ -49,9 +51,7 @@ func various(t *testing.T) *madeLog {
 		r := sl.LogRecords().AppendEmpty()
 		r.SetTimestamp(pcommon.NewTimestampFromTime(created) + 123_456_789)
 		r.SetEventName(name)
-		if err := r.Attributes().FromRaw(attributes); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, r.Attributes().FromRaw(attributes))
 		r.Attributes().PutStr("audit.record.id", "id-"+strconv.Itoa(n))
 		n++
 		return r
@@ -107,14 +107,10 @@ func TestGolden(t *testing.T) {
 		got, w := write(t, l, c, format)
 		name := "testdata/events." + format
 		if *update {
-			if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, os.WriteFile(name, []byte(got), 0o644))
 		}
 		want, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		was := strings.Split(string(want), "\n")
 		for i, line := range strings.Split(got, "\n") {
 			if i >= len(was) || line != was[i] {
@@ -122,23 +118,16 @@ func TestGolden(t *testing.T) {
 				break
 			}
 		}
-		if strings.Count(got, "\n") != len(was)-1 {
-			t.Errorf("%s: %d lines, want %d", name, strings.Count(got, "\n"), len(was)-1)
-		}
+		assert.Equal(t, len(was)-1, strings.Count(got, "\n"), name)
 		altered := 0
 		if format == "otlp-json" {
 			altered = 1
 		}
-		if n := w.Altered(); n != altered {
-			t.Errorf("%s: %d events altered, want %d", format, n, altered)
-		}
-		if !utf8.ValidString(got) {
-			t.Errorf("%s: not UTF-8", format)
-		}
+		assert.Equal(t, altered, w.Altered(), format)
+		assert.True(t, utf8.ValidString(got), "%s: not UTF-8", format)
 	}
-	if _, err := export.NewWriter("xml", new(bytes.Buffer), c); err == nil || !strings.Contains(err.Error(), "otlp-json") {
-		t.Errorf("error %v", err)
-	}
+	_, err := export.NewWriter("xml", new(bytes.Buffer), c)
+	assert.ErrorContains(t, err, "otlp-json", "error")
 }
 
 // An event that is not what the format says is damage, though it is signed.
@@ -149,9 +138,7 @@ func TestMalformedEvent(t *testing.T) {
 	c := l.commit()
 	for _, format := range []string{"csv", "ocsf", "otlp-json"} {
 		w, err := export.NewWriter(format, new(bytes.Buffer), c)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		if err := export.Read(t.Context(), l.files, export.Options{Checkpoint: c}, w.Write); !errors.Is(err, logdir.ErrDamaged) || !strings.Contains(err.Error(), "leaf 2") {
 			t.Errorf("%s: %v", format, err)
 		}
@@ -194,60 +181,42 @@ func TestOCSF(t *testing.T) {
 				}
 			}
 		}
-		if err := json.Unmarshal([]byte(line), &e); err != nil {
-			t.Fatal(err)
-		}
-		if e.TypeName != want[0] {
-			t.Errorf("leaf %d is %s, want %s", index, e.TypeName, want[0])
-		}
+		require.NoError(t, json.Unmarshal([]byte(line), &e))
+		assert.Equal(t, want[0], e.TypeName, "leaf %d", index)
 		want = want[1:]
-		if !strings.HasPrefix(e.RawData, `{"event":`+string(l.canonical[index])+`,"signature":"`) {
-			t.Errorf("leaf %d: raw_data %s", index, e.RawData)
-		}
+		assert.True(t, strings.HasPrefix(e.RawData, `{"event":`+string(l.canonical[index])+`,"signature":"`), "leaf %d: raw_data", index)
 		var event struct{ Signature []byte }
-		if err := json.Unmarshal([]byte(e.RawData), &event); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, json.Unmarshal([]byte(e.RawData), &event))
 		id, err := base64.StdEncoding.DecodeString(e.Unmapped.Auditlog.LogID)
 		if err != nil || len(id) != len(signing.LogID{}) || !l.signer.Public().VerifyEvent(e.Unmapped.Auditlog.Origin, signing.LogID(id), l.canonical[index], event.Signature) {
 			t.Errorf("leaf %d: the event's signature cannot be checked with what stands in the OCSF event", index)
 		}
 		signed, by, err := signing.OpenCheckpoint([]byte(e.Unmapped.Auditlog.Checkpoint.Note), origin, []*signing.PublicKey{l.signer.Public()})
-		if err != nil || len(by) != 1 || signed.Root != c.Root || signed.Size != c.Size {
-			t.Errorf("leaf %d: checkpoint %+v by %v, %v", index, signed, by, err)
-		}
+		assert.NoError(t, err, "leaf %d: checkpoint %+v by", index, signed)
+		assert.Len(t, by, 1, "leaf %d: checkpoint %+v by", index, signed)
+		assert.Equal(t, c.Root, signed.Root, "leaf %d: checkpoint %+v by", index, signed)
+		assert.Equal(t, c.Size, signed.Size, "leaf %d: checkpoint %+v by", index, signed)
 		fingerprint(t, line)
 	}
-	if len(want) > 0 {
-		t.Errorf("not there: %v", want)
-	}
+	assert.Empty(t, want, "not there")
 }
 
 // fingerprint checks the fingerprint of the attestation, as somebody else would.
 func fingerprint(t *testing.T, line string) {
 	t.Helper()
 	var e map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(line), &e); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, json.Unmarshal([]byte(line), &e))
 	var list []map[string]json.RawMessage
-	if err := json.Unmarshal(e["attestation_list"], &list); err != nil || len(list) != 1 {
-		t.Fatal(err)
-	}
+	require.NoError(t, json.Unmarshal(e["attestation_list"], &list))
+	require.Len(t, list, 1)
 	var claimed struct{ Value string }
-	if err := json.Unmarshal(list[0]["fingerprint"], &claimed); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, json.Unmarshal(list[0]["fingerprint"], &claimed))
 	delete(list[0], "fingerprint")
 	e["attestation_list"], _ = json.Marshal(list)
 	rest, _ := json.Marshal(e)
 	canonical, err := jcs.Transform(rest)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := sha256Hex(canonical); got != claimed.Value {
-		t.Errorf("fingerprint %s, want %s", claimed.Value, got)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, claimed.Value, sha256Hex(canonical), "fingerprint")
 }
 
 // A table read back has what the log has, and nothing in it does harm.
@@ -260,20 +229,12 @@ func TestCSVReadsBack(t *testing.T) {
 		var b bytes.Buffer
 		c := l.commit()
 		w, err := export.NewWriter("csv", &b, c)
-		if err != nil {
-			rt.Fatal(err)
-		}
-		if err := export.Read(t.Context(), l.files, export.Options{Checkpoint: c}, w.Write); err != nil {
-			rt.Fatal(err)
-		}
-		if err := w.Flush(); err != nil {
-			rt.Fatal(err)
-		}
+		require.NoError(rt, err)
+		require.NoError(rt, export.Read(t.Context(), l.files, export.Options{Checkpoint: c}, w.Write))
+		require.NoError(rt, w.Flush())
 		text := b.String()
 		rows, err := csv.NewReader(&b).ReadAll()
-		if err != nil {
-			rt.Fatal(err)
-		}
+		require.NoError(rt, err)
 		if len(rows) != len(l.canonical)+1 || strings.Count(text, "\n") != len(rows) {
 			rt.Fatalf("%d rows, %d lines, of %d events", len(rows), strings.Count(text, "\n"), len(l.canonical))
 		}
@@ -291,13 +252,9 @@ func TestCSVReadsBack(t *testing.T) {
 				}
 			}
 			index, err := strconv.ParseUint(row[column["leaf_index"]], 10, 64)
-			if err != nil {
-				rt.Fatal(err)
-			}
+			require.NoError(rt, err)
 			e, err := event.Parse(l.canonical[index])
-			if err != nil {
-				rt.Fatal(err)
-			}
+			require.NoError(rt, err)
 			// What needs no escape stands as it is, but for apostrophes in front of formulas and
 			// after semicolons.
 			for name, want := range map[string]string{"event_id": e.EventID, "user_id": e.UserID, "operation": e.Operation, "resource_id": e.ResourceID, "level": string(e.Level)} {
@@ -313,9 +270,7 @@ func TestCSVReadsBack(t *testing.T) {
 			}
 			// JSON means what it means in the log.
 			var raw map[string]json.RawMessage
-			if err := json.Unmarshal(l.canonical[index], &raw); err != nil {
-				rt.Fatal(err)
-			}
+			require.NoError(rt, json.Unmarshal(l.canonical[index], &raw))
 			for _, name := range []string{"metadata", "body"} {
 				got := strings.TrimPrefix(row[column[name]], "'")
 				if raw[name] == nil && got == "" {
@@ -352,26 +307,17 @@ func TestOTLPReadsBack(t *testing.T) {
 		var b bytes.Buffer
 		c := l.commit()
 		w, err := export.NewWriter("otlp-json", &b, c)
-		if err != nil {
-			rt.Fatal(err)
-		}
-		if err := export.Read(t.Context(), l.files, export.Options{Checkpoint: c}, w.Write); err != nil {
-			rt.Fatal(err)
-		}
-		if err := w.Flush(); err != nil {
-			rt.Fatal(err)
-		}
+		require.NoError(rt, err)
+		require.NoError(rt, export.Read(t.Context(), l.files, export.Options{Checkpoint: c}, w.Write))
+		require.NoError(rt, w.Flush())
 		altered := w.Altered()
 		index := uint64(0)
 		for line := range bytes.Lines(b.Bytes()) {
 			index++
-			if !json.Valid(line) || !utf8.Valid(line) {
-				rt.Fatalf("not JSON: %q", line)
-			}
+			require.True(rt, json.Valid(line), "not JSON")
+			require.True(rt, utf8.Valid(line), "not JSON")
 			logs, err := new(plog.JSONUnmarshaler).UnmarshalLogs(line)
-			if err != nil {
-				rt.Fatal(err)
-			}
+			require.NoError(rt, err)
 			again := newLog(rt)
 			again.record(logs)
 			if bytes.Equal(again.canonical[1], l.canonical[index]) {
@@ -382,9 +328,8 @@ func TestOTLPReadsBack(t *testing.T) {
 			}
 			altered--
 		}
-		if int(index) != len(l.canonical)-1 || altered != 0 {
-			rt.Errorf("%d lines of %d events, %d altered too many", index, len(l.canonical)-1, altered)
-		}
+		assert.Equal(rt, len(l.canonical)-1, int(index), "%d lines", index)
+		assert.Zero(rt, altered, "%d lines", index)
 	})
 }
 
@@ -397,18 +342,10 @@ func TestOCSFOfAnything(t *testing.T) {
 		var b bytes.Buffer
 		c := l.commit()
 		w, err := export.NewWriter("ocsf", &b, c)
-		if err != nil {
-			rt.Fatal(err)
-		}
-		if err := export.Read(t.Context(), l.files, export.Options{Checkpoint: c}, w.Write); err != nil {
-			rt.Fatal(err)
-		}
-		if err := w.Flush(); err != nil {
-			rt.Fatal(err)
-		}
-		if strings.Count(b.String(), "\n") != 1 {
-			rt.Errorf("more than a line: %q", b.String())
-		}
+		require.NoError(rt, err)
+		require.NoError(rt, export.Read(t.Context(), l.files, export.Options{Checkpoint: c}, w.Write))
+		require.NoError(rt, w.Flush())
+		assert.Equal(rt, 1, strings.Count(b.String(), "\n"), "more than a line: %q", b.String())
 		for _, wrong := range schema.validate(b.String()) {
 			rt.Errorf("%s\n%s", wrong, b.String())
 		}
@@ -461,21 +398,16 @@ func TestOCSFOfEachKind(t *testing.T) {
 	l.record(logs)
 	text, _ := write(t, l, l.commit(), "ocsf")
 	for line := range strings.Lines(text) {
-		if wrong := schema.validate(line); wrong != nil {
-			t.Fatalf("%v\n%s", wrong, line)
-		}
+		wrong := schema.validate(line)
+		require.Nil(t, wrong, "%v\n%s", wrong, line)
 		var e struct {
 			Class int `json:"class_uid"`
 		}
-		if err := json.Unmarshal([]byte(line), &e); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, json.Unmarshal([]byte(line), &e))
 		seen[strconv.Itoa(e.Class)] = true
 	}
 	for uid, class := range schema.Classes {
-		if !seen[uid] {
-			t.Errorf("no event is of the class %s", class.Name)
-		}
+		assert.True(t, seen[uid], "no event is of the class %s", class.Name)
 	}
 }
 
@@ -489,24 +421,17 @@ func TestRefusedAndReplaced(t *testing.T) {
 	ocsf, _ := write(t, l, c, "ocsf")
 	table, _ := write(t, l, c, "csv")
 	rows, err := csv.NewReader(strings.NewReader(table)).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	column := func(row int, name string) string { return rows[row][slices.Index(rows[0], name)] }
 	for i, line := range strings.Split(strings.TrimSuffix(ocsf, "\n"), "\n") {
 		var logged struct{ Replaced, Log json.RawMessage }
-		if err := json.Unmarshal(l.canonical[uint64(i+1)], &logged); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, json.Unmarshal(l.canonical[uint64(i+1)], &logged))
 		var e struct {
 			Unmapped struct{ Replaced, Log json.RawMessage }
 		}
-		if err := json.Unmarshal([]byte(line), &e); err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(e.Unmapped.Replaced, logged.Replaced) || !bytes.Equal(e.Unmapped.Log, logged.Log) {
-			t.Errorf("OCSF has %s and %s, the log %s and %s", e.Unmapped.Replaced, e.Unmapped.Log, logged.Replaced, logged.Log)
-		}
+		require.NoError(t, json.Unmarshal([]byte(line), &e))
+		assert.Equal(t, logged.Replaced, e.Unmapped.Replaced, "OCSF")
+		assert.Equal(t, logged.Log, e.Unmapped.Log, "OCSF")
 		if column(i+1, "replaced") != string(logged.Replaced) || column(i+1, "log") != string(logged.Log) {
 			t.Errorf("the table has %s and %s, the log %s and %s", column(i+1, "replaced"), column(i+1, "log"), logged.Replaced, logged.Log)
 		}

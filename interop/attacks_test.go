@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
@@ -25,6 +27,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
 	"github.com/otel-auditlog/auditlogexporter/internal/jcs"
 	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
@@ -75,9 +78,7 @@ func writeRich(t *testing.T, scope segline.Scope, pruned bool) *rich {
 	}
 	create := func(name string, a signing.Algorithm) *signing.Signer {
 		s, err := keyfile.Create(filepath.Join(keys, name), a)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		return s
 	}
 	o.CheckpointSigner = create("checkpoint.pem", signing.Ed25519)
@@ -90,21 +91,12 @@ func writeRich(t *testing.T, scope segline.Scope, pruned bool) *rich {
 		if pruned && i == 1 {
 			o.Retention.MaxTotalBytes = 12_000
 		}
-		changed := make(chan struct{}, 100)
-		o.Observer = watch{changed}
-		l, err := rotation.Open(t.Context(), o)
-		if err != nil {
-			t.Fatal(err)
-		}
+		l := logtest.New(t, o)
 		for j := range 4 {
-			r.append(t, l, o, fmt.Sprintf("id-%d", j%3), fmt.Sprintf("user-%d-%d", i, j))
+			r.append(t, l, fmt.Sprintf("id-%d", j%3), fmt.Sprintf("user-%d-%d", i, j))
 		}
-		for pruned && i == 1 && bytesIn(t, r.dir) > o.Retention.MaxTotalBytes {
-			<-changed
-		}
-		if err := l.Close(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		l.Settle()
+		l.Close()
 		if i == 0 {
 			r.checkpoint = firstCheckpoint(t, segmentsIn(t, r.dir, 1)[0])
 		}
@@ -117,39 +109,20 @@ func writeRich(t *testing.T, scope segline.Scope, pruned bool) *rich {
 		return writeRich(t, scope, pruned)
 	}
 	p, err := proof.Prove(t.Context(), os.DirFS(r.dir), proof.Query{Index: r.report(t, r.dir).Segments[0].FirstIndex + 1, ByIndex: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	r.proof = p.Marshal()
 	return r
-}
-
-// bytesIn is the size of all segments of a log.
-func bytesIn(t *testing.T, dir string) (total int64) {
-	t.Helper()
-	for _, name := range segmentsIn(t, dir, 1) {
-		info, err := os.Stat(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		total += info.Size()
-	}
-	return total
 }
 
 // firstCheckpoint returns the first checkpoint of a plain segment.
 func firstCheckpoint(t *testing.T, path string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for line := range bytes.Lines(b) {
 		if segment.KindOf(line) == segline.KindCheckpoint {
 			note, err := segment.ParseCheckpoint(bytes.TrimSuffix(line, []byte("\n")))
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			return note
 		}
 	}
@@ -158,34 +131,25 @@ func firstCheckpoint(t *testing.T, path string) []byte {
 }
 
 // append adds an event with an id of its record's.
-func (r *rich) append(t *testing.T, l *rotation.Log, o rotation.Options, id, user string) {
+func (r *rich) append(t *testing.T, l *logtest.Log, id, user string) {
 	t.Helper()
 	for {
-		b := l.NewBatch()
+		b := l.Writer.NewBatch()
 		canonical := fmt.Appendf(nil, `{"category":"session_management","event_id":%q,"level":"info","mapped_from":{"event_id":"audit.record.id","user_id":"user.id"},"metadata":{},"operation":"log","resource_id":"r","resource_type":"t","success":null,"timestamp":"2026-11-23T10:15:00.000000000Z","user_id":%q}`, id, user)
 		encode := func(dst []byte) ([]byte, uint64, error) {
 			return append(dst, canonical...), 1_795_428_900_000_000_000, nil
 		}
-		sign, keyID := l.Sign(l.Signer()), l.Signer().Public().ID()
-		if o.Scope == segline.ScopeCheckpoint {
-			sign, keyID = nil, ""
-		}
-		if err := b.Add(encode, sign, keyID); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, l.AddTo(b, encode))
 		is, ok, err := eventjson.Identify(canonical)
-		if err != nil || !ok {
-			t.Fatal(ok, err)
-		}
+		require.NoError(t, err)
+		require.True(t, ok)
 		b.Identify(idempotency.IDOf("", is.ID), is.Content, stage.Place{})
-		_, err = l.Append(t.Context(), b)
+		_, err = l.Writer.Append(t.Context(), b)
 		b.Release()
 		if errors.Is(err, rotation.ErrKeyChanged) {
 			continue
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		return
 	}
 }
@@ -195,32 +159,23 @@ func (r *rich) receive(t *testing.T, o rotation.Options) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "receipts")
 	i, err := issuer.Open(issuer.Options{Log: r.dir, Origin: o.Origin, Directory: dir, MaxFileBytes: 1 << 30})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	segments := r.report(t, r.dir).Segments
 	newest := segments[len(segments)-1]
-	if _, err := i.Issue(t.Context(), issuer.Durable{Segment: newest.Name, Bytes: newest.Bytes, Size: newest.TreeSize}); err != nil {
-		t.Fatal(err)
-	}
-	if err := i.Close(); err != nil {
-		t.Fatal(err)
-	}
+	_, err = i.Issue(t.Context(), issuer.Durable{Segment: newest.Name, Bytes: newest.Bytes, Size: newest.TreeSize})
+	require.NoError(t, err)
+	require.NoError(t, i.Close())
 	names, err := filepath.Glob(filepath.Join(dir, "receipts-*.jsonl"))
-	if err != nil || len(names) != 1 {
-		t.Fatal(names, err)
-	}
-	if r.receipt, err = os.ReadFile(names[0]); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
+	require.Len(t, names, 1)
+	r.receipt, err = os.ReadFile(names[0])
+	require.NoError(t, err)
 }
 
 func (r *rich) report(t *testing.T, dir string) *verify.Report {
 	t.Helper()
 	report, err := r.verify(t, dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return report
 }
 
@@ -230,9 +185,7 @@ func (r *rich) verify(t *testing.T, dir string) (*verify.Report, error) {
 	if r.checkpoint != nil {
 		o.Checkpoints = []verify.Kept{{Note: r.checkpoint}}
 	}
-	if err := o.Receipts.Read("receipts", bytes.NewReader(r.receipt)); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, o.Receipts.Read("receipts", bytes.NewReader(r.receipt)))
 	return verify.Log(t.Context(), os.DirFS(dir), o)
 }
 
@@ -243,9 +196,7 @@ func (r *rich) other(t *testing.T, dir string) (status int, output string) {
 	args := []string{"--witness", r.witness.String()}
 	for flag, content := range map[string][]byte{"--checkpoint": r.checkpoint, "--receipts": r.receipt, "--proof": r.proof} {
 		path := filepath.Join(kept, flag)
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.WriteFile(path, content, 0o600))
 		args = append(args, flag, path)
 	}
 	return other(t, dir, r.key, args...)
@@ -254,46 +205,19 @@ func (r *rich) other(t *testing.T, dir string) (status int, output string) {
 // say has a log's own writer say something of the log, be it so or not.
 func say(t *testing.T, o rotation.Options, detail string) {
 	t.Helper()
-	l, err := rotation.Open(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := l.NewBatch()
-	encode := func(dst []byte) ([]byte, uint64, error) {
-		at := time.Unix(1_795_428_900, 0)
-		return ownevent.AppendOwn(dst, ownevent.Own{ID: "a-lie", Time: at, Origin: vectorOrigin, Level: event.LevelInfo, Action: "lie", Detail: []byte(detail)}), uint64(at.UnixNano()), nil
-	}
-	if o.Scope == segline.ScopeEvent {
-		err = b.Add(encode, l.Sign(o.Signer), o.Signer.Public().ID())
-	} else {
-		err = b.Add(encode, nil, "")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := l.Append(t.Context(), b); err != nil {
-		t.Fatal(err)
-	}
-	b.Release()
-	if err := l.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	l := logtest.New(t, o)
+	l.Canonical(ownevent.AppendOwn(nil, ownevent.Own{ID: "a-lie", Time: logtest.Recorded, Origin: vectorOrigin, Level: event.LevelInfo, Action: "lie", Detail: []byte(detail)}))
+	l.Close()
 }
 
 // rewrite changes a file of a log.
 func rewrite(t *testing.T, path string, change func(b []byte) []byte) {
 	t.Helper()
 	before, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	after := change(bytes.Clone(before))
-	if bytes.Equal(before, after) {
-		t.Fatal("nothing was changed in " + path)
-	}
-	if err := os.WriteFile(path, after, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.False(t, bytes.Equal(before, after), "nothing was changed in "+path)
+	require.NoError(t, os.WriteFile(path, after, 0o600))
 }
 
 // attack changes a copy of a log, or what is kept of it; want is what the other verifier
@@ -414,9 +338,7 @@ func editLast(from, to string) func(*testing.T, *rich, string) {
 	return func(t *testing.T, _ *rich, dir string) {
 		for _, name := range slices.Backward(segmentsIn(t, dir, 1)) {
 			b, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			if at := bytes.LastIndex(b, []byte(from)); at >= 0 {
 				rewrite(t, name, func(b []byte) []byte { return slices.Replace(b, at, at+len(from), []byte(to)...) })
 				return
@@ -430,9 +352,7 @@ func editLast(from, to string) func(*testing.T, *rich, string) {
 func cutOff(t *testing.T, dir string) {
 	t.Helper()
 	for _, name := range segmentsIn(t, dir, 3)[2:] {
-		if err := os.Remove(name); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.Remove(name))
 	}
 }
 
@@ -442,13 +362,9 @@ func fileKeyChange(t *testing.T, dir, origin string, index uint64) {
 	first := readFiles(t, dir)
 	lines, _ := first.lines(first.segments()[0])
 	h, err := segment.ParseHeader(bytes.TrimSuffix(lines[0], []byte("\n")))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	note, err := signing.SignKeyChange(signing.KeyChange{Origin: origin, Log: h.Log, Index: index}, key(t, keyVectors[0]), key(t, keyVectors[1]))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	rewrite(t, filepath.Join(dir, sidefile.KeyChangesName), func(b []byte) []byte { return append(sidefile.AppendKeyChange(b, note), '\n') })
 }
 
@@ -458,12 +374,12 @@ func TestSecondVerifierUnderAttack(t *testing.T) {
 		for _, pruned := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/pruned %t", scope, pruned), func(t *testing.T) {
 				good := writeRich(t, scope, pruned)
-				if found := good.report(t, good.dir); found.TamperingDetected || found.ReceiptsHonored != found.Receipts || found.WitnessedSize == 0 {
-					t.Fatalf("%+v", found)
-				}
-				if status, out := good.other(t, good.dir); status != 0 {
-					t.Fatalf("a good log: %d %s", status, out)
-				}
+				found := good.report(t, good.dir)
+				require.False(t, found.TamperingDetected, "%+v", found)
+				require.Equal(t, found.Receipts, found.ReceiptsHonored, "%+v", found)
+				require.NotZero(t, found.WitnessedSize, "%+v", found)
+				status, out := good.other(t, good.dir)
+				require.Zero(t, status, "a good log: %d %s", status, out)
 				all := []map[string]attack{attacks}
 				if pruned {
 					all = []map[string]attack{prunedAttacks}
@@ -471,9 +387,7 @@ func TestSecondVerifierUnderAttack(t *testing.T) {
 				for _, some := range all {
 					for name, a := range some {
 						dir := filepath.Join(t.TempDir(), "log")
-						if err := os.CopyFS(dir, os.DirFS(good.dir)); err != nil {
-							t.Fatal(err)
-						}
+						require.NoError(t, os.CopyFS(dir, os.DirFS(good.dir)))
 						r := *good
 						a.do(t, &r, dir)
 						want := map[bool]string{false: verify.VerdictTampering, true: verify.VerdictUnchecked}[a.unchecked]
@@ -481,9 +395,9 @@ func TestSecondVerifierUnderAttack(t *testing.T) {
 						if err != nil && !a.unchecked || err == nil && found.Verdict != want {
 							t.Errorf("%s: ours says %+v, %v, not %s", name, found, err, want)
 						}
-						if status, out := r.other(t, dir); status != map[bool]int{false: 1, true: 2}[a.unchecked] || !strings.Contains(out, a.want) {
-							t.Errorf("%s: the other says %d, want %s %q: %s", name, status, want, a.want, out)
-						}
+						status, out := r.other(t, dir)
+						assert.Equal(t, map[bool]int{false: 1, true: 2}[a.unchecked], status, "%s: the other says %d, want %s", name, status, want)
+						assert.Contains(t, out, a.want, "%s: the other says %d, want %s", name, status, want)
 					}
 				}
 			})
@@ -498,9 +412,7 @@ func TestSecondVerifierHearsLies(t *testing.T) {
 			w := witnesstest.New(t, "witness.example/w1")
 			keyFile := filepath.Join(t.TempDir(), "key.pem")
 			s, err := keyfile.Create(keyFile, signing.Ed25519)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			w.Trust(t, vectorOrigin, s.Public())
 			dir := filepath.Join(t.TempDir(), "log")
 			o := rotation.Options{Directory: dir, Origin: vectorOrigin, Signer: s, Scope: scope, MaxSegmentBytes: 1, Witnesses: []cosigning.Witness{w}}
@@ -510,26 +422,18 @@ func TestSecondVerifierHearsLies(t *testing.T) {
 			o.MaxSegmentBytes, o.Witnesses = 0, nil
 			root := bytes.Repeat([]byte{7}, 32)
 			signed, err := signing.SignCheckpoint(vectorOrigin, 2, [32]byte(root), s)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			elsewhere, err := signing.SignCheckpoint("other.example/auditlog", 2, [32]byte(root), s)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			filed, err := os.ReadFile(filepath.Join(dir, sidefile.CheckpointName))
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			forged := regexp.MustCompile(`(`+regexp.QuoteMeta(w.Name())+` [A-Za-z0-9+/]{60})[A-Za-z0-9+/]{4}`).ReplaceAll(filed, []byte(`${1}AAAA`))
 			claim := func(note []byte, size int, proof string) string {
 				return fmt.Sprintf(`{"action":"witnessed","checkpoint":%s,%s"size":%d}`, jcs.AppendString(nil, note), proof, size)
 			}
 			hash := base64.StdEncoding.EncodeToString(root)
 			first, err := segment.ParseName(filepath.Base(segmentsIn(t, dir, 2)[1]))
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			for name, c := range map[string]struct{ detail, want string }{
 				"nothing":                      {`{"action":"opened","version":"x"}`, ""},
 				"cosigned, another history":    {claim(signed, 2, ""), "rollback"},
@@ -542,12 +446,8 @@ func TestSecondVerifierHearsLies(t *testing.T) {
 				"pruned, and it led elsewhere": {fmt.Sprintf(`{"action":"pruned","before":%d,"root_hash":%q}`, first.FirstIndex, hash), "root_mismatch"},
 			} {
 				changed := filepath.Join(t.TempDir(), "log")
-				if err := os.CopyFS(changed, os.DirFS(dir)); err != nil {
-					t.Fatal(err)
-				}
-				if err := os.Chmod(changed, 0o700); err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, os.CopyFS(changed, os.DirFS(dir)))
+				require.NoError(t, os.Chmod(changed, 0o700))
 				o.Directory = changed
 				say(t, o, c.detail)
 				found, err := verify.Log(t.Context(), os.DirFS(changed), verify.Options{Keys: []*signing.PublicKey{s.Public()}, Witnesses: []*witness.Key{w.Key}})
@@ -555,9 +455,8 @@ func TestSecondVerifierHearsLies(t *testing.T) {
 					t.Errorf("%s: ours: %v, %+v", name, err, found)
 				}
 				status, out := other(t, changed, keyfile.PublicPath(keyFile), "--witness", w.Key.String())
-				if status == 0 != (c.want == "") || !strings.Contains(out, c.want) {
-					t.Errorf("%s: the other says %d, want %q: %s", name, status, c.want, out)
-				}
+				assert.Equal(t, c.want == "", status == 0, "%s: the other says %d", name, status)
+				assert.Contains(t, out, c.want, "%s: the other says %d", name, status)
 			}
 		})
 	}
@@ -567,18 +466,15 @@ func TestSecondVerifierHearsLies(t *testing.T) {
 func segmentsIn(t *testing.T, dir string, least int) []string {
 	t.Helper()
 	all, err := filepath.Glob(filepath.Join(dir, "audit-*"))
-	if err != nil || len(all) < least {
-		t.Fatal(all, err)
-	}
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(all), least)
 	return all
 }
 
 func parsed(t *testing.T, note []byte) signing.Checkpoint {
 	t.Helper()
 	c, err := signing.ParseCheckpoint(note)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return c
 }
 
@@ -587,9 +483,9 @@ func TestSecondVerifierChecksProofs(t *testing.T) {
 	for _, scope := range []segline.Scope{segline.ScopeEvent, segline.ScopeCheckpoint} {
 		r := writeRich(t, scope, false)
 		p, err := proof.Parse(r.proof)
-		if err != nil || len(p.KeyChanges) != 1 || len(p.KeyChangePath) == 0 {
-			t.Fatalf("%+v, %v", p, err)
-		}
+		require.NoError(t, err, "%+v", p)
+		require.Len(t, p.KeyChanges, 1, "%+v", p)
+		require.NotEmpty(t, p.KeyChangePath, "%+v", p)
 		for name, change := range map[string]func(p *proof.Inclusion){
 			"nothing":                func(*proof.Inclusion) {},
 			"the line":               func(p *proof.Inclusion) { p.Line = bytes.Replace(p.Line, []byte("info"), []byte("debug"), 1) },
@@ -604,9 +500,7 @@ func TestSecondVerifierChecksProofs(t *testing.T) {
 			"a path without a cause": func(p *proof.Inclusion) { p.KeyChanges = nil },
 		} {
 			p, err := proof.Parse(r.proof)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			change(p)
 			changed := *r
 			changed.proof = p.Marshal()

@@ -21,6 +21,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
@@ -65,22 +68,15 @@ func startSecond(t *testing.T) *second {
 	cmd := exec.Command(node, "verify_many.mjs")
 	cmd.Stderr = os.Stderr
 	s := &second{}
-	if s.in, err = cmd.StdinPipe(); err != nil {
-		t.Fatal(err)
-	}
+	s.in, err = cmd.StdinPipe()
+	require.NoError(t, err)
 	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	s.out = bufio.NewReader(out)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
 		s.in.Close()
-		if err := cmd.Wait(); err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, cmd.Wait())
 	})
 	return s
 }
@@ -98,19 +94,12 @@ const skippedZstd = "SKIPPED: this version of Node cannot read zstd, and `npm ci
 func (s *second) check(t *testing.T, args []string) (a answer) {
 	t.Helper()
 	line, err := json.Marshal(args)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.in.Write(append(line, '\n')); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
+	_, err = s.in.Write(append(line, '\n'))
+	require.NoError(t, err)
 	said, err := s.out.ReadBytes('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(said, &a); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(said, &a))
 	return a
 }
 
@@ -128,11 +117,10 @@ func TestBothFindSamplesGood(t *testing.T) {
 			if a.cannotRead() {
 				t.Skip(skippedZstd)
 			}
-			if a.Verdict != "ok" || slices.ContainsFunc(a.Findings, func(f string) bool {
+			assert.Equal(t, "ok", a.Verdict, "the other: %+v", a)
+			assert.False(t, slices.ContainsFunc(a.Findings, func(f string) bool {
 				return strings.HasPrefix(f, "warning") && !strings.Contains(f, "torn_tail") && !strings.Contains(f, "checkpoint_missing")
-			}) {
-				t.Errorf("the other: %+v", a)
-			}
+			}), "the other: %+v", a)
 		})
 	}
 }
@@ -280,9 +268,7 @@ func (v vectorLog) lost(t *testing.T, before, after files) string {
 	end := uint64(1)
 	for _, kept := range v.options(t).Checkpoints {
 		c, err := signing.ParseCheckpoint(kept.Note)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		end = max(end, c.Size)
 	}
 	if b.end < end {

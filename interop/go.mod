@@ -7,6 +7,7 @@ replace github.com/otel-auditlog/auditlogexporter => ../
 require (
 	filippo.io/torchwood v0.8.0
 	github.com/otel-auditlog/auditlogexporter v0.0.0-00010101000000-000000000000
+	github.com/stretchr/testify v1.12.1
 	github.com/transparency-dev/formats v0.1.1
 	github.com/transparency-dev/merkle v0.0.2
 	go.opentelemetry.io/collector/pdata v1.65.0

@@ -4,23 +4,21 @@
 package interop_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"filippo.io/torchwood"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
-	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
-	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/tiles"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -30,79 +28,48 @@ import (
 type published struct {
 	t       *testing.T
 	s       *signing.Signer
-	dir     string
+	log     *logtest.Log
 	out     *os.Root
 	fetcher *torchwood.TileFetcher
-	n       int
 }
 
 func publish(t *testing.T) *published {
 	t.Helper()
 	s, err := keyfile.Create(filepath.Join(t.TempDir(), "key.pem"), signing.Ed25519)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &published{t: t, s: s, dir: filepath.Join(t.TempDir(), "log")}
+	require.NoError(t, err)
+	p := &published{t: t, s: s, log: logtest.Closed(t, rotation.Options{Origin: vectorOrigin, Signer: s, MaxSegmentBytes: 1 << 20})}
 	out := t.TempDir()
-	if p.out, err = os.OpenRoot(out); err != nil {
-		t.Fatal(err)
-	}
+	p.out, err = os.OpenRoot(out)
+	require.NoError(t, err)
 	t.Cleanup(func() { p.out.Close() })
 	server := httptest.NewServer(http.FileServer(http.Dir(out)))
 	t.Cleanup(server.Close)
-	if p.fetcher, err = torchwood.NewTileFetcher(server.URL, torchwood.WithHTTPClient(server.Client())); err != nil {
-		t.Fatal(err)
-	}
+	p.fetcher, err = torchwood.NewTileFetcher(server.URL, torchwood.WithHTTPClient(server.Client()))
+	require.NoError(t, err)
 	return p
 }
 
 // grow adds events, in commits of 2,000 at most, and exports them.
 func (p *published) grow(events int) {
 	p.t.Helper()
-	log, err := rotation.Open(p.t.Context(), rotation.Options{Directory: p.dir, Origin: vectorOrigin, Signer: p.s, Scope: segline.ScopeCheckpoint, MaxSegmentBytes: 1 << 20})
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	p.log.Open()
 	for ; events > 0; events -= 2000 {
-		b := log.NewBatch()
-		for range min(events, 2000) {
-			p.n++
-			err := b.Add(func(dst []byte) ([]byte, uint64, error) {
-				return ownevent.AppendOwn(dst, ownevent.Own{ID: fmt.Sprint("id-", p.n), Time: time.Unix(1_800_000_000, 0), Origin: vectorOrigin, Level: event.LevelInfo, Action: "test", Detail: []byte(`{"action":"test"}`)}), uint64(time.Unix(1_800_000_000, 0).UnixNano()), nil
-			}, nil, "")
-			if err != nil {
-				p.t.Fatal(err)
-			}
-		}
-		_, err := log.Append(p.t.Context(), b)
-		b.Release()
-		if err != nil {
-			p.t.Fatal(err)
-		}
+		p.log.Commit(min(events, 2000))
 	}
-	if err := log.Close(context.Background()); err != nil {
-		p.t.Fatal(err)
-	}
-	if _, err := tiles.Export(p.t.Context(), os.DirFS(p.dir), p.out, tiles.Options{Keys: []*signing.PublicKey{p.s.Public()}}); err != nil {
-		p.t.Fatal(err)
-	}
+	p.log.Close()
+	_, err := tiles.Export(p.t.Context(), os.DirFS(p.log.Options.Directory), p.out, tiles.Options{Keys: []*signing.PublicKey{p.s.Public()}})
+	require.NoError(p.t, err)
 }
 
 // tree returns the tree under the checkpoint that is served.
 func (p *published) tree() tlog.Tree {
 	p.t.Helper()
 	text, err := p.fetcher.ReadEndpoint(p.t.Context(), "checkpoint")
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	require.NoError(p.t, err)
 	opened, err := note.Open(text, note.VerifierList(verifier(p.t, p.s)))
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	require.NoError(p.t, err)
 	c, err := torchwood.ParseCheckpoint(opened.Text)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	require.NoError(p.t, err)
 	return c.Tree
 }
 
@@ -110,9 +77,7 @@ func (p *published) tree() tlog.Tree {
 func (p *published) mirror(tree tlog.Tree) error {
 	p.t.Helper()
 	client, err := torchwood.NewClient(p.fetcher)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	require.NoError(p.t, err)
 	seen := int64(0)
 	for range client.AllEntries(p.t.Context(), tree, 0) {
 		seen++
@@ -131,23 +96,15 @@ func TestTorchwoodFollowsOurTiles(t *testing.T) {
 	for _, events := range []int{1, 100, 151, 1, 1, 1, 256, 1000, 64000, 700} {
 		p.grow(events)
 		tree := p.tree()
-		if err := p.mirror(tree); err != nil {
-			t.Fatalf("%d leaves: %v", tree.N, err)
-		}
+		require.NoError(t, p.mirror(tree), "%d leaves", tree.N)
 		if before.N > 0 {
 			path, err := tlog.ProveTree(tree.N, before.N, torchwood.TileHashReaderWithContext(t.Context(), tree, p.fetcher))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := tlog.CheckTree(path, tree.N, tree.Hash, before.N, before.Hash); err != nil {
-				t.Fatalf("from %d to %d leaves: %v", before.N, tree.N, err)
-			}
+			require.NoError(t, err)
+			require.NoError(t, tlog.CheckTree(path, tree.N, tree.Hash, before.N, before.Hash), "from %d to %d leaves", before.N, tree.N)
 		}
 		before = tree
 	}
-	if before.N <= 1<<16 {
-		t.Fatalf("%d leaves need no third level", before.N)
-	}
+	require.Greater(t, before.N, int64(1<<16), "leaves need no third level")
 }
 
 // A client that has the checkpoint from before an export can still read what it covers:
@@ -157,7 +114,5 @@ func TestTorchwoodReadsUnderTheCheckpointBefore(t *testing.T) {
 	p.grow(100)
 	before := p.tree()
 	p.grow(300)
-	if err := p.mirror(before); err != nil {
-		t.Error(err)
-	}
+	assert.NoError(t, p.mirror(before))
 }

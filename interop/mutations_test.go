@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/segname"
@@ -33,13 +35,10 @@ func readFiles(t *testing.T, dir string) files {
 	t.Helper()
 	all := files{}
 	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for _, e := range entries {
-		if all[e.Name()], err = os.ReadFile(filepath.Join(dir, e.Name())); err != nil {
-			t.Fatal(err)
-		}
+		all[e.Name()], err = os.ReadFile(filepath.Join(dir, e.Name()))
+		require.NoError(t, err)
 	}
 	return all
 }
@@ -53,12 +52,8 @@ const (
 // write makes a directory what the files say.
 func (f files) write(t *testing.T, dir string) {
 	t.Helper()
-	if err := os.RemoveAll(dir); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.RemoveAll(dir))
+	require.NoError(t, os.MkdirAll(dir, 0o700))
 	for name, b := range f {
 		path := filepath.Join(dir, name)
 		var err error
@@ -67,9 +62,7 @@ func (f files) write(t *testing.T, dir string) {
 		} else {
 			err = os.WriteFile(path, b, 0o600)
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 	}
 }
 

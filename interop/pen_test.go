@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/jcs"
@@ -98,9 +100,7 @@ func (p *pen) write(id string, canonical []byte) {
 		return
 	}
 	signature, err := p.signers[0].SignEvent(p.origin, p.id, canonical)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	require.NoError(p.t, err)
 	p.line(string(segline.AppendSignature(line, signature, p.signers[0].Public().ID())))
 }
 
@@ -128,13 +128,9 @@ func (p *pen) rotated(first, size uint64, root merkle.Hash) {
 func (p *pen) keyChange(from *signing.Signer, leaving ...*signing.Signer) string {
 	p.t.Helper()
 	before, err := merkle.NewFrontier(p.header.FirstIndex, p.header.Frontier)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	require.NoError(p.t, err)
 	note, err := signing.SignKeyChange(signing.KeyChange{Origin: p.origin, Log: p.id, Index: before.Size(), Root: before.Root(), Header: p.leaf, Retain: p.header.Retain}, from, p.signers[0], leaving...)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	require.NoError(p.t, err)
 	return fmt.Sprintf(`{"action":"key_changed","key_change":%s,"key_id":%q,"previous_key_id":%q,"reason":"configuration"}`, jcs.AppendString(nil, note), p.signers[0].Public().ID(), from.Public().ID())
 }
 
@@ -168,9 +164,7 @@ func (p *pen) checkpoint() {
 	}
 	p.previous = nil
 	note, err := signing.SignCheckpoint(p.origin, p.tree.Size(), p.tree.Root(), signers...)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	require.NoError(p.t, err)
 	p.files[p.name] = append(segline.AppendCheckpoint(p.files[p.name], note), '\n')
 	p.files[sidefile.CheckpointName] = note
 }

@@ -5,24 +5,24 @@ package interop_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 	"github.com/otel-auditlog/auditlogexporter/witness"
@@ -53,16 +53,12 @@ func sampleClock() func() time.Time {
 
 // sampleWriter writes a log in several runs of a writer.
 type sampleWriter struct {
-	t       *testing.T
-	o       rotation.Options
-	n       int
-	changed chan struct{}
+	*logtest.Log
+	t *testing.T
+	n int
 }
 
 func newSampleWriter(t *testing.T, o rotation.Options) *sampleWriter {
-	if o.Directory == "" {
-		o.Directory = filepath.Join(t.TempDir(), "log")
-	}
 	if o.Origin == "" {
 		o.Origin = vectorOrigin
 	}
@@ -71,44 +67,23 @@ func newSampleWriter(t *testing.T, o rotation.Options) *sampleWriter {
 	}
 	o.Sync = true
 	o.Now = sampleClock()
-	w := &sampleWriter{t: t, o: o, changed: make(chan struct{}, 1000)}
-	w.o.Observer = watch{w.changed}
-	return w
+	return &sampleWriter{Log: logtest.Closed(t, o), t: t}
 }
 
-// run opens the log, appends commits of so many events each, and closes the log once what
-// it does beside has been done.
+// run opens the log, makes commits of so many events each, and closes the log once sealed segments
+// are compressed, or deleted.
 func (w *sampleWriter) run(commits ...int) {
 	w.t.Helper()
-	l, err := rotation.Open(w.t.Context(), w.o)
-	if err != nil {
-		w.t.Fatal(err)
+	w.Open()
+	for _, n := range commits {
+		events := make([][]byte, n)
+		for i := range events {
+			events[i] = w.event()
+		}
+		w.Canonical(events...)
 	}
-	for _, events := range commits {
-		w.append(l, events)
-	}
-	for w.busy() {
-		<-w.changed
-	}
-	if err := l.Close(context.Background()); err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-// busy reports whether sealed segments are still to be compressed or deleted.
-func (w *sampleWriter) busy() bool {
-	w.t.Helper()
-	listing, err := segment.List(os.DirFS(w.o.Directory))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	plain := slices.DeleteFunc(slices.Clone(listing.Segments), func(f segment.File) bool { return f.Parsed.Compression != compression.None })
-	compression := w.o.Compression != "" && w.o.Compression != compression.None
-	total := int64(0)
-	for _, f := range listing.Segments {
-		total += f.Size
-	}
-	return compression && len(plain) > 1 || w.o.Retention.MaxTotalBytes > 0 && total > w.o.Retention.MaxTotalBytes
+	w.Settle()
+	w.Close()
 }
 
 // event returns an event in canonical JSON.
@@ -117,75 +92,28 @@ func (w *sampleWriter) event() []byte {
 	return fmt.Appendf(nil, `{"category":"session_management","event_id":"id-%d","level":"info","metadata":{"user.name":"user-%d"},"operation":"log","resource_id":"r","resource_type":"t","success":null,"timestamp":"2026-11-23T10:%02d:00.000000000Z"}`, w.n, w.n, w.n%60)
 }
 
-func (w *sampleWriter) append(l *rotation.Log, events int) {
-	w.t.Helper()
-	canonical := make([][]byte, events)
-	for i := range canonical {
-		canonical[i] = w.event()
-	}
-	appendRaw(w.t, l, w.o.Scope, canonical...)
-}
-
-// appendRaw appends events in canonical JSON in one commit.
-func appendRaw(t *testing.T, l *rotation.Log, scope segline.Scope, canonical ...[]byte) {
-	t.Helper()
-	for {
-		b := l.NewBatch()
-		signer := l.Signer()
-		for _, c := range canonical {
-			encode := func(dst []byte) ([]byte, uint64, error) { return append(dst, c...), 1_795_428_900_000_000_000, nil }
-			var err error
-			if scope == segline.ScopeCheckpoint {
-				err = b.Add(encode, nil, "")
-			} else {
-				err = b.Add(encode, l.Sign(signer), signer.Public().ID())
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-		_, err := l.Append(t.Context(), b)
-		b.Release()
-		if errors.Is(err, rotation.ErrKeyChanged) {
-			continue
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-}
-
 // snapshot copies the directory as it is.
 func (w *sampleWriter) snapshot() string {
 	w.t.Helper()
 	dir := filepath.Join(w.t.TempDir(), "older")
-	if err := os.CopyFS(dir, os.DirFS(w.o.Directory)); err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, os.CopyFS(dir, os.DirFS(w.Options.Directory)))
 	return dir
 }
 
 func (w *sampleWriter) sample(older string, keys ...*signing.Signer) *sample {
 	w.t.Helper()
-	for _, name := range []string{w.o.Directory, older} {
-		if err := os.Remove(filepath.Join(name, durable.LockName)); err != nil {
-			w.t.Fatal(err)
-		}
+	for _, name := range []string{w.Options.Directory, older} {
+		require.NoError(w.t, os.Remove(filepath.Join(name, durable.LockName)))
 	}
 	kept, err := os.ReadFile(filepath.Join(older, sidefile.CheckpointName))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return &sample{dir: w.o.Directory, keys: keys, kept: kept, older: older}
+	require.NoError(w.t, err)
+	return &sample{dir: w.Options.Directory, keys: keys, kept: kept, older: older}
 }
 
 func newSigner(t *testing.T, a signing.Algorithm) *signing.Signer {
 	t.Helper()
 	s, err := keyfile.Create(filepath.Join(t.TempDir(), "key.pem"), a)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return s
 }
 
@@ -217,7 +145,7 @@ var sampleKinds = []struct {
 		w.run(1)
 		older := w.snapshot()
 		w.run(2)
-		return w.sample(older, w.o.Signer)
+		return w.sample(older, w.Options.Signer)
 	}},
 	{"torn-tail", "a crash has left half of a commit line", func(t *testing.T) *sample {
 		s := ofSegments(t, rotation.Options{Signer: newSigner(t, signing.Ed25519)})
@@ -237,9 +165,9 @@ var sampleKinds = []struct {
 		w := newSampleWriter(t, rotation.Options{Signer: newSigner(t, signing.Ed25519), MaxSegmentBytes: 2000, Retention: rotation.Retention{MinAge: time.Second}})
 		w.run(1, 1, 1)
 		older := w.snapshot()
-		w.o.Retention.MaxTotalBytes = 8000
+		w.Options.Retention.MaxTotalBytes = 8000
 		w.run(1, 1, 1, 1)
-		return w.sample(older, w.o.Signer)
+		return w.sample(older, w.Options.Signer)
 	}},
 	{"segment-keys", "a key for each segment, and the beginning deleted", func(t *testing.T) *sample {
 		file := filepath.Join(t.TempDir(), "key.pem")
@@ -253,12 +181,12 @@ var sampleKinds = []struct {
 			if err != nil {
 				t.Fatal(err)
 			}
-			w.o.Signer, w.o.SegmentKeys = keys.Current(), keys
+			w.Options.Signer, w.Options.SegmentKeys = keys.Current(), keys
 			w.run(commits...)
 		}
 		run(1, 1, 1)
 		older := w.snapshot()
-		w.o.Retention.MaxTotalBytes = 16000
+		w.Options.Retention.MaxTotalBytes = 16000
 		run(1, 1)
 		return w.sample(older, first)
 	}},
@@ -266,12 +194,12 @@ var sampleKinds = []struct {
 		keys := []*signing.Signer{newSigner(t, signing.ECDSAP256), newSigner(t, signing.Ed25519)}
 		w := newSampleWriter(t, rotation.Options{Signer: keys[0]})
 		w.run(1)
-		w.o.Scope = segline.ScopeCheckpoint
+		w.Options.Scope = segline.ScopeCheckpoint
 		w.run(1)
 		older := w.snapshot()
-		w.o.PreviousSigner, w.o.Signer = keys[0], keys[1]
+		w.Options.PreviousSigner, w.Options.Signer = keys[0], keys[1]
 		w.run(1)
-		w.o.Scope, w.o.BindIDs = segline.ScopeEvent, true
+		w.Options.Scope, w.Options.BindIDs = segline.ScopeEvent, true
 		w.run(1)
 		return w.sample(older, keys...)
 	}},
@@ -280,20 +208,20 @@ var sampleKinds = []struct {
 		w := newSampleWriter(t, rotation.Options{Signer: keys[0], CheckpointSigner: newSigner(t, signing.Ed25519), MaxSegmentBytes: 2000})
 		w.run(1, 1)
 		older := w.snapshot()
-		w.o.PreviousSigner, w.o.Signer = keys[0], keys[1]
+		w.Options.PreviousSigner, w.Options.Signer = keys[0], keys[1]
 		w.run(1, 1)
 		s := w.sample(older, keys...)
-		s.checkpointKey = w.o.CheckpointSigner
+		s.checkpointKey = w.Options.CheckpointSigner
 		return s
 	}},
 	{"checkpoint-key-leaves", "a checkpoint key leaves by a key change", func(t *testing.T) *sample {
 		w := newSampleWriter(t, rotation.Options{Signer: newSigner(t, signing.ECDSAP256), CheckpointSigner: newSigner(t, signing.Ed25519)})
 		w.run(1)
 		older := w.snapshot()
-		leaving := w.o.CheckpointSigner
-		w.o.PreviousCheckpointSigner, w.o.CheckpointSigner = leaving, nil
+		leaving := w.Options.CheckpointSigner
+		w.Options.PreviousCheckpointSigner, w.Options.CheckpointSigner = leaving, nil
 		w.run(1, 1)
-		s := w.sample(older, w.o.Signer)
+		s := w.sample(older, w.Options.Signer)
 		s.checkpointKey = leaving
 		return s
 	}},
@@ -346,9 +274,7 @@ func (s *sample) arguments(t *testing.T, dir string) []string {
 	kept := t.TempDir()
 	write := func(name string, content []byte) string {
 		path := filepath.Join(kept, name)
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.WriteFile(path, content, 0o600))
 		return path
 	}
 	args := []string{dir, write("key.pem", keyfile.MarshalPublic(s.keys[0].Public()))}

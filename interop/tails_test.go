@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/otel-auditlog/auditlogexporter/internal/segname"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/verify"
@@ -41,24 +44,18 @@ func TestBothPassOverWhatNothingCovers(t *testing.T) {
 				}
 			}
 			n, err := segment.ParseName(filepath.Base(newestOf(t, s.dir)))
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			file, content := c.add(n)
 			f, err := os.OpenFile(filepath.Join(s.dir, file), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := f.WriteString(content); errors.Join(err, f.Close()) != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
+			_, err = f.WriteString(content)
+			require.NoError(t, errors.Join(err, f.Close()), err)
 			r, err := verify.Log(t.Context(), os.DirFS(s.dir), s.options())
 			if err != nil || r.Verdict != verify.VerdictOK || r.FindingCounts[verify.Warning] == 0 {
 				t.Errorf("ours: %v, %+v", err, r)
 			}
-			if a := other.check(t, s.arguments(t, s.dir)); a.Verdict != "ok" {
-				t.Errorf("the other: %+v", a)
-			}
+			a := other.check(t, s.arguments(t, s.dir))
+			assert.Equal(t, "ok", a.Verdict, "the other: %+v", a)
 		})
 	}
 }

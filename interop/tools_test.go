@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"filippo.io/torchwood"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	tlogproof "github.com/transparency-dev/formats/proof"
 	merkleproof "github.com/transparency-dev/merkle/proof"
 	"github.com/transparency-dev/merkle/rfc6962"
@@ -32,22 +34,16 @@ import (
 func verifier(t *testing.T, s *signing.Signer) note.Verifier {
 	t.Helper()
 	vkey, err := s.Public().VKey(vectorOrigin)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	v, err := note.NewVerifier(vkey)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return v
 }
 
 func ed25519Log(t *testing.T, scope segline.Scope) (dir string, s *signing.Signer) {
 	t.Helper()
 	s, err := keyfile.Create(filepath.Join(t.TempDir(), "key.pem"), signing.Ed25519)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	dir = filepath.Join(t.TempDir(), "log")
 	writeLog(t, dir, scope, s)
 	return dir, s
@@ -63,38 +59,23 @@ func TestOthersCheckOurProofs(t *testing.T) {
 			for i := range 12 {
 				id := fmt.Sprintf("event-%d-0", i)
 				p, err := proof.Prove(t.Context(), os.DirFS(dir), proof.Query{EventID: id})
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				var theirs tlogproof.TLogProof
-				if err := theirs.Unmarshal(p.Marshal()); err != nil {
-					t.Fatal(err)
-				}
-				if !bytes.Equal(theirs.Marshal(), p.Marshal()) {
-					t.Error("written anew, the proof is another")
-				}
+				require.NoError(t, theirs.Unmarshal(p.Marshal()))
+				assert.Equal(t, p.Marshal(), theirs.Marshal(), "written anew, the proof is another")
 				opened, err := note.Open(theirs.Checkpoint, note.VerifierList(verifier(t, s)))
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				c, err := torchwood.ParseCheckpoint(opened.Text)
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				line, _, ok := bytes.Cut(theirs.ExtraData, []byte("\n"))
-				if !ok || !bytes.Contains(line, []byte(id)) {
-					t.Fatalf("extra data %q", theirs.ExtraData)
-				}
+				require.True(t, ok, "extra data %q", theirs.ExtraData)
+				require.True(t, bytes.Contains(line, []byte(id)), "extra data %q", theirs.ExtraData)
 				var path [][]byte
 				for _, h := range theirs.Hashes {
 					path = append(path, h[:])
 				}
-				if err := merkleproof.VerifyInclusion(rfc6962.DefaultHasher, theirs.Index, uint64(c.N), rfc6962.DefaultHasher.HashLeaf(line), path, c.Hash[:]); err != nil {
-					t.Errorf("%s: %v", id, err)
-				}
-				if err := merkleproof.VerifyInclusion(rfc6962.DefaultHasher, theirs.Index, uint64(c.N), rfc6962.DefaultHasher.HashLeaf(line[1:]), path, c.Hash[:]); err == nil {
-					t.Errorf("%s: another line is proven, too", id)
-				}
+				assert.NoError(t, merkleproof.VerifyInclusion(rfc6962.DefaultHasher, theirs.Index, uint64(c.N), rfc6962.DefaultHasher.HashLeaf(line), path, c.Hash[:]), id)
+				assert.Error(t, merkleproof.VerifyInclusion(rfc6962.DefaultHasher, theirs.Index, uint64(c.N), rfc6962.DefaultHasher.HashLeaf(line[1:]), path, c.Hash[:]), "%s: another line is proven, too", id)
 			}
 		})
 	}
@@ -104,14 +85,10 @@ func TestOthersCheckOurProofs(t *testing.T) {
 func TestWeCheckOthersProofs(t *testing.T) {
 	dir, s := ed25519Log(t, segline.ScopeEvent)
 	p, err := proof.Prove(t.Context(), os.DirFS(dir), proof.Query{EventID: "event-3-0"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	// What their code takes no part in, the extra data, is as we have made it.
 	var ours tlogproof.TLogProof
-	if err := ours.Unmarshal(p.Marshal()); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, ours.Unmarshal(p.Marshal()))
 	theirs := tlogproof.TLogProof{Index: p.Index, Checkpoint: p.Checkpoint, ExtraData: bytes.Clone(ours.ExtraData)}
 	for _, h := range p.Path {
 		theirs.Hashes = append(theirs.Hashes, h)
@@ -128,54 +105,33 @@ func TestTorchwoodMirrorsOurTiles(t *testing.T) {
 	dir, s := ed25519Log(t, segline.ScopeEvent)
 	out := t.TempDir()
 	root, err := os.OpenRoot(out)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer root.Close()
 	result, err := tiles.Export(t.Context(), os.DirFS(dir), root, tiles.Options{Keys: []*signing.PublicKey{s.Public()}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	server := httptest.NewServer(http.FileServer(http.Dir(out)))
 	defer server.Close()
 	fetcher, err := torchwood.NewTileFetcher(server.URL, torchwood.WithHTTPClient(server.Client()))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	client, err := torchwood.NewClient(fetcher)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	text, err := fetcher.ReadEndpoint(context.Background(), "checkpoint")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	opened, err := note.Open(text, note.VerifierList(verifier(t, s)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	c, err := torchwood.ParseCheckpoint(opened.Text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if c.Origin != vectorOrigin || uint64(c.N) != result.To {
-		t.Fatalf("checkpoint %+v, exported %+v", c, result)
-	}
+	require.NoError(t, err)
+	require.Equal(t, vectorOrigin, c.Origin, "checkpoint %+v, exported %+v", c, result)
+	require.Equal(t, result.To, uint64(c.N), "checkpoint %+v, exported %+v", c, result)
 	seen := int64(0)
 	for i, entry := range client.AllEntries(t.Context(), c.Tree, 0) {
-		if i != seen || segment.KindOf(entry) == segline.KindUnknown {
-			t.Fatalf("entry %d: %q", i, entry)
-		}
+		require.Equal(t, seen, i, "entry %d: %q", i, entry)
+		require.NotEmpty(t, segment.KindOf(entry), "entry %d: %q", i, entry)
 		seen++
 	}
-	if err := client.Err(); err != nil || seen != c.N {
-		t.Fatalf("%d of %d entries: %v", seen, c.N, err)
-	}
+	require.NoError(t, client.Err())
+	require.Equal(t, c.N, seen)
 	entry, path, err := client.Entry(t.Context(), c.Tree, 5)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := tlog.CheckRecord(path, c.N, c.Hash, 5, tlog.RecordHash(entry)); err != nil {
-		t.Error(err)
-	}
+	require.NoError(t, err)
+	assert.NoError(t, tlog.CheckRecord(path, c.N, c.Hash, 5, tlog.RecordHash(entry)))
 }

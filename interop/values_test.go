@@ -13,6 +13,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/segname"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -49,39 +51,28 @@ func writeValues(t *testing.T) *sample {
 func valuesLog(t *testing.T, w *sampleWriter) *sample {
 	t.Helper()
 	values := []salted{{`"alice"`, [32]byte{1}}, {`{"ip":"192.0.2.1","port":22}`, [32]byte{2}}, {`"bob"`, [32]byte{3}}}
-	l, err := rotation.Open(t.Context(), w.o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w.Open()
 	const event = `{"body":%s,"category":"session_management","event_id":"%s","level":"info","metadata":{"a/b":[%s]},"operation":"log","resource_id":"r","resource_type":"t","success":null,"timestamp":"2026-11-23T10:00:00.000000000Z"}`
-	appendRaw(t, l, w.o.Scope,
+	w.Canonical(
 		fmt.Appendf(nil, event, values[0].commitment(), "both", values[1].commitment()),
 		fmt.Appendf(nil, event, values[2].commitment(), "erased", `"plain"`))
-	if err := l.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	w.Close()
 	older := w.snapshot()
-	segments := segmentsIn(t, w.o.Directory, 1)
+	segments := segmentsIn(t, w.Options.Directory, 1)
 	name, err := segment.ParseName(filepath.Base(segments[0]))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	at := leafWith(t, segments[0], `"event_id":"both"`)
 	openings := values[0].opening(at, "/body") + values[1].opening(at, "/metadata/a~1b/0")
-	if err := os.WriteFile(filepath.Join(w.o.Directory, segname.Values(name)), []byte(openings), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(filepath.Join(w.Options.Directory, segname.Values(name)), []byte(openings), 0o600))
 	w.run(1)
-	return w.sample(older, w.o.Signer)
+	return w.sample(older, w.Options.Signer)
 }
 
 // leafWith returns the index of the first leaf of a log's first segment that contains s.
 func leafWith(t *testing.T, path, s string) (leaf int) {
 	t.Helper()
 	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for line := range bytes.Lines(b) {
 		if segment.KindOf(line) == segline.KindCheckpoint {
 			continue

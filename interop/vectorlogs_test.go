@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
@@ -86,9 +88,7 @@ func (v *vectorMaker) add(f files, one vectorLog) {
 func (v *vectorMaker) keep(name string, note []byte) string {
 	v.t.Helper()
 	path := filepath.Join("kept", name+".txt")
-	if err := os.WriteFile(filepath.Join(v.root, path), note, 0o600); err != nil {
-		v.t.Fatal(err)
-	}
+	require.NoError(v.t, os.WriteFile(filepath.Join(v.root, path), note, 0o600))
 	return path
 }
 
@@ -97,7 +97,7 @@ func (v *vectorMaker) written(o rotation.Options, run func(w *sampleWriter)) fil
 	v.t.Helper()
 	w := newSampleWriter(v.t, o)
 	run(w)
-	return readFiles(v.t, w.o.Directory)
+	return readFiles(v.t, w.Options.Directory)
 }
 
 // changed is a copy of files that have been changed.
@@ -118,9 +118,7 @@ func (f files) edit(i int, change func(lines [][]byte) [][]byte) {
 func makeVectorLogs(t *testing.T, root string) []vectorLog {
 	t.Helper()
 	v := &vectorMaker{t: t, root: root, p256: key(t, "ecdsa-p256.pem"), ed: key(t, "ed25519.pem")}
-	if err := errors.Join(os.RemoveAll(filepath.Join(root, "logs")), os.RemoveAll(filepath.Join(root, "kept")), os.RemoveAll(filepath.Join(root, "keys")), os.Mkdir(filepath.Join(root, "kept"), 0o700), os.Mkdir(filepath.Join(root, "keys"), 0o700)); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, errors.Join(os.RemoveAll(filepath.Join(root, "logs")), os.RemoveAll(filepath.Join(root, "kept")), os.RemoveAll(filepath.Join(root, "keys")), os.Mkdir(filepath.Join(root, "kept"), 0o700), os.Mkdir(filepath.Join(root, "keys"), 0o700)))
 	v.kinds()
 	v.files()
 	v.commits()
@@ -144,7 +142,7 @@ func (v *vectorMaker) kinds() {
 	slices.SortFunc(v.all, func(a, b vectorLog) int { return strings.Compare(a.Log, b.Log) })
 	v.add(v.written(rotation.Options{Signer: v.p256}, func(w *sampleWriter) {
 		w.run(1)
-		w.o.PreviousSigner, w.o.Signer = v.p256, v.ed
+		w.Options.PreviousSigner, w.Options.Signer = v.p256, v.ed
 		w.run(1)
 	}), vectorLog{Log: "key-change", About: "from the P-256 key to the Ed25519 key; see proof.txt", Keys: []string{p256File}})
 	for _, kind := range sampleKinds {
@@ -172,9 +170,7 @@ func (v *vectorMaker) kinds() {
 func (v *vectorMaker) publish(name string, s *signing.Signer) string {
 	v.t.Helper()
 	path := filepath.Join("keys", name+".pub.pem")
-	if err := os.WriteFile(filepath.Join(v.root, path), keyfile.MarshalPublic(s.Public()), 0o600); err != nil {
-		v.t.Fatal(err)
-	}
+	require.NoError(v.t, os.WriteFile(filepath.Join(v.root, path), keyfile.MarshalPublic(s.Public()), 0o600))
 	return path
 }
 
@@ -227,18 +223,14 @@ func (v *vectorMaker) files() {
 	})
 	bad("name-time", "the time in a name is not the header's", "header_invalid", func(f files) {
 		n, err := segment.ParseName(first)
-		if err != nil {
-			v.t.Fatal(err)
-		}
+		require.NoError(v.t, err)
 		n.Created = n.Created.Add(time.Second)
 		f[n.String()] = f[first]
 		delete(f, first)
 	})
 	good("active-empty", "the newest segment has just been created", "torn_tail", func(f files) {
 		c, err := signing.ParseCheckpoint(f[sidefile.CheckpointName])
-		if err != nil {
-			v.t.Fatal(err)
-		}
+		require.NoError(v.t, err)
 		f[segment.Name{FirstIndex: c.Size, Created: time.Date(2026, 11, 23, 10, 30, 0, 0, time.UTC), Compression: compression.None}.String()] = nil
 	})
 	bad("sealed-empty", "a sealed segment is empty", "segment_truncated", func(f files) { f[first] = nil })
@@ -298,9 +290,7 @@ func checkpointsOf(t *testing.T, f files) (notes [][]byte) {
 		lines, _ := f.lines(name)
 		for _, i := range linesOf(lines, segline.KindCheckpoint) {
 			note, err := segment.ParseCheckpoint(bytes.TrimSuffix(lines[i], []byte("\n")))
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			notes = append(notes, note)
 		}
 	}
@@ -322,9 +312,7 @@ func (p *pen) changeKey(from, to *signing.Signer, leaving ...*signing.Signer) {
 	var said struct {
 		KeyChange string `json:"key_change"`
 	}
-	if err := json.Unmarshal([]byte(detail), &said); err != nil {
-		p.t.Fatal(err)
-	}
+	require.NoError(p.t, json.Unmarshal([]byte(detail), &said))
 	p.files[sidefile.KeyChangesName] = append(sidefile.AppendKeyChange(p.files[sidefile.KeyChangesName], []byte(said.KeyChange)), '\n')
 }
 
@@ -539,14 +527,10 @@ func (v *vectorMaker) checked() {
 		v.add(base.clone(), vectorLog{Log: name, About: about, Checkpoints: []string{v.keep(name, note)}, Verdict: verdict, Finding: finding})
 	}
 	c, err := signing.ParseCheckpoint(notes[0])
-	if err != nil {
-		v.t.Fatal(err)
-	}
+	require.NoError(v.t, err)
 	sign := func(origin string, size uint64, root [32]byte, s *signing.Signer) []byte {
 		note, err := signing.SignCheckpoint(origin, size, root, s)
-		if err != nil {
-			v.t.Fatal(err)
-		}
+		require.NoError(v.t, err)
 		return note
 	}
 	kept("kept", "the log extends the kept checkpoint", verify.VerdictOK, "", notes[0])
@@ -629,13 +613,9 @@ func (v *vectorMaker) compressedByHand() {
 	all := base.segments()
 	run := func(content []byte, tool ...string) []byte {
 		path := filepath.Join(v.t.TempDir(), "segment.jsonl")
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			v.t.Fatal(err)
-		}
+		require.NoError(v.t, os.WriteFile(path, content, 0o600))
 		in, err := os.Open(path)
-		if err != nil {
-			v.t.Fatal(err)
-		}
+		require.NoError(v.t, err)
 		defer in.Close()
 		if tool[0] == "gzip" {
 			tool = append(tool, path) // which puts the name into the file
@@ -643,9 +623,7 @@ func (v *vectorMaker) compressedByHand() {
 		cmd := exec.Command(tool[0], tool[1:]...)
 		cmd.Stdin = in
 		out, err := cmd.Output()
-		if err != nil {
-			v.t.Fatal(err)
-		}
+		require.NoError(v.t, err)
 		return out
 	}
 	add := func(name, about, verdict, finding string, change func(f files)) {
@@ -724,9 +702,7 @@ func (v *vectorMaker) unreadNextToOthers(xz, zst func(content []byte) []byte) {
 	p.simple()
 	p.next(nil)
 	before, err := merkle.NewFrontier(p.header.FirstIndex, p.header.Frontier)
-	if err != nil {
-		v.t.Fatal(err)
-	}
+	require.NoError(v.t, err)
 	root := before.Root()
 	p.own("pruned", fmt.Sprintf(`{"action":"pruned","before":%d,"root_hash":%q}`, before.Size(), base64.StdEncoding.EncodeToString(root[:])))
 	p.commit(nil)
@@ -774,13 +750,9 @@ func (v *vectorMaker) unreadNextToOthers(xz, zst func(content []byte) []byte) {
 // another is a checkpoint of the size of a log's first one, with another root.
 func (v *vectorMaker) another(f files) []byte {
 	c, err := signing.ParseCheckpoint(checkpointsOf(v.t, f)[0])
-	if err != nil {
-		v.t.Fatal(err)
-	}
+	require.NoError(v.t, err)
 	note, err := signing.SignCheckpoint(vectorOrigin, c.Size, [32]byte{1}, v.ed)
-	if err != nil {
-		v.t.Fatal(err)
-	}
+	require.NoError(v.t, err)
 	return note
 }
 
@@ -813,12 +785,8 @@ func TestVectorLogs(t *testing.T) {
 func vectorLogs(t *testing.T) (all []vectorLog) {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(vectors, "logs.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(b, &all); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(b, &all))
 	return all
 }
 
@@ -846,9 +814,7 @@ func (v vectorLog) arguments(dir string) []string {
 func (v vectorLog) options(t *testing.T) verify.Options {
 	t.Helper()
 	now, err := time.Parse(segline.TimeLayout, v.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	o := verify.Options{Now: func() time.Time { return now }, Jobs: 1}
 	for _, k := range v.Keys {
 		o.Keys = append(o.Keys, loadKey(t, k))
@@ -858,16 +824,12 @@ func (v vectorLog) options(t *testing.T) verify.Options {
 	}
 	for _, c := range v.Checkpoints {
 		note, err := os.ReadFile(filepath.Join(vectors, c))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		o.Checkpoints = append(o.Checkpoints, verify.Kept{Note: note})
 	}
 	for _, w := range v.Witnesses {
 		k, err := witness.ParseKey(w)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		o.Witnesses = append(o.Witnesses, k)
 	}
 	return o
@@ -876,8 +838,6 @@ func (v vectorLog) options(t *testing.T) verify.Options {
 func loadKey(t *testing.T, name string) *signing.PublicKey {
 	t.Helper()
 	k, err := keyfile.LoadPublic(filepath.Join(vectors, name))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return k
 }

@@ -13,6 +13,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
@@ -51,9 +54,7 @@ type receiptsMaker struct {
 
 func (m *receiptsMaker) write(name string, lines ...[]byte) {
 	m.t.Helper()
-	if err := os.WriteFile(filepath.Join(m.dir, name), append(bytes.Join(lines, []byte("\n")), '\n'), 0o600); err != nil {
-		m.t.Fatal(err)
-	}
+	require.NoError(m.t, os.WriteFile(filepath.Join(m.dir, name), append(bytes.Join(lines, []byte("\n")), '\n'), 0o600))
 }
 
 // log writes a log and the receipts of its events, a line each.
@@ -62,37 +63,24 @@ func (m *receiptsMaker) log(name string, o rotation.Options) (f files, lines [][
 	o.BindIDs, o.MaxSegmentBytes = true, 2000
 	w := newSampleWriter(m.t, o)
 	w.run(1, 2, 3)
-	newest := newestOf(m.t, w.o.Directory)
+	newest := newestOf(m.t, w.Options.Directory)
 	info, err := os.Stat(newest)
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	note, err := os.ReadFile(filepath.Join(w.o.Directory, sidefile.CheckpointName))
-	if err != nil {
-		m.t.Fatal(err)
-	}
+	require.NoError(m.t, err)
+	note, err := os.ReadFile(filepath.Join(w.Options.Directory, sidefile.CheckpointName))
+	require.NoError(m.t, err)
 	c, err := signing.ParseCheckpoint(note)
-	if err != nil {
-		m.t.Fatal(err)
-	}
+	require.NoError(m.t, err)
 	out := m.t.TempDir()
-	i, err := issuer.Open(issuer.Options{Log: w.o.Directory, Origin: w.o.Origin, Directory: filepath.Join(out, "receipts"), MaxFileBytes: 1 << 20})
-	if err != nil {
-		m.t.Fatal(err)
-	}
+	i, err := issuer.Open(issuer.Options{Log: w.Options.Directory, Origin: w.Options.Origin, Directory: filepath.Join(out, "receipts"), MaxFileBytes: 1 << 20})
+	require.NoError(m.t, err)
 	_, err = i.Issue(m.t.Context(), issuer.Durable{Segment: filepath.Base(newest), Bytes: info.Size(), Size: c.Size})
-	if err := errors.Join(err, i.Close()); err != nil {
-		m.t.Fatal(err)
-	}
+	require.NoError(m.t, errors.Join(err, i.Close()))
 	names, err := filepath.Glob(filepath.Join(out, "receipts", "receipts-*.jsonl"))
-	if err != nil || len(names) != 1 {
-		m.t.Fatalf("%q, %v", names, err)
-	}
+	require.NoError(m.t, err)
+	require.Len(m.t, names, 1)
 	b, err := os.ReadFile(names[0])
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	f = readFiles(m.t, w.o.Directory)
+	require.NoError(m.t, err)
+	f = readFiles(m.t, w.Options.Directory)
 	delete(f, durable.LockName)
 	if name != "" {
 		f.write(m.t, filepath.Join(m.dir, "logs", name))
@@ -103,9 +91,7 @@ func (m *receiptsMaker) log(name string, o rotation.Options) (f files, lines [][
 func makeVectorReceipts(t *testing.T) []vectorReceipts {
 	t.Helper()
 	m := &receiptsMaker{t: t, dir: filepath.Join(vectors, "receipts")}
-	if err := errors.Join(os.RemoveAll(m.dir), os.Mkdir(m.dir, 0o700)); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, errors.Join(os.RemoveAll(m.dir), os.Mkdir(m.dir, 0o700)))
 	signers := map[string]*signing.Signer{p256File: key(t, "ecdsa-p256.pem"), edFile: key(t, "ed25519.pem")}
 	add := func(name, about, log, keyFile, alone, verdict, finding string, lines ...[]byte) {
 		m.write(name+".jsonl", lines...)
@@ -126,14 +112,10 @@ func makeVectorReceipts(t *testing.T) []vectorReceipts {
 		add(name, about, log, edFile, verify.VerdictOK, verify.VerdictOK, "", line)
 	}
 	var members map[string]any
-	if err := json.Unmarshal(last, &members); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, json.Unmarshal(last, &members))
 	members["log.file.name"] = "receipts-0.jsonl"
 	sorted, err := json.Marshal(members)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	good("members-moved", "the members are in another order, and there is one more", sorted)
 	nameless := m.parse(last)
 	nameless.EventID, nameless.IDPath = "", nil
@@ -158,9 +140,7 @@ func makeVectorReceipts(t *testing.T) []vectorReceipts {
 	changed("commit-path-changed", "the commit's path does not lead to the checkpoint", func(r *receipt.Receipt) { r.CommitPath[0][0] ^= 1 })
 	none := func(name, about, from, to string) {
 		bad := strings.Replace(string(last), from, to, 1)
-		if bad == string(last) {
-			t.Fatalf("%s: nothing was changed", name)
-		}
+		require.NotEqual(t, string(last), bad, "%s: nothing was changed", name)
 		// A last line that is cut off may still be being written, so another follows.
 		add(name, about, log, edFile, verify.VerdictUnchecked, verify.VerdictUnchecked, "", []byte(bad), last)
 	}
@@ -190,9 +170,7 @@ func makeVectorReceipts(t *testing.T) []vectorReceipts {
 func (m *receiptsMaker) parse(line []byte) *receipt.Receipt {
 	m.t.Helper()
 	r, err := receipt.Parse(line)
-	if err != nil {
-		m.t.Fatal(err)
-	}
+	require.NoError(m.t, err)
 	return r
 }
 
@@ -202,20 +180,14 @@ func TestVectorReceipts(t *testing.T) {
 		golden(t, "receipts.json", makeVectorReceipts(t))
 	}
 	b, err := os.ReadFile(filepath.Join(vectors, "receipts.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var all []vectorReceipts
-	if err := json.Unmarshal(b, &all); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, json.Unmarshal(b, &all))
 	other := startSecond(t)
 	for _, v := range all {
 		t.Run(v.Receipts, func(t *testing.T) {
 			alone, mine := v.ours(t)
-			if alone != v.Alone {
-				t.Errorf("alone it is %s, not %s", alone, v.Alone)
-			}
+			assert.Equal(t, v.Alone, alone, "alone it")
 			theirs := other.check(t, []string{v.dir(), filepath.Join(vectors, v.Key), "--receipts", v.path()})
 			for who, a := range map[string]answer{"ours": mine, "the other": theirs} {
 				if a.Verdict != v.Verdict || v.Finding != "" && !slices.ContainsFunc(a.Findings, func(f string) bool { return strings.Contains(f, " "+v.Finding+" ") }) {
@@ -230,9 +202,7 @@ func TestVectorReceipts(t *testing.T) {
 func (v vectorReceipts) ours(t *testing.T) (alone string, _ answer) {
 	t.Helper()
 	b, err := os.ReadFile(v.path())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	s := &receipt.Set{}
 	if err := s.Read(v.Receipts, bytes.NewReader(b)); err != nil {
 		return verify.VerdictUnchecked, answer{Verdict: verify.VerdictUnchecked, Findings: []string{err.Error()}}

@@ -17,6 +17,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
@@ -68,33 +70,21 @@ func key(t *testing.T, name string) *signing.Signer {
 	t.Helper()
 	// A repository keeps no file modes to rely on.
 	b, err := os.ReadFile(filepath.Join(vectors, name))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	private := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(private, b, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(private, b, 0o600))
 	s, err := keyfile.Load(private)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	public, err := keyfile.LoadPublic(filepath.Join(vectors, keyfile.PublicPath(name)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !public.Equal(s.Public()) {
-		t.Fatalf("%s and its public key do not belong together", name)
-	}
+	require.NoError(t, err)
+	require.True(t, public.Equal(s.Public()), "%s and its public key do not belong together", name)
 	return s
 }
 
 func sign(t *testing.T, s *signing.Signer, canonical string) string {
 	t.Helper()
 	sig, err := s.SignEvent(vectorOrigin, vectorLogID, []byte(canonical))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return base64.StdEncoding.EncodeToString(sig)
 }
 
@@ -105,23 +95,15 @@ func golden(t *testing.T, name string, made any) {
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	if err := enc.Encode(made); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, enc.Encode(made))
 	path := filepath.Join(vectors, name)
 	if *update {
-		if err := os.WriteFile(path, buf.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.WriteFile(path, buf.Bytes(), 0o644))
 		return
 	}
 	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(buf.Bytes(), want) {
-		t.Errorf("%s is not what the code makes: if the format has not changed, the code is wrong", path)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, want, buf.Bytes(), "%s is not what the code makes: if the format has not changed, the code is wrong", path)
 }
 
 func TestVectors(t *testing.T) {
@@ -134,40 +116,28 @@ func TestVectors(t *testing.T) {
 	}
 	p256, ed := key(t, "ecdsa-p256.pem"), key(t, "ed25519.pem")
 	records, err := os.ReadFile(filepath.Join(vectors, "records.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var inputs []struct {
 		Name   string          `json:"name"`
 		Record json.RawMessage `json:"record"`
 	}
-	if err := json.Unmarshal(records, &inputs); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, json.Unmarshal(records, &inputs))
 	enc, err := mapping.NewEncoder(mapping.Default())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var lines []lineVector
 	var leaves []merkle.Hash
 	for _, in := range inputs {
 		logs, err := (&plog.JSONUnmarshaler{}).UnmarshalLogs(in.Record)
-		if err != nil {
-			t.Fatalf("%s: %v", in.Name, err)
-		}
+		require.NoError(t, err, in.Name)
 		rl := logs.ResourceLogs().At(0)
 		sl := rl.ScopeLogs().At(0)
 		enc.SetResource(rl.Resource(), rl.SchemaUrl())
 		enc.SetScope(sl.Scope(), sl.SchemaUrl())
 		canonical, _, err := enc.Append(nil, sl.LogRecords().At(0))
-		if err != nil {
-			t.Fatalf("%s: %v", in.Name, err)
-		}
+		require.NoError(t, err, in.Name)
 		v := lineVector{Name: in.Name, Record: in.Record, Canonical: string(canonical), ECDSA: sign(t, p256, string(canonical)), Ed25519: sign(t, ed, string(canonical))}
 		signature, err := base64.StdEncoding.DecodeString(v.ECDSA)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		line := segline.AppendSignature(append(segline.AppendEventStart(nil), canonical...), signature, p256.Public().ID())
 		leaf := merkle.LeafHash(line)
 		if want := sha256.Sum256(append([]byte{0}, line...)); leaf != want {
@@ -187,13 +157,9 @@ func TestVectors(t *testing.T) {
 			v.Frontier = append(v.Frontier, base64.StdEncoding.EncodeToString(h[:]))
 		}
 		one, err := signing.SignCheckpoint(vectorOrigin, size, root, ed)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		both, err := signing.SignCheckpoint(vectorOrigin, size, root, p256, ed)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		v.Checkpoint, v.CheckpointLine = string(one), string(segline.AppendCheckpoint(nil, both))
 		trees = append(trees, v)
 		tree.Append(leaves[size%uint64(len(leaves))])

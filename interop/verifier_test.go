@@ -5,7 +5,6 @@ package interop_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -16,18 +15,19 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
-	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/ingress"
 	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/proof"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
-	"github.com/otel-auditlog/auditlogexporter/segment"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/verify"
 )
@@ -54,13 +54,9 @@ func other(t *testing.T, dir, key string, more ...string) (status int, output st
 func ours(t *testing.T, dir, key string) *verify.Report {
 	t.Helper()
 	public, err := keyfile.LoadPublic(key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	r, err := verify.Log(t.Context(), os.DirFS(dir), verify.Options{Keys: []*signing.PublicKey{public}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return r
 }
 
@@ -68,21 +64,15 @@ func ours(t *testing.T, dir, key string) *verify.Report {
 // every version of Node can read.
 func writeLog(t *testing.T, dir string, scope segline.Scope, s *signing.Signer) {
 	t.Helper()
-	compressed := make(chan struct{}, 100)
-	l, err := rotation.Open(t.Context(), rotation.Options{
-		Directory: dir, Origin: vectorOrigin, Signer: s, Scope: scope, Sync: true, MaxSegmentBytes: 4000, Compression: compression.Gzip, Observer: watch{compressed},
+	l := logtest.New(t, rotation.Options{
+		Directory: dir, Origin: vectorOrigin, Signer: s, Scope: scope, Sync: true, MaxSegmentBytes: 4000, Compression: compression.Gzip,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	enc, err := mapping.NewEncoder(mapping.Default())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	enc.SetResource(pcommon.NewResource(), "")
 	enc.SetScope(pcommon.NewInstrumentationScope(), "")
 	for i := range 12 {
-		b := l.NewBatch()
+		var events [][]byte
 		for j := range i%3 + 1 {
 			r := plog.NewLogRecord()
 			r.SetTimestamp(1_795_428_900_000_000_000)
@@ -96,53 +86,15 @@ func writeLog(t *testing.T, dir string, scope segline.Scope, s *signing.Signer) 
 			if j == 1 {
 				enc.SetIngress(ingress.Result{Status: ingress.Failed, Reason: ingress.ReasonMalformed}.AppendJSON(nil))
 			}
-			encode := func(dst []byte) ([]byte, uint64, error) {
-				dst, info, err := enc.Append(dst, r)
-				return dst, info.Time, err
-			}
-			if scope == segline.ScopeEvent {
-				err = b.Add(encode, l.Sign(s), s.Public().ID())
-			} else {
-				err = b.Add(encode, nil, "")
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
+			canonical, _, err := enc.Append(nil, r)
+			require.NoError(t, err)
+			events = append(events, canonical)
 		}
-		if _, err := l.Append(t.Context(), b); err != nil {
-			t.Fatal(err)
-		}
+		l.Canonical(events...)
 	}
-	for {
-		listing, err := segment.List(os.DirFS(dir))
-		if err != nil {
-			t.Fatal(err)
-		}
-		plain := slices.DeleteFunc(listing.Segments, func(f segment.File) bool { return f.Parsed.Compression != compression.None })
-		if len(plain) == 1 {
-			break
-		}
-		<-compressed
-	}
-	if err := l.Close(context.Background()); err != nil {
-		t.Fatal(err)
-	}
+	l.Settle()
+	l.Close()
 }
-
-// watch tells when the segments have changed.
-type watch struct{ changed chan struct{} }
-
-func (w watch) Committed(rotation.Commit)         {}
-func (w watch) Refused(rotation.Reason, int, int) {}
-func (w watch) Repeats(int, int)                  {}
-func (w watch) SegmentsChanged(int, int64)        { w.changed <- struct{}{} }
-func (w watch) FreeSpace(uint64)                  {}
-func (w watch) Fault(error)                       {}
-func (w watch) Healthy()                          {}
-func (w watch) WitnessReplied(cosigning.Reply)    {}
-func (w watch) Witnessed(uint64)                  {}
-func (w watch) WitnessesFault(error)              {}
-func (w watch) StateFault(error)                  {}
 
 // A log that changes its key, and has a second one for checkpoints, can be followed
 // from its first key by the specification alone.
@@ -155,57 +107,35 @@ func TestSecondVerifierFollowsKeys(t *testing.T) {
 			for i, a := range []signing.Algorithm{signing.ECDSAP256, signing.Ed25519, signing.ECDSAP256} {
 				file := filepath.Join(keys, fmt.Sprintf("%d.pem", i))
 				s, err := keyfile.Create(file, a)
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				public = append(public, keyfile.PublicPath(file))
 				if o.PreviousSigner, o.Signer = o.Signer, s; i == 1 {
-					if o.CheckpointSigner, err = keyfile.Create(filepath.Join(keys, "checkpoint.pem"), signing.Ed25519); err != nil {
-						t.Fatal(err)
-					}
+					o.CheckpointSigner, err = keyfile.Create(filepath.Join(keys, "checkpoint.pem"), signing.Ed25519)
+					require.NoError(t, err)
 				}
-				l, err := rotation.Open(t.Context(), o)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := l.Close(t.Context()); err != nil {
-					t.Fatal(err)
-				}
+				logtest.New(t, o).Close()
 			}
-			if r := ours(t, dir, public[0]); r.TamperingDetected || len(r.Segments) != 3 {
-				t.Fatalf("%+v", r)
-			}
-			if status, out := other(t, dir, public[0]); status != 0 {
-				t.Fatalf("the other says %d: %s", status, out)
-			}
+			r := ours(t, dir, public[0])
+			require.False(t, r.TamperingDetected, "%+v", r)
+			require.Len(t, r.Segments, 3, "%+v", r)
+			status, out := other(t, dir, public[0])
+			require.Zero(t, status, "the other says %d: %s", status, out)
 			segments := segmentsOf(t, dir)
 			// The first checkpoint under the second key, without a signature at a time.
 			b, err := os.ReadFile(segments[1])
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			signatures := regexp.MustCompile(regexp.QuoteMeta("\u2014 "+vectorOrigin)+` [A-Za-z0-9+/=]+\\n`).FindAllIndex(b, -1)
 			for _, at := range signatures[len(signatures)-3:] {
-				if err := os.WriteFile(segments[1], slices.Delete(bytes.Clone(b), at[0], at[1]), 0o600); err != nil {
-					t.Fatal(err)
-				}
-				if r := ours(t, dir, public[0]); !r.TamperingDetected {
-					t.Error("a signature less: ours finds nothing")
-				}
+				require.NoError(t, os.WriteFile(segments[1], slices.Delete(bytes.Clone(b), at[0], at[1]), 0o600))
+				assert.True(t, ours(t, dir, public[0]).TamperingDetected, "a signature less: ours finds nothing")
 				if status, out := other(t, dir, public[0]); status != 1 || !strings.Contains(out, "checkpoint_signature_invalid "+filepath.Base(segments[1])) {
 					t.Errorf("a signature less: the other says %d: %s", status, out)
 				}
 			}
-			if err := os.WriteFile(segments[1], b, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, os.WriteFile(segments[1], b, 0o600))
 			// A key change less: the third segment's key comes from nowhere.
-			if err := os.Remove(segments[1]); err != nil {
-				t.Fatal(err)
-			}
-			if r := ours(t, dir, public[0]); !r.TamperingDetected {
-				t.Error("a segment less: ours finds nothing")
-			}
+			require.NoError(t, os.Remove(segments[1]))
+			assert.True(t, ours(t, dir, public[0]).TamperingDetected, "a segment less: ours finds nothing")
 			if status, out := other(t, dir, public[0]); status != 1 || !strings.Contains(out, "unknown_key "+filepath.Base(segments[2])) {
 				t.Errorf("a segment less: the other says %d: %s", status, out)
 			}
@@ -221,17 +151,11 @@ func TestVectorProof(t *testing.T) {
 	dir, proofFile := filepath.Join(vectors, "logs", "key-change"), filepath.Join(vectors, "proof.txt")
 	if *update {
 		p, err := proof.Prove(t.Context(), os.DirFS(dir), proof.Query{Index: 1, ByIndex: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(proofFile, p.Marshal(), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(proofFile, p.Marshal(), 0o600))
 	}
 	text, err := os.ReadFile(proofFile)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for _, name := range keyVectors {
 		p, err := proof.Check(text, proof.Options{Keys: []*signing.PublicKey{key(t, name).Public()}})
 		if err != nil || p.Index != 1 {
@@ -239,9 +163,8 @@ func TestVectorProof(t *testing.T) {
 		}
 	}
 	first := filepath.Join(vectors, keyfile.PublicPath(keyVectors[0]))
-	if status, out := other(t, dir, first, "--proof", proofFile); status != 0 {
-		t.Errorf("the other verifier says %d: %s", status, out)
-	}
+	status, out := other(t, dir, first, "--proof", proofFile)
+	assert.Zero(t, status, "the other verifier says %d: %s", status, out)
 }
 
 // A verifier that somebody wrote from the specification alone accepts our logs, and
@@ -252,36 +175,25 @@ func TestSecondVerifier(t *testing.T) {
 			t.Run(string(scope)+"/"+name, func(t *testing.T) {
 				keyFile := filepath.Join(t.TempDir(), name)
 				s, err := keyfile.Create(keyFile, a)
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				public := keyfile.PublicPath(keyFile)
 				good := filepath.Join(t.TempDir(), "log")
 				writeLog(t, good, scope, s)
-				if r := ours(t, good, public); len(r.Findings) != 0 {
-					t.Fatalf("%+v", r.Findings)
-				}
-				if status, out := other(t, good, public); status != 0 {
-					t.Fatalf("a good log: %d %s", status, out)
-				}
+				require.Empty(t, ours(t, good, public).Findings)
+				status, out := other(t, good, public)
+				require.Zero(t, status, "a good log: %d %s", status, out)
 				for name, change := range tamperings {
 					dir := filepath.Join(t.TempDir(), "log")
-					if err := os.CopyFS(dir, os.DirFS(good)); err != nil {
-						t.Fatal(err)
-					}
+					require.NoError(t, os.CopyFS(dir, os.DirFS(good)))
 					newest := change(t, dir)
-					if r := ours(t, dir, public); !r.TamperingDetected {
-						t.Errorf("%s: ours finds nothing", name)
-					}
+					assert.True(t, ours(t, dir, public).TamperingDetected, "%s: ours finds nothing", name)
 					status, out := other(t, dir, public)
-					if status != 1 || !strings.Contains(out, filepath.Base(newest)) {
-						t.Errorf("%s: the other says %d: %s", name, status, out)
-					}
+					assert.Equal(t, 1, status, "%s: the other", name)
+					assert.Contains(t, out, filepath.Base(newest), "%s: the other", name)
 				}
 				stranger := filepath.Join(t.TempDir(), "stranger.pem")
-				if _, err := keyfile.Create(stranger, a); err != nil {
-					t.Fatal(err)
-				}
+				_, err = keyfile.Create(stranger, a)
+				require.NoError(t, err)
 				if status, out := other(t, good, keyfile.PublicPath(stranger)); status != 2 {
 					t.Errorf("with another key: %d %s", status, out)
 				}
@@ -325,9 +237,8 @@ var tamperings = map[string]func(t *testing.T, dir string) string{
 func segmentsOf(t *testing.T, dir string) []string {
 	t.Helper()
 	all, err := filepath.Glob(filepath.Join(dir, "audit-*"))
-	if err != nil || len(all) < 3 {
-		t.Fatalf("%q, %v", all, err)
-	}
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(all), 3)
 	return all
 }
 
@@ -336,17 +247,11 @@ func editNewest(f func(lines [][]byte) [][]byte) func(*testing.T, string) string
 		all := segmentsOf(t, dir)
 		newest := all[len(all)-1]
 		b, err := os.ReadFile(newest)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		lines := bytes.SplitAfter(b, []byte("\n"))
 		changed := bytes.Join(f(lines[:len(lines)-1]), nil)
-		if bytes.Equal(changed, b) {
-			t.Fatal("nothing was changed")
-		}
-		if err := os.WriteFile(newest, changed, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		require.False(t, bytes.Equal(changed, b), "nothing was changed")
+		require.NoError(t, os.WriteFile(newest, changed, 0o600))
 		return newest
 	}
 }

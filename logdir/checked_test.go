@@ -10,6 +10,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
@@ -19,7 +21,7 @@ import (
 )
 
 // newChecked returns a Checked for the log of these tests, which the keys of those signers sign.
-func newChecked(t fatal, signers ...byte) *logdir.Checked {
+func newChecked(t require.TestingT, signers ...byte) *logdir.Checked {
 	var keys []*signing.PublicKey
 	for _, n := range signers {
 		keys = append(keys, signer(t, n).Public())
@@ -61,16 +63,12 @@ func TestChecked(t *testing.T) {
 	// From a later segment on, and from a tree that is known.
 	c = newChecked(t, 9, 7)
 	lines, err = readChecked(c, l, 2)
-	if err != nil {
-		t.Error(err)
-	}
+	assert.NoError(t, err)
 	wantLines(t, lines, l.leaves()[2*5:])
 	// Segments follow one another, or else the later one counts for nothing.
 	l.names = append(l.names[:2], l.names[3:]...)
 	lines, err = readChecked(newChecked(t, 7), l, 0)
-	if !errors.Is(err, logdir.ErrUnchecked) {
-		t.Errorf("a segment is missing: %v", err)
-	}
+	assert.ErrorIs(t, err, logdir.ErrUnchecked, "a segment is missing")
 	wantLines(t, lines, l.leaves()[:2*5])
 }
 
@@ -151,9 +149,9 @@ func TestCheckedAttacks(t *testing.T) {
 				l.names = l.names[1:]
 			}
 			lines, err := readChecked(newChecked(t, 7), l, 0)
-			if len(lines) != test.good || err == nil || errors.Is(err, logdir.ErrLongCommit) != (test.name == "a commit that is too large") {
-				t.Errorf("%d lines, %v", len(lines), err)
-			}
+			assert.Len(t, lines, test.good)
+			assert.Error(t, err)
+			assert.Equal(t, test.name == "a commit that is too large", errors.Is(err, logdir.ErrLongCommit))
 		})
 	}
 	l := newLog(t)
@@ -165,9 +163,9 @@ func TestCheckedAttacks(t *testing.T) {
 		"no key":         newChecked(t),
 		"another key":    newChecked(t, 8),
 	} {
-		if lines, err := readChecked(c, l, 0); len(lines) > 0 || !errors.Is(err, logdir.ErrUnchecked) {
-			t.Errorf("%s: %d lines, %v", name, len(lines), err)
-		}
+		lines, err := readChecked(c, l, 0)
+		assert.Empty(t, lines, name)
+		assert.ErrorIs(t, err, logdir.ErrUnchecked, name)
 	}
 }
 
@@ -187,9 +185,9 @@ func TestCheckedYieldsWhatWasWritten(t *testing.T) {
 		f.Data = bytes.Clone(f.Data)
 		f.Data[at] ^= byte(rapid.IntRange(1, 255).Draw(t, "change"))
 		lines, _ := readChecked(newChecked(t, 7), l, 0)
-		if all := l.leaves(); len(lines) > len(all) || !slices.EqualFunc(lines, all[:len(lines)], bytes.Equal) {
-			t.Fatalf("%d lines, of which not all were written", len(lines))
-		}
+		all := l.leaves()
+		require.LessOrEqual(t, len(lines), len(all), "lines, of which not all were written")
+		require.True(t, slices.EqualFunc(lines, all[:len(lines)], bytes.Equal), "lines, of which not all were written")
 	})
 }
 
@@ -204,9 +202,7 @@ func TestCheckedStops(t *testing.T) {
 			break
 		}
 	}
-	if n != 2 {
-		t.Errorf("%d lines", n)
-	}
+	assert.Equal(t, 2, n, "lines")
 	failed := errors.New("failed")
 	r := segment.NewReader(io.MultiReader(bytes.NewReader(l.files[l.newest()].Data), fails{failed}), "x")
 	n = 0
@@ -215,9 +211,7 @@ func TestCheckedStops(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if n != len(l.leaves())+1 {
-		t.Errorf("%d lines", n)
-	}
+	assert.Equal(t, len(l.leaves())+1, n, "lines")
 }
 
 type fails struct{ err error }

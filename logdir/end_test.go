@@ -6,13 +6,14 @@ package logdir_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"testing"
 	"testing/fstest"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
@@ -94,9 +95,8 @@ func TestDurable(t *testing.T) {
 			check := func(what string, note []byte, err error, want int, is error) {
 				t.Helper()
 				if want == none {
-					if !errors.Is(err, is) || note != nil {
-						t.Errorf("%s: %q, %v", what, note, err)
-					}
+					assert.ErrorIs(t, err, is, what)
+					assert.Nil(t, note, what)
 				} else if err != nil || !bytes.Equal(note, l.commits[want].Note) {
 					t.Errorf("%s: %q, %v, not %q", what, note, err, l.commits[want].Note)
 				}
@@ -111,9 +111,8 @@ func TestDurable(t *testing.T) {
 		func(fsys fs.FS) ([]byte, error) { return logdir.DurableCheckpoint(t.Context(), fsys) },
 		func(fsys fs.FS) ([]byte, error) { return logdir.NewestCheckpoint(t.Context(), fsys) },
 	} {
-		if note, err := find(fstest.MapFS{}); !errors.Is(err, logdir.ErrNoLog) {
-			t.Errorf("%q, %v", note, err)
-		}
+		note, err := find(fstest.MapFS{})
+		assert.ErrorIs(t, err, logdir.ErrNoLog, note)
 	}
 }
 
@@ -122,18 +121,16 @@ func TestDurableIsCosigned(t *testing.T) {
 	l := newLog(t)
 	c := l.commit(1)
 	cosigned, err := signing.SignCheckpoint(origin, c.Size, c.Root, l.signer, signer(t, 8))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	l.files[sidefile.CheckpointName] = &fstest.MapFile{Data: cosigned}
 	for _, then := range []func(){func() {}, func() { l.commit(0) }, func() { l.prune(0); l.rotate() }} {
 		then()
 		if l.files[l.names[0].String()] == nil {
 			break
 		}
-		if note, err := logdir.DurableCheckpoint(t.Context(), l.files); err != nil || !bytes.Equal(note, cosigned) {
-			t.Errorf("%q, %v", note, err)
-		}
+		note, err := logdir.DurableCheckpoint(t.Context(), l.files)
+		assert.NoError(t, err)
+		assert.Equal(t, cosigned, note)
 	}
 }
 
@@ -200,9 +197,7 @@ func TestTheEndIsTheSameFromBothEnds(t *testing.T) {
 			"no checkpoint": func(*rapid.T) { l.line([]byte(`{"checkpoint":"x"}`)) },
 			"empty tree": func(t *rapid.T) {
 				note, err := signing.SignCheckpoint(origin, 0, new(merkle.Frontier).Root(), l.signer)
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				l.line(segline.AppendCheckpoint(nil, note))
 			},
 			"cut off": func(t *rapid.T) {
@@ -216,9 +211,8 @@ func TestTheEndIsTheSameFromBothEnds(t *testing.T) {
 				} {
 					got, err := find(l.files)
 					want, wantErr := find(forwardOnly{l.files})
-					if !bytes.Equal(got, want) || fmt.Sprint(err) != fmt.Sprint(wantErr) {
-						t.Fatalf("%q, %v, not %q, %v", got, err, want, wantErr)
-					}
+					require.Equal(t, want, got)
+					require.Equal(t, fmt.Sprint(wantErr), fmt.Sprint(err))
 				}
 			},
 		})

@@ -27,8 +27,8 @@ func exampleLog() *made {
 // exits ends an example that cannot be set up.
 type exits struct{}
 
-func (exits) Helper()           {}
-func (exits) Fatal(args ...any) { log.Fatal(args...) }
+func (exits) Errorf(format string, args ...any) { log.Printf(format, args...) }
+func (exits) FailNow()                          { log.Fatal("the example's log could not be written") }
 
 // List the segments, and read what their first lines say.
 func ExampleSegments() {

@@ -13,6 +13,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
@@ -35,25 +36,16 @@ var (
 	created = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 )
 
-// fatal is what tests, fuzz tests and properties have in common.
-type fatal interface {
-	Helper()
-	Fatal(...any)
-}
-
 // signer returns one of several signers, each the same in every run.
-func signer(t fatal, n byte) *signing.Signer {
-	t.Helper()
+func signer(t require.TestingT, n byte) *signing.Signer {
 	s, err := signing.NewSigner(ed25519.NewKeyFromSeed(bytes.Repeat([]byte{n}, ed25519.SeedSize)), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return s
 }
 
 // made is a log that is put together line by line: the same bytes in every run.
 type made struct {
-	t      fatal
+	t      require.TestingT
 	signer *signing.Signer
 	files  fstest.MapFS
 	names  []segment.Name
@@ -66,7 +58,7 @@ type made struct {
 	all, open [][]byte
 }
 
-func newLog(t fatal) *made {
+func newLog(t require.TestingT) *made {
 	l := &made{t: t, signer: signer(t, 7), files: fstest.MapFS{}}
 	l.rotate()
 	return l
@@ -110,21 +102,16 @@ func (l *made) event(action string) {
 
 // commit adds so many events, a commit line and a checkpoint, and returns that.
 func (l *made) commit(events int) signing.Checkpoint {
-	l.t.Helper()
 	for range events {
 		l.event("noted")
 	}
 	l.leaf(segline.AppendCommit(nil, uint64(len(l.commits))+1, created, nil))
 	note, err := signing.SignCheckpoint(origin, l.tree.Size(), l.tree.Root(), l.signer)
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	require.NoError(l.t, err)
 	l.line(segline.AppendCheckpoint(nil, note))
 	l.all, l.open = append(l.all, l.open...), nil
 	c, err := signing.ParseCheckpoint(note)
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	require.NoError(l.t, err)
 	l.commits = append(l.commits, c)
 	return c
 }
@@ -145,8 +132,7 @@ func (l *made) file(c signing.Checkpoint) {
 }
 
 // compressed returns content in the form of the format.
-func compressed(t fatal, content []byte, c compression.Method) []byte {
-	t.Helper()
+func compressed(t require.TestingT, content []byte, c compression.Method) []byte {
 	var b bytes.Buffer
 	z, err := compression.NewWriter(&b, c)
 	if err == nil {
@@ -155,9 +141,7 @@ func compressed(t fatal, content []byte, c compression.Method) []byte {
 	if err == nil {
 		err = z.Close()
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return b.Bytes()
 }
 
@@ -179,11 +163,8 @@ func (l *made) prune(n int) {
 
 // segments lists the segments.
 func (l *made) segments() []logdir.Segment {
-	l.t.Helper()
 	all, err := logdir.Segments(l.files)
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	require.NoError(l.t, err)
 	return all
 }
 
@@ -205,12 +186,9 @@ func (c changing) ReadDir(name string) ([]fs.DirEntry, error) {
 }
 
 // linesIn returns the lines of the log, each of which has to be read without an error.
-func linesIn(t fatal, fsys fs.FS, o logdir.LinesOptions) (lines [][]byte) {
-	t.Helper()
+func linesIn(t require.TestingT, fsys fs.FS, o logdir.LinesOptions) (lines [][]byte) {
 	for line, err := range logdir.Lines(context.Background(), fsys, o) {
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		lines = append(lines, bytes.Clone(line.Bytes))
 	}
 	return lines

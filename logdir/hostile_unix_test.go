@@ -12,6 +12,9 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/pruned"
@@ -33,25 +36,18 @@ func TestADirectoryOfTraps(t *testing.T) {
 			l := newLog(t)
 			dir := t.TempDir()
 			for _, file := range []string{l.newest(), sidefile.CheckpointName, sidefile.KeyChangesName, sidefile.PrunedRangesName} {
-				if err := set(filepath.Join(dir, file)); err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, set(filepath.Join(dir, file)))
 			}
 			root, err := os.OpenRoot(dir)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			defer root.Close()
 			fsys := rootfs.Of(root)
 			segments, err := logdir.Segments(fsys)
-			if err != nil || len(segments) != 1 {
-				t.Fatalf("%d segments, %v", len(segments), err)
-			}
+			require.NoError(t, err)
+			require.Len(t, segments, 1)
 			want := func(what string, err, is error) {
 				t.Helper()
-				if !errors.Is(err, is) {
-					t.Errorf("%s: %v", what, err)
-				}
+				assert.ErrorIs(t, err, is, what)
 			}
 			_, err = logfile.Open(t.Context(), fsys, segments[0].File, 0)
 			want("open", err, rootfs.ErrNotRegular)
@@ -80,30 +76,18 @@ func TestAFileThatIsOpenStaysReadable(t *testing.T) {
 	l.commit(2000)
 	dir := t.TempDir()
 	path := filepath.Join(dir, l.newest())
-	if err := os.WriteFile(path, l.files[l.newest()].Data, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(path, l.files[l.newest()].Data, 0o600))
 	root, err := os.OpenRoot(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer root.Close()
 	fsys := rootfs.Of(root)
 	n := 0
 	for _, err := range logdir.Lines(t.Context(), fsys, logdir.LinesOptions{}) {
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		if n++; n == 1 {
-			if err := errors.Join(os.WriteFile(path+".zst", compressed(t, l.files[l.newest()].Data, compression.Zstd), 0o600), os.Remove(path)); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, errors.Join(os.WriteFile(path+".zst", compressed(t, l.files[l.newest()].Data, compression.Zstd), 0o600), os.Remove(path)))
 		}
 	}
-	if n != len(l.all) {
-		t.Errorf("%d lines of %d", n, len(l.all))
-	}
-	if got := linesIn(t, fsys, logdir.LinesOptions{}); len(got) != len(l.all) {
-		t.Errorf("%d lines of %d", len(got), len(l.all))
-	}
+	assert.Equal(t, len(l.all), n)
+	assert.Len(t, linesIn(t, fsys, logdir.LinesOptions{}), len(l.all))
 }

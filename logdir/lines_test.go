@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"slices"
 	"testing"
@@ -15,17 +14,16 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 )
 
-func wantLines(t fatal, got, want [][]byte) {
-	t.Helper()
-	if !slices.EqualFunc(got, want, bytes.Equal) {
-		t.Fatal(fmt.Sprintf("%d lines, not %d:\n%s\nnot\n%s", len(got), len(want), bytes.Join(got, []byte("\n")), bytes.Join(want, []byte("\n"))))
-	}
+func wantLines(t require.TestingT, got, want [][]byte) {
+	require.True(t, slices.EqualFunc(got, want, bytes.Equal), "%d lines, not %d:\n%s\nnot\n%s", len(got), len(want), bytes.Join(got, []byte("\n")), bytes.Join(want, []byte("\n")))
 }
 
 // Whatever happens to a log that is followed, each line comes once, in order.
@@ -59,9 +57,8 @@ func TestLinesOfALogThatGrows(t *testing.T) {
 			return nil
 		}}
 		for line, err := range logdir.Lines(ctx, l.files, o) {
-			if err != nil || !line.Committed {
-				t.Fatalf("%+v, %v", line, err)
-			}
+			require.NoError(t, err, "%+v", line)
+			require.True(t, line.Committed, "%+v", line)
 			got = append(got, bytes.Clone(line.Bytes))
 		}
 	})
@@ -100,9 +97,7 @@ func TestLinesOfALogThatIsPruned(t *testing.T) {
 			}
 			return nil
 		}}) {
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			got = append(got, bytes.Clone(line.Bytes))
 		}
 		cancel()
@@ -143,9 +138,7 @@ func TestLinesOfALogThatIsRepaired(t *testing.T) {
 		looks = looks[1:]
 		return nil
 	}}) {
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		got = append(got, bytes.Clone(line.Bytes))
 	}
 }
@@ -167,15 +160,11 @@ func TestLinesOptions(t *testing.T) {
 	committed := 0
 	var got [][]byte
 	for line, err := range logdir.Lines(t.Context(), l.files, o) {
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		if got = append(got, bytes.Clone(line.Bytes)); line.Committed {
 			committed++
 		}
-		if content := l.files[line.Segment.Name].Data; !bytes.Equal(content[line.Offset:line.End-1], line.Bytes) {
-			t.Errorf("%q is not at %d to %d", line.Bytes, line.Offset, line.End)
-		}
+		assert.Equal(t, line.Bytes, l.files[line.Segment.Name].Data[line.Offset:line.End-1], "%q is not at %d to %d", line.Bytes, line.Offset, line.End)
 	}
 	wantLines(t, got, append(slices.Clone(l.all[first:]), l.open...))
 	if committed != len(l.all)-first || !slices.Equal(entered, []string{l.newest()}) {
@@ -213,16 +202,13 @@ func TestLinesEndWithAnError(t *testing.T) {
 			lines := 0
 			var last error
 			for _, err := range logdir.Lines(test.ctx, test.fsys, test.o) {
-				if last != nil {
-					t.Errorf("something follows %v", last)
-				}
+				assert.NoError(t, last, "something follows")
 				if last = err; err == nil {
 					lines++
 				}
 			}
-			if !errors.Is(last, test.is) || lines != test.lines {
-				t.Errorf("%d lines, %v", lines, last)
-			}
+			assert.ErrorIs(t, last, test.is)
+			assert.Equal(t, test.lines, lines)
 		})
 	}
 }
@@ -235,9 +221,7 @@ func TestFollow(t *testing.T) {
 		defer cancel()
 		var got [][]byte
 		for line, err := range logdir.Lines(ctx, l.files, logdir.LinesOptions{Follow: time.Second, Committed: true}) {
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			got = append(got, bytes.Clone(line.Bytes))
 			if len(got) == len(l.all) && len(l.commits) < 4 { // the log goes on
 				l.commit(1)

@@ -11,6 +11,9 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
@@ -37,9 +40,7 @@ func TestSegments(t *testing.T) {
 	l.files["unknown"] = &fstest.MapFile{}
 
 	all := l.segments()
-	if len(all) != 3 {
-		t.Fatalf("%d segments", len(all))
-	}
+	require.Len(t, all, 3, "segments")
 	for i, s := range all {
 		if s.Name != l.names[i].String() || s.Parsed.FirstIndex != l.names[i].FirstIndex {
 			t.Errorf("segment %d: %s begins at leaf %d", i, s.Name, s.Parsed.FirstIndex)
@@ -99,16 +100,12 @@ func TestReadHead(t *testing.T) {
 			if test.is == malformed && logfile.Malformed(err) && !errors.Is(err, segment.ErrNewer) {
 				test.is = err
 			}
-			if !errors.Is(err, test.is) || (h.Rotated != nil) != test.rotated {
-				t.Errorf("%+v, %v", h, err)
-			}
-			if known := test.is == nil || test.is == segment.ErrNewer; (h.Header.Log == logID) != known {
-				t.Errorf("%+v", h.Header)
-			}
+			assert.ErrorIs(t, err, test.is, "%+v", h)
+			assert.Equal(t, test.rotated, h.Rotated != nil, "%+v", h)
+			assert.Equal(t, test.is == nil || test.is == segment.ErrNewer, h.Header.Log == logID, "%+v", h.Header)
 		})
 	}
 	l.prune(0)
-	if _, err := logdir.ReadHead(t.Context(), l.files, s); !errors.Is(err, fs.ErrNotExist) {
-		t.Error(err)
-	}
+	_, err = logdir.ReadHead(t.Context(), l.files, s)
+	assert.ErrorIs(t, err, fs.ErrNotExist)
 }

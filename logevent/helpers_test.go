@@ -6,6 +6,8 @@ package logevent_test
 import (
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -17,14 +19,8 @@ var (
 )
 
 // written returns the member "log" of an event, as a reader finds it.
-func written(t interface {
-	Helper()
-	Fatal(...any)
-}, e logevent.Event) string {
-	t.Helper()
+func written(t require.TestingT, e logevent.Event) string {
 	var sum eventjson.Summary
-	if err := eventjson.Scan(e.Append(nil, "id", now, "test.example/auditlog"), &sum); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, eventjson.Scan(e.Append(nil, "id", now, "test.example/auditlog"), &sum))
 	return string(sum.Log)
 }

@@ -4,11 +4,11 @@
 package logevent_test
 
 import (
-	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/logevent"
@@ -74,8 +74,7 @@ func TestRoundTrip(t *testing.T) {
 		}
 		log := written(t, e)
 		got, err := logevent.Parse([]byte(log))
-		if err != nil || !reflect.DeepEqual(got, e) {
-			t.Fatalf("%s\nis read as\n%+v, %v\nand was\n%+v", log, got, err, e)
-		}
+		require.NoError(t, err, "%s\nis read as\n", log)
+		require.Equal(t, e, got, "%s\nis read as\n", log)
 	})
 }

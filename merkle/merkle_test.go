@@ -11,6 +11,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"github.com/transparency-dev/merkle/compact"
 	"github.com/transparency-dev/merkle/rfc6962"
 	"golang.org/x/mod/sumdb/tlog"
@@ -27,9 +29,8 @@ func leaf(i int) merkle.Hash { return merkle.LeafHash(fmt.Appendf(nil, "leaf %d"
 func TestHashes(t *testing.T) {
 	for _, size := range []int{0, 1, 500, 1022, 1023, 1024, 1025, 100_000} {
 		data := make([]byte, size)
-		if got, want := merkle.LeafHash(data), tlog.RecordHash(data); got != want {
-			t.Errorf("leaf of %d bytes: %v, want %v", size, got, want)
-		}
+		got, want := merkle.LeafHash(data), tlog.RecordHash(data)
+		assert.Equal(t, want, got, "leaf of %d bytes", size)
 	}
 	if new(merkle.Frontier).Root() != sha256.Sum256(nil) {
 		t.Error("the root of the empty tree is not SHA-256 of nothing")
@@ -56,24 +57,18 @@ func TestFrontierAgainstOthers(t *testing.T) {
 	var leaves []merkle.Hash
 	other := (&compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}).NewEmptyRange(0)
 	for i := range 300 {
-		if f.Root() != naive(leaves) || f.Size() != uint64(i) {
-			t.Fatalf("size %d: root %v, want %v", i, f.Root(), naive(leaves))
-		}
+		require.Equal(t, naive(leaves), f.Root(), "size %d: root", i)
+		require.Equal(t, uint64(i), f.Size(), "size %d: root", i)
 		if i > 0 {
 			root, err := other.GetRootHash(nil)
-			if err != nil || merkle.Hash(root) != f.Root() {
-				t.Fatalf("size %d: compact range has root %v, %v", i, root, err)
-			}
+			require.NoError(t, err, "size %d: compact range has root %v", i, root)
+			require.Equal(t, f.Root(), merkle.Hash(root), "size %d: compact range has root %v", i, root)
 		}
-		if !slices.EqualFunc(f.Hashes(), other.Hashes(), func(a merkle.Hash, b []byte) bool { return a == merkle.Hash(b) }) {
-			t.Fatalf("size %d: the frontiers differ", i)
-		}
+		require.True(t, slices.EqualFunc(f.Hashes(), other.Hashes(), func(a merkle.Hash, b []byte) bool { return a == merkle.Hash(b) }), "size %d: the frontiers differ", i)
 		l := leaf(i)
 		f.Append(l)
 		leaves = append(leaves, l)
-		if err := other.Append(l[:], nil); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, other.Append(l[:], nil))
 	}
 }
 
@@ -86,20 +81,15 @@ func TestFrontierCanBeContinued(t *testing.T) {
 			whole.Append(leaf(i))
 		}
 		resumed, err := merkle.NewFrontier(whole.Size(), whole.Hashes())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if resumed.Root() != whole.Root() || !slices.Equal(resumed.Hashes(), whole.Hashes()) {
-			t.Fatal("the frontier does not come back")
-		}
+		require.NoError(t, err)
+		require.Equal(t, whole.Root(), resumed.Root(), "the frontier does not come back")
+		require.Equal(t, whole.Hashes(), resumed.Hashes(), "the frontier does not come back")
 		copied := whole
 		for i := range m {
 			whole.Append(leaf(n + i))
 			resumed.Append(leaf(n + i))
 		}
-		if whole.Root() != resumed.Root() {
-			t.Fatal("the roots differ")
-		}
+		require.Equal(t, resumed.Root(), whole.Root(), "the roots differ")
 		if m > 0 && copied.Size() != uint64(n) {
 			t.Fatal("a copy changed with its original")
 		}
@@ -118,18 +108,12 @@ func TestLargeFrontiers(t *testing.T) {
 			theirs[i] = slices.Clone(hashes[i][:])
 		}
 		f, err := merkle.NewFrontier(size, hashes)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		other, err := factory.NewRange(0, size, theirs)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		l := leaf(1000)
 		f.Append(l)
-		if err := other.Append(l[:], nil); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, other.Append(l[:], nil))
 		root, err := other.GetRootHash(nil)
 		if err != nil || merkle.Hash(root) != f.Root() || f.Size() != size+1 {
 			t.Fatalf("size %d: root %v, want %v, %v", size, f.Root(), root, err)
@@ -153,24 +137,19 @@ func TestRootsAgainstTlog(t *testing.T) {
 		for i, r := range records {
 			f.Append(merkle.LeafHash(r))
 			more, err := tlog.StoredHashes(int64(i), r, read)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			stored = append(stored, more...)
 		}
 		want, err := tlog.TreeHash(int64(len(records)), read)
-		if err != nil || f.Root() != want {
-			t.Fatalf("%d records: root %v, want %v, %v", len(records), f.Root(), want, err)
-		}
+		require.NoError(t, err, "%d records: root", len(records))
+		require.Equal(t, want, f.Root(), "%d records: root", len(records))
 	})
 }
 
 // A file may claim any size, so the largest allowed must be safe to append to.
 func TestNewFrontierAtTheLimit(t *testing.T) {
 	f, err := merkle.NewFrontier(maxSize, make([]merkle.Hash, 63))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	f.Append(leaf(0))
 	if f.Size() != maxSize+1 || len(f.Hashes()) != 1 || f.Root() != f.Hashes()[0] {
 		t.Errorf("size %d, %d hashes", f.Size(), len(f.Hashes()))
@@ -179,9 +158,8 @@ func TestNewFrontierAtTheLimit(t *testing.T) {
 
 func TestNewFrontierRefuses(t *testing.T) {
 	for size, hashes := range map[uint64]int{0: 1, 1: 0, 3: 1, 4: 2, 7: 2, 1<<63 + 1: 2, 1 << 63: 1, math.MaxUint64: 64} {
-		if _, err := merkle.NewFrontier(size, make([]merkle.Hash, hashes)); err == nil {
-			t.Errorf("size %d with %d hashes was taken", size, hashes)
-		}
+		_, err := merkle.NewFrontier(size, make([]merkle.Hash, hashes))
+		assert.Error(t, err, "size %d with %d hashes was taken", size, hashes)
 	}
 }
 
@@ -189,12 +167,10 @@ func TestNoAllocations(t *testing.T) {
 	for _, size := range []int{0, 600, 5_000, 100_000} {
 		var f merkle.Frontier
 		data := make([]byte, size)
-		if n := testing.AllocsPerRun(100, func() {
+		assert.Equal(t, float64(0), testing.AllocsPerRun(100, func() {
 			f.Append(merkle.LeafHash(data))
 			f.Root()
-		}); n != 0 {
-			t.Errorf("leaves of %d bytes: %v allocations", size, n)
-		}
+		}), "leaves of %d bytes", size)
 	}
 }
 

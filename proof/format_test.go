@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/proof"
@@ -45,13 +47,10 @@ AAAA
 ` + "\u2014" + ` test.example/auditlog AAAAAAA=
 `
 	text := example().Marshal()
-	if string(text) != want {
-		t.Errorf("text\n%s\nwant\n%s", text, want)
-	}
+	assert.Equal(t, want, string(text), "text\n%s\nwant\n", text)
 	p, err := proof.Parse(text)
-	if err != nil || !reflect.DeepEqual(p, example()) {
-		t.Errorf("parsed %+v, %v", p, err)
-	}
+	assert.NoError(t, err, "parsed")
+	assert.Equal(t, example(), p, "parsed")
 	led := example()
 	led.KeyChangePath = []tlog.Hash{{4}, {5}}
 	if p, err := proof.Parse(led.Marshal()); err != nil || !reflect.DeepEqual(p, led) {
@@ -91,13 +90,11 @@ func committed(lines ...string) string {
 func keyChangePath(hashes string) string { return `{"key_change_path":["` + hashes + `"]}` }
 
 func TestProofTextRefused(t *testing.T) {
-	if _, err := proof.Parse([]byte(committed(keyChangePath(hash4)))); err != nil {
-		t.Fatalf("what others are made from: %v", err)
-	}
+	_, err := proof.Parse([]byte(committed(keyChangePath(hash4))))
+	require.NoError(t, err, "what others are made from")
 	for _, none := range []string{"", "c2sp.org/tlog-proof@v2\n", "\ufeffc2sp.org/tlog-proof@v1\n", "c2sp.org/tlog-proof@v1\r\n", "{}"} {
-		if _, err := proof.Parse([]byte(none)); !errors.Is(err, proof.ErrNone) {
-			t.Errorf("%q: %v", none, err)
-		}
+		_, err := proof.Parse([]byte(none))
+		assert.ErrorIs(t, err, proof.ErrNone, none)
 	}
 	good := string(example().Marshal())
 	for name, bad := range map[string]string{
@@ -142,9 +139,8 @@ func TestProofTextRefused(t *testing.T) {
 		"stray bits in a path":           committed(keyChangePath("BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB=")),
 		"a path of 64 hashes":            committed(keyChangePath(strings.TrimSuffix(strings.Repeat(`BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","`, 64), `","`))),
 	} {
-		if p, err := proof.Parse([]byte(bad)); err == nil {
-			t.Errorf("%s: parsed %+v", name, p)
-		}
+		p, err := proof.Parse([]byte(bad))
+		assert.Error(t, err, "%s: parsed %+v", name, p)
 	}
 }
 

@@ -9,6 +9,9 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/proof"
@@ -24,9 +27,7 @@ func TestProveMeanwhile(t *testing.T) {
 			for _, how := range []string{"compressed", "pruned"} {
 				c := w.Clone()
 				next, err := segment.ParseName(w.Segments[i+1])
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				changed := false
 				p, err := proof.Prove(t.Context(), logtest.Live{MapFS: c.Files, Before: func(opened string) {
 					if opened != name || changed {
@@ -49,9 +50,8 @@ func TestProveMeanwhile(t *testing.T) {
 					t.Errorf("%+v, segment %d %s meanwhile: %v", q, i, how, err)
 					continue
 				}
-				if _, err := proof.Check(p.Marshal(), proof.Options{Keys: logtest.PublicKeys(w.Signer)}); err != nil {
-					t.Errorf("%+v, segment %d %s meanwhile: %v", q, i, how, err)
-				}
+				_, err = proof.Check(p.Marshal(), proof.Options{Keys: logtest.PublicKeys(w.Signer)})
+				assert.NoError(t, err, "%+v, segment %d %s meanwhile", q, i, how)
 			}
 		}
 	}

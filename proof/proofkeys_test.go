@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -31,9 +33,7 @@ import (
 func forge(t testing.TB, p *proof.Inclusion, line []byte, thief *signing.Signer) *proof.Inclusion {
 	t.Helper()
 	c, err := signing.ParseCheckpoint(p.Checkpoint)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	leaves := make([]tlog.Hash, c.Size)
 	leaves[p.Index], leaves[p.CommitIndex] = tlog.RecordHash(line), tlog.RecordHash(p.Commit)
 	var all []tlog.Hash
@@ -45,27 +45,20 @@ func forge(t testing.TB, p *proof.Inclusion, line []byte, thief *signing.Signer)
 	})
 	for i, leaf := range leaves {
 		more, err := tlog.StoredHashesForRecordHash(int64(i), leaf, reader)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		all = append(all, more...)
 	}
 	root, err := tlog.TreeHash(int64(c.Size), reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	forged := &proof.Inclusion{Line: line, Log: p.Log, KeyChanges: p.KeyChanges, Index: p.Index, Commit: p.Commit, CommitIndex: p.CommitIndex, CommitPath: p.CommitPath}
 	if len(p.KeyChangePath) == 0 {
-		if forged.CommitPath, err = tlog.ProveRecord(int64(c.Size), int64(p.CommitIndex), reader); err != nil {
-			t.Fatal(err)
-		}
+		forged.CommitPath, err = tlog.ProveRecord(int64(c.Size), int64(p.CommitIndex), reader)
+		require.NoError(t, err)
 	}
-	if forged.Path, err = tlog.ProveRecord(int64(c.Size), int64(p.Index), reader); err != nil {
-		t.Fatal(err)
-	}
-	if forged.Checkpoint, err = signing.SignCheckpoint(c.Origin, c.Size, root, thief); err != nil {
-		t.Fatal(err)
-	}
+	forged.Path, err = tlog.ProveRecord(int64(c.Size), int64(p.Index), reader)
+	require.NoError(t, err)
+	forged.Checkpoint, err = signing.SignCheckpoint(c.Origin, c.Size, root, thief)
+	require.NoError(t, err)
 	return forged
 }
 
@@ -76,9 +69,7 @@ func TestProofByALaterKeyWithKeyChangesOfItsOwn(t *testing.T) {
 	w := logtest.WriteKeys(t, rotation.Options{}, keys...)
 	p := proveLeaf(t, w, 5)
 	parsed, err := segment.ParseEvent(nil, p.Line)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	thief, helper := keys[2], signingtest.New(t, signing.Ed25519)
 	line := w.SignedLine(t, bytes.Replace(parsed.Canonical, []byte("user-001"), []byte("user-999"), 1), thief)
 	change := func(index uint64, from, to *signing.Signer) []byte {
@@ -108,43 +99,31 @@ func TestProofCosignedBeforeAKeyChange(t *testing.T) {
 	w := logtest.WriteKeys(t, rotation.Options{}, keys...)
 	lines := w.Lines(0)
 	checkpoint, err := segment.ParseCheckpoint(bytes.TrimSuffix(lines[len(lines)-1], []byte("\n")))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	text, signatures, err := signednote.Split(checkpoint)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	skey, _, err := note.GenerateKey(nil, "witness.example")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	cosigner, err := note.NewSigner(skey)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	cosigned, err := note.Sign(&note.Note{Text: string(text)}, cosigner)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	cosigned = append(cosigned, signatures...)
 	w.Files[sidefile.CheckpointName].Data = cosigned
 	p := proveLeaf(t, w, 5)
 	if !bytes.Equal(p.Checkpoint, cosigned) || len(p.KeyChanges) != 0 {
 		t.Errorf("%d key changes, checkpoint\n%s", len(p.KeyChanges), p.Checkpoint)
 	}
-	if _, err := proof.Check(p.Marshal(), proof.Options{Keys: logtest.PublicKeys(keys[0])}); err != nil {
-		t.Error(err)
-	}
+	_, err = proof.Check(p.Marshal(), proof.Options{Keys: logtest.PublicKeys(keys[0])})
+	assert.NoError(t, err)
 	// A key change at the checkpoint's very size is later than it.
 	late := *p
 	late.KeyChanges, late.KeyChangePath = proveLeaf(t, w, 21).KeyChanges[:1], p.Path
-	if c, err := signing.ParseCheckpoint(cosigned); err != nil || c.Size != logtest.FirstIndex(t, w, 1) {
-		t.Fatalf("the checkpoint is over %d leaves, %v", c.Size, err)
-	}
-	if got, err := proof.Check(late.Marshal(), proof.Options{Keys: logtest.PublicKeys(keys[0])}); !errors.Is(err, proof.ErrFails) {
-		t.Errorf("with a key change at its size: %+v, %v", got, err)
-	}
+	c, err := signing.ParseCheckpoint(cosigned)
+	require.NoError(t, err, "the checkpoint is over")
+	require.Equal(t, logtest.FirstIndex(t, w, 1), c.Size, "the checkpoint is over")
+	got, err := proof.Check(late.Marshal(), proof.Options{Keys: logtest.PublicKeys(keys[0])})
+	assert.ErrorIs(t, err, proof.ErrFails, "with a key change at its size: %+v", got)
 	// Of an event behind it, the newest is the one.
 	p = proveLeaf(t, w, 21)
 	if _, err := proof.Check(p.Marshal(), proof.Options{Keys: logtest.PublicKeys(keys[0])}); err != nil || len(p.KeyChanges) != 2 {
@@ -181,9 +160,7 @@ func TestProofByTheThiefOfALaterKey(t *testing.T) {
 		w := logtest.WriteKeys(t, rotation.Options{Scope: scope}, keys...)
 		p, other := proveLeaf(t, w, 5), proveLeaf(t, w, 3)
 		parsed, err := segment.ParseEvent(nil, p.Line)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		forged := append(segline.AppendEventStart(nil), bytes.Replace(parsed.Canonical, []byte("user-001"), []byte("user-999"), 1)...)
 		lines := map[string][]byte{
 			"without a signature":      segline.AppendNoSignature(bytes.Clone(forged)),
@@ -203,22 +180,17 @@ func TestProofByTheThiefOfALaterKey(t *testing.T) {
 				f.KeyChangePath = hashes
 				got, err := proof.Check(f.Marshal(), proof.Options{Keys: logtest.PublicKeys(keys[0])})
 				if line == "in its own place" && path == "the path of the place" {
-					if err != nil {
-						t.Errorf("what is in the log: %v", err)
-					}
+					assert.NoError(t, err, "what is in the log")
 					continue
 				}
-				if !errors.Is(err, proof.ErrFails) {
-					t.Errorf("scope %s, %s, %s: %+v, %v", scope, line, path, got, err)
-				}
+				assert.ErrorIs(t, err, proof.ErrFails, "scope %s, %s, %s: %+v", scope, line, path, got)
 			}
 		}
 		// A path without a key change to lead to.
 		last := proveLeaf(t, w, 21)
 		last.KeyChangePath = p.KeyChangePath
-		if _, err := proof.Check(last.Marshal(), proof.Options{Keys: logtest.PublicKeys(keys[0])}); !errors.Is(err, proof.ErrFails) {
-			t.Errorf("a path that leads nowhere: %v", err)
-		}
+		_, err = proof.Check(last.Marshal(), proof.Options{Keys: logtest.PublicKeys(keys[0])})
+		assert.ErrorIs(t, err, proof.ErrFails, "a path that leads nowhere")
 	}
 }
 
@@ -273,9 +245,8 @@ func TestProofByRevokedKeys(t *testing.T) {
 		"its origin":                               {5, proof.Options{Keys: logtest.PublicKeys(keys[0]), Origin: "test.example/auditlog"}, nil},
 	} {
 		_, err := proof.Check(proveLeaf(t, w, c.index).Marshal(), c.o)
-		if !errors.Is(err, c.want) || err == nil != (c.want == nil) {
-			t.Errorf("%s: %v", name, err)
-		}
+		assert.ErrorIs(t, err, c.want, name)
+		assert.Equal(t, c.want == nil, err == nil, name)
 	}
 }
 
@@ -287,13 +258,11 @@ func TestProofWithAnotherCommit(t *testing.T) {
 	o := proof.Options{Keys: logtest.PublicKeys(keys[0])}
 	p := proveLeaf(t, w, 5)
 	got, err := proof.Check(p.Marshal(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	commit, err := segment.ParseCommit(p.Commit)
-	if err != nil || !got.Committed.Equal(commit.Time) || p.CommitIndex != 6 {
-		t.Fatalf("committed %s at leaf %d, %v", got.Committed, p.CommitIndex, err)
-	}
+	require.NoError(t, err, "committed %s at leaf", got.Committed)
+	require.True(t, got.Committed.Equal(commit.Time), "committed %s at leaf", got.Committed)
+	require.Equal(t, uint64(6), p.CommitIndex, "committed %s at leaf", got.Committed)
 	later, earlier := proveLeaf(t, w, 21), proveLeaf(t, w, 1)
 	early := commit
 	early.Time = early.Time.AddDate(-1, 0, 0)
@@ -318,9 +287,8 @@ func TestProofWithAnotherCommit(t *testing.T) {
 	} {
 		f := *p
 		change(&f)
-		if _, err := proof.Check(f.Marshal(), o); !errors.Is(err, proof.ErrFails) {
-			t.Errorf("%s: %v", name, err)
-		}
+		_, err := proof.Check(f.Marshal(), o)
+		assert.ErrorIs(t, err, proof.ErrFails, name)
 	}
 }
 
@@ -333,9 +301,9 @@ func TestWhatIsNoProof(t *testing.T) {
 		"the newline cut off": good[:len(good)-1], "cut off within": good[:len(good)/2], "cut after a line": good[:bytes.Index(good, []byte("\nindex "))+1],
 		"its signatures cut off": good[:bytes.LastIndex(good, []byte("\n\n"))+2],
 	} {
-		if _, err := proof.Check(text, proof.Options{Keys: logtest.PublicKeys(w.Signer)}); err == nil || errors.Is(err, proof.ErrFails) {
-			t.Errorf("%s: %v", name, err)
-		}
+		_, err := proof.Check(text, proof.Options{Keys: logtest.PublicKeys(w.Signer)})
+		assert.Error(t, err, name)
+		assert.NotErrorIs(t, err, proof.ErrFails, name)
 	}
 }
 
@@ -348,7 +316,6 @@ func TestOpenCheckpointOfTheCheckpointKey(t *testing.T) {
 			t.Errorf("%s: %v", k.Public().ID(), err)
 		}
 	}
-	if _, err := proof.OpenCheckpoint(t.Context(), w.Files, w.Checkpoint(t), proof.Options{Keys: logtest.PublicKeys(beside)}); !errors.Is(err, verify.ErrWrongKey) {
-		t.Errorf("the checkpoint key: %v", err)
-	}
+	_, err := proof.OpenCheckpoint(t.Context(), w.Files, w.Checkpoint(t), proof.Options{Keys: logtest.PublicKeys(beside)})
+	assert.ErrorIs(t, err, verify.ErrWrongKey, "the checkpoint key")
 }

@@ -14,6 +14,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
@@ -33,9 +36,7 @@ import (
 func proveID(t testing.TB, w *logtest.Copy, id string) *proof.Inclusion {
 	t.Helper()
 	p, err := proof.Prove(t.Context(), w.Files, proof.Query{EventID: id})
-	if err != nil {
-		t.Fatalf("prove %s: %v", id, err)
-	}
+	require.NoError(t, err, "prove %s", id)
 	return p
 }
 
@@ -43,9 +44,7 @@ func proveID(t testing.TB, w *logtest.Copy, id string) *proof.Inclusion {
 func proveLeaf(t testing.TB, w *logtest.Copy, index uint64) *proof.Inclusion {
 	t.Helper()
 	p, err := proof.Prove(t.Context(), w.Files, proof.Query{Index: index, ByIndex: true})
-	if err != nil {
-		t.Fatalf("prove leaf %d: %v", index, err)
-	}
+	require.NoError(t, err, "prove leaf %d", index)
 	return p
 }
 
@@ -63,18 +62,12 @@ func TestProveEveryEvent(t *testing.T) {
 					t.Errorf("%s by its index: %v", id, err)
 				}
 				got, err := proof.Check(p.Marshal(), proof.Options{Keys: logtest.PublicKeys(w.Signer)})
-				if err != nil {
-					t.Fatalf("%s: %v", id, err)
-				}
+				require.NoError(t, err, id)
 				if !bytes.Contains(got.Event, []byte(`"event_id":"`+id+`"`)) || got.Index != p.Index || got.Origin != "test.example/auditlog" {
 					t.Errorf("%s: proven %+v", id, got)
 				}
-				if signed := got.EventSignedBy == w.Signer.Public().ID(); signed != (scope == segline.ScopeEvent) {
-					t.Errorf("%s: signed by %q", id, got.EventSignedBy)
-				}
-				if !slices.Equal(got.SignedBy, []string{w.Signer.Public().ID()}) {
-					t.Errorf("%s: checkpoint signed by %q", id, got.SignedBy)
-				}
+				assert.Equal(t, scope == segline.ScopeEvent, got.EventSignedBy == w.Signer.Public().ID(), "%s: signed by %q", id, got.EventSignedBy)
+				assert.Equal(t, []string{w.Signer.Public().ID()}, got.SignedBy, "%s: checkpoint signed by", id)
 			}
 		})
 	}
@@ -89,9 +82,7 @@ func TestProveCompressed(t *testing.T) {
 			w.Compress(t, name, c)
 		}
 		for i, got := range [][]byte{proveID(t, w, "id-000").Marshal(), proveLeaf(t, w, 9).Marshal(), proveID(t, w, "id-016").Marshal()} {
-			if !bytes.Equal(got, want[i]) {
-				t.Errorf("%s: proof %d is another", c, i)
-			}
+			assert.Equal(t, want[i], got, "%s: proof %d is another", c, i)
 		}
 	}
 }
@@ -103,9 +94,8 @@ func TestProofMutated(t *testing.T) {
 	w := logtest.WriteKeys(t, rotation.Options{}, keys...)
 	text := proveLeaf(t, w, 3).Marshal()
 	o := proof.Options{Keys: logtest.PublicKeys(keys[0])}
-	if _, err := proof.Check(text, o); err != nil {
-		t.Fatal(err)
-	}
+	_, err := proof.Check(text, o)
+	require.NoError(t, err)
 	refused := func(i int, how string, changed []byte) {
 		t.Helper()
 		// Every key that has signed here is known, so that every signature line counts.
@@ -125,9 +115,8 @@ func TestProofMutated(t *testing.T) {
 		refused(i, "a space put before", slices.Insert(bytes.Clone(text), i, ' '))
 	}
 	for _, cut := range []int{0, 10, len(text) / 2, len(text) - 1} {
-		if _, err := proof.Check(text[:cut], o); err == nil {
-			t.Errorf("cut to %d bytes, and the proof holds", cut)
-		}
+		_, err := proof.Check(text[:cut], o)
+		assert.Error(t, err, "cut to %d bytes, and the proof holds", cut)
 	}
 }
 
@@ -137,21 +126,17 @@ func TestProofFollowsKeys(t *testing.T) {
 	w := logtest.WriteKeys(t, rotation.Options{}, keys...)
 	for _, index := range []uint64{3, 12, 21} {
 		p := proveLeaf(t, w, index)
-		if len(p.KeyChanges) != 2 {
-			t.Fatalf("%d key changes", len(p.KeyChanges))
-		}
+		require.Len(t, p.KeyChanges, 2, "key changes")
 		for _, k := range keys {
 			if _, err := proof.Check(p.Marshal(), proof.Options{Keys: logtest.PublicKeys(k)}); err != nil {
 				t.Errorf("leaf %d with the key %s: %v", index, k.Public().ID(), err)
 			}
 		}
-		if _, err := proof.Check(p.Marshal(), proof.Options{Keys: logtest.PublicKeys(signingtest.New(t, signing.Ed25519))}); !errors.Is(err, verify.ErrWrongKey) {
-			t.Errorf("leaf %d with a stranger's key: %v", index, err)
-		}
+		_, err := proof.Check(p.Marshal(), proof.Options{Keys: logtest.PublicKeys(signingtest.New(t, signing.Ed25519))})
+		assert.ErrorIs(t, err, verify.ErrWrongKey, "leaf %d with a stranger's key", index)
 		p.KeyChanges = p.KeyChanges[1:]
-		if _, err := proof.Check(p.Marshal(), proof.Options{Keys: logtest.PublicKeys(keys[0])}); !errors.Is(err, verify.ErrWrongKey) {
-			t.Errorf("leaf %d without the first key change: %v", index, err)
-		}
+		_, err = proof.Check(p.Marshal(), proof.Options{Keys: logtest.PublicKeys(keys[0])})
+		assert.ErrorIs(t, err, verify.ErrWrongKey, "leaf %d without the first key change", index)
 	}
 }
 
@@ -162,23 +147,18 @@ func TestProofByALaterKey(t *testing.T) {
 	w := logtest.WriteKeys(t, rotation.Options{}, keys...)
 	p := proveLeaf(t, w, 5)
 	parsed, err := segment.ParseEvent(nil, p.Line)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	thief := keys[2]
 	canonical := bytes.Replace(parsed.Canonical, []byte("user-001"), []byte("user-999"), 1)
 	h := w.Header(t, 0)
 	signature, err := thief.SignEvent(h.Origin, h.Log, canonical)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for _, keyID := range []string{thief.Public().ID(), parsed.KeyID} {
 		line := segline.AppendSignature(append(segline.AppendEventStart(nil), canonical...), signature, keyID)
 		// A tree of one's own making, in which the line is in the right place.
 		forged := forge(t, p, line, thief)
-		if _, err := proof.Check(forged.Marshal(), proof.Options{Keys: logtest.PublicKeys(keys[0])}); !errors.Is(err, proof.ErrFails) {
-			t.Errorf("a forged proof, the event under the key %s: %v", keyID, err)
-		}
+		_, err := proof.Check(forged.Marshal(), proof.Options{Keys: logtest.PublicKeys(keys[0])})
+		assert.ErrorIs(t, err, proof.ErrFails, "a forged proof, the event under the key %s", keyID)
 	}
 }
 
@@ -191,9 +171,8 @@ func TestProofCosignedWithTwoKeysOfAWitness(t *testing.T) {
 	w.Files[sidefile.CheckpointName].Data = cosigned
 	text := proveID(t, w, "id-000").Marshal()
 	o := proof.Options{Keys: logtest.PublicKeys(w.Signer), Witnesses: logtest.WitnessKeys(before, other, after), Quorum: 2}
-	if got, err := proof.Check(text, o); !errors.Is(err, proof.ErrUnsigned) {
-		t.Errorf("one witness is a quorum of two: %+v, %v", got, err)
-	}
+	got, err := proof.Check(text, o)
+	assert.ErrorIs(t, err, proof.ErrUnsigned, "one witness is a quorum of two: %+v", got)
 	for _, o.Witnesses = range [][]*witness.Key{logtest.WitnessKeys(before), logtest.WitnessKeys(before, after)} {
 		o.Quorum = 0
 		if got, err := proof.Check(text, o); err != nil || !slices.Equal(got.Cosigned, []string{"witness.example/w1"}) {
@@ -215,9 +194,7 @@ func TestProofCosigned(t *testing.T) {
 	cosigned = append(cosigned, all[0].Cosign(t, cosigned)+all[1].Cosign(t, cosigned)...)
 	w.Files[sidefile.CheckpointName].Data = cosigned
 	text := proveID(t, w, "id-003").Marshal()
-	if !bytes.HasSuffix(text, cosigned) {
-		t.Fatal("the proof does not end in the cosigned checkpoint")
-	}
+	require.True(t, bytes.HasSuffix(text, cosigned), "the proof does not end in the cosigned checkpoint")
 	for _, c := range []struct {
 		witnesses []*witness.Key
 		quorum    int
@@ -232,9 +209,7 @@ func TestProofCosigned(t *testing.T) {
 	} {
 		got, err := proof.Check(text, proof.Options{Keys: logtest.PublicKeys(w.Signer), Witnesses: c.witnesses, Quorum: c.quorum})
 		if c.want == nil {
-			if !errors.Is(err, proof.ErrUnsigned) {
-				t.Errorf("%d witnesses, quorum %d: %v", len(c.witnesses), c.quorum, err)
-			}
+			assert.ErrorIs(t, err, proof.ErrUnsigned, "%d witnesses, quorum %d", len(c.witnesses), c.quorum)
 			continue
 		}
 		if err != nil || !slices.Equal(got.Cosigned, c.want) {
@@ -242,13 +217,13 @@ func TestProofCosigned(t *testing.T) {
 		}
 	}
 	for _, quorum := range []int{-1, 4} {
-		if _, err := proof.Check(text, proof.Options{Keys: logtest.PublicKeys(w.Signer), Witnesses: witnesses, Quorum: quorum}); err == nil || errors.Is(err, proof.ErrFails) {
-			t.Errorf("quorum %d: %v", quorum, err)
-		}
+		_, err := proof.Check(text, proof.Options{Keys: logtest.PublicKeys(w.Signer), Witnesses: witnesses, Quorum: quorum})
+		assert.Error(t, err, "quorum %d", quorum)
+		assert.NotErrorIs(t, err, proof.ErrFails, "quorum %d", quorum)
 	}
-	if _, err := proof.Check(text, proof.Options{}); err == nil || errors.Is(err, proof.ErrFails) {
-		t.Errorf("without a key: %v", err)
-	}
+	_, err := proof.Check(text, proof.Options{})
+	assert.Error(t, err, "without a key")
+	assert.NotErrorIs(t, err, proof.ErrFails, "without a key")
 }
 
 func TestProveWhatIsNotThere(t *testing.T) {
@@ -257,9 +232,7 @@ func TestProveWhatIsNotThere(t *testing.T) {
 		t.Helper()
 		_, err := proof.Prove(context.Background(), w.Files, q)
 		for _, one := range want {
-			if !errors.Is(err, one) {
-				t.Errorf("%s: %v, want %v", what, err, one)
-			}
+			assert.ErrorIs(t, err, one, what)
 		}
 	}
 	is("no such id", proof.Query{EventID: "id-99"}, proof.ErrNoEvent)
@@ -284,9 +257,7 @@ func TestProveWhatIsNotThere(t *testing.T) {
 
 	// Somebody has deleted the oldest, or retention has, as the log says.
 	base, err := segment.ParseName(w.Segments[1])
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	delete(w.Files, w.Segments[0])
 	w.Segments = w.Segments[1:]
 	is("a deleted leaf", proof.Query{Index: 1, ByIndex: true}, proof.ErrMissing)
@@ -296,17 +267,14 @@ func TestProveWhatIsNotThere(t *testing.T) {
 	w.Extend(t, logtest.BareLine(logtest.OwnEvent("pruned", fmt.Sprintf(`{"action":"pruned","before":%d}`, base.FirstIndex))))
 	is("a pruned leaf", proof.Query{Index: 1, ByIndex: true}, proof.ErrPruned)
 	is("a pruned id", proof.Query{EventID: "id-000"}, proof.ErrPruned, proof.ErrNoEvent)
-	if _, err := proof.Check(proveID(t, w, "id-010").Marshal(), proof.Options{Keys: logtest.PublicKeys(w.Signer)}); err != nil {
-		t.Errorf("of what is left: %v", err)
-	}
+	_, err = proof.Check(proveID(t, w, "id-010").Marshal(), proof.Options{Keys: logtest.PublicKeys(w.Signer)})
+	assert.NoError(t, err, "of what is left")
 
 	// Somebody has changed what is left.
 	f := w.Files[w.Segments[0]]
 	f.Data = bytes.Replace(f.Data, []byte("user-"), []byte("USER-"), 1)
 	n, err := segment.ParseName(w.Segments[0])
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	is("a changed segment", proof.Query{Index: n.FirstIndex + 2, ByIndex: true}, logdir.ErrDamaged)
 	f.Data = f.Data[:len(f.Data)/3]
 	is("a cut segment", proof.Query{Index: n.FirstIndex + 40, ByIndex: true})
@@ -329,9 +297,8 @@ func TestProveRepeatedID(t *testing.T) {
 		t.Errorf("an id of two events: %v", err)
 	}
 	for _, index := range []uint64{4, 7} {
-		if _, err := proof.Check(proveLeaf(t, w, index).Marshal(), proof.Options{Keys: logtest.PublicKeys(w.Signer)}); err != nil {
-			t.Error(err)
-		}
+		_, err := proof.Check(proveLeaf(t, w, index).Marshal(), proof.Options{Keys: logtest.PublicKeys(w.Signer)})
+		assert.NoError(t, err)
 	}
 }
 
@@ -342,9 +309,7 @@ func TestProofMutatedWhereItMeansNothing(t *testing.T) {
 	text := proveID(t, w, "id-003").Marshal()
 	o := proof.Options{Keys: logtest.PublicKeys(w.Signer)}
 	want, err := proof.Check(text, o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	strange := append(bytes.Clone(text), "\u2014 stranger.example AAAAAAAAAAAAAAAA\n"...)
 	for i := range strange {
 		for bit := range 8 {
@@ -356,9 +321,9 @@ func TestProofMutatedWhereItMeansNothing(t *testing.T) {
 			}
 		}
 	}
-	if got, err := proof.Check(strange, o); err != nil || !reflect.DeepEqual(got, want) {
-		t.Errorf("%+v, %v", got, err)
-	}
+	got, err := proof.Check(strange, o)
+	assert.NoError(t, err)
+	assert.Equal(t, want, got)
 }
 
 // Whatever is accepted proves a line of the log, at its place, under a checkpoint of

@@ -5,7 +5,6 @@ package proof_test
 
 import (
 	"bytes"
-	"errors"
 	"testing"
 	"time"
 
@@ -79,9 +78,8 @@ func TestReceiptsByKeysThatAreNotGood(t *testing.T) {
 		"another origin":                   {proof.Options{Keys: logtest.PublicKeys(w.Signer), Origin: "other.example/auditlog"}, verify.ErrWrongOrigin},
 	} {
 		_, err := proof.CheckReceipts(logtest.ReadReceipts(t, receipts), c.o)
-		if !errors.Is(err, c.want) || err == nil != (c.want == nil) {
-			t.Errorf("%s: %v", name, err)
-		}
+		assert.ErrorIs(t, err, c.want, name)
+		assert.Equal(t, c.want == nil, err == nil, name)
 	}
 	early := size - 1
 	_, err := proof.CheckReceipts(logtest.ReadReceipts(t, receipts), proof.Options{Keys: logtest.PublicKeys(w.Signer), AsOf: &early})

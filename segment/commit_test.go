@@ -5,11 +5,12 @@ package segment_test
 
 import (
 	"bytes"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
@@ -28,12 +29,10 @@ func TestCommitRoundTrip(t *testing.T) {
 		}
 		line := segline.AppendCommit(nil, want.Number, want.Time, want.IDs)
 		got, err := segment.ParseCommit(line)
-		if err != nil || segment.KindOf(line) != segline.KindCommit || len(line) > segline.MaxCommitBytes {
-			t.Fatalf("%s: %v", line, err)
-		}
-		if !reflect.DeepEqual(got, want) {
-			t.Fatalf("%s parses as %+v, want %+v", line, got, want)
-		}
+		require.NoError(t, err)
+		require.Equal(t, segline.KindCommit, segment.KindOf(line))
+		require.LessOrEqual(t, len(line), segline.MaxCommitBytes)
+		require.Equal(t, want, got, "%s parses", line)
 	})
 }
 
@@ -60,13 +59,11 @@ func TestParseCommitRefuses(t *testing.T) {
 		"member in capitals": strings.Replace(good, `"count"`, `"Count"`, 1),
 		"huge":               good + strings.Repeat(" ", 1<<20),
 	} {
-		if c, err := segment.ParseCommit([]byte(in)); err == nil {
-			t.Errorf("%s: parsed as %+v", name, c)
-		}
+		c, err := segment.ParseCommit([]byte(in))
+		assert.Error(t, err, "%s: parsed as %+v", name, c)
 	}
-	if _, err := segment.ParseCommit([]byte(good)); err != nil {
-		t.Error(err)
-	}
+	_, err := segment.ParseCommit([]byte(good))
+	assert.NoError(t, err)
 }
 
 func FuzzParseCommit(f *testing.F) {

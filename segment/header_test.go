@@ -5,12 +5,12 @@ package segment_test
 
 import (
 	"bytes"
-	"errors"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
@@ -44,15 +44,11 @@ func TestHeaderRoundTrip(t *testing.T) {
 		}
 		line := want.AppendTo(nil)
 		got, err := segment.ParseHeader(line)
-		if err != nil {
-			t.Fatalf("%s: %v", line, err)
-		}
+		require.NoError(t, err, line)
 		if len(want.Frontier) == 0 {
 			want.Frontier = nil
 		}
-		if !reflect.DeepEqual(got, want) {
-			t.Fatalf("%s parses as %+v, want %+v", line, got, want)
-		}
+		require.Equal(t, want, got, "%s parses", line)
 	})
 }
 
@@ -106,44 +102,40 @@ func TestParseHeaderRefuses(t *testing.T) {
 		"not a key":           strings.Replace(good, `"public_key":"MCow`, `"public_key":"MCox`, 1),
 		"huge":                strings.Replace(good, `"log"`, `"`+strings.Repeat("x", 1<<20)+`"`, 1),
 	} {
-		if h, err := segment.ParseHeader([]byte(in)); err == nil {
-			t.Errorf("%s: parsed as %+v", name, h)
-		}
+		h, err := segment.ParseHeader([]byte(in))
+		assert.Error(t, err, "%s: parsed as %+v", name, h)
 	}
-	if _, err := segment.ParseHeader([]byte(good)); err != nil {
-		t.Error(err)
-	}
+	_, err := segment.ParseHeader([]byte(good))
+	assert.NoError(t, err)
 }
 
 // A reader of today follows the tree of a segment that a newer version wrote.
 func TestParseHeaderOfANewerVersion(t *testing.T) {
 	good := goodHeader(t)
 	want, err := segment.ParseHeader([]byte(good))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for name, in := range map[string]string{
 		"format":             strings.Replace(good, "auditlog/v1", "auditlog/v2", 1),
 		"format and members": strings.Replace(strings.Replace(good, "auditlog/v1", "auditlog/v2", 1), `"scope":"event"`, `"scope":"some","x":[1]`, 1),
 		"feature":            strings.Replace(good, `["ids"]`, `["ids","shards"]`, 1),
 	} {
 		h, err := segment.ParseHeader([]byte(in))
-		if !errors.Is(err, segment.ErrNewer) {
-			t.Errorf("%s: %v", name, err)
-		}
-		if h.Origin != want.Origin || h.Log != want.Log || h.FirstIndex != want.FirstIndex || !reflect.DeepEqual(h.Frontier, want.Frontier) ||
-			!h.Created.Equal(want.Created) || !reflect.DeepEqual(h.Keys, want.Keys) {
-			t.Errorf("%s: parsed as %+v", name, h)
-		}
+		assert.ErrorIs(t, err, segment.ErrNewer, name)
+		assert.Equal(t, want.Origin, h.Origin, "%s: parsed as %+v", name, h)
+		assert.Equal(t, want.Log, h.Log, "%s: parsed as %+v", name, h)
+		assert.Equal(t, want.FirstIndex, h.FirstIndex, "%s: parsed as %+v", name, h)
+		assert.Equal(t, want.Frontier, h.Frontier, "%s: parsed as %+v", name, h)
+		assert.True(t, h.Created.Equal(want.Created), "%s: parsed as %+v", name, h)
+		assert.Equal(t, want.Keys, h.Keys, "%s: parsed as %+v", name, h)
 	}
 	// What takes no part in that is not excused by the version.
 	for name, in := range map[string]string{
 		"no keys":        good[:strings.Index(good, `"keys":[`)] + `"keys":[]}}`,
 		"wrong frontier": strings.Replace(good, `"first_index":1`, `"first_index":3`, 1),
 	} {
-		if _, err := segment.ParseHeader([]byte(strings.Replace(in, "auditlog/v1", "auditlog/v2", 1))); err == nil || errors.Is(err, segment.ErrNewer) {
-			t.Errorf("%s: %v", name, err)
-		}
+		_, err := segment.ParseHeader([]byte(strings.Replace(in, "auditlog/v1", "auditlog/v2", 1)))
+		assert.Error(t, err, name)
+		assert.NotErrorIs(t, err, segment.ErrNewer, name)
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/gowebpki/jcs"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
@@ -27,9 +29,7 @@ func TestKindOf(t *testing.T) {
 		`{"events":{}}`:              segline.KindUnknown,
 		"\xef\xbb\xbf{\"event\":{}}": segline.KindUnknown,
 	} {
-		if got := segment.KindOf([]byte(in)); got != want {
-			t.Errorf("KindOf(%q) = %q, want %q", in, got, want)
-		}
+		assert.Equal(t, want, segment.KindOf([]byte(in)), "KindOf(%q)", in)
 	}
 }
 
@@ -51,12 +51,11 @@ func TestParseEvent(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := segment.ParseEvent(nil, []byte(tt.in))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got.Unsigned != tt.unsigned || string(got.Canonical) != tt.canonical || string(got.Signature) != tt.signature || got.KeyID != tt.keyID {
-				t.Errorf("got %+v (canonical %s)", got, got.Canonical)
-			}
+			require.NoError(t, err)
+			assert.Equal(t, tt.unsigned, got.Unsigned, "got %+v (canonical %s)", got, got.Canonical)
+			assert.Equal(t, tt.canonical, string(got.Canonical), "got %+v (canonical %s)", got, got.Canonical)
+			assert.Equal(t, tt.signature, string(got.Signature), "got %+v (canonical %s)", got, got.Canonical)
+			assert.Equal(t, tt.keyID, got.KeyID, "got %+v (canonical %s)", got, got.Canonical)
 		})
 	}
 }
@@ -95,12 +94,10 @@ func TestEventLineRoundTrip(t *testing.T) {
 		id := rapid.StringMatching(`[0-9a-f]{16}`).Draw(t, "id")
 		line := segline.AppendSignature(append(segline.AppendEventStart(nil), canonical...), signature, id)
 		got, err := segment.ParseEvent(nil, line)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(got.Canonical, canonical) || !bytes.Equal(got.Signature, signature) || got.KeyID != id {
-			t.Fatalf("%s parsed as %+v", line, got)
-		}
+		require.NoError(t, err)
+		require.Equal(t, canonical, got.Canonical, "%s parsed as %+v", line, got)
+		require.Equal(t, signature, got.Signature, "%s parsed as %+v", line, got)
+		require.Equal(t, id, got.KeyID, "%s parsed as %+v", line, got)
 	})
 }
 
@@ -109,13 +106,11 @@ func TestCheckpointRoundTrip(t *testing.T) {
 		note := []byte(rapid.String().Draw(t, "note"))
 		line := segline.AppendCheckpoint(nil, note)
 		canonical, err := jcs.Transform(line)
-		if err != nil || !bytes.Equal(canonical, line) {
-			t.Fatalf("%s is not canonical: %s, %v", line, canonical, err)
-		}
+		require.NoError(t, err)
+		require.Equal(t, line, canonical)
 		got, err := segment.ParseCheckpoint(line)
-		if err != nil || !bytes.Equal(got, note) {
-			t.Fatalf("ParseCheckpoint(%s) = %q, %v", line, got, err)
-		}
+		require.NoError(t, err, "ParseCheckpoint(%s)", line)
+		require.Equal(t, note, got, "ParseCheckpoint(%s)", line)
 	})
 }
 
@@ -125,9 +120,8 @@ func TestParseCheckpointRefuses(t *testing.T) {
 		`{"checkpoint": "a"}`, `{"checkpoint":"a","b":1}`, `{"checkpoint":"\/"}`, `{"checkpoint":"\u000a"}`, `{"checkpoint":"\u0041"}`,
 		`{"checkpoint":"\u001F"}`, `{"checkpoint":"\u00"}`, "{\"checkpoint\":\"\n\"}", "{\"checkpoint\":\"\xff\"}", `{"checkpoint":"\"}`, `{"checkpoint":null}`,
 	} {
-		if got, err := segment.ParseCheckpoint([]byte(in)); err == nil {
-			t.Errorf("ParseCheckpoint(%q) = %q, want an error", in, got)
-		}
+		got, err := segment.ParseCheckpoint([]byte(in))
+		assert.Error(t, err, "ParseCheckpoint(%q) = %q, want an error", in, got)
 	}
 }
 

@@ -5,10 +5,12 @@ package segment_test
 
 import (
 	"io/fs"
-	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
@@ -55,16 +57,12 @@ func TestListWhileSegmentsAreCompressed(t *testing.T) {
 		c.MapFS[name] = &fstest.MapFile{}
 	}
 	l, err := segment.List(c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var got []string
 	for _, f := range l.Segments {
 		got = append(got, strings.TrimSuffix(f.Name, ".zst"))
 	}
-	if !slices.Equal(got, names) {
-		t.Errorf("the listing has %q, want %q", got, names)
-	}
+	assert.Equal(t, names, got, "the listing")
 }
 
 // A directory that is never the same is listed all the same.
@@ -76,9 +74,7 @@ func TestListOfADirectoryThatAlwaysChanges(t *testing.T) {
 		c.left = append(c.left, name)
 	}
 	l, err := segment.List(c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if n := len(l.Segments); n < 999 || c.looks > 100 {
 		t.Errorf("%d segments after %d looks", n, c.looks)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
@@ -48,9 +49,8 @@ func TestParseNameRefuses(t *testing.T) {
 		"../audit-00000000000000000000-20261123T101500Z.jsonl",
 		"audit-00000000000000000000-20261123T101500Z.jsonl.tmp",
 	} {
-		if got, err := segment.ParseName(in); err == nil {
-			t.Errorf("ParseName(%q) = %+v, want an error", in, got)
-		}
+		got, err := segment.ParseName(in)
+		assert.Error(t, err, "ParseName(%q) = %+v, want an error", in, got)
 	}
 }
 

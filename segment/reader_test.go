@@ -38,15 +38,10 @@ func compressed(t testing.TB, content string, c compression.Method) []byte {
 	}
 	var buf bytes.Buffer
 	w, err := compression.NewWriter(&buf, c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.WriteString(w, content); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
+	_, err = io.WriteString(w, content)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
 	return buf.Bytes()
 }
 
@@ -77,13 +72,10 @@ func TestReaderReadsLines(t *testing.T) {
 	for _, c := range compressions {
 		for _, want := range [][]string{{"a"}, {"", ""}, {"a", "bc", long, "d"}} {
 			got, err := readAll(compressed(t, strings.Join(want, "\n")+"\n", c), c)
-			if err != nil || len(got) != len(want) {
-				t.Fatalf("%s: %d lines, %v; want %d", c, len(got), err, len(want))
-			}
+			require.NoError(t, err, c)
+			require.Len(t, got, len(want), c)
 			for i := range want {
-				if got[i] != want[i] {
-					t.Errorf("%s: line %d differs", c, i+1)
-				}
+				assert.Equal(t, want[i], got[i], "%s: line %d differs", c, i+1)
 			}
 		}
 	}
@@ -92,9 +84,8 @@ func TestReaderReadsLines(t *testing.T) {
 func TestReaderPositions(t *testing.T) {
 	r := segment.NewReader(strings.NewReader("ab\n\ncdef\n"), "x")
 	for i, want := range []int64{3, 4, 9} {
-		if _, err := r.Next(); err != nil {
-			t.Fatal(err)
-		}
+		_, err := r.Next()
+		require.NoError(t, err)
 		if r.Line() != i+1 || r.End() != want {
 			t.Errorf("line %d up to %d, want line %d up to %d", r.Line(), r.End(), i+1, want)
 		}
@@ -118,9 +109,10 @@ func TestReaderLinesOfAnyLength(t *testing.T) {
 		offset := 0
 		for i, w := range want {
 			got, err := r.Next()
-			if err != nil || string(got) != w || r.Line() != i+1 || r.End() != int64(offset+len(w)+1) {
-				t.Fatalf("line %d of %d bytes, at %d: %d bytes, line %d up to %d, %v", i+1, len(w), offset, len(got), r.Line(), r.End(), err)
-			}
+			require.NoError(t, err, "line %d of %d bytes, at %d: %d bytes, line", i+1, len(w), offset, len(got))
+			require.Equal(t, w, string(got), "line %d of %d bytes, at %d: %d bytes, line", i+1, len(w), offset, len(got))
+			require.Equal(t, i+1, r.Line(), "line %d of %d bytes, at %d: %d bytes, line", i+1, len(w), offset, len(got))
+			require.Equal(t, int64(offset+len(w)+1), r.End(), "line %d of %d bytes, at %d: %d bytes, line", i+1, len(w), offset, len(got))
 			offset += len(w) + 1
 		}
 		if _, err := r.Next(); err != io.EOF {
@@ -132,17 +124,14 @@ func TestReaderLinesOfAnyLength(t *testing.T) {
 func TestReaderPartialLine(t *testing.T) {
 	for _, c := range compressions {
 		lines, err := readAll(compressed(t, "a\nb", c), c)
-		if !errors.Is(err, segline.ErrPartial) || len(lines) != 1 {
-			t.Errorf("%s: %q, %v", c, lines, err)
-		}
+		assert.ErrorIs(t, err, segline.ErrPartial, c)
+		assert.Len(t, lines, 1, c)
 	}
 }
 
 func TestReaderStopsAtListedSize(t *testing.T) {
 	r, err := segment.Open(fstest.MapFS{plainName: {Data: []byte("a\nb\nc\n")}}, plainName, 4)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer r.Close()
 	n := 0
 	for ; ; n++ {
@@ -150,18 +139,15 @@ func TestReaderStopsAtListedSize(t *testing.T) {
 			break
 		}
 	}
-	if n != 2 {
-		t.Errorf("%d lines within the first 4 bytes, want 2", n)
-	}
+	assert.Equal(t, 2, n, "lines within the first 4 bytes, want 2")
 }
 
 func TestReaderLineTooLong(t *testing.T) {
 	for _, n := range []int{segline.MaxBytes, segline.MaxBytes + 1} {
 		lines, err := readAll(compressed(t, "a\n"+strings.Repeat("x", n)+"\nb\n", compression.Zstd), compression.Zstd)
 		if n == segline.MaxBytes {
-			if err != nil || len(lines) != 3 {
-				t.Errorf("the longest line allowed: %d lines, %v", len(lines), err)
-			}
+			assert.NoError(t, err, "the longest line allowed")
+			assert.Len(t, lines, 3, "the longest line allowed")
 		} else if !errors.Is(err, segline.ErrTooLong) {
 			t.Errorf("one byte more: %d lines, %v", len(lines), err)
 		}
@@ -225,9 +211,8 @@ func TestCompressedFormIsExact(t *testing.T) {
 		"gzip: wrong check sum":      {flip(gz, len(gz)-5, 1), compression.Gzip, compression.ErrDamaged},
 		"zstd stored as a gzip file": {zst, compression.Gzip, compression.ErrDamaged},
 	} {
-		if lines, err := readAll(tt.stored, tt.c); !errors.Is(err, tt.want) {
-			t.Errorf("%s: %q, %v; want %v", name, lines, err, tt.want)
-		}
+		lines, err := readAll(tt.stored, tt.c)
+		assert.ErrorIs(t, err, tt.want, "%s: %q", name, lines)
 	}
 }
 
@@ -257,24 +242,17 @@ func TestCompressedByteMutations(t *testing.T) {
 func TestOpenRefusesOtherThanRegularFiles(t *testing.T) {
 	dir := t.TempDir()
 	target := filepath.Join(dir, "target")
-	if err := os.WriteFile(target, []byte("a\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(target, []byte("a\n"), 0o600))
 	at := filepath.Join(dir, plainName)
 	for name, make := range map[string]func() error{
 		"symbolic link": func() error { return os.Symlink(target, at) },
 		"pipe":          func() error { return syscall.Mkfifo(at, 0o600) },
 		"directory":     func() error { return os.Mkdir(at, 0o700) },
 	} {
-		if err := make(); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := segment.Open(os.DirFS(dir), plainName, -1); !errors.Is(err, rootfs.ErrNotRegular) {
-			t.Errorf("%s: %v", name, err)
-		}
-		if err := os.Remove(at); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, make())
+		_, err := segment.Open(os.DirFS(dir), plainName, -1)
+		assert.ErrorIs(t, err, rootfs.ErrNotRegular, name)
+		require.NoError(t, os.Remove(at))
 	}
 }
 
@@ -288,17 +266,13 @@ func TestList(t *testing.T) {
 		fsys[name] = &fstest.MapFile{Data: []byte("x")}
 	}
 	l, err := segment.List(fsys)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var got []string
 	for _, s := range l.Segments {
 		got = append(got, s.Name)
 	}
 	want := []string{plainName, "audit-00000000000000000002-20271123T101500Z.jsonl", "audit-00000000000000000010-20261123T101500Z.jsonl", "audit-00000000000000000010-20261123T101500Z.jsonl.zst"}
-	if strings.Join(got, " ") != strings.Join(want, " ") {
-		t.Errorf("segments %q, want %q", got, want)
-	}
+	assert.Equal(t, strings.Join(want, " "), strings.Join(got, " "), "segments %q, want %q", got, want)
 	if !l.Checkpoint || len(l.Torn) != 1 || len(l.Temporary) != 1 || len(l.Unknown) != 1 || l.Unknown[0] != "notes.txt" {
 		t.Errorf("%+v", l)
 	}

@@ -6,11 +6,13 @@ package signing_test
 import (
 	"bytes"
 	"encoding/base64"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -31,20 +33,13 @@ func TestKeyChange(t *testing.T) {
 				a, b := signingtest.New(t, from), signingtest.New(t, to)
 				want := change(17)
 				note, err := signing.SignKeyChange(want, a, b)
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				c, err := signing.OpenKeyChange(note)
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				want.From, want.To, want.Note = a.Public(), b.Public(), note
-				if !reflect.DeepEqual(c, want) {
-					t.Errorf("opened %+v, want %+v", c, want)
-				}
-				if _, err := signing.ParseCheckpoint(note); err == nil {
-					t.Error("a key change was taken for a checkpoint")
-				}
+				assert.Equal(t, want, c, "opened")
+				_, err = signing.ParseCheckpoint(note)
+				assert.Error(t, err, "a key change was taken for a checkpoint")
 			})
 		}
 	}
@@ -66,16 +61,11 @@ func TestKeyChangeOfOtherKeys(t *testing.T) {
 		"the key changes by itself": {b, nil, 2},
 	} {
 		note, err := signing.SignKeyChange(change(17), a, one.to, one.leaving...)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
+		require.NoError(t, err, name)
 		got, err := signing.OpenKeyChange(note)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		if len(got.Leaving) != len(one.leaving) || strings.Count(string(note), "\n\u2014 ") != one.lines {
-			t.Errorf("%s: opened %+v", name, got)
-		}
+		require.NoError(t, err, name)
+		assert.Len(t, got.Leaving, len(one.leaving), "%s: opened %+v", name, got)
+		assert.Equal(t, one.lines, strings.Count(string(note), "\n\u2014 "), "%s: opened %+v", name, got)
 		for i, s := range one.leaving {
 			if !got.Leaving[i].Equal(s.Public()) {
 				t.Errorf("%s: key %d that leaves is %s", name, i, got.Leaving[i].ID())
@@ -86,9 +76,8 @@ func TestKeyChangeOfOtherKeys(t *testing.T) {
 		lines := strings.SplitAfter(strings.TrimSuffix(signatures, "\n"), "\n")
 		for i := range lines {
 			rest := strings.Join(slices.Concat(lines[:i], lines[i+1:]), "")
-			if _, err := signing.OpenKeyChange([]byte(text + "\n\n" + strings.TrimSuffix(rest, "\n") + "\n")); err == nil {
-				t.Errorf("%s: opened without signature %d", name, i)
-			}
+			_, err := signing.OpenKeyChange([]byte(text + "\n\n" + strings.TrimSuffix(rest, "\n") + "\n"))
+			assert.Error(t, err, "%s: opened without signature %d", name, i)
 		}
 	}
 }
@@ -97,9 +86,7 @@ func TestKeyChangeOfOtherKeys(t *testing.T) {
 func TestKeyChangeMutated(t *testing.T) {
 	a, b := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)
 	note, err := signing.SignKeyChange(change(17), a, b, signingtest.New(t, signing.Ed25519))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for i := range note {
 		for _, x := range []byte{0x01, 0x02, 0x20, 0x80} {
 			changed := bytes.Clone(note)
@@ -115,9 +102,7 @@ func TestKeyChangeRefused(t *testing.T) {
 	a, b, c := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.ECDSAP256)
 	sign := func(from, to *signing.Signer) string {
 		note, err := signing.SignKeyChange(change(17), from, to)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		return string(note)
 	}
 	good, other := sign(a, b), sign(a, c)
@@ -125,9 +110,7 @@ func TestKeyChangeRefused(t *testing.T) {
 	lines := strings.SplitAfter(signatures, "\n")
 	_, others, _ := strings.Cut(other, "\n\n")
 	checkpoint, err := signing.SignCheckpoint("test.example/log", 17, [32]byte{}, a, b)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for name, note := range map[string]string{
 		"empty":                   "",
 		"a checkpoint":            string(checkpoint),
@@ -145,9 +128,8 @@ func TestKeyChangeRefused(t *testing.T) {
 		"a short time":            strings.Replace(good, "05.000000006Z", "05Z", 1),
 		"another title":           strings.Replace(good, "auditlog key change v1", "auditlog key change v2", 1),
 	} {
-		if _, err := signing.OpenKeyChange([]byte(note)); err == nil {
-			t.Errorf("%s: opened", name)
-		}
+		_, err := signing.OpenKeyChange([]byte(note))
+		assert.Error(t, err, "%s: opened", name)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/signednote"
@@ -46,32 +47,25 @@ func (r *recorder) Sign(rand io.Reader, message []byte, opts crypto.SignerOpts) 
 func TestMessagesAreOfOneKind(t *testing.T) {
 	other := signingtest.New(t, signing.ECDSAP256)
 	_, private, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	rapid.Check(t, func(t *rapid.T) {
 		key := &recorder{PrivateKey: private}
 		s, err := signing.NewSigner(key, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		origin := rapid.OneOf(
 			rapid.SampledFrom([]string{"cosignature/v1", "auditlog", "0", "a/b"}),
 			rapid.StringN(1, 60, 255),
 		).Filter(func(s string) bool { return signednote.ValidateOrigin(s) == nil }).Draw(t, "origin")
 		canonical := rapid.SliceOf(rapid.Byte()).Draw(t, "canonical")
 		size := rapid.Uint64().Draw(t, "size")
-		if _, err := s.SignEvent(origin, signing.LogID{1}, canonical); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := signing.SignCheckpoint(origin, size, [32]byte{1}, s); err != nil {
-			t.Fatal(err)
-		}
+		_, err = s.SignEvent(origin, signing.LogID{1}, canonical)
+		require.NoError(t, err)
+		_, err = signing.SignCheckpoint(origin, size, [32]byte{1}, s)
+		require.NoError(t, err)
 		c := change(size)
 		c.Origin = origin
-		if _, err := signing.SignKeyChange(c, s, other); err != nil {
-			t.Fatal(err)
-		}
+		_, err = signing.SignKeyChange(c, s, other)
+		require.NoError(t, err)
 		for i, want := range []string{"event", "checkpoint", "key change"} {
 			for kind, begins := range kinds {
 				if begins.MatchString(key.messages[i]) != (kind == want) {
@@ -90,9 +84,7 @@ func TestEventSignaturesAreOfOneLog(t *testing.T) {
 		id := signing.LogID{1}
 		event := []byte(`{"event_id":"1"}`)
 		signature, err := s.SignEvent(origin, id, event)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		message := "auditlog event v1\n" + origin + "\n" + id.String() + "\n" + string(event)
 		if !s.Public().VerifyEvent(origin, id, event, signature) || !s.Public().Verify([]byte(message), signature) {
 			t.Errorf("%s: the signature is not valid", a)

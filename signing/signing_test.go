@@ -25,6 +25,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	fnote "github.com/transparency-dev/formats/note"
 	"golang.org/x/mod/sumdb/note"
 	"pgregory.net/rapid"
@@ -42,12 +44,12 @@ func TestSignAndVerify(t *testing.T) {
 		rapid.Check(t, func(t *rapid.T) {
 			msg := rapid.SliceOf(rapid.Byte()).Draw(t, "msg")
 			sig, err := s.Sign(msg)
-			if err != nil || !s.Public().Verify(msg, sig) {
-				t.Fatalf("%s: %v", a, err)
-			}
-			if other.Public().Verify(msg, sig) || s.Public().Verify(append(msg, 0), sig) || s.Public().Verify(msg, nil) || s.Public().Verify(msg, append(sig, 0)) {
-				t.Fatalf("%s: a wrong signature is taken", a)
-			}
+			require.NoError(t, err, a)
+			require.True(t, s.Public().Verify(msg, sig), a)
+			require.False(t, other.Public().Verify(msg, sig), "%s: a wrong signature is taken", a)
+			require.False(t, s.Public().Verify(append(msg, 0), sig), "%s: a wrong signature is taken", a)
+			require.False(t, s.Public().Verify(msg, nil), "%s: a wrong signature is taken", a)
+			require.False(t, s.Public().Verify(msg, append(sig, 0)), "%s: a wrong signature is taken", a)
 		})
 	}
 }
@@ -56,40 +58,28 @@ func TestSignAndVerify(t *testing.T) {
 func TestDeterministicECDSA(t *testing.T) {
 	number := func(s string) *big.Int {
 		n, ok := new(big.Int).SetString(s, 16)
-		if !ok {
-			t.Fatal(s)
-		}
+		require.True(t, ok, s)
 		return n
 	}
 	d, err := hex.DecodeString("C9AFA9D845BA75166B5C215767B1D6934E50C3DB36E89B127B8A622B120F6721")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), d)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	s, err := signing.NewSigner(key, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for msg, want := range map[string][2]string{
 		"sample": {"EFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716", "F7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8"},
 		"test":   {"F1ABB023518351CD71D881567B1EA663ED3EFCF6C5132B354F28D3B0B7D38367", "019F4113742A2B14BD25926B49C649155F267E60D3814B4C0CC84250E46F0083"},
 	} {
 		sig, err := s.Sign([]byte(msg))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		if !bytes.Contains(sig, number(want[0]).Bytes()) || !bytes.Contains(sig, number(want[1]).Bytes()) {
 			t.Errorf("%s: %x", msg, sig)
 		}
 	}
 	// Hedged signatures differ, and verify.
 	hedged, err := signing.NewSigner(key, rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	a, errA := hedged.Sign([]byte("sample"))
 	b, errB := hedged.Sign([]byte("sample"))
 	if errA != nil || errB != nil || bytes.Equal(a, b) || !s.Public().Verify([]byte("sample"), a) {
@@ -101,9 +91,7 @@ func TestPublicKeyForms(t *testing.T) {
 	for _, a := range both {
 		p := signingtest.New(t, a).Public()
 		vkey, err := p.VKey("log.example/a")
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		for form, b := range map[string][]byte{"PEM": keyfile.MarshalPublic(p), "vkey": []byte(vkey), "vkey with LF": []byte(vkey + "\n")} {
 			got, err := signing.ParsePublicKey(b)
 			if err != nil || !got.Equal(p) || got.ID() != p.ID() || got.Algorithm() != a {
@@ -111,9 +99,7 @@ func TestPublicKeyForms(t *testing.T) {
 			}
 		}
 		sum := sha256.Sum256(p.SPKI())
-		if want := hex.EncodeToString(sum[:8]); p.ID() != want {
-			t.Errorf("%s: id %s, want %s", a, p.ID(), want)
-		}
+		assert.Equal(t, hex.EncodeToString(sum[:8]), p.ID(), "%s: id", a)
 	}
 }
 
@@ -124,36 +110,28 @@ func pemOf(kind string, der []byte) []byte {
 func pkcs8(t *testing.T, key any) []byte {
 	t.Helper()
 	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return pemOf("PRIVATE KEY", der)
 }
 
 func spki(t *testing.T, key any) []byte {
 	t.Helper()
 	der, err := x509.MarshalPKIXPublicKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return pemOf("PUBLIC KEY", der)
 }
 
 func p384(t *testing.T) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return key
 }
 
 func rsaKey(t *testing.T) *rsa.PrivateKey {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return key
 }
 
@@ -164,19 +142,13 @@ func TestParsePublicKeyRefuses(t *testing.T) {
 	edSPKI := signingtest.New(t, signing.Ed25519).Public().SPKI()
 	withPoint := func(point string) []byte {
 		raw, err := hex.DecodeString(point)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		return pemOf("PUBLIC KEY", append(bytes.Clone(edSPKI[:len(edSPKI)-32]), raw...))
 	}
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	vkey, err := p256.Public().VKey("log")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for name, tt := range map[string]struct {
 		in   []byte
 		says string
@@ -202,9 +174,7 @@ func TestParsePublicKeyRefuses(t *testing.T) {
 		"vkey: two parts":     {[]byte("log+00000000"), "not a public key"},
 	} {
 		_, err := signing.ParsePublicKey(tt.in)
-		if err == nil || !strings.Contains(err.Error(), tt.says) {
-			t.Errorf("%s: %v", name, err)
-		}
+		assert.ErrorContains(t, err, tt.says, name)
 	}
 }
 
@@ -217,22 +187,15 @@ func (broken) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) { retur
 
 func TestSigningFailure(t *testing.T) {
 	key, err := keyfile.GenerateKey(signing.ECDSAP256)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	s, err := signing.NewSigner(broken{key}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.Sign([]byte("x")); !errors.Is(err, errToken) {
-		t.Errorf("Sign: %v", err)
-	}
-	if _, err := signing.SignCheckpoint("o", 1, [32]byte{}, s); !errors.Is(err, errToken) {
-		t.Errorf("SignCheckpoint: %v", err)
-	}
-	if _, err := signing.NewSigner(p384(t), nil); err == nil {
-		t.Error("a P-384 key was taken")
-	}
+	require.NoError(t, err)
+	_, err = s.Sign([]byte("x"))
+	assert.ErrorIs(t, err, errToken, "Sign")
+	_, err = signing.SignCheckpoint("o", 1, [32]byte{}, s)
+	assert.ErrorIs(t, err, errToken, "SignCheckpoint")
+	_, err = signing.NewSigner(p384(t), nil)
+	assert.Error(t, err, "a P-384 key was taken")
 }
 
 // Notes signed here open with the libraries of others, and theirs here.
@@ -241,56 +204,39 @@ func TestNotesInterop(t *testing.T) {
 	for _, a := range both {
 		s := signingtest.New(t, a)
 		signed, err := signing.SignCheckpoint(origin, 42, [32]byte{1, 2, 3}, s)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		vkey, err := s.Public().VKey(origin)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		v, err := fnote.NewVerifier(vkey)
-		if err != nil {
-			t.Fatalf("%s: %v", a, err)
-		}
-		if _, err := note.Open(signed, note.VerifierList(v)); err != nil {
-			t.Errorf("%s: transparency-dev cannot open our note: %v", a, err)
-		}
+		require.NoError(t, err, a)
+		_, err = note.Open(signed, note.VerifierList(v))
+		assert.NoError(t, err, "%s: transparency-dev cannot open our note", a)
 		c, by, err := signing.OpenCheckpoint(signed, origin, []*signing.PublicKey{signingtest.New(t, a).Public(), s.Public()})
 		if err != nil || len(by) != 1 || !by[0].Equal(s.Public()) || c.Size != 42 || c.Root != [32]byte{1, 2, 3} || c.Origin != origin {
 			t.Errorf("%s: %+v, %d, %v", a, c, len(by), err)
 		}
 	}
 	skey, vkey, err := note.GenerateKey(rand.Reader, origin)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	theirs, err := note.NewSigner(skey)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	public, err := signing.ParsePublicKey([]byte(vkey))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	n, err := note.Sign(&note.Note{Text: origin + "\n7\n" + base64.StdEncoding.EncodeToString(make([]byte, 32)) + "\n"}, theirs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, by, err := signing.OpenCheckpoint(n, origin, []*signing.PublicKey{public}); err != nil || len(by) != 1 {
-		t.Errorf("a note of the Go team's library: %v", err)
-	}
+	require.NoError(t, err)
+	_, by, err := signing.OpenCheckpoint(n, origin, []*signing.PublicKey{public})
+	assert.NoError(t, err, "a note of the Go team's library")
+	assert.Len(t, by, 1, "a note of the Go team's library")
 }
 
 func TestCheckpointWithTwoSignatures(t *testing.T) {
 	a, b := signingtest.New(t, signing.ECDSAP256), signingtest.New(t, signing.Ed25519)
 	n, err := signing.SignCheckpoint("o", 1, [32]byte{}, a, b)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for _, keys := range [][]*signing.PublicKey{{a.Public()}, {b.Public()}, {a.Public(), b.Public()}} {
-		if _, by, err := signing.OpenCheckpoint(n, "o", keys); err != nil || len(by) != len(keys) {
-			t.Errorf("%d keys: %d, %v", len(keys), len(by), err)
-		}
+		_, by, err := signing.OpenCheckpoint(n, "o", keys)
+		assert.NoError(t, err)
+		assert.Len(t, by, len(keys))
 	}
 }
 
@@ -298,21 +244,14 @@ func TestOpenCheckpointRefuses(t *testing.T) {
 	s := signingtest.New(t, signing.Ed25519)
 	keys := []*signing.PublicKey{s.Public()}
 	good, err := signing.SignCheckpoint("log", 42, [32]byte{9}, s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := signing.OpenCheckpoint(good, "log", keys); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
+	_, _, err = signing.OpenCheckpoint(good, "log", keys)
+	require.NoError(t, err)
 	signed := func(text string) []byte {
 		ns, err := s.NoteSigner("log")
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		n, err := note.Sign(&note.Note{Text: text}, ns)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		return n
 	}
 	root := base64.StdEncoding.EncodeToString(make([]byte, 32))
@@ -335,21 +274,18 @@ func TestOpenCheckpointRefuses(t *testing.T) {
 		"trailing byte":      append(bytes.Clone(good), 'x'),
 		"trailing line":      append(bytes.Clone(good), "junk\n"...),
 	} {
-		if c, _, err := signing.OpenCheckpoint(in, "log", keys); err == nil {
-			t.Errorf("%s: %+v", name, c)
-		}
+		c, _, err := signing.OpenCheckpoint(in, "log", keys)
+		assert.Error(t, err, "%s: %+v", name, c)
 	}
-	if _, _, err := signing.OpenCheckpoint(good, "log", []*signing.PublicKey{signingtest.New(t, signing.Ed25519).Public()}); !errors.Is(err, signing.ErrNoTrustedSignature) {
-		t.Errorf("with another key: %v", err)
-	}
+	_, _, err = signing.OpenCheckpoint(good, "log", []*signing.PublicKey{signingtest.New(t, signing.Ed25519).Public()})
+	assert.ErrorIs(t, err, signing.ErrNoTrustedSignature, "with another key")
 	// No byte of a checkpoint can be changed unseen.
 	for i := range good {
 		for _, bits := range []byte{1, 2, 0x20, 0x80} {
 			changed := bytes.Clone(good)
 			changed[i] ^= bits
-			if _, _, err := signing.OpenCheckpoint(changed, "log", keys); err == nil {
-				t.Errorf("byte %d xor %#x: %q is taken", i, bits, changed)
-			}
+			_, _, err := signing.OpenCheckpoint(changed, "log", keys)
+			assert.Error(t, err, "byte %d xor %#x: %q is taken", i, bits, changed)
 		}
 	}
 }
@@ -363,20 +299,14 @@ func TestOpenSSL(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name string, b []byte) string {
 		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.WriteFile(path, b, 0o600))
 		return path
 	}
 	s := signingtest.New(t, signing.ECDSAP256)
 	sig, err := s.Sign([]byte("message"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	out, err := exec.Command(openssl, "dgst", "-sha256", "-verify", file("pub", keyfile.MarshalPublic(s.Public())), "-signature", file("sig", sig), file("msg", []byte("message"))).CombinedOutput()
-	if err != nil {
-		t.Errorf("openssl does not verify our signature: %s", out)
-	}
+	assert.NoError(t, err, "openssl does not verify our signature: %s", out)
 }
 
 func FuzzParsePublicKey(f *testing.F) {

@@ -4,13 +4,15 @@
 package trust_test
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
@@ -56,9 +58,8 @@ func TestObjection(t *testing.T) {
 			continue
 		}
 		got := keys.Find(k).Objection(c.index, c.at)
-		if (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
-			t.Errorf("%q at leaf %d, %s: %q, want %q", c.lines, c.index, c.at, got, c.want)
-		}
+		assert.Equal(t, c.want == "", got == "", "%q at leaf %d, %s", c.lines, c.index, c.at)
+		assert.Contains(t, got, c.want, "%q at leaf %d, %s", c.lines, c.index, c.at)
 	}
 }
 
@@ -66,33 +67,23 @@ func TestLoad(t *testing.T) {
 	dir := t.TempDir()
 	a, b := signingtest.New(t, signing.ECDSAP256).Public(), signingtest.New(t, signing.ECDSAP256).Public()
 	vkey, err := b.VKey("test.example/log")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for name, content := range map[string]string{
 		"a.pub.pem":  string(keyfile.MarshalPublic(a)),
 		"trust.yaml": "keys:\n  - file: a.pub.pem\n  - public_key: " + vkey + "\n",
 	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
 	}
 	keys, err := trust.Load(filepath.Join(dir, "trust.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if len(keys) != 2 || keys.Find(a) == nil || keys.Find(b) == nil || keys.Find(signingtest.New(t, signing.ECDSAP256).Public()) != nil {
 		t.Errorf("loaded %+v", keys)
 	}
-	if _, err := trust.Load(filepath.Join(dir, "none.yaml")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a file that is not there: %v", err)
-	}
-	if err := os.Truncate(filepath.Join(dir, "trust.yaml"), 5<<20); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := trust.Load(filepath.Join(dir, "trust.yaml")); err == nil || !strings.Contains(err.Error(), "larger") {
-		t.Errorf("a huge file: %v", err)
-	}
+	_, err = trust.Load(filepath.Join(dir, "none.yaml"))
+	assert.ErrorIs(t, err, os.ErrNotExist, "a file that is not there")
+	require.NoError(t, os.Truncate(filepath.Join(dir, "trust.yaml"), 5<<20))
+	_, err = trust.Load(filepath.Join(dir, "trust.yaml"))
+	assert.ErrorContains(t, err, "larger", "a huge file")
 }
 
 func TestRefused(t *testing.T) {
@@ -132,9 +123,7 @@ func TestRefused(t *testing.T) {
 		"two documents":         {"keys:\n" + entry(k) + "---\nkeys: []\n", "follows the first"},
 	} {
 		_, err := trust.Parse([]byte(c.content), func(name string) ([]byte, error) { return nil, fmt.Errorf("no file %s", name) })
-		if err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v, want %q", name, err, c.want)
-		}
+		assert.ErrorContains(t, err, c.want, name)
 	}
 }
 
@@ -159,13 +148,9 @@ func TestUses(t *testing.T) {
 			t.Errorf("%s: %v", content, err)
 			continue
 		}
-		if got := keys[0].Uses(); got != want {
-			t.Errorf("%s: %q, want %q", content, got, want)
-		}
+		assert.Equal(t, want, keys[0].Uses(), content)
 		for _, use := range []trust.Use{trust.UseEvents, trust.UseCheckpoints, trust.UseDelegate, trust.UseWitness, trust.UseAnchor} {
-			if keys[0].For(use) != (want&use != 0) {
-				t.Errorf("%s: for %s: %t", content, use, keys[0].For(use))
-			}
+			assert.Equal(t, want&use != 0, keys[0].For(use), "%s: for %s", content, use)
 		}
 	}
 }
@@ -192,9 +177,9 @@ func TestSize(t *testing.T) {
 			t.Errorf("%s: %v", content, err)
 			continue
 		}
-		if got, by := keys.Size(); got != want || (by == nil) != (want == 0) {
-			t.Errorf("%s: %d by %v, want %d", content, got, by, want)
-		}
+		got, by := keys.Size()
+		assert.Equal(t, want, got, "%s: %d by %v", content, got, by)
+		assert.Equal(t, want == 0, by == nil, "%s: %d by %v", content, got, by)
 	}
 }
 

@@ -9,12 +9,13 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	formats "github.com/transparency-dev/formats/note"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
@@ -29,17 +30,11 @@ const origin = "log.example/auditlog"
 func checkpoint(t testing.TB, size uint64) []byte {
 	t.Helper()
 	key, err := keyfile.GenerateKey(signing.Ed25519)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	s, err := signing.NewSigner(key, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	note, err := signing.SignCheckpoint(origin, size, [32]byte{byte(size)}, s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return note
 }
 
@@ -52,14 +47,10 @@ func vkey(name string, kind byte, key []byte) string {
 
 func TestKeysAreParsedStrictly(t *testing.T) {
 	public, _, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	good := vkey("witness.example/w1", 4, public)
 	k, err := witness.ParseKey(good)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if k.Name() != "witness.example/w1" || k.String() != good {
 		t.Errorf("the key is called %q and written %q", k.Name(), k.String())
 	}
@@ -85,9 +76,7 @@ func TestKeysAreParsedStrictly(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := witness.ParseKey(c.vkey)
-			if err == nil || !strings.Contains(err.Error(), c.word) {
-				t.Errorf("%q: error %v, want one that says %q", c.vkey, err, c.word)
-			}
+			assert.ErrorContains(t, err, c.word, "%q: error", c.vkey)
 		})
 	}
 }
@@ -115,17 +104,13 @@ func TestCosignatures(t *testing.T) {
 		"beside one of the same name": namesake.Cosign(t, note) + ours,
 	} {
 		c, err := w.Key.Cosignature(append(bytes.Clone(note), lines...))
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		if c.Line != ours || c.Time.IsZero() {
-			t.Errorf("%s: got %+v", name, c)
-		}
+		assert.NoError(t, err, name)
+		assert.Equal(t, ours, c.Line, "%s: got %+v", name, c)
+		assert.False(t, c.Time.IsZero(), "%s: got %+v", name, c)
 	}
 	for name, lines := range map[string]string{"none": "", "another's": theirs, "a namesake's": namesake.Cosign(t, note)} {
-		if _, err := w.Key.Cosignature(append(bytes.Clone(note), lines...)); !errors.Is(err, witness.ErrNoCosignature) {
-			t.Errorf("%s: error %v", name, err)
-		}
+		_, err := w.Key.Cosignature(append(bytes.Clone(note), lines...))
+		assert.ErrorIs(t, err, witness.ErrNoCosignature, "%s: error", name)
 	}
 	elsewhere := w.Cosign(t, checkpoint(t, 8))
 	for name, note := range map[string][]byte{
@@ -138,9 +123,9 @@ func TestCosignatures(t *testing.T) {
 		"in an unfinished line":  append(bytes.Clone(note), ours[:len(ours)-1]...),
 		"no note":                []byte(ours),
 	} {
-		if c, err := w.Key.Cosignature(note); err == nil || errors.Is(err, witness.ErrNoCosignature) {
-			t.Errorf("%s: %+v, error %v", name, c, err)
-		}
+		c, err := w.Key.Cosignature(note)
+		assert.Error(t, err, "%s: %+v, error", name, c)
+		assert.NotErrorIs(t, err, witness.ErrNoCosignature, "%s: %+v, error", name, c)
 	}
 }
 
@@ -149,9 +134,7 @@ func signatureIn(t testing.TB, line string) (name string, signature []byte) {
 	t.Helper()
 	parts := strings.Fields(line)
 	b, err := base64.StdEncoding.DecodeString(parts[2])
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return parts[1], b
 }
 
@@ -174,13 +157,9 @@ func resized(t testing.TB, line string, by int) string {
 // A witness can sign any time; one that cannot be written down is refused.
 func TestCosignatureOfNoTime(t *testing.T) {
 	public, private, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	key, err := witness.ParseKey(vkey("w", 4, public))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	note := checkpoint(t, 7)
 	text, _, _ := strings.Cut(string(note), "\n\n")
 	for seconds, ok := range map[uint64]bool{0: true, 253402300799: true, 253402300800: false, math.MaxInt64: false, math.MaxUint64: false} {
@@ -190,9 +169,7 @@ func TestCosignatureOfNoTime(t *testing.T) {
 		b = binary.BigEndian.AppendUint64(hash[:4:4], seconds)
 		b = append(b, ed25519.Sign(private, []byte(message))...)
 		c, err := key.Cosignature(fmt.Appendf(nil, "%s\u2014 w %s\n", note, base64.StdEncoding.EncodeToString(b)))
-		if ok != (err == nil) {
-			t.Errorf("%d seconds: %v", seconds, err)
-		}
+		assert.Equal(t, err == nil, ok, "%d seconds: %v", seconds, err)
 		if ok && c.Time.Unix() != int64(seconds) {
 			t.Errorf("%d seconds: %s", seconds, c.Time)
 		}
@@ -204,15 +181,11 @@ func TestCosignatureOfNoTime(t *testing.T) {
 func TestCosignatureIsTheReferenceImplementations(t *testing.T) {
 	w := witnesstest.New(t, "witness.example/w1")
 	v, err := formats.NewVerifierForCosignatureV1(w.Key.String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	note := checkpoint(t, 7)
 	_, signature := signatureIn(t, w.Cosign(t, note))
 	text, _, _ := strings.Cut(string(note), "\n\n")
-	if !v.Verify([]byte(text+"\n"), signature[4:]) {
-		t.Error("the reference implementation does not verify the cosignature")
-	}
+	assert.True(t, v.Verify([]byte(text+"\n"), signature[4:]), "the reference implementation does not verify the cosignature")
 }
 
 func FuzzParseKey(f *testing.F) {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
@@ -28,20 +30,13 @@ func TestShowFollows(t *testing.T) {
 func showFollows(t *testing.T, maxSegmentBytes int64) {
 	dir := t.TempDir()
 	s, err := keyfile.Create(filepath.Join(dir, "key.pem"), signing.Ed25519)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, err := newWriterOf(filepath.Join(dir, "log"), s, maxSegmentBytes)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
+	w := newLog(t, filepath.Join(dir, "log"), s, maxSegmentBytes)
 	add := func(n int) {
 		r := plog.NewLogRecord()
 		r.Attributes().PutStr("audit.record.id", fmt.Sprintf("id-%d", n))
 		r.Attributes().PutStr("user.id", "alice")
-		if err := w.append(r); err != nil {
-			t.Error(err)
-		}
+		w.Records(r)
 	}
 	add(0)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -60,10 +55,6 @@ func showFollows(t *testing.T, maxSegmentBytes int64) {
 		}
 	}
 	cancel()
-	if code := <-done; code != exitGood {
-		t.Errorf("exit code %d", code)
-	}
-	if err := w.log.Close(context.Background()); err != nil {
-		t.Error(err)
-	}
+	assert.Equal(t, exitGood, <-done, "exit code")
+	w.Close()
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
@@ -67,22 +69,18 @@ func TestForgeries(t *testing.T) {
 	dir := t.TempDir()
 	log := writeLogOf(t, dir, 0, records...)
 	var out, errs strings.Builder
-	if code := run(t.Context(), []string{"show", log}, &out, &errs); code != exitGood || errs.Len() > 0 {
-		t.Fatalf("exit code %d, %s", code, errs.String())
-	}
+	code := run(t.Context(), []string{"show", log}, &out, &errs)
+	require.Equal(t, exitGood, code, "exit code %d, %s", code, errs.String())
+	require.LessOrEqual(t, errs.Len(), 0, "exit code %d, %s", code, errs.String())
 	n := 0
 	for line := range strings.Lines(out.String()) {
 		line = strings.TrimSuffix(line, "\n")
 		parts := shownLine.FindStringSubmatch(line)
-		if parts == nil {
-			t.Fatalf("not a line of one event: %s", line)
-		}
+		require.NotNil(t, parts, "not a line of one event: %s", line)
 		if parts[1] != "record" {
 			continue // the log's own; there is as many of the others as there are records
 		}
-		if parts[5] != "FAILURE" {
-			t.Errorf("the outcome is forged: %s", line)
-		}
+		assert.Equal(t, "FAILURE", parts[5], "the outcome is forged: %s", line)
 		seen := map[string]string{}
 		for _, m := range shownMember.FindAllStringSubmatch(parts[6], -1) {
 			if seen[m[1]] != "" {
@@ -90,26 +88,22 @@ func TestForgeries(t *testing.T) {
 			}
 			seen[m[1]] = m[2]
 		}
-		if seen["proof"] != "" || seen["by"] != "" {
-			t.Errorf("a proof that nobody checked: %s", line)
-		}
+		assert.Empty(t, seen["proof"], "a proof that nobody checked: %s", line)
+		assert.Empty(t, seen["by"], "a proof that nobody checked: %s", line)
 		if got := seen[want[n]]; got == "" || !strings.HasPrefix(got, `"`) && got != "log" && got != "fe80::1%log" {
 			t.Errorf("the text in %s stands as %s: %s", want[n], got, line)
 		}
 		n++
 	}
-	if n != len(records) {
-		t.Errorf("%d lines say that a client sent the event, not %d", n, len(records))
-	}
+	assert.Equal(t, len(records), n)
 
 	// check prints what it has found before the event, on a line of which nothing else is.
 	for i, text := range forgeries[len(forgeries)-11:] {
 		proof := filepath.Join(dir, "proof"+string(rune('a'+i)))
 		// After a header and a commit of the log's own; each record is a commit.
 		index := 3 + 2*(len(records)-11+i)
-		if code := run(t.Context(), []string{"prove", log, "--index", strconv.Itoa(index), "--out", proof}, &out, &errs); code != exitGood {
-			t.Fatalf("prove: exit code %d, %s", code, errs.String())
-		}
+		code := run(t.Context(), []string{"prove", log, "--index", strconv.Itoa(index), "--out", proof}, &out, &errs)
+		require.Equal(t, exitGood, code, "prove: exit code %d, %s", code, errs.String())
 		out.Reset()
 		if code := run(t.Context(), []string{"check", proof, "--key", filepath.Join(dir, "key.pub.pem")}, &out, &errs); code != exitGood {
 			t.Fatalf("check: exit code %d, %s", code, errs.String())

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
@@ -49,18 +51,14 @@ const forgedOrigin = "forged.example/auditlog"
 
 func newForger(t *testing.T, s *signing.Signer) *forger {
 	dir := filepath.Join(t.TempDir(), "log")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.Mkdir(dir, 0o700))
 	return &forger{t: t, dir: dir, signer: s, now: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)}
 }
 
 func newKey(t *testing.T) *signing.Signer {
 	t.Helper()
 	s, err := keyfile.Create(filepath.Join(t.TempDir(), "key.pem"), signing.Ed25519)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return s
 }
 
@@ -119,14 +117,10 @@ func (f *forger) commit() {
 		f.previous = nil
 	}
 	note, err := signing.SignCheckpoint(forgedOrigin, f.tree.Size(), f.tree.Root(), signers...)
-	if err != nil {
-		f.t.Fatal(err)
-	}
+	require.NoError(f.t, err)
 	f.text = append(segline.AppendCheckpoint(f.text, note), '\n')
 	for name, content := range map[string][]byte{f.name(): f.text, sidefile.CheckpointName: note} {
-		if err := os.WriteFile(filepath.Join(f.dir, name), content, 0o600); err != nil {
-			f.t.Fatal(err)
-		}
+		require.NoError(f.t, os.WriteFile(filepath.Join(f.dir, name), content, 0o600))
 	}
 }
 
@@ -167,9 +161,7 @@ func TestRotatedAtTheEndOfTheHead(t *testing.T) {
 			t.Run("verify", func(t *testing.T) {
 				f := rotatedOn(t, s, tt.line, func(p *logevent.Segment) { p.RootHash = merkle.Hash{1} })
 				r, err := verify.Log(t.Context(), os.DirFS(f.dir), verify.Options{Keys: []*signing.PublicKey{s.Public()}})
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				if found := r.Verdict == verify.VerdictTampering && len(r.Findings) == 1 && r.Findings[0].Kind == verify.RootMismatch; found != tt.followed || !found && r.Verdict != verify.VerdictOK {
 					t.Errorf("%s, %+v", r.Verdict, r.Findings)
 				}
@@ -177,32 +169,25 @@ func TestRotatedAtTheEndOfTheHead(t *testing.T) {
 			t.Run("proof", func(t *testing.T) {
 				f := rotatedOn(t, s, tt.line, func(*logevent.Segment) {})
 				tree, err := logtree.Open(t.Context(), os.DirFS(f.dir))
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				before := tree.Stats().Segments
 				// Of the leaves of the first segment, the proof needs all of the second.
-				if _, err := tlog.ProveRecord(int64(tree.Size()), 1, tree.Hashes(t.Context())); err != nil {
-					t.Fatal(err)
-				}
+				_, err = tlog.ProveRecord(int64(tree.Size()), 1, tree.Hashes(t.Context()))
+				require.NoError(t, err)
 				want := 1
 				if !tt.followed {
 					want = 2
 				}
-				if got := tree.Stats().Segments - before; got != want {
-					t.Errorf("%d segments are read, not %d", got, want)
-				}
+				assert.Equal(t, want, tree.Stats().Segments-before)
 			})
 			t.Run("show", func(t *testing.T) {
 				late := early.AddDate(1, 0, 0)
 				f := rotatedOn(t, s, tt.line, func(p *logevent.Segment) { p.FirstTime, p.LastTime = late, late })
 				var out, errs bytes.Buffer
-				if code := run(t.Context(), []string{"show", f.dir, "--json", "--until", "2026-11-21T00:00:00Z"}, &out, &errs); code != exitGood {
-					t.Fatalf("exit code %d, %s", code, errs.String())
-				}
-				if shown := strings.Contains(out.String(), `"event_id":"id-3"`); shown == tt.followed || !strings.Contains(out.String(), `"event_id":"id-1"`) {
-					t.Errorf("%s%s", out.String(), errs.String())
-				}
+				code := run(t.Context(), []string{"show", f.dir, "--json", "--until", "2026-11-21T00:00:00Z"}, &out, &errs)
+				require.Equal(t, exitGood, code, "exit code %d, %s", code, errs.String())
+				assert.NotEqual(t, tt.followed, strings.Contains(out.String(), `"event_id":"id-3"`), "%s%s", out.String(), errs.String())
+				assert.Contains(t, out.String(), `"event_id":"id-1"`, "%s%s", out.String(), errs.String())
 			})
 		})
 	}
@@ -230,9 +215,7 @@ func TestKeyChangeAtTheEndOfItsPlace(t *testing.T) {
 			note, err := signing.SignKeyChange(signing.KeyChange{
 				Origin: forgedOrigin, Log: f.header.Log, Index: size, Root: root, Header: merkle.LeafHash(bytes.TrimSuffix(f.text, []byte("\n"))), Retain: f.header.Retain,
 			}, from, to)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			for at := 2; at < tt.line; at++ {
 				f.client()
 			}
@@ -241,27 +224,17 @@ func TestKeyChangeAtTheEndOfItsPlace(t *testing.T) {
 			f.commit()
 
 			r, err := verify.Log(t.Context(), os.DirFS(f.dir), verify.Options{Keys: []*signing.PublicKey{from.Public()}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if good := r.Verdict == verify.VerdictOK; good != tt.followed {
-				t.Errorf("verify: %s, %+v", r.Verdict, r.Findings)
-			}
+			require.NoError(t, err)
+			assert.Equal(t, tt.followed, r.Verdict == verify.VerdictOK, "verify: %s, %+v", r.Verdict, r.Findings)
 			// The writer files the key changes that it finds.
 			l, err := rotation.Open(t.Context(), rotation.Options{Directory: f.dir, Origin: forgedOrigin, Signer: to, Scope: segline.ScopeCheckpoint, Now: func() time.Time { return f.now }})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := l.Close(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
+			require.NoError(t, l.Close(t.Context()))
 			filed, err := os.ReadFile(filepath.Join(f.dir, sidefile.KeyChangesName))
 			if err != nil && !os.IsNotExist(err) {
 				t.Fatal(err)
 			}
-			if found := bytes.Equal(filed, append(sidefile.AppendKeyChange(nil, note), '\n')); found != tt.followed {
-				t.Errorf("the writer has filed %q", filed)
-			}
+			assert.Equal(t, tt.followed, bytes.Equal(filed, append(sidefile.AppendKeyChange(nil, note), '\n')), "the writer has filed %q", filed)
 		})
 	}
 }

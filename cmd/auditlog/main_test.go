@@ -16,18 +16,16 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.uber.org/goleak"
 
-	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/issuer"
 	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
-	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
-	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
-	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -53,34 +51,23 @@ func (l leakChecked) Run() int {
 // The scripts find a log of three segments in log, its public key in key.pub.pem,
 // and another key in other.pub.pem. The log in witnessed has the witness of w1.vkey; w2.vkey
 // is a stranger's.
-func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
+func TestScripts(outer *testing.T) {
+	testscript.Run(outer, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
-			if _, err := keyfile.Create(filepath.Join(e.WorkDir, "other.pem"), signing.Ed25519); err != nil {
-				return err
-			}
+			t := inSetup{e.T()}
+			_, err := keyfile.Create(filepath.Join(e.WorkDir, "other.pem"), signing.Ed25519)
+			require.NoError(t, err)
 			s, err := keyfile.Create(filepath.Join(e.WorkDir, "key.pem"), signing.ECDSAP256)
-			if err != nil {
-				return err
-			}
-			w, err := newWriter(filepath.Join(e.WorkDir, "log"), s)
-			if err != nil {
-				return err
-			}
+			require.NoError(t, err)
+			l := newLog(t, filepath.Join(e.WorkDir, "log"), s, 1)
 			for _, r := range records() {
-				if err := w.append(r); err != nil {
-					return err
-				}
+				l.Records(r)
 			}
-			if err := w.log.Close(context.Background()); err != nil {
-				return err
-			}
-			if err := writeReceipts(e.WorkDir); err != nil {
-				return err
-			}
-			return writeWitnessed(t, e.WorkDir, s)
+			l.Close()
+			writeReceipts(t, e.WorkDir, l)
+			return writeWitnessed(outer, e.WorkDir, s)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"code":    code,
@@ -90,31 +77,25 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// inSetup fails what sets a script up.
+type inSetup struct{ testscript.T }
+
+func (s inSetup) Errorf(format string, args ...any) { s.Log(fmt.Sprintf(format, args...)) }
+
+// inCommand fails a command of a script.
+type inCommand struct{ *testscript.TestScript }
+
+func (c inCommand) Errorf(format string, args ...any) { c.Logf(format, args...) }
+
+func (c inCommand) FailNow() { c.Fatalf("the log could not be written") }
+
 // writeReceipts writes the receipts of the log.
-func writeReceipts(dir string) error {
-	names, err := filepath.Glob(filepath.Join(dir, "log", "audit-*.jsonl"))
-	if err != nil {
-		return err
-	}
-	newest := names[len(names)-1]
-	info, err := os.Stat(newest)
-	if err != nil {
-		return err
-	}
-	note, err := os.ReadFile(filepath.Join(dir, "log", sidefile.CheckpointName))
-	if err != nil {
-		return err
-	}
-	c, err := signing.ParseCheckpoint(note)
-	if err != nil {
-		return err
-	}
-	i, err := issuer.Open(issuer.Options{Log: filepath.Join(dir, "log"), Origin: c.Origin, Directory: filepath.Join(dir, "receipts"), MaxFileBytes: 1 << 20})
-	if err != nil {
-		return err
-	}
-	_, err = i.Issue(context.Background(), issuer.Durable{Segment: filepath.Base(newest), Bytes: info.Size(), Size: c.Size})
-	return errors.Join(err, i.Close())
+func writeReceipts(t require.TestingT, dir string, l *logtest.Log) {
+	i, err := issuer.Open(issuer.Options{Log: l.Options.Directory, Origin: l.Options.Origin, Directory: filepath.Join(dir, "receipts"), MaxFileBytes: 1 << 20})
+	require.NoError(t, err)
+	c := l.Newest()
+	_, err = i.Issue(context.Background(), issuer.Durable{Segment: c.Segment, Bytes: c.SegmentBytes, Size: c.TreeSize})
+	require.NoError(t, errors.Join(err, i.Close()))
 }
 
 // writeWitnessed writes a log that a witness has cosigned.
@@ -130,14 +111,12 @@ func writeWitnessed(t *testing.T, dir string, s *signing.Signer) error {
 			return err
 		}
 	}
-	l, err := rotation.Open(context.Background(), rotation.Options{
+	l := logtest.New(t, rotation.Options{
 		Directory: filepath.Join(dir, "witnessed"), Origin: "witnessed.example/auditlog", Signer: s, CheckpointSigner: checkpointKey,
 		Scope: segline.ScopeEvent, Witnesses: []cosigning.Witness{w},
 	})
-	if err != nil {
-		return err
-	}
-	return l.Close(context.Background()) // which asks the witness
+	l.Close() // which asks the witness
+	return nil
 }
 
 // grow adds events to a log, and has retention delete all but a few of its segments, if a
@@ -150,45 +129,16 @@ func grow(ts *testscript.TestScript, _ bool, args []string) {
 		o.Retention.MaxSegments, err = strconv.Atoi(args[1])
 		ts.Check(err)
 	}
-	l, err := rotation.Open(context.Background(), o)
-	ts.Check(err)
+	l := logtest.New(inCommand{ts}, o)
 	for range 6 {
-		ts.Check(commitOwn(l, 70))
+		l.Commit(70)
 	}
-	for deadline := time.Now().Add(time.Minute); o.Retention.MaxSegments > 0; {
-		names, err := filepath.Glob(filepath.Join(o.Directory, "audit-*"))
-		ts.Check(err)
-		if len(names) <= o.Retention.MaxSegments {
-			break
-		}
-		if time.Now().After(deadline) {
-			ts.Fatalf("retention left %d segments", len(names))
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	ts.Check(l.Close(context.Background()))
-}
-
-// commitOwn commits so many events.
-func commitOwn(l *rotation.Log, n int) error {
-	b := l.NewBatch()
-	defer b.Release()
-	at := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
-	for i := range n {
-		err := b.Add(func(dst []byte) ([]byte, uint64, error) {
-			return ownevent.AppendOwn(dst, ownevent.Own{ID: strconv.Itoa(i), Time: at, Origin: "o", Level: event.LevelInfo, Action: "test", Detail: []byte(`{"action":"test"}`)}), uint64(at.UnixNano()), nil
-		}, nil, "")
-		if err != nil {
-			return err
-		}
-	}
-	_, err := l.Append(context.Background(), b)
-	return err
+	l.Settle()
+	l.Close()
 }
 
 // records are what the scripts' log holds, one a segment.
 func records() []plog.LogRecord {
-	at := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 	var all []plog.LogRecord
 	for i, attributes := range []map[string]string{
 		{"user.id": "alice", "audit.action": "login", "audit.outcome": "success", "audit.category": "authentication", "session.id": "s-1"},
@@ -196,7 +146,7 @@ func records() []plog.LogRecord {
 		{"user.id": "bob", "audit.action": "logout", "audit.outcome": "unknown", "audit.category": "session_management"},
 	} {
 		r := plog.NewLogRecord()
-		r.SetTimestamp(pcommon.NewTimestampFromTime(at.Add(time.Duration(i) * time.Hour)))
+		r.SetTimestamp(pcommon.NewTimestampFromTime(began.Add(time.Duration(i) * time.Hour)))
 		r.Attributes().PutStr("audit.record.id", fmt.Sprintf("id-%d", i))
 		for k, v := range attributes {
 			r.Attributes().PutStr(k, v)
@@ -206,47 +156,14 @@ func records() []plog.LogRecord {
 	return all
 }
 
-// writer writes a log in which each append takes a segment.
-type writer struct {
-	log    *rotation.Log
-	enc    *mapping.Encoder
-	signer *signing.Signer
-	clock  time.Time
-}
+// began is when most logs here began.
+var began = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 
-func newWriter(dir string, s *signing.Signer) (*writer, error) { return newWriterOf(dir, s, 1) }
-
-func newWriterOf(dir string, s *signing.Signer, maxSegmentBytes int64) (*writer, error) {
-	w := &writer{signer: s, clock: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)}
-	l, err := rotation.Open(context.Background(), rotation.Options{
-		Directory: dir, Origin: "test.example/auditlog", Signer: s, Scope: segline.ScopeEvent, MaxSegmentBytes: maxSegmentBytes, BindIDs: true,
-		Now: func() time.Time { return w.clock },
+// newLog opens a log whose segments take so many bytes; with 1, each commit takes a segment.
+func newLog(t require.TestingT, dir string, s *signing.Signer, maxSegmentBytes int64) *logtest.Log {
+	return logtest.New(t, rotation.Options{
+		Directory: dir, Signer: s, Scope: segline.ScopeEvent, MaxSegmentBytes: maxSegmentBytes, BindIDs: true, Now: func() time.Time { return began },
 	})
-	if err != nil {
-		return nil, err
-	}
-	enc, err := mapping.NewEncoder(mapping.Default())
-	if err != nil {
-		return nil, err
-	}
-	enc.SetResource(pcommon.NewResource(), "")
-	enc.SetScope(pcommon.NewInstrumentationScope(), "")
-	w.log, w.enc = l, enc
-	return w, nil
-}
-
-func (w *writer) append(r plog.LogRecord) error {
-	b := w.log.NewBatch()
-	defer b.Release()
-	err := b.Add(func(dst []byte) ([]byte, uint64, error) {
-		dst, info, err := w.enc.Append(dst, r)
-		return dst, info.Time, err
-	}, w.log.Sign(w.signer), w.signer.Public().ID())
-	if err != nil {
-		return err
-	}
-	_, err = w.log.Append(context.Background(), b)
-	return err
 }
 
 // code runs the command and compares its exit code: code N ARG…

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
@@ -57,12 +59,9 @@ func peakOf(t *testing.T, args ...string) (stdout, stderr string, code, kilobyte
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
 	text, readErr := os.ReadFile(file)
-	if readErr != nil {
-		t.Fatalf("%v: %v, %s", args, err, errs.String())
-	}
-	if kilobytes, err = strconv.Atoi(string(text)); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, readErr, "%v: %v, %s", args, err, errs.String())
+	kilobytes, err = strconv.Atoi(string(text))
+	require.NoError(t, err)
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode(), kilobytes
 }
 
@@ -115,9 +114,8 @@ func TestMemory(t *testing.T) {
 				if args[0] == "prove" { // which holds the line next to what it is read with
 					most += maxPeak / 10
 				}
-				if code != exitGood || kilobytes > most {
-					t.Errorf("%v: exit code %d, %d kB, %.200s", args, code, kilobytes, stderr)
-				}
+				assert.Equal(t, exitGood, code, "%v: exit code %d, %d kB, %.200s", args, code, kilobytes, stderr)
+				assert.LessOrEqual(t, kilobytes, most, "%v: exit code %d, %d kB, %.200s", args, code, kilobytes, stderr)
 			}
 		})
 	}
@@ -136,26 +134,16 @@ func TestMemoryOfEndlessLines(t *testing.T) {
 		dir := t.TempDir()
 		log := writeLog(t, dir, records()...)
 		segments, err := filepath.Glob(filepath.Join(log, "audit-*.jsonl"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		first, err := segment.ParseName(filepath.Base(segments[0]))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		for _, file := range []string{sidefile.KeyChangesName, segname.Values(first)} {
 			path := filepath.Join(log, file)
-			if err := os.WriteFile(path, []byte(line), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, os.WriteFile(path, []byte(line), 0o600))
 			_, stderr, code, kilobytes := peakOf(t, "verify", log, "--key", filepath.Join(dir, "key.pub.pem"))
 			t.Logf("%s, %s: exit code %d, %d MB, %.100s", file, name, code, kilobytes>>10, stderr)
-			if kilobytes > maxPeak {
-				t.Errorf("%s, %s: %d kB", file, name, kilobytes)
-			}
-			if err := os.Remove(path); err != nil {
-				t.Fatal(err)
-			}
+			assert.LessOrEqual(t, kilobytes, maxPeak, "%s, %s", file, name)
+			require.NoError(t, os.Remove(path))
 		}
 	}
 }
@@ -170,23 +158,17 @@ func TestMemoryOfManyFiles(t *testing.T) {
 	log := writeLog(t, dir, records()...)
 	empty, linked := filepath.Join(dir, "empty"), filepath.Join(dir, "linked")
 	for _, d := range []string{empty, linked} {
-		if err := os.CopyFS(d, os.DirFS(log)); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.CopyFS(d, os.DirFS(log)))
 	}
 	name := func(i int) string {
 		return segment.Name{FirstIndex: uint64(1000 + i), Created: time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)}.String()
 	}
 	for i := range 5000 {
-		if err := os.WriteFile(filepath.Join(empty, name(i)), nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.WriteFile(filepath.Join(empty, name(i)), nil, 0o600))
 	}
 	first := filepath.Join(linked, segment.Name{Created: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)}.String())
 	for i := range 4000 {
-		if err := os.Link(first, filepath.Join(linked, name(i))); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.Link(first, filepath.Join(linked, name(i))))
 	}
 	for _, args := range [][]string{
 		{"show", empty}, {"show", empty, "--since", "2026-11-23"}, {"checkpoint", empty}, {"prove", empty, "--index", "3"}, {"export", empty, "--format", "jsonl"}, {"tiles", empty, "--out", filepath.Join(dir, "tiles")},

@@ -14,6 +14,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // A command whose output cannot be written fails with the reason, whatever it is that it
@@ -26,9 +29,7 @@ func TestOutputThatCannotBeWritten(t *testing.T) {
 	log := writeLog(t, dir, records()...)
 	key, proof := filepath.Join(dir, "key.pub.pem"), filepath.Join(dir, "proof")
 	var out, errs strings.Builder
-	if code := run(t.Context(), []string{"prove", log, "--event-id", "id-1", "--out", proof}, &out, &errs); code != exitGood {
-		t.Fatal(errs.String())
-	}
+	require.Equal(t, exitGood, run(t.Context(), []string{"prove", log, "--event-id", "id-1", "--out", proof}, &out, &errs), errs.String())
 	endpoint := (&receiver{takes: 1000}).serve(t)
 	for name, args := range map[string][]string{
 		"verify": {"verify", log, "--key", key}, "verify --json": {"verify", log, "--key", key, "--json"},
@@ -66,8 +67,7 @@ func TestOutputThatCannotBeWritten(t *testing.T) {
 func TestOutputThatIsThrownAway(t *testing.T) {
 	log := writeLog(t, t.TempDir(), records()[0])
 	for _, shell := range []string{`auditlog show "$1" > /dev/null`, `auditlog verify "$1" --quiet >&-`} {
-		if out, err := exec.Command("sh", "-c", shell, "sh", log).CombinedOutput(); err != nil {
-			t.Errorf("%s: %v, %s", shell, err, out)
-		}
+		out, err := exec.Command("sh", "-c", shell, "sh", log).CombinedOutput()
+		assert.NoError(t, err, "%s: %v, %s", shell, err, out)
 	}
 }

@@ -22,6 +22,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 	"google.golang.org/grpc"
@@ -75,18 +77,14 @@ func (r *receiver) serve(t *testing.T, options ...grpc.ServerOption) (endpoint s
 func serve(t *testing.T, r plogotlp.GRPCServer, options ...grpc.ServerOption) (endpoint string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	server := grpc.NewServer(options...)
 	plogotlp.RegisterGRPCServer(server, r)
 	done := make(chan error)
 	go func() { done <- server.Serve(listener) }()
 	t.Cleanup(func() {
 		server.Stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, <-done)
 	})
 	return listener.Addr().String()
 }
@@ -101,22 +99,13 @@ func writeLog(t *testing.T, dir string, records ...plog.LogRecord) string {
 func writeLogOf(t *testing.T, dir string, maxSegmentBytes int64, records ...plog.LogRecord) string {
 	t.Helper()
 	s, err := keyfile.Create(filepath.Join(dir, "key.pem"), signing.ECDSAP256)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	log := filepath.Join(dir, "log")
-	w, err := newWriterOf(log, s, maxSegmentBytes)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := newLog(t, log, s, maxSegmentBytes)
 	for _, r := range records {
-		if err := w.append(r); err != nil {
-			t.Fatal(err)
-		}
+		w.Records(r)
 	}
-	if err := w.log.Close(context.Background()); err != nil {
-		t.Fatal(err)
-	}
+	w.Close()
 	return log
 }
 
@@ -135,19 +124,18 @@ func TestReplay(t *testing.T) {
 
 	// The events are the leaves 3, 7 and 11; the others are headers and the log's own.
 	code, stdout, stderr := replay("--batch", "1", "--header", "authorization=Bearer x", "--header", "X-Tenant=a")
-	if code != exitUnchecked || stdout != "2 events acknowledged, the last of them leaf 7: go on with --from-index 8\n" || !strings.Contains(stderr, `enough\x1b[2J`) {
-		t.Errorf("exit code %d, %q, %q", code, stdout, stderr)
-	}
-	if got := r.metadata; !slices.Equal(got["authorization"], []string{"Bearer x"}) || !slices.Equal(got["x-tenant"], []string{"a"}) || !strings.HasPrefix(strings.Join(got["user-agent"], ""), "auditlog") {
-		t.Errorf("headers %v", got)
-	}
+	assert.Equal(t, exitUnchecked, code, "exit code")
+	assert.Equal(t, "2 events acknowledged, the last of them leaf 7: go on with --from-index 8\n", stdout, "exit code")
+	assert.Contains(t, stderr, `enough\x1b[2J`, "exit code")
+	got := r.metadata
+	assert.Equal(t, []string{"Bearer x"}, got["authorization"], "headers %v", got)
+	assert.Equal(t, []string{"a"}, got["x-tenant"], "headers %v", got)
+	assert.True(t, strings.HasPrefix(strings.Join(got["user-agent"], ""), "auditlog"), "headers %v", got)
 	r.takes = 1
 	if code, stdout, stderr := replay("--from-index", "8"); code != exitGood || stdout != "1 events acknowledged, the last of them leaf 11: go on with --from-index 12\n" || stderr != "" {
 		t.Errorf("exit code %d, %q, %q", code, stdout, stderr)
 	}
-	if !slices.Equal(r.ids, []string{"id-0", "id-1", "id-2"}) {
-		t.Errorf("received %v", r.ids)
-	}
+	assert.Equal(t, []string{"id-0", "id-1", "id-2"}, r.ids, "received")
 	r.takes, r.ids = 1, nil
 	if code, _, _ := replay("--success", "false"); code != exitGood || !slices.Equal(r.ids, []string{"id-1"}) {
 		t.Errorf("exit code %d, received %v", code, r.ids)
@@ -171,9 +159,9 @@ func TestReplayHasALimit(t *testing.T) {
 	for flag, want := range map[string]string{"--timeout": "--timeout: 50ms are over", "--request-timeout": "DeadlineExceeded"} {
 		var out, errs strings.Builder
 		code := run(t.Context(), []string{"replay", log, "--endpoint", endpoint, "--insecure", flag, "50ms"}, &out, &errs)
-		if code != exitUnchecked || out.String() != "0 events acknowledged\n" || !strings.Contains(errs.String(), want) {
-			t.Errorf("%s: exit code %d, %q, %q", flag, code, out.String(), errs.String())
-		}
+		assert.Equal(t, exitUnchecked, code, "%s: exit code", flag)
+		assert.Equal(t, "0 events acknowledged\n", out.String(), "%s: exit code", flag)
+		assert.Contains(t, errs.String(), want, "%s: exit code", flag)
 	}
 }
 
@@ -238,15 +226,13 @@ func TestReplayWithTLS(t *testing.T) {
 		for name, args := range map[string][]string{"a receiver that nobody trusts": caller, "a caller that does not say who it is": ca} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				if code, stderr := replay(args...); code != exitUnchecked || !strings.Contains(stderr, "send leaves 3 to 3") {
-					t.Errorf("exit code %d, %q", code, stderr)
-				}
+				code, stderr := replay(args...)
+				assert.Equal(t, exitUnchecked, code, "exit code")
+				assert.Contains(t, stderr, "send leaves 3 to 3", "exit code")
 			})
 		}
 	})
-	if len(r.ids) > 0 {
-		t.Errorf("received %v", r.ids)
-	}
+	assert.Empty(t, r.ids, "received")
 	if code, stderr := replay(append(ca, caller...)...); code != exitGood || !slices.Equal(r.ids, []string{"id-0"}) {
 		t.Errorf("exit code %d, received %v: %q", code, r.ids, stderr)
 	}
@@ -256,31 +242,21 @@ func TestReplayWithTLS(t *testing.T) {
 func certificate(t *testing.T, dir, name string) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	certPEM, keyPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})
 	for file, text := range map[string][]byte{name + ".pem": certPEM, name + ".key": keyPEM} {
-		if err := os.WriteFile(filepath.Join(dir, file), text, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.WriteFile(filepath.Join(dir, file), text, 0o600))
 	}
 	pair, err := tls.X509KeyPair(certPEM, keyPEM)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return pair
 }
 

@@ -5,14 +5,14 @@ package main
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/signing"
@@ -23,27 +23,17 @@ func TestRotateKeyOfALogInUse(t *testing.T) {
 	dir := t.TempDir()
 	key, next, log := filepath.Join(dir, "key.pem"), filepath.Join(dir, "next.pem"), filepath.Join(dir, "log")
 	s, err := keyfile.Create(key, signing.Ed25519)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, err := newWriter(log, s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
+	w := newLog(t, log, s, 1)
 	var said bytes.Buffer
 	args := []string{"rotate-key", log, "--key", key, "--new-key", next}
-	if code := run(t.Context(), args, io.Discard, &said); code != exitUnchecked || !strings.Contains(said.String(), "stop the collector") {
-		t.Errorf("exit code %d: %s", code, said.String())
-	}
+	assert.Equal(t, exitUnchecked, run(t.Context(), args, io.Discard, &said), "exit code")
+	assert.Contains(t, said.String(), "stop the collector", "exit code")
 	for _, name := range []string{next, keyfile.PublicPath(next)} {
-		if _, err := os.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%s: %v", name, err)
-		}
+		_, err := os.Lstat(name)
+		assert.ErrorIs(t, err, fs.ErrNotExist, name)
 	}
-	if err := w.log.Close(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	if code := run(t.Context(), args, io.Discard, &said); code != exitGood {
-		t.Errorf("exit code %d: %s", code, said.String())
-	}
+	w.Close()
+	code := run(t.Context(), args, io.Discard, &said)
+	assert.Equal(t, exitGood, code, "exit code %d: %s", code, said.String())
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
@@ -22,55 +24,35 @@ import (
 func TestRefusedAndReplacedAreShown(t *testing.T) {
 	dir := t.TempDir()
 	s, err := keyfile.Create(filepath.Join(dir, "key.pem"), signing.ECDSAP256)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	log := filepath.Join(dir, "log")
-	w, err := newWriterOf(log, s, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := newLog(t, log, s, 0)
 	long := plog.NewLogRecord()
 	long.Body().SetStr("x  user=root" + strings.Repeat("y", 5000))
-	b := w.log.NewBatch()
+	b := w.Writer.NewBatch()
 	defer b.Release()
-	err = b.Add(func(dst []byte) ([]byte, uint64, error) {
-		canonical, info, err := w.enc.Append(nil, long)
-		if err != nil {
-			return nil, 0, err
-		}
-		dst, err = eventjson.Replace(dst, canonical, 4000)
-		return dst, info.Time, err
-	}, w.log.Sign(s), s.Public().ID())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, w.AddTo(b, func(dst []byte) ([]byte, uint64, error) {
+		dst, err := eventjson.Replace(dst, w.Encode(long), 4000)
+		return dst, uint64(began.UnixNano()), err
+	}))
 	b.Refuse(stage.Refusal{Place: stage.Place{Record: 3}, Reason: "too_large", SHA256: bytes.Repeat([]byte{0x5e}, 32), EventID: "huge  user=root"})
-	if _, err := w.log.Append(t.Context(), b); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.log.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	_, err = w.Writer.Append(t.Context(), b)
+	require.NoError(t, err)
+	w.Close()
 	var out, errs strings.Builder
-	if code := run(t.Context(), []string{"show", log}, &out, &errs); code != exitGood {
-		t.Fatalf("exit code %d, %s", code, errs.String())
-	}
+	code := run(t.Context(), []string{"show", log}, &out, &errs)
+	require.Equal(t, exitGood, code, "exit code %d, %s", code, errs.String())
 	for _, want := range []string{
 		`  reason=too_large  record="resource 0, scope 0, record 3"  id="huge  user=root"  hash=` + strings.Repeat("5e", 32) + "\n",
 		`  first="{\"body\":\"x  user=rootyyy`,
 		`yyy\",\"category\":`,
 	} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("%s is not shown in\n%s", want, out.String())
-		}
+		assert.Contains(t, out.String(), want)
 	}
 	replaced := 0
 	for line := range strings.Lines(out.String()) {
 		parts := shownLine.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
-		if parts == nil {
-			t.Fatalf("not a line of one event: %s", line)
-		}
+		require.NotNil(t, parts, "not a line of one event: %s", line)
 		seen := map[string]string{}
 		for _, m := range shownMember.FindAllStringSubmatch(parts[6], -1) {
 			if seen[m[1]] != "" {
@@ -84,11 +66,7 @@ func TestRefusedAndReplacedAreShown(t *testing.T) {
 				t.Errorf("length %s, hash %s: %s", seen["replaced"], seen["hash"], line)
 			}
 		}
-		if seen["user"] != "" {
-			t.Errorf("a user is forged: %s", line)
-		}
+		assert.Empty(t, seen["user"], "a user is forged: %s", line)
 	}
-	if replaced != 1 {
-		t.Errorf("%d events stand for others", replaced)
-	}
+	assert.Equal(t, 1, replaced, "events stand for others")
 }

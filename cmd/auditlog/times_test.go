@@ -6,7 +6,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"io/fs"
@@ -16,10 +15,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
+	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -61,63 +65,44 @@ func (f countedFile) Seek(offset int64, whence int) (int64, error) {
 func TestShowReadsWithinItsTimes(t *testing.T) {
 	dir := t.TempDir()
 	s, err := keyfile.Create(filepath.Join(dir, "key.pem"), signing.Ed25519)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	log := filepath.Join(dir, "log")
-	w, err := newWriterOf(log, s, 1<<20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	begin := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+	clock := began
+	w := logtest.New(t, rotation.Options{
+		Directory: log, Signer: s, Scope: segline.ScopeEvent, MaxSegmentBytes: 1 << 20, BindIDs: true, Now: func() time.Time { return clock },
+	})
 	const hours, each, late = 8, 30, 7
 	for hour := range hours {
 		for n := range each {
 			r := plog.NewLogRecord()
-			at := begin.Add(time.Duration(hour)*time.Hour + time.Duration(n)*time.Minute)
-			w.clock = at
+			at := began.Add(time.Duration(hour)*time.Hour + time.Duration(n)*time.Minute)
+			clock = at
 			if hour == 5 && n == late {
-				at = begin.Add(2*time.Hour + time.Second) // an event of the third hour that came late
+				at = began.Add(2*time.Hour + time.Second) // an event of the third hour that came late
 			}
 			r.SetTimestamp(pcommon.NewTimestampFromTime(at))
 			r.Attributes().PutStr("audit.record.id", fmt.Sprintf("id-%d-%d", hour, n))
 			r.Body().SetStr(strings.Repeat("x", 30<<10))
-			if err := w.append(r); err != nil {
-				t.Fatal(err)
-			}
+			w.Records(r)
 		}
 		if hour == 3 { // what is known of the times survives a restart
-			if err := w.log.Close(context.Background()); err != nil {
-				t.Fatal(err)
-			}
-			if w, err = newWriterOf(log, s, 1<<20); err != nil {
-				t.Fatal(err)
-			}
+			w.Reopen()
 		}
 	}
-	if err := w.log.Close(context.Background()); err != nil {
-		t.Fatal(err)
-	}
+	w.Close()
 	fsys := countingFS{os.DirFS(log), map[string]int{}}
 	var out bytes.Buffer
-	f := filter{since: begin.Add(2 * time.Hour), until: begin.Add(3 * time.Hour)}
+	f := filter{since: began.Add(2 * time.Hour), until: began.Add(3 * time.Hour)}
 	show := shower{fsys: fsys, filter: &f, out: bufio.NewWriter(&out), warn: io.Discard, json: true}
-	if err := show.show(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if got := strings.Count(out.String(), `"event_id":"id-`); got != each+1 || !strings.Contains(out.String(), fmt.Sprintf(`"id-5-%d"`, late)) {
-		t.Errorf("%d events are shown, not %d", got, each+1)
-	}
+	require.NoError(t, show.show(t.Context()))
+	assert.Equal(t, each+1, strings.Count(out.String(), `"event_id":"id-`))
+	assert.Contains(t, out.String(), fmt.Sprintf(`"id-5-%d"`, late))
 	files, err := filepath.Glob(filepath.Join(log, "*.jsonl"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	whole := 0
 	for _, name := range files {
 		info, err := os.Stat(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		if read := fsys.read[filepath.Base(name)]; int64(read) >= info.Size() {
 			whole++
 		}
@@ -125,7 +110,6 @@ func TestShowReadsWithinItsTimes(t *testing.T) {
 	// Two segments have events of the hour, one has the late event, in one the restart
 	// (by a clock that was set back) is an event, and of the newest nobody has said
 	// anything yet.
-	if len(files) < 8 || whole > 5 {
-		t.Errorf("%d of %d segments were read: %v", whole, len(files), fsys.read)
-	}
+	assert.GreaterOrEqual(t, len(files), 8, "%d of %d segments were read: %v", whole, len(files), fsys.read)
+	assert.LessOrEqual(t, whole, 5, "%d of %d segments were read: %v", whole, len(files), fsys.read)
 }

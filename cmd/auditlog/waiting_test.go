@@ -8,12 +8,12 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,19 +22,13 @@ func TestPipesThatAreHandedOver(t *testing.T) {
 	dir := t.TempDir()
 	log := writeLog(t, dir, records()...)
 	note, err := os.ReadFile(filepath.Join(log, "checkpoint"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	key := filepath.Join(dir, "key.pub.pem")
 	public, err := os.ReadFile(key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	pipe := func(t *testing.T) string {
 		path := filepath.Join(t.TempDir(), "pipe")
-		if err := unix.Mkfifo(path, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, unix.Mkfifo(path, 0o600))
 		return path
 	}
 	for name, c := range map[string]struct {
@@ -51,13 +45,11 @@ func TestPipesThatAreHandedOver(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		var none, errs bytes.Buffer
-		if code := run(ctx, c.args(waits), &none, &errs); code != exitUnchecked || !strings.Contains(errs.String(), "canceled") {
-			t.Errorf("%s: exit code %d, %s%s", name, code, none.String(), errs.String())
-		}
+		code := run(ctx, c.args(waits), &none, &errs)
+		assert.Equal(t, exitUnchecked, code, "%s: exit code %d, %s", name, code, none.String())
+		assert.Contains(t, errs.String(), "canceled", "%s: exit code %d, %s", name, code, none.String())
 		writer, err := os.OpenFile(waits, os.O_WRONLY, 0) // lets go of what waits
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		writer.Close()
 		path := pipe(t)
 		written := make(chan error, 1)
@@ -66,18 +58,13 @@ func TestPipesThatAreHandedOver(t *testing.T) {
 		if code := run(t.Context(), c.args(path), &out, &errs); code != exitGood {
 			t.Errorf("%s: exit code %d, %s%s", name, code, out.String(), errs.String())
 		}
-		if err := <-written; err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, <-written)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := openInput(ctx, r, "-"); !errors.Is(err, context.Canceled) {
-		t.Errorf("standard input: %v", err)
-	}
+	require.NoError(t, err)
+	_, err = openInput(ctx, r, "-")
+	assert.ErrorIs(t, err, context.Canceled, "standard input")
 	w.Close()
 }

@@ -6,6 +6,8 @@ package main
 import (
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
 )
 
 func TestParseWhen(t *testing.T) {
@@ -19,13 +21,12 @@ func TestParseWhen(t *testing.T) {
 		"90d":                       now.Add(-90 * 24 * time.Hour),
 		"":                          {},
 	} {
-		if got, err := parseWhen("since", in, now); err != nil || !got.Equal(want) {
-			t.Errorf("parseWhen(%q) = %v, %v, want %v", in, got, err, want)
-		}
+		got, err := parseWhen("since", in, now)
+		assert.NoError(t, err, "parseWhen(%q) = %v", in, got)
+		assert.True(t, got.Equal(want), "parseWhen(%q) = %v", in, got)
 	}
 	for _, in := range []string{"yesterday", "-2h", "2026-13-01", "10", "-1d", "1.5d"} {
-		if got, err := parseWhen("since", in, now); err == nil {
-			t.Errorf("parseWhen(%q) = %v", in, got)
-		}
+		got, err := parseWhen("since", in, now)
+		assert.Error(t, err, "parseWhen(%q) = %v", in, got)
 	}
 }

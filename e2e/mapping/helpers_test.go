@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/otel/attribute"
@@ -53,9 +54,7 @@ func newEmitter(t *testing.T) (*emit.Emitter, *memory) {
 func (m *memory) mapped(t *testing.T) *event.Event {
 	t.Helper()
 	parsed, err := event.Parse(m.canonical(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return parsed
 }
 
@@ -63,9 +62,8 @@ func (m *memory) mapped(t *testing.T) *event.Event {
 func (m *memory) identity(t *testing.T) eventjson.Identity {
 	t.Helper()
 	id, ok, err := eventjson.Identify(m.canonical(t))
-	if err != nil || !ok {
-		t.Fatalf("no identity: %v", err)
-	}
+	require.NoError(t, err, "no identity")
+	require.True(t, ok, "no identity")
 	return id
 }
 
@@ -73,15 +71,11 @@ func (m *memory) canonical(t *testing.T) []byte {
 	t.Helper()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.records) == 0 {
-		t.Fatal("no record arrived")
-	}
+	require.NotEmpty(t, m.records, "no record arrived")
 	strict := mapping.Default()
 	strict.Strict = true
 	mapper, err := mapping.NewMapper(strict)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	encoder := mapper.NewEncoder()
 	record := m.records[len(m.records)-1]
 	res := pcommon.NewResource()
@@ -93,9 +87,7 @@ func (m *memory) canonical(t *testing.T) []byte {
 	scope.SetName(record.InstrumentationScope().Name)
 	encoder.SetScope(scope, "")
 	canonical, _, err := encoder.Append(nil, otlp(t, &record))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return canonical
 }
 
@@ -119,9 +111,8 @@ func otlp(t *testing.T, r *sdklog.Record) plog.LogRecord {
 	// What cannot be sent cannot be tested.
 	logs := plog.NewLogs()
 	out.CopyTo(logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty())
-	if _, err := new(plog.ProtoMarshaler).MarshalLogs(logs); err != nil {
-		t.Fatal(err)
-	}
+	_, err := new(plog.ProtoMarshaler).MarshalLogs(logs)
+	require.NoError(t, err)
 	return out
 }
 

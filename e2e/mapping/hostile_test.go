@@ -9,6 +9,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/attribute"
 	"pgregory.net/rapid"
 
@@ -38,20 +40,14 @@ func TestHostileStrings(t *testing.T) {
 			if raw, ok := got.Metadata.Get("audit.raw." + key); ok {
 				return string(raw.([]byte))
 			}
-			if !utf8.ValidString(want) {
-				rt.Errorf("%s: no bytes of %q", key, want)
-			}
+			assert.True(rt, utf8.ValidString(want), "%s: no bytes", key)
 			return member
 		}
 		if p := text(got.ResourceID, "audit.target.id", path); p != path && (path != "" || p != "unknown") {
 			rt.Errorf("path %q, want %q", p, path)
 		}
-		if a := text(got.UserAgent, "user_agent.original", agent); a != agent {
-			rt.Errorf("user agent %q, want %q", a, agent)
-		}
-		if r := text(got.ErrorMessage, "exception.message", reason); r != reason {
-			rt.Errorf("error %q, want %q", r, reason)
-		}
+		assert.Equal(rt, agent, text(got.UserAgent, "user_agent.original", agent), "user agent")
+		assert.Equal(rt, reason, text(got.ErrorMessage, "exception.message", reason), "error")
 		// value is a string within a value.
 		value := func(v any) string {
 			if b, ok := v.([]byte); ok {
@@ -60,20 +56,16 @@ func TestHostileStrings(t *testing.T) {
 			s, _ := v.(string)
 			return s
 		}
-		if b := value(got.Body); b != message {
-			rt.Errorf("body %q, want %q", b, message)
-		}
+		assert.Equal(rt, message, value(got.Body), "body")
 		one := func(key string) any { v, _ := got.Metadata.Get(key); return v }
 		list, _ := one("list").([]any)
 		slice, _ := one("slice").([]any)
 		entries, _ := one("map").(event.Map)
-		if len(list) != 2 || len(slice) != 1 || len(entries) != 1 {
-			rt.Fatalf("list %v, slice %v, map %v", list, slice, entries)
-		}
+		require.Len(rt, list, 2, "list")
+		require.Len(rt, slice, 1, "list")
+		require.Len(rt, entries, 1, "list")
 		for _, v := range []any{one("free"), list[1], slice[0], entries[0].Value} {
-			if value(v) != free {
-				rt.Errorf("%v, want %q", v, free)
-			}
+			assert.Equal(rt, free, value(v), v)
 		}
 	})
 }

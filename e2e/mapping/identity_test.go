@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/otel-auditlog/auditlogexporter/emit"
@@ -20,18 +22,14 @@ func TestSentAgain(t *testing.T) {
 	send := func(details ...emit.Detail) eventjson.Identity {
 		t.Helper()
 		id, err := e.Login(t.Context(), emit.User("alice"), emit.Success, append(details, emit.WithID("018f"))...)
-		if err != nil || id != "018f" || m.mapped(t).EventID != id {
-			t.Fatalf("sent %q: %v", id, err)
-		}
+		require.NoError(t, err, "sent")
+		require.Equal(t, "018f", id, "sent")
+		require.Equal(t, id, m.mapped(t).EventID, "sent")
 		return m.identity(t)
 	}
 	first := send(emit.At(at))
-	if again := send(emit.At(at)); again.Content != first.Content {
-		t.Error("an event that is sent again with its id and time is another")
-	}
-	if later := send(emit.At(at.Add(time.Nanosecond))); later.Content == first.Content {
-		t.Error("an event with another time is the same")
-	}
+	assert.Equal(t, first.Content, send(emit.At(at)).Content, "an event that is sent again with its id and time is another")
+	assert.NotEqual(t, first.Content, send(emit.At(at.Add(time.Nanosecond))).Content, "an event with another time is the same")
 }
 
 // The event has the time and the span of the record.
@@ -39,9 +37,8 @@ func TestTimeAndTrace(t *testing.T) {
 	e, m := newEmitter(t)
 	span := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}})
 	at := time.Date(2026, 11, 23, 10, 15, 0, 42, time.UTC)
-	if _, err := e.Login(trace.ContextWithSpanContext(t.Context(), span), emit.User("alice"), emit.Success, emit.At(at)); err != nil {
-		t.Fatal(err)
-	}
+	_, err := e.Login(trace.ContextWithSpanContext(t.Context(), span), emit.User("alice"), emit.Success, emit.At(at))
+	require.NoError(t, err)
 	if got := m.mapped(t); got.Timestamp != uint64(at.UnixNano()) || got.TraceID != [16]byte{1} || got.SpanID != [8]byte{2} {
 		t.Errorf("time %d, trace %x, span %x", got.Timestamp, got.TraceID, got.SpanID)
 	}

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/otel-auditlog/auditlogexporter/emit"
@@ -125,16 +127,14 @@ func TestKinds(t *testing.T) {
 			e, m := newEmitter(t)
 			before := time.Now()
 			id, err := c.emit(t.Context(), e)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			got := m.mapped(t)
 			if id == "" || got.EventID != id {
 				t.Errorf("event_id %q, returned %q", got.EventID, id)
 			}
-			if at := time.Unix(0, int64(got.Timestamp)); at.Before(before) || at.After(time.Now()) {
-				t.Errorf("timestamp %v", at)
-			}
+			at := time.Unix(0, int64(got.Timestamp))
+			assert.False(t, at.Before(before), "timestamp %v", at)
+			assert.False(t, at.After(time.Now()), "timestamp %v", at)
 			byKey := func(m event.Map) event.Map {
 				slices.SortFunc(m, func(a, b event.KeyValue) int { return strings.Compare(a.Key, b.Key) })
 				return m
@@ -162,9 +162,7 @@ func TestKinds(t *testing.T) {
 					t.Errorf("%s: %v, want %v", one.member, one.got, one.want)
 				}
 			}
-			if !slices.Equal(byKey(got.Metadata), byKey(c.want.Metadata)) {
-				t.Errorf("metadata: %v, want %v", got.Metadata, c.want.Metadata)
-			}
+			assert.True(t, slices.Equal(byKey(got.Metadata), byKey(c.want.Metadata)), "metadata: %v, want %v", got.Metadata, c.want.Metadata)
 		})
 	}
 }
@@ -185,9 +183,8 @@ func TestLevelThatIsLeftOpen(t *testing.T) {
 	} {
 		e, m := newEmitter(t)
 		one.ev.Target = emit.File("f")
-		if _, err := e.Emit(t.Context(), one.ev); err != nil {
-			t.Fatal(err)
-		}
+		_, err := e.Emit(t.Context(), one.ev)
+		require.NoError(t, err)
 		if got := m.mapped(t); got.Level != one.level || got.Category != one.category {
 			t.Errorf("%s: %s, %s", name, got.Level, got.Category)
 		}
@@ -198,21 +195,16 @@ func TestLevelThatIsLeftOpen(t *testing.T) {
 func TestWords(t *testing.T) {
 	for _, level := range event.Levels() {
 		e, m := newEmitter(t)
-		if _, err := e.Emit(t.Context(), emit.Event{Name: "x", Target: emit.File("f"), Level: emit.Level(level)}); err != nil {
-			t.Fatal(err)
-		}
-		if got := m.mapped(t).Level; got != level {
-			t.Errorf("level %s came out as %s", level, got)
-		}
+		_, err := e.Emit(t.Context(), emit.Event{Name: "x", Target: emit.File("f"), Level: emit.Level(level)})
+		require.NoError(t, err)
+		assert.Equal(t, level, m.mapped(t).Level, "level")
 	}
 	var all []emit.Category
 	for _, category := range event.Categories() {
 		all = append(all, emit.Category(category))
 	}
-	if want := []emit.Category{
+	assert.Equal(t, []emit.Category{
 		emit.CategoryAgentLifecycle, emit.CategorySessionManagement, emit.CategoryAuthentication, emit.CategoryAuthorization, emit.CategoryCryptographic,
 		emit.CategoryFileSystem, emit.CategoryCommunication, emit.CategorySystemHealth, emit.CategoryErrorHandling, emit.CategoryPerformance,
-	}; !slices.Equal(all, want) {
-		t.Errorf("categories %v, want %v", all, want)
-	}
+	}, all, "categories")
 }

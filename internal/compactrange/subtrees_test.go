@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"golang.org/x/mod/sumdb/tlog"
 	"pgregory.net/rapid"
 
@@ -55,9 +57,8 @@ func TestRangeHasTheMaximalSubtrees(t *testing.T) {
 			var want []merkle.Hash
 			at := begin
 			for first, h := range compactrange.Subtrees(begin, end) {
-				if first != at || first%(1<<h) != 0 {
-					t.Fatalf("[%d, %d): subtree of height %d at %d", begin, end, h, first)
-				}
+				require.Equal(t, at, first, "[%d, %d): subtree of height %d", begin, end, h)
+				require.Zero(t, first%(1<<h), "[%d, %d): subtree of height %d", begin, end, h)
 				// Neither half of what holds it and as much again lies within.
 				if parent := first >> (h + 1) << (h + 1); parent >= begin && parent+2<<h <= end {
 					t.Fatalf("[%d, %d): the subtree of height %d at %d is not maximal", begin, end, h, first)
@@ -65,9 +66,8 @@ func TestRangeHasTheMaximalSubtrees(t *testing.T) {
 				want = append(want, subtree(first, h))
 				at += 1 << h
 			}
-			if at != end || !slices.Equal(r.hashes(), want) {
-				t.Fatalf("[%d, %d): the hashes are not those of the subtrees", begin, end)
-			}
+			require.Equal(t, end, at, "[%d", begin)
+			require.Equal(t, want, r.hashes(), "[%d", begin)
 		}
 	}
 }
@@ -82,12 +82,9 @@ func TestFrontierExtendedByRanges(t *testing.T) {
 		for _, end := range cuts {
 			one.begin()
 			one.growTo(end)
-			if err := compactrange.Extend(&other, end, one.hashes()); err != nil {
-				t.Fatal(err)
-			}
-			if one.tree.Root() != other.Root() || !slices.Equal(one.tree.Hashes(), other.Hashes()) {
-				t.Fatalf("the trees of %d leaves differ", end)
-			}
+			require.NoError(t, compactrange.Extend(&other, end, one.hashes()))
+			require.Equal(t, other.Root(), one.tree.Root(), "the trees of %d leaves differ", end)
+			require.Equal(t, other.Hashes(), one.tree.Hashes(), "the trees of %d leaves differ", end)
 		}
 	})
 }
@@ -104,44 +101,30 @@ func TestRangesGiveTheRootOfSumDB(t *testing.T) {
 	const size = 700
 	for i := range int64(size) {
 		stored, err := tlog.StoredHashes(i, binary.BigEndian.AppendUint64(nil, uint64(i)), reader)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		hashes = append(hashes, stored...)
 	}
 	want, err := tlog.TreeHash(size, reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var r ranged
 	var f merkle.Frontier
 	for _, end := range []uint64{1, 2, 77, 300, 511, 512, 513, size} {
 		r.begin()
 		r.growTo(end)
-		if err := compactrange.Extend(&f, end, r.hashes()); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, compactrange.Extend(&f, end, r.hashes()))
 	}
-	if f.Root() != want {
-		t.Error("another root")
-	}
+	assert.Equal(t, want, f.Root(), "another root")
 }
 
 func TestExtendRefuses(t *testing.T) {
 	var f merkle.Frontier
-	if err := compactrange.Extend(&f, 3, make([]merkle.Hash, 2)); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, compactrange.Extend(&f, 3, make([]merkle.Hash, 2)))
 	before := f
 	for _, c := range []struct {
 		end    uint64
 		hashes int
 	}{{2, 0}, {4, 0}, {4, 2}, {3, 1}, {1 << 63, 1}, {1<<64 - 1, 63}} {
-		if err := compactrange.Extend(&f, c.end, make([]merkle.Hash, c.hashes)); err == nil {
-			t.Errorf("extended to %d with %d hashes", c.end, c.hashes)
-		}
+		assert.Error(t, compactrange.Extend(&f, c.end, make([]merkle.Hash, c.hashes)), "extended to %d with %d hashes", c.end, c.hashes)
 	}
-	if f != before {
-		t.Error("a refusal has changed the tree")
-	}
+	assert.Equal(t, before, f, "a refusal has changed the tree")
 }

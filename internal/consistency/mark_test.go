@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	"github.com/transparency-dev/merkle/proof"
 	"github.com/transparency-dev/merkle/rfc6962"
 	"golang.org/x/mod/sumdb/tlog"
@@ -47,13 +48,9 @@ func TestMarksProveAllSmallTrees(t *testing.T) {
 	for from := range most + 1 {
 		tree := trees[from]
 		mark := consistency.NewMark(&tree)
-		if mark.Size() != uint64(from) {
-			t.Fatalf("a mark at %d says %d", from, mark.Size())
-		}
+		require.Equal(t, uint64(from), mark.Size(), "a mark at %d", from)
 		for to := from; ; to++ {
-			if tree != trees[to] {
-				t.Fatalf("the tree of %d leaves is another with a mark", to)
-			}
+			require.Equal(t, trees[to], tree, "the tree of %d leaves is another with a mark", to)
 			checkProof(t, mark.Proof(&tree), trees[from], tree)
 			// The mark has gone on; the proof to a smaller tree is still to be had.
 			checkProof(t, mark.Proof(&trees[(from+to)/2]), trees[from], trees[(from+to)/2])

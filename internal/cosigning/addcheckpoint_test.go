@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/witnesstest"
@@ -24,17 +27,11 @@ const origin = "log.example/auditlog"
 func checkpoint(t testing.TB, size uint64) []byte {
 	t.Helper()
 	key, err := keyfile.GenerateKey(signing.Ed25519)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	s, err := signing.NewSigner(key, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	note, err := signing.SignCheckpoint(origin, size, [32]byte{byte(size)}, s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return note
 }
 
@@ -42,19 +39,14 @@ func checkpoint(t testing.TB, size uint64) []byte {
 func TestRequest(t *testing.T) {
 	note := checkpoint(t, 300)
 	got, err := cosigning.AppendRequest([]byte("x"), 200, []merkle.Hash{{1}, {2}}, note)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	want := "xold 200\nAQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\nAgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n" + string(note)
-	if string(got) != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
+	assert.Equal(t, want, string(got), "got\n%s\nwant\n", got)
 	if got, err := cosigning.AppendRequest(nil, 0, nil, note); err != nil || string(got) != "old 0\n\n"+string(note) {
 		t.Errorf("got %q, %v", got, err)
 	}
-	if _, err := cosigning.AppendRequest(nil, 1, make([]merkle.Hash, 64), note); err == nil {
-		t.Error("a proof of 64 hashes is sent")
-	}
+	_, err = cosigning.AppendRequest(nil, 1, make([]merkle.Hash, 64), note)
+	assert.Error(t, err, "a proof of 64 hashes is sent")
 }
 
 func TestCosigned(t *testing.T) {
@@ -62,9 +54,7 @@ func TestCosigned(t *testing.T) {
 	note := checkpoint(t, 7)
 	ours, theirs := w.Cosign(t, note), other.Cosign(t, note)
 	got := cosigning.Cosigned(note, witness.Cosignature{Line: ours}, witness.Cosignature{Line: theirs})
-	if string(got) != string(note)+ours+theirs {
-		t.Errorf("the cosigned note is\n%s", got)
-	}
+	assert.Equal(t, string(note)+ours+theirs, string(got), "the cosigned note is\n%s", got)
 }
 
 func TestAnswers(t *testing.T) {
@@ -75,9 +65,8 @@ func TestAnswers(t *testing.T) {
 
 	for name, body := range map[string]string{"ours": ours, "and others": theirs + ours} {
 		c, err := cosigning.ParseAnswer(w.Key, note, http.StatusOK, "text/plain", []byte(body))
-		if err != nil || c.Line != ours {
-			t.Errorf("%s: %+v, %v", name, c, err)
-		}
+		assert.NoError(t, err, "%s: %+v", name, c)
+		assert.Equal(t, ours, c.Line, "%s: %+v", name, c)
 	}
 	for name, c := range map[string]struct {
 		status      int
@@ -135,9 +124,8 @@ func TestAnswers(t *testing.T) {
 			t.Errorf("%s %q: %v", contentType, body, err)
 		}
 	}
-	if _, err := cosigning.ParseAnswer(w.Key, []byte("no note"), http.StatusOK, "", []byte(ours)); err == nil {
-		t.Error("a cosignature of no note is taken")
-	}
+	_, err := cosigning.ParseAnswer(w.Key, []byte("no note"), http.StatusOK, "", []byte(ours))
+	assert.Error(t, err, "a cosignature of no note is taken")
 }
 
 func FuzzParseAnswer(f *testing.F) {

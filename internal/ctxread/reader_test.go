@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/otel-auditlog/auditlogexporter/internal/ctxread"
 )
 
@@ -18,9 +20,10 @@ func TestReadingEndsWithTheContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	r := ctxread.New(ctx, strings.NewReader("abcd"))
 	b := make([]byte, 2)
-	if n, err := r.Read(b); n != 2 || err != nil || string(b) != "ab" {
-		t.Fatalf("%d bytes, %q, %v", n, b, err)
-	}
+	n, err := r.Read(b)
+	require.Equal(t, 2, n, "%d bytes, %q", n, b)
+	require.NoError(t, err, "%d bytes, %q", n, b)
+	require.Equal(t, "ab", string(b), "%d bytes, %q", n, b)
 	cancel()
 	if n, err := r.Read(b); n != 0 || !errors.Is(err, context.Canceled) {
 		t.Errorf("%d bytes, %v", n, err)

@@ -19,6 +19,9 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 )
 
@@ -42,16 +45,10 @@ func hold(t *testing.T, path string) (said string, kill func()) {
 	c := exec.Command(os.Args[0])
 	c.Env = append(os.Environ(), holder+"="+path)
 	in, err := c.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	out, err := c.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
+	require.NoError(t, c.Start())
 	killed := false
 	kill = func() {
 		if !killed {
@@ -63,9 +60,7 @@ func hold(t *testing.T, path string) (said string, kill func()) {
 	}
 	t.Cleanup(kill)
 	said, err = bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return strings.TrimSpace(said), kill
 }
 
@@ -78,9 +73,7 @@ func TestLockOfADirectory(t *testing.T) {
 		}
 	}
 	d, err := durable.OpenLocked(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	refused()
 	if said, kill := hold(t, path); !strings.Contains(said, durable.ErrLocked.Error()) {
 		t.Errorf("another process: %s", said)
@@ -88,71 +81,45 @@ func TestLockOfADirectory(t *testing.T) {
 		kill()
 	}
 	// A lock file that is taken for a stale one.
-	if err := os.Remove(filepath.Join(path, durable.LockName)); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.Remove(filepath.Join(path, durable.LockName)))
 	refused()
-	if err := d.Close(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, d.Close())
 	said, kill := hold(t, path)
-	if said != "<nil>" {
-		t.Fatalf("after the lock was given back: %s", said)
-	}
+	require.Equal(t, "<nil>", said, "after the lock was given back")
 	refused()
 	kill()
-	if d, err = durable.OpenLocked(path); err != nil {
-		t.Fatalf("after the process that held it was killed: %v", err)
-	}
-	if err := d.Close(); err != nil {
-		t.Error(err)
-	}
+	d, err = durable.OpenLocked(path)
+	require.NoError(t, err, "after the process that held it was killed")
+	assert.NoError(t, d.Close())
 }
 
 func TestLockOfAFile(t *testing.T) {
 	path := t.TempDir()
 	a, err := durable.OpenShared(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer a.Close()
 	b, err := durable.OpenShared(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer b.Close()
 	one, err := a.Lock("one.lock")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if _, err := b.Lock("one.lock"); !errors.Is(err, durable.ErrLocked) || !strings.Contains(err.Error(), filepath.Join(path, "one.lock")) {
 		t.Errorf("%v", err)
 	}
 	other, err := b.Lock("other.lock")
-	if err != nil {
-		t.Errorf("a lock of another name: %v", err)
-	}
-	if err := errors.Join(one.Close(), other.Close()); err != nil {
-		t.Error(err)
-	}
+	assert.NoError(t, err, "a lock of another name")
+	assert.NoError(t, errors.Join(one.Close(), other.Close()))
 	again, err := b.Lock("one.lock")
-	if err != nil {
-		t.Fatalf("after it was given back: %v", err)
-	}
-	if err := again.Close(); err != nil {
-		t.Error(err)
-	}
+	require.NoError(t, err, "after it was given back")
+	assert.NoError(t, again.Close())
 	for name, make := range map[string]func(path string) error{
 		"pipe": func(path string) error { return syscall.Mkfifo(path, 0o600) },
 		"link": func(path string) error { return os.Symlink("one.lock", path) },
 		"dir":  func(path string) error { return os.Mkdir(path, 0o700) },
 	} {
-		if err := make(filepath.Join(path, name)); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := a.Lock(name); err == nil || !strings.Contains(err.Error(), "not a regular file") {
-			t.Errorf("%s: %v", name, err)
-		}
+		require.NoError(t, make(filepath.Join(path, name)))
+		_, err := a.Lock(name)
+		assert.ErrorContains(t, err, "not a regular file", name)
 	}
 }
 
@@ -161,72 +128,47 @@ func TestDirectoryIsMadeForItsOwnerAlone(t *testing.T) {
 	t.Cleanup(func() { syscall.Umask(old) })
 	path := filepath.Join(t.TempDir(), "a", "b")
 	d, err := durable.OpenLocked(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer d.Close()
 	for _, made := range []string{path, filepath.Dir(path)} {
 		if info, err := os.Stat(made); err != nil || info.Mode().Perm() != 0o700 {
 			t.Errorf("%s: %v, %v", made, info.Mode(), err)
 		}
 	}
-	if err := d.CheckOwner(); err != nil {
-		t.Error(err)
-	}
-	if err := os.Chmod(path, 0o770); err != nil {
-		t.Fatal(err)
-	}
-	if err := d.CheckOwner(); err == nil || !strings.Contains(err.Error(), "chmod 700 "+path) {
-		t.Errorf("%v", err)
-	}
-	if _, err := durable.OpenLocked(path); err == nil || errors.Is(err, durable.ErrLocked) {
-		t.Errorf("a directory that others can write to: %v", err)
-	}
+	assert.NoError(t, d.CheckOwner())
+	require.NoError(t, os.Chmod(path, 0o770))
+	err = d.CheckOwner()
+	assert.ErrorContains(t, err, "chmod 700 "+path)
+	_, err = durable.OpenLocked(path)
+	assert.Error(t, err, "a directory that others can write to")
+	assert.NotErrorIs(t, err, durable.ErrLocked, "a directory that others can write to")
 }
 
 func TestWhatIsNoDirectory(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pipe")
-	if err := syscall.Mkfifo(path, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, syscall.Mkfifo(path, 0o600))
 	for name, open := range map[string]func(string) (durable.FS, error){"Open": durable.Open, "OpenShared": durable.OpenShared, "OpenLocked": durable.OpenLocked} {
-		if _, err := open(path); err == nil || !strings.Contains(err.Error(), path) {
-			t.Errorf("%s: %v", name, err)
-		}
+		_, err := open(path)
+		assert.ErrorContains(t, err, path, name)
 	}
-	if _, err := durable.Open(path + "-gone"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("%v", err)
-	}
-	if err := durable.In(filepath.Join(path+"-gone", "file"), durable.Erase); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("%v", err)
-	}
+	_, err := durable.Open(path + "-gone")
+	assert.ErrorIs(t, err, fs.ErrNotExist)
+	assert.ErrorIs(t, durable.In(filepath.Join(path+"-gone", "file"), durable.Erase), fs.ErrNotExist)
 }
 
 func TestDirectoryThatIsGone(t *testing.T) {
 	path, d := openLocked(t)
-	if err := d.Present(); err != nil {
-		t.Error(err)
-	}
-	if err := os.Rename(path, path+"-away"); err != nil {
-		t.Fatal(err)
-	}
-	if err := d.Present(); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("%v", err)
-	}
-	if err := os.Mkdir(path, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := d.Present(); !errors.Is(err, durable.ErrReplaced) {
-		t.Errorf("%v", err)
-	}
+	assert.NoError(t, d.Present())
+	require.NoError(t, os.Rename(path, path+"-away"))
+	assert.ErrorIs(t, d.Present(), fs.ErrNotExist)
+	require.NoError(t, os.Mkdir(path, 0o700))
+	assert.ErrorIs(t, d.Present(), durable.ErrReplaced)
 }
 
 // An error of the operating system names the file with its path, and what was done to it.
 func TestErrorsNameTheFile(t *testing.T) {
 	path, d := openLocked(t)
-	if err := os.Symlink("elsewhere", filepath.Join(path, "link")); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.Symlink("elsewhere", filepath.Join(path, "link")))
 	open := func(f durable.File, err error) error { return err }
 	for op, err := range map[string]error{
 		"open":   open(d.Edit("gone")),
@@ -235,19 +177,14 @@ func TestErrorsNameTheFile(t *testing.T) {
 		"rename": d.Rename("gone", "other"),
 		"remove": d.Remove("gone"),
 	} {
-		if err == nil || !strings.Contains(err.Error(), path) {
-			t.Errorf("%s: %v", op, err)
-		}
+		assert.ErrorContains(t, err, path, op)
 	}
-	if _, err := d.Create("../out"); err == nil {
-		t.Error("a name leads out of the directory")
-	}
+	_, err := d.Create("../out")
+	assert.Error(t, err, "a name leads out of the directory")
 }
 
 func TestReading(t *testing.T) {
 	_, d := openLocked(t)
 	rule{old: "old"}.setUp(t, d)
-	if err := fstest.TestFS(d, "file", durable.LockName); err != nil {
-		t.Error(err)
-	}
+	assert.NoError(t, fstest.TestFS(d, "file", durable.LockName))
 }

@@ -15,6 +15,9 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable/durabletest"
 )
@@ -30,20 +33,14 @@ func TestErase(t *testing.T) {
 		overwritten := false
 		m.Step = func() {
 			if len(m.Names()) == 0 {
-				if !overwritten {
-					t.Error("it was removed before it was overwritten on the disk")
-				}
+				assert.True(t, overwritten, "it was removed before it was overwritten on the disk")
 				return
 			}
 			_, synced := m.Content("file")
 			overwritten = !strings.Contains(string(synced), secret[:8])
 		}
-		if err := durable.Erase(m, "file"); err != nil {
-			t.Fatal(err)
-		}
-		if got := holding(t, m.Crash(rand.New(rand.NewPCG(seed, 0))).View(), true); len(got) != 0 {
-			t.Errorf("%q is left", got)
-		}
+		require.NoError(t, durable.Erase(m, "file"))
+		assert.Empty(t, holding(t, m.Crash(rand.New(rand.NewPCG(seed, 0))).View(), true), "is left")
 	}
 }
 
@@ -51,22 +48,15 @@ func TestErase(t *testing.T) {
 func TestEraseOverwrites(t *testing.T) {
 	path, d := openLocked(t)
 	rule{old: secret}.setUp(t, d)
-	if err := os.Link(filepath.Join(path, "file"), filepath.Join(path, "other")); err != nil {
-		t.Fatal(err)
-	}
-	if err := durable.Erase(d, "file"); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.Link(filepath.Join(path, "file"), filepath.Join(path, "other")))
+	require.NoError(t, durable.Erase(d, "file"))
 	b, err := os.ReadFile(filepath.Join(path, "other"))
 	if err != nil || len(b) != len(secret) || strings.Contains(string(b), secret[:8]) {
 		t.Errorf("%q, %v", b, err)
 	}
-	if _, err := os.Lstat(filepath.Join(path, "file")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("%v", err)
-	}
-	if err := durable.Erase(d, "file"); err != nil {
-		t.Errorf("what is gone: %v", err)
-	}
+	_, err = os.Lstat(filepath.Join(path, "file"))
+	assert.ErrorIs(t, err, fs.ErrNotExist)
+	assert.NoError(t, durable.Erase(d, "file"), "what is gone")
 }
 
 func TestEraseFails(t *testing.T) {
@@ -84,15 +74,10 @@ func TestEraseFails(t *testing.T) {
 				t.Errorf("%v", err)
 			}
 			// As long as it may not be overwritten on the disk, it has its name.
-			if _, err := os.Lstat(filepath.Join(path, "file")); (err == nil) != (at < 5) {
-				t.Errorf("%v", err)
-			}
-			if err := durable.Erase(d, "file"); err != nil {
-				t.Errorf("again: %v", err)
-			}
-			if got := holding(t, os.DirFS(path), true); len(got) != 0 {
-				t.Errorf("%q", got)
-			}
+			_, err := os.Lstat(filepath.Join(path, "file"))
+			assert.Equal(t, at < 5, err == nil, err)
+			assert.NoError(t, durable.Erase(d, "file"), "again")
+			assert.Empty(t, holding(t, os.DirFS(path), true))
 		})
 	}
 }
@@ -101,13 +86,9 @@ func TestEraseFails(t *testing.T) {
 func TestEraseOfALink(t *testing.T) {
 	path, d := openLocked(t)
 	rule{old: secret}.setUp(t, d)
-	if err := os.Symlink("file", filepath.Join(path, "link")); err != nil {
-		t.Fatal(err)
-	}
-	if err := durable.Erase(d, "link"); err == nil || !strings.Contains(err.Error(), filepath.Join(path, "link")) {
-		t.Errorf("%v", err)
-	}
-	if got := holding(t, os.DirFS(path), true); got["file"] != secret {
-		t.Errorf("%q", got)
-	}
+	require.NoError(t, os.Symlink("file", filepath.Join(path, "link")))
+	err := durable.Erase(d, "link")
+	assert.ErrorContains(t, err, filepath.Join(path, "link"))
+	got := holding(t, os.DirFS(path), true)
+	assert.Equal(t, secret, got["file"], got)
 }

@@ -20,6 +20,9 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable/durabletest"
 )
@@ -119,9 +122,7 @@ func isOne(holds map[string]string, one ...map[string]string) bool {
 func (r rule) setUp(t *testing.T, dir durable.FS) {
 	t.Helper()
 	for name, content := range r.before() {
-		if err := durable.CreateNew(dir, name, durable.Private, durable.Bytes([]byte(content))); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, durable.CreateNew(dir, name, durable.Private, durable.Bytes([]byte(content))))
 	}
 }
 
@@ -131,17 +132,13 @@ func holding(t *testing.T, fsys fs.FS, temporary bool) map[string]string {
 	t.Helper()
 	found := map[string]string{}
 	entries, err := fs.ReadDir(fsys, ".")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for _, e := range entries {
 		if e.Name() == durable.LockName || !temporary && strings.HasSuffix(e.Name(), durable.TempSuffix) {
 			continue
 		}
 		b, err := fs.ReadFile(fsys, e.Name())
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		found[e.Name()] = string(b)
 	}
 	return found
@@ -151,13 +148,9 @@ func openLocked(t *testing.T) (string, durable.FS) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "dir")
 	d, err := durable.OpenLocked(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(func() {
-		if err := d.Close(); err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, d.Close())
 	})
 	return path, d
 }
@@ -167,12 +160,8 @@ func TestRules(t *testing.T) {
 		t.Run(r.name, func(t *testing.T) {
 			path, d := openLocked(t)
 			r.setUp(t, d)
-			if err := r.do(d); err != nil {
-				t.Fatal(err)
-			}
-			if got := holding(t, os.DirFS(path), true); !maps.Equal(got, r.want) {
-				t.Errorf("%q, want %q", got, r.want)
-			}
+			require.NoError(t, r.do(d))
+			assert.Equal(t, r.want, holding(t, os.DirFS(path), true))
 		})
 	}
 }
@@ -188,9 +177,7 @@ func TestPowerCutAtEachStep(t *testing.T) {
 				r.setUp(t, m)
 				var left []fstest.MapFS
 				m.Step = func() { left = append(left, m.Crash(cuts).View()) }
-				if err := r.do(m); err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, r.do(m))
 				m.Step = nil
 				for i, fsys := range left {
 					got := holding(t, fsys, false)
@@ -198,9 +185,7 @@ func TestPowerCutAtEachStep(t *testing.T) {
 						t.Errorf("seed %d, after step %d of %d: %q", seed, i+1, len(left), got)
 					}
 				}
-				if got := holding(t, m.Crash(cuts).View(), true); !maps.Equal(got, r.want) {
-					t.Errorf("seed %d, after the last step: %q, want %q", seed, got, r.want)
-				}
+				assert.Equal(t, r.want, holding(t, m.Crash(cuts).View(), true), "seed %d, after the last step", seed)
 			}
 		})
 	}
@@ -225,9 +210,7 @@ func TestEachOperationFails(t *testing.T) {
 				}}
 				err := r.do(f)
 				if failed == "" {
-					if err != nil {
-						t.Fatal(err)
-					}
+					require.NoError(t, err)
 					return
 				}
 				if !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), failed+" "+name) || !strings.Contains(err.Error(), cmp.Or(name, "file")) {
@@ -238,19 +221,13 @@ func TestEachOperationFails(t *testing.T) {
 				if failed == "sync directory" || r.gradual && (failed == "sync" || failed == "close") {
 					one = append(one, r.want) // it is there, but may not last
 				}
-				if !isOne(got, one...) {
-					t.Errorf("%s fails: %q is left", failed, got)
-				}
+				assert.True(t, isOne(got, one...), "%s fails", failed)
 				err = r.do(d)
 				if errors.Is(err, fs.ErrNotExist) && r.name == "Rename" {
 					err = nil // it says that it was done before
 				}
-				if err != nil {
-					t.Errorf("after %s failed: %v", failed, err)
-				}
-				if got := holding(t, os.DirFS(path), true); !maps.Equal(got, r.want) {
-					t.Errorf("after %s failed, and another try: %q", failed, got)
-				}
+				assert.NoError(t, err, "after %s failed", failed)
+				assert.Equal(t, r.want, holding(t, os.DirFS(path), true), "after %s failed, and another try", failed)
 			}
 		})
 	}
@@ -259,15 +236,9 @@ func TestEachOperationFails(t *testing.T) {
 // A writer that was cut off may leave what it was writing, for the next to write over.
 func TestReplaceAfterACut(t *testing.T) {
 	path, d := openLocked(t)
-	if err := os.WriteFile(filepath.Join(path, "file"+durable.TempSuffix), []byte("half of something longer"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := durable.Replace(d, "file", durable.Private, durable.Bytes([]byte("new"))); err != nil {
-		t.Fatal(err)
-	}
-	if got := holding(t, os.DirFS(path), true); !maps.Equal(got, map[string]string{"file": "new"}) {
-		t.Errorf("%q", got)
-	}
+	require.NoError(t, os.WriteFile(filepath.Join(path, "file"+durable.TempSuffix), []byte("half of something longer"), 0o644))
+	require.NoError(t, durable.Replace(d, "file", durable.Private, durable.Bytes([]byte("new"))))
+	assert.Equal(t, map[string]string{"file": "new"}, holding(t, os.DirFS(path), true))
 }
 
 func TestContentThatFails(t *testing.T) {
@@ -284,12 +255,8 @@ func TestContentThatFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path, d := openLocked(t)
 			rule{old: "old"}.setUp(t, d)
-			if err := do(d); !errors.Is(err, broken) {
-				t.Errorf("%v", err)
-			}
-			if got := holding(t, os.DirFS(path), true); !maps.Equal(got, map[string]string{"file": "old"}) {
-				t.Errorf("%q", got)
-			}
+			assert.ErrorIs(t, do(d), broken)
+			assert.Equal(t, map[string]string{"file": "old"}, holding(t, os.DirFS(path), true))
 		})
 	}
 }
@@ -300,9 +267,7 @@ func TestModes(t *testing.T) {
 	for _, mode := range []fs.FileMode{durable.Private, durable.Public} {
 		for name, do := range map[string]func(durable.FS, string, fs.FileMode, durable.Content) error{"CreateNew": durable.CreateNew, "Replace": durable.Replace} {
 			path, d := openLocked(t)
-			if err := do(d, "file", mode, durable.Bytes([]byte("new"))); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, do(d, "file", mode, durable.Bytes([]byte("new"))))
 			if info, err := os.Stat(filepath.Join(path, "file")); err != nil || info.Mode().Perm() != mode {
 				t.Errorf("%s: %v, %v, want %v", name, info.Mode(), err, mode)
 			}
@@ -320,27 +285,20 @@ func TestCreateNewNeverOverwrites(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path, d := openLocked(t)
-			if err := errors.Join(os.WriteFile(filepath.Join(path, "kept"), []byte("kept"), 0o600), make(filepath.Join(path, "file"))); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, errors.Join(os.WriteFile(filepath.Join(path, "kept"), []byte("kept"), 0o600), make(filepath.Join(path, "file"))))
 			before, err := os.Lstat(filepath.Join(path, "file"))
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			err = durable.CreateNew(d, "file", durable.Private, durable.Bytes([]byte("new")))
 			if !errors.Is(err, fs.ErrExist) || !strings.Contains(err.Error(), filepath.Join(path, "file")) {
 				t.Errorf("%v", err)
 			}
 			after, err := os.Lstat(filepath.Join(path, "file"))
-			if err != nil || !os.SameFile(before, after) {
-				t.Errorf("%v, %v", after, err)
-			}
-			if b, err := os.ReadFile(filepath.Join(path, "kept")); string(b) != "kept" {
-				t.Errorf("%q, %v", b, err)
-			}
-			if _, err := os.Lstat(filepath.Join(path, "made")); !errors.Is(err, fs.ErrNotExist) {
-				t.Errorf("a link was followed: %v", err)
-			}
+			assert.NoError(t, err)
+			assert.True(t, os.SameFile(before, after))
+			b, err := os.ReadFile(filepath.Join(path, "kept"))
+			assert.Equal(t, "kept", string(b), "%q, %v", b, err)
+			_, err = os.Lstat(filepath.Join(path, "made"))
+			assert.ErrorIs(t, err, fs.ErrNotExist, "a link was followed")
 		})
 	}
 }
@@ -349,15 +307,11 @@ func TestCreateNewNeverOverwrites(t *testing.T) {
 func TestExtendOfAShorterFile(t *testing.T) {
 	path, d := openLocked(t)
 	rule{old: "old"}.setUp(t, d)
-	if _, err := durable.Extend(d, "file", 4, durable.Bytes([]byte("new"))); !errors.Is(err, durable.ErrShort) {
-		t.Errorf("%v", err)
-	}
-	if _, err := durable.Extend(d, "gone", 4, durable.Bytes([]byte("new"))); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("%v", err)
-	}
-	if got := holding(t, os.DirFS(path), true); !maps.Equal(got, map[string]string{"file": "old"}) {
-		t.Errorf("%q", got)
-	}
+	_, err := durable.Extend(d, "file", 4, durable.Bytes([]byte("new")))
+	assert.ErrorIs(t, err, durable.ErrShort)
+	_, err = durable.Extend(d, "gone", 4, durable.Bytes([]byte("new")))
+	assert.ErrorIs(t, err, fs.ErrNotExist)
+	assert.Equal(t, map[string]string{"file": "old"}, holding(t, os.DirFS(path), true))
 }
 
 // The rename that an earlier attempt has made is synced by the next.
@@ -371,16 +325,12 @@ func TestRenameAgain(t *testing.T) {
 		return nil
 	}}
 	for range 2 {
-		if err := durable.Rename(f, "file", "other"); !errors.Is(err, syscall.EIO) || errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%v", err)
-		}
+		err := durable.Rename(f, "file", "other")
+		assert.ErrorIs(t, err, syscall.EIO)
+		assert.NotErrorIs(t, err, fs.ErrNotExist)
 	}
-	if err := durable.Rename(m, "file", "other"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("%v", err)
-	}
+	assert.ErrorIs(t, durable.Rename(m, "file", "other"), fs.ErrNotExist)
 	for seed := range uint64(20) {
-		if got := holding(t, m.Crash(rand.New(rand.NewPCG(seed, 0))).View(), true); !maps.Equal(got, map[string]string{"other": "old"}) {
-			t.Errorf("%q", got)
-		}
+		assert.Equal(t, map[string]string{"other": "old"}, holding(t, m.Crash(rand.New(rand.NewPCG(seed, 0))).View(), true))
 	}
 }

@@ -14,6 +14,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 )
 
@@ -21,9 +24,7 @@ func newTree(t *testing.T) (string, *os.Root, *durable.Tree) {
 	t.Helper()
 	path := t.TempDir()
 	root, err := os.OpenRoot(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(func() { root.Close() })
 	return path, root, durable.NewTree(root)
 }
@@ -31,13 +32,9 @@ func newTree(t *testing.T) (string, *os.Root, *durable.Tree) {
 func TestTree(t *testing.T) {
 	path, root, tree := newTree(t)
 	for _, content := range []string{"old", "new"} {
-		if err := tree.Replace("a/b/file", durable.Public, durable.Bytes([]byte(content))); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, tree.Replace("a/b/file", durable.Public, durable.Bytes([]byte(content))))
 	}
-	if err := errors.Join(tree.Mkdir("c", 0o700), tree.CreateNew("c/new", durable.Private, durable.Copy(strings.NewReader("new")))); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, errors.Join(tree.Mkdir("c", 0o700), tree.CreateNew("c/new", durable.Private, durable.Copy(strings.NewReader("new")))))
 	broken := errors.New("the source is broken")
 	fails := func(w io.Writer) error {
 		_, err := io.WriteString(w, "half")
@@ -51,58 +48,39 @@ func TestTree(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := tree.CreateNew("c/new", durable.Private, durable.Bytes(nil)); !errors.Is(err, fs.ErrExist) {
-		t.Errorf("%v", err)
-	}
+	assert.ErrorIs(t, tree.CreateNew("c/new", durable.Private, durable.Bytes(nil)), fs.ErrExist)
 	for _, out := range []string{"../out", "a/../../out"} {
-		if err := errors.Join(tree.Replace(out, durable.Public, durable.Bytes(nil))); err == nil {
-			t.Errorf("%s leads out", out)
-		}
+		assert.Error(t, errors.Join(tree.Replace(out, durable.Public, durable.Bytes(nil))), "%s leads out", out)
 	}
 	var got []string
-	if err := fs.WalkDir(root.FS(), ".", func(name string, e fs.DirEntry, err error) error {
+	assert.NoError(t, fs.WalkDir(root.FS(), ".", func(name string, e fs.DirEntry, err error) error {
 		if err == nil && !e.IsDir() {
 			got = append(got, name)
 		}
 		return err
-	}); err != nil || strings.Join(got, " ") != "a/b/file c/new" {
-		t.Errorf("%q, %v", got, err)
-	}
-	if b, err := os.ReadFile(filepath.Join(path, "a", "b", "file")); string(b) != "new" || err != nil {
-		t.Errorf("%q, %v", b, err)
-	}
-	if err := tree.Sync(); err != nil {
-		t.Error(err)
-	}
+	}), got)
+	assert.Equal(t, "a/b/file c/new", strings.Join(got, " "), got)
+	b, err := os.ReadFile(filepath.Join(path, "a", "b", "file"))
+	assert.Equal(t, "new", string(b), b)
+	assert.NoError(t, err, b)
+	assert.NoError(t, tree.Sync())
 	// A directory that cannot be synced is tried again.
 	tree.Changed("a/b/file")
-	if err := os.Rename(filepath.Join(path, "a", "b"), filepath.Join(path, "away")); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.Rename(filepath.Join(path, "a", "b"), filepath.Join(path, "away")))
 	for range 2 {
-		if err := tree.Sync(); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%v", err)
-		}
+		assert.ErrorIs(t, tree.Sync(), fs.ErrNotExist)
 	}
-	if err := os.Rename(filepath.Join(path, "away"), filepath.Join(path, "a", "b")); err != nil {
-		t.Fatal(err)
-	}
-	if err := tree.Sync(); err != nil {
-		t.Error(err)
-	}
+	require.NoError(t, os.Rename(filepath.Join(path, "away"), filepath.Join(path, "a", "b")))
+	assert.NoError(t, tree.Sync())
 }
 
 func TestLockOfATree(t *testing.T) {
 	path, _, tree := newTree(t)
 	_, _, elsewhere := newTree(t)
 	unlock, err := tree.Lock()
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	root, err := os.OpenRoot(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer root.Close()
 	second := durable.NewTree(root)
 	if _, err := second.Lock(); !errors.Is(err, durable.ErrLocked) || !strings.Contains(err.Error(), path) {
@@ -113,38 +91,26 @@ func TestLockOfATree(t *testing.T) {
 	} else if err := unlock(); err != nil {
 		t.Error(err)
 	}
-	if err := unlock(); err != nil {
-		t.Error(err)
-	}
+	assert.NoError(t, unlock())
 	unlock, err = second.Lock()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := unlock(); err != nil {
-		t.Error(err)
-	}
-	if entries, err := os.ReadDir(path); err != nil || len(entries) != 0 {
-		t.Errorf("%v, %v: a directory that is handed out holds no lock file", entries, err)
-	}
+	require.NoError(t, err)
+	assert.NoError(t, unlock())
+	entries, err := os.ReadDir(path)
+	assert.NoError(t, err)
+	assert.Empty(t, entries)
 }
 
 func TestLink(t *testing.T) {
 	path, root, _ := newTree(t)
-	if err := errors.Join(os.WriteFile(filepath.Join(path, "file"), []byte("old"), 0o600), os.Symlink("file", filepath.Join(path, "link"))); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, errors.Join(os.WriteFile(filepath.Join(path, "file"), []byte("old"), 0o600), os.Symlink("file", filepath.Join(path, "link"))))
 	opened, err := root.Stat("file")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for name, want := range map[string]bool{"file": true, "link": false, "gone": false} {
 		to, _, tree := newTree(t)
 		linked, err := tree.Link(root, name, opened)
-		if linked != want || err != nil {
-			t.Errorf("%s: %v, %v", name, linked, err)
-		}
-		if _, err := os.Lstat(filepath.Join(to, name)); (err == nil) != want {
-			t.Errorf("%s: %v", name, err)
-		}
+		assert.Equal(t, want, linked, name)
+		assert.NoError(t, err, name)
+		_, err = os.Lstat(filepath.Join(to, name))
+		assert.Equal(t, want, err == nil, "%s: %v", name, err)
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/gowebpki/jcs"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"pgregory.net/rapid"
@@ -36,17 +38,14 @@ func identified(t *testing.T, ingress string, changes ...func(plog.LogRecord)) (
 	enc := eventtest.NewEncoder(t)
 	enc.SetIngress([]byte(ingress))
 	id, ok, err := eventjson.Identify(eventtest.Encode(t, enc, logs))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return id, ok
 }
 
 func TestIdentity(t *testing.T) {
 	first, ok := identified(t, "")
-	if !ok || first.ID != "id-1" {
-		t.Fatalf("%+v, %t", first, ok)
-	}
+	require.True(t, ok, "%+v", first)
+	require.Equal(t, "id-1", first.ID, "%+v", first)
 	observed := func(ns pcommon.Timestamp) func(plog.LogRecord) {
 		return func(r plog.LogRecord) { r.SetObservedTimestamp(ns) }
 	}
@@ -91,9 +90,8 @@ func TestIdentity(t *testing.T) {
 			}
 			one, ok1 := identified(t, c.ingress[0], changes(c.one)...)
 			two, ok2 := identified(t, c.ingress[1], changes(c.two)...)
-			if ok1 == c.none || ok2 == c.none {
-				t.Fatalf("%t, %t", ok1, ok2)
-			}
+			require.NotEqual(t, c.none, ok1)
+			require.NotEqual(t, c.none, ok2)
 			if !c.none && (one == two) != c.same {
 				t.Errorf("%+v and %+v", one, two)
 			}
@@ -106,33 +104,27 @@ func TestIdentity(t *testing.T) {
 
 func TestOwnEventsHaveNoIdentity(t *testing.T) {
 	b := ownevent.AppendOwn(nil, ownevent.Own{ID: "i", Time: time.Unix(1, 2), Origin: "o", Level: event.LevelInfo, Action: "opened", Detail: []byte(`{"action":"opened"}`)})
-	if _, ok, err := eventjson.Identify(b); ok || err != nil {
-		t.Errorf("%t, %v", ok, err)
-	}
+	_, ok, err := eventjson.Identify(b)
+	assert.False(t, ok)
+	assert.NoError(t, err)
 }
 
 // plainIdentity is what Identify should say of an event, found in another way.
-func plainIdentity(t interface{ Fatal(...any) }, b []byte, e *event.Event) (eventjson.Identity, bool) {
+func plainIdentity(t require.TestingT, b []byte, e *event.Event) (eventjson.Identity, bool) {
 	if e.Log != nil || e.MappedFrom["event_id"] == "" {
 		return eventjson.Identity{}, false
 	}
 	var members map[string]json.RawMessage
-	if err := json.Unmarshal(b, &members); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, json.Unmarshal(b, &members))
 	delete(members, "ingress")
 	delete(members, "observed_timestamp")
 	if e.MappedFrom["timestamp"] != "" {
 		delete(members, "timestamp")
 	}
 	rest, err := json.Marshal(members)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	canonical, err := jcs.Transform(rest)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return eventjson.Identity{ID: e.EventID, Content: sha256.Sum256(canonical)}, true
 }
 
@@ -143,24 +135,18 @@ func TestIdentityOfAnyRecord(t *testing.T) {
 		logs := eventtest.DrawLogs(t)
 		b := eventtest.Encode(t, enc, logs)
 		e, err := event.Parse(b)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		got, ok, err := eventjson.Identify(b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if want, there := plainIdentity(t, b, e); got != want || ok != there {
-			t.Fatalf("%+v, %t, want %+v, %t: %s", got, ok, want, there, b)
-		}
+		require.NoError(t, err)
+		want, there := plainIdentity(t, b, e)
+		require.Equal(t, want, got, "%+v, %t, want %+v, %t: %s", got, ok, want, there, b)
+		require.Equal(t, there, ok, "%+v, %t, want %+v, %t: %s", got, ok, want, there, b)
 		again, info, err := enc.Append([]byte("x"), logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0))
 		if err != nil || !ok {
 			return // a new id each time
 		}
 		same, _, err := eventjson.Identify(again[1:])
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		if info.ID != got.ID || info.Content(again[1:]) != same.Content || same != got {
 			t.Fatalf("the encoder says %q, %x, but the event %+v: %s", info.ID, info.Content(again[1:]), got, again)
 		}

@@ -6,11 +6,12 @@ package eventjson_test
 import (
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
@@ -52,25 +53,18 @@ func TestReplacement(t *testing.T) {
 			r.Body().SetStr(strings.Repeat("ä\"\n", 100_000))
 			canonical := eventtest.Encode(t, eventtest.NewEncoder(t), logs)
 			b, err := eventjson.Replace([]byte("before"), canonical, tt.limit)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			b = b[len("before"):]
-			if len(b) > tt.limit {
-				t.Errorf("%d bytes, more than %d", len(b), tt.limit)
-			}
+			assert.LessOrEqual(t, len(b), tt.limit)
 			e, err := event.Parse(b)
-			if err != nil {
-				t.Fatalf("%s: %v", b, err)
-			}
+			require.NoError(t, err, b)
 			got := replacedOf(t, e)
-			if got.SHA256 != sha256.Sum256(canonical) || got.Length != int64(len(canonical)) ||
-				!strings.HasPrefix(string(canonical), got.First) || !strings.HasSuffix(string(canonical), got.Last) {
-				t.Fatalf("%+v", got)
-			}
-			if !utf8.ValidString(got.First) || !utf8.ValidString(got.Last) {
-				t.Error("a character is cut")
-			}
+			require.Equal(t, sha256.Sum256(canonical), got.SHA256, "%+v", got)
+			require.Equal(t, int64(len(canonical)), got.Length, "%+v", got)
+			require.True(t, strings.HasPrefix(string(canonical), got.First), "%+v", got)
+			require.True(t, strings.HasSuffix(string(canonical), got.Last), "%+v", got)
+			assert.True(t, utf8.ValidString(got.First), "a character is cut")
+			assert.True(t, utf8.ValidString(got.Last), "a character is cut")
 			if e.Timestamp != 5 || e.Level == "" || e.EventID == "" || e.Operation != "user.login" {
 				t.Errorf("%+v", e)
 			}
@@ -92,9 +86,9 @@ func TestReplacement(t *testing.T) {
 
 func TestReplacementWithoutRoom(t *testing.T) {
 	canonical := eventtest.Encode(t, eventtest.NewEncoder(t), eventtest.RecordOf(t, "", nil))
-	if b, err := eventjson.Replace([]byte("before"), canonical, 200); !errors.Is(err, eventjson.ErrNoRoom) || string(b) != "before" {
-		t.Errorf("%s, %v", b, err)
-	}
+	b, err := eventjson.Replace([]byte("before"), canonical, 200)
+	assert.ErrorIs(t, err, eventjson.ErrNoRoom, b)
+	assert.Equal(t, "before", string(b), b)
 }
 
 // Whatever a record holds, what stands for it fits and parses.
@@ -105,19 +99,13 @@ func TestReplacementOfAnything(t *testing.T) {
 		canonical := eventtest.Encode(t, enc, logs)
 		limit := rapid.IntRange(700, 70_000).Draw(t, "limit")
 		b, err := eventjson.Replace(nil, canonical, limit)
-		if err != nil {
-			t.Fatalf("%s: %v", canonical, err)
-		}
+		require.NoError(t, err, canonical)
 		e, err := event.Parse(b)
-		if err != nil || len(b) > limit {
-			t.Fatalf("%s of %d bytes: %v", b, len(b), err)
-		}
-		if replacedOf(t, e).SHA256 != sha256.Sum256(canonical) {
-			t.Fatalf("%+v", e.Replaced)
-		}
-		if _, err := mapping.Logs(e); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(b), limit)
+		require.Equal(t, sha256.Sum256(canonical), replacedOf(t, e).SHA256, "%+v", e.Replaced)
+		_, err = mapping.Logs(e)
+		require.NoError(t, err)
 	})
 }
 
@@ -125,9 +113,8 @@ func TestReplacementOfAnything(t *testing.T) {
 func TestReplacedWithTheWhole(t *testing.T) {
 	replaced := `"replaced":{"first":"","last":"","length":0,"sha256":"` + strings.Repeat("0a", 32) + `"}`
 	for _, more := range []string{`"body":"x"`, `"metadata":{"a":1}`, `"resource":{"schema_url":"x"}`, `"scope":{"name":"x"}`, `"log":{"action":"opened"}`} {
-		if _, err := event.Parse([]byte(eventtest.With(replaced, more))); err == nil || !strings.Contains(err.Error(), "stands for another") {
-			t.Errorf("%s: %v", more, err)
-		}
+		_, err := event.Parse([]byte(eventtest.With(replaced, more)))
+		assert.ErrorContains(t, err, "stands for another", more)
 	}
 }
 
@@ -138,9 +125,7 @@ func TestForgedReplaced(t *testing.T) {
 	eventtest.RecordIn(logs).Body().SetEmptyMap().PutEmptyMap("replaced")
 	b := eventtest.Encode(t, eventtest.NewEncoder(t), logs)
 	var members map[string]json.RawMessage
-	if err := json.Unmarshal(b, &members); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, json.Unmarshal(b, &members))
 	if e, err := event.Parse(b); err != nil || e.Replaced != nil || members["replaced"] != nil {
 		t.Errorf("forged: %s, %v", b, err)
 	}

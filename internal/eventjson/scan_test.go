@@ -7,13 +7,14 @@ import (
 	"bytes"
 	"fmt"
 	"math"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	rfc8785 "github.com/gowebpki/jcs"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"pgregory.net/rapid"
 
@@ -29,9 +30,7 @@ import (
 func TestScanAndParseRefuse(t *testing.T) {
 	replace := func(old, with string) string {
 		s := strings.Replace(eventtest.Minimal, old, with, 1)
-		if s == eventtest.Minimal {
-			t.Fatalf("%q does not occur", old)
-		}
+		require.NotEqual(t, eventtest.Minimal, s, "%q does not occur", old)
 		return s
 	}
 	metadata := func(with string) string { return replace(`"metadata":{}`, `"metadata":{"k":`+with+`}`) }
@@ -55,13 +54,11 @@ func TestScanAndParseRefuse(t *testing.T) {
 		"empty resource": replace(`"resource_id"`, `"resource":{},"resource_id"`), "zero flags": replace(`"level"`, `"flags":0,"level"`), "zero span": replace(`"success"`, `"span_id":"0000000000000000","success"`),
 		"null body": replace(`"category"`, `"body":null,"category"`), "deep": metadata(strings.Repeat("[", 200) + strings.Repeat("]", 200)), "very deep": metadata(strings.Repeat("[", 1_000_000)),
 	} {
-		if e, err := event.Parse([]byte(in)); err == nil {
-			t.Errorf("%s: parsed as %+v", name, e)
-		}
+		e, err := event.Parse([]byte(in))
+		assert.Error(t, err, "%s: parsed as %+v", name, e)
 	}
-	if _, err := event.Parse([]byte(eventtest.Minimal)); err != nil {
-		t.Error(err)
-	}
+	_, err := event.Parse([]byte(eventtest.Minimal))
+	assert.NoError(t, err)
 }
 
 // The numbers of RFC 8785, appendix B, and how they are written here.
@@ -81,9 +78,7 @@ func TestNumbers(t *testing.T) {
 		if !strings.ContainsAny(want, ".e") || strings.HasPrefix(want, "-I") {
 			want = `{"$double":"` + want + `"}`
 		}
-		if !bytes.HasPrefix(b, []byte(`{"body":`+want+`,"category"`)) {
-			t.Errorf("%016x is written %.60s, want %s", bits, b, want)
-		}
+		assert.True(t, bytes.HasPrefix(b, []byte(`{"body":`+want+`,"category"`)), "%016x is written %.60s, want %s", bits, b, want)
 	}
 }
 
@@ -122,12 +117,8 @@ func TestExtremeRecords(t *testing.T) {
 		}),
 	} {
 		e, err := event.Parse(eventtest.Encode(t, eventtest.NewEncoder(t), logs))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if e.Log != nil {
-			t.Errorf("%s: a record became an event of the log's own", name)
-		}
+		require.NoError(t, err)
+		assert.Nil(t, e.Log, "%s: a record became an event of the log's own", name)
 	}
 }
 
@@ -135,24 +126,20 @@ func TestExtremeRecords(t *testing.T) {
 func TestOwnEventsCannotBeForged(t *testing.T) {
 	own := ownevent.AppendOwn(nil, ownevent.Own{ID: "i", Time: time.Unix(1, 2), Origin: "o", Level: event.LevelInfo, Action: "pruned", Detail: []byte(`{"action":"pruned"}`)})
 	var s eventjson.Summary
-	if err := eventjson.Scan(own, &s); err != nil || string(s.Log) != `{"action":"pruned"}` {
-		t.Fatalf("%v, %s", err, own)
-	}
-	if canonical, err := rfc8785.Transform(own); err != nil || !bytes.Equal(canonical, own) {
-		t.Errorf("not canonical: %s", own)
-	}
+	err := eventjson.Scan(own, &s)
+	require.NoError(t, err, "%v, %s", err, own)
+	require.Equal(t, `{"action":"pruned"}`, string(s.Log), "%v, %s", err, own)
+	canonical, err := rfc8785.Transform(own)
+	assert.NoError(t, err, "not canonical")
+	assert.Equal(t, own, canonical, "not canonical")
 	e, err := event.Parse(own)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	logs, err := mapping.Logs(e)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	again := eventtest.Encode(t, eventtest.NewEncoder(t), logs)
-	if err := eventjson.Scan(again, &s); err != nil || s.Log != nil {
-		t.Errorf("%v, %s", err, again)
-	}
+	err = eventjson.Scan(again, &s)
+	assert.NoError(t, err, "%v, %s", err, again)
+	assert.Nil(t, s.Log, "%v, %s", err, again)
 }
 
 // A scanner that remembers events finds of the next what one that does not finds.
@@ -184,9 +171,7 @@ func sameScan(t *testing.T, c *eventjson.Scanner, in []byte) {
 	var got, want eventjson.Summary
 	gotErr, wantErr := c.Scan(in, &got), eventjson.Scan(in, &want)
 	if gotErr == nil && wantErr == nil {
-		if !reflect.DeepEqual(got, want) {
-			t.Errorf("%s: %+v, want %+v", in, got, want)
-		}
+		assert.Equal(t, want, got, in)
 	} else if gotErr == nil || wantErr == nil || gotErr.Error() != wantErr.Error() {
 		t.Errorf("%s: %v, want %v", in, gotErr, wantErr)
 	}
@@ -216,12 +201,9 @@ func TestScannerOfManyEvents(t *testing.T) {
 			}
 			in := []byte(eventtest.With(members...))
 			var got, want eventjson.Summary
-			if err := c.Scan(in, &got); err != nil {
-				t.Fatalf("%s: %v", in, err)
-			}
-			if err := eventjson.Scan(in, &want); err != nil || !reflect.DeepEqual(got, want) {
-				t.Fatalf("%s: %+v, want %+v, %v", in, got, want, err)
-			}
+			require.NoError(t, c.Scan(in, &got), in)
+			require.NoError(t, eventjson.Scan(in, &want), in)
+			require.Equal(t, want, got, in)
 		}
 	})
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/idempotency"
@@ -55,9 +57,7 @@ func TestIndexFollowsTheModel(t *testing.T) {
 				content := contentOf("1")
 				want := known(id, "1")
 				got, _ := x.Check(idempotency.IDOf("", id), content, now)
-				if got != want {
-					t.Fatalf("%s: %v, want %v", id, got, want)
-				}
+				require.Equal(t, want, got, id)
 				if got == idempotency.New {
 					x.Stage(idempotency.IDOf("", id), content, got)
 					staged = append(staged, logged{id, "1", now})
@@ -93,9 +93,8 @@ func TestIndexFollowsTheModel(t *testing.T) {
 			"wait":  func(t *rapid.T) { now = now.Add(time.Duration(rapid.IntRange(0, 2).Draw(t, "s")) * time.Second) },
 			"clear": func(*rapid.T) { kept, staged = nil, nil; x.Clear() },
 			"": func(t *rapid.T) {
-				if got, want := x.Len(), len(kept)+len(staged); got != want {
-					t.Fatalf("%d events, want %d", got, want)
-				}
+				got, want := x.Len(), len(kept)+len(staged)
+				require.Equal(t, want, got)
 			},
 		})
 	})
@@ -121,9 +120,8 @@ func TestAgeWithoutACommit(t *testing.T) {
 			x.Stage(id, contentOf("1"), idempotency.New)
 			x.Commit(now)
 			now = now.Add(tt.after)
-			if v, _ := x.Check(id, contentOf("2"), now); v != tt.want {
-				t.Fatalf("%v, want %v", v, tt.want)
-			}
+			v, _ := x.Check(id, contentOf("2"), now)
+			require.Equal(t, tt.want, v)
 			if tt.want != idempotency.New {
 				return
 			}
@@ -147,13 +145,13 @@ func TestVariants(t *testing.T) {
 	}
 	x.Commit(now)
 	for _, c := range []string{"1", "2", "3"} {
-		if v, first := x.Check(id, contentOf(c), now); v != idempotency.Same || first != contentOf("1") {
-			t.Errorf("%s: %v, %x", c, v, first)
-		}
+		v, first := x.Check(id, contentOf(c), now)
+		assert.Equal(t, idempotency.Same, v, c)
+		assert.Equal(t, contentOf("1"), first, c)
 	}
-	if v, first := x.Check(id, contentOf("4"), now); v != idempotency.Other || first != contentOf("1") {
-		t.Errorf("%v, %x", v, first)
-	}
+	v, first := x.Check(id, contentOf("4"), now)
+	assert.Equal(t, idempotency.Other, v)
+	assert.Equal(t, contentOf("1"), first)
 }
 
 // Of many more events than there is room for, in commits some of which fail, the newest are
@@ -166,9 +164,8 @@ func TestManyEvents(t *testing.T) {
 	written := 0
 	for commit := range 60 {
 		for i := range each {
-			if v, _ := x.Check(id(written+i), contentOf("1"), now); v != idempotency.New {
-				t.Fatalf("event %d: %v", written+i, v)
-			}
+			v, _ := x.Check(id(written+i), contentOf("1"), now)
+			require.Equal(t, idempotency.New, v, "event %d", written+i)
 			x.Stage(id(written+i), contentOf("1"), idempotency.New)
 		}
 		if commit%3 == 1 {
@@ -177,18 +174,15 @@ func TestManyEvents(t *testing.T) {
 		}
 		written += each
 		x.Commit(now)
-		if n := x.Len(); n != min(written, room) {
-			t.Fatalf("%d events are remembered, want %d", n, min(written, room))
-		}
+		require.Equal(t, min(written, room), x.Len())
 	}
 	for i := range written {
 		want := idempotency.New
 		if i >= written-room {
 			want = idempotency.Same
 		}
-		if v, _ := x.Check(id(i), contentOf("1"), now); v != want {
-			t.Fatalf("event %d of %d: %v, want %v", i, written, v, want)
-		}
+		v, _ := x.Check(id(i), contentOf("1"), now)
+		require.Equal(t, want, v, "event %d of %d", i, written)
 	}
 }
 

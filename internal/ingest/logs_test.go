@@ -64,9 +64,7 @@ func TestDivisionFollowsTheModel(t *testing.T) {
 		if logs.LogRecordCount() == 0 {
 			return
 		}
-		if err := i.Write(context.Background(), logs); err != nil {
-			rt.Fatal(err)
-		}
+		require.NoError(rt, i.Write(context.Background(), logs))
 	})
 	require.NoError(t, i.Close(t.Context()))
 	for name, ids := range want {

@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+
 	"github.com/otel-auditlog/auditlogexporter/internal/jcs"
 )
 
@@ -36,16 +38,13 @@ func TestEveryByte(t *testing.T) {
 			s := bytes.Repeat([]byte("x"), 17)
 			s[at] = byte(c)
 			text := jcs.AppendString(nil, s)
-			if again := jcs.AppendString(nil, string(s)); !bytes.Equal(text, again) {
-				t.Errorf("%q as a string: %s", s, again)
-			}
+			assert.Equal(t, jcs.AppendString(nil, string(s)), text, "%q as a string", s)
 			var want string
-			if err := json.Unmarshal(text, &want); err != nil || want != string(s) {
-				t.Errorf("%q: %s is %q, %v", s, text, want, err)
-			}
-			if got, err := read(text); err != nil || !bytes.Equal(got, s) {
-				t.Errorf("%s is %q, %v", text, got, err)
-			}
+			assert.NoError(t, json.Unmarshal(text, &want), "%q: %s", s, text)
+			assert.Equal(t, want, string(s), "%q: %s", s, text)
+			got, err := read(text)
+			assert.NoError(t, err, text)
+			assert.Equal(t, s, got, text)
 		}
 	}
 }
@@ -56,9 +55,8 @@ func TestEscapeRefused(t *testing.T) {
 		``, `\`, `\/`, `\x`, `\u`, `\u000`, `\u001F`, `\u0020`, `\u0041`, `\u0100`, `\u1000`, `\u0008`, `\u0009`, `\u000a`, `\u000c`, `\u000d`,
 		`\u0022`, `\u005c`, `\U0001`, `\u00 1`, `\u002f`, `\u00-1`,
 	} {
-		if c, n, err := jcs.Escape([]byte(s)); err == nil {
-			t.Errorf("%s is %q of %d bytes", s, c, n)
-		}
+		c, n, err := jcs.Escape([]byte(s))
+		assert.Error(t, err, "%s is %q of %d bytes", s, c, n)
 	}
 }
 

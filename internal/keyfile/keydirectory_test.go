@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
@@ -21,13 +23,10 @@ import (
 func keyIn(t *testing.T) (directory, path string) {
 	t.Helper()
 	directory = filepath.Join(t.TempDir(), "keys")
-	if err := os.Mkdir(directory, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.Mkdir(directory, 0o700))
 	path = filepath.Join(directory, "key.pem")
-	if _, err := keyfile.Create(path, signing.Ed25519); err != nil {
-		t.Fatal(err)
-	}
+	_, err := keyfile.Create(path, signing.Ed25519)
+	require.NoError(t, err)
 	return directory, path
 }
 
@@ -56,13 +55,9 @@ func TestKeysInDirectoriesOfOthers(t *testing.T) {
 				if os.Geteuid() != 0 {
 					t.Skip("only root can give a directory away")
 				}
-				if err := os.Chown(directory, c.uid, -1); err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, os.Chown(directory, c.uid, -1))
 			}
-			if err := os.Chmod(directory, c.mode); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, os.Chmod(directory, c.mode))
 			_, err := keyfile.Load(path)
 			says(t, "load", err, c.static, directory)
 			_, err = keyfile.OpenRotating(path)
@@ -96,24 +91,16 @@ func TestAKeyOnAReadOnlyMount(t *testing.T) {
 		t.Skipf("no file system can be mounted here: %v", err)
 	}
 	t.Cleanup(func() {
-		if err := unix.Unmount(directory, unix.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, unix.Unmount(directory, unix.MNT_DETACH))
 	})
 	_, made := keyIn(t)
 	content, err := os.ReadFile(made)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	path := filepath.Join(directory, "key.pem")
-	if err := os.WriteFile(path, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(path, content, 0o600))
 	_, err = keyfile.Load(path)
 	says(t, "load", err, "chmod go-w", directory)
-	if err := unix.Mount("", directory, "", unix.MS_REMOUNT|unix.MS_RDONLY, "size=64k"); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, unix.Mount("", directory, "", unix.MS_REMOUNT|unix.MS_RDONLY, "size=64k"))
 	_, err = keyfile.Load(path)
 	says(t, "load what is mounted read-only", err, "", directory)
 }
@@ -129,23 +116,15 @@ func TestAKeyWithTwoNames(t *testing.T) {
 	says(t, "load", err, "cp -p", path)
 	_, err = keyfile.OpenRotating(path)
 	says(t, "open to rotate", err, "cp -p", path)
-	if err := os.Remove(other); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := keyfile.Load(path); err != nil {
-		t.Error(err)
-	}
+	require.NoError(t, os.Remove(other))
+	_, err = keyfile.Load(path)
+	assert.NoError(t, err)
 	// What the key goes over to is a key as well.
 	rotating, err := keyfile.OpenRotating(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := rotating.Next(); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Link(path+".next", other); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
+	_, err = rotating.Next()
+	require.NoError(t, err)
+	require.NoError(t, os.Link(path+".next", other))
 	_, err = keyfile.OpenRotating(path)
 	says(t, "open with the next key", err, "cp -p", path+".next")
 }

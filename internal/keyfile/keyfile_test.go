@@ -18,6 +18,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -31,36 +34,28 @@ func pemOf(kind string, der []byte) []byte {
 func pkcs8(t *testing.T, key any) []byte {
 	t.Helper()
 	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return pemOf("PRIVATE KEY", der)
 }
 
 func spki(t *testing.T, key any) []byte {
 	t.Helper()
 	der, err := x509.MarshalPKIXPublicKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return pemOf("PUBLIC KEY", der)
 }
 
 func p384(t *testing.T) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return key
 }
 
 func rsaKey(t *testing.T) *rsa.PrivateKey {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return key
 }
 
@@ -68,45 +63,34 @@ func TestKeyFiles(t *testing.T) {
 	for _, a := range both {
 		path := filepath.Join(t.TempDir(), "key.pem")
 		made, err := keyfile.Create(path, a)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		loaded, err := keyfile.Load(path)
-		if err != nil || !loaded.Public().Equal(made.Public()) {
-			t.Fatalf("%s: %v", a, err)
-		}
+		require.NoError(t, err, a)
+		require.True(t, loaded.Public().Equal(made.Public()), a)
 		public, err := keyfile.LoadPublic(filepath.Join(filepath.Dir(path), "key.pub.pem"))
-		if err != nil || !public.Equal(made.Public()) {
-			t.Fatalf("%s: %v", a, err)
-		}
+		require.NoError(t, err, a)
+		require.True(t, public.Equal(made.Public()), a)
 		for name, want := range map[string]os.FileMode{path: 0o600, keyfile.PublicPath(path): 0o644} {
 			if info, err := os.Stat(name); err != nil || info.Mode().Perm() != want {
 				t.Errorf("%s: mode %v, %v", name, info.Mode(), err)
 			}
 		}
 		before, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := keyfile.Create(path, a); !errors.Is(err, os.ErrExist) {
-			t.Errorf("%s: a key was made over another: %v", a, err)
-		}
-		if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
-			t.Errorf("%s: the key file has changed", a)
-		}
+		require.NoError(t, err)
+		_, err = keyfile.Create(path, a)
+		assert.ErrorIs(t, err, os.ErrExist, "%s: a key was made over another", a)
+		after, err := os.ReadFile(path)
+		assert.NoError(t, err, "%s: the key file has changed", a)
+		assert.Equal(t, before, after, "%s: the key file has changed", a)
 	}
 }
 
 func TestLoadKeyFileRefuses(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	good := pkcs8(t, key)
 	sec1, err := x509.MarshalECPrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for name, tt := range map[string]struct {
 		content []byte
 		mode    os.FileMode
@@ -127,13 +111,10 @@ func TestLoadKeyFileRefuses(t *testing.T) {
 		"huge":                  {append(bytes.Clone(good), make([]byte, 1<<20)...), 0o600, "too large"},
 	} {
 		path := filepath.Join(t.TempDir(), "key.pem")
-		if err := errors.Join(os.WriteFile(path, tt.content, 0o600), os.Chmod(path, tt.mode)); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, errors.Join(os.WriteFile(path, tt.content, 0o600), os.Chmod(path, tt.mode)))
 		_, err := keyfile.Load(path)
-		if err == nil || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), path) {
-			t.Errorf("%s: %v", name, err)
-		}
+		assert.ErrorContains(t, err, tt.says, name)
+		assert.ErrorContains(t, err, path, name)
 		if err != nil && len(tt.content) > 40 && strings.Contains(err.Error(), string(tt.content[30:40])) {
 			t.Errorf("%s: the error shows the file's content: %v", name, err)
 		}
@@ -141,15 +122,11 @@ func TestLoadKeyFileRefuses(t *testing.T) {
 	dir := t.TempDir()
 	link := filepath.Join(dir, "link.pem")
 	target := filepath.Join(dir, "target.pem")
-	if err := errors.Join(os.WriteFile(target, good, 0o600), os.Symlink(target, link)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := keyfile.Load(link); err == nil || !strings.Contains(err.Error(), "regular file") {
-		t.Errorf("link: %v", err)
-	}
-	if _, err := keyfile.Load(filepath.Join(dir, "missing.pem")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("missing: %v", err)
-	}
+	require.NoError(t, errors.Join(os.WriteFile(target, good, 0o600), os.Symlink(target, link)))
+	_, err = keyfile.Load(link)
+	assert.ErrorContains(t, err, "regular file", "link")
+	_, err = keyfile.Load(filepath.Join(dir, "missing.pem"))
+	assert.ErrorIs(t, err, os.ErrNotExist, "missing")
 }
 
 // Keys that openssl makes are taken.
@@ -161,14 +138,10 @@ func TestKeysOfOpenSSL(t *testing.T) {
 	dir := t.TempDir()
 	for _, args := range [][]string{{"-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"}, {"-algorithm", "ED25519"}} {
 		path := filepath.Join(dir, args[1])
-		if out, err := exec.Command(openssl, append([]string{"genpkey", "-out", path}, args...)...).CombinedOutput(); err != nil {
-			t.Fatalf("%s", out)
-		}
-		if err := os.Chmod(path, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := keyfile.Load(path); err != nil {
-			t.Errorf("a key that openssl made: %v", err)
-		}
+		out, err := exec.Command(openssl, append([]string{"genpkey", "-out", path}, args...)...).CombinedOutput()
+		require.NoError(t, err, out)
+		require.NoError(t, os.Chmod(path, 0o600))
+		_, err = keyfile.Load(path)
+		assert.NoError(t, err, "a key that openssl made")
 	}
 }

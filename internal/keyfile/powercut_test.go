@@ -10,6 +10,9 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/durable/durabletest"
 	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
@@ -34,19 +37,13 @@ func TestPowerCutWhileTheKeyChanges(t *testing.T) {
 		cuts := rand.New(rand.NewPCG(seed, 0))
 		m := durabletest.New()
 		for name, content := range before {
-			if err := durable.CreateNew(m, name, durable.Private, durable.Bytes([]byte(content))); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, durable.CreateNew(m, name, durable.Private, durable.Bytes([]byte(content))))
 		}
 		var left []*durabletest.Model
 		m.Step = func() { left = append(left, m.Crash(cuts), m.Kill()) }
-		if err := keyfile.ReplaceKey(m, "key"); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, keyfile.ReplaceKey(m, "key"))
 		m.Step = nil
-		if !same(m.Crash(cuts).View(), after) {
-			t.Errorf("seed %d: after the change: %v", seed, m.Crash(cuts).View())
-		}
+		assert.True(t, same(m.Crash(cuts).View(), after), "seed %d: after the change", seed)
 		for i, m := range left {
 			found := m.View()
 			if _, err := fs.Stat(found, "key.retired"); err != nil && !same(found, before) && !same(found, after) {

@@ -4,10 +4,10 @@
 package leafhash_test
 
 import (
-	"bytes"
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/leafhash"
@@ -19,11 +19,8 @@ func TestIn(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		before, leaf := rapid.SliceOfN(rapid.Byte(), 1, 100).Draw(t, "before"), rapid.SliceOfN(rapid.Byte(), 0, 3000).Draw(t, "leaf")
 		buf := slices.Concat(before, leaf)
-		if got, want := leafhash.In(buf, len(before)), merkle.LeafHash(leaf); got != want {
-			t.Errorf("%v, want %v", got, want)
-		}
-		if !bytes.Equal(buf, slices.Concat(before, leaf)) {
-			t.Error("the buffer has changed")
-		}
+		got, want := leafhash.In(buf, len(before)), merkle.LeafHash(leaf)
+		assert.Equal(t, want, got)
+		assert.Equal(t, slices.Concat(before, leaf), buf, "the buffer has changed")
 	})
 }

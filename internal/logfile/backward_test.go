@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
@@ -28,9 +30,7 @@ type ended struct {
 // readForward and readBackward read a segment's lines, the first of them first.
 func readForward(t *rapid.T, fsys fs.FS, file segment.File) (all []ended, _ error) {
 	r, err := logfile.Open(t.Context(), fsys, file, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer r.Close()
 	for {
 		line, err := r.Next()
@@ -46,9 +46,7 @@ func readForward(t *rapid.T, fsys fs.FS, file segment.File) (all []ended, _ erro
 
 func readBackward(t *rapid.T, fsys fs.FS, file segment.File) (all []ended, _ error) {
 	r, err := logfile.OpenBackward(t.Context(), fsys, file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer r.Close()
 	for {
 		line, end, err := r.Previous()
@@ -75,12 +73,10 @@ func TestBackwardIsForward(t *testing.T) {
 		fsys, file := plain(content)
 		file.Size = rapid.Int64Range(-1, int64(len(content))+1).Draw(t, "size")
 		want, err := readForward(t, fsys, file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := readBackward(t, fsys, file); err != nil || !slices.Equal(got, want) {
-			t.Fatalf("%d lines, not %d, %v", len(got), len(want), err)
-		}
+		require.NoError(t, err)
+		got, err := readBackward(t, fsys, file)
+		require.NoError(t, err, "%d lines, not %d", len(got), len(want))
+		require.Equal(t, want, got, "%d lines, not %d", len(got), len(want))
 	})
 }
 
@@ -104,18 +100,16 @@ func TestBackwardOverLongLines(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			fsys, file := plain(test.content)
 			r, err := logfile.OpenBackward(t.Context(), fsys, file)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			defer r.Close()
 			lines := -1
 			for err == nil {
 				lines++
 				_, _, err = r.Previous()
 			}
-			if lines != test.lines || !errors.Is(err, test.is) || logfile.Malformed(err) != (test.is != io.EOF) {
-				t.Errorf("%d lines, %v", lines, err)
-			}
+			assert.Equal(t, test.lines, lines)
+			assert.ErrorIs(t, err, test.is)
+			assert.Equal(t, test.is != io.EOF, logfile.Malformed(err))
 		})
 	}
 }
@@ -126,17 +120,14 @@ func TestBackwardOverAFileThatIsCutOff(t *testing.T) {
 	fsys, file := plain(content)
 	cut := &cutOff{MapFS: fsys, to: int64(len(content))}
 	r, err := logfile.OpenBackward(t.Context(), cut, file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer r.Close()
 	for err == nil {
 		_, _, err = r.Previous()
 		cut.to = 10
 	}
-	if !errors.Is(err, io.ErrUnexpectedEOF) || logfile.Malformed(err) {
-		t.Error(err)
-	}
+	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	assert.False(t, logfile.Malformed(err))
 }
 
 // cutOff is a directory whose file ends at an offset.

@@ -7,10 +7,11 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
-	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"github.com/stretchr/testify/assert"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
@@ -73,9 +74,7 @@ func TestKeyChanges(t *testing.T) {
 					t.Errorf("line %d does not end at %d", c.Line, c.End)
 				}
 			}
-			if !slices.Equal(notes, test.notes) {
-				t.Errorf("%q", notes)
-			}
+			assert.Equal(t, test.notes, notes)
 		})
 	}
 	for range logfile.KeyChanges(t.Context(), fstest.MapFS{}) {
@@ -88,9 +87,7 @@ func TestKeyChanges(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if n != 1 {
-		t.Errorf("%d results", n)
-	}
+	assert.Equal(t, 1, n, "results")
 }
 
 // Whatever the file holds, reading it ends, and each line is told once.

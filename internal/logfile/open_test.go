@@ -15,6 +15,9 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
@@ -52,9 +55,7 @@ func compress(t *testing.T, fsys fstest.MapFS, c compression.Method) {
 	if err == nil {
 		err = z.Close()
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	delete(fsys, plainName.String())
 	fsys[plainName.String()+c.Suffix()] = &fstest.MapFile{Data: b.Bytes(), Mode: 0o600}
 }
@@ -72,32 +73,25 @@ func TestASegmentThatIsCompressedMeanwhile(t *testing.T) {
 			compress(t, fsys, c)
 		}
 		r, err := logfile.Open(t.Context(), fsys, file, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		var got [][]byte
 		for line, err := r.Next(); err == nil; line, err = r.Next() {
 			got = append(got, bytes.Clone(line))
 		}
-		if err := r.Close(); err != nil || !slices.EqualFunc(got, want, bytes.Equal) {
-			t.Errorf("%s: %d lines, not %d, %v", c, len(got), len(want), err)
-		}
+		assert.NoError(t, r.Close(), "%s: %d lines, not %d", c, len(got), len(want))
+		assert.True(t, slices.EqualFunc(got, want, bytes.Equal), "%s: %d lines, not %d", c, len(got), len(want))
 		for _, line := range []int{0, 1, 4} {
 			offset := int64(0)
 			for _, before := range want[:line] {
 				offset += int64(len(before)) + 1
 			}
 			r, err := logfile.Open(t.Context(), fsys, file, offset)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			got, err := r.Next()
 			if !bytes.Equal(got, want[line]) || err != nil || r.End() != offset+int64(len(got))+1 || r.Line() != 1 || segname.Plain(r.Name()) != plainName {
 				t.Errorf("%s, line %d: %q, %v, up to %d of %s", c, line, got, err, r.End(), r.Name())
 			}
-			if err := r.Close(); err != nil {
-				t.Error(err)
-			}
+			assert.NoError(t, r.Close())
 		}
 	}
 }
@@ -123,9 +117,9 @@ func TestWhatCannotBeOpened(t *testing.T) {
 		t.Run(test.what, func(t *testing.T) {
 			fsys, file := plain(manyLines(3))
 			test.change(fsys)
-			if r, err := logfile.Open(t.Context(), fsys, file, 0); !errors.Is(err, test.is) || logfile.Malformed(err) != test.form {
-				t.Errorf("%v, %v", r, err)
-			}
+			r, err := logfile.Open(t.Context(), fsys, file, 0)
+			assert.ErrorIs(t, err, test.is, r)
+			assert.Equal(t, test.form, logfile.Malformed(err), r)
 			if r, err := logfile.OpenBackward(t.Context(), fsys, file); err == nil {
 				t.Errorf("%v can be read from its end", r)
 			}
@@ -139,33 +133,25 @@ func TestACompressionBomb(t *testing.T) {
 	fsys, file := plain(make([]byte, 4*segline.MaxBytes))
 	compress(t, fsys, compression.Zstd)
 	r, err := logfile.Open(t.Context(), fsys, file, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer r.Close()
-	if _, err := r.Next(); !errors.Is(err, segline.ErrTooLong) || !logfile.Malformed(err) {
-		t.Error(err)
-	}
+	_, err = r.Next()
+	assert.ErrorIs(t, err, segline.ErrTooLong)
+	assert.True(t, logfile.Malformed(err))
 }
 
 func TestReadingEndsWithItsContext(t *testing.T) {
 	fsys, file := plain(manyLines(10_000))
 	ctx, cancel := context.WithCancel(t.Context())
 	r, err := logfile.Open(ctx, fsys, file, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer r.Close()
 	back, err := logfile.OpenBackward(ctx, fsys, file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer back.Close()
 	_, err = r.Next()
 	_, _, backErr := back.Previous()
-	if err := errors.Join(err, backErr); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, errors.Join(err, backErr))
 	cancel()
 	for err == nil {
 		_, err = r.Next()
@@ -174,9 +160,8 @@ func TestReadingEndsWithItsContext(t *testing.T) {
 		_, _, backErr = back.Previous()
 	}
 	for _, err := range []error{err, backErr} {
-		if !errors.Is(err, context.Canceled) || logfile.Malformed(err) {
-			t.Error(err)
-		}
+		assert.ErrorIs(t, err, context.Canceled)
+		assert.False(t, logfile.Malformed(err))
 	}
 }
 
@@ -217,9 +202,7 @@ func TestReadingIsFewLargeReads(t *testing.T) {
 	fsys, file := plain(manyLines(20_000))
 	c := counted{fsys, new(int), new(int)}
 	r, err := logfile.Open(t.Context(), c, file, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer r.Close()
 	for err == nil {
 		_, err = r.Next()
@@ -227,9 +210,8 @@ func TestReadingIsFewLargeReads(t *testing.T) {
 	if most := int(file.Size/(128<<10)) + 10; err != io.EOF || *c.looks > 3 || *c.reads > most {
 		t.Errorf("%v: %d looks at the file, and %d reads for its %d bytes, more than %d", err, *c.looks, *c.reads, file.Size, most)
 	}
-	if _, err := logfile.OpenBackward(t.Context(), c, file); !errors.Is(err, errors.ErrUnsupported) {
-		t.Errorf("a file that cannot be read from its end: %v", err)
-	}
+	_, err = logfile.OpenBackward(t.Context(), c, file)
+	assert.ErrorIs(t, err, errors.ErrUnsupported, "a file that cannot be read from its end")
 }
 
 func TestRetry(t *testing.T) {
@@ -244,9 +226,8 @@ func TestRetry(t *testing.T) {
 			}
 			return nil
 		})
-		if !errors.Is(err, test.err) || calls != test.calls {
-			t.Errorf("%+v: %v after %d calls", test, err, calls)
-		}
+		assert.ErrorIs(t, err, test.err, "%+v", test)
+		assert.Equal(t, test.calls, calls, "%+v", test)
 	}
 	other, calls := errors.New("other"), 0
 	if err := logfile.Retry(t.Context(), func() error { calls++; return other }); err != other || calls != 1 {
@@ -254,7 +235,5 @@ func TestRetry(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := logfile.Retry(ctx, func() error { return fs.ErrNotExist }); !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
+	assert.ErrorIs(t, logfile.Retry(ctx, func() error { return fs.ErrNotExist }), context.Canceled)
 }

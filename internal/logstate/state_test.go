@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+
 	"github.com/otel-auditlog/auditlogexporter/internal/logstate"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -24,9 +26,10 @@ func states() []logstate.State {
 func TestStatesComeBack(t *testing.T) {
 	for _, s := range states() {
 		got, err := logstate.Parse(s.Marshal())
-		if err != nil || !bytes.Equal(got.Marshal(), s.Marshal()) || got.Origin != s.Origin || got.Begins() != (s.Size == 0) {
-			t.Errorf("%+v, %v", got, err)
-		}
+		assert.NoError(t, err, "%+v", got)
+		assert.Equal(t, s.Marshal(), got.Marshal(), "%+v", got)
+		assert.Equal(t, s.Origin, got.Origin, "%+v", got)
+		assert.Equal(t, s.Size == 0, got.Begins(), "%+v", got)
 	}
 }
 
@@ -46,19 +49,14 @@ func TestParseRefuses(t *testing.T) {
 		"a size of no log":  strings.Replace(text, `"size":12`, `"size":9007199254740993`, 1),
 		"no origin":         strings.Replace(text, good.Origin, "", 1),
 	} {
-		if s, err := logstate.Parse([]byte(content)); err == nil {
-			t.Errorf("%s: %+v", name, s)
-		}
+		s, err := logstate.Parse([]byte(content))
+		assert.Error(t, err, "%s: %+v", name, s)
 	}
 }
 
 func TestNamesAreReadableAndDiffer(t *testing.T) {
-	if got := logstate.Name("host.example/auditlog"); got != "host.example%2fauditlog.state" {
-		t.Error(got)
-	}
-	if logstate.Name("a/b") == logstate.Name("A/b") {
-		t.Error("two origins of one name")
-	}
+	assert.Equal(t, "host.example%2fauditlog.state", logstate.Name("host.example/auditlog"))
+	assert.NotEqual(t, logstate.Name("A/b"), logstate.Name("a/b"), "two origins of one name")
 }
 
 func FuzzParse(f *testing.F) {

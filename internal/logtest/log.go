@@ -184,7 +184,7 @@ func (l *Log) Canonical(events ...[]byte) {
 	require.NoError(l.t, l.append(encodings))
 }
 
-// encoding appends an event in canonical JSON, and returns its time.
+// encoding is what AddTo takes.
 type encoding = func(dst []byte) ([]byte, uint64, error)
 
 func (l *Log) encodings(records []plog.LogRecord) []encoding {
@@ -212,7 +212,7 @@ func (l *Log) appendOnce(events []encoding) error {
 	b := l.Writer.NewBatch()
 	defer b.Release()
 	for _, e := range events {
-		if err := Sign(l.Writer, b, l.Options.Scope, e); err != nil {
+		if err := l.AddTo(b, e); err != nil {
 			return err
 		}
 	}
@@ -220,13 +220,22 @@ func (l *Log) appendOnce(events []encoding) error {
 	return err
 }
 
-// Sign adds an event to a batch, signed with the log's key if its scope is event.
-func Sign(l *rotation.Log, b *stage.Batch, scope segline.Scope, encode encoding) error {
-	if scope != segline.ScopeEvent {
+// AddTo adds an event to a batch of the log's Writer, signed if the scope asks for it. The encoding
+// appends the event in canonical JSON, and returns its time.
+func (l *Log) AddTo(b *stage.Batch, encode func(dst []byte) ([]byte, uint64, error)) error {
+	if l.Options.Scope != segline.ScopeEvent {
 		return b.Add(encode, nil, "")
 	}
-	s := l.Signer()
-	return b.Add(encode, l.Sign(s), s.Public().ID())
+	s := l.Writer.Signer()
+	return b.Add(encode, l.Writer.Sign(s), s.Public().ID())
+}
+
+// Encode returns the event of a record, in canonical JSON.
+func (l *Log) Encode(r plog.LogRecord) []byte {
+	helper(l.t)
+	canonical, _, err := l.encoder.Append(nil, r)
+	require.NoError(l.t, err)
+	return canonical
 }
 
 // Settle waits until sealed segments are compressed, and those deleted that retention by size does

@@ -5,7 +5,6 @@ package logtree_test
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 	"golang.org/x/mod/sumdb/tlog"
@@ -72,9 +72,7 @@ func stored(t testing.TB, leaves []tlog.Hash) tlog.HashReader {
 	})
 	for i, leaf := range leaves {
 		more, err := tlog.StoredHashesForRecordHash(int64(i), leaf, reader)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		all = append(all, more...)
 	}
 	return reader
@@ -90,31 +88,19 @@ func TestTreeAgainstAllHashes(t *testing.T) {
 		size := int64(len(hashes))
 		all := stored(t, hashes)
 		tree, err := logtree.Open(t.Context(), fsys)
-		if err != nil {
-			r.Fatal(err)
-		}
-		if tree.Size() != uint64(size) {
-			r.Fatalf("%d leaves, want %d", tree.Size(), size)
-		}
+		require.NoError(r, err)
+		require.Equal(r, uint64(size), tree.Size(), "%d leaves, want %d", tree.Size(), size)
 		for range 5 {
 			tree, err := logtree.Open(t.Context(), fsys)
-			if err != nil {
-				r.Fatal(err)
-			}
+			require.NoError(r, err)
 			// The newest tree, or one that it has grown from.
 			size := rapid.OneOf(rapid.Just(size), rapid.Int64Range(1, size)).Draw(r, "size")
 			n := rapid.Int64Range(0, size-1).Draw(r, "leaf")
 			got, err := tlog.ProveRecord(size, n, tree.Hashes(t.Context()))
-			if err != nil {
-				r.Fatal(err)
-			}
+			require.NoError(r, err)
 			want, err := tlog.ProveRecord(size, n, all)
-			if err != nil {
-				r.Fatal(err)
-			}
-			if fmt.Sprint(got) != fmt.Sprint(want) {
-				r.Fatalf("the path of leaf %d of %d in segments from %d: %v, want %v", n, size, begins, got, want)
-			}
+			require.NoError(r, err)
+			require.Equal(r, fmt.Sprint(want), fmt.Sprint(got), "the path of leaf %d of %d in segments from %d", n, size, begins)
 			// A tree that ends within a segment takes reading that one, too.
 			if s := tree.Stats(); s.Segments > 3 || size == int64(len(hashes)) && s.Segments > 2 {
 				r.Fatalf("it took reading %d segments of %d", s.Segments, len(begins))
@@ -124,20 +110,12 @@ func TestTreeAgainstAllHashes(t *testing.T) {
 			to := rapid.Int64Range(1, size).Draw(r, "to")
 			from := rapid.Int64Range(1, to).Draw(r, "from")
 			got, err := tlog.ProveTree(to, from, tree.Hashes(t.Context()))
-			if err != nil {
-				r.Fatal(err)
-			}
+			require.NoError(r, err)
 			want, err := tlog.ProveTree(to, from, all)
-			if err != nil {
-				r.Fatal(err)
-			}
-			if fmt.Sprint(got) != fmt.Sprint(want) {
-				r.Fatalf("from %d to %d: %v, want %v", from, to, got, want)
-			}
+			require.NoError(r, err)
+			require.Equal(r, fmt.Sprint(want), fmt.Sprint(got), "from %d to %d", from, to)
 			root, err := tree.Root(t.Context(), uint64(from))
-			if err != nil {
-				r.Fatal(err)
-			}
+			require.NoError(r, err)
 			if want, err := tlog.TreeHash(from, all); err != nil || root != want {
 				r.Fatalf("the root of %d leaves: %v, want %v, %v", from, root, want, err)
 			}
@@ -149,38 +127,24 @@ func TestTreeAgainstAllHashes(t *testing.T) {
 func TestTreeWithoutRange(t *testing.T) {
 	fsys := write(t, 3000, []int{4, 4, 4, 4, 4, 4, 4, 4})
 	before, begins := leaves(t, fsys)
-	if len(begins) < 4 {
-		t.Fatalf("only %d segments", len(begins))
-	}
+	require.GreaterOrEqual(t, len(begins), 4, "only")
 	listing, err := segment.List(fsys)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	silent := fsys[listing.Segments[2].Name]
 	silent.Data = bytes.Replace(silent.Data, []byte(`"action":"rotated"`), []byte(`"action":"rotatee"`), 1)
 	tree, err := logtree.Open(t.Context(), fsys)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	all := stored(t, before)
 	var indexes []int64
 	for first, height := range compactrange.Subtrees(begins[1], begins[2]) {
 		indexes = append(indexes, tlog.StoredHashIndex(height, int64(first>>height)))
 	}
 	got, err := tree.Hashes(t.Context()).ReadHashes(indexes)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	want, err := all.ReadHashes(indexes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Error("other hashes")
-	}
-	if s := tree.Stats(); s.Segments != 2 {
-		t.Errorf("%d segments were read, want the newest and one more", s.Segments)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, fmt.Sprint(want), fmt.Sprint(got), "other hashes")
+	assert.Equal(t, 2, tree.Stats().Segments, "segments were read, want the newest and one more")
 }
 
 // What has been pruned is missed only where it is needed.
@@ -188,49 +152,37 @@ func TestTreeOfPrunedLog(t *testing.T) {
 	fsys := write(t, 3000, []int{4, 4, 4, 4, 4, 4, 4, 4})
 	before, begins := leaves(t, fsys)
 	listing, err := segment.List(fsys)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for _, f := range listing.Segments[:2] {
 		delete(fsys, f.Name)
 	}
 	tree, err := logtree.Open(t.Context(), fsys)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if tree.Base() != begins[2] {
-		t.Errorf("base %d, want %d", tree.Base(), begins[2])
-	}
+	require.NoError(t, err)
+	assert.Equal(t, begins[2], tree.Base(), "base")
 	size := int64(len(before))
 	all := stored(t, before)
 	for n := int64(begins[2]); n < size; n++ {
 		got, err := tlog.ProveRecord(size, n, tree.Hashes(t.Context()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if want, err := tlog.ProveRecord(size, n, all); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
-			t.Errorf("leaf %d: another path", n)
-		}
+		require.NoError(t, err)
+		want, err := tlog.ProveRecord(size, n, all)
+		assert.NoError(t, err, "leaf %d: another path", n)
+		assert.Equal(t, fmt.Sprint(want), fmt.Sprint(got), "leaf %d: another path", n)
 	}
-	if _, err := tree.Line(t.Context(), 1); !errors.Is(err, logtree.ErrPruned) {
-		t.Errorf("a pruned line: %v", err)
-	}
-	if _, err := tlog.ProveRecord(size, 1, tree.Hashes(t.Context())); !errors.Is(err, logtree.ErrPruned) {
-		t.Errorf("a pruned leaf: %v", err)
-	}
+	_, err = tree.Line(t.Context(), 1)
+	assert.ErrorIs(t, err, logtree.ErrPruned, "a pruned line")
+	_, err = tlog.ProveRecord(size, 1, tree.Hashes(t.Context()))
+	assert.ErrorIs(t, err, logtree.ErrPruned, "a pruned leaf")
 }
 
 func TestNoTree(t *testing.T) {
-	if _, err := logtree.Open(t.Context(), fstest.MapFS{}); !errors.Is(err, logdir.ErrNoLog) {
-		t.Errorf("an empty directory: %v", err)
-	}
+	_, err := logtree.Open(t.Context(), fstest.MapFS{})
+	assert.ErrorIs(t, err, logdir.ErrNoLog, "an empty directory")
 	fsys := write(t, 0, []int{1})
 	for name, f := range fsys {
 		if _, err := segment.ParseName(name); err == nil {
 			f.Data = f.Data[:bytes.IndexByte(f.Data, '\n')+1]
 		}
 	}
-	if _, err := logtree.Open(t.Context(), fsys); !errors.Is(err, logdir.ErrNoCheckpoint) {
-		t.Errorf("a header alone: %v", err)
-	}
+	_, err = logtree.Open(t.Context(), fsys)
+	assert.ErrorIs(t, err, logdir.ErrNoCheckpoint, "a header alone")
 }

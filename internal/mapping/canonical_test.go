@@ -12,6 +12,8 @@ import (
 	"testing"
 	"unicode/utf16"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"pgregory.net/rapid"
 
@@ -33,9 +35,8 @@ func TestRFC8785Example(t *testing.T) {
 	literals.AppendEmpty().SetBool(true)
 	literals.AppendEmpty().SetBool(false)
 	want := `{"body":{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],"string":"€$\u000f\nA'B\"\\\\\"/"},`
-	if b := eventtest.Encode(t, eventtest.NewEncoder(t), logs); !strings.HasPrefix(string(b), want) {
-		t.Errorf("%s\nwant %s", b, want)
-	}
+	b := eventtest.Encode(t, eventtest.NewEncoder(t), logs)
+	assert.True(t, strings.HasPrefix(string(b), want), "%s\n", b)
 }
 
 // The example of RFC 8785, section 3.2.3: keys are in order of their UTF-16 code
@@ -76,9 +77,7 @@ func TestKeysAreSorted(t *testing.T) {
 		b := eventtest.Encode(t, enc, logs)
 		for _, object := range []string{"body", "metadata"} {
 			keys := keysOf(t, b, object)
-			if !slices.IsSortedFunc(keys, func(a, b string) int { return slices.Compare(utf16.Encode([]rune(a)), utf16.Encode([]rune(b))) }) {
-				t.Fatalf("%q in %s", keys, b)
-			}
+			require.True(t, slices.IsSortedFunc(keys, func(a, b string) int { return slices.Compare(utf16.Encode([]rune(a)), utf16.Encode([]rune(b))) }), "%q in %s", keys, b)
 		}
 	})
 }
@@ -86,15 +85,11 @@ func TestKeysAreSorted(t *testing.T) {
 // keysOf returns the keys of one of an event's objects in the order they stand.
 func keysOf(t *rapid.T, b []byte, object string) (keys []string) {
 	var members map[string]json.RawMessage
-	if err := json.Unmarshal(b, &members); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, json.Unmarshal(b, &members))
 	d := json.NewDecoder(bytes.NewReader(members[object]))
 	for d.More() {
 		token, err := d.Token()
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		if key, ok := token.(string); ok {
 			keys = append(keys, key)
 		}

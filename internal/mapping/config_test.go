@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/confmap"
 	"go.yaml.in/yaml/v3"
 
@@ -22,9 +24,7 @@ import (
 // attributes, or with the error it is refused with.
 func TestMappingFromYAML(t *testing.T) {
 	f, err := os.Open(filepath.Join("..", "..", "testdata", "event", "mapping.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer f.Close()
 	d := yaml.NewDecoder(f)
 	cases := 0
@@ -41,9 +41,7 @@ func TestMappingFromYAML(t *testing.T) {
 		cases++
 		t.Run(c.Name, func(t *testing.T) {
 			m := mapping.Default()
-			if err := confmap.NewFromStringMap(c.Mapping).Unmarshal(&m); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, confmap.NewFromStringMap(c.Mapping).Unmarshal(&m))
 			if err := m.Validate(); c.Refused != "" || err != nil {
 				if err == nil || c.Refused == "" || !strings.Contains(err.Error(), c.Refused) {
 					t.Errorf("%v, want %q", err, c.Refused)
@@ -58,15 +56,11 @@ func TestMappingFromYAML(t *testing.T) {
 				"resource_id": e.ResourceID, "source_ip": e.SourceIP,
 			}
 			for member, want := range c.Want {
-				if got[member] != want {
-					t.Errorf("%s = %q, want %q", member, got[member], want)
-				}
+				assert.Equal(t, want, got[member], member)
 			}
 		})
 	}
-	if cases < 10 {
-		t.Errorf("%d cases were read", cases)
-	}
+	assert.GreaterOrEqual(t, cases, 10, "cases were read")
 }
 
 // Every attribute that the default mapping knows feeds its member.
@@ -78,9 +72,7 @@ func TestDefaultMappingIsComplete(t *testing.T) {
 	} {
 		for _, name := range names {
 			e := mapOne(t, m, eventtest.RecordOf(t, "", map[string]any{name: "192.0.2.1"}))
-			if e.MappedFrom[member] != name {
-				t.Errorf("%s is not taken from %s: %v", member, name, e.MappedFrom)
-			}
+			assert.Equal(t, name, e.MappedFrom[member], "%s is not taken from %s: %v", member, name, e.MappedFrom)
 		}
 	}
 	for _, target := range m.Targets {
@@ -95,9 +87,7 @@ func TestDefaultMappingIsComplete(t *testing.T) {
 			names[prefix+"xyz"] = event.CategorySystemHealth
 		}
 		for name, want := range names {
-			if e := mapOne(t, m, eventtest.RecordOf(t, name, nil)); e.Category != want {
-				t.Errorf("an event %s is of category %s, want %s", name, e.Category, want)
-			}
+			assert.Equal(t, want, mapOne(t, m, eventtest.RecordOf(t, name, nil)).Category, "an event %s is of category", name)
 		}
 	}
 }
@@ -131,9 +121,7 @@ func TestWhatMembersDoNotGiveBack(t *testing.T) {
 func TestServiceName(t *testing.T) {
 	for name, want := range map[any]string{"shop": "shop", "": "unknown_service", "a\xffb": "a\uFFFDb", 7: "unknown_service"} {
 		logs := eventtest.RecordOf(t, "", nil)
-		if err := logs.ResourceLogs().At(0).Resource().Attributes().FromRaw(map[string]any{"service.name": name}); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, logs.ResourceLogs().At(0).Resource().Attributes().FromRaw(map[string]any{"service.name": name}))
 		if e := mapOne(t, mapping.Default(), logs); e.ResourceType != "service" || e.ResourceID != want {
 			t.Errorf("service %q gives %s %q", name, e.ResourceType, e.ResourceID)
 		}

@@ -5,11 +5,11 @@ package mapping_test
 
 import (
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
@@ -82,16 +82,13 @@ func TestDepth(t *testing.T) {
 				logs := eventtest.RecordOf(t, "", nil)
 				eventtest.Nest(value(logs), depth)
 				b := eventtest.Encode(t, eventtest.NewEncoder(t), logs)
-				if got := levels(b); got > 104 {
-					t.Errorf("%d levels of JSON", got)
-				}
+				assert.LessOrEqual(t, levels(b), 104, "levels of JSON")
 				if got, want := strings.Contains(string(b), `{"$json":"`), depth > 100; got != want {
 					t.Errorf("carried as text: %t, want %t", got, want)
 				}
 				got, text := nested(value(eventtest.Decode(t, b)))
-				if got != depth || text != "bottom" {
-					t.Errorf("%d levels around %q came back, of %d", got, text, depth)
-				}
+				assert.Equal(t, depth, got)
+				assert.Equal(t, "bottom", text)
 			})
 		}
 		t.Run(place+" too deep", func(t *testing.T) {
@@ -101,9 +98,8 @@ func TestDepth(t *testing.T) {
 			enc.SetResource(logs.ResourceLogs().At(0).Resource(), "")
 			enc.SetScope(logs.ResourceLogs().At(0).ScopeLogs().At(0).Scope(), "")
 			b, _, err := enc.Append([]byte("before"), eventtest.RecordIn(logs))
-			if !errors.Is(err, mapping.ErrTooDeep) || string(b) != "before" {
-				t.Errorf("appended %.40q, %v", b, err)
-			}
+			assert.ErrorIs(t, err, mapping.ErrTooDeep, "appended %.40q", b)
+			assert.Equal(t, "before", string(b), "appended %.40q", b)
 			// The next is none the worse for it.
 			eventtest.Encode(t, enc, eventtest.RecordOf(t, "", nil))
 		})
@@ -156,11 +152,9 @@ func TestHostileNesting(t *testing.T) {
 		"a needless $json": `[{"$json":"W10="}]`,
 	} {
 		in := before + `"$json":"` + b64(text) + `"` + after
-		if _, err := event.Parse([]byte(in)); err == nil {
-			t.Errorf("%s: parsed", name)
-		}
+		_, err := event.Parse([]byte(in))
+		assert.Error(t, err, "%s: parsed", name)
 	}
-	if _, err := event.Parse([]byte(before + `"$json":"` + b64(`["bottom"]`) + `"` + after)); err != nil {
-		t.Errorf("the good one: %v", err)
-	}
+	_, err := event.Parse([]byte(before + `"$json":"` + b64(`["bottom"]`) + `"` + after))
+	assert.NoError(t, err, "the good one")
 }

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
@@ -24,22 +26,16 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 	r := eventtest.LoginRecord()
 	enc := eventtest.ShopEncoder(t, mapping.Default())
 	buf, _, err := enc.Append(nil, r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var s eventjson.Summary
 	if n := testing.AllocsPerRun(100, func() {
 		buf, _, _ = enc.Append(buf[:0], r)
-		if err := eventjson.Scan(buf, &s); err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, eventjson.Scan(buf, &s))
 	}); n != 0 {
 		t.Errorf("%v allocations a record", n)
 	}
 	r.Attributes().Remove("audit.record.id")
-	if n := testing.AllocsPerRun(100, func() { buf, _, _ = enc.Append(buf[:0], r) }); n != 0 {
-		t.Errorf("%v allocations a record that needs an id", n)
-	}
+	assert.Equal(t, float64(0), testing.AllocsPerRun(100, func() { buf, _, _ = enc.Append(buf[:0], r) }), "allocations a record that needs an id")
 }
 
 // Ids that are not given are random UUIDs of version 4, each another.
@@ -49,12 +45,9 @@ func TestNewIDs(t *testing.T) {
 	seen := make(map[string]bool)
 	for range 1000 {
 		e, err := event.Parse(eventtest.Encode(t, enc, eventtest.RecordOf(t, "", nil)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !v4.MatchString(e.EventID) || seen[e.EventID] {
-			t.Fatalf("id %q", e.EventID)
-		}
+		require.NoError(t, err)
+		require.True(t, v4.MatchString(e.EventID))
+		require.False(t, seen[e.EventID])
 		seen[e.EventID] = true
 	}
 }
@@ -72,22 +65,17 @@ func TestManyShapes(t *testing.T) {
 		if i%50 == 0 {
 			a.PutInt(strings.Repeat("long", 10_000), 1)
 		}
-		if got, want := eventtest.Dump(eventtest.Decode(t, eventtest.Encode(t, enc, logs))), eventtest.Dump(logs); got != want {
-			t.Fatalf("record %d came in:\n%s\ncame out:\n%s", i, want, got)
-		}
+		got, want := eventtest.Dump(eventtest.Decode(t, eventtest.Encode(t, enc, logs))), eventtest.Dump(logs)
+		require.Equal(t, want, got, "record %d came in:\n", i)
 	}
 }
 
 // Encoders of one mapper work side by side.
 func TestMapperIsShared(t *testing.T) {
 	mapper, err := mapping.NewMapper(mapping.Default())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	want, _, err := mapper.NewEncoder().Append(nil, eventtest.LoginRecord())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
@@ -107,9 +95,7 @@ func TestMapperIsShared(t *testing.T) {
 func TestMapperKeepsItsMapping(t *testing.T) {
 	m := mapping.Default()
 	enc, err := mapping.NewEncoder(m)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	clear(m.Categories)
 	e, err := event.Parse(eventtest.Encode(t, enc, eventtest.RecordOf(t, "user.login", nil)))
 	if err != nil || e.Category != event.CategoryAuthentication {
@@ -126,9 +112,7 @@ func TestRecordMayChangeAfterwards(t *testing.T) {
 	eventtest.RecordIn(logs).Attributes().Clear()
 	logs.ResourceLogs().At(0).Resource().Attributes().Clear()
 	second, _, err := enc.Append(nil, eventtest.RecordIn(logs))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	e, err := event.Parse(second)
 	if err != nil || e.ResourceID != "billing" || e.UserID != "" || before != string(first) {
 		t.Errorf("%s, %v", second, err)
@@ -145,13 +129,10 @@ func TestTimeRange(t *testing.T) {
 		logs := eventtest.RecordOf(t, "", nil)
 		eventtest.RecordIn(logs).SetTimestamp(pcommon.Timestamp(ns))
 		b := eventtest.Encode(t, eventtest.NewEncoder(t), logs)
-		if !strings.Contains(string(b), `"timestamp":"`+want+`"`) {
-			t.Errorf("%d is written %s, want %s", ns, b, want)
-		}
+		assert.Contains(t, string(b), `"timestamp":"`+want+`"`, "%d is written %s, want %s", ns, b, want)
 		var s eventjson.Summary
-		if err := eventjson.Scan(b, &s); err != nil || s.Time.Format("2006-01-02T15:04:05.000000000Z") != want {
-			t.Errorf("%d is read as %s, %v", ns, s.Time, err)
-		}
+		assert.NoError(t, eventjson.Scan(b, &s), "%d is read as %s", ns, s.Time)
+		assert.Equal(t, want, s.Time.Format("2006-01-02T15:04:05.000000000Z"), "%d is read as %s", ns, s.Time)
 	}
 	for _, other := range []string{
 		"2554-07-21T23:34:33.709551616Z", "2554-07-21T23:34:34.000000000Z", "9999-12-31T23:59:59.999999999Z", "1969-12-31T23:59:59.999999999Z",
@@ -161,9 +142,7 @@ func TestTimeRange(t *testing.T) {
 	} {
 		in := strings.Replace(eventtest.Minimal, "2026-11-23T10:15:00.000000000Z", other, 1)
 		var s eventjson.Summary
-		if eventjson.Scan([]byte(in), &s) == nil {
-			t.Errorf("the time %q is taken", other)
-		}
+		assert.Error(t, eventjson.Scan([]byte(in), &s), "the time %q is taken", other)
 	}
 }
 
@@ -177,10 +156,9 @@ func TestForgedOwnEvent(t *testing.T) {
 	eventtest.RecordIn(logs).Body().SetStr(`","log":{"action":"pruned"}`)
 	b := eventtest.Encode(t, eventtest.NewEncoder(t), logs)
 	var s eventjson.Summary
-	if err := eventjson.Scan(b, &s); err != nil || s.Log != nil {
-		t.Errorf("%v, %s", err, b)
-	}
-	if got, want := eventtest.Dump(eventtest.Decode(t, b)), eventtest.Dump(logs); got != want {
-		t.Errorf("came in:\n%s\ncame out:\n%s", want, got)
-	}
+	err := eventjson.Scan(b, &s)
+	assert.NoError(t, err, "%v, %s", err, b)
+	assert.Nil(t, s.Log, "%v, %s", err, b)
+	got, want := eventtest.Dump(eventtest.Decode(t, b)), eventtest.Dump(logs)
+	assert.Equal(t, want, got, "came in:\n")
 }

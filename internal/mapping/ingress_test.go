@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
@@ -21,32 +23,19 @@ func TestIngressMember(t *testing.T) {
 	enc.SetResource(plog.NewResourceLogs().Resource(), "")
 	enc.SetScope(plog.NewScopeLogs().Scope(), "")
 	without, _, err := enc.Append(nil, r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	const object = `{"result":"unsigned"}`
 	enc.SetIngress([]byte(object))
 	with, _, err := enc.Append(nil, r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := strings.Replace(string(with), `"ingress":`+object+`,`, "", 1); got != string(without) {
-		t.Errorf("with the member: %s", with)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, string(without), strings.Replace(string(with), `"ingress":`+object+`,`, "", 1), "with the member: %s", with)
 	e, err := event.Parse(with)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(e.Ingress) != object {
-		t.Errorf("decoded: %s", e.Ingress)
-	}
-	if eventtest.Dump(eventtest.Decode(t, with)) != eventtest.Dump(eventtest.Decode(t, without)) {
-		t.Error("the member changes the record")
-	}
+	require.NoError(t, err)
+	assert.Equal(t, object, string(e.Ingress), "decoded: %s", e.Ingress)
+	assert.Equal(t, eventtest.Dump(eventtest.Decode(t, without)), eventtest.Dump(eventtest.Decode(t, with)), "the member changes the record")
 	enc.SetIngress(nil)
-	if again, _, _ := enc.Append(nil, r); string(again) != string(without) {
-		t.Errorf("the member is left: %s", again)
-	}
+	again, _, _ := enc.Append(nil, r)
+	assert.Equal(t, string(without), string(again), "the member is left: %s", again)
 }
 
 // Whatever a client sends, wherever it can put a name of its own, is not the member.
@@ -66,15 +55,9 @@ func TestForgedIngress(t *testing.T) {
 	scope.Scope().SetName("ingress")
 	b := eventtest.Encode(t, eventtest.NewEncoder(t), logs)
 	e, err := event.Parse(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if e.Ingress != nil {
-		t.Errorf("forged: %s in %s", e.Ingress, b)
-	}
-	if eventtest.Dump(eventtest.Decode(t, b)) != eventtest.Dump(logs) {
-		t.Error("the record is not kept as it came")
-	}
+	require.NoError(t, err)
+	assert.Nil(t, e.Ingress, "forged: %s in %s", e.Ingress, b)
+	assert.Equal(t, eventtest.Dump(logs), eventtest.Dump(eventtest.Decode(t, b)), "the record is not kept as it came")
 }
 
 // Info says which records stand in a sequence.
@@ -84,9 +67,9 @@ func TestSequenced(t *testing.T) {
 		r := plog.NewLogRecord()
 		r.Attributes().PutInt(key, 1)
 		for range 2 { // its shape is new, and known
-			if _, info, err := enc.Append(nil, r); err != nil || info.Sequenced != want {
-				t.Errorf("%s: %v, %v", key, info.Sequenced, err)
-			}
+			_, info, err := enc.Append(nil, r)
+			assert.NoError(t, err, key)
+			assert.Equal(t, want, info.Sequenced, key)
 		}
 	}
 }

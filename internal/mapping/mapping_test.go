@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
@@ -18,21 +20,13 @@ import (
 func mapOne(t testing.TB, m mapping.Config, logs plog.Logs) *event.Event {
 	t.Helper()
 	enc, err := mapping.NewEncoder(m)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	b := eventtest.Encode(t, enc, logs)
 	e, err := event.Parse(b)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	again, err := mapping.Logs(e)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if eventtest.Dump(logs) != eventtest.Dump(again) {
-		t.Errorf("the record does not come back:\n%s\n%s", eventtest.Dump(logs), eventtest.Dump(again))
-	}
+	require.NoError(t, err)
+	assert.Equal(t, eventtest.Dump(again), eventtest.Dump(logs), "the record does not come back:\n")
 	return e
 }
 
@@ -109,13 +103,11 @@ func TestDefaultMapping(t *testing.T) {
 			}
 			for want := range strings.FieldsSeq(tt.want) {
 				if key, gone := strings.CutPrefix(want, "-metadata."); gone {
-					if v, there := e.Metadata.Get(key); there {
-						t.Errorf("metadata has %s = %v", key, v)
-					}
+					v, there := e.Metadata.Get(key)
+					assert.False(t, there, "metadata has %s = %v", key, v)
 				} else if key, stays := strings.CutPrefix(want, "metadata."); stays {
-					if _, there := e.Metadata.Get(key); !there {
-						t.Errorf("metadata has no %s: %v", key, e.Metadata)
-					}
+					_, there := e.Metadata.Get(key)
+					assert.True(t, there, "metadata has no %s: %v", key, e.Metadata)
 				} else if member, value, _ := strings.Cut(want, "="); members[member] != value {
 					t.Errorf("%s = %q, want %q", member, members[member], value)
 				}
@@ -131,9 +123,7 @@ func TestLevelOfSeverity(t *testing.T) {
 	} {
 		logs := eventtest.RecordOf(t, "", nil)
 		logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).SetSeverityNumber(severity)
-		if e := mapOne(t, mapping.Default(), logs); e.Level != want {
-			t.Errorf("severity %d is level %s, want %s", severity, e.Level, want)
-		}
+		assert.Equal(t, want, mapOne(t, mapping.Default(), logs).Level, "severity %d is level", severity)
 	}
 }
 
@@ -157,9 +147,7 @@ func TestStrictMapping(t *testing.T) {
 	m := mapping.Default()
 	m.Strict = true
 	enc, err := mapping.NewEncoder(m)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for _, tt := range []struct {
 		attributes map[string]any
 		says       string
@@ -201,11 +189,8 @@ func TestMappingValidate(t *testing.T) {
 	} {
 		m := mapping.Default()
 		tt.change(&m)
-		if err := m.Validate(); err == nil || !strings.Contains(err.Error(), tt.says) {
-			t.Errorf("%s: %v", name, err)
-		}
+		err := m.Validate()
+		assert.ErrorContains(t, err, tt.says, name)
 	}
-	if err := mapping.Default().Validate(); err != nil {
-		t.Error(err)
-	}
+	assert.NoError(t, mapping.Default().Validate())
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/gowebpki/jcs"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"google.golang.org/protobuf/encoding/protowire"
 	"pgregory.net/rapid"
@@ -28,27 +29,21 @@ func TestRoundTrip(t *testing.T) {
 		logs := eventtest.DrawLogs(t)
 		b := eventtest.Encode(t, enc, logs)
 		var s eventjson.Summary
-		if err := eventjson.Scan(b, &s); err != nil {
-			t.Fatalf("Scan: %v\n%s", err, b)
-		}
+		err := eventjson.Scan(b, &s)
+		require.NoError(t, err, "Scan: %v\n%s", err, b)
 		canonical, err := jcs.Transform(b)
-		if err != nil || !bytes.Equal(canonical, b) {
-			t.Fatalf("not canonical: %v\n%s\n%s", err, b, canonical)
-		}
+		require.NoError(t, err, "not canonical")
+		require.Equal(t, b, canonical, "not canonical")
 		e, err := event.Parse(b)
-		if err != nil {
-			t.Fatalf("Parse: %v\n%s", err, b)
-		}
+		require.NoError(t, err, "Parse: %v\n%s", err, b)
 		again, err := mapping.Logs(e)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if want, got := eventtest.Dump(logs), eventtest.Dump(again); got != want {
-			t.Fatalf("came in:\n%s\ncame out:\n%s\nevent:\n%s", want, got, b)
-		}
-		if e.EventID == "" || e.Operation == "" || e.ResourceType == "" || e.ResourceID == "" {
-			t.Fatalf("an empty member: %s", b)
-		}
+		require.NoError(t, err)
+		want, got := eventtest.Dump(logs), eventtest.Dump(again)
+		require.Equal(t, want, got, "came in:\n%s\ncame out:\n%s\nevent:\n%s", want, got, b)
+		require.NotEmpty(t, e.EventID, "an empty member: %s", b)
+		require.NotEmpty(t, e.Operation, "an empty member: %s", b)
+		require.NotEmpty(t, e.ResourceType, "an empty member: %s", b)
+		require.NotEmpty(t, e.ResourceID, "an empty member: %s", b)
 	})
 }
 
@@ -82,25 +77,16 @@ func TestRoundTripWithAnyMapping(t *testing.T) {
 			record = eventtest.Attribute(record, rapid.SampledFrom(attributes).Draw(t, "attribute"), value)
 		}
 		enc, err := mapping.NewEncoder(m)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		logs, err := (&plog.ProtoUnmarshaler{}).UnmarshalLogs(eventtest.BytesField(nil, 1, eventtest.BytesField(nil, 2, eventtest.BytesField(nil, 2, record))))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		b := eventtest.Encode(t, enc, logs)
 		e, err := event.Parse(b)
-		if err != nil {
-			t.Fatalf("Parse: %v\n%s", err, b)
-		}
+		require.NoError(t, err, "Parse: %v\n%s", err, b)
 		again, err := mapping.Logs(e)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if want, got := eventtest.Dump(logs), eventtest.Dump(again); got != want {
-			t.Fatalf("came in:\n%s\ncame out:\n%s\nevent:\n%s", want, got, b)
-		}
+		require.NoError(t, err)
+		want, got := eventtest.Dump(logs), eventtest.Dump(again)
+		require.Equal(t, want, got, "came in:\n%s\ncame out:\n%s\nevent:\n%s", want, got, b)
 	})
 }
 
@@ -117,12 +103,9 @@ func TestEncoderRemembersNothing(t *testing.T) {
 		}
 		r.Attributes().PutStr("audit.record.id", "id")
 		fresh, err := mapping.NewEncoder(mapping.Default())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if want, got := eventtest.Encode(t, fresh, logs), eventtest.Encode(t, used, logs); !bytes.Equal(got, want) {
-			t.Fatalf("fresh encoder: %s\nused encoder: %s", want, got)
-		}
+		require.NoError(t, err)
+		want, got := eventtest.Encode(t, fresh, logs), eventtest.Encode(t, used, logs)
+		require.Equal(t, want, got, "fresh encoder")
 	})
 }
 
@@ -165,9 +148,7 @@ func TestEncodingIsInjective(t *testing.T) {
 			}
 			r = eventtest.BytesField(r, 5, value(label))
 			logs, err := (&plog.ProtoUnmarshaler{}).UnmarshalLogs(eventtest.BytesField(nil, 1, eventtest.BytesField(nil, 2, eventtest.BytesField(nil, 2, r))))
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			return logs
 		}
 		a, b := record("a"), record("b")

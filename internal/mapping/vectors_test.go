@@ -12,6 +12,8 @@ import (
 	"os"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/xpdata/entity"
@@ -28,22 +30,15 @@ func TestVectors(t *testing.T) {
 		writeVectors(t)
 	}
 	all := eventtest.Vectors(t)
-	if len(all) < 20 {
-		t.Errorf("there are %d vectors", len(all))
-	}
+	assert.GreaterOrEqual(t, len(all), 20, "vectors")
 	for _, v := range all {
 		t.Run(v.Name, func(t *testing.T) {
 			logs, err := (&plog.ProtoUnmarshaler{}).UnmarshalLogs(v.OTLP)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			b := eventtest.Encode(t, eventtest.NewEncoder(t), logs)
-			if string(b) != v.Event {
-				t.Errorf("got  %s\nwant %s", b, v.Event)
-			}
-			if got, want := eventtest.Dump(eventtest.Decode(t, b)), eventtest.Dump(logs); got != want {
-				t.Errorf("came in:\n%s\ncame out:\n%s", want, got)
-			}
+			assert.Equal(t, v.Event, string(b), "got  %s\n", b)
+			got, want := eventtest.Dump(eventtest.Decode(t, b)), eventtest.Dump(logs)
+			assert.Equal(t, want, got, "came in:\n")
 		})
 	}
 }
@@ -52,9 +47,7 @@ func writeVectors(t *testing.T) {
 	var all []eventtest.Vector
 	add := func(name string, logs plog.Logs) {
 		otlp, err := (&plog.ProtoMarshaler{}).MarshalLogs(logs)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		all = append(all, eventtest.Vector{Name: name, OTLP: otlp, Event: string(eventtest.Encode(t, eventtest.NewEncoder(t), logs))})
 	}
 	wire := func(name string, record []byte) {
@@ -155,13 +148,9 @@ func writeVectors(t *testing.T) {
 	var b bytes.Buffer
 	for i, v := range all {
 		line, err := json.Marshal(v)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		fmt.Fprintf(&b, "%s%s", map[bool]string{true: "[\n", false: ",\n"}[i == 0], line)
 	}
 	b.WriteString("\n]\n")
-	if err := os.WriteFile(eventtest.VectorsFile(t), b.Bytes(), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(eventtest.VectorsFile(t), b.Bytes(), 0o644))
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"pgregory.net/rapid"
 
@@ -70,9 +72,7 @@ func TestName(t *testing.T) {
 		strings.Repeat("\xff", 33):    strings.Repeat("%ff", 10) + "~ffb8b6e27a06ffb98ecf60d261a6818cdc573f8256f06429000a2b125b070c37",
 	} {
 		got := partition.Name(text)
-		if got != want {
-			t.Errorf("%q: %q, want %q", text, got, want)
-		}
+		assert.Equal(t, want, got, text)
 		good(t, got)
 	}
 }
@@ -83,34 +83,28 @@ func TestLongTexts(t *testing.T) {
 	for _, text := range []string{long, long + "0", long + "1", "1" + long[1:], strings.Repeat("%", 40), strings.Repeat("%", 41), strings.Repeat("\xff", 5000), strings.ToUpper(strings.Repeat("x", 33)), "con." + strings.Repeat("ü", 30), "_" + long} {
 		name := partition.Name(text)
 		good(t, name)
-		if seen[name] || len(name) > partition.MaxName || !strings.Contains(name, "~") {
-			t.Errorf("%.40q: %q", text, name)
-		}
+		assert.False(t, seen[name], "%.40q", text)
+		assert.LessOrEqual(t, len(name), partition.MaxName, "%.40q", text)
+		assert.Contains(t, name, "~", "%.40q", text)
 		seen[name] = true
-		if _, err := partition.Text(name); !errors.Is(err, partition.ErrNotReversible) {
-			t.Errorf("%q: %v", name, err)
-		}
+		_, err := partition.Text(name)
+		assert.ErrorIs(t, err, partition.ErrNotReversible, name)
 	}
 }
 
 // good checks what holds for every name.
 func good(t testing.TB, name string) {
 	t.Helper()
-	if name == "" || len(name) > partition.MaxName || strings.ToLower(name) != name {
-		t.Fatalf("%q is too long, or not in lower case", name)
-	}
-	if strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-._%~") != "" {
-		t.Fatalf("%q has a character that it must not have", name)
-	}
-	if strings.ContainsAny(name[:1], ".-") || strings.HasSuffix(name, ".") || !filepath.IsLocal(name) || filepath.Base(name) != name {
-		t.Fatalf("%q is not fit for a file's name", name)
-	}
-	if err := signednote.ValidateOrigin("host.example.com/auditlog/" + name); err != nil {
-		t.Fatal(err)
-	}
-	if !partition.Valid(name) {
-		t.Fatalf("%q is not taken for a name", name)
-	}
+	require.NotEmpty(t, name, "is too long, or not in lower case")
+	require.LessOrEqual(t, len(name), partition.MaxName, "is too long, or not in lower case")
+	require.Equal(t, name, strings.ToLower(name), "is too long, or not in lower case")
+	require.Empty(t, strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-._%~"), "%q has a character that it must not have", name)
+	require.False(t, strings.ContainsAny(name[:1], ".-"), "is not fit for a file's name")
+	require.False(t, strings.HasSuffix(name, "."), "is not fit for a file's name")
+	require.True(t, filepath.IsLocal(name), "is not fit for a file's name")
+	require.Equal(t, name, filepath.Base(name), "is not fit for a file's name")
+	require.NoError(t, signednote.ValidateOrigin("host.example.com/auditlog/"+name))
+	require.True(t, partition.Valid(name), "is not taken for a name")
 }
 
 // A name is a device's on Windows if it begins like one, however long it is.
@@ -118,14 +112,10 @@ func TestNoNameIsADevice(t *testing.T) {
 	for _, begins := range []string{"con.", "prn.", "aux.", "nul.", "com1.", "lpt9."} {
 		for _, n := range []int{1, 80, 97, 500} {
 			name := partition.Name(begins + strings.Repeat("a", n))
-			if strings.HasPrefix(name, begins) {
-				t.Errorf("%q", name)
-			}
+			assert.False(t, strings.HasPrefix(name, begins))
 			good(t, name)
 		}
-		if device := begins + partition.Name(strings.Repeat("a", 500))[len(begins):]; partition.Valid(device) {
-			t.Errorf("%q is taken for a name", device)
-		}
+		assert.False(t, partition.Valid(begins+partition.Name(strings.Repeat("a", 500))[len(begins):]), "is taken for a name")
 	}
 }
 
@@ -140,9 +130,7 @@ func TestNameOf(t *testing.T) {
 		"_empty":      pcommon.NewValueStr(""),
 	}
 	for want, v := range values {
-		if got := partition.NameOf(v); got != want {
-			t.Errorf("%q, want %q", got, want)
-		}
+		assert.Equal(t, want, partition.NameOf(v))
 		good(t, want)
 	}
 	for _, v := range []pcommon.Value{pcommon.NewValueDouble(1), pcommon.NewValueEmpty(), pcommon.NewValueMap(), pcommon.NewValueSlice(), pcommon.NewValueBytes()} {
@@ -159,15 +147,11 @@ func TestWhatIsNoName(t *testing.T) {
 		"é", strings.Repeat("a", 97), strings.Repeat("a", 31) + "~" + strings.Repeat("0", 63), strings.Repeat("a", 31) + "~" + strings.Repeat("G", 64),
 		"~" + strings.Repeat("0", 64), "-" + strings.Repeat("a", 30) + "~" + strings.Repeat("0", 64), strings.Repeat("a", 28) + "%61~" + strings.Repeat("0", 64), strings.Repeat("a", 31) + "~" + strings.Repeat("0", 64) + "~",
 	} {
-		if partition.Valid(name) {
-			t.Errorf("%q is taken for the name of a partition", name)
-		}
+		assert.False(t, partition.Valid(name), "is taken for the name of a partition")
 	}
 	for _, name := range []string{partition.None, partition.Other, partition.Overflow} {
 		good(t, name)
-		if !partition.Special(name) {
-			t.Errorf("%q can be taken by a value", name)
-		}
+		assert.True(t, partition.Special(name), "can be taken by a value")
 	}
 }
 
@@ -187,12 +171,8 @@ func TestNamesAreInjectiveAndSafe(t *testing.T) {
 		a, b := texts().Draw(t, "a"), texts().Draw(t, "b")
 		name := partition.Name(a)
 		goodName(t, name)
-		if (partition.Name(b) == name) != (a == b) {
-			t.Fatalf("%q and %q: %q, %q", a, b, name, partition.Name(b))
-		}
-		if partition.Special(name) {
-			t.Fatalf("%q has the name %q", a, name)
-		}
+		require.Equal(t, a == b, partition.Name(b) == name, "%q and %q: %q, %q", a, b, name, partition.Name(b))
+		require.False(t, partition.Special(name), "%q has the name", a)
 		switch back, err := partition.Text(name); {
 		case err == nil && back != a:
 			t.Fatalf("%q comes back as %q", a, back)
@@ -203,31 +183,31 @@ func TestNamesAreInjectiveAndSafe(t *testing.T) {
 }
 
 func goodName(t *rapid.T, name string) {
-	if name == "" || len(name) > partition.MaxName || strings.ToLower(name) != name || !filepath.IsLocal(name) || filepath.Base(name) != name ||
-		strings.ContainsAny(name[:1], ".-") || strings.HasSuffix(name, ".") || !partition.Valid(name) {
-		t.Fatalf("%q is not safe", name)
-	}
+	require.NotEmpty(t, name, "is not safe")
+	require.LessOrEqual(t, len(name), partition.MaxName, "is not safe")
+	require.Equal(t, name, strings.ToLower(name), "is not safe")
+	require.True(t, filepath.IsLocal(name), "is not safe")
+	require.Equal(t, name, filepath.Base(name), "is not safe")
+	require.False(t, strings.ContainsAny(name[:1], ".-"), "is not safe")
+	require.False(t, strings.HasSuffix(name, "."), "is not safe")
+	require.True(t, partition.Valid(name), "is not safe")
 	_, err := segment.ParseName(name)
-	if err == nil || sidefile.IsTornName(name) || name == sidefile.CheckpointName || name == durable.LockName {
-		t.Fatalf("%q is a log's file", name)
-	}
-	if err := signednote.ValidateOrigin("o/" + name); err != nil {
-		t.Fatal(err)
-	}
+	require.Error(t, err, "is a log's file")
+	require.False(t, sidefile.IsTornName(name), "is a log's file")
+	require.NotEqual(t, sidefile.CheckpointName, name, "is a log's file")
+	require.NotEqual(t, durable.LockName, name, "is a log's file")
+	require.NoError(t, signednote.ValidateOrigin("o/"+name))
 }
 
 // Each name can be a directory's, beside all the others.
 func TestNamesMakeDirectories(t *testing.T) {
 	root := t.TempDir()
 	for _, text := range []string{"", ".", "..", "../x", "/", "a\x00b", strings.Repeat("ß", 5000), "Acme", "acme", "ACME", "con", ".lock", "\u212a", "k", "K", "a.", "a", "-", "~", "_none"} {
-		if err := os.Mkdir(filepath.Join(root, partition.Name(text)), 0o700); err != nil {
-			t.Errorf("%.20q: %v", text, err)
-		}
+		assert.NoError(t, os.Mkdir(filepath.Join(root, partition.Name(text)), 0o700), "%.20q", text)
 	}
 	entries, err := os.ReadDir(root)
-	if err != nil || len(entries) != 20 {
-		t.Errorf("%d directories, %v", len(entries), err)
-	}
+	assert.NoError(t, err)
+	assert.Len(t, entries, 20)
 }
 
 func FuzzName(f *testing.F) {

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
@@ -65,19 +67,13 @@ func TestRead(t *testing.T) {
 			visits := 0
 			err := pruned.Read(t.Context(), fsys, test.to.Size(), test.to.Root(), func(r sidefile.PrunedRange, after *merkle.Frontier) error {
 				visits++
-				if r.Size != after.Size() {
-					t.Errorf("%d leaves after a range up to %d", after.Size(), r.Size)
-				}
+				assert.Equal(t, after.Size(), r.Size)
 				return nil
 			})
-			if visits != test.visits {
-				t.Errorf("%d ranges", visits)
-			}
+			assert.Equal(t, test.visits, visits, "ranges")
 			switch {
 			case test.is == nil && test.message == "":
-				if err != nil {
-					t.Error(err)
-				}
+				assert.NoError(t, err)
 			case !errors.Is(err, test.is) && test.is != nil, err == nil, !strings.HasPrefix(err.Error(), test.message), logfile.Malformed(err) != (test.message != ""):
 				t.Error(err)
 			}
@@ -88,13 +84,11 @@ func TestRead(t *testing.T) {
 	if err := pruned.Read(t.Context(), fsys, to.Size(), to.Root(), func(sidefile.PrunedRange, *merkle.Frontier) error { return stop }); err != stop {
 		t.Error(err)
 	}
-	if err := pruned.Read(t.Context(), fstest.MapFS{}, to.Size(), to.Root(), nil); !errors.Is(err, pruned.ErrNone) {
-		t.Error(err)
-	}
+	assert.ErrorIs(t, pruned.Read(t.Context(), fstest.MapFS{}, to.Size(), to.Root(), nil), pruned.ErrNone)
 	end, err := pruned.ReadFrom(t.Context(), bytes.NewReader(file), short.Size(), short.Root(), nil)
-	if want := bytes.IndexByte(file[len(first):], '\n') + len(first) + 1; err != nil || end != int64(want) {
-		t.Errorf("%d, %v, not %d", end, err, want)
-	}
+	want := bytes.IndexByte(file[len(first):], '\n') + len(first) + 1
+	assert.NoError(t, err, "%d, %v, not %d", end, err, want)
+	assert.Equal(t, int64(want), end, "%d, %v, not %d", end, err, want)
 }
 
 // The file leads to the tree if, and only if, it is what the log has written up to there.
@@ -108,9 +102,8 @@ func TestRangesLeadNowhereElse(t *testing.T) {
 		file, to := rangesOf(sizes...)
 		at := rapid.IntRange(0, len(file)-1).Draw(t, "at")
 		file[at] ^= byte(rapid.IntRange(1, 255).Draw(t, "change"))
-		if _, err := pruned.ReadFrom(t.Context(), bytes.NewReader(file), to.Size(), to.Root(), nil); err == nil {
-			t.Fatal("a file that was changed leads to the tree")
-		}
+		_, err := pruned.ReadFrom(t.Context(), bytes.NewReader(file), to.Size(), to.Root(), nil)
+		require.Error(t, err, "a file that was changed leads to the tree")
 	})
 }
 
@@ -131,9 +124,9 @@ func TestLast(t *testing.T) {
 		if test.file != nil {
 			fsys[sidefile.PrunedRangesName] = test.file
 		}
-		if got, err := pruned.Last(t.Context(), fsys); got != test.want || err != nil {
-			t.Errorf("%s: %d, %v", test.name, got, err)
-		}
+		got, err := pruned.Last(t.Context(), fsys)
+		assert.Equal(t, test.want, got, test.name)
+		assert.NoError(t, err, test.name)
 	}
 }
 

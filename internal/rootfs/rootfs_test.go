@@ -15,34 +15,30 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
 )
 
 func open(t *testing.T) (dir string, fsys fs.FS) {
 	t.Helper()
 	dir = t.TempDir()
-	if err := errors.Join(
+	require.NoError(t, errors.Join(
 		os.MkdirAll(filepath.Join(dir, "log"), 0o700),
 		os.WriteFile(filepath.Join(dir, "log", "checkpoint"), []byte("log\n"), 0o600),
-	); err != nil {
-		t.Fatal(err)
-	}
+	))
 	root, err := os.OpenRoot(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(func() { root.Close() })
 	return dir, rootfs.Of(root)
 }
 
 func TestFS(t *testing.T) {
 	_, fsys := open(t)
-	if err := fstest.TestFS(fsys, "log/checkpoint"); err != nil {
-		t.Error(err)
-	}
-	if _, err := fsys.Open("../log"); !errors.Is(err, fs.ErrInvalid) {
-		t.Error(err)
-	}
+	assert.NoError(t, fstest.TestFS(fsys, "log/checkpoint"))
+	_, err := fsys.Open("../log")
+	assert.ErrorIs(t, err, fs.ErrInvalid)
 }
 
 // swapped is a directory whose file an intruder replaces after it has been looked at.
@@ -66,17 +62,13 @@ func TestAFileThatBecomesAPipe(t *testing.T) {
 			name, at := "log/checkpoint", filepath.Join(dir, "log", "checkpoint")
 			if below != "." {
 				sub, err := fs.Sub(fsys, below)
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				name, fsys = "checkpoint", sub
 			}
 			f, err := rootfs.OpenRegular(swapped{fsys, func() error {
 				return errors.Join(os.Remove(at), syscall.Mkfifo(at, 0o600))
 			}}, name)
-			if !errors.Is(err, rootfs.ErrNotRegular) {
-				t.Errorf("%v, %v", f, err)
-			}
+			assert.ErrorIs(t, err, rootfs.ErrNotRegular, f)
 		})
 	}
 }
@@ -84,14 +76,11 @@ func TestAFileThatBecomesAPipe(t *testing.T) {
 func TestAFileIsReadToItsEnd(t *testing.T) {
 	_, fsys := open(t)
 	f, err := rootfs.OpenRegular(fsys, "log/checkpoint")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer f.Close()
-	if b, err := io.ReadAll(f); string(b) != "log\n" || err != nil {
-		t.Errorf("%q, %v", b, err)
-	}
-	if _, ok := f.(*os.File); !ok {
-		t.Errorf("%T cannot be compared with what was looked at", f)
-	}
+	b, err := io.ReadAll(f)
+	assert.Equal(t, "log\n", string(b), b)
+	assert.NoError(t, err, b)
+	_, ok := f.(*os.File)
+	assert.True(t, ok, "%T cannot be compared with what was looked at", f)
 }

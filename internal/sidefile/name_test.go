@@ -7,21 +7,17 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 )
 
 func TestTornName(t *testing.T) {
 	name := sidefile.TornName(42, [32]byte{0xab, 0xcd})
-	if want := "torn-00000000000000000042-abcd000000000000.tail"; name != want {
-		t.Errorf("TornName = %q, want %q", name, want)
-	}
-	if !sidefile.IsTornName(name) {
-		t.Errorf("IsTornName(%q) = false", name)
-	}
+	assert.Equal(t, "torn-00000000000000000042-abcd000000000000.tail", name, "TornName")
+	assert.True(t, sidefile.IsTornName(name), "IsTornName")
 	for _, in := range []string{"", "torn-", "torn-00000000000000000042-ABCD000000000000.tail", "torn-0000000000000000004x-abcd000000000000.tail", name + "x"} {
-		if sidefile.IsTornName(in) {
-			t.Errorf("IsTornName(%q) = true", in)
-		}
+		assert.False(t, sidefile.IsTornName(in), "IsTornName")
 	}
 }
 

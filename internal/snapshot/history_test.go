@@ -18,6 +18,7 @@ import (
 	"testing/fstest"
 	"testing/synctest"
 
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
@@ -131,14 +132,11 @@ func recorded(t *testing.T) (*history, *signing.PublicKey) {
 	h := &history{}
 	dir := filepath.Join(t.TempDir(), "log")
 	var err error
-	if h.FS, err = durable.OpenLocked(dir); err != nil {
-		t.Fatal(err)
-	}
+	h.FS, err = durable.OpenLocked(dir)
+	require.NoError(t, err)
 	l := newLog(t, rotation.Options{FS: h, MaxSegmentBytes: 6000, Compression: compression.Gzip, Retention: rotation.Retention{MaxSegments: 4}})
 	for h.deletions() < 3 {
-		if err := l.grow(3); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, l.grow(3))
 	}
 	l.Close()
 	return h, l.first
@@ -216,21 +214,15 @@ func TestCopiesBetweenAnyTwoSteps(t *testing.T) {
 		if errors.Is(err, verify.ErrNoLog) && least.Size == 0 {
 			return
 		}
-		if err != nil {
-			rt.Fatal(err)
-		}
+		require.NoError(rt, err)
 		files, err := unpacked(&out)
-		if err != nil {
-			rt.Fatal(err)
-		}
+		require.NoError(rt, err)
 		o := verify.Options{Keys: []*signing.PublicKey{key}}
 		if least.Size > 0 {
 			o.Checkpoints = []verify.Kept{{Note: least.Note}}
 		}
 		r, err := verify.Log(context.Background(), files, o)
-		if err != nil {
-			rt.Fatal(err)
-		}
+		require.NoError(rt, err)
 		if !clean(r) {
 			rt.Fatalf("%s: %+v\n%v", r.Verdict, r.Findings, names(files))
 		}

@@ -15,6 +15,9 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/snapshot"
@@ -27,9 +30,7 @@ func closed(t *testing.T) *log {
 	t.Helper()
 	l := newLog(t, rotation.Options{MaxSegmentBytes: 4000})
 	for range 6 {
-		if err := l.grow(2); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, l.grow(2))
 	}
 	l.Close()
 	return l
@@ -64,14 +65,10 @@ func TestHostileDirectories(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := closed(t)
-			if err := c.do(l.Options.Directory); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, c.do(l.Options.Directory))
 			dest := filepath.Join(t.TempDir(), "copy")
 			r, err := snapshot.Directory(t.Context(), l.Options.Directory, dest, snapshot.Options{Link: name == "link"})
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			if got := strings.Join(r.Left, "\n"); c.left == "" && got != "" || !strings.Contains(got, c.left) {
 				t.Errorf("left out: %q", got)
 			}
@@ -98,9 +95,7 @@ func TestNewestSegmentThatCannotBeRead(t *testing.T) {
 		}
 	}
 	at := filepath.Join(l.Options.Directory, newest)
-	if err := errors.Join(os.Rename(at, at+".old"), os.Symlink(newest+".old", at), os.Remove(filepath.Join(l.Options.Directory, sidefile.CheckpointName))); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, errors.Join(os.Rename(at, at+".old"), os.Symlink(newest+".old", at), os.Remove(filepath.Join(l.Options.Directory, sidefile.CheckpointName))))
 	r, err := snapshot.Directory(t.Context(), l.Options.Directory, filepath.Join(t.TempDir(), "copy"), snapshot.Options{})
 	if err != nil || len(r.Left) != 1 || !strings.Contains(r.Left[0], newest) {
 		t.Errorf("left out %q: %v", r.Left, err)
@@ -125,9 +120,7 @@ func (u unsynced) Open(name string) (fs.File, error) {
 // Commits that cannot be synced are not in the copy, which is good without them.
 func TestCommitsThatCannotBeSynced(t *testing.T) {
 	l := closed(t)
-	if err := os.Remove(filepath.Join(l.Options.Directory, sidefile.CheckpointName)); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.Remove(filepath.Join(l.Options.Directory, sidefile.CheckpointName)))
 	r, err := snapshot.Tar(t.Context(), unsynced{os.DirFS(l.Options.Directory).(fs.ReadLinkFS)}, io.Discard, snapshot.Options{})
 	if err != nil || len(r.Left) != 1 || !strings.Contains(r.Left[0], syscall.EIO.Error()) {
 		t.Errorf("left out %q: %v", r.Left, err)
@@ -154,19 +147,13 @@ func TestLogsOfATreeThatAreNotCopied(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := closed(t)
 			root := t.TempDir()
-			if err := errors.Join(os.CopyFS(filepath.Join(root, "a"), os.DirFS(l.Options.Directory)), c.do(root, l.Options.Directory)); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, errors.Join(os.CopyFS(filepath.Join(root, "a"), os.DirFS(l.Options.Directory)), c.do(root, l.Options.Directory)))
 			r, err := snapshot.Directory(t.Context(), root, filepath.Join(t.TempDir(), "copy"), snapshot.Options{Recursive: true})
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			if got := strings.Join(r.Left, "\n"); c.left == "" && got != "" || !strings.HasPrefix(got, c.left) {
 				t.Errorf("left out: %q", got)
 			}
-			if r.Logs != 1 {
-				t.Errorf("%d logs", r.Logs)
-			}
+			assert.Equal(t, 1, r.Logs, "logs")
 		})
 	}
 }
@@ -174,9 +161,7 @@ func TestLogsOfATreeThatAreNotCopied(t *testing.T) {
 func entries(t *testing.T, dir string) []fs.DirEntry {
 	t.Helper()
 	all, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return all
 }
 
@@ -189,12 +174,8 @@ func TestFileThatTheDiskCannotHold(t *testing.T) {
 	}
 	parent := t.TempDir()
 	_, err := snapshot.Directory(t.Context(), l.Options.Directory, filepath.Join(parent, "copy"), snapshot.Options{})
-	if err == nil || !strings.Contains(err.Error(), filepath.Base(oldest)) {
-		t.Errorf("%v", err)
-	}
-	if left := entries(t, parent); len(left) > 0 {
-		t.Errorf("it left %v", left)
-	}
+	assert.ErrorContains(t, err, filepath.Base(oldest))
+	assert.Empty(t, entries(t, parent), "it left")
 }
 
 // A copy that is interrupted is not there.
@@ -203,16 +184,12 @@ func TestInterruptedCopy(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	parent := t.TempDir()
-	if _, err := snapshot.Directory(ctx, l.Options.Directory, filepath.Join(parent, "copy"), snapshot.Options{}); !errors.Is(err, context.Canceled) {
-		t.Errorf("%v", err)
-	}
-	if left := entries(t, parent); len(left) > 0 {
-		t.Errorf("it left %v", left)
-	}
+	_, err := snapshot.Directory(ctx, l.Options.Directory, filepath.Join(parent, "copy"), snapshot.Options{})
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.Empty(t, entries(t, parent), "it left")
 	var out bytes.Buffer
-	if _, err := snapshot.Tar(t.Context(), os.DirFS(l.Options.Directory), &failing{&out, 3000}, snapshot.Options{}); err == nil {
-		t.Error("an archive that could not be written is one")
-	}
+	_, err = snapshot.Tar(t.Context(), os.DirFS(l.Options.Directory), &failing{&out, 3000}, snapshot.Options{})
+	assert.Error(t, err, "an archive that could not be written is one")
 }
 
 // failing takes so many bytes.
@@ -232,26 +209,19 @@ func (f *failing) Write(p []byte) (int, error) {
 func TestModes(t *testing.T) {
 	l := closed(t)
 	for name, mode := range map[string]fs.FileMode{sidefile.CheckpointName: 0o640, sidefile.KeyChangesName: 0o666} {
-		if err := os.Chmod(filepath.Join(l.Options.Directory, name), mode); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.Chmod(filepath.Join(l.Options.Directory, name), mode))
 	}
 	dest := filepath.Join(t.TempDir(), "copy")
-	if err := os.Mkdir(dest, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := snapshot.Directory(t.Context(), l.Options.Directory, dest, snapshot.Options{}); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.Mkdir(dest, 0o755))
+	_, err := snapshot.Directory(t.Context(), l.Options.Directory, dest, snapshot.Options{})
+	require.NoError(t, err)
 	info, err := os.Stat(dest)
 	if err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
 	for _, e := range entries(t, dest) {
 		info, err := e.Info()
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		want := fs.FileMode(0o600)
 		switch e.Name() {
 		case sidefile.CheckpointName:
@@ -259,9 +229,7 @@ func TestModes(t *testing.T) {
 		case sidefile.KeyChangesName:
 			want = 0o644
 		}
-		if info.Mode() != want {
-			t.Errorf("%s: %v", e.Name(), info.Mode())
-		}
+		assert.Equal(t, want, info.Mode(), e.Name())
 	}
 }
 
@@ -270,9 +238,7 @@ func TestModes(t *testing.T) {
 func TestCopyOfALogWhoseWriterWasKilled(t *testing.T) {
 	l := closed(t)
 	want := l.good(l.Options.Directory).TreeSize
-	if err := os.Remove(filepath.Join(l.Options.Directory, sidefile.CheckpointName)); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.Remove(filepath.Join(l.Options.Directory, sidefile.CheckpointName)))
 	newest := entries(t, l.Options.Directory)
 	for _, e := range newest {
 		if strings.HasPrefix(e.Name(), "audit-") {
@@ -280,18 +246,12 @@ func TestCopyOfALogWhoseWriterWasKilled(t *testing.T) {
 		}
 	}
 	f, err := os.OpenFile(filepath.Join(l.Options.Directory, newest[0].Name()), os.O_WRONLY|os.O_APPEND, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := f.WriteString(`{"event":{"event_id":"torn`); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
+	_, err = f.WriteString(`{"event":{"event_id":"torn`)
+	require.NoError(t, err)
 	f.Close()
 	dest := filepath.Join(t.TempDir(), "copy")
-	if _, err := snapshot.Directory(t.Context(), l.Options.Directory, dest, snapshot.Options{}); err != nil {
-		t.Fatal(err)
-	}
-	if r := l.good(dest); r.TreeSize != want {
-		t.Errorf("%d leaves of %d", r.TreeSize, want)
-	}
+	_, err = snapshot.Directory(t.Context(), l.Options.Directory, dest, snapshot.Options{})
+	require.NoError(t, err)
+	assert.Equal(t, want, l.good(dest).TreeSize)
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -70,9 +71,7 @@ func (l *log) good(dir string, kept ...[]byte) *verify.Report {
 		all = append(all, verify.Kept{Note: note})
 	}
 	r, err := verify.Log(context.Background(), os.DirFS(dir), verify.Options{Keys: []*signing.PublicKey{l.first}, Checkpoints: all})
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	require.NoError(l.t, err)
 	if !clean(r) {
 		l.t.Fatalf("%s: %+v", r.Verdict, r.Findings)
 	}
@@ -82,9 +81,7 @@ func (l *log) good(dir string, kept ...[]byte) *verify.Report {
 func read(t testing.TB, name string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return b
 }
 
@@ -109,9 +106,7 @@ func TestCopiesOfALogInUse(t *testing.T) {
 	}()
 	defer func() {
 		close(stop)
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, <-done)
 	}()
 	to := t.TempDir()
 	var kept [][]byte
@@ -119,20 +114,13 @@ func TestCopiesOfALogInUse(t *testing.T) {
 	for i := 0; i < 60 && (i < 10 || first < 1000); i++ {
 		dest := filepath.Join(to, fmt.Sprint(i))
 		r, err := snapshot.Directory(t.Context(), l.Options.Directory, dest, snapshot.Options{Link: i%2 == 1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(r.Left) > 0 {
-			t.Fatal(r.Left)
-		}
+		require.NoError(t, err)
+		require.Empty(t, r.Left)
 		report := l.good(dest, kept...)
-		if report.TreeSize < size {
-			t.Fatalf("it has %d leaves, the copy before %d", report.TreeSize, size)
-		}
+		require.GreaterOrEqual(t, report.TreeSize, size)
 		size, first, segments = report.TreeSize, report.PrunedBefore, max(segments, uint64(len(report.Segments)))
 		kept = [][]byte{read(t, filepath.Join(dest, sidefile.CheckpointName))}
 	}
-	if first == 0 || segments < 3 {
-		t.Errorf("deleted before leaf %d, and %d segments at the most: nothing was tried", first, segments)
-	}
+	assert.NotZero(t, first, "deleted before leaf")
+	assert.GreaterOrEqual(t, segments, uint64(3), "deleted before leaf")
 }

@@ -10,6 +10,9 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/otel-auditlog/auditlogexporter/internal/tiles"
 )
 
@@ -41,22 +44,16 @@ func TestCheckFindsEachChange(t *testing.T) {
 	left := map[string]bool{}
 	for _, name := range files(t, dir) {
 		rel, err := filepath.Rel(dir, name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		left[rel] = now[rel] == nil
 	}
 	check := tiles.Options{Check: true}
 	l.mustExport(dir, check)
 	all := files(t, dir)
-	if len(all) < 12 {
-		t.Fatalf("files %v", all)
-	}
+	require.GreaterOrEqual(t, len(all), 12, "files")
 	for _, name := range all {
 		content, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		for what, spoil := range map[string]func() error{
 			"first byte": func() error {
 				return os.WriteFile(name, append([]byte{content[0] ^ 1}, content[1:]...), 0o644)
@@ -68,15 +65,10 @@ func TestCheckFindsEachChange(t *testing.T) {
 			"cut off":     func() error { return os.WriteFile(name, content[:len(content)-1], 0o644) },
 			"empty":       func() error { return os.WriteFile(name, nil, 0o644) },
 		} {
-			if err := spoil(); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := l.export(dir, check); !errors.Is(err, tiles.ErrChanged) {
-				t.Errorf("%s, %s: %v", name, what, err)
-			}
-			if err := os.WriteFile(name, content, 0o644); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, spoil())
+			_, err := l.export(dir, check)
+			assert.ErrorIs(t, err, tiles.ErrChanged, "%s, %s", name, what)
+			require.NoError(t, os.WriteFile(name, content, 0o644))
 		}
 	}
 	for _, name := range all {
@@ -85,18 +77,14 @@ func TestCheckFindsEachChange(t *testing.T) {
 		if rel, err := filepath.Rel(dir, name); err != nil || left[rel] {
 			continue
 		}
-		if err := os.Rename(name, name+".tmp"); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.Rename(name, name+".tmp"))
 		for _, o := range []tiles.Options{check, {}} {
 			// Without Check, what is not at the edge is not looked at.
 			if _, err := l.export(dir, o); err == nil && o.Check || err != nil && !errors.Is(err, tiles.ErrChanged) {
 				t.Errorf("%s is gone: %v", name, err)
 			}
 		}
-		if err := os.Rename(name+".tmp", name); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.Rename(name+".tmp", name))
 	}
 	l.mustExport(dir, check)
 }
@@ -111,16 +99,12 @@ func TestRemainsOfAnotherLog(t *testing.T) {
 				dir := filepath.Join(t.TempDir(), "out")
 				other.grow(sizes[0], 0)
 				other.mustExport(dir, tiles.Options{})
-				if err := os.Remove(filepath.Join(dir, "checkpoint")); err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, os.Remove(filepath.Join(dir, "checkpoint")))
 				l.grow(sizes[1], 0)
-				if _, err := l.export(dir, o); err == nil {
-					t.Error("exported into another log's files")
-				}
-				if _, err := os.Stat(filepath.Join(dir, "checkpoint")); !errors.Is(err, fs.ErrNotExist) {
-					t.Errorf("there is a checkpoint over a mixture: %v", err)
-				}
+				_, err := l.export(dir, o)
+				assert.Error(t, err, "exported into another log's files")
+				_, err = os.Stat(filepath.Join(dir, "checkpoint"))
+				assert.ErrorIs(t, err, fs.ErrNotExist, "there is a checkpoint over a mixture")
 				// The log's own are gone on with.
 				if o.HashesOnly {
 					continue

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 	"golang.org/x/mod/sumdb/tlog"
 	"pgregory.net/rapid"
@@ -59,13 +61,9 @@ func (l *log) export(dir string, o tiles.Options) (tiles.Result, error) {
 // exportLive exports the log as it is.
 func (l *log) exportLive(dir string, o tiles.Options) (tiles.Result, error) {
 	l.t.Helper()
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		l.t.Fatal(err)
-	}
+	require.NoError(l.t, os.MkdirAll(dir, 0o755))
 	root, err := os.OpenRoot(dir)
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	require.NoError(l.t, err)
 	defer root.Close()
 	return tiles.Export(context.Background(), os.DirFS(l.Options.Directory), root, o)
 }
@@ -73,9 +71,7 @@ func (l *log) exportLive(dir string, o tiles.Options) (tiles.Result, error) {
 func (l *log) mustExport(dir string, o tiles.Options) tiles.Result {
 	l.t.Helper()
 	r, err := l.export(dir, o)
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	require.NoError(l.t, err)
 	return r
 }
 
@@ -97,9 +93,7 @@ func expected(t testing.TB, lines [][]byte, hashesOnly bool) map[string][]byte {
 	})
 	for i, line := range lines {
 		more, err := tlog.StoredHashes(int64(i), line, reader)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		hashes = append(hashes, more...)
 	}
 	want := map[string][]byte{}
@@ -109,9 +103,7 @@ func expected(t testing.TB, lines [][]byte, hashesOnly bool) map[string][]byte {
 			continue
 		}
 		data, err := tlog.ReadTileData(tile, reader)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		want["tile/"+strings.TrimPrefix(tile.Path(), "tile/8/")] = data
 	}
 	for n := 0; n < len(lines) && !hashesOnly; n += 256 {
@@ -153,12 +145,8 @@ func holds(t testing.TB, dir string, want map[string][]byte) {
 		}
 		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != len(want) {
-		t.Errorf("%d of %d tiles are there", got, len(want))
-	}
+	require.NoError(t, err)
+	assert.Equal(t, len(want), got)
 }
 
 // However a log is exported, at once or bit by bit, with restarts and rotation between,
@@ -180,12 +168,10 @@ func TestExportAgainstLibrary(t *testing.T) {
 			l.mustExport(once, o)
 			holds(t, once, want)
 			checkpoint, err := os.ReadFile(filepath.Join(dir, "checkpoint"))
-			if err != nil {
-				r.Fatal(err)
-			}
-			if c, err := signing.ParseCheckpoint(checkpoint); err != nil || c.Size != uint64(len(lines)) {
-				r.Fatalf("checkpoint %+v, %v", c, err)
-			}
+			require.NoError(r, err)
+			c, err := signing.ParseCheckpoint(checkpoint)
+			require.NoError(r, err, "checkpoint %+v", c)
+			require.Equal(r, uint64(len(lines)), c.Size, "checkpoint %+v", c)
 		}
 	})
 }
@@ -201,9 +187,7 @@ func TestExportOfThreeLevels(t *testing.T) {
 	l.grow(700, 0)
 	l.mustExport(dir, tiles.Options{})
 	want := expected(t, l.lines(), false)
-	if want["tile/2/000.p/1"] == nil {
-		t.Fatal("there is no third level")
-	}
+	require.NotNil(t, want["tile/2/000.p/1"], "there is no third level")
 	holds(t, dir, want)
 }
 
@@ -214,9 +198,7 @@ func TestExportInterrupted(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "out")
 	l.mustExport(dir, tiles.Options{})
 	before := filepath.Join(t.TempDir(), "before")
-	if err := os.CopyFS(before, os.DirFS(dir)); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.CopyFS(before, os.DirFS(dir)))
 	l.grow(400, 0)
 	l.mustExport(dir, tiles.Options{})
 	// Any part of what is new, and an unfinished file.
@@ -232,9 +214,7 @@ func TestExportInterrupted(t *testing.T) {
 		content, err := os.ReadFile(path)
 		return errors.Join(err, os.MkdirAll(filepath.Dir(to), 0o755), os.WriteFile(to, content, 0o644), os.WriteFile(to+".tmp", content[:len(content)/2], 0o644))
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	l.mustExport(before, tiles.Options{})
 	want := expected(t, l.lines(), false)
 	for name := range want {
@@ -260,16 +240,12 @@ func TestExportRefuses(t *testing.T) {
 			other := newLog(t, 0)
 			other.grow(100, 1)
 			other.mustExport(dir+"2", tiles.Options{})
-			if err := errors.Join(os.RemoveAll(dir), os.Rename(dir+"2", dir)); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, errors.Join(os.RemoveAll(dir), os.Rename(dir+"2", dir)))
 		}, tiles.ErrForked},
 		"an end that the log does not have": {func(t *testing.T, l *log, dir string) {
 			copied := filepath.Join(t.TempDir(), "copied")
 			l.Close() // an open log replaces its checkpoint file whenever it likes
-			if err := os.CopyFS(copied, os.DirFS(l.Options.Directory)); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, os.CopyFS(copied, os.DirFS(l.Options.Directory)))
 			l.grow(600, 0)
 			l.mustExport(dir, tiles.Options{})
 			l.Options.Directory = copied
@@ -296,20 +272,14 @@ func TestExportRefuses(t *testing.T) {
 			edit(t, filepath.Join(dir, "checkpoint"), func(b []byte) []byte { return b[:20] })
 		}, nil},
 		"a link out": {func(t *testing.T, l *log, dir string) {
-			if err := errors.Join(os.Rename(filepath.Join(dir, "tile"), filepath.Join(dir, "..", "elsewhere")), os.Symlink("../elsewhere", filepath.Join(dir, "tile"))); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, errors.Join(os.Rename(filepath.Join(dir, "tile"), filepath.Join(dir, "..", "elsewhere")), os.Symlink("../elsewhere", filepath.Join(dir, "tile"))))
 		}, nil},
 		"a link for a tile": {func(t *testing.T, l *log, dir string) {
 			tile := glob(t, dir, "tile/0/000.p/*")
-			if err := errors.Join(os.Rename(tile, tile+"x"), os.Symlink(filepath.Base(tile)+"x", tile)); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, errors.Join(os.Rename(tile, tile+"x"), os.Symlink(filepath.Base(tile)+"x", tile)))
 		}, nil},
 		"somebody else's full tile": {func(t *testing.T, l *log, dir string) {
-			if err := os.WriteFile(filepath.Join(dir, "tile/0/000"), []byte("x"), 0o644); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "tile/0/000"), []byte("x"), 0o644))
 		}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -325,9 +295,8 @@ func TestExportRefuses(t *testing.T) {
 			} else {
 				t.Log(err)
 			}
-			if after, _ := os.ReadFile(filepath.Join(dir, "checkpoint")); !bytes.Equal(before, after) {
-				t.Error("the checkpoint has been replaced")
-			}
+			after, _ := os.ReadFile(filepath.Join(dir, "checkpoint"))
+			assert.Equal(t, before, after, "the checkpoint has been replaced")
 		})
 	}
 }
@@ -341,21 +310,18 @@ func TestExportOfALineThatIsTooLong(t *testing.T) {
 	l.mustExport(steps, tiles.Options{})
 	l.grow(1, 70_000)
 	r := l.mustExport(steps, tiles.Options{})
-	if len(r.TooLong) != 1 || r.TooLong[0].Bytes < 70_000 {
-		t.Fatalf("%+v", r.TooLong)
-	}
+	require.Len(t, r.TooLong, 1)
+	require.GreaterOrEqual(t, r.TooLong[0].Bytes, 70_000)
 	long := r.TooLong[0].Index
-	if first, last := r.TooLong[0].Bundle(); first != 256 || last != 511 {
-		t.Errorf("its bundle is that of leaves %d to %d", first, last)
-	}
+	first, last := r.TooLong[0].Bundle()
+	assert.Equal(t, uint64(256), first, "its bundle is that of leaves")
+	assert.Equal(t, uint64(511), last, "its bundle is that of leaves")
 	for _, n := range []int{3, 300, 300} {
 		l.grow(n, 0)
 		l.grow(1, 0) // the second commit of a run can begin a segment
 		r := l.mustExport(steps, tiles.Options{Check: true})
 		// It is named as long as its bundle is not complete.
-		if named := len(r.TooLong) == 1 && r.TooLong[0].Index == long; named != (n == 3 || r.From < 512) {
-			t.Errorf("of %d to %d: %+v", r.From, r.To, r.TooLong)
-		}
+		assert.Equal(t, n == 3 || r.From < 512, len(r.TooLong) == 1 && r.TooLong[0].Index == long, "of %d to %d: %+v", r.From, r.To, r.TooLong)
 	}
 	r = l.mustExport(dir, tiles.Options{})
 	if len(r.TooLong) != 1 || r.TooLong[0].Index != long {
@@ -369,39 +335,30 @@ func TestExportOfALineThatIsTooLong(t *testing.T) {
 	}
 	holds(t, dir, want)
 	holds(t, steps, want)
-	if there, err := filepath.Glob(filepath.Join(dir, "tile/entries/001*")); err != nil || len(there) > 0 {
-		t.Errorf("%q, %v", there, err)
-	}
+	there, err := filepath.Glob(filepath.Join(dir, "tile/entries/001*"))
+	assert.NoError(t, err)
+	assert.Empty(t, there)
 	// A bundle that is gone for another reason is missed; so it is when the log has lost its
 	// leaves, but for the one that was left out.
 	l.mustExport(steps, tiles.Options{Check: true})
 	names, err := filepath.Glob(filepath.Join(l.Options.Directory, "audit-*"))
-	if err != nil || len(names) < 2 {
-		t.Fatal(names, err)
-	}
-	if err := os.Remove(names[0]); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(names), 2)
+	require.NoError(t, os.Remove(names[0]))
 	l.mustExport(steps, tiles.Options{Check: true})
-	if err := os.Remove(filepath.Join(steps, "tile/entries/000")); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.Remove(filepath.Join(steps, "tile/entries/000")))
 	gone := func(what string) {
 		t.Helper()
-		if _, err := l.export(steps, tiles.Options{Check: true}); !errors.Is(err, tiles.ErrChanged) {
-			t.Errorf("a bundle is gone, and %s: %v", what, err)
-		}
+		_, err := l.export(steps, tiles.Options{Check: true})
+		assert.ErrorIs(t, err, tiles.ErrChanged, "a bundle is gone, and %s", what)
 	}
 	gone("nothing else")
 	// Nobody can say of another bundle that it was left out.
 	line, err := os.ReadFile(filepath.Join(steps, ".too-long/1"))
-	if err != nil || len(line) != r.TooLong[0].Bytes {
-		t.Fatal(len(line), err)
-	}
+	require.NoError(t, err)
+	require.Len(t, line, r.TooLong[0].Bytes)
 	for what, content := range map[string][]byte{"the line of another one is kept": line, "nothing": nil, "a line of its own": want["tile/entries/000"][2:300], "a line that is none": make([]byte, 70_000)} {
-		if err := os.WriteFile(filepath.Join(steps, ".too-long/0"), content, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.WriteFile(filepath.Join(steps, ".too-long/0"), content, 0o600))
 		gone(what)
 	}
 }
@@ -409,32 +366,24 @@ func TestExportOfALineThatIsTooLong(t *testing.T) {
 func edit(t *testing.T, path string, f func([]byte) []byte) {
 	t.Helper()
 	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	changed := f(bytes.Clone(b))
-	if bytes.Equal(b, changed) {
-		t.Fatalf("%s has not been changed", path)
-	}
-	if err := os.WriteFile(path, changed, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.False(t, bytes.Equal(b, changed), "%s has not been changed", path)
+	require.NoError(t, os.WriteFile(path, changed, 0o600))
 }
 
 func glob(t *testing.T, dir, pattern string) string {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(dir, pattern))
-	if err != nil || len(names) != 1 {
-		t.Fatalf("%s: %q, %v", pattern, names, err)
-	}
+	require.NoError(t, err, pattern)
+	require.Len(t, names, 1, pattern)
 	return names[0]
 }
 
 func newest(t *testing.T, l *log) string {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(l.Options.Directory, "audit-*"))
-	if err != nil || len(names) == 0 {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
+	require.NotEmpty(t, names)
 	return names[len(names)-1]
 }

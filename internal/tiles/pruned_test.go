@@ -15,6 +15,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
@@ -40,19 +43,13 @@ func (p *past) prune(n int) {
 	p.Close()
 	fsys := os.DirFS(p.Options.Directory)
 	listing, err := segment.List(fsys)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	require.NoError(p.t, err)
 	ranges, err := os.OpenFile(filepath.Join(p.Options.Directory, sidefile.PrunedRangesName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	require.NoError(p.t, err)
 	defer ranges.Close()
 	for _, f := range listing.Segments[:min(n, len(listing.Segments)-1)] {
 		content, err := os.ReadFile(filepath.Join(p.Options.Directory, f.Name))
-		if err != nil {
-			p.t.Fatal(err)
-		}
+		require.NoError(p.t, err)
 		mark := consistency.NewMark(&p.tree)
 		for line := range bytes.Lines(content) {
 			line = bytes.TrimSuffix(line, []byte("\n"))
@@ -63,15 +60,12 @@ func (p *past) prune(n int) {
 			}
 			one := sidefile.PrunedRange{Size: p.tree.Size(), Subtrees: mark.Range(&p.tree)}
 			if mark.Size() < one.Size {
-				if _, err := ranges.Write(append(sidefile.AppendPrunedRange(nil, one), '\n')); err != nil {
-					p.t.Fatal(err)
-				}
+				_, err := ranges.Write(append(sidefile.AppendPrunedRange(nil, one), '\n'))
+				require.NoError(p.t, err)
 			}
 			mark = consistency.NewMark(&p.tree)
 		}
-		if err := os.Remove(filepath.Join(p.Options.Directory, f.Name)); err != nil {
-			p.t.Fatal(err)
-		}
+		require.NoError(p.t, os.Remove(filepath.Join(p.Options.Directory, f.Name)))
 	}
 }
 
@@ -84,9 +78,8 @@ func (p *past) serves(dir string, minimum uint64) {
 		if errors.Is(err, fs.ErrNotExist) && endOf(p.t, name) <= minimum {
 			continue
 		}
-		if err != nil || !bytes.Equal(got, want) {
-			p.t.Errorf("minimum index %d: %s is not as it should be: %v", minimum, name, err)
-		}
+		assert.NoError(p.t, err, "minimum index %d: %s is not as it should be", minimum, name)
+		assert.Equal(p.t, want, got, "minimum index %d: %s is not as it should be", minimum, name)
 	}
 }
 
@@ -103,9 +96,7 @@ func endOf(t testing.TB, name string) uint64 {
 		d, derr := strconv.ParseUint(strings.TrimPrefix(digits, "x"), 10, 64)
 		n, err = n*1000+d, errors.Join(err, derr)
 	}
-	if err != nil {
-		t.Fatal(name, err)
-	}
+	require.NoError(t, err, name)
 	return (n + 1) << (8 * (level + 1))
 }
 
@@ -119,9 +110,8 @@ func TestExportGoesOnAfterPruning(t *testing.T) {
 	l.mustExport(dir, tiles.Options{})
 	l.grow(200, 0)
 	l.prune(2)
-	if r := l.mustExport(dir, tiles.Options{Check: true}); r.Minimum != 0 {
-		t.Errorf("%+v", r)
-	}
+	r := l.mustExport(dir, tiles.Options{Check: true})
+	assert.Zero(t, r.Minimum, "%+v", r)
 	holds(t, dir, expected(t, l.all(), false))
 }
 
@@ -163,9 +153,7 @@ func TestExportOfPrunedLog(t *testing.T) {
 			}
 			l.prune(c.prune)
 			if c.noRanges {
-				if err := os.Remove(filepath.Join(l.Options.Directory, sidefile.PrunedRangesName)); err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, os.Remove(filepath.Join(l.Options.Directory, sidefile.PrunedRangesName)))
 			}
 			for _, n := range c.after {
 				l.grow(n, 0)
@@ -173,24 +161,20 @@ func TestExportOfPrunedLog(t *testing.T) {
 			o := tiles.Options{Check: c.before > 0}
 			r, err := l.export(dir, o)
 			if c.minimum == 0 {
-				if !errors.Is(err, logtree.ErrPruned) {
-					t.Fatalf("%+v, %v", r, err)
-				}
-				if _, err := os.Stat(filepath.Join(dir, ".minimum-index")); err == nil {
-					t.Error("something was written")
-				}
+				require.ErrorIs(t, err, logtree.ErrPruned, "%+v", r)
+				_, err := os.Stat(filepath.Join(dir, ".minimum-index"))
+				assert.Error(t, err, "something was written")
 				return
 			}
-			if err != nil || r.Minimum != c.minimum {
-				t.Fatalf("%+v, %v; want minimum index %d", r, err, c.minimum)
-			}
+			require.NoError(t, err, "%+v", r)
+			require.Equal(t, c.minimum, r.Minimum, "%+v", r)
 			l.serves(dir, r.Minimum)
 			// It goes on, and is checked: each file that is demanded counts.
 			for _, n := range []int{1, 7, 290} {
 				l.grow(n, 0)
-				if r := l.mustExport(dir, tiles.Options{Check: true}); r.Minimum != c.minimum || r.Checked != c.minimum {
-					t.Errorf("%+v", r)
-				}
+				r := l.mustExport(dir, tiles.Options{Check: true})
+				assert.Equal(t, c.minimum, r.Minimum, "%+v", r)
+				assert.Equal(t, c.minimum, r.Checked, "%+v", r)
 				l.serves(dir, c.minimum)
 			}
 			changed(t, l, dir, c.minimum)
@@ -212,15 +196,10 @@ func changed(t *testing.T, l *past, dir string, minimum uint64) {
 			},
 			"gone": func() error { return os.Remove(path) },
 		} {
-			if err := spoil(); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := l.export(dir, tiles.Options{Check: true}); !errors.Is(err, tiles.ErrChanged) {
-				t.Errorf("%s is %s: %v", name, what, err)
-			}
-			if err := os.WriteFile(path, content, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, spoil())
+			_, err := l.export(dir, tiles.Options{Check: true})
+			assert.ErrorIs(t, err, tiles.ErrChanged, "%s is %s", name, what)
+			require.NoError(t, os.WriteFile(path, content, 0o600))
 		}
 	}
 }
@@ -260,9 +239,7 @@ func TestExportOfPrunedLogIsNotMisled(t *testing.T) {
 		}, tiles.ErrChanged},
 		"no minimum index": {func(l *past, dir string) {
 			l.mustExport(dir, tiles.Options{})
-			if err := os.Remove(filepath.Join(dir, ".minimum-index")); err != nil {
-				l.t.Fatal(err)
-			}
+			require.NoError(l.t, os.Remove(filepath.Join(dir, ".minimum-index")))
 		}, tiles.ErrChanged},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -274,9 +251,8 @@ func TestExportOfPrunedLogIsNotMisled(t *testing.T) {
 			l.prune(3)
 			dir := filepath.Join(t.TempDir(), "out")
 			c.spoil(l, dir)
-			if r, err := l.export(dir, tiles.Options{Check: c.want == tiles.ErrChanged}); !errors.Is(err, c.want) {
-				t.Errorf("%+v, %v", r, err)
-			}
+			r, err := l.export(dir, tiles.Options{Check: c.want == tiles.ErrChanged})
+			assert.ErrorIs(t, err, c.want, "%+v", r)
 		})
 	}
 	t.Run("a minimum index where nothing is gone", func(t *testing.T) {
@@ -284,9 +260,8 @@ func TestExportOfPrunedLogIsNotMisled(t *testing.T) {
 		l.grow(600, 0)
 		l.mustExport(dir, tiles.Options{})
 		write(t, filepath.Join(dir, ".minimum-index"), "256")
-		if _, err := l.export(dir, tiles.Options{Check: true}); !errors.Is(err, tiles.ErrChanged) {
-			t.Error(err)
-		}
+		_, err := l.export(dir, tiles.Options{Check: true})
+		assert.ErrorIs(t, err, tiles.ErrChanged)
 	})
 }
 
@@ -304,9 +279,7 @@ func TestCheckOfTheCheckpoint(t *testing.T) {
 			remove(t, dir, ".previous")
 		}, 0, tiles.ErrNothing},
 		"all is gone": {func(t *testing.T, dir string) {
-			if err := os.RemoveAll(dir); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, os.RemoveAll(dir))
 		}, 0, tiles.ErrNothing},
 		"a signature is changed":        {resign(20), 0, tiles.ErrChanged},
 		"a signature is changed, later": {resign(20), 5, tiles.ErrChanged},
@@ -327,9 +300,7 @@ func TestCheckOfTheCheckpoint(t *testing.T) {
 			if err == nil || c.want != nil && !errors.Is(err, c.want) || c.want == nil && errors.Is(err, tiles.ErrChanged) {
 				t.Errorf("%v", err)
 			}
-			if len(files(t, dir)) != len(before) {
-				t.Error("files were written")
-			}
+			assert.Len(t, files(t, dir), len(before), "files were written")
 		})
 	}
 }
@@ -341,9 +312,7 @@ func resign(at int) func(t *testing.T, dir string) {
 		edit(t, filepath.Join(dir, "checkpoint"), func(b []byte) []byte {
 			start := bytes.LastIndexByte(b, ' ') + 1
 			sig, err := base64.StdEncoding.DecodeString(string(bytes.TrimSpace(b[start:])))
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			sig[at] ^= 1
 			return append(base64.StdEncoding.AppendEncode(b[:start], sig), '\n')
 		})
@@ -352,14 +321,10 @@ func resign(at int) func(t *testing.T, dir string) {
 
 func remove(t *testing.T, dir, name string) {
 	t.Helper()
-	if err := os.Remove(filepath.Join(dir, name)); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.Remove(filepath.Join(dir, name)))
 }
 
 func write(t testing.TB, path, content string) {
 	t.Helper()
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
 }

@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
 	"github.com/otel-auditlog/auditlogexporter/internal/tiles"
@@ -62,18 +64,15 @@ func TestExportGoesOnWhenTheLogIsRestored(t *testing.T) {
 		l.grow(600, 0)
 		l.grow(10, 0)
 		names, err := filepath.Glob(filepath.Join(l.Options.Directory, "audit-*"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		i := slices.IndexFunc(names, func(name string) bool {
 			b, err := os.ReadFile(name)
 			return err == nil && bytes.Contains(b, []byte(`"id-110-`))
 		})
 		changed := names[i]
 		edit(t, changed, func(b []byte) []byte { return bytes.Replace(b, []byte(`"id-110-`), []byte(`"ID-110-`), 1) })
-		if _, err := l.export(dir, tiles.Options{}); !errors.Is(err, tiles.ErrTampered) {
-			t.Fatalf("exported: %v", err)
-		}
+		_, err = l.export(dir, tiles.Options{})
+		require.ErrorIs(t, err, tiles.ErrTampered, "exported")
 		edit(t, changed, func(b []byte) []byte { return bytes.Replace(b, []byte(`"ID-110-`), []byte(`"id-110-`), 1) })
 		if _, err := l.export(dir, tiles.Options{}); err != nil {
 			t.Errorf("exported before: %v; %v", again, err)
@@ -91,9 +90,8 @@ func TestExportOfHashesOnlyBesideEntries(t *testing.T) {
 	l.grow(300, 0)
 	l.mustExport(dir, tiles.Options{})
 	l.grow(300, 0)
-	if _, err := l.export(dir, tiles.Options{HashesOnly: true}); err == nil {
-		t.Error("exported; the entries end before the checkpoint")
-	}
+	_, err := l.export(dir, tiles.Options{HashesOnly: true})
+	assert.Error(t, err, "exported; the entries end before the checkpoint")
 }
 
 // compressing is a log's directory in which a segment is compressed when it is first
@@ -115,17 +113,11 @@ func (c *compressing) Open(name string) (fs.File, error) {
 	}
 	plain := filepath.Join(c.dir, c.name)
 	content, err := os.ReadFile(plain)
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	require.NoError(c.t, err)
 	w, err := zstd.NewWriter(nil, zstd.WithEncoderCRC(true), zstd.WithEncoderConcurrency(1))
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	require.NoError(c.t, err)
 	c.name = ""
-	if err := errors.Join(os.WriteFile(plain+".zst", w.EncodeAll(content, nil), 0o600), os.Remove(plain)); err != nil {
-		c.t.Fatal(err)
-	}
+	require.NoError(c.t, errors.Join(os.WriteFile(plain+".zst", w.EncodeAll(content, nil), 0o600), os.Remove(plain)))
 	return c.FS.Open(name)
 }
 
@@ -138,19 +130,14 @@ func TestExportWhileASegmentIsCompressed(t *testing.T) {
 	l.Close()
 	want := expected(t, l.lines(), false)
 	listing, err := segment.List(os.DirFS(l.Options.Directory))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	dir := t.TempDir()
 	root, err := os.OpenRoot(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer root.Close()
 	fsys := &compressing{FS: os.DirFS(l.Options.Directory), t: t, dir: l.Options.Directory, name: listing.Segments[1].Name}
-	if _, err := tiles.Export(context.Background(), fsys, root, tiles.Options{}); err != nil {
-		t.Fatal(err)
-	}
+	_, err = tiles.Export(context.Background(), fsys, root, tiles.Options{})
+	require.NoError(t, err)
 	holds(t, dir, want)
 }
 
@@ -196,9 +183,7 @@ func TestExportDoesNotPublishWhatIsNotDurable(t *testing.T) {
 	l.Close()
 	l.Options.Sync = true
 	under, err := durable.OpenLocked(l.Options.Directory)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(func() { under.Close() })
 	d := &syncing{FS: under}
 	l.Options.FS = d
@@ -206,28 +191,21 @@ func TestExportDoesNotPublishWhatIsNotDurable(t *testing.T) {
 	t.Cleanup(l.Close) // before the directory
 	dir := filepath.Join(t.TempDir(), "out")
 	l.grow(10, 0)
-	if _, err := l.exportLive(dir, tiles.Options{}); err != nil {
-		t.Fatal(err)
-	}
+	_, err = l.exportLive(dir, tiles.Options{})
+	require.NoError(t, err)
 	d.do = func() error {
 		_, err := l.exportLive(dir, tiles.Options{})
-		if err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, err)
 		return syscall.EIO
 	}
 	b := l.Writer.NewBatch()
 	defer b.Release()
-	if err := b.Add(func(dst []byte) ([]byte, uint64, error) { return append(dst, `{}`...), 0, nil }, nil, ""); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := l.Writer.Append(context.Background(), b); err == nil {
-		t.Fatal("appended, though the disk failed")
-	}
+	require.NoError(t, b.Add(func(dst []byte) ([]byte, uint64, error) { return append(dst, `{}`...), 0, nil }, nil, ""))
+	_, err = l.Writer.Append(context.Background(), b)
+	require.Error(t, err, "appended, though the disk failed")
 	l.grow(30, 0)
-	if _, err := l.exportLive(dir, tiles.Options{}); err != nil {
-		t.Error(err)
-	}
+	_, err = l.exportLive(dir, tiles.Options{})
+	assert.NoError(t, err)
 }
 
 // A compressed segment that is damaged is a damaged log, not a failure to read it.
@@ -237,14 +215,10 @@ func TestExportSaysThatACompressedSegmentIsDamaged(t *testing.T) {
 		l.grow(20, 0)
 	}
 	listing, err := segment.List(os.DirFS(l.Options.Directory))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	fsys := &compressing{FS: os.DirFS(l.Options.Directory), t: t, dir: l.Options.Directory, name: listing.Segments[1].Name}
 	f, err := fsys.Open(listing.Segments[0].Name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	f.Close()
 	edit(t, filepath.Join(l.Options.Directory, listing.Segments[1].Name+".zst"), func(b []byte) []byte { b[0] ^= 1; return b })
 	_, err = l.export(filepath.Join(t.TempDir(), "out"), tiles.Options{})
@@ -283,9 +257,7 @@ func TestExportThatIsOvertaken(t *testing.T) {
 	l.mustExport(dir, tiles.Options{})
 	l.grow(10, 0)
 	root, err := os.OpenRoot(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer root.Close()
 	var latest tiles.Result
 	var failed error
@@ -296,13 +268,9 @@ func TestExportThatIsOvertaken(t *testing.T) {
 	// Either one may be refused.
 	_, err = tiles.Export(context.Background(), fsys, root, tiles.Options{})
 	text, rerr := os.ReadFile(filepath.Join(dir, "checkpoint"))
-	if rerr != nil {
-		t.Fatal(rerr)
-	}
+	require.NoError(t, rerr)
 	c, cerr := signing.ParseCheckpoint(text)
-	if cerr != nil {
-		t.Fatal(cerr)
-	}
+	require.NoError(t, cerr)
 	if failed == nil && c.Size < latest.To {
 		t.Errorf("the checkpoint over %d leaves has been replaced with one over %d; %v", latest.To, c.Size, err)
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/visible"
@@ -37,9 +39,7 @@ func TestValue(t *testing.T) {
 		"\ufffd":                   `"\ufffd"`,
 		"x  outcome=success user=": `"x  outcome=success user="`,
 	} {
-		if got := visible.Value(in); got != want {
-			t.Errorf("Value(%q) = %s, want %s", in, got, want)
-		}
+		assert.Equal(t, want, visible.Value(in), "Value(%q)", in)
 	}
 }
 
@@ -55,17 +55,15 @@ func TestValuesAreApart(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := text.Draw(t, "a"), text.Draw(t, "b")
 		va, vb := visible.Value(a), visible.Value(b)
-		if !unit.MatchString(va) {
-			t.Fatalf("Value(%q) = %s is not one value", a, va)
-		}
+		require.True(t, unit.MatchString(va), "Value(%q)", a)
 		if a != b && va == vb {
 			t.Fatalf("%q and %q are both %s", a, b, va)
 		}
 		var w strings.Builder
 		out := bufio.NewWriter(&w)
-		if err := visible.WriteValue(out, visible.Runes(a)); err != nil || out.Flush() != nil || w.String() != va {
-			t.Fatalf("WriteValue(%q) writes %s, Value is %s", a, w.String(), va)
-		}
+		require.NoError(t, visible.WriteValue(out, visible.Runes(a)), "WriteValue(%q) writes", a)
+		require.NoError(t, out.Flush(), "WriteValue(%q) writes", a)
+		require.Equal(t, va, w.String(), "WriteValue(%q) writes", a)
 	})
 }
 
@@ -74,18 +72,14 @@ func TestRunesOfJSON(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"\U0001f600", "\b\f\n\r\t\"\\/", "\x00\u2028<"})).Draw(t, "text")
 		raw, err := json.Marshal(s)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		runes := visible.RunesOfJSON(raw[1 : len(raw)-1])
 		for range 2 { // the second time is no other
 			var got strings.Builder
 			for r := range runes {
 				got.WriteRune(r)
 			}
-			if got.String() != s {
-				t.Fatalf("%s is read as %q, not %q", raw, got.String(), s)
-			}
+			require.Equal(t, s, got.String(), "%s is read", raw)
 		}
 	})
 	for raw, want := range map[string]string{`\ud83d\ude00`: "\U0001f600", `\ud83dx`: "\ufffdx", `\ud83d\u0041`: "\ufffdA", `\`: "\ufffd", `\u12`: "\ufffdu12"} {
@@ -93,8 +87,6 @@ func TestRunesOfJSON(t *testing.T) {
 		for r := range visible.RunesOfJSON([]byte(raw)) {
 			got += string(r)
 		}
-		if got != want {
-			t.Errorf("%s is read as %q, not %q", raw, got, want)
-		}
+		assert.Equal(t, want, got, "%s is read", raw)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"unicode"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/visible"
@@ -28,9 +30,7 @@ func TestText(t *testing.T) {
 		"tag\U000e0041":       `tag\U000e0041`,
 		"bad\xff":             `bad\xff`,
 	} {
-		if got := visible.Text(in); got != want {
-			t.Errorf("visible.Text(%q) = %q, want %q", in, got, want)
-		}
+		assert.Equal(t, want, visible.Text(in), "visible.Text(%q)", in)
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		for _, r := range visible.Text(string(rapid.SliceOf(rapid.Byte()).Draw(t, "text"))) {
@@ -53,21 +53,16 @@ func TestJSON(t *testing.T) {
 		"\"\ufffd\"":                `"\ufffd"`,
 		"[\"\u200b\",1,\"\u00a0\"]": `["\u200b",1,"\u00a0"]`,
 	} {
-		if got := visible.JSON(in); got != want {
-			t.Errorf("JSON(%q) = %q, want %q", in, got, want)
-		}
+		assert.Equal(t, want, visible.JSON(in), "JSON(%q)", in)
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		s := rapid.String().Draw(t, "text")
 		text, err := json.Marshal(s)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		got := visible.JSON(string(text))
 		var back string
-		if err := json.Unmarshal([]byte(got), &back); err != nil || back != s {
-			t.Fatalf("%s: %q, %v, want %q", got, back, err, s)
-		}
+		require.NoError(t, json.Unmarshal([]byte(got), &back), got)
+		require.Equal(t, s, back, got)
 		for _, r := range got {
 			if r != ' ' && (!unicode.IsGraphic(r) || unicode.IsSpace(r)) {
 				t.Fatalf("%U passed", r)

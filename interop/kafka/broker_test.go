@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -42,14 +43,10 @@ type broker struct {
 func newBroker(t *testing.T, partitions int32) *broker {
 	t.Helper()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, topic), kfake.GroupMinSessionTimeout(time.Second))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
 	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(client.Close)
 	return &broker{cluster: cluster, client: client, admin: kadm.NewClient(client), next: make([]int64, partitions)}
 }
@@ -71,9 +68,7 @@ func message(t *testing.T, partition int, offset int64, body string) []byte {
 		r.Attributes().PutStr("audit.record.id", idOf(partition, offset, i))
 	}
 	b, err := new(plog.ProtoMarshaler).MarshalLogs(logs)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return b
 }
 
@@ -81,12 +76,8 @@ func message(t *testing.T, partition int, offset int64, body string) []byte {
 func (b *broker) send(t *testing.T, partition int, value []byte) {
 	t.Helper()
 	r, err := b.client.ProduceSync(t.Context(), &kgo.Record{Topic: topic, Partition: int32(partition), Value: value}).First()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r.Offset != b.next[partition] {
-		t.Fatalf("the message for offset %d has %d", b.next[partition], r.Offset)
-	}
+	require.NoError(t, err)
+	require.Equal(t, b.next[partition], r.Offset, "the message for offset")
 	b.next[partition]++
 }
 
@@ -114,9 +105,7 @@ func (b *broker) committed(t *testing.T) []int64 {
 	if errors.Is(err, kerr.GroupIDNotFound) {
 		return at // nobody has joined it yet
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for partition := range at {
 		if o, found := offsets.Lookup(topic, int32(partition)); found {
 			at[partition] = max(o.At, 0)
@@ -134,17 +123,14 @@ func (b *broker) check(t *testing.T, logs ...string) (at []int64) {
 	for _, log := range logs {
 		for id, times := range logged(t, log) {
 			found[id] = true
-			if times != 1 {
-				t.Fatalf("%s is in %s %d times", id, log, times)
-			}
+			require.Equal(t, 1, times, "%s is in %s", id, log)
 		}
 	}
 	for partition, end := range at {
 		for offset := range end {
 			for i := range perMessage {
-				if id := idOf(partition, offset, i); !found[id] {
-					t.Fatalf("offset %d of partition %d is committed, and %s is not in the log", end, partition, id)
-				}
+				id := idOf(partition, offset, i)
+				require.True(t, found[id], "offset %d of partition %d is committed, and %s is not in the log", end, partition, id)
 			}
 		}
 	}
@@ -160,23 +146,17 @@ func logged(t *testing.T, log string) map[string]int {
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for _, f := range listing.Segments {
 		r, err := segment.Open(fsys, f.Name, -1)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		var open []string // since the last checkpoint
 		for {
 			line, err := r.Next()
 			if err == io.EOF || errors.Is(err, segline.ErrPartial) {
 				break
 			}
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			switch segment.KindOf(line) {
 			case segline.KindCheckpoint:
 				for _, id := range open {
@@ -185,21 +165,15 @@ func logged(t *testing.T, log string) map[string]int {
 				open = open[:0]
 			case segline.KindEvent:
 				parsed, err := segment.ParseEvent(nil, line)
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				var s eventjson.Summary
-				if err := eventjson.Scan(parsed.Canonical, &s); err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, eventjson.Scan(parsed.Canonical, &s))
 				if s.Log == nil {
 					open = append(open, string(s.ID))
 				}
 			}
 		}
-		if err := r.Close(); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, r.Close())
 	}
 	return times
 }

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/kafkareceiver"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/provider/envprovider"
@@ -86,14 +88,11 @@ func newCollector(t *testing.T, b *broker) *collector {
 func documented(t *testing.T) string {
 	t.Helper()
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "kafka.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	_, rest, begins := strings.Cut(string(page), "```yaml\n")
 	block, _, ends := strings.Cut(rest, "```\n")
-	if !begins || !ends {
-		t.Fatal("docs/kafka.md has no configuration")
-	}
+	require.True(t, begins, "docs/kafka.md has no configuration")
+	require.True(t, ends, "docs/kafka.md has no configuration")
 	return block
 }
 
@@ -131,21 +130,15 @@ func (c *collector) start(t *testing.T) *process {
 	t.Helper()
 	page, adapted := filepath.Join(c.dir, "page.yaml"), filepath.Join(c.dir, "adapted.yaml")
 	for path, config := range map[string]string{page: documented(t), adapted: c.adapted()} {
-		if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.WriteFile(path, []byte(config), 0o600))
 	}
 	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	p := &process{cmd: exec.Command(self, "--config", page, "--config", adapted), exited: make(chan struct{})}
 	p.cmd.Dir = c.dir
 	p.cmd.Env = append(os.Environ(), asCollector+"=yes")
 	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, p.cmd.Start())
 	go func() {
 		p.err = p.cmd.Wait()
 		close(p.exited)
@@ -164,17 +157,12 @@ func (c *collector) start(t *testing.T) *process {
 func (c *collector) verify(t *testing.T) {
 	t.Helper()
 	key, err := keyfile.LoadPublic(filepath.Join(c.dir, "key.pub.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	report, err := verify.Log(t.Context(), os.DirFS(c.log), verify.Options{Keys: []*signing.PublicKey{key}})
-	if err != nil || report.TamperingDetected {
-		t.Fatalf("%+v, %v", report, err)
-	}
+	require.NoError(t, err, "%+v", report)
+	require.False(t, report.TamperingDetected, "%+v", report)
 	for _, f := range report.Findings {
-		if f.Kind == verify.Kind("duplicate_event_id") {
-			t.Errorf("%+v", f)
-		}
+		assert.NotEqual(t, verify.Kind("duplicate_event_id"), f.Kind, "%+v", f)
 	}
 }
 
@@ -213,9 +201,7 @@ func (p *process) kill(t *testing.T) {
 	t.Helper()
 	p.alive(t)
 	p.killed = true
-	if err := p.cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, p.cmd.Process.Kill())
 	<-p.exited
 }
 
@@ -223,17 +209,13 @@ func (p *process) kill(t *testing.T) {
 func (p *process) stop(t *testing.T) {
 	t.Helper()
 	p.alive(t)
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 	select {
 	case <-p.exited:
 	case <-time.After(waitAtMost):
 		t.Fatal("the collector does not end")
 	}
-	if p.err != nil {
-		t.Fatalf("the collector ended: %v", p.err)
-	}
+	require.NoError(t, p.err, "the collector ended")
 }
 
 // alive fails if the collector has ended by itself.

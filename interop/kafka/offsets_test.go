@@ -11,6 +11,9 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 var (
@@ -67,12 +70,9 @@ func TestKilledCollectorsLoseNothing(t *testing.T) {
 	for _, n := range b.next {
 		want += int(n) * perMessage
 	}
-	if n := len(logged(t, c.log)); n != want {
-		t.Errorf("%d of %d records are in the log", n, want)
-	}
-	if again == 0 || moved == 0 {
-		t.Error("no kill came between a write and its offset, or none after one")
-	}
+	assert.Equal(t, want, len(logged(t, c.log)))
+	assert.NotZero(t, again, "no kill came between a write and its offset, or none after one")
+	assert.NotZero(t, moved, "no kill came between a write and its offset, or none after one")
 	t.Logf("%d records, %d kills; before %d of them offsets had moved, %d left records in the log with their offset not committed", want, *killRounds, moved, again)
 }
 
@@ -88,17 +88,11 @@ func TestNothingIsPassedOver(t *testing.T) {
 	before := b.committed(t)
 
 	away := filepath.Join(c.dir, "away")
-	if err := os.Rename(c.log, away); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.Rename(c.log, away))
 	b.produceAll(t, 20)
 	await(t, "it has been tried again and again", func() bool { return p.says("Backing off due to error from the next consumer") > 20 }, p)
-	if at := b.check(t, away); !slices.Equal(at, before) {
-		t.Errorf("the offsets went from %d to %d", before, at)
-	}
-	if err := os.Rename(away, c.log); err != nil {
-		t.Fatal(err)
-	}
+	assert.Equal(t, before, b.check(t, away), "the offsets went from")
+	require.NoError(t, os.Rename(away, c.log))
 	await(t, "all is committed", func() bool { return slices.Equal(b.check(t, c.log), b.next) }, p)
 	p.stop(t)
 	c.verify(t)

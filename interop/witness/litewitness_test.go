@@ -5,7 +5,6 @@ package witness_test
 
 import (
 	"bufio"
-	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"fmt"
@@ -20,8 +19,8 @@ import (
 	"testing"
 	"time"
 
-	"go.opentelemetry.io/collector/pdata/pcommon"
-	"go.opentelemetry.io/collector/pdata/plog"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 	"zombiezen.com/go/sqlite"
@@ -30,7 +29,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/cosigning"
 	"github.com/otel-auditlog/auditlogexporter/internal/cosigning/client"
 	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
-	"github.com/otel-auditlog/auditlogexporter/internal/mapping"
+	"github.com/otel-auditlog/auditlogexporter/internal/logtest"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
@@ -59,20 +58,15 @@ func newLitewitness(t *testing.T, origin string, log *signing.PublicKey) *litewi
 	t.Helper()
 	w := &litewitness{t: t, program: filepath.Join(t.TempDir(), "litewitness")}
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", w.program, "filippo.io/torchwood/cmd/litewitness")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build litewitness: %v\n%s", err, out)
-	}
-	var err error
-	if w.dir, err = os.MkdirTemp("", "lw"); err != nil {
-		t.Fatal(err)
-	}
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "build litewitness: %v\n%s", err, out)
+	w.dir, err = os.MkdirTemp("", "lw")
+	require.NoError(t, err)
 	t.Cleanup(func() { os.RemoveAll(w.dir) })
 	w.serveKey()
 	w.know(origin, log)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	w.address = listener.Addr().String()
 	listener.Close()
 	w.start()
@@ -84,22 +78,14 @@ func newLitewitness(t *testing.T, origin string, log *signing.PublicKey) *litewi
 func (w *litewitness) serveKey() {
 	w.t.Helper()
 	_, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, err)
 	keys := agent.NewKeyring()
-	if err := keys.Add(agent.AddedKey{PrivateKey: private}); err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, keys.Add(agent.AddedKey{PrivateKey: private}))
 	public, err := ssh.NewPublicKey(private.Public())
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, err)
 	w.key = ssh.FingerprintSHA256(public)
 	listener, err := net.Listen("unix", filepath.Join(w.dir, "agent"))
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, err)
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		for {
@@ -123,13 +109,9 @@ func (w *litewitness) serveKey() {
 func (w *litewitness) know(origin string, log *signing.PublicKey) {
 	w.t.Helper()
 	vkey, err := log.VKey(origin)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, err)
 	db, err := sqlite.OpenConn(filepath.Join(w.dir, "db"))
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, err)
 	defer db.Close()
 	err = sqlitex.ExecScript(db, `
 		CREATE TABLE log (origin TEXT PRIMARY KEY, tree_size INTEGER NOT NULL, tree_hash TEXT NOT NULL);
@@ -141,9 +123,7 @@ func (w *litewitness) know(origin string, log *signing.PublicKey) {
 	if err == nil {
 		err = sqlitex.Execute(db, "INSERT INTO key VALUES (?, ?)", &sqlitex.ExecOptions{Args: []any{origin, vkey}})
 	}
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, err)
 }
 
 var vkeySaid = regexp.MustCompile(`vkey=(\S+)`)
@@ -154,12 +134,8 @@ func (w *litewitness) start() {
 	w.process = exec.Command(w.program, "-name", witnessName, "-db", filepath.Join(w.dir, "db"),
 		"-ssh-agent", filepath.Join(w.dir, "agent"), "-key", w.key, "-listen", w.address)
 	said, err := w.process.StderrPipe()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if err := w.process.Start(); err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, err)
+	require.NoError(w.t, w.process.Start())
 	vkey, listening := make(chan string, 1), make(chan struct{})
 	w.exited = make(chan error, 1)
 	go func() {
@@ -179,9 +155,8 @@ func (w *litewitness) start() {
 	case err := <-w.exited:
 		w.t.Fatalf("litewitness ended: %v", err)
 	}
-	if w.vkey, err = witness.ParseKey(<-vkey); err != nil {
-		w.t.Fatal(err)
-	}
+	w.vkey, err = witness.ParseKey(<-vkey)
+	require.NoError(w.t, err)
 }
 
 // stop ends the process.
@@ -189,12 +164,8 @@ func (w *litewitness) stop() {
 	if w.process == nil {
 		return
 	}
-	if err := w.process.Process.Signal(os.Interrupt); err != nil {
-		w.t.Error(err)
-	}
-	if err := <-w.exited; err != nil {
-		w.t.Error(err)
-	}
+	assert.NoError(w.t, w.process.Process.Signal(os.Interrupt))
+	assert.NoError(w.t, <-w.exited)
 	w.process = nil
 }
 
@@ -202,21 +173,18 @@ func (w *litewitness) stop() {
 func (w *litewitness) size(origin string) (size int64) {
 	w.t.Helper()
 	db, err := sqlite.OpenConn(filepath.Join(w.dir, "db"))
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, err)
 	defer db.Close()
-	if err := sqlitex.Execute(db, "SELECT tree_size FROM log WHERE origin = ?", &sqlitex.ExecOptions{
+	require.NoError(w.t, sqlitex.Execute(db, "SELECT tree_size FROM log WHERE origin = ?", &sqlitex.ExecOptions{
 		Args:       []any{origin},
 		ResultFunc: func(s *sqlite.Stmt) error { size = s.ColumnInt64(0); return nil },
-	}); err != nil {
-		w.t.Fatal(err)
-	}
+	}))
 	return size
 }
 
 // follower notes what a log tells of its witnesses.
 type follower struct {
+	logtest.Quiet
 	mu        sync.Mutex
 	changed   chan struct{} // holds one when something has changed
 	witnessed uint64
@@ -233,14 +201,6 @@ func (f *follower) note(change func()) {
 	default:
 	}
 }
-
-func (f *follower) Committed(rotation.Commit)         {}
-func (f *follower) Refused(rotation.Reason, int, int) {}
-func (f *follower) SegmentsChanged(int, int64)        {}
-func (f *follower) FreeSpace(uint64)                  {}
-func (f *follower) Fault(error)                       {}
-func (f *follower) Healthy()                          {}
-func (f *follower) StateFault(error)                  {}
 
 func (f *follower) Witnessed(size uint64) { f.note(func() { f.witnessed = size }) }
 
@@ -274,10 +234,8 @@ func (f *follower) await(t *testing.T, what string, holds func() bool) {
 
 // witnessedLog is a log that litewitness follows.
 type witnessedLog struct {
-	t   *testing.T
-	o   rotation.Options
-	log *rotation.Log
-	n   int
+	*logtest.Log
+	t *testing.T
 	*follower
 }
 
@@ -287,58 +245,32 @@ func witnessedOptions(t *testing.T) rotation.Options {
 	t.Helper()
 	o := rotation.Options{Directory: filepath.Join(t.TempDir(), "log"), Origin: "host.example/auditlog", Scope: segline.ScopeEvent, Sync: true}
 	var err error
-	if o.Signer, err = keyfile.Create(filepath.Join(t.TempDir(), "key.pem"), signing.ECDSAP256); err != nil {
-		t.Fatal(err)
-	}
-	if o.CheckpointSigner, err = keyfile.Create(filepath.Join(t.TempDir(), "checkpoint.pem"), signing.Ed25519); err != nil {
-		t.Fatal(err)
-	}
+	o.Signer, err = keyfile.Create(filepath.Join(t.TempDir(), "key.pem"), signing.ECDSAP256)
+	require.NoError(t, err)
+	o.CheckpointSigner, err = keyfile.Create(filepath.Join(t.TempDir(), "checkpoint.pem"), signing.Ed25519)
+	require.NoError(t, err)
 	return o
 }
 
 func openWitnessed(t *testing.T, o rotation.Options, w *litewitness) *witnessedLog {
 	t.Helper()
 	c, err := client.New("http://"+w.address, w.vkey)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(c.Close)
-	l := &witnessedLog{t: t, follower: &follower{changed: make(chan struct{}, 1)}}
-	o.Observer, o.Witnesses, o.WitnessInterval = l.follower, []cosigning.Witness{c}, 20*time.Millisecond
-	l.o = o
-	if l.log, err = rotation.Open(t.Context(), o); err != nil {
-		t.Fatal(err)
-	}
-	return l
+	f := &follower{changed: make(chan struct{}, 1)}
+	o.Observer, o.Witnesses, o.WitnessInterval = f, []cosigning.Witness{c}, 20*time.Millisecond
+	return &witnessedLog{logtest.New(t, o), t, f}
 }
 
 // append appends some events, and returns the size of the tree with them.
 func (l *witnessedLog) append(prefix string, events int) uint64 {
 	l.t.Helper()
-	enc, err := mapping.NewEncoder(mapping.Default())
-	if err != nil {
-		l.t.Fatal(err)
+	ids := make([]string, events)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("%s-%d", prefix, len(l.IDs)+i)
 	}
-	enc.SetResource(pcommon.NewResource(), "")
-	enc.SetScope(pcommon.NewInstrumentationScope(), "")
-	b := l.log.NewBatch()
-	for range events {
-		l.n++
-		r := plog.NewLogRecord()
-		r.Attributes().PutStr("audit.record.id", fmt.Sprintf("%s-%d", prefix, l.n))
-		err := b.Add(func(dst []byte) ([]byte, uint64, error) {
-			dst, info, err := enc.Append(dst, r)
-			return dst, info.Time, err
-		}, l.log.Sign(l.o.Signer), l.o.Signer.Public().ID())
-		if err != nil {
-			l.t.Fatal(err)
-		}
-	}
-	receipt, err := l.log.Append(l.t.Context(), b)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	return receipt.TreeSize
+	l.Add(ids...)
+	return l.Newest().TreeSize
 }
 
 // awaitWitnessed waits until the witness has cosigned so many leaves.
@@ -347,35 +279,24 @@ func (l *witnessedLog) awaitWitnessed(size uint64) {
 	l.await(l.t, fmt.Sprintf("%d cosigned leaves", size), func() bool { return l.witnessed >= size })
 }
 
-func (l *witnessedLog) close() {
-	l.t.Helper()
-	if err := l.log.Close(context.Background()); err != nil {
-		l.t.Fatal(err)
-	}
-}
-
 func (l *witnessedLog) verify(kept [][]byte, keys ...*witness.Key) *verify.Report {
 	l.t.Helper()
 	var all []verify.Kept
 	for _, note := range kept {
 		all = append(all, verify.Kept{Note: note})
 	}
-	r, err := verify.Log(l.t.Context(), os.DirFS(l.o.Directory), verify.Options{
-		Keys: []*signing.PublicKey{l.o.Signer.Public()}, Witnesses: keys, Checkpoints: all,
+	r, err := verify.Log(l.t.Context(), os.DirFS(l.Options.Directory), verify.Options{
+		Keys: []*signing.PublicKey{l.Options.Signer.Public()}, Witnesses: keys, Checkpoints: all,
 	})
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	require.NoError(l.t, err)
 	return r
 }
 
 // filed is the checkpoint file.
 func (l *witnessedLog) filed() []byte {
 	l.t.Helper()
-	b, err := os.ReadFile(filepath.Join(l.o.Directory, sidefile.CheckpointName))
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	b, err := os.ReadFile(filepath.Join(l.Options.Directory, sidefile.CheckpointName))
+	require.NoError(l.t, err)
 	return b
 }
 
@@ -407,35 +328,28 @@ func TestLitewitnessFollowsALog(t *testing.T) {
 	})
 	w.start()
 	l.awaitWitnessed(last)
-	l.close()
+	l.Close()
 
 	// After a restart, the log goes on from where the witness says that it is.
 	l = openWitnessed(t, o, w)
 	l.awaitWitnessed(l.append("second", 5))
-	l.close()
+	l.Close()
 	for _, r := range l.replies {
-		if r.Err != nil {
-			t.Errorf("%+v", r)
-		}
+		assert.NoError(t, r.Err, "%+v", r)
 	}
 	r := l.verify([][]byte{l.filed()}, w.vkey)
 	if r.TamperingDetected || int64(r.WitnessedSize) != w.size(o.Origin) {
 		t.Errorf("witnessed up to %d; the witness has cosigned %d: %+v", r.WitnessedSize, w.size(o.Origin), r.Findings)
 	}
-	if _, err := w.vkey.Cosignature(l.filed()); err != nil {
-		t.Errorf("the checkpoint file: %v", err)
-	}
+	_, err := w.vkey.Cosignature(l.filed())
+	assert.NoError(t, err, "the checkpoint file")
 }
 
 func copyLog(t *testing.T, from string) (to string) {
 	t.Helper()
 	to = filepath.Join(t.TempDir(), "copy")
-	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(to, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.CopyFS(to, os.DirFS(from)))
+	require.NoError(t, os.Chmod(to, 0o700))
 	return to
 }
 
@@ -445,20 +359,18 @@ func TestLitewitnessFindsARollback(t *testing.T) {
 	w := newLitewitness(t, o.Origin, o.CheckpointSigner.Public())
 	l := openWitnessed(t, o, w)
 	l.awaitWitnessed(l.append("kept", 3))
-	l.close()
+	l.Close()
 	older := o
 	older.Directory = copyLog(t, o.Directory)
 	l = openWitnessed(t, o, w)
 	l.awaitWitnessed(l.append("lost", 50))
-	l.close()
+	l.Close()
 	kept := l.filed()
 	at := w.size(o.Origin)
 
 	l = openWitnessed(t, older, w)
 	l.await(t, "the contradiction", func() bool { return l.problem != nil })
-	if !strings.Contains(l.problem.Error(), "rolled back") {
-		t.Errorf("the problem is %v", l.problem)
-	}
+	assert.ErrorContains(t, l.problem, "rolled back", "the problem")
 	// Grown beyond what it was, it is a fork, and refused all the same.
 	l.append("again", 100)
 	l.await(t, "the fork", func() bool {
@@ -466,13 +378,10 @@ func TestLitewitnessFindsARollback(t *testing.T) {
 			return r.Outcome == cosigning.OutcomeContradicted && strings.Contains(r.Err.Error(), "forked")
 		})
 	})
-	l.close()
-	if w.size(o.Origin) != at {
-		t.Errorf("the witness went from %d leaves to %d", at, w.size(o.Origin))
-	}
-	if r := l.verify(nil, w.vkey); rollbacks(r) == 0 {
-		t.Errorf("the verifier finds %+v", r.Findings)
-	}
+	l.Close()
+	assert.Equal(t, at, w.size(o.Origin), "the witness went from")
+	r := l.verify(nil, w.vkey)
+	assert.NotZero(t, rollbacks(r), "the verifier finds %+v", r.Findings)
 	if r := l.verify([][]byte{kept}); rollbacks(r) == 0 {
 		t.Errorf("with a kept checkpoint, the verifier finds %+v", r.Findings)
 	}
@@ -484,7 +393,7 @@ func TestLitewitnessFindsAFork(t *testing.T) {
 	w := newLitewitness(t, o.Origin, o.CheckpointSigner.Public())
 	l := openWitnessed(t, o, w)
 	l.awaitWitnessed(l.append("common", 3))
-	l.close()
+	l.Close()
 	other := o
 	other.Directory = copyLog(t, o.Directory)
 
@@ -494,14 +403,11 @@ func TestLitewitnessFindsAFork(t *testing.T) {
 	two.append("two", 50) // ahead of the other, so that size alone tells nothing
 	two.await(t, "the fork", func() bool { return two.problem != nil })
 	one.awaitWitnessed(one.append("one", 5))
-	one.close()
-	two.close()
-	if one.problem != nil {
-		t.Errorf("the log that the witness follows: %v", one.problem)
-	}
-	if r := one.verify(nil, w.vkey); r.TamperingDetected {
-		t.Errorf("the log that the witness follows: %+v", r.Findings)
-	}
+	one.Close()
+	two.Close()
+	assert.NoError(t, one.problem, "the log that the witness follows")
+	r := one.verify(nil, w.vkey)
+	assert.False(t, r.TamperingDetected, "the log that the witness follows: %+v", r.Findings)
 	if r := two.verify(nil, w.vkey); rollbacks(r) == 0 {
 		t.Errorf("the verifier finds %+v", r.Findings)
 	}

@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -39,13 +41,9 @@ type log struct {
 func newLog(t testing.TB) *log {
 	t.Helper()
 	key, err := keyfile.GenerateKey(signing.Ed25519)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	s, err := signing.NewSigner(key, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return &log{signer: s}
 }
 
@@ -63,38 +61,28 @@ func (l *log) grow(t testing.TB, leaves ...string) []byte {
 	t.Helper()
 	for _, leaf := range leaves {
 		hashes, err := tlog.StoredHashes(l.size, []byte(leaf), l.reader())
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		l.hashes = append(l.hashes, hashes...)
 		l.size++
 	}
 	root, err := tlog.TreeHash(l.size, l.reader())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	note, err := signing.SignCheckpoint(origin, uint64(l.size), root, l.signer)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return note
 }
 
 func (l *log) proof(t testing.TB, from int64) []merkle.Hash {
 	t.Helper()
 	p, err := tlog.ProveTree(l.size, from, l.reader())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return p
 }
 
 func newClient(t testing.TB, w *witnesstest.Witness) *client.Client {
 	t.Helper()
 	c, err := client.New(w.Listen(t), w.Key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	return c
 }
@@ -102,39 +90,28 @@ func newClient(t testing.TB, w *witnesstest.Witness) *client.Client {
 func TestAWitnessFollowsALog(t *testing.T) {
 	w, l := witnesstest.New(t, "witness.example/w1"), newLog(t)
 	c := newClient(t, w)
-	if c.Name() != "witness.example/w1" {
-		t.Errorf("the client is called %q", c.Name())
-	}
+	assert.Equal(t, "witness.example/w1", c.Name(), "the client is called")
 	first := l.grow(t, "a", "b", "c")
 
 	_, err := c.AddCheckpoint(t.Context(), 0, nil, first)
-	if !errors.Is(err, cosigning.ErrUnknownLog) {
-		t.Errorf("unknown log: %v", err)
-	}
+	assert.ErrorIs(t, err, cosigning.ErrUnknownLog, "unknown log")
 	w.Trust(t, origin, newLog(t).signer.Public())
-	if _, err = c.AddCheckpoint(t.Context(), 0, nil, first); !errors.Is(err, cosigning.ErrUntrusted) {
-		t.Errorf("another key: %v", err)
-	}
+	_, err = c.AddCheckpoint(t.Context(), 0, nil, first)
+	assert.ErrorIs(t, err, cosigning.ErrUntrusted, "another key")
 	w.Trust(t, origin, l.signer.Public())
 
 	cosignature, err := c.AddCheckpoint(t.Context(), 0, nil, first)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if got, err := w.Key.Cosignature(cosigning.Cosigned(first, cosignature)); err != nil || got != cosignature {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	second := l.grow(t, "d", "e")
-	if _, err := c.AddCheckpoint(t.Context(), 3, l.proof(t, 3), second); err != nil {
-		t.Error(err)
-	}
-	if w.Size(origin) != 5 {
-		t.Errorf("the witness has seen %d leaves", w.Size(origin))
-	}
+	_, err = c.AddCheckpoint(t.Context(), 3, l.proof(t, 3), second)
+	assert.NoError(t, err)
+	assert.Equal(t, uint64(5), w.Size(origin), "the witness has seen")
 	// The same again, which is how a cosignature that got lost is had.
-	if _, err := c.AddCheckpoint(t.Context(), 5, nil, second); err != nil {
-		t.Error(err)
-	}
+	_, err = c.AddCheckpoint(t.Context(), 5, nil, second)
+	assert.NoError(t, err)
 	// From where the witness is not.
 	var conflict *cosigning.Conflict
 	for _, old := range []uint64{0, 3} {
@@ -143,23 +120,19 @@ func TestAWitnessFollowsALog(t *testing.T) {
 		}
 	}
 	third := l.grow(t, "f")
-	if _, err := c.AddCheckpoint(t.Context(), 5, l.proof(t, 3), third); !errors.Is(err, cosigning.ErrInconsistent) {
-		t.Errorf("with the proof of another tree: %v", err)
-	}
-	if _, err := c.AddCheckpoint(t.Context(), 7, nil, third); err == nil || !strings.Contains(err.Error(), "status 400") {
-		t.Errorf("from beyond the checkpoint: %v", err)
-	}
+	_, err = c.AddCheckpoint(t.Context(), 5, l.proof(t, 3), third)
+	assert.ErrorIs(t, err, cosigning.ErrInconsistent, "with the proof of another tree")
+	_, err = c.AddCheckpoint(t.Context(), 7, nil, third)
+	assert.ErrorContains(t, err, "status 400", "from beyond the checkpoint")
 
 	// Another history of the log: of another size, and of the same.
 	fork := newLog(t)
 	fork.signer = l.signer
 	other := fork.grow(t, "a", "b", "c", "d", "E", "f")
-	if _, err := c.AddCheckpoint(t.Context(), 5, fork.proof(t, 5), other); !errors.Is(err, cosigning.ErrInconsistent) {
-		t.Errorf("a fork: %v", err)
-	}
-	if _, err := c.AddCheckpoint(t.Context(), 5, l.proof(t, 5), third); err != nil {
-		t.Error(err)
-	}
+	_, err = c.AddCheckpoint(t.Context(), 5, fork.proof(t, 5), other)
+	assert.ErrorIs(t, err, cosigning.ErrInconsistent, "a fork")
+	_, err = c.AddCheckpoint(t.Context(), 5, l.proof(t, 5), third)
+	assert.NoError(t, err)
 	if _, err := c.AddCheckpoint(t.Context(), 6, nil, other); !errors.As(err, &conflict) || conflict.Size != 6 {
 		t.Errorf("a fork of the same size: %v", err)
 	}
@@ -215,9 +188,8 @@ func TestHostileAnswers(t *testing.T) {
 			w := witnesstest.New(t, "witness.example/w1")
 			w.Misbehave(c.answer(w))
 			got, err := newClient(t, w).AddCheckpoint(t.Context(), 0, nil, note)
-			if err == nil || !strings.Contains(err.Error(), c.word) || !strings.Contains(err.Error(), "witness.example/w1") {
-				t.Errorf("got %+v, error %v, want one that says %q", got, err, c.word)
-			}
+			assert.ErrorContains(t, err, c.word, "got %+v, error", got)
+			assert.ErrorContains(t, err, "witness.example/w1", "got %+v, error", got)
 		})
 	}
 }
@@ -230,27 +202,21 @@ func TestTheContextEndsARequest(t *testing.T) {
 		cancel() // the request has arrived, and will not be answered
 		<-r.Context().Done()
 	})
-	if _, err := newClient(t, w).AddCheckpoint(ctx, 0, nil, l.grow(t, "a")); !errors.Is(err, context.Canceled) {
-		t.Errorf("error %v", err)
-	}
+	_, err := newClient(t, w).AddCheckpoint(ctx, 0, nil, l.grow(t, "a"))
+	assert.ErrorIs(t, err, context.Canceled, "error")
 }
 
 func TestADeadWitness(t *testing.T) {
 	w, l := witnesstest.New(t, "witness.example/w1"), newLog(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	url := "http://" + listener.Addr().String()
 	listener.Close()
 	c, err := client.New(url, w.Key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer c.Close()
-	if _, err := c.AddCheckpoint(t.Context(), 0, nil, l.grow(t, "a")); err == nil {
-		t.Error("nobody cosigned")
-	}
+	_, err = c.AddCheckpoint(t.Context(), 0, nil, l.grow(t, "a"))
+	assert.Error(t, err, "nobody cosigned")
 }
 
 // One connection serves all checkpoints.
@@ -267,19 +233,14 @@ func TestConnectionsAreKept(t *testing.T) {
 	server.Start()
 	defer server.Close()
 	c, err := client.New(server.URL+"/prefix/", w.Key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer c.Close()
 	note := l.grow(t, "a")
 	for i := range 5 {
-		if _, err := c.AddCheckpoint(t.Context(), min(uint64(i), 1), nil, note); err != nil {
-			t.Fatal(err)
-		}
+		_, err := c.AddCheckpoint(t.Context(), min(uint64(i), 1), nil, note)
+		require.NoError(t, err)
 	}
-	if n := opened.Load(); n != 1 {
-		t.Errorf("%d connections for 5 requests", n)
-	}
+	assert.Equal(t, int64(1), opened.Load(), "connections for 5 requests")
 }
 
 func TestURLs(t *testing.T) {
@@ -287,9 +248,8 @@ func TestURLs(t *testing.T) {
 		"https://witness.example", "https://witness.example/", "https://witness.example:8443/a/b",
 		"http://localhost:7380", "http://127.0.0.1:7380/x", "http://127.9.9.9", "http://[::1]:7380", "http://[::ffff:127.0.0.1]",
 	} {
-		if _, err := client.ParseURL(good); err != nil {
-			t.Errorf("%s: %v", good, err)
-		}
+		_, err := client.ParseURL(good)
+		assert.NoError(t, err, good)
 	}
 	for bad, word := range map[string]string{
 		"":                                "not a URL",
@@ -314,7 +274,6 @@ func TestURLs(t *testing.T) {
 		}
 	}
 	w := witnesstest.New(t, "witness.example/w1")
-	if _, err := client.New("http://witness.example", w.Key); err == nil {
-		t.Error("a URL without TLS is taken")
-	}
+	_, err := client.New("http://witness.example", w.Key)
+	assert.Error(t, err, "a URL without TLS is taken")
 }

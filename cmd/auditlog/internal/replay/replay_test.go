@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 	"go.uber.org/goleak"
@@ -75,25 +77,17 @@ func (r *receiver) serve(t *testing.T) *grpc.ClientConn {
 func serve(t *testing.T, r plogotlp.GRPCServer) *grpc.ClientConn {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	server := grpc.NewServer()
 	plogotlp.RegisterGRPCServer(server, r)
 	done := make(chan error)
 	go func() { done <- server.Serve(listener) }()
 	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(func() {
-		if err := conn.Close(); err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, conn.Close())
 		server.Stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, <-done)
 	})
 	return conn
 }
@@ -102,18 +96,14 @@ func serve(t *testing.T, r plogotlp.GRPCServer) *grpc.ClientConn {
 func encode(t *testing.T, logs plog.Logs) (all [][]byte) {
 	t.Helper()
 	encoder, err := mapping.NewEncoder(mapping.Default())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for _, rl := range logs.ResourceLogs().All() {
 		encoder.SetResource(rl.Resource(), rl.SchemaUrl())
 		for _, sl := range rl.ScopeLogs().All() {
 			encoder.SetScope(sl.Scope(), sl.SchemaUrl())
 			for _, r := range sl.LogRecords().All() {
 				canonical, _, err := encoder.Append(nil, r)
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				all = append(all, canonical)
 			}
 		}
@@ -155,22 +145,16 @@ func TestReplay(t *testing.T) {
 	for maximum, want := range map[int][]int{1: {1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, 3: {3, 3, 3, 1}, 10: {10}, 1000: {10}} {
 		var r receiver
 		s := replay.NewSender(r.serve(t), maximum)
-		if err := add(t, s, events); err != nil {
-			t.Fatal(err)
-		}
-		if n, newest := s.Acknowledged(); n != 10 || newest != 19 {
-			t.Errorf("batches of %d: %d events acknowledged, up to %d", maximum, n, newest)
-		}
-		if got := r.sizes(); !slices.Equal(got, want) {
-			t.Errorf("batches of %d: %v, want %v", maximum, got, want)
-		}
+		require.NoError(t, add(t, s, events))
+		n, newest := s.Acknowledged()
+		assert.Equal(t, 10, n, "batches of %d", maximum)
+		assert.Equal(t, uint64(19), newest, "batches of %d", maximum)
+		assert.Equal(t, want, r.sizes(), "batches of %d", maximum)
 		var got [][]byte
 		for _, logs := range r.requests {
 			got = append(got, encode(t, logs)...)
 		}
-		if !slices.EqualFunc(got, events, bytes.Equal) {
-			t.Errorf("batches of %d: got\n%s\nwant\n%s", maximum, got, events)
-		}
+		assert.True(t, slices.EqualFunc(got, events, bytes.Equal), "batches of %d: got\n", maximum)
 		if maximum == 1000 && (r.requests[0].ResourceLogs().Len() != 3 || r.requests[0].ResourceLogs().At(0).ScopeLogs().Len() != 2) {
 			t.Errorf("%d resources", r.requests[0].ResourceLogs().Len())
 		}
@@ -180,12 +164,8 @@ func TestReplay(t *testing.T) {
 // Large events go in requests that receivers take, whatever the number.
 func TestReplayOfLargeEvents(t *testing.T) {
 	var r receiver
-	if err := add(t, replay.NewSender(r.serve(t), 1000), encode(t, records(5, 700<<10))); err != nil {
-		t.Fatal(err)
-	}
-	if got := r.sizes(); !slices.Equal(got, []int{2, 2, 1}) {
-		t.Errorf("requests of %v", got)
-	}
+	require.NoError(t, add(t, replay.NewSender(r.serve(t), 1000), encode(t, records(5, 700<<10))))
+	assert.Equal(t, []int{2, 2, 1}, r.sizes(), "requests")
 }
 
 // A batch that is not acknowledged ends it, and what was acknowledged before is told.
@@ -211,12 +191,11 @@ func TestReplayFails(t *testing.T) {
 		}}
 		s := replay.NewSender(r.serve(t), 3)
 		err := add(t, s, encode(t, records(10, 0)))
-		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "leaves 16 to 18") {
-			t.Errorf("%s: %v, want %q", name, err, c.want)
-		}
-		if n, newest := s.Acknowledged(); n != 6 || newest != 15 {
-			t.Errorf("%s: %d events acknowledged, up to %d", name, n, newest)
-		}
+		assert.ErrorContains(t, err, c.want, name)
+		assert.ErrorContains(t, err, "leaves 16 to 18", name)
+		n, newest := s.Acknowledged()
+		assert.Equal(t, 6, n, name)
+		assert.Equal(t, uint64(15), newest, name)
 	}
 }
 
@@ -232,21 +211,17 @@ func TestReplayWarns(t *testing.T) {
 	s.Warn = func(first, last uint64, message string) {
 		got = append(got, fmt.Sprintf("%d-%d %s", first, last, message))
 	}
-	if err := add(t, s, encode(t, records(3, 0))); err != nil || !slices.Equal(got, []string{"10-12 too chatty"}) {
-		t.Errorf("told %q, %v", got, err)
-	}
-	if n, _ := s.Acknowledged(); n != 3 {
-		t.Errorf("%d events acknowledged", n)
-	}
+	assert.NoError(t, add(t, s, encode(t, records(3, 0))), "told")
+	assert.Equal(t, []string{"10-12 too chatty"}, got, "told")
+	n, _ := s.Acknowledged()
+	assert.Equal(t, 3, n, "events acknowledged")
 }
 
 // What a receiver rejects for good is passed over, told of and counted, if that is wanted,
 // and nothing else is: neither what may be taken later, nor what is about the sender.
 func TestReplaySkipsWhatIsRejected(t *testing.T) {
 	detailed, err := status.New(codes.ResourceExhausted, "later").WithDetails(&wrapperspb.StringValue{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	withRetry := detailed.Proto()
 	withRetry.Details[0].TypeUrl = "type.googleapis.com/google.rpc.RetryInfo"
 	for name, c := range map[string]struct {
@@ -269,17 +244,16 @@ func TestReplaySkipsWhatIsRejected(t *testing.T) {
 			s := replay.NewSender(serve(t, r), 3)
 			var told []uint64
 			s.Rejected = func(first, last uint64, number int64, _ string) {
-				if first != last || number != 1 {
-					t.Errorf("leaves %d to %d, %d", first, last, number)
-				}
+				assert.Equal(t, last, first, "leaves")
+				assert.Equal(t, int64(1), number, "leaves")
 				told = append(told, first)
 			}
 			err := add(t, s, encode(t, records(10, 0)))
 			n, newest := s.Acknowledged()
 			if !c.passes {
-				if err == nil || n != 3 || len(told) > 0 {
-					t.Errorf("%v, %d acknowledged, told of %v", err, n, told)
-				}
+				assert.Error(t, err)
+				assert.Equal(t, 3, n)
+				assert.Empty(t, told)
 				return
 			}
 			want := []string{"id-0", "id-1", "id-2", "id-3", "id-5", "id-6", "id-7", "id-8"}
@@ -337,13 +311,9 @@ func TestReplayEndsWithTheContext(t *testing.T) {
 	s := replay.NewSender(r.serve(t), 3)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := s.Add(ctx, &export.Event{EventLine: segment.EventLine{Canonical: encode(t, records(1, 0))[0]}}); err != nil {
-		t.Error(err)
-	}
-	if err := s.Flush(ctx); status.Code(errors.Unwrap(err)) != codes.Canceled {
-		t.Errorf("error %v", err)
-	}
-	if err := s.Add(t.Context(), &export.Event{Index: 3, EventLine: segment.EventLine{Canonical: []byte("{}")}}); err == nil || !strings.Contains(err.Error(), "leaf 3") {
-		t.Errorf("error %v", err)
-	}
+	assert.NoError(t, s.Add(ctx, &export.Event{EventLine: segment.EventLine{Canonical: encode(t, records(1, 0))[0]}}))
+	err := s.Flush(ctx)
+	assert.Equal(t, codes.Canceled, status.Code(errors.Unwrap(err)), "error %v", err)
+	err = s.Add(t.Context(), &export.Event{Index: 3, EventLine: segment.EventLine{Canonical: []byte("{}")}})
+	assert.ErrorContains(t, err, "leaf 3", "error")
 }
