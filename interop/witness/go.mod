@@ -11,10 +11,11 @@ tool filippo.io/torchwood/cmd/litewitness
 
 require (
 	github.com/otel-auditlog/auditlogexporter v0.0.0-00010101000000-000000000000
-	go.opentelemetry.io/collector/pdata v1.65.0
 	golang.org/x/crypto v0.57.0
 	zombiezen.com/go/sqlite v1.4.2
 )
+
+require go.opentelemetry.io/collector/pdata v1.65.0 // indirect
 
 require (
 	filippo.io/edwards25519 v1.2.0 // indirect
