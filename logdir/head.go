@@ -11,6 +11,7 @@ import (
 	"io/fs"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -71,7 +72,7 @@ func ReadHead(ctx context.Context, fsys fs.FS, s Segment) (h Head, err error) {
 
 // take notes what the event on a line says.
 func (h *Head) take(canonical []byte, line int) {
-	said, ok := logevent.In(canonical)
+	said, ok := ownevent.In(canonical)
 	switch {
 	case !ok:
 	case said.Action == logevent.KeyChanged && line == logevent.KeyChangedLine && h.KeyChanged == nil:

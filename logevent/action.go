@@ -3,12 +3,7 @@
 
 package logevent
 
-import (
-	"bytes"
-	"slices"
-
-	"github.com/otel-auditlog/auditlogexporter/event"
-)
+import "slices"
 
 // Action is what happened to a log.
 type Action string
@@ -66,32 +61,3 @@ var actions = []Action{
 
 // Known reports whether this version of the format has the action.
 func (a Action) Known() bool { return slices.Contains(actions, a) }
-
-// MayBeOn reports whether a line may hold an event of this action. It is a quick test before
-// the line is parsed: what a client wrote may look the same.
-func (a Action) MayBeOn(line []byte) bool {
-	return bytes.Contains(line, []byte(`"action":"`+string(a)+`"`))
-}
-
-func (a Action) level() event.Level {
-	switch a {
-	case KeyChanged:
-		return event.LevelSecurity
-	case Recovered, Resumed, SigningDegraded, IDConflict, Refused, RefusedSuppressed, ClockJumped, StateAdopted,
-		SequenceGap, SequenceRepeat, SequenceBrokenLink, SequenceAfterEnd, SequenceMalformed, SequenceSuppressed:
-		return event.LevelWarning
-	case Damaged, Contradicted:
-		return event.LevelCritical
-	default:
-		return event.LevelInfo
-	}
-}
-
-func (a Action) category() event.Category {
-	switch a {
-	case KeyChanged, Witnessed, Contradicted:
-		return event.CategoryCryptographic
-	default:
-		return event.CategorySystemHealth
-	}
-}

@@ -7,7 +7,7 @@
 //
 // The source of everything here is docs/format.md, section 6.4: the actions, the members that
 // go with them, and the lines on which readers look for the events at the head of a segment.
-// The writer makes events with [Event.Append]. Every reader of them, the verifier included,
+// Every reader of them, the verifier included,
 // goes through [Parse], so that no two can differ on what an event says. What an event means
 // for a log, such as whether a root in it is the right one, is for those readers to find out.
 package logevent

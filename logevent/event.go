@@ -16,7 +16,7 @@ type Event struct {
 	// Before is the leaf before which retention deletes everything.
 	Before uint64
 	// Checkpoint is a signed note with the cosignatures of witnesses, Proof the consistency
-	// proof from its tree on, of at most [MaxProof] hashes.
+	// proof from its tree on, of at most 63 hashes.
 	Checkpoint string
 	Proof      []merkle.Hash
 	// KeyChange is the signed note that introduces the segment.
@@ -53,17 +53,17 @@ type Segment struct {
 	// Segment is the file's name without its compression.
 	Segment string
 	// Range holds the roots of the maximal perfect subtrees of the segment's leaves, from left
-	// to right: at most [MaxRange].
+	// to right: at most 128.
 	Range []merkle.Hash
 	// FirstTime and LastTime are the earliest and the latest time of its events.
 	FirstTime, LastTime time.Time
 }
 
 const (
-	// MaxRange is the largest number of subtrees that the leaves of a segment form.
-	MaxRange = 128
-	// MaxProof is the largest number of hashes of a consistency proof.
-	MaxProof = 63
+	// maxRange is the largest number of subtrees that the leaves of a segment form.
+	maxRange = 128
+	// maxProof is the largest number of hashes of a consistency proof.
+	maxProof = 63
 )
 
 // Conflict is about an event of the same commit that has the id of another one.

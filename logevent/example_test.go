@@ -5,28 +5,28 @@ package logevent_test
 
 import (
 	"fmt"
-	"time"
 
-	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
+	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 )
 
-// A reader takes an event's line apart with segment.ParseEvent, and looks whether the log
-// itself speaks.
-func Example() {
-	pruned := logevent.Event{Action: logevent.Pruned, Before: 41873}
-	canonical := pruned.Append(nil, "01JD", time.Date(2026, 11, 24, 10, 15, 0, 0, time.UTC), "host.example.com/auditlog")
+// An event in which retention announces what it deletes.
+const canonical = `{"category":"system_health","event_id":"01JD","event_name":"auditlog.pruned","level":"info",` +
+	`"log":{"action":"pruned","before":41873},"metadata":{},"operation":"auditlog.pruned","resource_id":"host.example.com/auditlog",` +
+	`"resource_type":"audit_log","success":true,"timestamp":"2026-11-24T10:15:00.000000000Z"}`
 
-	var sum eventjson.Summary
-	if err := eventjson.Scan(canonical, &sum); err != nil {
+// A reader looks whether the log itself speaks in an event, and what it says.
+func ExampleParse() {
+	e, err := event.Parse([]byte(canonical))
+	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	if sum.Log == nil {
+	if e.Log == nil {
 		fmt.Println("an event of a client's")
 		return
 	}
-	said, err := logevent.Parse(sum.Log)
+	said, err := logevent.Parse(e.Log)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 )
 
@@ -30,7 +31,7 @@ func FuzzParse(f *testing.F) {
 		if !e.Action.Known() {
 			return
 		}
-		once := e.Append(nil, "id", now, "o")
+		once := ownevent.Append(nil, &e, "id", now, "o")
 		var sum eventjson.Summary
 		if err := eventjson.Scan(once, &sum); err != nil {
 			t.Fatalf("%q is read as %+v, which no reader takes: %v", log, e, err)
@@ -39,7 +40,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q is read as %+v, and that is written as %s: %v", log, e, sum.Log, err)
 		}
-		if twice := again.Append(nil, "id", now, "o"); string(twice) != string(once) {
+		if twice := ownevent.Append(nil, &again, "id", now, "o"); string(twice) != string(once) {
 			t.Errorf("%s\nis written again as\n%s", once, twice)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 )
@@ -21,6 +22,6 @@ var (
 // written returns the member "log" of an event, as a reader finds it.
 func written(t require.TestingT, e logevent.Event) string {
 	var sum eventjson.Summary
-	require.NoError(t, eventjson.Scan(e.Append(nil, "id", now, "test.example/auditlog"), &sum))
+	require.NoError(t, eventjson.Scan(ownevent.Append(nil, &e, "id", now, "test.example/auditlog"), &sum))
 	return string(sum.Log)
 }

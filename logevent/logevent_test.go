@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otel-auditlog/auditlogexporter/event"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/internal/timestamp"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
@@ -104,7 +105,7 @@ func TestAppend(t *testing.T) {
 	}
 	for action, level := range levels {
 		e := logevent.Event{Action: action}
-		got, err := event.Parse(e.Append(nil, "an id", now, origin))
+		got, err := event.Parse(ownevent.Append(nil, &e, "an id", now, origin))
 		require.NoError(t, err)
 		category := event.CategorySystemHealth
 		if action == logevent.KeyChanged || action == logevent.Contradicted {
@@ -203,31 +204,6 @@ func TestParsePassesOver(t *testing.T) {
 		require.NoError(t, err, log)
 		assert.Equal(t, want, got, log)
 	}
-}
-
-// In reads only events of the log's own.
-func TestIn(t *testing.T) {
-	e := logevent.Event{Action: logevent.Pruned, Before: 7}
-	canonical := e.Append(nil, "id", now, "o")
-	got, ok := logevent.In(canonical)
-	assert.True(t, ok)
-	assert.Equal(t, e, got)
-	for name, canonical := range map[string]string{
-		"a client's":   strings.Replace(string(canonical), `"log":`, `"mapped_from":`, 1),
-		"malformed":    strings.Replace(string(canonical), `"before":7`, `"before":"7"`, 1),
-		"not an event": string(canonical[1:]),
-	} {
-		_, ok := logevent.In([]byte(canonical))
-		assert.False(t, ok, name)
-	}
-}
-
-func TestMayBeOn(t *testing.T) {
-	e := logevent.Event{Action: logevent.Refused, Refused: &logevent.Refusal{Reason: "pruned"}}
-	line := e.Append(nil, "id", now, "o")
-	assert.True(t, logevent.Refused.MayBeOn(line))
-	assert.False(t, logevent.Pruned.MayBeOn(line))
-	assert.False(t, logevent.RefusedSuppressed.MayBeOn(line))
 }
 
 // The format's page names each action that there is, and no other.

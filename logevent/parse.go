@@ -13,12 +13,12 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
 	"github.com/otel-auditlog/auditlogexporter/internal/jcs"
+	"github.com/otel-auditlog/auditlogexporter/internal/timestamp"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 )
 
-// Parse parses the member "log" of an event, in canonical JSON: see [eventjson.Summary]. Each
+// Parse parses the member "log" of an event, in canonical JSON: [event.Event.Log]. Each
 // member that this version knows must be of its type. Others are passed over, and of an action
 // that this version does not know only the action is read. What Parse takes memory for is no
 // larger than a few times the member.
@@ -30,18 +30,6 @@ func Parse(log []byte) (Event, error) {
 		return Event{Action: e.Action}, fmt.Errorf("malformed event of the log's own: %w", err)
 	}
 	return e, nil
-}
-
-// In returns what the log says of itself in an event in canonical JSON, and false if the event
-// is not the log's own or is malformed. It is for readers that leave what is malformed to the
-// verifier.
-func In(canonical []byte) (Event, bool) {
-	var sum eventjson.Summary
-	if eventjson.Scan(canonical, &sum) != nil || sum.Log == nil {
-		return Event{}, false
-	}
-	e, err := Parse(sum.Log)
-	return e, err == nil
 }
 
 func parse(log []byte) (e Event, err error) {
@@ -90,7 +78,7 @@ func (e *Event) member(name string, value []byte) (err error) {
 	case "previous_key_id":
 		e.PreviousKeyID, err = text(value)
 	case "proof":
-		e.Proof, err = hashes(value, MaxProof)
+		e.Proof, err = hashes(value, maxProof)
 	case "reason":
 		e.Reason, err = text(value)
 	case "refused":
@@ -137,7 +125,7 @@ func (s *Segment) parse(value []byte) error {
 		case "last_time":
 			s.LastTime, err = timeOf(value)
 		case "range":
-			s.Range, err = hashes(value, MaxRange)
+			s.Range, err = hashes(value, maxRange)
 		case "root_hash":
 			s.RootHash, err = hash(value)
 		case "segment":
@@ -284,8 +272,8 @@ func timeOf(value []byte) (t time.Time, err error) {
 	if err != nil {
 		return t, err
 	}
-	t, err = time.Parse(timeLayout, s)
-	if err != nil || t.Format(timeLayout) != s {
+	t, err = time.Parse(timestamp.Layout, s)
+	if err != nil || t.Format(timestamp.Layout) != s {
 		return t, errors.New("not a time in UTC with nine digits of fraction")
 	}
 	return t, nil

@@ -17,6 +17,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/keyhistory"
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signednote"
@@ -196,14 +197,14 @@ type pruned struct{ before uint64 }
 
 // readLine notes what a line says of the leaves that are gone.
 func (p *pruned) readLine(_ uint64, line []byte) error {
-	if !logevent.Pruned.MayBeOn(line) {
+	if !ownevent.MayBeOn(line, logevent.Pruned) {
 		return nil
 	}
 	parsed, err := segment.ParseEvent(nil, line)
 	if err != nil {
 		return nil
 	}
-	if said, ok := logevent.In(parsed.Canonical); ok && said.Action == logevent.Pruned {
+	if said, ok := ownevent.In(parsed.Canonical); ok && said.Action == logevent.Pruned {
 		p.before = max(p.before, said.Before)
 	}
 	return nil

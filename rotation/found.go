@@ -17,6 +17,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/ctxread"
 	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
@@ -250,7 +251,7 @@ func (t *tracer) checkpoint(line []byte, h *segment.Header) error {
 // event looks for what the log says of itself.
 func (t *tracer) event(line []byte, known *facts, firstCommit bool) error {
 	firstCommit = firstCommit && known.header.FirstIndex > 0
-	if !firstCommit && !logevent.Pruned.MayBeOn(line) {
+	if !firstCommit && !ownevent.MayBeOn(line, logevent.Pruned) {
 		return nil
 	}
 	parsed, err := segment.ParseEvent(nil, line)

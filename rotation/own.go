@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/eventjson"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/stage"
 	"github.com/otel-auditlog/auditlogexporter/internal/timestamp"
@@ -77,7 +78,7 @@ func (s *snapshot) ownEvent(o logevent.Event) (canonical []byte, now time.Time, 
 		return nil, now, fmt.Errorf("make an event id: %w", err)
 	}
 	now = s.opts.Now()
-	canonical = o.Append(nil, id.String(), now, s.opts.Origin)
+	canonical = ownevent.Append(nil, &o, id.String(), now, s.opts.Origin)
 	if err := readBack(canonical, o); err != nil {
 		return nil, now, fmt.Errorf("read the log's own event %s back: %w", o.Action, err)
 	}

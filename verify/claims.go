@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/witness"
@@ -15,7 +16,7 @@ import (
 
 // claimIn returns the claim in what the log says of itself on a line, or nil.
 func (c *checker) claimIn(log []byte) *claim {
-	if !logevent.Witnessed.MayBeOn(log) {
+	if !ownevent.MayBeOn(log, logevent.Witnessed) {
 		return nil
 	}
 	parsed, err := logevent.Parse(log)

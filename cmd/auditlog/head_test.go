@@ -20,6 +20,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
 	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/logtree"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
 	"github.com/otel-auditlog/auditlogexporter/internal/timestamp"
@@ -103,7 +104,7 @@ func (f *forger) client() {
 
 func (f *forger) say(e logevent.Event) {
 	f.events++
-	f.event(e.Append(nil, fmt.Sprint("own-", f.events), f.now, forgedOrigin))
+	f.event(ownevent.Append(nil, &e, fmt.Sprint("own-", f.events), f.now, forgedOrigin))
 }
 
 func (f *forger) commit() {

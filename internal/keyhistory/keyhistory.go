@@ -14,6 +14,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/foreign"
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
@@ -114,7 +115,7 @@ func AfterHeader(r *foreign.Reader) *signing.KeyChange {
 	if err != nil {
 		return nil
 	}
-	e, ok := logevent.In(parsed.Canonical)
+	e, ok := ownevent.In(parsed.Canonical)
 	if !ok || e.Action != logevent.KeyChanged {
 		return nil
 	}

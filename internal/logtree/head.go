@@ -12,6 +12,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/consistency"
 	"github.com/otel-auditlog/auditlogexporter/internal/logfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
 	"github.com/otel-auditlog/auditlogexporter/internal/rootfs"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/logdir"
@@ -32,7 +33,7 @@ type head struct {
 // nothing that can be read.
 func saidOn(line []byte) (said logevent.Event) {
 	if parsed, err := segment.ParseEvent(nil, line); err == nil {
-		said, _ = logevent.In(parsed.Canonical)
+		said, _ = ownevent.In(parsed.Canonical)
 	}
 	return said
 }
@@ -71,7 +72,7 @@ func (h *head) take(number int, line []byte, s span) error {
 		}
 		return h.takeHeader(&header, s)
 	}
-	if number <= logevent.HeadLines && segment.KindOf(line) == segline.KindEvent && logevent.Rotated.MayBeOn(line) {
+	if number <= logevent.HeadLines && segment.KindOf(line) == segline.KindEvent && ownevent.MayBeOn(line, logevent.Rotated) {
 		if said := saidOn(line); said.Action == logevent.Rotated {
 			h.takeRotated(&said, s)
 		}
@@ -158,7 +159,7 @@ func (t *Tree) readNewest(ctx context.Context, s *span) error {
 		}
 		if segment.KindOf(line) != segline.KindCheckpoint {
 			consistency.Append(&tree, merkle.LeafHash(line), []*consistency.Mark{mark})
-			if logevent.Witnessed.MayBeOn(line) {
+			if ownevent.MayBeOn(line, logevent.Witnessed) {
 				if said := saidOn(line); said.Action == logevent.Witnessed {
 					cosigned = []byte(said.Checkpoint)
 				}

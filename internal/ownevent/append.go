@@ -1,7 +1,7 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package logevent
+package ownevent
 
 import (
 	"encoding/base64"
@@ -9,23 +9,25 @@ import (
 	"strings"
 	"time"
 
+	"github.com/otel-auditlog/auditlogexporter/event"
 	"github.com/otel-auditlog/auditlogexporter/internal/jcs"
-	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
+	"github.com/otel-auditlog/auditlogexporter/internal/timestamp"
+	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 )
 
 // Append appends the event in canonical JSON, with an id and a time, as the log of that origin
 // says it. Texts that may be those of others are shortened, and ids in them are cut to 128
 // bytes: no witness, producer or error makes an event longer than a line may be.
-func (e *Event) Append(dst []byte, id string, at time.Time, origin string) []byte {
-	return ownevent.AppendOwn(dst, ownevent.Own{
-		ID: id, Time: at, Origin: origin, Level: e.Action.level(), Category: e.Action.category(),
-		Action: string(e.Action), Detail: e.appendMember(nil),
+func Append(dst []byte, e *logevent.Event, id string, at time.Time, origin string) []byte {
+	return AppendOwn(dst, Own{
+		ID: id, Time: at, Origin: origin, Level: levelOf(e.Action), Category: categoryOf(e.Action),
+		Action: string(e.Action), Detail: appendMember(nil, e),
 	})
 }
 
 // appendMember appends the member "log". RFC 8785 has the members of an object sorted by name.
-func (e *Event) appendMember(dst []byte) []byte {
+func appendMember(dst []byte, e *logevent.Event) []byte {
 	o := begin(dst)
 	o.required("action", string(e.Action))
 	o.number("before", e.Before)
@@ -42,7 +44,7 @@ func (e *Event) appendMember(dst []byte) []byte {
 	o.text("key_change", e.KeyChange)
 	o.text("key_id", e.KeyID)
 	if e.Previous != nil {
-		o.object("previous", e.Previous.append)
+		o.object("previous", func(o *object) { appendSegment(o, e.Previous) })
 	}
 	o.text("previous_key_id", e.PreviousKeyID)
 	o.hashes("proof", e.Proof)
@@ -63,7 +65,7 @@ func (e *Event) appendMember(dst []byte) []byte {
 	o.text("segment", short(e.Segment))
 	o.list("segments", len(e.Segments), func(i int) {
 		one := begin(o.dst)
-		e.Segments[i].append(&one)
+		appendSegment(&one, &e.Segments[i])
 		o.dst = one.end()
 	})
 	if s := e.Sequence; s != nil {
@@ -85,7 +87,7 @@ func (e *Event) appendMember(dst []byte) []byte {
 	return o.end()
 }
 
-func (s *Segment) append(o *object) {
+func appendSegment(o *object, s *logevent.Segment) {
 	o.name("first_index")
 	o.dst = strconv.AppendUint(o.dst, s.FirstIndex, 10)
 	o.time("first_time", s.FirstTime)
@@ -169,12 +171,9 @@ func (o *object) decimal(name string, n uint64) {
 
 func (o *object) time(name string, t time.Time) {
 	if !t.IsZero() {
-		o.text(name, t.UTC().Format(timeLayout))
+		o.text(name, t.UTC().Format(timestamp.Layout))
 	}
 }
-
-// timeLayout is the form of a time in docs/format.md, section 3.
-const timeLayout = "2006-01-02T15:04:05.000000000Z"
 
 func (o *object) hash(h merkle.Hash) {
 	o.dst = append(o.dst, '"')
@@ -206,4 +205,27 @@ func (o *object) object(name string, members func(*object)) {
 	inner := begin(o.dst)
 	members(&inner)
 	o.dst = inner.end()
+}
+
+func levelOf(a logevent.Action) event.Level {
+	switch a {
+	case logevent.KeyChanged:
+		return event.LevelSecurity
+	case logevent.Recovered, logevent.Resumed, logevent.SigningDegraded, logevent.IDConflict, logevent.Refused, logevent.RefusedSuppressed, logevent.ClockJumped, logevent.StateAdopted,
+		logevent.SequenceGap, logevent.SequenceRepeat, logevent.SequenceBrokenLink, logevent.SequenceAfterEnd, logevent.SequenceMalformed, logevent.SequenceSuppressed:
+		return event.LevelWarning
+	case logevent.Damaged, logevent.Contradicted:
+		return event.LevelCritical
+	default:
+		return event.LevelInfo
+	}
+}
+
+func categoryOf(a logevent.Action) event.Category {
+	switch a {
+	case logevent.KeyChanged, logevent.Witnessed, logevent.Contradicted:
+		return event.CategoryCryptographic
+	default:
+		return event.CategorySystemHealth
+	}
 }
