@@ -16,6 +16,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/realpath"
+	"github.com/otel-auditlog/auditlogexporter/internal/signers"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/trust"
@@ -107,14 +108,14 @@ func openKeys(c *Config, logger *zap.Logger) (k keys, err error) {
 // checkUses refuses keys that the trusted ones list for something else: no verifier with that
 // list would take what they sign.
 func (k *keys) checkUses(trusted trust.Keys) error {
-	if known := trusted.Find(k.signer.Public()); known != nil && !known.For(trust.UseEvents) {
-		return fmt.Errorf("signing::key_file: the key %s is listed in signing::keys_file for %s only: list it for events there, or name another key", known.Name(), known.Uses())
+	if known := signers.Find(trusted, k.signer.Public()); known != nil && !known.For(trust.UseEvents) {
+		return fmt.Errorf("signing::key_file: the key %s is listed in signing::keys_file for %s only: list it for events there, or name another key", known.Name(), known.Use)
 	}
 	if k.checkpoint == nil {
 		return nil
 	}
-	if known := trusted.Find(k.checkpoint.Public()); known != nil && !known.For(trust.UseEvents|trust.UseCheckpoints) {
-		return fmt.Errorf("signing::checkpoint_key_file: the key %s is listed in signing::keys_file for %s only: list it for checkpoints there, or name another key", known.Name(), known.Uses())
+	if known := signers.Find(trusted, k.checkpoint.Public()); known != nil && !known.For(trust.UseEvents|trust.UseCheckpoints) {
+		return fmt.Errorf("signing::checkpoint_key_file: the key %s is listed in signing::keys_file for %s only: list it for checkpoints there, or name another key", known.Name(), known.Use)
 	}
 	return nil
 }
@@ -244,11 +245,11 @@ func publish(c *Config, key *signing.PublicKey) error {
 // permit returns a function that says whether the trusted keys let a key sign.
 func permit(trusted trust.Keys) func(*signing.PublicKey, uint64, time.Time) error {
 	return func(key *signing.PublicKey, index uint64, at time.Time) error {
-		known := trusted.Find(key)
+		known := signers.Find(trusted, key)
 		if known == nil {
 			return nil
 		}
-		if why := known.Objection(index, at); why != "" {
+		if _, why := signers.Objection(known, index, at); why != "" {
 			return fmt.Errorf("%s, as signing::keys_file says: go over to another key, with signing::key_file and signing::previous_key_file, or with signing::checkpoint_key_file if it is that one", why)
 		}
 		return nil

@@ -215,7 +215,7 @@ func cosigned(checkpoint signing.Checkpoint, o Options) (names []string, err err
 	refused := ""
 	for _, w := range o.Witnesses {
 		cosignature, err := w.Cosignature(checkpoint.Note)
-		_, why := signers.Objection(o.Trust.FindWitness(w), checkpoint.Size-1, cosignature.Time)
+		_, why := signers.Objection(signers.FindWitness(o.Trust, w), checkpoint.Size-1, cosignature.Time)
 		switch {
 		case err == nil && why != "":
 			refused = "; " + why

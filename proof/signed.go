@@ -45,17 +45,17 @@ func checkSigners(t *signers.Trusted, size uint64, by, others []*signing.PublicK
 		if slices.ContainsFunc(others, k.Equal) || slices.ContainsFunc(by, k.Equal) || left(k) {
 			continue
 		}
-		bounds := t.Bounds.Find(k)
-		begun := bounds != nil && bounds.From != nil && bounds.From.Reached(size-1, at)
+		bounds := signers.Find(t.Bounds, k)
+		begun := bounds != nil && bounds.From != nil && signers.Reached(bounds.From, size-1, at)
 		switch {
-		case bounds != nil && (bounds.From != nil && !begun || bounds.Until != nil && bounds.Until.Reached(size-1, at) || bounds.Revoked != nil && bounds.Revoked.Reached(size-1, at)):
+		case bounds != nil && (bounds.From != nil && !begun || bounds.Until != nil && signers.Reached(bounds.Until, size-1, at) || bounds.Revoked != nil && signers.Reached(bounds.Revoked, size-1, at)):
 		case begun:
 			return fmt.Errorf("%w: the checkpoint over %d leaves lacks the signature of the key %s, which is known to sign from %s on", ErrFails, size, k.ID(), bounds.From)
 		default:
 			return fmt.Errorf("%w: %s, over %d leaves", errNoCheckpointKey, k.ID(), size)
 		}
 	}
-	lost := func(k *signing.PublicKey) bool { b := t.Bounds.Find(k); return b != nil && b.Revoked != nil }
+	lost := func(k *signing.PublicKey) bool { b := signers.Find(t.Bounds, k); return b != nil && b.Revoked != nil }
 	if t.AsOf == nil && !slices.ContainsFunc(slices.Concat(by, others), func(k *signing.PublicKey) bool { return !lost(k) }) {
 		return ErrRevokedAlone
 	}
@@ -66,7 +66,7 @@ func checkSigners(t *signers.Trusted, size uint64, by, others []*signing.PublicK
 // time that is zero if it is not known. The error says why none may.
 func permitted(known trust.Keys, keys []*signing.PublicKey, from, to uint64, at time.Time) (good []*signing.PublicKey, err error) {
 	for _, k := range keys {
-		bounds := known.Find(k)
+		bounds := signers.Find(known, k)
 		_, why := signers.Objection(bounds, from, at)
 		if why == "" {
 			_, why = signers.Objection(bounds, to, at)

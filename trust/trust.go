@@ -84,8 +84,11 @@ func (u Use) String() string {
 	return strings.Join(names, ", ")
 }
 
+// writtenUse is a use as a trust file has it.
+type writtenUse struct{ Use }
+
 // UnmarshalYAML reads a use, or a list of some.
-func (u *Use) UnmarshalYAML(n *yaml.Node) error {
+func (u *writtenUse) UnmarshalYAML(n *yaml.Node) error {
 	list := []*yaml.Node{n}
 	if n.Kind == yaml.SequenceNode {
 		list = n.Content
@@ -93,7 +96,7 @@ func (u *Use) UnmarshalYAML(n *yaml.Node) error {
 	if len(list) == 0 {
 		return fmt.Errorf("line %d: the list of uses is empty: leave use out for events", n.Line)
 	}
-	*u = 0
+	u.Use = 0
 	for _, one := range list {
 		i := -1
 		if one.Kind == yaml.ScalarNode {
@@ -102,10 +105,10 @@ func (u *Use) UnmarshalYAML(n *yaml.Node) error {
 		switch {
 		case i < 0:
 			return fmt.Errorf("line %d: %q is no use of a key: write events, checkpoints, delegate, witness or anchor, or a list of them", one.Line, one.Value)
-		case *u&uses[i].use != 0:
+		case u.Use&uses[i].use != 0:
 			return fmt.Errorf("line %d: the use %s is listed twice", one.Line, one.Value)
 		}
-		*u |= uses[i].use
+		u.Use |= uses[i].use
 	}
 	return nil
 }
@@ -122,15 +125,6 @@ type Point struct {
 // maxIndex is the largest index that a leaf can have (docs/format.md, section 3.1).
 const maxIndex = 1<<53 - 1
 
-// Reached reports whether a leaf lies at or after the point. A zero time is one that is
-// not known: the leaf may lie after any time, and so it does.
-func (p *Point) Reached(index uint64, at time.Time) bool {
-	if p.ByIndex {
-		return index >= p.Index
-	}
-	return at.IsZero() || !at.Before(p.Time)
-}
-
 func (p *Point) String() string {
 	if p.ByIndex {
 		return "leaf " + strconv.FormatUint(p.Index, 10)
@@ -138,8 +132,19 @@ func (p *Point) String() string {
 	return p.Time.UTC().Format(time.RFC3339)
 }
 
+// writtenPoint is a point as a trust file has it.
+type writtenPoint struct{ Point }
+
+// point returns the point; nil if there is none.
+func (p *writtenPoint) point() *Point {
+	if p == nil {
+		return nil
+	}
+	return &p.Point
+}
+
 // UnmarshalYAML reads a leaf index or a time.
-func (p *Point) UnmarshalYAML(n *yaml.Node) error {
+func (p *writtenPoint) UnmarshalYAML(n *yaml.Node) error {
 	if n.Kind != yaml.ScalarNode {
 		return fmt.Errorf("line %d: want a time such as 2026-01-31T12:00:00Z, or a leaf index", n.Line)
 	}
@@ -147,14 +152,14 @@ func (p *Point) UnmarshalYAML(n *yaml.Node) error {
 		if index > maxIndex {
 			return fmt.Errorf("line %d: no leaf has the index %d: the largest is %d", n.Line, index, uint64(maxIndex))
 		}
-		*p = Point{Index: index, ByIndex: true}
+		p.Point = Point{Index: index, ByIndex: true}
 		return nil
 	}
 	at, err := time.Parse(time.RFC3339, n.Value)
 	if err != nil {
 		return fmt.Errorf("line %d: %q is neither a time such as 2026-01-31T12:00:00Z nor a leaf index", n.Line, n.Value)
 	}
-	*p = Point{Time: at}
+	p.Point = Point{Time: at}
 	return nil
 }
 
@@ -170,13 +175,15 @@ type Key struct {
 	Revoked *Point
 	// Reason says why, for people.
 	Reason string
-	// Use is what the key is for; see [Key.Uses].
+	// Use is what the key is for. If it is 0, the key is one for events, or that of a
+	// witness. Load and Parse set it.
 	Use Use
 }
 
-// Uses returns what the key is for. Without a use it is one for events, or that of a
-// witness.
-func (k *Key) Uses() Use {
+// For reports whether a use is among those of the key.
+func (k *Key) For(use Use) bool { return k.use()&use != 0 }
+
+func (k *Key) use() Use {
 	switch {
 	case k.Use != 0:
 		return k.Use
@@ -185,54 +192,6 @@ func (k *Key) Uses() Use {
 	default:
 		return UseEvents
 	}
-}
-
-// For reports whether a use is among those of the key.
-func (k *Key) For(use Use) bool { return k.Uses()&use != 0 }
-
-// size is how many leaves a log must have, going by the key's indices, if it is a log's.
-func (k *Key) size() (size uint64) {
-	if !k.For(UseEvents | UseCheckpoints) {
-		return 0
-	}
-	if k.From != nil && k.From.ByIndex {
-		size = k.From.Index + 1
-	}
-	for _, p := range []*Point{k.Until, k.Revoked} {
-		if p != nil && p.ByIndex {
-			size = max(size, p.Index)
-		}
-	}
-	return size
-}
-
-// Objection says why the key may not have signed a leaf, or "".
-func (k *Key) Objection(index uint64, at time.Time) string {
-	switch {
-	case k.Revoked != nil && k.Revoked.Reached(index, at):
-		why := ""
-		if k.Reason != "" {
-			why = " (" + k.Reason + ")"
-		}
-		return fmt.Sprintf("the key %s is revoked from %s on%s", k.Name(), k.Revoked, why)
-	case k.From != nil && !k.From.Reached(index, at):
-		return fmt.Sprintf("the key %s is valid from %s on only", k.Name(), k.From)
-	case k.Until != nil && k.Until.Reached(index, at):
-		return fmt.Sprintf("the key %s is valid up to %s only", k.Name(), k.Until)
-	default:
-		return ""
-	}
-}
-
-// ByIndex returns the key with the bounds alone that are indices.
-func (k *Key) ByIndex() *Key {
-	b := *k
-	for _, p := range []**Point{&b.From, &b.Until, &b.Revoked} {
-		if *p != nil && !(*p).ByIndex {
-			*p = nil
-		}
-	}
-	return &b
 }
 
 // Name is how people are told of the key.
@@ -254,24 +213,7 @@ func (k *Key) same(other *Key) bool {
 // Keys are the keys of a trust file.
 type Keys []Key
 
-// Find returns what is known of a log's key, or nil.
-func (k Keys) Find(public *signing.PublicKey) *Key { return k.find(&Key{Public: public}) }
-
-// Size returns how many leaves a log must have for what is known of its keys to be true,
-// and the key that says so; it is nil if none does. A key that is valid from a leaf on has
-// signed that leaf; one that was revoked or left at a leaf has seen the log get there.
-func (k Keys) Size() (size uint64, by *Key) {
-	for i := range k {
-		if n := k[i].size(); n > size {
-			size, by = n, &k[i]
-		}
-	}
-	return size, by
-}
-
-// FindWitness returns what is known of a witness's key, or nil.
-func (k Keys) FindWitness(w *witness.Key) *Key { return k.find(&Key{Witness: w}) }
-
+// find returns the entry of the same key, or nil.
 func (k Keys) find(key *Key) *Key {
 	for i := range k {
 		if k[i].same(key) {
@@ -347,13 +289,13 @@ func refuseNulls(n *yaml.Node) error {
 func Parse(b []byte, load func(name string) ([]byte, error)) (Keys, error) {
 	var in struct {
 		Keys []struct {
-			PublicKey string `yaml:"public_key"`
-			File      string `yaml:"file"`
-			From      *Point `yaml:"valid_from"`
-			Until     *Point `yaml:"valid_until"`
-			Revoked   *Point `yaml:"revoked"`
-			Reason    string `yaml:"reason"`
-			Use       Use    `yaml:"use"`
+			PublicKey string        `yaml:"public_key"`
+			File      string        `yaml:"file"`
+			From      *writtenPoint `yaml:"valid_from"`
+			Until     *writtenPoint `yaml:"valid_until"`
+			Revoked   *writtenPoint `yaml:"revoked"`
+			Reason    string        `yaml:"reason"`
+			Use       writtenUse    `yaml:"use"`
 		} `yaml:"keys"`
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(b))
@@ -379,7 +321,7 @@ func Parse(b []byte, load func(name string) ([]byte, error)) (Keys, error) {
 	}
 	keys := make(Keys, 0, len(in.Keys))
 	for i, k := range in.Keys {
-		one := Key{From: k.From, Until: k.Until, Revoked: k.Revoked, Reason: k.Reason, Use: k.Use}
+		one := Key{From: k.From.point(), Until: k.Until.point(), Revoked: k.Revoked.point(), Reason: k.Reason, Use: k.Use.Use}
 		text, err := []byte(k.PublicKey), error(nil)
 		switch {
 		case (k.PublicKey == "") == (k.File == ""):
@@ -397,11 +339,11 @@ func Parse(b []byte, load func(name string) ([]byte, error)) (Keys, error) {
 		case err != nil:
 		case keys.find(&one) != nil:
 			err = fmt.Errorf("the key %s is listed twice", one.Name())
-		case one.From != nil && one.Until != nil && one.From.ByIndex == one.Until.ByIndex && one.Until.Reached(one.From.Index, one.From.Time):
+		case one.From != nil && one.Until != nil && one.From.ByIndex == one.Until.ByIndex && one.Until.Index <= one.From.Index && !one.Until.Time.After(one.From.Time):
 			err = errors.New("valid_until is not after valid_from")
 		case one.Reason != "" && one.Revoked == nil:
 			err = errors.New("reason is for a revoked key: say from when on with revoked")
-		case one.Witness != nil && one.Uses() != UseWitness:
+		case one.Witness != nil && one.use() != UseWitness:
 			err = fmt.Errorf("the key %s is a witness's, whose one use is witness", one.Name())
 		case one.Public != nil && one.For(UseWitness):
 			err = fmt.Errorf("the key %s is a log's: the use witness is for the verifier key that a witness has", one.Name())
@@ -409,6 +351,7 @@ func Parse(b []byte, load func(name string) ([]byte, error)) (Keys, error) {
 		if err != nil {
 			return nil, fmt.Errorf("keys[%d]: %w", i, err)
 		}
+		one.Use = one.use()
 		keys = append(keys, one)
 	}
 	return keys, nil

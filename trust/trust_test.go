@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
+	"github.com/otel-auditlog/auditlogexporter/internal/signers"
 	"github.com/otel-auditlog/auditlogexporter/internal/signingtest"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/trust"
@@ -57,7 +58,7 @@ func TestObjection(t *testing.T) {
 			t.Errorf("%q: %v", c.lines, err)
 			continue
 		}
-		got := keys.Find(k).Objection(c.index, c.at)
+		_, got := signers.Objection(signers.Find(keys, k), c.index, c.at)
 		assert.Equal(t, c.want == "", got == "", "%q at leaf %d, %s", c.lines, c.index, c.at)
 		assert.Contains(t, got, c.want, "%q at leaf %d, %s", c.lines, c.index, c.at)
 	}
@@ -76,7 +77,7 @@ func TestLoad(t *testing.T) {
 	}
 	keys, err := trust.Load(filepath.Join(dir, "trust.yaml"))
 	require.NoError(t, err)
-	if len(keys) != 2 || keys.Find(a) == nil || keys.Find(b) == nil || keys.Find(signingtest.New(t, signing.ECDSAP256).Public()) != nil {
+	if len(keys) != 2 || signers.Find(keys, a) == nil || signers.Find(keys, b) == nil || signers.Find(keys, signingtest.New(t, signing.ECDSAP256).Public()) != nil {
 		t.Errorf("loaded %+v", keys)
 	}
 	_, err = trust.Load(filepath.Join(dir, "none.yaml"))
@@ -148,7 +149,7 @@ func TestUses(t *testing.T) {
 			t.Errorf("%s: %v", content, err)
 			continue
 		}
-		assert.Equal(t, want, keys[0].Uses(), content)
+		assert.Equal(t, want, keys[0].Use, content)
 		for _, use := range []trust.Use{trust.UseEvents, trust.UseCheckpoints, trust.UseDelegate, trust.UseWitness, trust.UseAnchor} {
 			assert.Equal(t, want&use != 0, keys[0].For(use), "%s: for %s", content, use)
 		}
@@ -177,7 +178,7 @@ func TestSize(t *testing.T) {
 			t.Errorf("%s: %v", content, err)
 			continue
 		}
-		got, by := keys.Size()
+		got, by := signers.LeastSize(keys)
 		assert.Equal(t, want, got, "%s: %d by %v", content, got, by)
 		assert.Equal(t, want == 0, by == nil, "%s: %d by %v", content, got, by)
 	}
@@ -200,13 +201,13 @@ func FuzzParse(f *testing.F) {
 			if (one.Public == nil) == (one.Witness == nil) {
 				t.Error("a key without a key, or with two")
 			}
-			if (one.Witness != nil) != one.For(trust.UseWitness) || one.Uses() == 0 {
-				t.Errorf("the key %s is for %q", one.Name(), one.Uses())
+			if (one.Witness != nil) != one.For(trust.UseWitness) || one.Use == 0 {
+				t.Errorf("the key %s is for %q", one.Name(), one.Use)
 			}
-			if size, _ := keys.Size(); size > 1<<53 {
+			if size, _ := signers.LeastSize(keys); size > 1<<53 {
 				t.Errorf("a log of %d leaves", size)
 			}
-			keys[i].Objection(1, time.Unix(0, 0))
+			signers.Objection(one, 1, time.Unix(0, 0))
 		}
 	})
 }

@@ -111,7 +111,7 @@ func (c *checker) introduceSegment(before, a *authority, first uint64) {
 func (c *checker) trustSigners(a *authority) {
 	a.trustedSigners, a.otherSigners = nil, nil
 	for i, k := range a.keys {
-		one := newBoundKey(k, c.o.Trust.Find(k))
+		one := newBoundKey(k, signers.Find(c.o.Trust, k))
 		switch {
 		case a.standing > standingUntrusted && (a.header == nil || i == 0):
 			a.trustedSigners = append(a.trustedSigners, one)

@@ -21,7 +21,7 @@ type boundKey struct {
 func newBoundKey(k *signing.PublicKey, bounds *trust.Key) boundKey {
 	one := boundKey{PublicKey: k, bounds: bounds}
 	if bounds != nil {
-		one.byIndex = bounds.ByIndex()
+		one.byIndex = signers.ByIndex(bounds)
 	}
 	return one
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/ownevent"
+	"github.com/otel-auditlog/auditlogexporter/internal/signers"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/witness"
@@ -56,7 +57,7 @@ func (c *checker) cosignaturesIn(checkpoint signing.Checkpoint) (good []cosignat
 			forged = append(forged, err.Error())
 			continue
 		}
-		kind, why := objection(c.o.Trust.FindWitness(w), max(checkpoint.Size, 1)-1, made.Time)
+		kind, why := objection(signers.FindWitness(c.o.Trust, w), max(checkpoint.Size, 1)-1, made.Time)
 		if kind != "" {
 			refused = append(refused, refusal{i, kind, "a cosignature does not count: " + why})
 			continue

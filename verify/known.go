@@ -12,6 +12,7 @@ import (
 
 	"github.com/otel-auditlog/auditlogexporter/internal/compression"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/signers"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 	"github.com/otel-auditlog/auditlogexporter/trust"
 )
@@ -25,7 +26,7 @@ func (c *checker) checkKnown(j *joined, results []*result) {
 	c.checkSize(&j.report, results)
 	c.checkValidFrom(j, results)
 	for _, k := range c.checkpointKeys {
-		c.checkCheckpointKey(j, results, newBoundKey(k, c.o.Trust.Find(k)))
+		c.checkCheckpointKey(j, results, newBoundKey(k, signers.Find(c.o.Trust, k)))
 	}
 	c.checkRevokedAlone(&j.report, results)
 	c.checkDirectory(j, results)
@@ -51,7 +52,7 @@ func (c *checker) reportTrustBegins(results []*result, all []*authority, r *Repo
 // checkSize says so if the log is shorter than it must be. AsOf is the caller's word alone, and
 // accuses nobody.
 func (c *checker) checkSize(r *Report, results []*result) {
-	want, by := c.o.Trust.Size()
+	want, by := signers.LeastSize(c.o.Trust)
 	switch as := c.o.AsOf; {
 	case as == nil && r.TreeSize < want:
 		severity, hint := c.byIndices(results)
@@ -73,7 +74,7 @@ func (c *checker) checkSize(r *Report, results []*result) {
 // listed there signs it, and if it is not one of several that share their keys,
 // unless the caller asks for it by its origin.
 func (c *checker) byIndices(results []*result) (Severity, string) {
-	listed := func(k *signing.PublicKey) bool { return c.o.Trust.Find(k) != nil }
+	listed := func(k *signing.PublicKey) bool { return signers.Find(c.o.Trust, k) != nil }
 	signs, several := false, c.o.Placed
 	for _, n := range c.changes.all {
 		signs = signs || listed(n.From) || listed(n.To) // and has signed that note
@@ -166,7 +167,7 @@ func (c *checker) checkCheckpointKey(j *joined, results []*result, k boundKey) {
 	if begun || left || j.report.TreeSize == 0 {
 		return
 	}
-	if k.bounds != nil && k.bounds.From != nil && !k.bounds.From.Reached(j.report.TreeSize-1, c.lastCommit(j)) {
+	if k.bounds != nil && k.bounds.From != nil && !signers.Reached(k.bounds.From, j.report.TreeSize-1, c.lastCommit(j)) {
 		return // it has not begun yet, which may be right
 	}
 	c.say(CheckpointKeyMissing, Unchecked, nil, "the key %s, which is given for checkpoints, signs none of the log's", k.ID())
@@ -205,11 +206,11 @@ func (c *checker) leaves(k boundKey) (at []uint64) {
 // gone reports whether what the caller knows of a key says that it signs no checkpoint of a
 // segment any more.
 func (c *checker) gone(k *signing.PublicKey, r *result) bool {
-	bounds := c.o.Trust.Find(k)
+	bounds := signers.Find(c.o.Trust, k)
 	if bounds == nil || r.header == nil {
 		return false
 	}
-	passed := func(p *trust.Point) bool { return p != nil && p.Reached(r.first, r.header.Created) }
+	passed := func(p *trust.Point) bool { return p != nil && signers.Reached(p, r.first, r.header.Created) }
 	return passed(bounds.Until) || passed(bounds.Revoked)
 }
 
@@ -234,12 +235,12 @@ func (c *checker) checkRevokedAlone(r *Report, results []*result) {
 	if a.header == nil || a.standing == standingUntrusted {
 		return
 	}
-	bounds := c.o.Trust.Find(a.signer())
+	bounds := signers.Find(c.o.Trust, a.signer())
 	if bounds == nil || bounds.Revoked == nil {
 		return
 	}
 	for _, k := range a.keys[1:] {
-		if known := c.o.Trust.Find(k); slices.ContainsFunc(c.checkpointKeys, k.Equal) && (known == nil || known.Revoked == nil) {
+		if known := signers.Find(c.o.Trust, k); slices.ContainsFunc(c.checkpointKeys, k.Equal) && (known == nil || known.Revoked == nil) {
 			return
 		}
 	}

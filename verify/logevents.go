@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/otel-auditlog/auditlogexporter/internal/signers"
 	"github.com/otel-auditlog/auditlogexporter/internal/visible"
 	"github.com/otel-auditlog/auditlogexporter/logevent"
 )
@@ -125,7 +126,7 @@ func (f *follower) checkCosignatureTime(v *cosignature, index uint64, id string)
 		}
 	}
 	say(kind, why)
-	if kind, why := objection(f.c.o.Trust.FindWitness(w), max(v.size, 1)-1, f.commit.latest); kind != "" {
+	if kind, why := objection(signers.FindWitness(f.c.o.Trust, w), max(v.size, 1)-1, f.commit.latest); kind != "" {
 		say(kind, "does not count: "+why)
 		return false
 	}

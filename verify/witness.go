@@ -37,7 +37,7 @@ func (c *checker) checkWitnesses(j *joined, results []*result) {
 				v.time = time.Time{}
 				c.add(newFinding(kind, Warning, place{segment: k.file}, "%s: the cosignature of the witness %s %s", k.title(), c.o.Witnesses[v.witness].Name(), why))
 				// The log was begun before it was signed.
-				if kind, why := objection(c.o.Trust.FindWitness(c.o.Witnesses[v.witness]), max(v.size, 1)-1, begun.Add(maxClockLag)); kind != "" {
+				if kind, why := objection(signers.FindWitness(c.o.Trust, c.o.Witnesses[v.witness]), max(v.size, 1)-1, begun.Add(maxClockLag)); kind != "" {
 					refused = append(refused, refusal{v.witness, kind, "a cosignature does not count: " + why})
 					continue
 				}

@@ -54,13 +54,13 @@ func (t *Trusted) keysFor(listed []*signing.PublicKey, use trust.Use) []*signing
 // Check says what is wrong with what the caller trusts.
 func (t *Trusted) Check() error {
 	for _, k := range t.Keys {
-		if listed := t.Bounds.Find(k); listed != nil && !listed.For(trust.UseEvents) {
-			return fmt.Errorf("the key %s is given for events, but listed among the trusted keys for %s only", k.ID(), listed.Uses())
+		if listed := Find(t.Bounds, k); listed != nil && !listed.For(trust.UseEvents) {
+			return fmt.Errorf("the key %s is given for events, but listed among the trusted keys for %s only", k.ID(), listed.Use)
 		}
 	}
 	for _, k := range t.CheckpointKeys {
-		if listed := t.Bounds.Find(k); listed != nil && !listed.For(trust.UseEvents|trust.UseCheckpoints) {
-			return fmt.Errorf("the key %s is given for checkpoints, but listed among the trusted keys for %s only", k.ID(), listed.Uses())
+		if listed := Find(t.Bounds, k); listed != nil && !listed.For(trust.UseEvents|trust.UseCheckpoints) {
+			return fmt.Errorf("the key %s is given for checkpoints, but listed among the trusted keys for %s only", k.ID(), listed.Use)
 		}
 	}
 	logs := func(k trust.Key) bool { return k.Public != nil }
@@ -84,14 +84,14 @@ func (t *Trusted) CheckOrigin(origin string) error {
 // ObjectionToChange says why a key change may not introduce the key that it names, or "". What
 // a key introduced that has fallen into other hands may be theirs, whenever that was.
 func (t *Trusted) ObjectionToChange(n *signing.KeyChange, at time.Time) string {
-	from, to := t.Bounds.Find(n.From), t.Bounds.Find(n.To)
+	from, to := Find(t.Bounds, n.From), Find(t.Bounds, n.To)
 	// It is signed over the tree before the segment, and so at that tree's last leaf.
 	_, why := Objection(from, max(n.Index, 1)-1, at)
 	switch {
 	case why != "":
 		return why
 	case to != nil && !to.For(trust.UseEvents):
-		return fmt.Sprintf("the key %s is listed for %s only", to.Name(), to.Uses())
+		return fmt.Sprintf("the key %s is listed for %s only", to.Name(), to.Use)
 	case from != nil && from.Revoked != nil && to == nil && !slices.ContainsFunc(t.Keys, n.To.Equal):
 		return fmt.Sprintf("the key %s is revoked, so that what it introduced counts only if it is listed itself: list the key %s if it is the log's own", from.Name(), n.To.ID())
 	default:
@@ -119,27 +119,17 @@ func (t *Trusted) Evidence(note []byte) error {
 // count: what the log holds up to there is held against them.
 func (t *Trusted) CheckKept(size uint64, by []*signing.PublicKey) (revoked bool, err error) {
 	for _, k := range by {
-		bounds := t.Bounds.Find(k)
+		bounds := Find(t.Bounds, k)
 		if bounds == nil {
 			return false, nil
 		}
-		lost, why := Objection(bounds.ByIndex(), max(size, 1)-1, time.Time{})
+		lost, why := Objection(ByIndex(bounds), max(size, 1)-1, time.Time{})
 		if why == "" {
 			return false, nil
 		}
 		revoked, err = lost, errors.New(why)
 	}
 	return revoked, err
-}
-
-// Objection says why a key with some bounds, which may be nil, may not have signed a leaf, or
-// "", and whether that is because the key was revoked by then.
-func Objection(bounds *trust.Key, index uint64, at time.Time) (revoked bool, why string) {
-	if bounds == nil {
-		return false, ""
-	}
-	why = bounds.Objection(index, at)
-	return why != "" && bounds.Revoked != nil && bounds.Revoked.Reached(index, at), why
 }
 
 // Once returns the keys without repetitions, which a note verifier would take for a
