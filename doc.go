@@ -20,6 +20,19 @@
 // This package is the component alone: the configuration, the keys, metrics and status. What
 // happens to a request is internal/ingest's: there event maps and encodes, signing signs and
 // rotation writes. Package verify, which knows the files but not their writer, checks.
+//
+// # Compatibility
+//
+// Versions follow Semantic Versioning. While the version is v0, a minor version may change
+// the Go API, the configuration and the command; CHANGELOG.md says so.
+//
+//   - The format on disk: the header of each segment names its version. Later versions
+//     verify every log that a released version wrote. Of a segment that a newer version wrote,
+//     they check the tree and the signatures, and say that the rest is unchecked.
+//   - The Go API: the exported names of all packages that are not below internal/.
+//   - The configuration: keys, their values and defaults, and the names of metrics.
+//   - The command auditlog: verbs, flags, exit codes and the members of its JSON, not the
+//     texts for people.
 package auditlogexporter
 
 // mdatagen calls the package by the name of its directory, whatever the clone is
