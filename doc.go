@@ -18,8 +18,8 @@
 // docs/threat-model.md.
 //
 // This package is the component alone: the configuration, the keys, metrics and status. What
-// happens to a request is internal/ingest's: there event maps and encodes, signing signs and
-// rotation writes. Package verify, which knows the files but not their writer, checks.
+// happens to a request is internal/ingest's: there internal/mapping makes an event of each
+// record, signing signs it and rotation writes it. Package verify, which knows the files but not their writer, checks.
 //
 // # Compatibility
 //

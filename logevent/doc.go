@@ -1,7 +1,8 @@
 // Copyright The auditlogexporter Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package logevent holds the events in which a log speaks of itself: that it was opened, that a
+// Package logevent holds the events in which an audit log speaks of itself, not those that
+// records of clients become (package event): that it was opened, that a
 // segment follows another, that retention is about to delete something. Such an event has a
 // member "log", which no mapping of a client's record makes.
 //

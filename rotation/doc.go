@@ -5,9 +5,11 @@
 // that together hold one Merkle tree (see package segment for the files).
 //
 // There are only a few types in rotation: a [Log] is a queue of groups of calls, under its
-// mutex, and its writer makes a commit of each, under the writer's sem; upkeep is a goroutine
-// that compresses, deletes and keeps files fresh, the agent of package cosign one that asks
-// witnesses, and recovery makes a writer of a directory before any of them runs.
+// mutex, and its writer makes a commit of each, under the writer's sem, with its keyring; upkeep
+// is a goroutine that compresses, deletes and keeps files fresh, cosign.Agent one that asks
+// witnesses, and recovery makes a writer of a directory before any of them runs. The values that
+// go from one to another are snapshot, what the writer knows, with the tip, where the log ends,
+// in it, and change, what a commit writes.
 //
 // A commit is in commit.go, from top to bottom: ready, admit, assemble, write and sync, publish.
 // The writer has its keyring sign, and asks stages (package internal/stage) what to leave out of

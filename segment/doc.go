@@ -23,6 +23,9 @@
 // representation: the parsers accept nothing else, so that no byte of a file can be changed
 // without either changing its meaning or being malformed.
 //
+// [Open] opens the file of one name. A reader of a log that is in use, whose segments are
+// compressed and deleted meanwhile, reads through package logdir.
+//
 // The package trusts nothing it reads and verifies no signature: what is read here is what the
 // file says. Package verify checks a log; package logdir reads one that is in use, and can
 // yield only lines that a signed checkpoint covers. Functions may be called by several

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package foreign reads segments that somebody has compressed by hand, so that these can be told
-// from segments that were changed (docs/format.md, section 2).
+// from segments that were changed (docs/format.md, section 2). [Open] opens any segment, and is how
+// the verifier opens all.
 package foreign
 
 import (

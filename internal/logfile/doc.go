@@ -9,5 +9,10 @@
 // tells what is wrong with a file from what kept it from being read, and [Retry] goes on after
 // a file that went while it was looked for.
 //
+// Readers of a log that is in use open segments here, and only here: one that is being compressed,
+// or is deleted, must not end their reading. The verifier opens them through package foreign
+// instead, because it also judges what somebody has compressed by hand, and the writer opens its
+// own by segment.Open: nobody compresses those meanwhile.
+//
 // Nothing here checks a signature.
 package logfile
