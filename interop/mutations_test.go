@@ -25,6 +25,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/segname"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
+	"github.com/otel-auditlog/auditlogexporter/internal/timestamp"
 	"github.com/otel-auditlog/auditlogexporter/segment"
 )
 
@@ -674,11 +675,11 @@ var headerMutations = []mutation{
 		return strconv.Itoa(max(0, n+m.IntN(5)-2))
 	}),
 	editHeader(`"created":"([^"]+)"`, func(m *mutator, old string) string {
-		t, err := time.Parse(segline.TimeLayout, old)
+		t, err := time.Parse(timestamp.Layout, old)
 		if err != nil {
 			return old
 		}
-		return t.Add(time.Duration(m.IntN(5)-2) * 400 * time.Millisecond).Format(segline.TimeLayout)
+		return t.Add(time.Duration(m.IntN(5)-2) * 400 * time.Millisecond).Format(timestamp.Layout)
 	}),
 	editHeader(`"keys":\[(.*)\]\}`, func(m *mutator, old string) string {
 		keys := strings.SplitAfter(old, "},")

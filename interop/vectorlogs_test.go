@@ -24,6 +24,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/keyfile"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/sidefile"
+	"github.com/otel-auditlog/auditlogexporter/internal/timestamp"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/rotation"
 	"github.com/otel-auditlog/auditlogexporter/segment"
@@ -813,7 +814,7 @@ func (v vectorLog) arguments(dir string) []string {
 // options are what ours is told.
 func (v vectorLog) options(t *testing.T) verify.Options {
 	t.Helper()
-	now, err := time.Parse(segline.TimeLayout, v.Now)
+	now, err := time.Parse(timestamp.Layout, v.Now)
 	require.NoError(t, err)
 	o := verify.Options{Now: func() time.Time { return now }, Jobs: 1}
 	for _, k := range v.Keys {

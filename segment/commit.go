@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
+	"github.com/otel-auditlog/auditlogexporter/internal/timestamp"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 )
 
@@ -50,7 +51,7 @@ func ParseCommit(line []byte) (c Commit, err error) {
 	if c.Number = in.Commit.Number; c.Number == 0 || c.Number > segline.MaxIndex {
 		return c, fmt.Errorf("commit line: number %d", c.Number)
 	}
-	if c.Time, err = time.Parse(segline.TimeLayout, in.Commit.Time); err != nil {
+	if c.Time, err = time.Parse(timestamp.Layout, in.Commit.Time); err != nil {
 		return c, fmt.Errorf("commit line: time: %w", err)
 	}
 	if ids := in.Commit.IDs; ids != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/otel-auditlog/auditlogexporter/internal/jcs"
 	"github.com/otel-auditlog/auditlogexporter/internal/segline"
 	"github.com/otel-auditlog/auditlogexporter/internal/signednote"
+	"github.com/otel-auditlog/auditlogexporter/internal/timestamp"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
@@ -82,7 +83,7 @@ func (h Header) AppendTo(dst []byte) []byte {
 		dst = jcs.AppendBase64(dst, hash[:])
 	}
 	dst = append(dst, `],"created":"`...)
-	dst = h.Created.UTC().AppendFormat(dst, segline.TimeLayout)
+	dst = h.Created.UTC().AppendFormat(dst, timestamp.Layout)
 	dst = append(dst, `","scope":`...)
 	dst = jcs.AppendString(dst, string(h.Scope))
 	dst = append(dst, `,"features":[`...)
@@ -95,7 +96,7 @@ func (h Header) AppendTo(dst []byte) []byte {
 	dst = append(dst, `],"min_age":`...)
 	dst = strconv.AppendInt(dst, int64(h.MinAge/time.Second), 10)
 	dst = append(dst, `,"retain":"`...)
-	dst = h.Retain.UTC().AppendFormat(dst, segline.TimeLayout)
+	dst = h.Retain.UTC().AppendFormat(dst, timestamp.Layout)
 	dst = append(dst, `","keys":[`...)
 	for i, k := range h.Keys {
 		if i > 0 {
@@ -223,7 +224,7 @@ func (in *headerJSON) header() (h Header, err error) {
 	if _, err := merkle.NewFrontier(h.FirstIndex, h.Frontier); err != nil {
 		return h, err
 	}
-	if h.Created, err = time.Parse(segline.TimeLayout, s.Created); err != nil {
+	if h.Created, err = time.Parse(timestamp.Layout, s.Created); err != nil {
 		return h, fmt.Errorf("created: %w", err)
 	}
 	for _, k := range s.Keys {
@@ -268,7 +269,7 @@ func (in *headerJSON) complete(h *Header) (err error) {
 		return fmt.Errorf("min_age of %d seconds", s.MinAge)
 	}
 	h.MinAge = time.Duration(s.MinAge) * time.Second
-	if h.Retain, err = time.Parse(segline.TimeLayout, s.Retain); err != nil {
+	if h.Retain, err = time.Parse(timestamp.Layout, s.Retain); err != nil {
 		return fmt.Errorf("retain: %w", err)
 	}
 	p := s.Succeeds

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/signednote"
+	"github.com/otel-auditlog/auditlogexporter/internal/timestamp"
 )
 
 // KeyChange says that a log goes on with other keys, another scope or other features: it
@@ -46,8 +47,7 @@ const keyChangeTitle = "auditlog key change v1"
 
 const (
 	// retainStart begins the ninth line, before the time.
-	retainStart  = "retain "
-	retainLayout = "2006-01-02T15:04:05.000000000Z"
+	retainStart = "retain "
 	// leavesStart begins each line after that, before a key.
 	leavesStart = "leaves "
 	// maxLeaving is the number of keys that a header may have besides its first.
@@ -82,7 +82,7 @@ func SignKeyChange(c KeyChange, from, to *Signer, leaving ...*Signer) ([]byte, e
 		base64.StdEncoding.EncodeToString(from.public.spki),
 		base64.StdEncoding.EncodeToString(to.public.spki),
 		base64.StdEncoding.EncodeToString(c.Header[:]),
-		retainStart + c.Retain.UTC().Format(retainLayout),
+		retainStart + c.Retain.UTC().Format(timestamp.Layout),
 	}
 	for _, s := range leaving {
 		lines = append(lines, leavesStart+base64.StdEncoding.EncodeToString(s.public.spki))
@@ -139,7 +139,7 @@ func openKeyChange(msg []byte) (c KeyChange, err error) {
 		return c, err
 	}
 	retain, ok := strings.CutPrefix(lines[8], retainStart)
-	if c.Retain, err = time.Parse(retainLayout, retain); !ok || err != nil || c.Retain.Format(retainLayout) != retain {
+	if c.Retain, err = time.Parse(timestamp.Layout, retain); !ok || err != nil || c.Retain.Format(timestamp.Layout) != retain {
 		return c, fmt.Errorf("bad line %q", lines[8])
 	}
 	for _, line := range lines[fixedLines:] {

@@ -4,7 +4,6 @@
 package keyfile
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/x509"
 	"encoding/pem"
@@ -16,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/durable"
+	"github.com/otel-auditlog/auditlogexporter/internal/pemfile"
 	"github.com/otel-auditlog/auditlogexporter/signing"
 )
 
@@ -162,7 +162,7 @@ func checkPrivate(path string, info fs.FileInfo) error {
 }
 
 func parsePrivateKey(b []byte) (crypto.Signer, error) {
-	block, err := onlyBlock(b)
+	block, err := pemfile.Block(b)
 	if err != nil {
 		return nil, err
 	}
@@ -191,22 +191,4 @@ func parsePrivateKey(b []byte) (crypto.Signer, error) {
 		return nil, fmt.Errorf("a key of type %T cannot sign: only P-256 and Ed25519 keys are supported", key)
 	}
 	return signer, nil
-}
-
-// onlyBlock returns the one PEM block of a file, which holds nothing else.
-func onlyBlock(b []byte) (*pem.Block, error) {
-	if len(bytes.TrimSpace(b)) == 0 {
-		return nil, errors.New("the file is empty")
-	}
-	if !bytes.HasPrefix(bytes.TrimSpace(b), []byte("-----BEGIN ")) {
-		return nil, errors.New("the file does not begin with a PEM block (-----BEGIN …)")
-	}
-	block, rest := pem.Decode(b)
-	if block == nil {
-		return nil, errors.New("the PEM block is damaged or cut off")
-	}
-	if len(bytes.TrimSpace(rest)) != 0 {
-		return nil, errors.New("something follows the first PEM block: one key a file")
-	}
-	return block, nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/otel-auditlog/auditlogexporter/internal/jcs"
+	"github.com/otel-auditlog/auditlogexporter/internal/timestamp"
 	"github.com/otel-auditlog/auditlogexporter/merkle"
 )
 
@@ -30,7 +31,7 @@ func AppendCommit(dst []byte, number uint64, at time.Time, ids *IDs) []byte {
 	dst = append(dst, CommitStart+`{"number":`...)
 	dst = strconv.AppendUint(dst, number, 10)
 	dst = append(dst, `,"time":"`...)
-	dst = at.UTC().AppendFormat(dst, TimeLayout)
+	dst = at.UTC().AppendFormat(dst, timestamp.Layout)
 	dst = append(dst, '"')
 	if ids != nil {
 		dst = append(dst, `,"ids":{"count":`...)

@@ -16,8 +16,6 @@ const (
 	// MaxIndex is the largest leaf index of a log. It is the largest integer that every JSON
 	// parser reads exactly (RFC 8785, section 3.2.2.3).
 	MaxIndex = 1<<53 - 1
-	// TimeLayout is the form of the times in header and commit lines, in UTC.
-	TimeLayout = "2006-01-02T15:04:05.000000000Z"
 	// MaxMinAge bounds a header's min_age: about 146 years, half of what a time.Duration holds.
 	MaxMinAge = 1 << 62 / time.Second * time.Second
 )
